@@ -1,0 +1,1 @@
+"""Stillage: an image service for virtual-machine disks."""

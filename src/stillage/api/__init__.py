@@ -1,0 +1,1 @@
+"""HTTP: everything that knows of requests and responses."""

@@ -1,0 +1,1 @@
+"""Metadata at rest. The one place for SQL."""

@@ -1,0 +1,189 @@
+"""Every error that Stillage raises on purpose, as one tree. Nothing here knows of HTTP.
+
+An error's text is a sentence for the user: what is wrong, with the numbers, and what to do. What a machine may want
+is an attribute. `api.errors` is the one place that turns a class into a status code.
+"""
+
+from typing import ClassVar
+
+
+class StillageError(Exception):
+    """The root. Subclasses are named for the condition they report."""
+
+    fix: ClassVar[str | None] = None
+    """What mends it, when one sentence is the same for every instance."""
+
+
+class InvalidInput(StillageError):
+    """The request says something that cannot be: a wrong type, a bad value, a contradiction."""
+
+
+class SizeMismatch(InvalidInput):
+    """The bytes that came are not as many as were announced.
+
+    A client that logs in again after a 401 resends a body it has already read: zero bytes, with the old size in
+    its header. Without this check such an image would become active and empty.
+    """
+
+    def __init__(self, expected: int, received: int) -> None:
+        super().__init__(f"size mismatch: expected {expected} bytes, got {received} bytes; send the file again")
+        self.expected = expected
+        self.received = received
+
+
+class DigestMismatch(InvalidInput):
+    """The bytes that came do not have the digest that the client announced."""
+
+    def __init__(self, algorithm: str, expected: str, received: str) -> None:
+        super().__init__(
+            f"{algorithm} mismatch: the request announced {expected}, the bytes received have {received}; "
+            "send the file again"
+        )
+
+
+class BodyIncomplete(InvalidInput):
+    """The body ended before its declared length, or its chunks were cut or malformed."""
+
+
+class EmptyBody(InvalidInput):
+    """There are no bytes, where only a raw image may be empty."""
+
+
+class Unauthenticated(StillageError):
+    """Nobody we know is asking. Says never which part of the credentials was wrong."""
+
+
+class TooManyFailures(StillageError):
+    """Too many failed logins; try again after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many failed logins; wait {retry_after_s} seconds and try again")
+        self.retry_after_s = retry_after_s
+
+
+class Forbidden(StillageError):
+    """The caller may know of the thing, and may not do this to it."""
+
+
+class NotFound(StillageError):
+    """There is no such thing, or the caller may not know of it."""
+
+
+class ImageNotFound(NotFound):
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"no image {image_id!r} is visible to this project")
+        self.image_id = image_id
+
+
+class BlobNotFound(NotFound):
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no blob {key!r} is published")
+        self.key = key
+
+
+class Conflict(StillageError):
+    """The thing is not in the state that this needs."""
+
+
+class IllegalTransition(Conflict):
+    def __init__(self, image_id: str, status: str, to: str) -> None:
+        super().__init__(f"image {image_id} is {status}; it cannot become {to}")
+        self.image_id = image_id
+        self.status = status
+        self.to = to
+
+
+class AlreadyExists(Conflict):
+    """The name or id is taken. An image's id stays taken after the image is deleted."""
+
+
+class ImageGone(StillageError):
+    """The image was deleted, or taken over, while its bytes were coming in."""
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"image {image_id} was deleted while its data was being received; the bytes were discarded")
+        self.image_id = image_id
+
+
+class TooLarge(StillageError):
+    """Something is beyond a limit, and it will be the next time as well."""
+
+
+class ImageTooLarge(TooLarge):
+    def __init__(self, limit: int, size: int | None = None) -> None:
+        got = f"{size} bytes" if size is not None else "more"
+        super().__init__(f"an image may have {limit} bytes, and this one has {got}; raise max_image_bytes to allow it")
+        self.limit = limit
+        self.size = size
+
+
+class StorageFull(TooLarge):
+    """The store has no room. Loud in the log; the user can only ask the operator."""
+
+
+class WrongMediaType(StillageError):
+    """The request's Content-Type or Content-Encoding is not one that this call takes."""
+
+
+class ContentRejected(StillageError):
+    """The image's bytes break a rule.
+
+    Attributes:
+        rule: The rule's id, for instance ``qcow2.backing-file``.
+        offset: Byte offset in the file where it shows, None where no place can be named.
+        found: The format found, None while it is unknown.
+        declared: The image's ``disk_format``, None when unset.
+        mend: The command that would make an acceptable image of it, None when there is none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rule: str,
+        offset: int | None = None,
+        found: str | None = None,
+        declared: str | None = None,
+        mend: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.offset = offset
+        self.found = found
+        self.declared = declared
+        self.mend = mend
+
+
+class RangeNotSatisfiable(StillageError):
+    """The Range header asks for bytes that are not there, of an image of `size` bytes."""
+
+    def __init__(self, asked: str, size: int) -> None:
+        super().__init__(f"range {asked!r} cannot be served; the image has {size} bytes")
+        self.size = size
+
+
+class PeerTooSlow(StillageError):
+    """The client sent nothing for the whole idle limit."""
+
+    def __init__(self, idle_s: float) -> None:
+        super().__init__(f"no byte arrived for {idle_s:g} seconds; the upload was abandoned, send the file again")
+
+
+class Unavailable(StillageError):
+    """A part that this needs does not answer now; the same request may succeed later."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreReadOnly(Unavailable):
+    """The store refuses writes."""
+
+
+class StoreFailed(StillageError):
+    """The store failed while reading or writing: an I/O error that no retry of ours will cure."""
+
+
+class BadSettings(StillageError):
+    """A setting cannot be used; the text names it, its value and what is allowed."""

@@ -1,0 +1,1 @@
+"""Bytes in, facts out, pure: what a disk image is and what is wrong with it."""

@@ -1,0 +1,131 @@
+"""What a format inspector is made of.
+
+An inspector is a generator. It yields what it *wants* (a `Region` of the file, or the `Tail` that is known only when
+the stream ends) and is sent those bytes; it yields what it has *found* (`Facts`, a `Hazard`) and is sent nothing of
+interest. It opens nothing, keeps nothing that it did not ask for, follows no name that it finds, and decides nothing:
+`formats.safety` does. `formats.stream` drives it, with the same code for an upload in flight, a file and a test.
+
+    def inspect(stream: Stream) -> Inspection:
+        head = yield Region(0, 104)
+        if not head.startswith(MAGIC):
+            raise NotThisFormat
+        yield Facts("qcow2", virtual_size=size)      # from here on the format is known
+        if backing_offset:
+            yield Hazard(BACKING_FILE, 8, "…")
+        table = yield Region(l1_offset, l1_bytes)    # may lie anywhere; see `Region`
+
+Rules:
+* Bytes that are not there are missing from what is sent: a region that reaches beyond the end of the stream comes
+  short, or empty. Check the length before unpacking.
+* Before the first `Facts` only `NotThisFormat` may be raised; afterwards only `MalformedImage`.
+* Later `Facts` replace earlier ones.
+* A region is at most `MAX_REGION` bytes, so that the state of an upload stays small whatever the image claims.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+MAX_REGION = 4 << 20
+MAX_TAIL = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The bytes ``offset … offset + length - 1``, please.
+
+    Ask in ascending order where the format allows it: a region ahead is served as the stream passes. One that has
+    gone by is served in the second look, after the stream has ended, from the stored bytes.
+    """
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last *length* bytes of the stream, at most `MAX_TAIL`; fewer if the stream is shorter."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Something that we look for. Declared once, as a constant of the module that looks for it.
+
+    Attributes:
+        id: ``format.what``, stable: users and policies name it.
+        meaning: One sentence for the documentation: what it is and why it matters.
+        mend: The command that makes an acceptable image, with IN and OUT for the file names.
+    """
+
+    id: str
+    meaning: str
+    mend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A rule that this image breaks, where, and a sentence with the numbers."""
+
+    rule: Rule
+    offset: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an inspector knows.
+
+    Attributes:
+        format: The API's ``disk_format`` value, for instance ``qcow2``.
+        virtual_size: Bytes that the guest sees; None while unknown.
+        subformat: The finer kind, for instance ``streamOptimized``; empty where there is one kind only.
+        details: More that a user may want to read, for instance ``{"cluster_size": "65536"}``.
+    """
+
+    format: str
+    virtual_size: int | None = None
+    subformat: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class NotThisFormat(Exception):  # noqa: N818 - a signal of the inspector's protocol, not an error
+    """The bytes are not of this inspector's format."""
+
+
+class MalformedImage(Exception):  # noqa: N818 - named for what it says of the image
+    """The bytes are of this format and break it: nothing after this point can be understood."""
+
+    def __init__(self, rule: Rule, offset: int | None, message: str) -> None:
+        super().__init__(message)
+        self.hazard = Hazard(rule, offset, message)
+
+
+@dataclass(slots=True)
+class Stream:
+    """What is known of the whole stream.
+
+    Attributes:
+        size: Its length in bytes: as announced, None if nobody said; exact once `Tail` or a short region was sent.
+    """
+
+    size: int | None = None
+
+
+Want = Region | Tail
+Inspection = Generator[Want | Facts | Hazard, bytes, None]
+ReadAt = Callable[[int, int], bytes]
+"""``read_at(offset, length)``: stored bytes, short at the end of the file."""
+
+
+class Format(Protocol):
+    """What a format module offers. `formats.catalogue` lists the modules."""
+
+    @property
+    def FORMAT(self) -> str: ...  # noqa: N802 - a module's constant
+
+    @property
+    def RULES(self) -> tuple[Rule, ...]: ...  # noqa: N802 - a module's constant
+
+    def inspect(self, stream: Stream) -> Inspection: ...

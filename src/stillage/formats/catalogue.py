@@ -1,0 +1,12 @@
+"""Every format that is looked for. A new format is a module beside this one and a line here."""
+
+from stillage.formats import raw, safety, stream
+from stillage.formats.base import Format, Rule
+
+FORMATS: tuple[Format, ...] = (raw,)
+
+
+def rules() -> list[Rule]:
+    """Every rule that an image can break, by id."""
+    declared = [module.RULES for module in FORMATS] + [safety.RULES, stream.RULES]
+    return sorted({rule for rules_of_one in declared for rule in rules_of_one}, key=lambda rule: rule.id)

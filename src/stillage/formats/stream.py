@@ -1,0 +1,196 @@
+"""Drives inspectors over a stream of blocks: every inspector sees every upload, in one pass.
+
+A region that has gone by when it is asked for is read from the stored bytes after the stream has ended (the second
+look); how much of that one inspector may do is bounded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stillage.formats.base import (
+    MAX_REGION,
+    MAX_TAIL,
+    Facts,
+    Format,
+    Hazard,
+    Inspection,
+    MalformedImage,
+    NotThisFormat,
+    ReadAt,
+    Region,
+    Rule,
+    Stream,
+    Tail,
+    Want,
+)
+
+SECOND_LOOK_BYTES = 64 << 20
+SECOND_LOOK_READS = 200_000
+
+TOO_SCATTERED = Rule(
+    "structure.too-scattered",
+    "The image's tables lie so that checking them would mean reading it a second time.",
+    "qemu-img convert -O FORMAT IN OUT",
+)
+RULES = (TOO_SCATTERED,)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What all inspectors together have found so far.
+
+    Attributes:
+        matched: The facts of every format that recognised itself.
+        hazards: Everything that was reported, in order.
+        undecided: Formats that may still match.
+        seen: Bytes that have passed.
+        complete: True when the stream has ended and nothing more will be found.
+        unread: True when parts could not be checked because the stream was not stored.
+    """
+
+    matched: tuple[Facts, ...]
+    hazards: tuple[Hazard, ...]
+    undecided: frozenset[str]
+    seen: int
+    complete: bool
+    unread: bool = False
+
+
+class Examination:
+    """One pass of all inspectors over one stream. Feed it blocks in order, then close it.
+
+    Pure and synchronous: whoever owns the thread calls it.
+    """
+
+    def __init__(self, formats: Sequence[Format], *, size: int | None = None) -> None:
+        self._stream = Stream(size)
+        self._seen = 0
+        self._tail = b""
+        self._closed = False
+        self._runners = [_Runner(module, self._stream) for module in formats]
+        self._findings = self._collect()
+
+    def feed(self, block: bytes) -> None:
+        start = self._seen
+        self._seen += len(block)
+        self._tail = block[-MAX_TAIL:] if len(block) >= MAX_TAIL else (self._tail + block)[-MAX_TAIL:]
+        for runner in self._runners:
+            runner.feed(block, start)
+
+    def close(self, read_at: ReadAt | None) -> None:
+        """End the stream. With *read_at* None, what has gone by stays unread and the findings say so."""
+        self._stream.size = self._seen
+        for runner in self._runners:
+            runner.close(self._tail, self._seen, read_at)
+        self._closed = True
+        self._findings = self._collect()
+
+    @property
+    def findings(self) -> Findings:
+        """What is known now. The same object as before while nothing new was found, except `Findings.seen`."""
+        if any([runner.take_news() for runner in self._runners]):
+            self._findings = self._collect()
+        return self._findings
+
+    def _collect(self) -> Findings:
+        return Findings(
+            matched=tuple(r.facts for r in self._runners if r.facts is not None),
+            hazards=tuple(h for r in self._runners for h in r.hazards),
+            undecided=frozenset(r.format for r in self._runners if r.facts is None and r.want is not None),
+            seen=self._seen,
+            complete=self._closed,
+            unread=any(r.unread for r in self._runners),
+        )
+
+
+class _Runner:
+    """One inspector, what it waits for, and the part of it that has already come."""
+
+    def __init__(self, module: Format, stream: Stream) -> None:
+        self.format = module.FORMAT
+        self.facts: Facts | None = None
+        self.hazards: list[Hazard] = []
+        self.want: Want | None = None
+        self.unread = False
+        self._news = True
+        self._held = bytearray()
+        self._behind = False
+        self._inspection: Inspection = module.inspect(stream)
+        self._resume(None)
+
+    def take_news(self) -> bool:
+        news, self._news = self._news, False
+        return news
+
+    def feed(self, block: bytes, start: int) -> None:
+        end = start + len(block)
+        while isinstance(want := self.want, Region) and not self._behind:
+            at = want.offset + len(self._held)
+            if at >= end and want.length:
+                return
+            if at < start:
+                self._behind = True
+                return
+            missing = want.length - len(self._held)
+            piece = block[at - start : at - start + missing]
+            if len(piece) < missing:
+                self._held += piece
+                return
+            self._resume(self._take(piece))
+
+    def close(self, tail: bytes, size: int, read_at: ReadAt | None) -> None:
+        bytes_left, reads_left = SECOND_LOOK_BYTES, SECOND_LOOK_READS
+        while (want := self.want) is not None:
+            if isinstance(want, Tail):
+                self._resume(tail[max(0, len(tail) - want.length) :])
+            elif self._held or want.offset >= size:
+                self._resume(self._take(b""))  # reaches beyond the end: what there is of it
+            elif read_at is None:
+                self.unread = True
+                self._stop()
+            elif want.length > bytes_left or not reads_left:
+                looked = f"{SECOND_LOOK_BYTES >> 20} MiB or {SECOND_LOOK_READS} pieces"
+                self.hazards.append(
+                    Hazard(TOO_SCATTERED, want.offset, f"more than {looked} of tables lie behind what refers to them")
+                )
+                self._stop()
+            else:
+                bytes_left -= want.length
+                reads_left -= 1
+                self._resume(read_at(want.offset, want.length))
+
+    def _take(self, piece: bytes) -> bytes:
+        if not self._held:
+            return piece
+        data = bytes(self._held + piece)
+        self._held.clear()
+        return data
+
+    def _resume(self, data: bytes | None) -> None:
+        """Hand over *data* (None to begin) and run to the next want, or to the end."""
+        try:
+            found = next(self._inspection) if data is None else self._inspection.send(data)
+            while not isinstance(found, Region | Tail):
+                self._news = True
+                if isinstance(found, Facts):
+                    self.facts = found
+                else:
+                    self.hazards.append(found)
+                found = self._inspection.send(b"")
+        except StopIteration:
+            self._stop()
+        except NotThisFormat:
+            self._stop()
+        except MalformedImage as malformed:
+            self.hazards.append(malformed.hazard)
+            self._stop()
+        else:
+            limit = MAX_REGION if isinstance(found, Region) else MAX_TAIL
+            if not 0 <= found.length <= limit or (isinstance(found, Region) and found.offset < 0):
+                raise AssertionError(f"{self.format} asks for {found}")
+            self.want = found
+
+    def _stop(self) -> None:
+        self._news = True
+        self.want = None
+        self._held.clear()
