@@ -90,11 +90,11 @@ class Facts:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-class NotThisFormat(Exception):  # noqa: N818 - a signal of the inspector's protocol, not an error
+class NotThisFormat(Exception):
     """The bytes are not of this inspector's format."""
 
 
-class MalformedImage(Exception):  # noqa: N818 - named for what it says of the image
+class MalformedImage(Exception):
     """The bytes are of this format and break it: nothing after this point can be understood."""
 
     def __init__(self, rule: Rule, offset: int | None, message: str) -> None:
