@@ -1,0 +1,45 @@
+# `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve dev test check bench clean
+
+SETUP := .venv/.stillage-setup
+DEV := .venv/.stillage-dev
+RECIPE := pyproject.toml uv.lock scripts/setup scripts/fetch_uv.py
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## make .venv with the command .venv/bin/stillage
+	@:
+
+serve: setup ## set up and serve; honours STILLAGE_DATA, STILLAGE_LISTEN, STILLAGE_TLS=0|1, STILLAGE_ADMIN_PASSWORD
+	@exec .venv/bin/stillage serve
+
+dev: $(DEV) ## make .venv with the tools for tests and checks as well
+	@:
+
+test: dev ## set up, system packages included, and run all tests; PYTEST_ARGS="-k name" to choose
+	@scripts/system-packages
+	@exec .venv/bin/pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
+
+check: dev ## linters, format, types and the import rule
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: dev ## measure speed and memory against a bare floor in the same run
+	@exec .venv/bin/python -m bench $(BENCH_ARGS)
+
+clean: ## remove everything that the targets above made in this folder
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SETUP): $(RECIPE)
+	@scripts/setup
+	@touch $@
+
+$(DEV): $(RECIPE)
+	@scripts/setup --dev
+	@touch $@ $(SETUP)
