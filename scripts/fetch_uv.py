@@ -40,7 +40,7 @@ def address_in(index: str, name: str) -> str:
     links = re.findall(r'href="([^"#]+)', get(page).decode())
     for link in links:
         if urllib.parse.unquote(link).endswith(f"/{name}"):
-            return urllib.parse.urljoin(page, link)
+            return urllib.parse.urljoin(page, str(link))
     raise LookupError(f"{page} does not list {name}")
 
 
