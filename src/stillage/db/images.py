@@ -1,0 +1,207 @@
+"""Images and their blobs and uploads. Plain functions of a connection, run by `Database.read` and `Database.write`.
+
+Every status change is one compare-and-set that names the state it expects, and from `saving` on the upload that holds
+it; zero rows changed means that somebody else was first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from stillage.db.tables import blobs, image_properties, image_tags, images, indexed_value, uploads
+from stillage.errors import AlreadyExists
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
+
+COLUMNS = [column for column in images.c if column.name != "deleted_at"]
+
+
+def add(connection: Connection, image: Image) -> None:
+    """Store a new image.
+
+    Raises:
+        AlreadyExists: If the id is taken, also by an image that was deleted.
+    """
+    row = {column.name: getattr(image, column.name) for column in COLUMNS}
+    row |= {"tags": list(image.tags), "properties": dict(image.properties)}
+    try:
+        connection.execute(insert(images).values(row))
+    except IntegrityError as error:
+        raise AlreadyExists(f"the image id {image.id} is taken; ids are never used twice") from error
+    _index(connection, image)
+
+
+def find(connection: Connection, image_id: str) -> Image | None:
+    """Return the image, None if there is none or it was deleted."""
+    row = connection.execute(select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None))).first()
+    return None if row is None else _image(row)
+
+
+def list_visible(
+    connection: Connection, project_id: ProjectId | None, limit: int, marker: Image | None
+) -> Sequence[Image]:
+    """Return a page of images, the newest first.
+
+    Args:
+        connection: Inside a unit of work.
+        project_id: Whose images, and public ones beside them; None for everybody's.
+        limit: How many at the most.
+        marker: The last image of the page before; None for the first page.
+    """
+    query = select(*COLUMNS).where(images.c.deleted_at.is_(None), images.c.os_hidden.is_(False))
+    if project_id is not None:
+        query = query.where(or_(images.c.owner == project_id, images.c.visibility == Visibility.PUBLIC))
+    if marker is not None:
+        query = query.where(tuple_(images.c.created_at, images.c.id) < tuple_(marker.created_at, marker.id))
+    rows = connection.execute(query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit))
+    return [_image(row) for row in rows]
+
+
+def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey]:
+    """Delete the image, from any status, and doom its blobs. Return the keys whose bytes may be removed.
+
+    The blob of an upload in flight is not among them: its uploader notices, and removes it.
+    """
+    values = {"status": Status.DELETED, "deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
+    changed = connection.execute(
+        update(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)).values(values)
+    )
+    if changed.rowcount == 0:
+        return []
+    connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
+    connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
+    published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
+    keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
+    connection.execute(update(blobs).where(published).values(state="deleting"))
+    return [BlobKey(key) for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an upload holds: the right to give one image its bytes, until the lease runs out."""
+
+    upload_id: UploadId
+    image_id: ImageId
+    blob_key: BlobKey
+    lease_owner: str
+    expected_size: int | None
+
+
+def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at: datetime) -> bool:
+    """Move the image from `queued` to `saving` for this upload. False if it was not `queued`."""
+    values = {"status": Status.SAVING, "upload_id": claim.upload_id, "reason": None, "updated_at": now}
+    queued = (images.c.id == claim.image_id) & (images.c.status == Status.QUEUED)
+    if connection.execute(update(images).where(queued).values(values)).rowcount == 0:
+        return False
+    connection.execute(
+        insert(blobs).values(key=claim.blob_key, image_id=claim.image_id, state="writing", created_at=now)
+    )
+    connection.execute(
+        insert(uploads).values(
+            id=claim.upload_id,
+            image_id=claim.image_id,
+            blob_key=claim.blob_key,
+            expected_size=claim.expected_size,
+            lease_owner=claim.lease_owner,
+            lease_expires_at=lease_expires_at,
+            created_at=now,
+        )
+    )
+    return True
+
+
+def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> bool:
+    """Prolong the lease. False if the upload has lost its image."""
+    held = select(images.c.id).where(images.c.id == claim.image_id, images.c.upload_id == claim.upload_id)
+    mine = (uploads.c.id == claim.upload_id) & held.exists()
+    return connection.execute(update(uploads).where(mine).values(lease_expires_at=lease_expires_at)).rowcount == 1
+
+
+def publish(connection: Connection, claim: Claim, content: Content, now: datetime) -> bool:
+    """Make the image `active` with the bytes of this upload. False if the upload has lost its image."""
+    row = connection.execute(
+        update(images)
+        .where(_held_by(claim))
+        .values(
+            status=Status.ACTIVE,
+            upload_id=None,
+            blob_key=claim.blob_key,
+            size=content.size,
+            virtual_size=content.virtual_size,
+            disk_format=content.disk_format,
+            container_format=func.coalesce(images.c.container_format, "bare"),
+            checksum=content.checksum,
+            os_hash_algo=content.os_hash_algo,
+            os_hash_value=content.os_hash_value,
+            updated_at=now,
+        )
+    )
+    if row.rowcount == 0:
+        return False
+    digests = {
+        "size": content.size,
+        "checksum": content.checksum,
+        "os_hash_algo": content.os_hash_algo,
+        "os_hash_value": content.os_hash_value,
+    }
+    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(state="published", **digests))
+    connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
+    return True
+
+
+def release(connection: Connection, claim: Claim, reason: str, now: datetime) -> bool:
+    """End an upload without success: the image returns to `queued` with *reason*, its blob is doomed.
+
+    False if the image was not this upload's any more; the blob is doomed all the same.
+    """
+    values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
+    held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
+    connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
+    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(state="deleting"))
+    return held
+
+
+def expired(connection: Connection, now: datetime, owner_prefix: str | None, limit: int) -> list[Claim]:
+    """Return uploads whose lease has run out, or whose owner's name begins with *owner_prefix*."""
+    dead = uploads.c.lease_expires_at < now
+    if owner_prefix is not None:
+        dead = or_(dead, uploads.c.lease_owner.startswith(owner_prefix, autoescape=True))
+    rows = connection.execute(select(uploads).where(dead).order_by(uploads.c.lease_expires_at).limit(limit))
+    return [
+        Claim(UploadId(r.id), ImageId(r.image_id), BlobKey(r.blob_key), r.lease_owner, r.expected_size) for r in rows
+    ]
+
+
+def doomed(connection: Connection, limit: int) -> list[BlobKey]:
+    """Return blobs whose bytes are to be removed."""
+    rows = connection.execute(select(blobs.c.key).where(blobs.c.state == "deleting").limit(limit)).scalars()
+    return [BlobKey(key) for key in rows]
+
+
+def forget_blob(connection: Connection, key: BlobKey) -> None:
+    """Drop the row of a doomed blob, after its bytes are gone."""
+    connection.execute(delete(blobs).where(blobs.c.key == key, blobs.c.state == "deleting"))
+
+
+def _held_by(claim: Claim) -> Any:
+    return and_(images.c.id == claim.image_id, images.c.status == Status.SAVING, images.c.upload_id == claim.upload_id)
+
+
+def _index(connection: Connection, image: Image) -> None:
+    shared = {"image_id": image.id, "created_at": image.created_at}
+    if tags := [{"tag": tag, **shared} for tag in image.tags]:
+        connection.execute(insert(image_tags), tags)
+    named = [{"name": n, "value": indexed_value(v), **shared} for n, v in image.properties.items()]
+    if named:
+        connection.execute(insert(image_properties), named)
+
+
+def _image(row: Row[Any]) -> Image:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    values["status"] = Status(values["status"])
+    values["visibility"] = Visibility(values["visibility"])
+    values["tags"] = tuple(values["tags"])
+    return Image(**values)

@@ -1,0 +1,102 @@
+"""The database: units of work, each one thread hop and one transaction.
+
+A unit of work is a plain function of a SQLAlchemy connection. It never waits for bytes or for the network beyond the
+database itself, so that no transaction is ever open while data moves.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from stillage.errors import Unavailable
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 10_000
+READERS = 4
+WRITERS = {"sqlite": 1, "postgresql": 4}  # SQLite has one writer at a time; queueing here beats busy-waiting there
+
+
+class Database:
+    """Runs units of work on SQLite or PostgreSQL, told apart by the URL."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = make_engine(url)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
+        self._writers = ThreadPoolExecutor(WRITERS[self.engine.dialect.name], thread_name_prefix="db-write")
+
+    async def read(self, work: Callable[..., T], *args: Any) -> T:
+        """Return ``work(connection, *args)``, run in a transaction that is rolled back."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, *args)
+
+    async def write(self, work: Callable[..., T], *args: Any) -> T:
+        """Return ``work(connection, *args)``, run in a transaction that is committed if it returns.
+
+        Once begun it runs to its end, also when the caller is cancelled meanwhile.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self._write, work, *args)
+
+    async def check(self) -> None:
+        """Raise Unavailable unless the database answers."""
+        await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+
+    def close(self) -> None:
+        self._readers.shutdown()
+        self._writers.shutdown()
+        self.engine.dispose()
+
+    def _read(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            with self.engine.connect() as connection:
+                return work(connection, *args)
+        except DBAPIError as error:
+            raise _translated(error) from error
+
+    def _write(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+                return work(connection, *args)
+        except DBAPIError as error:
+            raise _translated(error) from error
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine with our settings. *url*: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=READERS + WRITERS["postgresql"], max_overflow=0, pool_pre_ping=True)
+    engine = create_engine(
+        url, pool_size=READERS + WRITERS["sqlite"], max_overflow=0, connect_args={"check_same_thread": False}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # No transaction is opened behind our back; _begin_sqlite says which kind it is.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # A commit that was answered must survive a power cut; WAL's default (NORMAL) may lose the last ones.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # An ordinary BEGIN takes the write lock at the first write, and then fails instead of waiting for it.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _translated(error: DBAPIError) -> Exception:
+    """A database that does not answer is a passing condition; anything else is a defect and stays what it is."""
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return Unavailable(f"the database does not answer: {type(error.orig).__name__}")
+    return error

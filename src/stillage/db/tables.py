@@ -1,0 +1,213 @@
+"""The tables. Migrations make them; a test holds the two together.
+
+Times are whole microseconds since 1970, UTC, so that they sort and compare alike on both engines.
+"""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# A deleted image keeps its row (`deleted_at`), so that its id is never used again.
+images = Table(
+    "images",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("owner", String(255)),
+    Column("name", String(255)),
+    Column("status", String(16), nullable=False),
+    Column("visibility", String(16), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("os_hidden", Boolean, nullable=False),
+    Column("container_format", String(32)),
+    Column("disk_format", String(32)),
+    Column("min_disk", Integer, nullable=False),
+    Column("min_ram", Integer, nullable=False),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    Column("checksum", String(32)),
+    Column("os_hash_algo", String(64)),
+    Column("os_hash_value", String(128)),
+    # Read from here; filtered through image_tags and image_properties.
+    Column("tags", JSON, nullable=False),
+    Column("properties", JSON, nullable=False),
+    Column("reason", Text),
+    Column("blob_key", String(64)),
+    Column("upload_id", String(36)),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("deleted_at", UtcTime),
+    Index("ix_images_owner_created_at", "owner", "created_at", "id"),
+    Index("ix_images_visibility_created_at", "visibility", "created_at", "id"),
+    Index("ix_images_status", "status"),
+)
+
+# Narrow tables to filter by; the record itself is read from `images`. Their keys are in the order of a filtered list:
+# the newest first among the images of one tag, or of one value of one property.
+image_tags = Table(
+    "image_tags",
+    metadata,
+    Column("tag", String(255), primary_key=True),
+    Column("created_at", UtcTime, primary_key=True),
+    Column("image_id", String(36), ForeignKey("images.id"), primary_key=True),
+    Index("ix_image_tags_image_id", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+image_properties = Table(
+    "image_properties",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("value", String(255), primary_key=True),  # `indexed_value` of it: an index entry has a size limit
+    Column("created_at", UtcTime, primary_key=True),
+    Column("image_id", String(36), ForeignKey("images.id"), primary_key=True),
+    Index("ix_image_properties_image_id", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+
+def indexed_value(value: str) -> str:
+    """Return what stands for *value* in `image_properties`: itself, or its digest where it is longer than 255."""
+    return value if len(value) <= 255 else "sha256:" + sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# Every file in a store has a row here before its first byte, so that nothing on disk is ever unknown.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
+    Column("state", String(16), nullable=False),  # writing, published, deleting
+    Column("size", BigInteger),
+    Column("checksum", String(32)),
+    Column("os_hash_algo", String(64)),
+    Column("os_hash_value", String(128)),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_blobs_state", "state"),
+    Index("ix_blobs_image_id", "image_id"),
+)
+
+# One attempt to give an image its bytes. The row lives exactly as long as the attempt.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
+    Column("blob_key", String(64), ForeignKey("blobs.key"), nullable=False),
+    Column("expected_size", BigInteger),
+    Column("lease_owner", String(64), nullable=False),
+    Column("lease_expires_at", UtcTime, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_uploads_lease_expires_at", "lease_expires_at"),
+    Index("ix_uploads_image_id", "image_id"),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("default_project_id", String(32), ForeignKey("projects.id")),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+role_assignments = Table(
+    "role_assignments",
+    metadata,
+    Column("user_id", String(32), ForeignKey("users.id"), primary_key=True),
+    Column("project_id", String(32), ForeignKey("projects.id"), primary_key=True),
+    Column("role", String(64), primary_key=True),
+)
+
+application_credentials = Table(
+    "application_credentials",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("user_id", String(32), ForeignKey("users.id"), nullable=False),
+    Column("project_id", String(32), ForeignKey("projects.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", Text),
+    Column("secret_hash", String(255), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("restricted", Boolean, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Index("uq_application_credentials_user_id_name", "user_id", "name", unique=True),
+)
+
+# Only a hash of the token: a copy of the database opens no door.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("audit_id", String(32), nullable=False),
+    Column("user_id", String(32), ForeignKey("users.id"), nullable=False),
+    Column("project_id", String(32), ForeignKey("projects.id")),
+    Column("methods", JSON, nullable=False),
+    Column("application_credential_id", String(32), ForeignKey("application_credentials.id", ondelete="CASCADE")),
+    Column("issued_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Index("ix_tokens_user_id", "user_id"),
+    Index("ix_tokens_expires_at", "expires_at"),
+)
+
+# Failed logins of the last minutes, shared by all processes: the rate limit has no truth of its own in memory.
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("who", String(64), nullable=False),  # a hash of the name that was tried
+    Column("failed_at", UtcTime, nullable=False),
+    Index("ix_login_failures_who_failed_at", "who", "failed_at"),
+)

@@ -1,0 +1,106 @@
+"""The image: a record that is queued until its bytes are active.
+
+Source: OpenStack Image API v2, "Images"; the resource's base properties.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+ImageId = NewType("ImageId", str)
+ProjectId = NewType("ProjectId", str)
+UserId = NewType("UserId", str)
+UploadId = NewType("UploadId", str)
+BlobKey = NewType("BlobKey", str)
+"""Names a blob in a store; new for every upload attempt, never used again."""
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    SAVING = "saving"
+    ACTIVE = "active"
+    DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+
+
+class Visibility(StrEnum):
+    PUBLIC = "public"
+    COMMUNITY = "community"
+    SHARED = "shared"
+    PRIVATE = "private"
+
+
+# "saving" may fall back to "queued": a broken upload can simply be sent again.
+NEXT: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.SAVING, Status.DELETED}),
+    Status.SAVING: frozenset({Status.ACTIVE, Status.QUEUED, Status.DELETED}),
+    Status.ACTIVE: frozenset({Status.DEACTIVATED, Status.DELETED}),
+    Status.DEACTIVATED: frozenset({Status.ACTIVE, Status.DELETED}),
+    Status.DELETED: frozenset(),
+}
+
+# `ploop` and the Amazon kinds are Glance's; `zvhd zvhd2 qed qcow` are ours.
+DISK_FORMATS = (
+    "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop", "zvhd", "zvhd2", "qed", "qcow",
+)  # fmt: skip
+CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as last read. Changes are new values.
+
+    Attributes:
+        size: Bytes at rest; None until they are all there.
+        virtual_size: Bytes that the guest sees; None until known.
+        checksum: MD5 of the bytes, hex.
+        min_disk: GiB.
+        min_ram: MiB.
+        reason: Why the last upload failed, for the owner to read; None after success.
+        blob_key: The published blob; set exactly while `active` or `deactivated`.
+        upload_id: The upload in flight; set exactly while `saving`.
+        version: Grows with every change of the record's own attributes, for compare-and-set.
+    """
+
+    id: ImageId
+    owner: ProjectId | None
+    created_at: datetime
+    updated_at: datetime
+    name: str | None = None
+    status: Status = Status.QUEUED
+    visibility: Visibility = Visibility.SHARED
+    protected: bool = False
+    os_hidden: bool = False
+    container_format: str | None = None
+    disk_format: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    size: int | None = None
+    virtual_size: int | None = None
+    checksum: str | None = None
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
+    tags: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    blob_key: BlobKey | None = None
+    upload_id: UploadId | None = None
+    version: int = 1
+
+    @property
+    def has_data(self) -> bool:
+        return self.blob_key is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is known of bytes that passed every check: the part of the record that an upload sets."""
+
+    size: int
+    virtual_size: int | None
+    disk_format: str
+    checksum: str
+    os_hash_algo: str
+    os_hash_value: str

@@ -1,0 +1,107 @@
+"""A lane: one thread that does things in order, fed by the event loop through a short queue.
+
+Hashing, inspecting and writing each run in a lane of their own, because hashlib, zlib and the kernel let go of the
+interpreter while they work. The queue is short, so a slow lane holds back the socket and memory stays small.
+An executor call for each block costs half the speed; a lane costs one queue hop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+DEPTH = 4
+"""Blocks that may wait in a lane. Of about 1 MiB each."""
+
+
+class Lane:
+    """Runs what it is given, one after the other, in a thread of its own.
+
+    When something fails, what was queued behind it is dropped and every later call raises the same error: the things
+    in a lane build on one another. Use it as an asynchronous context manager; leaving ends the thread.
+    """
+
+    def __init__(self, name: str, *, depth: int = DEPTH) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(depth)
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._failure: BaseException | None = None
+        self._ended = self._loop.create_future()
+        # A daemon: a thread stuck in a dead disk must not keep the process from exiting.
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    async def __aenter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # What is still queued is of no use to anybody: fail it, then wait for the piece that is running.
+        self._failure = self._failure or asyncio.CancelledError()
+        self._queue.put(None)
+        await asyncio.shield(self._ended)
+
+    async def submit(self, work: Callable[..., object], *args: object) -> None:
+        """Queue ``work(*args)`` and return at once, or when there is room. Its result is dropped.
+
+        Raises:
+            BaseException: Whatever an earlier piece of work raised.
+        """
+        await self._room.acquire()
+        if self._failure is not None:
+            raise self._failure
+
+        def run() -> None:
+            try:
+                if self._failure is None:
+                    work(*args)
+            except BaseException as failure:  # noqa: BLE001 - handed to whoever submits next
+                self._failure = failure
+            finally:
+                self._tell(self._room.release)
+
+        self._queue.put(run)
+
+    async def call(self, work: Callable[..., T], *args: object) -> T:
+        """Run ``work(*args)`` after everything submitted so far and return its result.
+
+        Raises:
+            BaseException: What it, or an earlier piece of work, raised.
+        """
+        done: asyncio.Future[T] = self._loop.create_future()
+
+        def run() -> None:
+            try:
+                if self._failure is not None:
+                    raise self._failure  # noqa: TRY301 - one way out for both failures
+                result = work(*args)
+            except BaseException as failure:  # noqa: BLE001 - handed to the caller
+                self._failure = failure
+                self._tell(_fail, done, failure)
+            else:
+                self._tell(_succeed, done, result)
+
+        self._queue.put(run)
+        return await done
+
+    def _run(self) -> None:
+        while (piece := self._queue.get()) is not None:
+            piece()
+        self._tell(_succeed, self._ended, None)
+
+    def _tell(self, callback: Callable[..., object], *args: Any) -> None:
+        # The loop is closed when a server was stopped the hard way; then nobody is left to be told.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *args)
+
+
+def _succeed(future: "asyncio.Future[T]", result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[Any]", failure: BaseException) -> None:
+    if not future.done():
+        future.set_exception(failure)
