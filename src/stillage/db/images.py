@@ -55,7 +55,8 @@ def list_visible(
     if project_id is not None:
         query = query.where(or_(images.c.owner == project_id, images.c.visibility == Visibility.PUBLIC))
     if marker is not None:
-        query = query.where(tuple_(images.c.created_at, images.c.id) < tuple_(marker.created_at, marker.id))
+        # A plain tuple takes the types of the columns; tuple_ would guess them from the values.
+        query = query.where(tuple_(images.c.created_at, images.c.id) < (marker.created_at, marker.id))
     rows = connection.execute(query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit))
     return [_image(row) for row in rows]
 
@@ -155,12 +156,14 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
 def release(connection: Connection, claim: Claim, reason: str, now: datetime) -> bool:
     """End an upload without success: the image returns to `queued` with *reason*, its blob is doomed.
 
-    False if the image was not this upload's any more; the blob is doomed all the same.
+    False if the image was not this upload's any more; the blob is doomed all the same, unless it is published.
     """
     values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
     held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
     connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
-    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(state="deleting"))
+    # A caller that was cancelled while its publishing went through comes here too; those bytes stay.
+    unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
+    connection.execute(update(blobs).where(unpublished).values(state="deleting"))
     return held
 
 
