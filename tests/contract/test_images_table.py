@@ -25,7 +25,7 @@ CONTENT = Content(3000, None, "raw", "c" * 32, "sha512", "d" * 128)
 
 
 def an_image(**values: Any) -> Image:
-    defaults = {"id": ImageId(str(uuid4())), "owner": MINE, "created_at": NOW, "updated_at": NOW}
+    defaults: dict[str, Any] = {"id": ImageId(str(uuid4())), "owner": MINE, "created_at": NOW, "updated_at": NOW}
     return Image(**defaults | values)
 
 

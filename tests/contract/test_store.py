@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly
 from stillage.images.image import BlobKey
-from stillage.stores import files
 from stillage.stores.base import Store
 from stillage.stores.files import HOLE, FileStore, data_runs, translated
 from stillage.stores.memory import MemoryStore
@@ -113,7 +112,7 @@ async def test_deleting_what_is_not_there_is_no_error(store: Store) -> None:
 @pytest.fixture(params=["nameless", "named"])
 def files_in(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileStore:
     if request.param == "named":  # as on a file system without O_TMPFILE
-        monkeypatch.setattr(files.os, "O_TMPFILE", os.O_DIRECTORY | os.O_WRONLY)
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY | os.O_WRONLY)
     return FileStore(tmp_path / "blobs")
 
 
@@ -158,7 +157,7 @@ async def test_failures_of_the_disk_are_told_apart(
     def fail(*_: object) -> int:
         raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
 
-    monkeypatch.setattr(files.os, "pwrite", fail)
+    monkeypatch.setattr(os, "pwrite", fail)
     store = FileStore(tmp_path / "blobs")
     with pytest.raises(expected, match="ask the operator"):
         await put(store, b"data")
@@ -170,7 +169,7 @@ async def test_a_failed_sync_publishes_nothing(tmp_path: Path, monkeypatch: pyte
         raise OSError(5, "Input/output error")
 
     store = FileStore(tmp_path / "blobs")
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(StoreFailed):
         await put(store, b"data")
     assert everything_in(store) == []
@@ -178,7 +177,7 @@ async def test_a_failed_sync_publishes_nothing(tmp_path: Path, monkeypatch: pyte
 
 async def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = os.pwrite
-    monkeypatch.setattr(files.os, "pwrite", lambda fd, data, offset: whole(fd, data[:1000], offset))
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: whole(fd, data[:1000], offset))
     store = FileStore(tmp_path / "blobs")
     data = os.urandom(HOLE)
     await put(store, data)
