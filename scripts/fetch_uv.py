@@ -5,7 +5,10 @@ knows address and digest of each wheel. If the environment names another index t
 and the digest still from the lock.
 """
 
+import base64
 import hashlib
+import html
+import http.client
 import io
 import os
 import platform
@@ -37,17 +40,28 @@ def wheel_for_this_machine(lock: Path) -> tuple[str, str]:
 def address_in(index: str, name: str) -> str:
     """Return where *index* (PEP 503) keeps the file called *name*."""
     page = f"{index.rstrip('/')}/uv/"
-    links = re.findall(r'href="([^"#]+)', get(page).decode())
-    for link in links:
-        if urllib.parse.unquote(link).endswith(f"/{name}"):
-            return urllib.parse.urljoin(page, str(link))
-    raise LookupError(f"{page} does not list {name}")
+    for link in re.findall(r'href="([^"#]+)', get(page).decode()):
+        address = urllib.parse.urljoin(page, html.unescape(link))
+        if urllib.parse.urlsplit(address).path.endswith(f"/{name}"):
+            return address
+    raise LookupError(f"{host_of(index)} does not list {name}")
 
 
 def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+    parts = urllib.parse.urlsplit(url)
+    request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
+    # A company's index is often named with a login, which urllib would take for a part of the host.
+    if parts.username:
+        login = urllib.parse.unquote(f"{parts.username}:{parts.password or ''}")
+        request.add_header("Authorization", f"Basic {base64.b64encode(login.encode()).decode()}")
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         content: bytes = answer.read()
         return content
+
+
+def host_of(url: str) -> str:
+    """Return the host alone: a login in *url* is not for logs."""
+    return urllib.parse.urlsplit(url).hostname or url
 
 
 def install(wheel: bytes, destination: Path) -> None:
@@ -64,13 +78,18 @@ def install(wheel: bytes, destination: Path) -> None:
 
 def main(destination: Path) -> None:
     url, digest = wheel_for_this_machine(Path(__file__).parent.parent / "uv.lock")
+    name = url.rpartition("/")[2]
     index = next((os.environ[name] for name in INDEX_SETTINGS if os.environ.get(name)), None)
-    if index:
-        url = address_in(index, url.rpartition("/")[2])
-    print(f"setup: getting uv from {url}", file=sys.stderr)
-    wheel = get(url)
+    try:
+        if index:
+            url = address_in(index, name)
+        print(f"setup: getting {name} from {host_of(url)}", file=sys.stderr)
+        wheel = get(url)
+    except (OSError, http.client.HTTPException) as error:
+        hint = "install ca-certificates" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "check network and proxy"
+        raise OSError(f"{host_of(index or url)}: {error}; {hint}") from error
     if hashlib.sha256(wheel).hexdigest() != digest:
-        raise ValueError(f"what {url} sent is not what uv.lock expects (SHA-256 {digest})")
+        raise ValueError(f"the file from {host_of(url)} does not have the SHA-256 in uv.lock, {digest}")
     install(wheel, destination)
 
 
@@ -78,5 +97,4 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
     except (OSError, LookupError, ValueError) as error:
-        missing = "; install the package ca-certificates" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
-        sys.exit(f"setup: cannot get uv: {error}{missing}, or install uv yourself and run this again")
+        sys.exit(f"setup: cannot get uv: {error}, or install uv yourself, and run this again")

@@ -17,6 +17,10 @@ DEPTH = 4
 """Blocks that may wait in a lane. Of about 1 MiB each."""
 
 
+class LaneClosed(Exception):
+    """The lane ended before this was done."""
+
+
 class Lane:
     """Runs what it is given, one after the other, in a thread of its own.
 
@@ -29,6 +33,7 @@ class Lane:
         self._room = asyncio.Semaphore(depth)
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._failure: BaseException | None = None
+        self._at_end: list[Callable[[], None]] = []
         self._ended = self._loop.create_future()
         # A daemon: a thread stuck in a dead disk must not keep the process from exiting.
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -39,9 +44,13 @@ class Lane:
 
     async def __aexit__(self, *_: object) -> None:
         # What is still queued is of no use to anybody: fail it, then wait for the piece that is running.
-        self._failure = self._failure or asyncio.CancelledError()
+        self._failure = self._failure or LaneClosed()
         self._queue.put(None)
         await asyncio.shield(self._ended)
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Run *work* in the thread when the lane ends, whatever has failed and whoever still waits."""
+        self._at_end.append(work)
 
     async def submit(self, work: Callable[..., object], *args: object) -> None:
         """Queue ``work(*args)`` and return at once, or when there is room. Its result is dropped.
@@ -87,9 +96,13 @@ class Lane:
         return await done
 
     def _run(self) -> None:
-        while (piece := self._queue.get()) is not None:
-            piece()
-        self._tell(_succeed, self._ended, None)
+        try:
+            while (piece := self._queue.get()) is not None:
+                piece()
+        finally:
+            for work in self._at_end:
+                work()
+            self._tell(_succeed, self._ended, None)
 
     def _tell(self, callback: Callable[..., object], *args: Any) -> None:
         # The loop is closed when a server was stopped the hard way; then nobody is left to be told.

@@ -299,7 +299,7 @@ async def test_an_image_is_deleted_once(database: Database) -> None:
     image = await add(database)
     await published(database, image)
     assert await database.write(images.mark_deleted, image.id, LATER)
-    assert await database.write(images.mark_deleted, image.id, LATER) == []
+    assert await database.write(images.mark_deleted, image.id, LATER) is None
 
 
 async def test_an_upload_whose_image_was_deleted_cannot_publish(database: Database) -> None:

@@ -61,8 +61,10 @@ def list_visible(
     return [_image(row) for row in rows]
 
 
-def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey]:
+def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
     """Delete the image, from any status, and doom its blobs. Return the keys whose bytes may be removed.
+
+    None if there is no such image any more.
 
     The blob of an upload in flight is not among them: its uploader notices, and removes it.
     """
@@ -71,7 +73,7 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
         update(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)).values(values)
     )
     if changed.rowcount == 0:
-        return []
+        return None
     connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
@@ -121,8 +123,8 @@ def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> b
     return connection.execute(update(uploads).where(mine).values(lease_expires_at=lease_expires_at)).rowcount == 1
 
 
-def publish(connection: Connection, claim: Claim, content: Content, now: datetime) -> bool:
-    """Make the image `active` with the bytes of this upload. False if the upload has lost its image."""
+def publish(connection: Connection, claim: Claim, content: Content, now: datetime) -> Image | None:
+    """Return the image, made `active` with the bytes of this upload; None if the upload has lost its image."""
     row = connection.execute(
         update(images)
         .where(_held_by(claim))
@@ -141,7 +143,7 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
         )
     )
     if row.rowcount == 0:
-        return False
+        return None
     digests = {
         "size": content.size,
         "checksum": content.checksum,
@@ -150,18 +152,18 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
     }
     connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(state="published", **digests))
     connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
-    return True
+    return find(connection, claim.image_id)
 
 
 def release(connection: Connection, claim: Claim, reason: str, now: datetime) -> bool:
     """End an upload without success: the image returns to `queued` with *reason*, its blob is doomed.
 
-    False if the image was not this upload's any more; the blob is doomed all the same, unless it is published.
+    False if the image was not this upload's any more; an unpublished blob is doomed all the same.
     """
     values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
     held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
     connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
-    # A caller that was cancelled while its publishing went through comes here too; those bytes stay.
+    # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     connection.execute(update(blobs).where(unpublished).values(state="deleting"))
     return held
@@ -182,6 +184,10 @@ def doomed(connection: Connection, limit: int) -> list[BlobKey]:
     """Return blobs whose bytes are to be removed."""
     rows = connection.execute(select(blobs.c.key).where(blobs.c.state == "deleting").limit(limit)).scalars()
     return [BlobKey(key) for key in rows]
+
+
+def is_published(connection: Connection, key: BlobKey) -> bool:
+    return connection.execute(select(blobs.c.state).where(blobs.c.key == key)).scalar() == "published"
 
 
 def forget_blob(connection: Connection, key: BlobKey) -> None:

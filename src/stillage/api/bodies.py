@@ -1,0 +1,63 @@
+"""JSON in and out."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from stillage.api.services import services
+from stillage.api.wire import body_of
+from stillage.errors import InvalidInput, TooLarge
+
+MAX_JSON = 1 << 20
+
+
+async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:
+    """Return the request's JSON, of any kind.
+
+    Raises:
+        InvalidInput: If there is no body, or it is not JSON, or an object names a member twice.
+        TooLarge: If it has more than *limit* bytes.
+    """
+    raw = bytearray()
+    async for piece in body_of(request, idle_s=services(request).idle_s):
+        raw += piece
+        if len(raw) > limit:
+            raise TooLarge(f"a JSON body may have {limit} bytes")
+    if not raw:
+        raise InvalidInput("a JSON body is needed")
+    try:
+        return json.loads(raw, object_pairs_hook=_object, parse_constant=_constant)
+    except RecursionError as error:
+        raise InvalidInput("the JSON is nested too deeply") from error
+    except ValueError as error:  # also UnicodeDecodeError and integers of thousands of digits
+        raise InvalidInput(f"the body is not JSON: {error}") from error
+
+
+async def json_object(request: web.Request, *, limit: int = MAX_JSON) -> dict[str, Any]:
+    """Return the request's JSON object; InvalidInput if it is another kind of JSON."""
+    document = await json_of(request, limit=limit)
+    if not isinstance(document, dict):
+        raise InvalidInput("the body must be a JSON object")
+    return document
+
+
+def json_response(document: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return web.Response(
+        body=text.encode("utf-8", "backslashreplace"), status=status, headers=headers, content_type="application/json"
+    )
+
+
+def _object(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(members)
+    if len(made) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"member {twice[:64]!r} is there twice")
+    return made
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")

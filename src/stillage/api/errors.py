@@ -1,0 +1,140 @@
+"""The one place where an error becomes a status code and a body.
+
+Three dialects say the same thing: the image API's, the identity API's, and that of the `ims` profile.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from stillage import errors
+
+STATUS: Mapping[type[Exception], int] = {
+    errors.InvalidInput: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.PeerTooSlow: 408,
+    errors.Conflict: 409,
+    errors.ImageGone: 410,
+    errors.TooLarge: 413,
+    errors.WrongMediaType: 415,
+    errors.ContentRejected: 415,
+    errors.RangeNotSatisfiable: 416,
+    errors.TooManyFailures: 429,
+    errors.Unavailable: 503,
+    errors.StillageError: 500,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as HTTP sees it, before it has a shape.
+
+    Attributes:
+        kind: The error's class, for dialects that have codes of their own.
+        extra: Facts for machines (``rule``, ``offset``, ``found`` …).
+    """
+
+    status: int
+    message: str
+    kind: type[Exception]
+    headers: Mapping[str, str]
+    extra: Mapping[str, Any]
+
+
+Shape = Callable[[Problem, str], dict[str, Any]]
+"""``shape(problem, request_id)``: the JSON body."""
+
+
+def problem_of(error: Exception, *, identity_url: str) -> Problem:
+    """Describe *error*. Anything that is not ours is an internal error whose text stays in the log."""
+    if isinstance(error, web.HTTPException):
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return Problem(error.status, _of_router(error), type(error), headers, {})
+    if not isinstance(error, errors.StillageError):
+        return Problem(500, "internal error; the server's log has it under this request id", type(error), {}, {})
+    headers = {}
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
+    if isinstance(error, errors.Unavailable | errors.TooManyFailures):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size}"
+    return Problem(status_of(error), str(error), type(error), headers, _facts(error))
+
+
+def status_of(error: errors.StillageError) -> int:
+    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+
+
+def _of_router(error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return f"{error.method} is not possible here; {', '.join(sorted(error.allowed_methods))} is"
+    if isinstance(error, web.HTTPNotFound):
+        return "there is nothing at this address"
+    return error.text or error.reason
+
+
+def _facts(error: errors.StillageError) -> Mapping[str, Any]:
+    if not isinstance(error, errors.ContentRejected):
+        return {}
+    facts = {
+        "rule": error.rule,
+        "offset": error.offset,
+        "found": error.found,
+        "declared": error.declared,
+        "fix": error.mend,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def as_image_api(problem: Problem, request_id: str) -> dict[str, Any]:
+    """Source: docs/design.md, "Errors". openstacksdk and glanceclient both print ``message``."""
+    title = HTTPStatus(problem.status).phrase
+    head = {"code": problem.status, "title": title, "message": problem.message}
+    return {**head, **problem.extra, "request_id": request_id}
+
+
+def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
+    """Source: Identity API v3, "Errors"."""
+    title = HTTPStatus(problem.status).phrase
+    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
+
+
+# Source: IMS API Reference, "Error Codes". IMS has a code for each condition and few statuses.
+IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
+    errors.EmptyBody: (400, "IMG.0057"),
+    errors.InvalidInput: (400, "IMG.0001"),
+    errors.Unauthenticated: (401, "IMG.0026"),
+    errors.Forbidden: (403, "IMG.0026"),
+    errors.ImageNotFound: (404, "IMG.0144"),
+    errors.NotFound: (404, "IMG.0027"),
+    errors.PeerTooSlow: (408, "IMG.0001"),
+    errors.Conflict: (409, "IMG.0046"),
+    errors.ImageGone: (404, "IMG.0144"),
+    errors.StorageFull: (500, "IMG.0061"),
+    errors.ImageTooLarge: (400, "IMG.0059"),
+    errors.TooLarge: (400, "IMG.0015"),
+    errors.WrongMediaType: (400, "IMG.0001"),
+    errors.ContentRejected: (400, "IMG.0057"),
+    errors.RangeNotSatisfiable: (416, "IMG.0001"),
+    errors.TooManyFailures: (429, "IMG.0060"),
+    errors.Unavailable: (503, "IMG.0061"),
+    errors.StillageError: (500, "IMG.0061"),
+}
+
+
+def in_ims(problem: Problem) -> Problem:
+    """Return *problem* with the status that IMS gives it."""
+    status = next((IMS_CODES[cls][0] for cls in problem.kind.__mro__ if cls in IMS_CODES), problem.status)
+    return Problem(status, problem.message, problem.kind, problem.headers, problem.extra)
+
+
+def as_ims(problem: Problem, _request_id: str) -> dict[str, Any]:
+    """Source: IMS API Reference, "Error Codes"; the shape is used whatever the status."""
+    code = next((IMS_CODES[cls][1] for cls in problem.kind.__mro__ if cls in IMS_CODES), "IMG.0001")
+    return {"error": {"message": problem.message, "code": code}}

@@ -1,0 +1,45 @@
+"""For whoever watches: is it alive, is it ready, what does it count."""
+
+from aiohttp import web
+
+from stillage.api import metrics
+from stillage.api.bodies import json_response
+from stillage.api.middleware import TOKEN, UNAUTHENTICATED
+from stillage.api.services import services
+from stillage.errors import Forbidden, StillageError, Unauthenticated
+
+
+async def alive(_request: web.Request) -> web.Response:
+    """GET /healthz: the process answers."""
+    return json_response({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """GET /readyz: database and store answer, and the server is not stopping. 503 otherwise."""
+    known = services(request)
+    parts = {"server": "stopping" if known.running.draining else "ok"}
+    for name, check in (("database", known.database.check), ("store", known.store.check)):
+        try:
+            await check()
+            parts[name] = "ok"
+        except StillageError as error:
+            parts[name] = str(error)
+    fine = all(state == "ok" for state in parts.values())
+    return json_response({"status": "ok" if fine else "unavailable", **parts}, status=200 if fine else 503)
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    """GET /metrics: for administrators. `metrics_listen` opens a door of its own for Prometheus."""
+    token = request.headers.get(TOKEN) or request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not token:
+        raise Unauthenticated(UNAUTHENTICATED)
+    caller = await services(request).identity.caller_of(token)
+    if not caller.is_admin:
+        raise Forbidden("metrics are for administrators")
+    return metrics.response(services(request).metrics)
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    router.add_get("/healthz", alive)
+    router.add_get("/readyz", ready)
+    router.add_get("/metrics", show_metrics)

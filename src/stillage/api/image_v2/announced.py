@@ -1,0 +1,90 @@
+"""What the head of an upload says of its body, and whether that can be.
+
+Sources: OpenStack Image API v2, "Upload binary image data"; RFC 9110 §8.6, §14.5 (Content-Range); RFC 9530
+(Content-Digest, Repr-Digest); RFC 1864 (Content-MD5).
+"""
+
+import base64
+import binascii
+import re
+
+from aiohttp import hdrs, web
+
+from stillage.api.services import services
+from stillage.errors import InvalidInput, SizeMismatch, WrongMediaType
+from stillage.operations.pipeline import Announced
+
+SIZE = "X-Openstack-Image-Size"
+STORE = "X-Image-Meta-Store"
+STORE_ID = "files"
+OCTETS = "application/octet-stream"
+DIGEST_ITEM = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/=]+):")
+DIGEST_NAMES = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
+
+
+def announced_of(request: web.Request) -> Announced:
+    """Return what is announced.
+
+    Raises:
+        WrongMediaType: If the bytes are not a plain image.
+        InvalidInput: If the announcement contradicts itself, or cannot be read.
+    """
+    _require_octets(request)
+    length = request.content_length
+    if length is None and not request.can_read_body:
+        length = 0  # HTTP/1.1: without a length or chunks there is no body
+    size = _image_size(request.headers.get(SIZE))
+    if size is not None and length is not None and size != length:
+        raise SizeMismatch(size, length)
+    _require_store(request)
+    return Announced(length if size is None else size, _digests(request))
+
+
+def _require_octets(request: web.Request) -> None:
+    given = request.headers.get(hdrs.CONTENT_TYPE, "")
+    if given.partition(";")[0].strip().lower() != OCTETS:
+        raise WrongMediaType(f"Content-Type must be {OCTETS}, not {given or 'missing'!r}")
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding != "identity":
+        raise WrongMediaType(f"Content-Encoding {encoding!r} is not taken; send the image itself")
+    if hdrs.CONTENT_RANGE in request.headers:
+        raise InvalidInput("Content-Range is not taken: send the whole image in one request")
+
+
+def _image_size(given: str | None) -> int | None:
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit()) or len(given) > 18:
+        raise InvalidInput(f"{SIZE} {given[:32]!r} must be the number of bytes")
+    return int(given)
+
+
+def _require_store(request: web.Request) -> None:
+    store = request.headers.get(STORE)
+    if store is not None and store != STORE_ID and services(request).profile.checks_store:
+        raise InvalidInput(f"there is no store {store[:64]!r}; the one here is {STORE_ID!r}")
+
+
+def _digests(request: web.Request) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    if (md5 := request.headers.get("Content-MD5")) is not None:
+        found["md5"] = _md5(md5.strip())
+    for header in ("Content-Digest", "Repr-Digest"):
+        for name, value in DIGEST_ITEM.findall(request.headers.get(header, "")):
+            if name in DIGEST_NAMES:
+                found[DIGEST_NAMES[name]] = _hex(value, header)
+    return tuple(sorted(found.items()))
+
+
+def _md5(given: str) -> str:
+    # RFC 1864 says base64; OpenStack's own answers carry hex, so people send that back.
+    if re.fullmatch(r"[0-9a-fA-F]{32}", given):
+        return given.lower()
+    return _hex(given, "Content-MD5")
+
+
+def _hex(given: str, header: str) -> str:
+    try:
+        return base64.b64decode(given, validate=True).hex()
+    except binascii.Error as error:
+        raise InvalidInput(f"{header} holds no base64: {given[:100]!r}") from error

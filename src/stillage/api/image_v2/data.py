@@ -1,0 +1,58 @@
+"""Bytes in and out. Source: OpenStack Image API v2, "Image data"."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from stillage.api.image_v2.announced import OCTETS, announced_of
+from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
+from stillage.api.metrics import Metrics
+from stillage.api.sending import send
+from stillage.api.services import caller, services
+from stillage.api.wire import body_of
+
+
+async def upload(request: web.Request) -> web.Response:
+    """PUT /v2/images/{image_id}/file: store the image's data. 204 when it is active and durable.
+
+    Source: IMS API Reference, "Uploading an Image (Native OpenStack API)".
+    """
+    known = services(request)
+    announced = announced_of(request)
+    body = _counted(body_of(request, idle_s=known.idle_s), known.metrics)
+    with known.metrics.upload():
+        await known.ingest(caller(request), request.match_info["image_id"], body, announced)
+    return web.Response(status=204)
+
+
+async def download(request: web.Request) -> web.StreamResponse:
+    """GET and HEAD /v2/images/{image_id}/file: the data, or one range of it. 204 when there is none yet."""
+    known = services(request)
+    image = await known.download.describe(caller(request), request.match_info["image_id"])
+    if not image.has_data or image.size is None:
+        return web.Response(status=204)
+    etag = etag_of(image)
+    headers = {"ETag": etag, "Accept-Ranges": "bytes"}
+    if (status := precondition_status(request, etag)) is not None:
+        return web.Response(status=status, headers=headers)
+    part = part_of(request, image.size, etag)
+    # Lower-case hex, and of the whole image also for a range: what every client expects.
+    headers |= {"Content-Type": OCTETS, "Content-Length": str(part.length), "Content-MD5": image.checksum or ""}
+    if not part.whole:
+        headers["Content-Range"] = f"bytes {part.first}-{part.first + part.length - 1}/{image.size}"
+    response = web.StreamResponse(status=200 if part.whole else 206, headers=headers)
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
+    async with known.download.open(image) as reader:
+        await response.prepare(request)
+        await send(request, response, reader, part.first, part.length, idle_s=known.idle_s)
+    known.metrics.sent.inc(part.length)
+    await response.write_eof()
+    return response
+
+
+async def _counted(body: AsyncIterator[bytes], metrics: Metrics) -> AsyncIterator[bytes]:
+    async for piece in body:
+        metrics.received.inc(len(piece))
+        yield piece

@@ -1,0 +1,47 @@
+"""Records: create, show, list, delete. Source: OpenStack Image API v2, "Images"."""
+
+from aiohttp import web
+
+from stillage.api.bodies import json_object, json_response
+from stillage.api.image_v2.shape import image_view, list_view
+from stillage.api.services import caller, public_url, services
+from stillage.errors import InvalidInput
+
+DEFAULT_LIMIT = 25
+MAX_LIMIT = 1000
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /v2/images: make a record, queued until its bytes are there."""
+    image = await services(request).images.create(caller(request), await json_object(request))
+    location = f"{public_url(request)}/v2/images/{image.id}"
+    return json_response(image_view(image), status=201, headers={"Location": location})
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /v2/images/{image_id}."""
+    return json_response(
+        image_view(await services(request).images.get(caller(request), request.match_info["image_id"]))
+    )
+
+
+async def list_images(request: web.Request) -> web.Response:
+    """GET /v2/images: a page, the newest first."""
+    limit = limit_of(request.query.get("limit"))
+    images = await services(request).images.list(caller(request), limit=limit, marker=request.query.get("marker"))
+    return json_response(list_view(images, limit=limit, query=list(request.query.items())))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /v2/images/{image_id}."""
+    await services(request).images.delete(caller(request), request.match_info["image_id"])
+    return web.Response(status=204)
+
+
+def limit_of(given: str | None) -> int:
+    """Return the page size. More than `MAX_LIMIT` is cut without a word, as Glance does."""
+    if given is None:
+        return DEFAULT_LIMIT
+    if not (given.isascii() and given.isdigit()) or len(given) > 18:
+        raise InvalidInput(f"limit {given[:32]!r} must be an integer of 0 or more")
+    return min(int(given), MAX_LIMIT)

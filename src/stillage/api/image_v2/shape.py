@@ -1,0 +1,61 @@
+"""An image as JSON. Base properties are always there, null when unset; additional ones stand beside them.
+
+Source: OpenStack Image API v2, "Show image"; times in whole seconds, links without host.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from stillage.images.image import Image
+
+
+def image_view(image: Image) -> dict[str, Any]:
+    path = f"/v2/images/{image.id}"
+    view: dict[str, Any] = dict(image.properties)
+    if image.reason is not None:
+        view["os_stillage_reason"] = image.reason
+    view |= {
+        "id": image.id,
+        "name": image.name,
+        "status": image.status,
+        "visibility": image.visibility,
+        "protected": image.protected,
+        "os_hidden": image.os_hidden,
+        "owner": image.owner,
+        "container_format": image.container_format,
+        "disk_format": image.disk_format,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+        "size": image.size,
+        "virtual_size": image.virtual_size,
+        "checksum": image.checksum,
+        "os_hash_algo": image.os_hash_algo,
+        "os_hash_value": image.os_hash_value,
+        "tags": list(image.tags),
+        "created_at": time_view(image.created_at),
+        "updated_at": time_view(image.updated_at),
+        "self": path,
+        "file": f"{path}/file",
+        "schema": "/v2/schemas/image",
+    }
+    return view
+
+
+def list_view(images: Sequence[Image], *, limit: int, query: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """A page with its links. *query* is the request's, in order, with repetitions."""
+    kept = [(name, value) for name, value in query if name != "marker"]
+    view: dict[str, Any] = {"images": [image_view(image) for image in images], "first": _link(kept)}
+    if images and len(images) == limit:
+        view["next"] = _link([*kept, ("marker", images[-1].id)])
+    view["schema"] = "/v2/schemas/images"
+    return view
+
+
+def time_view(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _link(query: Sequence[tuple[str, str]]) -> str:
+    return f"/v2/images?{urlencode(query)}" if query else "/v2/images"

@@ -1,0 +1,57 @@
+"""What Prometheus reads at ``/metrics``. Labels hold route patterns, never ids."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600)
+
+
+class Metrics:
+    """This process's counters. With several workers they live in files that `exposition` adds up."""
+
+    def __init__(self, shared: Path | None) -> None:
+        """*shared*: the folder where several workers keep their counters; None for a single one."""
+        self._shared = shared
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "stillage_requests", "Requests by outcome", ["method", "route", "status"], registry=self.registry
+        )
+        self.durations = Histogram(
+            "stillage_request_seconds", "Durations", ["method", "route"], buckets=SECONDS, registry=self.registry
+        )
+        self.received = Counter("stillage_received_bytes", "Bytes of uploads", registry=self.registry)
+        self.sent = Counter("stillage_sent_bytes", "Bytes of downloads", registry=self.registry)
+        self.uploads = Gauge(
+            "stillage_uploads_in_flight", "Running uploads", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self.outcomes = Counter("stillage_uploads", "Ended uploads by outcome", ["outcome"], registry=self.registry)
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """Count an upload that runs, and how it ends."""
+        self.uploads.inc()
+        try:
+            yield
+        except BaseException as error:
+            self.outcomes.labels(type(error).__name__).inc()
+            raise
+        else:
+            self.outcomes.labels("stored").inc()
+        finally:
+            self.uploads.dec()
+
+    def exposition(self) -> bytes:
+        registry = self.registry
+        if self._shared is not None:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def response(metrics: Metrics) -> web.Response:
+    return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,104 @@
+"""What happens around every request, from the outside in: observed, errors translated, caller known."""
+
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from stillage.api.errors import Shape, as_keystone, problem_of
+from stillage.api.services import CALLER, REQUEST_ID, public_url, services
+from stillage.api.wire import answer
+from stillage.errors import StillageError, Unauthenticated
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+IDENTITY_PATHS = ("/identity", "/v3")
+TOKEN = "X-Auth-Token"  # noqa: S105 - the header's name
+UNAUTHENTICATED = "The request you have made requires authentication."
+# A client's own id is worth a line in the log, and no more of it than this.
+CLIENT_ID_LENGTH = 64
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, count it, time it, log it, and let a stopping server wait for it."""
+    request_id = request[REQUEST_ID] = f"req-{uuid4()}"
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    begun = time.perf_counter()
+    known = services(request)
+    with known.running:
+        response = await handler(request)
+        if known.running.draining:
+            response.force_close()
+        response = await answer(request, response)
+        seconds = time.perf_counter() - begun
+        route = _route(request)
+        known.metrics.requests.labels(request.method, route, response.status).inc()
+        known.metrics.durations.labels(request.method, route).observe(seconds)
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status,
+            seconds=round(seconds, 4),
+            peer=request.remote,
+            client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
+        )
+        return response
+
+
+@web.middleware
+async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The one place where errors become answers. Nothing above it sees one."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        if not isinstance(error, StillageError | web.HTTPException):
+            log.error("internal error", exc_info=error)
+        if request.writer.output_size > 0:
+            # The answer has begun; the only way to say that it is not whole is to cut it off.
+            log.warning("answer cut off", why=str(error) or type(error).__name__)
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError from error
+        return _error_response(request, error)
+
+
+@web.middleware
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Know the caller of every image call before its route is even looked at, and long before its body is."""
+    if request.path.startswith("/v2/") and request.path not in ("/v2/", "/v2/versions"):
+        token = request.headers.get(TOKEN)
+        if not token:
+            raise Unauthenticated(UNAUTHENTICATED)
+        known = request[CALLER] = await services(request).identity.caller_of(token)
+        structlog.contextvars.bind_contextvars(user_id=known.user_id, project_id=known.project_id)
+    return await handler(request)
+
+
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    """On every answer, also one that a handler sends piece by piece."""
+    response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
+    response.headers["Server"] = "stillage"
+
+
+def _error_response(request: web.Request, error: Exception) -> web.Response:
+    shape: Shape
+    problem = problem_of(error, identity_url=f"{public_url(request)}/identity/v3")
+    if request.path.startswith(IDENTITY_PATHS):
+        shape = as_keystone
+    else:
+        profile = services(request).profile
+        problem, shape = profile.problem(problem), profile.shape
+    body = shape(problem, request[REQUEST_ID])
+    return web.json_response(body, status=problem.status, headers=problem.headers)
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "none"

@@ -1,0 +1,116 @@
+"""Sending an image to a client, which may be slow, or stop reading.
+
+Over a plain connection the kernel copies from the file to the socket (`os.sendfile`); over TLS, or from a store that
+has no files, blocks of 1 MiB pass through here. Either way memory does not depend on how slow the client is.
+"""
+
+import asyncio
+import os
+import select
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from stillage.errors import StoreFailed
+from stillage.stores.base import BlobReader
+
+BLOCK = 1 << 20
+ONE_CALL = 8 << 20
+# How long a thread waits for a full socket before it goes back to serve others.
+PATIENCE_MS = 10
+# sendfile blocks while the disk reads, so it runs here and not on the loop.
+_threads = ThreadPoolExecutor(16, thread_name_prefix="send")
+
+
+async def send(
+    request: web.Request, response: web.StreamResponse, reader: BlobReader, first: int, length: int, *, idle_s: float
+) -> None:
+    """Send *length* bytes from *first* as the body of *response*, whose head is prepared.
+
+    Raises:
+        ConnectionError: If the client left, or read nothing for *idle_s*.
+        StoreFailed: If the blob ends early. The answer has begun, so the connection must be cut.
+    """
+    try:
+        if reader.file_descriptor is not None and request.get_extra_info("sslcontext") is None:
+            await _send_by_kernel(request, response, reader.file_descriptor, first, length, idle_s)
+        else:
+            await _send_blocks(response, reader, first, length, idle_s)
+    except TimeoutError as error:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client stopped reading") from error
+
+
+async def _send_blocks(
+    response: web.StreamResponse, reader: BlobReader, first: int, length: int, idle_s: float
+) -> None:
+    end = first + length
+    while first < end:
+        block = await reader.read(first, min(BLOCK, end - first))
+        if not block:
+            raise StoreFailed(f"the blob ends at byte {first}, {end - first} bytes early")
+        async with asyncio.timeout(idle_s):
+            await response.write(block)
+        first += len(block)
+
+
+async def _send_by_kernel(
+    request: web.Request, response: web.StreamResponse, file: int, first: int, length: int, idle_s: float
+) -> None:
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client left")
+    # The head must be on its way before the kernel writes behind the transport's back: with no buffer allowed, the
+    # writer's drain waits until the last byte has left it.
+    transport.set_write_buffer_limits(high=0)
+    await response.write(b"")
+    async with asyncio.timeout(idle_s):
+        await request.writer.drain()
+    # The transport owns its descriptor; the loop lets us watch a copy.
+    socket = os.dup(transport.get_extra_info("socket").fileno())
+    loop = asyncio.get_running_loop()
+    try:
+        while length:
+            sent = await loop.run_in_executor(_threads, _send_some, socket, file, first, length)
+            first += sent
+            length -= sent
+            if length and not sent:
+                await _writable(socket, idle_s)
+    finally:
+        os.close(socket)
+        transport.set_write_buffer_limits()
+
+
+def _send_some(socket: int, file: int, first: int, length: int) -> int:
+    """Send until done, or until the socket stays full for `PATIENCE_MS`. Return how many bytes went."""
+    poll = select.poll()
+    poll.register(socket, select.POLLOUT)
+    sent = 0
+    while sent < length:
+        try:
+            count = os.sendfile(socket, file, first + sent, min(ONE_CALL, length - sent))
+        except BlockingIOError:
+            if not poll.poll(PATIENCE_MS):
+                break
+            continue
+        if not count:
+            raise StoreFailed(f"the blob ends at byte {first + sent}, {length - sent} bytes early")
+        sent += count
+    return sent
+
+
+async def _writable(socket: int, idle_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(socket, _set, ready)
+    try:
+        async with asyncio.timeout(idle_s):
+            await ready
+    finally:
+        loop.remove_writer(socket)
+
+
+def _set(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)

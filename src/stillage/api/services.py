@@ -1,0 +1,59 @@
+"""The one typed door from a handler to what `app` built."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from stillage.api.metrics import Metrics
+from stillage.api.profiles import Profile
+from stillage.api.wire import Running
+from stillage.db.session import Database
+from stillage.identity.base import Identity
+from stillage.images.access import Caller
+from stillage.operations.download import Download
+from stillage.operations.images import Images
+from stillage.operations.ingest import Ingest
+from stillage.stores.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What handlers call.
+
+    Attributes:
+        public_url: The URL that clients use; None to take each request's own.
+        idle_s: Longest silence of a client in the middle of a body.
+    """
+
+    identity: Identity
+    images: Images
+    ingest: Ingest
+    download: Download
+    database: Database
+    store: Store
+    profile: Profile
+    metrics: Metrics
+    running: Running
+    public_url: str | None
+    region: str
+    idle_s: float
+
+
+SERVICES = web.AppKey("services", Services)
+CALLER = "stillage.caller"
+REQUEST_ID = "stillage.request_id"
+
+
+def services(request: web.Request) -> Services:
+    return request.config_dict[SERVICES]
+
+
+def caller(request: web.Request) -> Caller:
+    """Who asks; `api.middleware.authenticate` has put him there."""
+    known: Caller = request[CALLER]
+    return known
+
+
+def public_url(request: web.Request) -> str:
+    """The base of absolute links, without a slash at its end."""
+    return services(request).public_url or f"{request.scheme}://{request.host}"

@@ -1,0 +1,36 @@
+"""Which versions of the image API there are. Needs no token; keystoneauth follows the links.
+
+Source: OpenStack Image API v2, "API versions".
+"""
+
+from aiohttp import web
+
+from stillage.api.bodies import json_response
+from stillage.api.services import public_url
+
+CURRENT = "v2.7"
+SUPPORTED = ("v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+
+
+async def choices(request: web.Request) -> web.Response:
+    """GET / and /v2: 300 Multiple Choices."""
+    return json_response(_document(request), status=300)
+
+
+async def versions(request: web.Request) -> web.Response:
+    """GET /versions, and /v2/versions for glanceclient with a versioned URL."""
+    return json_response(_document(request))
+
+
+def _document(request: web.Request) -> dict[str, object]:
+    links = [{"rel": "self", "href": f"{public_url(request)}/v2/"}]
+    entries = [(CURRENT, "CURRENT"), *((version, "SUPPORTED") for version in SUPPORTED)]
+    return {"versions": [{"id": version, "status": status, "links": links} for version, status in entries]}
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    router.add_get("/", choices)
+    router.add_get("/v2", choices)
+    router.add_get("/v2/", choices)
+    router.add_get("/versions", versions)
+    router.add_get("/v2/versions", versions)

@@ -1,0 +1,245 @@
+"""What HTTP needs beyond what aiohttp does by itself: rude, slow and broken clients.
+
+aiohttp is right on its own about malformed heads, contradictory lengths, cut chunks and back-pressure. Ours are:
+
+* **The delayed 100.** aiohttp answers ``Expect: 100-continue`` before any handler has looked. Here the header is taken
+  out of the request at its birth, and the first read of the body sends the 100; a refusal goes out instead of it.
+* **The early answer.** A client that is refused may go on sending for hours. The answer is sent at once, a little more
+  is read so that a reset does not overtake the answer, and the connection is closed.
+* **The half-closed connection.** A client may end its side and wait for the answer; aiohttp would hang up on it.
+* **The time limits of bodies.** aiohttp waits for ever for the next piece.
+* **The drain.** aiohttp's own graceful stop drops the incoming bytes of running uploads. We count running requests,
+  stop listening, wait for the count to fall to zero, and only then let aiohttp clean up.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import structlog
+from aiohttp import ClientPayloadError, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_exceptions import HTTPException
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from multidict import CIMultiDictProxy
+
+from stillage.errors import BodyIncomplete, InvalidInput, PeerTooSlow
+
+log = structlog.get_logger()
+
+# Real IAM tokens have 8 KiB, so one field must hold that; a request line holds a list's filters.
+MAX_FIELD = 32 * 1024
+MAX_LINE = 16 * 1024
+# The socket is read in pieces of up to 256 KiB; with a smaller buffer reading stops and starts for every piece.
+READ_BUFFER = 1 << 20
+# After an early answer: how much more is read, and how long we wait for the client to notice.
+LINGER_BYTES = 1 << 20
+LINGER_S = 2.0
+# A refused request whose whole body is this small is read to its end, and the connection stays usable.
+SMALL_BODY = 64 * 1024
+
+EXPECTATION = "stillage.expectation"
+
+
+class Connection(RequestHandler):
+    """One connection. Stays open for the answer when the client has closed its side only."""
+
+    __slots__ = ()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        if self.ssl_context is not None:
+            return None  # TLS has no half-closed connections
+        request = self._current_request
+        if request is None:
+            return None
+        if not request.content.is_eof():
+            request.content.set_exception(RequestPayloadError("the client ended the connection in the middle"))
+        if not self._messages:
+            self.close()  # after the answer; nothing more can come
+        return True
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP request (400), or what even the outermost middleware did not survive (500)."""
+        if isinstance(exc, HttpProcessingError):
+            log.info("malformed request", peer=request.remote, why=exc.message.partition("\n")[0])
+            text = f"this is not a well-formed HTTP request: {(message or exc.message).partition(':')[0].strip()}"
+        else:
+            log.error("request failed outside the application", peer=request.remote, exc_info=exc)
+            text = "internal error; the server's log says more"
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        response = web.json_response({"code": status, "title": _title(status), "message": text}, status=status)
+        response.force_close()
+        return response
+
+
+def _title(status: int) -> str:
+    return "Bad Request" if status == 400 else "Internal Server Error"
+
+
+class Server(web.Server):
+    """Makes our connections, and requests without their Expect header."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner with our `Server` in it, and our limits."""
+
+    def __init__(self, app: web.Application, *, header_timeout_s: float) -> None:
+        super().__init__(
+            app,
+            access_log=None,  # ours is structured, see api.middleware
+            auto_decompress=False,  # an image is stored as it came
+            handle_signals=False,
+            # Counts from the connection, or the last answer, to the end of the next request's head.
+            keepalive_timeout=header_timeout_s,
+            lingering_time=LINGER_S,
+            max_field_size=MAX_FIELD,
+            max_line_size=MAX_LINE,
+            read_bufsize=READ_BUFFER,
+        )
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+
+        def make_request(message: RawRequestMessage, payload: StreamReader, *rest: Any) -> web.BaseRequest:
+            expectation = message.headers.get(hdrs.EXPECT)
+            if expectation is not None:
+                headers = message.headers.copy()
+                headers.popall(hdrs.EXPECT)
+                message = message._replace(headers=CIMultiDictProxy(headers))
+            request = made.request_factory(message, payload, *rest)
+            if expectation is not None:
+                request[EXPECTATION] = expectation.lower()
+            return request
+
+        return Server(made.request_handler, request_factory=make_request, **made._kwargs)  # noqa: SLF001
+
+
+async def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes]:
+    """Yield the body's bytes as they come, in pieces of any size. The first call lets the client begin.
+
+    Args:
+        request: Its body must not have been touched.
+        idle_s: How long to wait for the next piece.
+
+    Raises:
+        BodyIncomplete: If the client leaves, or sends chunks that are none, before the end.
+        PeerTooSlow: If nothing comes for *idle_s*.
+    """
+    await _let_begin(request)
+    try:
+        while True:
+            async with asyncio.timeout(idle_s):
+                piece = await request.content.readany()
+            if not piece:
+                return
+            yield piece
+    except TimeoutError as error:
+        raise PeerTooSlow(idle_s) from error
+    except (ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError) as error:
+        raise BodyIncomplete("the body ended before its announced end; send the file again") from error
+
+
+async def _let_begin(request: web.Request) -> None:
+    expectation = request.pop(EXPECTATION, None)
+    if expectation is None or request.version < (1, 1):
+        return
+    if expectation != "100-continue":
+        raise InvalidInput(f"Expect: {expectation!r} is not known; only 100-continue is")
+    if request.content.is_eof() or request.content.total_bytes:
+        return  # it did not wait
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
+
+
+async def answer(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Return *response*, sent already and the connection closed where the client may be in the middle of a body."""
+    unread = not request.content.is_eof() or EXPECTATION in request
+    if not unread or _is_small(request):
+        return response
+    response.force_close()
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+        await _linger(request)
+    except ConnectionError:
+        pass  # it left without waiting for the answer
+    if request.protocol is not None:
+        request.protocol.force_close()
+    return response
+
+
+def _is_small(request: web.Request) -> bool:
+    length = request.content_length
+    return EXPECTATION not in request and length is not None and length <= SMALL_BODY
+
+
+async def _linger(request: web.Request) -> None:
+    # Closing with unread bytes makes the kernel send a reset, and a reset can overtake the answer.
+    transport = request.transport
+    if transport is not None and transport.can_write_eof():
+        transport.write_eof()
+    left = LINGER_BYTES
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while left > 0 and (piece := await request.content.readany()):
+                left -= len(piece)
+    except (TimeoutError, ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError):
+        pass  # it left, or took its time: either way there is nobody to wait for
+
+
+class Running:
+    """Counts running requests, so that a stop can wait for them."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._idle.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._idle.set()
+
+    async def drain(self, grace_s: float) -> int:
+        """Wait until no request runs, *grace_s* at the most. Return how many still do."""
+        self.draining = True
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        return self._count
+
+
+async def listen(runner: Runner, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
+    """Accept connections on *sockets*, which are bound already."""
+    for sock in sockets:
+        await web.SockSite(runner, sock, ssl_context=tls, backlog=1024).start()
+
+
+async def stop(runner: Runner, running: Running, grace_s: float) -> int:
+    """Stop accepting, let running requests finish within *grace_s*, then close. Return how many were cut off."""
+    for site in list(runner.sites):
+        await site.stop()
+    cut_off = await running.drain(grace_s)
+    await runner.cleanup()
+    return cut_off

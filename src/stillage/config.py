@@ -1,0 +1,143 @@
+"""Settings: one frozen object from a TOML file and the environment (``STILLAGE_*``). The command line comes first."""
+
+import os
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from stillage.errors import BadSettings
+
+TIB = 1 << 40
+
+_config_file: ContextVar[Path | None] = ContextVar("config_file", default=None)
+
+
+def default_data() -> Path:
+    """The user's data folder. Source: XDG Base Directory Specification."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "stillage"
+
+
+class Settings(BaseSettings):
+    """Every setting, with what it means. Sizes in bytes, durations in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="STILLAGE_", frozen=True, extra="forbid")
+
+    data: Path = Field(default_factory=default_data, description="folder for the database, blobs, keys and clouds.yaml")
+    listen: str = Field("127.0.0.1:9292", description="HOST:PORT to listen on; [::1]:9292 for IPv6")
+    tls: bool = Field(default=True, description="HTTPS; false serves plain HTTP")
+    tls_certificate: Path | None = Field(None, description="PEM chain to serve instead of the self-signed one")
+    tls_key: Path | None = Field(None, description="PEM key of tls_certificate")
+    workers: int = Field(1, ge=1, le=256, description="server processes")
+    public_url: str | None = Field(None, description="URL that clients use, when it is not the one that we listen on")
+    region: str = Field("RegionOne", description="region in the catalogue")
+    profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
+    database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
+    admin_password: SecretStr | None = Field(None, description="password of user admin; random when unset")
+    hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
+    max_image_bytes: int | None = Field(None, ge=1, description="largest image; 1 TiB, under ims 128 GiB")
+    require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")
+    max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")
+    allowed_rules: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="rule ids (docs/rules.md) that do not refuse an image here"
+    )
+    idle_timeout_s: float = Field(60, gt=0, description="longest silence of a client in the middle of a body")
+    header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
+    shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
+    lease_s: float = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
+    sweep_interval_s: float = Field(60, gt=0, description="how often dead uploads and doomed blobs are looked for")
+    token_lifetime_s: int = Field(24 * 3600, ge=300, description="lifetime of tokens")
+    metrics_listen: str | None = Field(None, description="HOST:PORT for /metrics without a token")
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+
+    @field_validator("allowed_rules", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @field_validator("listen", "metrics_listen")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            address_of(value)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return value.rstrip("/") if value else None
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where clients find us."""
+        return self.public_url or f"{'https' if self.tls else 'http'}://{self.listen}"
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data / 'stillage.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is theirs
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = _config_file.get()
+        toml = (TomlConfigSettingsSource(settings_cls, file),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` or ``[HOST]:PORT``."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("it must be HOST:PORT, such as 127.0.0.1:9292")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def load(file: Path | None = None, **given: Any) -> Settings:
+    """Return the settings: *given* (the command line; None is left out) over the environment over *file*.
+
+    Raises:
+        BadSettings: Names the setting, its value and what is allowed.
+    """
+    if file is not None and not file.is_file():
+        raise BadSettings(f"the settings file {file} is not there")
+    token = _config_file.set(file)
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise BadSettings("; ".join(_sentence(problem) for problem in error.errors())) from error
+    except ValueError as error:  # TOML that is none
+        raise BadSettings(f"the settings file {file} cannot be read: {error}") from error
+    finally:
+        _config_file.reset(token)
+
+
+def _sentence(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}"
+    shown = "" if "password" in name else f" = {problem['input']!r}"
+    return f"setting {name}{shown}: {problem['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,189 @@
+"""A new image from what the client sent.
+
+Source: OpenStack Image API v2, "Create image" and the image schema; limits as Glance's defaults.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stillage.errors import Forbidden, InvalidInput, TooLarge
+from stillage.images.access import Caller, require_member
+from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Image, ImageId, ProjectId, Visibility
+
+MAX_TAGS = 128
+MAX_PROPERTIES = 128
+MAX_TEXT = 255
+MAX_VALUE = 64 * 1024
+MAX_INTEGER = 2**31 - 1
+UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+READ_ONLY = frozenset({
+    "status", "checksum", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema", "direct_url",
+    "locations", "stores", "os_stillage_reason",
+})  # fmt: skip
+RESERVED = frozenset({"location", "deleted", "deleted_at"})
+RESERVED_PREFIX = "os_glance"
+# Glance takes these at creation and forgets them.
+IGNORED = frozenset({"os_hash_algo", "os_hash_value"})
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a new image has where the client says nothing: the part of creation in which the profiles differ."""
+
+    visibility: Visibility = Visibility.SHARED
+    container_format: str | None = None
+    disk_format: str | None = None
+
+
+def new_image(
+    document: Mapping[str, Any], caller: Caller, *, defaults: Defaults, new_id: ImageId, now: datetime
+) -> Image:
+    """Return a queued image.
+
+    Args:
+        document: The request's JSON object.
+        caller: Becomes the owner.
+        defaults: For what *document* leaves out.
+        new_id: Taken when *document* has no ``id``.
+        now: Becomes ``created_at``.
+
+    Raises:
+        InvalidInput: If a value cannot be.
+        Forbidden: If an attribute is not for clients, or needs a role that *caller* lacks.
+        TooLarge: If there are too many tags or properties.
+    """
+    require_member(caller, "create images")
+    base: dict[str, Any] = {
+        "visibility": defaults.visibility,
+        "container_format": defaults.container_format,
+        "disk_format": defaults.disk_format,
+        "owner": caller.project_id,
+        "id": new_id,
+    }
+    properties = {}
+    for name, value in document.items():
+        require_settable(name)
+        if name in IGNORED:
+            continue
+        if name in BASE:
+            base[name] = BASE[name](name, value)
+        else:
+            properties[property_name(name)] = property_value(name, value)
+    require_count("tags", len(base.get("tags", ())), MAX_TAGS)
+    require_count("properties", len(properties), MAX_PROPERTIES)
+    image = Image(**base, properties=properties, created_at=now, updated_at=now)
+    require_owner_and_visibility(caller, image)
+    return image
+
+
+def require_settable(name: str) -> None:
+    if name in READ_ONLY:
+        raise Forbidden(f"attribute {name!r} is read-only; leave it out")
+    if name in RESERVED or name.startswith(RESERVED_PREFIX):
+        raise Forbidden(f"attribute {name!r} is reserved; choose another name")
+
+
+def require_owner_and_visibility(caller: Caller, image: Image) -> None:
+    if caller.is_admin:
+        return
+    if image.owner != caller.project_id:
+        raise Forbidden("only an administrator may set owner to another project")
+    if image.visibility is Visibility.PUBLIC:
+        raise Forbidden("only an administrator may make an image public; use shared or community")
+
+
+def require_count(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise TooLarge(f"an image may have {limit} {what}, and this one would have {count}")
+
+
+def property_name(name: str) -> str:
+    text("property name", name)
+    if not name:
+        raise InvalidInput("a property needs a name")
+    return name
+
+
+def property_value(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"property {name!r} must be a string, not {_kind(value)}; put it in quotes")
+    return text(f"property {name!r}", value, limit=MAX_VALUE)
+
+
+def text(what: str, value: Any, *, limit: int = MAX_TEXT) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} must be a string, not {_kind(value)}")
+    if len(value) > limit:
+        raise InvalidInput(f"{what} may have {limit} characters, and this has {len(value)}")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidInput(f"{what} holds a NUL or half of a surrogate pair; no text does")
+    return value
+
+
+def _or_null(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda what, value: None if value is None else check(what, value)
+
+
+def _id(_what: str, value: Any) -> ImageId:
+    if not isinstance(value, str) or not UUID.fullmatch(value):
+        raise InvalidInput("id must be a UUID such as 0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11")
+    return ImageId(value)
+
+
+def _boolean(what: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{what} must be true or false, not {_kind(value)}")
+    return value
+
+
+def _count(what: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
+        raise InvalidInput(f"{what} must be an integer from 0 to {MAX_INTEGER}")
+    return value
+
+
+def _one_of(*allowed: str) -> Callable[[str, Any], str]:
+    def check(what: str, value: Any) -> str:
+        if value not in allowed:
+            raise InvalidInput(f"{what} must be one of {', '.join(allowed)}; {text(what, value)!r} is not")
+        return str(value)
+
+    return check
+
+
+def _visibility(what: str, value: Any) -> Visibility:
+    return Visibility(_one_of(*Visibility)(what, value))
+
+
+def _tags(_what: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise InvalidInput(f"tags must be a list of strings, not {_kind(value)}")
+    return tuple(dict.fromkeys(text("a tag", tag) for tag in value))
+
+
+def _project(what: str, value: Any) -> ProjectId:
+    return ProjectId(text(what, value))
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "null")
+
+
+BASE: Mapping[str, Callable[[str, Any], Any]] = {
+    "id": _id,
+    "name": _or_null(text),
+    "visibility": _visibility,
+    "protected": _boolean,
+    "os_hidden": _boolean,
+    "owner": _or_null(_project),
+    "container_format": _or_null(_one_of(*CONTAINER_FORMATS)),
+    "disk_format": _or_null(_one_of(*DISK_FORMATS)),
+    "min_disk": _count,
+    "min_ram": _count,
+    "tags": _tags,
+}

@@ -1,0 +1,47 @@
+"""Read an image's bytes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from stillage.db import images as db
+from stillage.db.session import Database
+from stillage.errors import BlobNotFound, Forbidden, ImageNotFound
+from stillage.images.access import Caller, require_member, require_visible
+from stillage.images.image import Image, Status
+from stillage.stores.base import BlobReader, Store
+
+
+class Download:
+    """``GET /v2/images/{image_id}/file``."""
+
+    def __init__(self, database: Database, store: Store) -> None:
+        self._database = database
+        self._store = store
+
+    async def describe(self, caller: Caller, image_id: str) -> Image:
+        """Return the image if *caller* may read its bytes.
+
+        Raises:
+            ImageNotFound: If he may not know of it.
+            Forbidden: If he lacks the role, or the image is deactivated.
+        """
+        image = require_visible(caller, await self._database.read(db.find, image_id), image_id)
+        require_member(caller, "download images")
+        if image.status is Status.DEACTIVATED and not caller.is_admin:
+            raise Forbidden(f"image {image.id} is deactivated; only an administrator may read its data")
+        return image
+
+    @asynccontextmanager
+    async def open(self, image: Image) -> AsyncIterator[BlobReader]:
+        """Open the bytes of *image*, which has data.
+
+        Raises:
+            ImageNotFound: If it was deleted meanwhile.
+        """
+        if image.blob_key is None:
+            raise ImageNotFound(image.id)
+        try:
+            async with self._store.reader(image.blob_key) as reader:
+                yield reader
+        except BlobNotFound as error:
+            raise ImageNotFound(image.id) from error

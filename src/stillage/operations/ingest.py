@@ -1,0 +1,206 @@
+"""Give an image its bytes: the core of Stillage.
+
+queued → saving (claimed with a lease) → bytes through the pipeline → committed → active, or back to queued with the
+reason. Every status change is one compare-and-set that names the upload; no transaction is open while bytes flow.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from stillage.db import images as db
+from stillage.db.images import Claim
+from stillage.db.session import Database
+from stillage.errors import (
+    BodyIncomplete,
+    Conflict,
+    EmptyBody,
+    ImageGone,
+    ImageTooLarge,
+    StillageError,
+    StorageFull,
+    Unavailable,
+)
+from stillage.formats.safety import Policy
+from stillage.images.access import Caller, require_change
+from stillage.images.image import BlobKey, Content, Image, Status, UploadId
+from stillage.operations.pipeline import Announced, Pipeline, Received
+from stillage.operations.sweep import remove_blob
+from stillage.stores.base import Store
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRules:
+    """What a deployment asks of uploads.
+
+    Attributes:
+        max_image_bytes: Inclusive.
+        hash_algorithm: For ``os_hash_value``; a `hashlib` name.
+        may_be_empty: Declared formats of which zero bytes are an image.
+        lease_s: How long an upload keeps its image without a sign of life.
+    """
+
+    max_image_bytes: int
+    hash_algorithm: str
+    may_be_empty: frozenset[str]
+    lease_s: float
+    policy: Policy
+
+
+class Ingest:
+    """``PUT /v2/images/{image_id}/file``."""
+
+    def __init__(
+        self, database: Database, store: Store, *, rules: UploadRules, owner: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._rules = rules
+        self._owner = owner
+        self._clock = clock
+        self._cleaning: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, caller: Caller, image_id: str, body: AsyncIterator[bytes], announced: Announced) -> Image:
+        """Return the image, active, with the bytes of *body*. Everything that can be refused early is, unread.
+
+        Raises:
+            ImageTooLarge: By announcement, or when the bytes cross the limit.
+            ImageNotFound, Forbidden: As the caller's rights are.
+            Conflict: If the image is not queued; an upload that is running is not touched.
+            ImageGone: If the image is deleted meanwhile.
+            StillageError: What the pipeline raises. The image is queued again, with the reason.
+        """
+        limit = self._rules.max_image_bytes
+        if announced.size is not None and announced.size > limit:
+            raise ImageTooLarge(limit, announced.size)
+        image = require_change(caller, await self._database.read(db.find, image_id), image_id, "upload data to")
+        claim = await self._claim(image, announced)
+        try:
+            async with self._lease(claim) as still_ours:
+                received = await self._receive(claim, image, body, announced, still_ours)
+            return await self._publish(claim, image, received)
+        except BaseException as failure:
+            await self._shielded(self._give_up(claim, failure))
+            raise
+
+    async def close(self) -> None:
+        """Wait for clean-ups that outlived their requests."""
+        if self._cleaning:
+            await asyncio.wait(self._cleaning)
+
+    async def _claim(self, image: Image, announced: Announced) -> Claim:
+        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, announced.size)
+        now = self._clock()
+        if not await self._database.write(db.claim, claim, now, now + timedelta(seconds=self._rules.lease_s)):
+            raise await self._refused_claim(image)
+        log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=announced.size)
+        return claim
+
+    async def _refused_claim(self, image: Image) -> StillageError:
+        now = await self._database.read(db.find, image.id)
+        if now is None:
+            return ImageGone(image.id)
+        why = "another upload is running" if now.status is Status.SAVING else "data is stored once and never changes"
+        return Conflict(f"image {image.id} is {now.status}, not queued: {why}")
+
+    async def _receive(
+        self,
+        claim: Claim,
+        image: Image,
+        body: AsyncIterator[bytes],
+        announced: Announced,
+        still_ours: Callable[[], None],
+    ) -> Received:
+        async with (
+            self._store.writer(claim.blob_key) as writer,
+            Pipeline(
+                writer,
+                hash_algorithm=self._rules.hash_algorithm,
+                announced=announced,
+                declared=image.disk_format,
+                policy=self._rules.policy,
+            ) as pipeline,
+        ):
+            received = await pipeline.receive(_checked(body, still_ours), limit=self._rules.max_image_bytes)
+            if not received.size and image.disk_format not in self._rules.may_be_empty:
+                raise EmptyBody(f"the body is empty; only {_names(self._rules.may_be_empty)} images may be")
+            await writer.commit()
+            return received
+
+    async def _publish(self, claim: Claim, image: Image, received: Received) -> Image:
+        content = Content(
+            size=received.size,
+            virtual_size=received.facts.virtual_size,
+            disk_format=image.disk_format or received.facts.format,
+            checksum=received.digests["md5"],
+            os_hash_algo=self._rules.hash_algorithm,
+            os_hash_value=received.digests[self._rules.hash_algorithm],
+        )
+        published = await self._database.write(db.publish, claim, content, self._clock())
+        if published is None:
+            raise ImageGone(image.id)
+        log.info("upload done", image_id=image.id, upload_id=claim.upload_id, size=received.size)
+        return published
+
+    @asynccontextmanager
+    async def _lease(self, claim: Claim) -> AsyncIterator[Callable[[], None]]:
+        """Keep the lease alive; yields a check that raises ImageGone once it is lost."""
+        lost = asyncio.Event()
+
+        def still_ours() -> None:
+            if lost.is_set():
+                raise ImageGone(claim.image_id)
+
+        renewing = asyncio.create_task(self._renew(claim, lost))
+        try:
+            yield still_ours
+        finally:
+            renewing.cancel()
+
+    async def _renew(self, claim: Claim, lost: asyncio.Event) -> None:
+        while not lost.is_set():
+            await asyncio.sleep(self._rules.lease_s / 3)
+            until = self._clock() + timedelta(seconds=self._rules.lease_s)
+            # A database that hiccups is asked again; if it stays away the lease runs out, as it should.
+            with suppress(Unavailable):
+                if not await self._database.write(db.renew, claim, until):
+                    lost.set()
+
+    async def _give_up(self, claim: Claim, failure: BaseException) -> None:
+        reason = str(failure) if isinstance(failure, StillageError) else "the server stopped in the middle"
+        try:
+            await self._database.write(db.release, claim, reason, self._clock())
+            await remove_blob(self._database, self._store, claim.blob_key)
+        except StillageError as error:
+            # The sweep finds the expired lease, or the doomed blob.
+            log.error("clean-up of an upload failed", upload_id=claim.upload_id, why=str(error))
+        loud = log.error if isinstance(failure, StorageFull) or not isinstance(failure, StillageError) else log.info
+        loud("upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
+
+    async def _shielded(self, clean_up: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(clean_up)
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
+        await asyncio.shield(task)
+
+
+async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> AsyncIterator[bytes]:
+    received = 0
+    try:
+        async for piece in body:
+            check()
+            received += len(piece)
+            yield piece
+    except BodyIncomplete as error:
+        raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
+
+
+def _names(formats: frozenset[str]) -> str:
+    return ", ".join(sorted(formats)) or "no"

@@ -1,0 +1,77 @@
+"""Nothing sticks: return images of dead uploads to `queued`, remove bytes that nobody needs.
+
+A sweep may run in any process of any node, at any time, twice at once: every step is a compare-and-set or can be
+repeated without harm.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from stillage.db import images as db
+from stillage.db.session import Database
+from stillage.errors import StillageError
+from stillage.images.image import BlobKey
+from stillage.stores.base import Store
+
+log = structlog.get_logger()
+
+BATCH = 100
+DIED = "the server that received the data stopped before it had all of it; send the file again"
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    uploads: int
+    blobs: int
+
+
+class Sweep:
+    def __init__(self, database: Database, store: Store, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._store = store
+        self._clock = clock
+
+    async def __call__(self, *, dead_owners: str | None = None) -> Swept:
+        """Clean up once.
+
+        Args:
+            dead_owners: Leases of owners whose name begins so are over, whatever they say: a node that starts knows
+                that its earlier processes are gone.
+        """
+        uploads = await self._end_dead_uploads(dead_owners)
+        return Swept(uploads, await self._remove_doomed_blobs())
+
+    async def _end_dead_uploads(self, dead_owners: str | None) -> int:
+        ended = 0
+        while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):
+            for claim in claims:
+                await self._database.write(db.release, claim, DIED, self._clock())
+                log.warning("upload of a dead server ended", image_id=claim.image_id, upload_id=claim.upload_id)
+            ended += len(claims)
+        return ended
+
+    async def _remove_doomed_blobs(self) -> int:
+        removed = 0
+        while keys := await self._database.read(db.doomed, BATCH):
+            for key in keys:
+                try:
+                    await remove_blob(self._database, self._store, key)
+                except StillageError as error:
+                    log.error("a blob could not be removed; the next sweep tries again", key=key, why=str(error))
+                    return removed
+            removed += len(keys)
+        return removed
+
+
+async def remove_blob(database: Database, store: Store, key: BlobKey) -> None:
+    """Remove the bytes of a blob that is not published, then its row: in this order nothing on disk is unknown.
+
+    It asks first, because the answer to a successful `publish` may have been lost on the way.
+    """
+    if await database.read(db.is_published, key):
+        return
+    await store.delete(key)
+    await database.write(db.forget_blob, key)

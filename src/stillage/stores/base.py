@@ -1,0 +1,55 @@
+"""What a store is: bytes at rest under a key. Open, write, commit; discarding is what happens by default."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from stillage.images.image import BlobKey
+
+
+class BlobWriter(Protocol):
+    """One blob on its way in. Nobody can read it before `commit`."""
+
+    async def write(self, block: bytes) -> None:
+        """Append *block*. Returns when it is queued or written; a failure may show at a later call.
+
+        Raises:
+            StorageFull, StoreReadOnly, StoreFailed: As they say.
+        """
+
+    async def flush(self) -> None:
+        """Return when everything written so far can be read back with `read_at`."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes written before the last `flush`, short at the end. Blocks; call it from a thread."""
+
+    async def commit(self) -> None:
+        """Make the bytes durable and readable under the key. Until it returns a power cut may lose them."""
+
+
+class BlobReader(Protocol):
+    """One published blob, open. It stays readable while it is open, also when it is deleted meanwhile."""
+
+    @property
+    def file_descriptor(self) -> int | None:
+        """A descriptor for the kernel to send from; None where the bytes are no local file."""
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Return up to *length* bytes from *offset*; fewer only at the end of the blob."""
+
+
+class Store(Protocol):
+    def writer(self, key: BlobKey) -> AbstractAsyncContextManager[BlobWriter]:
+        """Begin a blob. Leaving without `commit` removes every trace of it, also after cancellation."""
+
+    def reader(self, key: BlobKey) -> AbstractAsyncContextManager[BlobReader]:
+        """Open a published blob.
+
+        Raises:
+            BlobNotFound: If none is published under *key*.
+        """
+
+    async def delete(self, key: BlobKey) -> None:
+        """Remove the blob and whatever a crash left of it. Does nothing when there is nothing."""
+
+    async def check(self) -> None:
+        """Raise Unavailable unless blobs can be written and read now."""

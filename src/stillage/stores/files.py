@@ -1,0 +1,241 @@
+"""Blobs as local files.
+
+A blob is written to a file without a name (``O_TMPFILE``) and linked to ``<root>/<first two characters>/<key>`` when it
+is complete and durable, so neither a reader nor a crash ever meets half of one: the kernel frees a nameless file with
+the process. Where the file system has no nameless files, ``<key>.part`` stands in and `delete` removes it.
+
+Zero blocks are left out and become holes.
+"""
+
+import asyncio
+import ctypes
+import errno
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from stillage.errors import BlobNotFound, StillageError, StorageFull, StoreFailed, StoreReadOnly
+from stillage.images.image import BlobKey
+from stillage.lanes import Lane
+
+T = TypeVar("T")
+
+HOLE = 64 * 1024
+ZEROS = bytes(HOLE)
+# Write-back is pushed along as bytes come in; otherwise the final fsync has all of it to do.
+PUSH_EVERY = 32 << 20
+SYNC_FILE_RANGE_WRITE = 2
+READ_THREADS = 8
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_sync_file_range = getattr(_libc, "sync_file_range", None)  # Linux only
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+
+
+class FileStore:
+    """A folder of blobs. Creates *root* if it is not there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store")
+
+    @asynccontextmanager
+    async def writer(self, key: BlobKey) -> AsyncIterator["_FileWriter"]:
+        async with Lane(f"write-{key[:8]}") as lane:
+            writer = _FileWriter(self._path(key), lane)
+            # A client that hangs up may cancel us; the descriptor is closed all the same, by the thread that uses it.
+            lane.at_end(writer.close)
+            await lane.call(writer.open)
+            yield writer
+
+    @asynccontextmanager
+    async def reader(self, key: BlobKey) -> AsyncIterator["_FileReader"]:
+        try:
+            descriptor = await self._run(os.open, self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise BlobNotFound(key) from error
+        except OSError as error:
+            raise translated(error, "open a blob") from error
+        try:
+            yield _FileReader(descriptor, self._threads)
+        finally:
+            os.close(descriptor)
+
+    async def delete(self, key: BlobKey) -> None:
+        try:
+            await self._run(_delete, self._path(key))
+        except OSError as error:
+            raise translated(error, "delete a blob") from error
+
+    async def check(self) -> None:
+        try:
+            await self._run(_probe, self.root)
+        except OSError as error:
+            raise translated(error, "write to the store") from error
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    async def _run(self, work: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    def _path(self, key: BlobKey) -> Path:
+        return self.root / key[:2] / key
+
+
+class _FileReader:
+    def __init__(self, descriptor: int, threads: ThreadPoolExecutor) -> None:
+        self.file_descriptor = descriptor
+        self._threads = threads
+
+    async def read(self, offset: int, length: int) -> bytes:
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, os.pread, self.file_descriptor, length, offset)
+        except OSError as error:
+            raise translated(error, "read a blob") from error
+
+
+class _FileWriter:
+    """Its public half runs on the event loop and hands over to the lane; the rest runs in the lane's thread."""
+
+    def __init__(self, path: Path, lane: Lane) -> None:
+        self._path = path
+        self._lane = lane
+        self._descriptor = -1
+        self._part: Path | None = None
+        self._size = 0
+        self._pushed = 0
+
+    async def write(self, block: bytes) -> None:
+        await self._lane.submit(self._write, block)
+
+    async def flush(self) -> None:
+        await self._lane.call(lambda: None)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        try:
+            there = max(0, min(length, self._size - offset))
+            return os.pread(self._descriptor, there, offset).ljust(there, b"\0")  # a hole at the end is not there yet
+        except OSError as error:
+            raise translated(error, "read back an upload") from error
+
+    async def commit(self) -> None:
+        await self._lane.call(self._publish)
+
+    def open(self) -> None:
+        folder = self._path.parent
+        try:
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                _sync_directory(folder.parent)
+            try:
+                self._descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                    raise
+                self._part = self._path.with_name(f"{self._path.name}.part")
+                self._descriptor = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise translated(error, "begin a blob") from error
+
+    def _write(self, block: bytes) -> None:
+        try:
+            for start, end in data_runs(block):
+                _write_all(self._descriptor, memoryview(block)[start:end], self._size + start)
+            self._size += len(block)
+            if self._size - self._pushed >= PUSH_EVERY:
+                _push(self._descriptor, self._pushed, self._size - self._pushed)
+                self._pushed = self._size
+        except OSError as error:
+            raise translated(error, "write a blob") from error
+
+    def _publish(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self._size)  # a hole at the end has no bytes that make the file longer
+            os.fsync(self._descriptor)  # a failure here is final: the kernel has dropped the pages
+            self._link()
+            # The name lives in the directory; without this a power cut can lose it.
+            _sync_directory(self._path.parent)
+        except OSError as error:
+            raise translated(error, "publish a blob") from error
+
+    def _link(self) -> None:
+        if self._part is not None:
+            self._part.rename(self._path)
+            self._part = None
+            return
+        # linkat follows the symbolic link in /proc only when it is told to, which Python does with src_dir_fd alone.
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.link(f"/proc/self/fd/{self._descriptor}", self._path, src_dir_fd=folder, follow_symlinks=True)
+        finally:
+            os.close(folder)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+
+
+def data_runs(block: bytes) -> list[tuple[int, int]]:
+    """Return the ranges of *block* that are not whole zero pieces of `HOLE` bytes."""
+    runs: list[tuple[int, int]] = []
+    for start in range(0, len(block), HOLE):
+        end = min(start + HOLE, len(block))
+        # startswith on bytes is a memcmp, 250 times faster than looking at single bytes.
+        if block.startswith(ZEROS[: end - start], start):
+            continue
+        if runs and runs[-1][1] == start:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def translated(error: OSError, what: str) -> StillageError:
+    """Return our error for the operating system's, raised while trying to *what*."""
+    reason = error.strerror or type(error).__name__
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFull(f"the store has no room left ({reason}); the bytes were discarded, ask the operator")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StoreReadOnly(f"the store cannot {what} ({reason}); ask the operator")
+    return StoreFailed(f"the store failed to {what} ({reason}); ask the operator")
+
+
+def _write_all(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data = data[written:]
+        offset += written
+
+
+def _push(descriptor: int, offset: int, length: int) -> None:
+    # Only a hint: a failure to write shows at fsync.
+    if _sync_file_range is not None:
+        _sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE)
+
+
+def _delete(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.part").unlink(missing_ok=True)
+
+
+def _probe(root: Path) -> None:
+    probe = root / f".probe-{os.getpid()}"
+    probe.write_bytes(b"?")
+    probe.unlink()
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
