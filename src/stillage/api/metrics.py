@@ -1,8 +1,8 @@
 """What Prometheus reads at ``/metrics``. Labels hold route patterns, never ids."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -14,7 +14,9 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 360
 class Metrics:
     """This process's counters. With several workers they live in files that `exposition` adds up."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Path | None) -> None:
+        """*shared*: the folder where several workers keep their counters; None for a single one."""
+        self._shared = shared
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "stillage_requests", "Requests by outcome", ["method", "route", "status"], registry=self.registry
@@ -45,9 +47,9 @@ class Metrics:
 
     def exposition(self) -> bytes:
         registry = self.registry
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `cli.serve` for several workers
+        if self._shared is not None:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
 

@@ -55,7 +55,8 @@ def list_visible(
     if project_id is not None:
         query = query.where(or_(images.c.owner == project_id, images.c.visibility == Visibility.PUBLIC))
     if marker is not None:
-        query = query.where(tuple_(images.c.created_at, images.c.id) < tuple_(marker.created_at, marker.id))
+        # A plain tuple takes the types of the columns; tuple_ would guess them from the values.
+        query = query.where(tuple_(images.c.created_at, images.c.id) < (marker.created_at, marker.id))
     rows = connection.execute(query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit))
     return [_image(row) for row in rows]
 

@@ -1,0 +1,169 @@
+"""The composition root: settings in, one worker process out."""
+
+import asyncio
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from stillage.api import health, metrics, middleware, versions, wire
+from stillage.api.identity_v3 import routes as identity_v3
+from stillage.api.image_v2 import routes as image_v2
+from stillage.api.metrics import Metrics
+from stillage.api.profiles import PROFILES
+from stillage.api.services import SERVICES, Services
+from stillage.config import Settings
+from stillage.db.session import Database
+from stillage.errors import StillageError
+from stillage.formats.safety import Policy
+from stillage.identity.passwords import Passwords
+from stillage.operations.download import Download
+from stillage.operations.identity.bootstrap import bootstrap
+from stillage.operations.identity.embedded import EmbeddedIdentity
+from stillage.operations.images import Images
+from stillage.operations.ingest import Ingest, UploadRules
+from stillage.operations.sweep import Sweep
+from stillage.stores.files import FileStore
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What one process runs."""
+
+    web: web.Application
+    services: Services
+    sweep: Sweep
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime] = now) -> AsyncIterator[Worker]:
+    """Build a worker, and take it apart at the end.
+
+    Args:
+        settings: The deployment's.
+        owner: Names this process in the leases of its uploads.
+        clock: Aware, UTC.
+    """
+    profile = PROFILES[settings.profile]
+    database = Database(settings.database)
+    store = FileStore(settings.data / "blobs")
+    rules = UploadRules(
+        max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
+        hash_algorithm=settings.hash_algorithm,
+        may_be_empty=profile.may_be_empty,
+        lease_s=settings.lease_s,
+        policy=Policy(settings.require_format_match, settings.max_virtual_size, settings.allowed_rules),
+    )
+    ingest = Ingest(database, store, rules=rules, owner=owner, clock=clock)
+    embedded = EmbeddedIdentity(database, Passwords(), clock=clock, lifetime_s=settings.token_lifetime_s)
+    services = Services(
+        identity=embedded,
+        embedded=embedded,
+        images=Images(database, store, defaults=profile.defaults, clock=clock),
+        ingest=ingest,
+        download=Download(database, store),
+        database=database,
+        store=store,
+        profile=profile,
+        metrics=Metrics(shared_folder(settings)),
+        running=wire.Running(),
+        public_url=settings.public_url,
+        region=settings.region,
+        idle_s=settings.idle_timeout_s,
+    )
+    try:
+        yield Worker(make_web(services), services, Sweep(database, store, clock=clock))
+    finally:
+        await ingest.close()
+        embedded.close()
+        store.close()
+        database.close()
+
+
+async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:
+    """Put the first users into *database* if they are not there; return the passwords that were set."""
+    passwords = Passwords()
+    try:
+        return await bootstrap(database, passwords, admin_password=admin_password, clock=now)
+    finally:
+        passwords.close()
+
+
+def make_web(services: Services) -> web.Application:
+    """Return the web application: every route, and what happens around them."""
+    application = web.Application(
+        middlewares=[middleware.observe, middleware.translate_errors, middleware.authenticate]
+    )
+    application[SERVICES] = services
+    application.on_response_prepare.append(middleware.add_request_id)
+    for routes in (health, versions, identity_v3, image_v2):
+        routes.add_routes(application.router)
+    return application
+
+
+def shared_folder(settings: Settings) -> Path | None:
+    """Where the counters of several workers meet; None for a single one."""
+    return settings.data / "metrics" if settings.workers > 1 else None
+
+
+async def serve(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    *,
+    tls: ssl.SSLContext | None,
+    metrics_sockets: Sequence[socket.socket],
+    owner: str,
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve until *stop* is set, then let running requests finish within their grace time."""
+    async with build(settings, owner=owner) as worker:
+        runner = wire.Runner(worker.web, header_timeout_s=settings.header_timeout_s)
+        await runner.setup()
+        metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
+        await wire.listen(runner, sockets, tls)
+        sweeping = asyncio.create_task(_sweep_for_ever(worker, settings.sweep_interval_s))
+        ready()
+        await stop.wait()
+        log.info("stopping", grace_s=settings.shutdown_grace_s)
+        cut_off = await wire.stop(runner, worker.services.running, settings.shutdown_grace_s)
+        sweeping.cancel()
+        await metrics_runner.cleanup()
+        log.info("stopped", cut_off=cut_off)
+
+
+async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) -> web.AppRunner:
+    async def show(_request: web.Request) -> web.Response:
+        return metrics.response(counters)
+
+    application = web.Application()
+    application.router.add_get("/metrics", show)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    for sock in sockets:
+        await web.SockSite(runner, sock).start()
+    return runner
+
+
+async def _sweep_for_ever(worker: Worker, interval_s: float) -> None:
+    while True:
+        # Jittered, so that nodes which started together do not sweep together.
+        await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+        try:
+            await worker.sweep()
+            await worker.services.embedded.forget_old()
+        except StillageError as error:
+            log.warning("sweep failed; the next one tries again", why=str(error))

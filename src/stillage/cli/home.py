@@ -1,0 +1,153 @@
+"""The data folder: what the first start makes in it, and what every start checks.
+
+DIR/stillage.db     the database, unless another is set
+DIR/blobs/          images
+DIR/tls/            the self-signed certificate
+DIR/secret.key      the node's secret
+DIR/node-id         names this node in leases
+DIR/lock            held while a server runs on this folder
+DIR/clouds.yaml     for OpenStack clients, with the passwords of `demo` and `admin`
+"""
+
+import fcntl
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import yaml
+
+from stillage.cli import certificate
+from stillage.config import Settings, address_of
+from stillage.errors import BadSettings
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
+CLOUDS = {"stillage": "demo", "stillage-admin": "admin"}
+
+
+class Home:
+    """One data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clouds = folder / "clouds.yaml"
+
+    def prepare(self) -> None:
+        """Make the folder if it is not there, for its owner only.
+
+        Raises:
+            BadSettings: If it cannot be made or written.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+        except OSError as error:
+            raise BadSettings(f"the data folder {self.folder} cannot be used: {error.strerror}") from error
+
+    def lock(self) -> int:
+        """Take the folder for this process, until it ends. Returns the descriptor that holds it.
+
+        Raises:
+            BadSettings: If another server has it.
+        """
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise BadSettings(f"another server runs on {self.folder}; stop it, or choose another --data") from error
+        return descriptor
+
+    def node_id(self) -> str:
+        return self._kept("node-id", uuid4().hex[:16].encode()).decode()
+
+    def secret(self) -> bytes:
+        return self._kept("secret.key", secrets.token_bytes(32))
+
+    def certificate(self, settings: Settings) -> certificate.Certificate:
+        return certificate.ensure(self.folder / "tls", names_of(settings))
+
+    def write_clouds(self, settings: Settings, passwords: dict[str, str]) -> None:
+        """Bring clouds.yaml up to date: the URL of this start, and *passwords* where they are known.
+
+        A password that is not in *passwords* is kept as it stands there; only its hash is anywhere else.
+        """
+        known = self._read_clouds()
+        clouds = {
+            cloud: self._cloud(settings, user, passwords.get(user) or _password(known, cloud))
+            for cloud, user in CLOUDS.items()
+        }
+        others = {name: cloud for name, cloud in known.get("clouds", {}).items() if name not in CLOUDS}
+        text = "# Made by 'stillage serve'. Use it with OS_CLIENT_CONFIG_FILE.\n"
+        text += yaml.safe_dump({**known, "clouds": {**clouds, **others}}, sort_keys=False)
+        self._write("clouds.yaml", text.encode())
+
+    def _read_clouds(self) -> dict[str, Any]:
+        try:
+            document = yaml.safe_load(self.clouds.read_text()) if self.clouds.exists() else {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise BadSettings(f"{self.clouds} cannot be read; mend or remove it: {error}") from error
+        return document if isinstance(document, dict) else {}
+
+    def _cloud(self, settings: Settings, user: str, password: str) -> dict[str, Any]:
+        cloud: dict[str, Any] = {
+            "auth": {
+                "auth_url": f"{client_url(settings)}/identity/v3",
+                "username": user,
+                "password": password,
+                "project_name": "demo",
+                "user_domain_name": "Default",
+                "project_domain_name": "Default",
+            },
+            "region_name": settings.region,
+            "identity_api_version": "3",
+        }
+        if settings.tls and settings.tls_certificate is None:
+            cloud["cacert"] = str(self.folder.resolve() / "tls" / "ca.pem")
+        return cloud
+
+    def _kept(self, name: str, first: bytes) -> bytes:
+        """Return what *name* holds; *first*, written there, when it is not there yet."""
+        path = self.folder / name
+        if not path.exists():
+            self._write(name, first)
+        return path.read_bytes()
+
+    def _write(self, name: str, content: bytes) -> None:
+        new = self.folder / f".{name}.new"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fsync(descriptor)
+        new.replace(self.folder / name)
+
+
+def client_url(settings: Settings) -> str:
+    """The URL for clients on this machine: nobody can connect to a wildcard address."""
+    if settings.public_url:
+        return settings.public_url
+    host, port = address_of(settings.listen)
+    host = WILDCARDS.get(host, host)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if settings.tls else 'http'}://{shown}:{port}"
+
+
+def names_of(settings: Settings) -> list[str]:
+    """Host names and addresses that clients may use for this server."""
+    host, _ = address_of(settings.listen)
+    names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
+    if host not in WILDCARDS:
+        names.append(host)
+    if settings.public_url and (public := urlsplit(settings.public_url).hostname):
+        names.append(public)
+    return names
+
+
+def _password(clouds: dict[str, Any], cloud: str) -> str:
+    try:
+        return str(clouds["clouds"][cloud]["auth"]["password"])
+    except (KeyError, TypeError):
+        return ""

@@ -1,0 +1,49 @@
+"""``stillage``: serve, and administer what it serves."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stillage import config
+from stillage.cli import serve as serving
+from stillage.db import schema
+from stillage.db.session import make_engine
+from stillage.errors import StillageError
+
+app = typer.Typer(help="An image service for virtual-machine disks.", no_args_is_help=True, add_completion=False)
+db = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder.", show_default=False)]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings.")]
+
+
+@app.command()
+def serve(
+    data: Data = None,
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Default: 127.0.0.1:9292.")] = None,
+    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="HTTPS, the default, or plain HTTP.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Server processes. Default: 1.")] = None,
+    config_file: Config = None,
+) -> None:
+    """Serve the image API. The first start makes everything that it needs in the data folder."""
+    serving.serve(config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
+
+
+@db.command()
+def upgrade(data: Data = None, config_file: Config = None) -> None:
+    """Bring the database to the schema of this version. SQLite does it at every start by itself."""
+    engine = make_engine(config.load(config_file, data=data).database)
+    schema.upgrade(engine)
+    engine.dispose()
+
+
+def run() -> None:
+    """The command's entry: a user reads a sentence, never a traceback."""
+    try:
+        app()
+    except StillageError as error:
+        typer.echo(f"stillage: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,273 @@
+"""``stillage serve``: prepare the data folder, bind, and run one worker here or several beside.
+
+The parent of several workers serves nothing itself: it holds the sockets and the folder's lock, starts a worker again
+that died, and passes signals on.
+"""
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_any
+from multiprocessing.process import BaseProcess
+
+import structlog
+import uvloop
+from prometheus_client.multiprocess import mark_process_dead
+
+from stillage import app
+from stillage.cli import logs
+from stillage.cli.home import Home, client_url
+from stillage.config import Settings, address_of
+from stillage.db import schema
+from stillage.db.session import Database
+from stillage.errors import BadSettings
+
+log = structlog.get_logger()
+
+# A worker that dies at once, again and again, has a fault that starting it again does not cure.
+PAUSE_AFTER_DEATH_S = 1.0
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a worker needs to run, fit to be sent to another process."""
+
+    settings: Settings
+    node_id: str
+    certificate: tuple[str, str] | None
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        BadSettings: If it cannot even begin; the text says why.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    home = Home(settings.data)
+    home.prepare()
+    lock = home.lock()
+    try:
+        sockets = bind(settings.listen, settings.workers)
+        metrics_sockets = bind(settings.metrics_listen, 1) if settings.metrics_listen else []
+        settings = settings.model_copy(update={"listen": _shown_address(settings.listen, sockets[0])})
+        plan = Plan(settings, home.node_id(), _certificate(home, settings))
+        asyncio.run(_prepare(home, settings, plan.node_id))
+        if settings.workers == 1:
+            run_worker(plan, sockets, metrics_sockets, f"{plan.node_id}/0.", lambda: announce(home, settings))
+        else:
+            _supervise(plan, home, sockets, metrics_sockets)
+    finally:
+        os.close(lock)
+
+
+def bind(listen: str, count: int) -> list[socket.socket]:
+    """Return *count* bound sockets for ``HOST:PORT``, among which the kernel spreads connections.
+
+    Raises:
+        BadSettings: If the address cannot be had, for instance because somebody listens there.
+    """
+    host, port = address_of(listen)
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        first = _bound(family, address, shared=False)  # alone, so that somebody else's server shows
+        if count == 1:
+            return [first]
+        address = first.getsockname()
+        first.close()
+        return [_bound(family, address, shared=True) for _ in range(count)]
+    except OSError as error:
+        raise BadSettings(f"cannot listen on {listen}: {error.strerror}; choose another --listen") from error
+
+
+def _bound(family: int, address: object, *, shared: bool) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        made.bind(address)  # type: ignore[arg-type]
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _shown_address(listen: str, bound: socket.socket) -> str:
+    # Port 0 means any; from here on everybody needs to know which.
+    return f"{listen.rpartition(':')[0]}:{bound.getsockname()[1]}"
+
+
+def _certificate(home: Home, settings: Settings) -> tuple[str, str] | None:
+    if not settings.tls:
+        return None
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        return str(settings.tls_certificate), str(settings.tls_key)
+    made = home.certificate(settings)
+    return str(made.chain), str(made.key)
+
+
+async def _prepare(home: Home, settings: Settings, node_id: str) -> None:
+    """Bring database, identity and clouds.yaml to where the workers need them, and clean up after a crash."""
+    database = Database(settings.database)
+    try:
+        if database.engine.dialect.name == "sqlite":
+            schema.upgrade(database.engine)
+        else:
+            schema.require_current(database.engine)
+        chosen = settings.admin_password.get_secret_value() if settings.admin_password else None
+        home.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))
+    finally:
+        database.close()
+    # Nobody else runs on this folder, so whatever our earlier processes were receiving is lost.
+    await _sweep(settings, f"{node_id}/")
+
+
+async def _sweep(settings: Settings, dead_owners: str) -> None:
+    async with app.build(settings, owner="") as worker:
+        swept = await worker.sweep(dead_owners=dead_owners)
+    if swept.uploads or swept.blobs:
+        log.warning("cleaned up after a crash", uploads=swept.uploads, blobs=swept.blobs)
+
+
+def run_worker(
+    plan: Plan,
+    sockets: Sequence[socket.socket],
+    metrics_sockets: Sequence[socket.socket],
+    owner: str,
+    ready: Callable[[], None],
+) -> None:
+    """Serve in this process until SIGTERM or SIGINT."""
+    tls = None
+    if plan.certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.set_alpn_protocols(["http/1.1"])
+        tls.load_cert_chain(*plan.certificate)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await app.serve(
+            plan.settings, sockets, tls=tls, metrics_sockets=metrics_sockets, owner=owner, ready=ready, stop=stop
+        )
+
+    uvloop.run(run())
+
+
+def announce(home: Home, settings: Settings) -> None:
+    """Say that the server is ready, and how to use it."""
+    url, folder = client_url(settings), home.folder.resolve()
+    trust = f"--cacert {folder}/tls/ca.pem " if settings.tls and settings.tls_certificate is None else ""
+    print(  # noqa: T201 - what a user of the command reads
+        f"""
+Stillage is ready at {url}
+
+  OpenStack clients:
+    export OS_CLIENT_CONFIG_FILE={home.clouds.resolve()}
+    openstack --os-cloud stillage image list
+
+  curl:
+    T=$({sys.argv[0]} token --data {folder}) ID=$(cat /proc/sys/kernel/random/uuid)
+    curl {trust}-H "X-Auth-Token: $T" {url}/v2/images -d '{{"id": "'$ID'", "name": "disk", "container_format": "bare"}}'
+    curl -i {trust}{url}/v2/images/$ID/file -X PUT -H "X-Auth-Token: $T" \\
+         -H "Content-Type:application/octet-stream" -T disk.img
+""",
+        flush=True,
+    )
+
+
+def _supervise(
+    plan: Plan, home: Home, sockets: Sequence[socket.socket], metrics_sockets: Sequence[socket.socket]
+) -> None:
+    shared = app.shared_folder(plan.settings)
+    assert shared is not None  # noqa: S101 - several workers share it
+    shared.mkdir(exist_ok=True)
+    for old in shared.glob("*.db"):
+        old.unlink()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)  # read by prometheus_client when a worker imports it
+    crew = _Crew(plan, sockets, metrics_sockets)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: crew.stop())
+    crew.start()
+    if not crew.stopping:
+        announce(home, plan.settings)
+    while (dead := crew.wait()) is not None:
+        mark_process_dead(dead.pid, str(shared))  # type: ignore[no-untyped-call]
+        if not crew.stopping:
+            log.error("a worker died; starting it again", pid=dead.pid, exit_code=dead.exitcode)
+            asyncio.run(_sweep(plan.settings, dead.name))
+            time.sleep(PAUSE_AFTER_DEATH_S)
+            crew.replace(dead)
+
+
+class _Crew:
+    """The worker processes. Each has a socket of its own, which outlives it, and a name of its own, which does not."""
+
+    def __init__(self, plan: Plan, sockets: Sequence[socket.socket], metrics_sockets: Sequence[socket.socket]) -> None:
+        self.stopping = False
+        self._plan = plan
+        self._sockets = sockets
+        self._metrics_sockets = metrics_sockets
+        self._slots: dict[BaseProcess, int] = {}
+        self._started = 0
+        # Not fork: a worker must not inherit the parent's connections and locks.
+        self._context = multiprocessing.get_context("spawn")
+
+    def start(self) -> None:
+        """Start one worker for each socket, and wait until all are ready or one has died."""
+        ready = [self._start(slot) for slot in range(len(self._sockets))]
+        for connection, process in zip(ready, list(self._slots), strict=True):
+            wait_for_any([connection, process.sentinel])
+
+    def wait(self) -> BaseProcess | None:
+        """Wait for a worker to end and return it; None when none is left."""
+        if not self._slots:
+            return None
+        ended = wait_for_any([process.sentinel for process in self._slots])
+        dead = next(process for process in self._slots if process.sentinel in ended)
+        dead.join()
+        if self.stopping:
+            del self._slots[dead]
+        return dead
+
+    def replace(self, dead: BaseProcess) -> None:
+        self._start(self._slots.pop(dead))
+
+    def stop(self) -> None:
+        self.stopping = True
+        for process in self._slots:
+            if process.is_alive():
+                process.terminate()
+
+    def _start(self, slot: int) -> Connection:
+        reading, writing = self._context.Pipe(duplex=False)
+        name = f"{self._plan.node_id}/{self._started}."
+        metrics_sockets = self._metrics_sockets if slot == 0 else []
+        process = self._context.Process(
+            target=_run_child, args=(self._plan, self._sockets[slot], metrics_sockets, name, writing), name=name
+        )
+        process.start()
+        writing.close()
+        self._slots[process] = slot
+        self._started += 1
+        return reading
+
+
+def _run_child(
+    plan: Plan, sock: socket.socket, metrics_sockets: Sequence[socket.socket], owner: str, ready: Connection
+) -> None:
+    # Workers end with their parent, however it ends: whoever starts next must find the folder unused.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    logs.configure(plan.settings.log_format, plan.settings.log_level)
+    run_worker(plan, [sock], metrics_sockets, owner, lambda: ready.send(True))

@@ -1,0 +1,339 @@
+"""The functions of db/images.py, on every engine: who loses a race finds out, and nothing else changes."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, func, select
+from sqlalchemy.sql.expression import FromClause
+
+from stillage.db import images
+from stillage.db.images import Claim
+from stillage.db.session import Database
+from stillage.db.tables import blobs, image_properties, image_tags, uploads
+from stillage.errors import AlreadyExists
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+MINE, THEIRS = ProjectId("mine"), ProjectId("theirs")
+CONTENT = Content(3000, None, "raw", "c" * 32, "sha512", "d" * 128)
+
+
+def an_image(**values: Any) -> Image:
+    defaults: dict[str, Any] = {"id": ImageId(str(uuid4())), "owner": MINE, "created_at": NOW, "updated_at": NOW}
+    return Image(**defaults | values)
+
+
+def a_claim(image: Image, **values: Any) -> Claim:
+    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), "node-1:7", 3000)
+    return replace(claim, **values)
+
+
+async def add(database: Database, **values: Any) -> Image:
+    image = an_image(**values)
+    await database.write(images.add, image)
+    return image
+
+
+async def claimed(database: Database, image: Image, lease_expires_at: datetime = LATER, **values: Any) -> Claim:
+    claim = a_claim(image, **values)
+    assert await database.write(images.claim, claim, NOW, lease_expires_at)
+    return claim
+
+
+async def published(database: Database, image: Image) -> Claim:
+    claim = await claimed(database, image)
+    assert await database.write(images.publish, claim, CONTENT, LATER)
+    return claim
+
+
+async def get(database: Database, image: Image) -> Image:
+    found = await database.read(images.find, image.id)
+    assert found is not None
+    return found
+
+
+def rows(table: FromClause) -> Callable[[Connection], int]:
+    return lambda connection: connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+async def test_an_image_is_found_as_it_was_added(database: Database) -> None:
+    image = await add(
+        database,
+        name="grün 🐧",
+        visibility=Visibility.PUBLIC,
+        protected=True,
+        os_hidden=True,
+        container_format="bare",
+        disk_format="zvhd2",
+        min_disk=40,
+        min_ram=2**31 - 1,
+        size=2**63 - 1,
+        tags=("two words", "a"),
+        properties={"os.type": "linux", "long": "x" * 70_000, "": ""},
+        reason="why",
+        version=3,
+    )
+    assert await get(database, image) == image
+
+
+async def test_an_image_without_an_owner_or_a_name_is_found(database: Database) -> None:
+    image = await add(database, owner=None)
+    assert await get(database, image) == image
+
+
+async def test_an_unknown_image_is_not_found(database: Database) -> None:
+    assert await database.read(images.find, "no such id") is None
+
+
+async def test_an_id_is_taken_once(database: Database) -> None:
+    image = await add(database)
+    with pytest.raises(AlreadyExists, match=image.id):
+        await database.write(images.add, replace(image, name="other"))
+    assert await get(database, image) == image
+
+
+async def test_an_id_stays_taken_after_the_image_is_deleted(database: Database) -> None:
+    image = await add(database)
+    await database.write(images.mark_deleted, image.id, LATER)
+    with pytest.raises(AlreadyExists):
+        await database.write(images.add, image)
+
+
+async def test_one_of_two_who_add_the_same_id_succeeds(database: Database) -> None:
+    image = an_image()
+    results = await asyncio.gather(*(database.write(images.add, image) for _ in range(8)), return_exceptions=True)
+    assert sorted(map(type, results), key=str) == sorted([type(None), *[AlreadyExists] * 7], key=str)
+
+
+# Lists
+
+
+async def listed(database: Database, project: ProjectId | None, limit: int, marker: Image | None) -> list[Image]:
+    return list(await database.read(images.list_visible, project, limit, marker))
+
+
+async def test_a_list_has_ones_own_and_public_images_newest_first(database: Database) -> None:
+    old = await add(database)
+    await add(database, owner=THEIRS)
+    public = await add(database, owner=THEIRS, visibility=Visibility.PUBLIC, created_at=NOW + timedelta(seconds=1))
+    new = await add(database, created_at=LATER)
+    assert await listed(database, MINE, 10, None) == [new, public, old]
+
+
+async def test_an_admin_lists_everything_but_hidden_and_deleted_images(database: Database) -> None:
+    mine, theirs = await add(database, created_at=LATER), await add(database, owner=THEIRS)
+    await add(database, os_hidden=True)
+    gone = await add(database)
+    await database.write(images.mark_deleted, gone.id, LATER)
+    assert await listed(database, None, 10, None) == [mine, theirs]
+
+
+async def test_pages_join_without_gap_or_repetition_also_among_equal_times(database: Database) -> None:
+    made = [await add(database, created_at=NOW + timedelta(seconds=n // 3)) for n in range(10)]
+    pages: list[Image] = []
+    while page := await listed(database, MINE, 3, pages[-1] if pages else None):
+        assert len(page) <= 3
+        assert len(pages) < len(made), "the list does not end"
+        pages += page
+    assert pages == sorted(made, key=lambda image: (image.created_at, image.id), reverse=True)
+
+
+async def test_after_the_last_image_comes_an_empty_page(database: Database) -> None:
+    assert await listed(database, MINE, 3, await add(database)) == []
+
+
+# Uploads
+
+
+async def test_a_claim_moves_the_image_from_queued_to_saving(database: Database) -> None:
+    image = await add(database, reason="the last one failed")
+    claim = await claimed(database, image)
+    expected = replace(image, status=Status.SAVING, upload_id=claim.upload_id, reason=None)
+    assert await get(database, image) == expected
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s is not Status.QUEUED])
+async def test_nothing_but_a_queued_image_can_be_claimed(database: Database, status: Status) -> None:
+    image = await add(database, status=status)
+    assert not await database.write(images.claim, a_claim(image), NOW, LATER)
+    assert await get(database, image) == image
+    assert await database.read(rows(uploads)) == await database.read(rows(blobs)) == 0
+
+
+async def test_a_deleted_or_unknown_image_cannot_be_claimed(database: Database) -> None:
+    image = await add(database)
+    await database.write(images.mark_deleted, image.id, LATER)
+    assert not await database.write(images.claim, a_claim(image), NOW, LATER)
+    assert not await database.write(images.claim, a_claim(an_image()), NOW, LATER)
+
+
+async def test_one_of_many_racing_uploads_gets_the_image(database: Database, database_url: str) -> None:
+    image = await add(database)
+    other = Database(database_url)
+    try:
+        claims = [(d, a_claim(image)) for d in (database, other) for _ in range(8)]
+        won = await asyncio.gather(*(d.write(images.claim, claim, NOW, LATER) for d, claim in claims))
+    finally:
+        other.close()
+    assert won.count(True) == 1
+    assert (await get(database, image)).upload_id == claims[won.index(True)][1].upload_id
+    assert await database.read(rows(uploads)) == await database.read(rows(blobs)) == 1
+
+
+async def test_publishing_makes_the_image_active_with_all_that_is_known(database: Database) -> None:
+    image = await add(database)
+    claim = await published(database, image)
+    assert await get(database, image) == replace(
+        image,
+        status=Status.ACTIVE,
+        blob_key=claim.blob_key,
+        size=3000,
+        disk_format="raw",
+        container_format="bare",
+        checksum="c" * 32,
+        os_hash_algo="sha512",
+        os_hash_value="d" * 128,
+        updated_at=LATER,
+    )
+    assert await database.read(rows(uploads)) == 0
+
+
+async def test_publishing_keeps_a_container_format_that_was_given(database: Database) -> None:
+    image = await add(database, container_format="ovf")
+    await published(database, image)
+    assert (await get(database, image)).container_format == "ovf"
+
+
+async def test_an_upload_publishes_once(database: Database) -> None:
+    image = await add(database)
+    claim = await published(database, image)
+    assert not await database.write(images.publish, claim, replace(CONTENT, size=1), LATER)
+    assert (await get(database, image)).size == 3000
+
+
+async def test_who_lost_the_image_cannot_publish_prolong_or_release_it(database: Database) -> None:
+    image = await add(database)
+    loser = await claimed(database, image)
+    assert await database.write(images.release, loser, "lease ran out", NOW)
+    winner = await claimed(database, image)
+    before = await get(database, image)
+    assert not await database.write(images.publish, loser, CONTENT, LATER)
+    assert not await database.write(images.renew, loser, LATER)
+    assert not await database.write(images.release, loser, "again", LATER)
+    assert await get(database, image) == before
+    assert await database.write(images.publish, winner, CONTENT, LATER)
+
+
+async def test_a_release_returns_the_image_to_queued_with_the_reason(database: Database) -> None:
+    image = await add(database)
+    claim = await claimed(database, image)
+    assert await database.write(images.release, claim, "the client left", LATER)
+    assert await get(database, image) == replace(image, reason="the client left", updated_at=LATER)
+    assert await database.read(images.doomed, 10) == [claim.blob_key]
+    assert await database.read(rows(uploads)) == 0
+
+
+async def test_a_release_cannot_undo_what_was_published(database: Database) -> None:
+    image = await add(database)
+    claim = await published(database, image)
+    assert not await database.write(images.release, claim, "late failure", LATER)
+    assert (await get(database, image)).status is Status.ACTIVE
+
+
+async def test_a_release_after_publishing_leaves_the_published_blob_alone(database: Database) -> None:
+    claim = await published(database, await add(database))
+    await database.write(images.release, claim, "late failure", LATER)
+    assert await database.read(images.doomed, 10) == []
+
+
+async def test_a_release_after_the_image_was_deleted_dooms_the_blob_all_the_same(database: Database) -> None:
+    image = await add(database)
+    claim = await claimed(database, image)
+    assert await database.write(images.mark_deleted, image.id, LATER) == []
+    assert not await database.write(images.release, claim, "deleted meanwhile", LATER)
+    assert await database.read(images.doomed, 10) == [claim.blob_key]
+
+
+async def test_a_lease_runs_out_unless_it_is_renewed(database: Database) -> None:
+    kept, lost = await add(database), await add(database)
+    held = await claimed(database, kept, lease_expires_at=NOW)
+    forgotten = await claimed(database, lost, lease_expires_at=NOW)
+    assert await database.write(images.renew, held, LATER)
+    just_after = NOW + timedelta(microseconds=1)
+    assert await database.read(images.expired, just_after, None, 10) == [forgotten]
+    assert await database.read(images.expired, NOW, None, 10) == []
+
+
+async def test_leases_of_a_dead_process_are_found_by_its_name(database: Database) -> None:
+    mine = await claimed(database, await add(database), lease_owner="node_1:7")
+    await claimed(database, await add(database), lease_owner="nodeX1:7")  # the underscore is no wildcard
+    assert await database.read(images.expired, NOW, "node_1:", 10) == [mine]
+
+
+async def test_the_oldest_leases_come_first_and_no_more_than_asked(database: Database) -> None:
+    ends = [NOW + timedelta(seconds=n) for n in (3, 1, 2)]
+    claims = [await claimed(database, await add(database), lease_expires_at=end) for end in ends]
+    found = await database.read(images.expired, LATER, None, 2)
+    assert found == [claims[1], claims[2]]
+
+
+# Deletion
+
+
+async def test_a_deleted_image_is_found_no_more_and_its_blob_is_doomed(database: Database) -> None:
+    image = await add(database, tags=("a",), properties={"b": "c"})
+    claim = await published(database, image)
+    assert await database.write(images.mark_deleted, image.id, LATER) == [claim.blob_key]
+    assert await database.read(images.find, image.id) is None
+    assert await database.read(images.doomed, 10) == [claim.blob_key]
+    assert await database.read(rows(image_tags)) == await database.read(rows(image_properties)) == 0
+
+
+async def test_an_image_is_deleted_once(database: Database) -> None:
+    image = await add(database)
+    await published(database, image)
+    assert await database.write(images.mark_deleted, image.id, LATER)
+    assert await database.write(images.mark_deleted, image.id, LATER) is None
+
+
+async def test_an_upload_whose_image_was_deleted_cannot_publish(database: Database) -> None:
+    image = await add(database)
+    claim = await claimed(database, image)
+    await database.write(images.mark_deleted, image.id, LATER)
+    assert not await database.write(images.publish, claim, CONTENT, LATER)
+    assert not await database.write(images.renew, claim, LATER)
+
+
+async def test_deleting_and_publishing_at_once_leaves_no_readable_bytes(database: Database) -> None:
+    for _ in range(10):
+        image = await add(database)
+        claim = await claimed(database, image)
+        won, doomed = await asyncio.gather(
+            database.write(images.publish, claim, CONTENT, LATER),
+            database.write(images.mark_deleted, image.id, LATER),
+        )
+        assert await database.read(images.find, image.id) is None
+        assert doomed == ([claim.blob_key] if won else [])
+
+
+async def test_a_doomed_blob_is_forgotten_after_its_bytes_are_gone(database: Database) -> None:
+    image = await add(database)
+    claim = await published(database, image)
+    await database.write(images.forget_blob, claim.blob_key)
+    assert await database.read(rows(blobs)) == 1, "a published blob is never forgotten"
+    await database.write(images.mark_deleted, image.id, LATER)
+    await database.write(images.forget_blob, claim.blob_key)
+    assert await database.read(rows(blobs)) == 0
+
+
+async def test_no_more_doomed_blobs_than_asked(database: Database) -> None:
+    for _ in range(3):
+        image = await add(database)
+        await database.write(images.release, await claimed(database, image), "no", LATER)
+    assert len(await database.read(images.doomed, 2)) == 2

@@ -1,0 +1,140 @@
+"""Units of work, on every engine."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from stillage.db.images import add as add_image
+from stillage.db.session import Database
+from stillage.db.tables import images, projects, role_assignments
+from stillage.errors import Unavailable
+from stillage.images.image import Image, ImageId
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def add(connection: Connection, name: str) -> None:
+    connection.execute(insert(projects).values(id=name, name=name, enabled=True, created_at=NOW))
+
+
+def names(connection: Connection) -> list[str]:
+    return list(connection.execute(select(projects.c.name).order_by(projects.c.name)).scalars())
+
+
+async def test_a_write_is_committed(database: Database) -> None:
+    await database.write(add, "a")
+    assert await database.read(names) == ["a"]
+
+
+async def test_a_read_is_rolled_back(database: Database) -> None:
+    await database.read(add, "a")
+    assert await database.read(names) == []
+
+
+async def test_a_unit_returns_what_its_function_returns(database: Database) -> None:
+    assert await database.write(lambda _connection, a, b: a + b, 1, 2) == 3
+
+
+async def test_a_failing_unit_leaves_nothing(database: Database) -> None:
+    def half(connection: Connection) -> None:
+        add(connection, "a")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.write(half)
+    assert await database.read(names) == []
+
+
+async def test_a_broken_constraint_is_not_called_unavailable(database: Database) -> None:
+    await database.write(add, "a")
+    with pytest.raises(IntegrityError):
+        await database.write(add, "a")
+
+
+async def test_foreign_keys_are_enforced(database: Database) -> None:
+    def orphan(connection: Connection) -> None:
+        connection.execute(insert(role_assignments).values(user_id="none", project_id="none", role="member"))
+
+    with pytest.raises(IntegrityError):
+        await database.write(orphan)
+
+
+async def test_times_come_back_as_they_went(database: Database) -> None:
+    await database.write(add, "a")
+    assert await database.read(lambda c: c.execute(select(projects.c.created_at)).scalar_one()) == NOW
+
+
+async def test_writers_of_several_processes_do_not_fail_one_another(database: Database, database_url: str) -> None:
+    other = Database(database_url)
+
+    def count_up(connection: Connection) -> None:
+        connection.execute(update(images).values(version=images.c.version + 1))
+
+    def many(database: Database) -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(database.write(count_up)) for _ in range(25)]
+
+    await database.write(add_image, Image(ImageId("i"), None, NOW, NOW, version=0))
+    try:
+        await asyncio.gather(*many(database), *many(other))
+    finally:
+        other.close()
+    assert await database.read(lambda c: c.execute(select(images.c.version)).scalar_one()) == 50
+
+
+async def test_readers_are_not_held_up_by_a_writer(database: Database) -> None:
+    written, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        add(connection, "a")
+        written.set()
+        assert go_on.wait(10)
+
+    writing = asyncio.create_task(database.write(slow))
+    await asyncio.to_thread(written.wait, 10)
+    assert await database.read(names) == []
+    go_on.set()
+    await writing
+    assert await database.read(names) == ["a"]
+
+
+async def test_a_unit_that_has_begun_is_finished_when_its_caller_is_cancelled(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        add(connection, "a")
+
+    writing = asyncio.create_task(database.write(slow))
+    await asyncio.to_thread(begun.wait, 10)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    go_on.set()
+    # PostgreSQL has several writers, so the next unit may overtake; closing waits for all of them.
+    database.close()
+    assert database.engine.connect().execute(select(func.count()).select_from(projects)).scalar() == 1
+    database.engine.dispose()
+
+
+async def test_check_passes_while_the_database_answers(database: Database) -> None:
+    await database.check()
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "postgresql"])
+async def test_a_database_that_does_not_answer_is_unavailable(scheme: str, tmp_path: Path) -> None:
+    nowhere = tmp_path / "missing"
+    urls = {"sqlite": f"sqlite:///{nowhere}/db", "postgresql": f"postgresql+psycopg://u@/db?host={nowhere}"}
+    database = Database(urls[scheme])
+    try:
+        with pytest.raises(Unavailable, match="does not answer"):
+            await database.check()
+        with pytest.raises(Unavailable, match="does not answer"):
+            await database.write(names)
+    finally:
+        database.close()

@@ -1,0 +1,198 @@
+"""What every store promises."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly
+from stillage.images.image import BlobKey
+from stillage.stores.base import Store
+from stillage.stores.files import HOLE, FileStore, data_runs, translated
+from stillage.stores.memory import MemoryStore
+
+KEY = BlobKey("0f" * 16)
+MIB = 1 << 20
+
+
+def memory_store(_folder: Path) -> Store:
+    return MemoryStore()
+
+
+def file_store(folder: Path) -> Store:
+    return FileStore(folder / "blobs")
+
+
+@pytest.fixture(params=[memory_store, file_store])  # a new store adds a name
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    make: Callable[[Path], Store] = request.param
+    return make(tmp_path)
+
+
+async def put(store: Store, *blocks: bytes, key: BlobKey = KEY) -> None:
+    async with store.writer(key) as writer:
+        for block in blocks:
+            await writer.write(block)
+        await writer.commit()
+
+
+async def read_all(store: Store, key: BlobKey = KEY) -> bytes:
+    async with store.reader(key) as reader:
+        return await reader.read(0, 64 * MIB)
+
+
+async def test_a_blob_is_invisible_until_it_is_committed(store: Store) -> None:
+    async with store.writer(KEY) as writer:
+        await writer.write(b"half an image")
+        with pytest.raises(BlobNotFound):
+            await read_all(store)
+        await writer.commit()
+        assert await read_all(store) == b"half an image"
+
+
+async def test_leaving_without_commit_leaves_nothing(store: Store) -> None:
+    async def break_off() -> None:
+        async with store.writer(KEY) as writer:
+            await writer.write(b"half an image")
+            raise RuntimeError("client left")
+
+    with pytest.raises(RuntimeError, match="client left"):
+        await break_off()
+    with pytest.raises(BlobNotFound):
+        await read_all(store)
+
+
+async def test_bytes_come_back_as_they_went_in_holes_included(store: Store) -> None:
+    blocks = [os.urandom(MIB), bytes(MIB), bytes(HOLE) + os.urandom(100) + bytes(HOLE), bytes(3 * HOLE + 5)]
+    await put(store, *blocks)
+    assert await read_all(store) == b"".join(blocks)
+
+
+async def test_an_empty_blob_is_a_blob(store: Store) -> None:
+    await put(store)
+    assert await read_all(store) == b""
+
+
+async def test_what_was_written_can_be_read_back_before_it_is_committed(store: Store) -> None:
+    async with store.writer(KEY) as writer:
+        await writer.write(b"x" * HOLE)
+        await writer.write(bytes(HOLE))
+        await writer.flush()
+        assert writer.read_at(HOLE - 2, 5) == b"xx\0\0\0"
+        assert writer.read_at(2 * HOLE - 1, 100) == b"\0"
+        assert writer.read_at(5 * HOLE, 100) == b""
+
+
+async def test_parts_can_be_read_and_the_end_is_short(store: Store) -> None:
+    await put(store, b"0123456789")
+    async with store.reader(KEY) as reader:
+        assert await reader.read(3, 4) == b"3456"
+        assert await reader.read(8, 10) == b"89"
+        assert await reader.read(10, 1) == b""
+
+
+async def test_an_open_blob_outlives_its_deletion(store: Store) -> None:
+    await put(store, b"still here")
+    async with store.reader(KEY) as reader:
+        await store.delete(KEY)
+        assert await reader.read(0, 100) == b"still here"
+    with pytest.raises(BlobNotFound):
+        await read_all(store)
+
+
+async def test_deleting_what_is_not_there_is_no_error(store: Store) -> None:
+    await store.delete(KEY)
+    await store.check()
+
+
+@pytest.fixture(params=["nameless", "named"])
+def files_in(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileStore:
+    if request.param == "named":  # as on a file system without O_TMPFILE
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY | os.O_WRONLY)
+    return FileStore(tmp_path / "blobs")
+
+
+def everything_in(store: FileStore) -> list[str]:
+    return sorted(path.name for path in store.root.rglob("*") if path.is_file())
+
+
+async def test_zero_pieces_take_no_disk(files_in: FileStore) -> None:
+    await put(files_in, *[bytes(MIB)] * 16, b"x" * HOLE, *[bytes(MIB)] * 16)
+    status = next(path for path in files_in.root.rglob("*") if path.is_file()).stat()
+    assert status.st_size == 32 * MIB + HOLE
+    assert status.st_blocks * 512 <= 2 * HOLE
+
+
+async def test_an_abandoned_file_is_gone(files_in: FileStore) -> None:
+    async with files_in.writer(KEY) as writer:
+        await writer.write(os.urandom(MIB))
+        await writer.flush()
+    assert everything_in(files_in) == []
+
+
+async def test_what_a_crash_left_of_a_blob_goes_with_delete(files_in: FileStore) -> None:
+    await put(files_in, b"x")
+    (files_in.root / KEY[:2] / f"{KEY}.part").write_bytes(b"left over")
+    await files_in.delete(KEY)
+    assert everything_in(files_in) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ENOSPC", StorageFull),
+        ("EDQUOT", StorageFull),
+        ("EROFS", StoreReadOnly),
+        ("EACCES", StoreReadOnly),
+        ("EIO", StoreFailed),
+    ],
+)
+async def test_failures_of_the_disk_are_told_apart(
+    name: str, expected: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    store = FileStore(tmp_path / "blobs")
+    with pytest.raises(expected, match="ask the operator"):
+        await put(store, b"data")
+    assert everything_in(store) == []
+
+
+async def test_a_failed_sync_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    store = FileStore(tmp_path / "blobs")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreFailed):
+        await put(store, b"data")
+    assert everything_in(store) == []
+
+
+async def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: whole(fd, data[:1000], offset))
+    store = FileStore(tmp_path / "blobs")
+    data = os.urandom(HOLE)
+    await put(store, data)
+    assert await read_all(store) == data
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3 * HOLE)), max_size=6))
+def test_runs_and_holes_together_are_the_block(parts: list[tuple[bool, int]]) -> None:
+    block = b"".join((b"\1" if data else b"\0") * length for data, length in parts)
+    rebuilt = bytearray(len(block))
+    for start, end in data_runs(block):
+        rebuilt[start:end] = block[start:end]
+    assert rebuilt == block
+    assert all(end > start for start, end in data_runs(block))
+
+
+def test_an_unknown_failure_names_what_was_tried() -> None:
+    assert "read a blob" in str(translated(OSError(5, "Input/output error"), "read a blob"))

@@ -1,0 +1,81 @@
+import asyncio
+import threading
+
+import pytest
+
+from stillage.lanes import Lane, LaneClosed
+
+
+async def test_work_runs_in_order_in_another_thread() -> None:
+    done: list[object] = []
+    async with Lane("test") as lane:
+        for number in range(20):
+            await lane.submit(done.append, number)
+        assert await lane.call(threading.get_ident) != threading.get_ident()
+    assert done == list(range(20))
+
+
+async def test_a_failure_shows_at_the_next_call_and_stops_what_is_behind_it() -> None:
+    done: list[object] = []
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    async with Lane("test") as lane:
+        await lane.submit(fail)
+        with pytest.raises(ValueError, match="broken"):
+            await lane.call(done.append, 1)
+        with pytest.raises(ValueError, match="broken"):
+            await lane.submit(done.append, 2)
+    assert done == []
+
+
+async def test_a_full_lane_holds_its_feeder_back() -> None:
+    gate = threading.Event()
+    fed = 0
+
+    async def feed(lane: Lane) -> None:
+        nonlocal fed
+        for _ in range(10):
+            await lane.submit(gate.wait)
+            fed += 1
+
+    async with Lane("test", depth=3) as lane:
+        feeding = asyncio.create_task(feed(lane))
+        for _ in range(100):  # as often as it could go on, if it could
+            await asyncio.sleep(0)
+        assert fed == 3
+        gate.set()
+        await feeding
+
+
+async def test_leaving_drops_what_is_queued_and_runs_the_end() -> None:
+    gate = threading.Event()
+    done: list[str] = []
+    async with Lane("test") as lane:
+        lane.at_end(lambda: done.append("end"))
+        await lane.submit(gate.wait)
+        waiting = asyncio.ensure_future(lane.call(done.append, "late"))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.01, gate.set)
+    assert done == ["end"]
+    with pytest.raises(LaneClosed):
+        await waiting
+
+
+async def test_the_end_runs_also_when_the_owner_is_cancelled() -> None:
+    ended = threading.Event()
+    entered = asyncio.Event()
+
+    async def own() -> None:
+        async with Lane("test") as lane:
+            lane.at_end(ended.set)
+            entered.set()
+            await asyncio.Event().wait()
+
+    owner = asyncio.create_task(own())
+    await entered.wait()
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert ended.is_set()
