@@ -37,9 +37,7 @@ class Rude:
         plain.connect(server.address)
         self.socket = plain
         if server.tls:
-            self.socket = server.trust.wrap_socket(
-                plain, server_hostname=server.address[0], suppress_ragged_eofs=True
-            )
+            self.socket = server.trust.wrap_socket(plain, server_hostname=server.address[0], suppress_ragged_eofs=True)
         self._buffer = b""
 
     def __enter__(self) -> Self:

@@ -282,8 +282,12 @@ class Server:
         """How many bytes the process has taken from its sockets and files until now."""
         return _proc_number(self.pid, "io", "rchar")
 
+    def forget_peak_memory(self) -> None:
+        """From here on `peak_memory` counts anew: a login is meant to take memory."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def peak_memory(self) -> int:
-        """The most memory that the process ever held, in bytes."""
+        """The most memory that the process has held, in bytes."""
         return _proc_number(self.pid, "status", "VmHWM") * 1024
 
     def cpu_s(self) -> float:
