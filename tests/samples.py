@@ -1,7 +1,9 @@
-"""Reads the sample disk images. `tests/data/samples/README.md` says what they are and where they come from.
+"""Reads the sample disk images.
 
-for entry in entries(disk_format="vhd", verdict="accept"):
-    data = load(entry["file"])
+    for entry in entries(disk_format="vhd", verdict="accept"):
+        data = load(entry["file"])
+
+`tests/data/samples/README.md` says what they are and where they come from.
 """
 
 import gzip
