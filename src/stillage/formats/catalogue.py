@@ -1,9 +1,9 @@
 """Every format that is looked for. A new format is a module beside this one and a line here."""
 
-from stillage.formats import raw, safety, stream, zvhd, zvhd2
+from stillage.formats import iso, raw, safety, strangers, stream, zvhd, zvhd2
 from stillage.formats.base import Format, Rule
 
-FORMATS: tuple[Format, ...] = (raw, zvhd, zvhd2)
+FORMATS: tuple[Format, ...] = (raw, iso, zvhd, zvhd2, strangers)
 
 
 def rules() -> list[Rule]:
