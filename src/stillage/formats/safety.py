@@ -18,7 +18,7 @@ AMBIGUOUS = Rule(
     "qemu-img convert -f FORMAT -O raw IN OUT",
 )
 ABSURD_SIZE = Rule("virtual-size.absurd", "The disk inside claims to be larger than max_virtual_size allows.")
-EMPTY = Rule("format.empty", "There are no bytes; only a raw image may be empty, and that only where policy allows it.")
+EMPTY = Rule("format.empty", "There are no bytes; only a raw image may be empty.")
 RULES = (MISMATCH, AMBIGUOUS, ABSURD_SIZE, EMPTY)
 
 # Declarations that other formats satisfy too. The Amazon kinds and ploop have no signature of their own: raw bytes.
@@ -63,14 +63,12 @@ class Policy:
         require_format_match: Refuse bytes of another format than the declared one.
         max_virtual_size: Largest disk inside an image, in bytes.
         allowed: Ids of rules that do not refuse an image here.
-        empty_raw: Accept a raw image without any bytes, as clients make them to activate an image that has none.
         text_as_raw: Accept as raw what is plain text from its first byte.
     """
 
     require_format_match: bool = True
     max_virtual_size: int = 64 << 40
     allowed: frozenset[str] = frozenset()
-    empty_raw: bool = True
     text_as_raw: bool = True
 
 
@@ -124,7 +122,7 @@ def _hazards(findings: Findings, matched: list[Facts], declared: str | None, pol
         *_ambiguous(findings, matched),
         *(hazard for hazard in reported if not _reaches_out(hazard.rule)),
         *_absurd_sizes(matched, policy),
-        *_empty(findings, declared, policy),
+        *_empty(findings, declared),
         *_bare(findings, matched, declared, policy),
         *_mismatch(findings, matched, declared, policy),
     ]
@@ -155,13 +153,9 @@ def _absurd_sizes(matched: list[Facts], policy: Policy) -> Iterator[Hazard]:
             yield Hazard(ABSURD_SIZE, None, message)
 
 
-def _empty(findings: Findings, declared: str | None, policy: Policy) -> Iterator[Hazard]:
-    if findings.seen or not findings.complete:
-        return
-    if declared is not None and declared not in SATISFIED_BY:
+def _empty(findings: Findings, declared: str | None) -> Iterator[Hazard]:
+    if findings.complete and not findings.seen and declared not in (None, *SATISFIED_BY):
         yield Hazard(EMPTY, None, f"the body is empty; a {declared} image has at least a header")
-    elif not policy.empty_raw:
-        yield Hazard(EMPTY, None, "the body is empty; an image needs bytes here")
 
 
 def _bare(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> Iterator[Hazard]:
