@@ -17,6 +17,7 @@ HEAD = 1024
 TRAILER = 512
 ZVHD_RECORD = Region(4096, 12)
 
+TAR_HEADER = 512
 TAR = slice(257, 263)
 TAR_MAGICS = (b"ustar\0", b"ustar ")
 TAR_NAME = slice(0, 100)
@@ -57,12 +58,12 @@ def _is_bzip2(head: bytes) -> bool:
 
 
 def _is_tar(head: bytes) -> bool:
-    if head[TAR] not in TAR_MAGICS:
+    if len(head) < TAR_HEADER or head[TAR] not in TAR_MAGICS:
         return False
     stored = head[TAR_CHECKSUM]
     digits = stored.strip(b" \0")
     # The checksum counts its own eight bytes as blanks.
-    expected = sum(head[:512]) - sum(stored) + 8 * ord(" ")
+    expected = sum(head[:TAR_HEADER]) - sum(stored) + 8 * ord(" ")
     return digits.isdigit() and not digits.strip(b"01234567") and int(digits, 8) == expected
 
 
