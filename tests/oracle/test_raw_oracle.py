@@ -21,10 +21,9 @@ KIB, MIB = 1 << 10, 1 << 20
 SIZES = [512, 4096, 65_536, MIB, MIB + 512, 3 * MIB, 8 * MIB]
 LUKS = [
     (64 * KIB, []),
-    (MIB, ["cipher-alg=aes-128"]),
     (3 * MIB + 512, ["cipher-alg=aes-256,cipher-mode=cbc,ivgen-alg=plain64"]),
     (MIB, ["cipher-alg=aes-256,cipher-mode=xts,ivgen-alg=plain64,hash-alg=sha512"]),
-    (4 * MIB, ["hash-alg=sha1", "preallocation=full"]),
+    (4 * MIB, ["cipher-alg=aes-128,hash-alg=sha1", "preallocation=full"]),
 ]
 TRIES = 20
 
