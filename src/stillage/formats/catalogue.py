@@ -1,9 +1,9 @@
 """Every format that is looked for. A new format is a module beside this one and a line here."""
 
-from stillage.formats import raw, safety, stream
+from stillage.formats import qcow, qcow2, qed, raw, safety, stream
 from stillage.formats.base import Format, Rule
 
-FORMATS: tuple[Format, ...] = (raw,)
+FORMATS: tuple[Format, ...] = (raw, qcow, qcow2, qed)
 
 
 def rules() -> list[Rule]:
