@@ -1,9 +1,9 @@
 """Every format that is looked for. A new format is a module beside this one and a line here."""
 
-from stillage.formats import raw, safety, stream, vdi, vhd, vhdx
+from stillage.formats import raw, safety, stream, vdi, vhd, vhdx, vmdk
 from stillage.formats.base import Format, Rule
 
-FORMATS: tuple[Format, ...] = (raw, vdi, vhd, vhdx)
+FORMATS: tuple[Format, ...] = (raw, vdi, vhd, vhdx, vmdk)
 
 
 def rules() -> list[Rule]:
