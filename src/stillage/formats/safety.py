@@ -52,7 +52,18 @@ FIRST_SECTOR: Mapping[tuple[str, str], frozenset[str]] = {
 }
 
 # What a hazard reaches for, as the second part of its rule's id: these are named before any other reason.
-REACHES_OUT = frozenset({"backing-file", "data-file", "parent", "differencing", "external-extent"})
+REACHES_OUT = frozenset(
+    {
+        "backing-file",
+        "data-file",
+        "delta",
+        "differencing",
+        "extent-path",
+        "external-extent",
+        "external-file",
+        "parent",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
