@@ -91,6 +91,7 @@ STORED = 4  # the bit that states 4 to 7 share; 4 and 5 do not exist
 RESERVED = 0xFFFF8
 PIECE = 64 << 10
 ZEROS = bytes(PIECE)
+MAX_HELD = 16  # pieces
 
 _Found = Want | Facts | Hazard
 
@@ -157,12 +158,15 @@ def inspect(stream: Stream) -> Inspection:
     last = max(part.stop for part in parts)
     _demand(stream, last, REGION_TABLES_AT[0], "the log or a region")
 
-    disk = yield from _read_metadata(regions[METADATA_REGION], details)
     bat = regions[BAT]
+    held = _Held()
+    if bat.start < regions[METADATA_REGION].start:
+        yield from held.read(bat)
+    disk = yield from _read_metadata(regions[METADATA_REGION], details)
     if disk.entries * 8 > len(bat):
         message = f"the BAT region has room for {len(bat) // 8} entries; the disk needs {disk.entries}"
         raise MalformedImage(TABLE_SIZE_RULE, REGION_TABLES_AT[0], message)
-    last_block = yield from _read_bat(stream, disk, bat, _Taken.of(parts))
+    last_block = yield from _read_bat(stream, disk, bat, held, _Taken.of(parts))
     yield Tail(0)
     _demand(stream, last, REGION_TABLES_AT[0], "the log or a region")
     _demand(stream, last_block, bat.start, "a block")
@@ -228,14 +232,39 @@ def _judge_numbers(disk: _Disk, physical: int, items: Mapping[bytes, Item]) -> N
         raise MalformedImage(SIZE, items[DISK_SIZE].offset, message)
 
 
-def _read_bat(stream: Stream, disk: _Disk, bat: range, taken: _Taken) -> Generator[_Found, bytes, int]:
+class _Held:
+    """The BAT where it lies in front of the metadata without which it means nothing: what is not zeros of it.
+
+    qemu-img writes it so. What is more than we keep is read in the second look.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, bytes] = {}
+        self._until = 0
+
+    def read(self, bat: range) -> Generator[_Found, bytes, None]:
+        for at in range(bat.start, bat.stop, PIECE):
+            if len(self._pieces) == MAX_HELD:
+                return
+            piece = yield from _fetch(at, PIECE, "BAT region")
+            if piece != ZEROS:
+                self._pieces[at] = piece
+            self._until = at + PIECE
+
+    def fetch(self, at: int, length: int) -> Generator[_Found, bytes, bytes]:
+        if at < self._until:
+            return self._pieces.get(at, ZEROS)[:length]
+        return (yield from _fetch(at, length, "BAT"))
+
+
+def _read_bat(stream: Stream, disk: _Disk, bat: range, held: _Held, taken: _Taken) -> Generator[_Found, bytes, int]:
     """Check every entry; return the byte after the last block."""
     table = _Table(disk, taken)
     end = 0
     for first in range(0, disk.entries, PIECE // 8):
         count = min(PIECE // 8, disk.entries - first)
         at = bat.start + 8 * first
-        piece = yield from _fetch(at, 8 * count, "BAT")
+        piece = yield from held.fetch(at, 8 * count)
         if piece != ZEROS[: len(piece)]:
             end = max(end, table.judge(struct.unpack(f"<{count}Q", piece), first, at))
             _demand(stream, end, at, "a block")

@@ -225,6 +225,8 @@ def _judge_descriptor(header: _Header, layout: Layout) -> Inspection:
     text = yield Region(at, header.descriptor_size * SECTOR)
     if len(text) < header.descriptor_size * SECTOR:
         raise MalformedImage(TRUNCATED, 28, f"the descriptor at {at} is cut after {len(text)} bytes")
+    if not text.strip(b"\0"):
+        raise MalformedImage(NO_DESCRIPTOR, at, "the descriptor is empty; the extent is one piece of a disk of several")
     found = vmdk_descriptor.parse(text, at)
     yield from vmdk_descriptor.judge_embedded(text, found, layout.capacity, layout.grain)
 
