@@ -166,6 +166,7 @@ class Maps:
 
     def _visit_extended_l2(self, table: int) -> Inspection:
         subcluster = self._cluster_size // 32
+        last_subcluster = self._header.size % subcluster or subcluster
         for start, size in self._walk.pieces(table, self._cluster_size):
             piece = yield from self._walk.read(start, size, "an L2 table")
             if piece == ZEROS[:size] or self._header.incompatible & HAS_DATA_FILE:
@@ -180,8 +181,8 @@ class Maps:
                     message = f"subclusters {bitmap:#018x} do not go with the L2 entry {entry:#018x}"
                     raise MalformedImage(RESERVED, at + 8, message)
                 if allocated:
-                    first_missing = offset + subcluster * (allocated.bit_length() - 1) + 1
-                    self._layout.require(at, first_missing, f"guest data at byte {offset}")
+                    end = offset + subcluster * (allocated.bit_length() - 1) + last_subcluster
+                    self._layout.require(at, end, f"guest data at byte {offset}")
             self._layout.claim_data(start, offsets, 16)
 
     def _data_offset(self, at: int, entry: int) -> int:
