@@ -259,7 +259,7 @@ class _Held:
 
 def _read_bat(stream: Stream, disk: _Disk, bat: range, held: _Held, taken: _Taken) -> Generator[_Found, bytes, int]:
     """Check every entry; return the byte after the last block."""
-    table = _Table(disk, taken)
+    table = _Table(stream, disk, taken)
     end = 0
     for first in range(0, disk.entries, PIECE // 8):
         count = min(PIECE // 8, disk.entries - first)
@@ -267,14 +267,14 @@ def _read_bat(stream: Stream, disk: _Disk, bat: range, held: _Held, taken: _Take
         piece = yield from held.fetch(at, 8 * count)
         if piece != ZEROS[: len(piece)]:
             end = max(end, table.judge(struct.unpack(f"<{count}Q", piece), first, at))
-            _demand(stream, end, at, "a block")
     return end
 
 
 class _Table:
     """The rules of the BAT, and the blocks that it has named so far."""
 
-    def __init__(self, disk: _Disk, taken: _Taken) -> None:
+    def __init__(self, stream: Stream, disk: _Disk, taken: _Taken) -> None:
+        self._stream = stream
         self._disk = disk
         self._taken = taken
         self._length = disk.block_size // MIB
@@ -294,11 +294,13 @@ class _Table:
         if (block := self._taken.first_touched(blocks, self._length)) is not None:
             message = f"a block of {self._length} MiB at MiB {block} lies over a header, the log or a region"
             raise MalformedImage(BLOCK_PLACE, at + 8 * entries.index(stored[blocks.index(block)]), message)
+        end = self._end(entries, first, max(blocks))
+        _demand(self._stream, end, at, "a block")
         if (position := self._first_overlap(blocks, at)) is not None:
             entry_at = at + 8 * (len(entries) - 1 - entries[::-1].index(stored[position]))
             message = f"the block at MiB {blocks[position]} overlaps another one"
             raise MalformedImage(BLOCK_OVERLAP, entry_at, message)
-        return self._end(entries, first, max(blocks))
+        return end
 
     def _stored(self, entries: Sequence[int], first: int, at: int) -> list[int]:
         """The entries of blocks that the file has."""

@@ -38,6 +38,7 @@ RULES = (
 )
 
 MAX_BYTES = 64 << 10
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SELF_CONTAINED = ("monolithicsparse", "streamoptimized")
 ACCESS = ("RW", "RDONLY", "NOACCESS")
 NO_PARENT = "ffffffff"
@@ -85,12 +86,12 @@ class Descriptor:
 
 def may_be_descriptor(head: bytes) -> bool:
     """Tell whether more of a file that begins with *head* must be seen to know whether it is a descriptor."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:7].lower().startswith((b"#", b"version"))
+    return head.removeprefix(BYTE_ORDER_MARK).lstrip()[:7].lower().startswith((b"#", b"version"))
 
 
 def is_descriptor(text: bytes) -> bool:
     """Tell whether a file that begins with *text* is a descriptor: by its first comment, or its first other line."""
-    for line in text.removeprefix(b"\xef\xbb\xbf").splitlines():
+    for line in text.removeprefix(BYTE_ORDER_MARK).splitlines():
         words = line.strip().lower()
         if words.startswith(b"#"):
             if b"disk descriptorfile" in words:
@@ -111,7 +112,7 @@ def parse(text: bytes, at: int) -> Descriptor:
 
 def _lines(text: bytes, at: int) -> Iterator[tuple[int, str]]:
     for line in text.splitlines(keepends=True):
-        words = line.decode("latin-1").strip()
+        words = line.removeprefix(BYTE_ORDER_MARK).decode("latin-1").strip()
         if words and not words.startswith("#"):
             yield at, words
         at += len(line)

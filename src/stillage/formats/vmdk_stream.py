@@ -216,7 +216,9 @@ class Body:
         if any([data[part] != self._header[part] for part in (slice(56), slice(64, 72), slice(73, None))]):
             raise MalformedImage(FOOTER, mark.at + SECTOR, "the footer and the header describe two different disks")
         end = yield from self._next_mark()
-        if end is None or end.kind != END:
+        if end is None:
+            raise MalformedImage(TRUNCATED, mark.at, "the file ends behind the footer, without the end marker")
+        if end.kind != END:
             raise MalformedImage(FOOTER, mark.at, "the footer is not followed by the end marker")
         yield Tail(0)
         size, needed = self._stream.size or 0, end.at + SECTOR
