@@ -128,7 +128,7 @@ def largest_sparse() -> bytes:
     """As many grain tables as are accepted, and two directories that both name them."""
     tables = vmdk_tables.MAX_TABLES
     sectors = tables * 512 * 128
-    first = 2048
+    first = 4096
     plain = patched(IMAGES["vmdk-monosparse.vmdk"][: 21 * 512], (12, sectors.to_bytes(8, "little")))
     front = patched(plain, (48, (21).to_bytes(8, "little")), (56, (21 + tables * 4 // 512).to_bytes(8, "little")))
     text = descriptor(sectors, create_type="monolithicSparse").ljust(20 * 512, b"\0")
