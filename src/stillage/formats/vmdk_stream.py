@@ -14,7 +14,17 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Tail, Want
-from stillage.formats.vmdk_tables import GRAINS, MEND, SECTOR, TABLE_BYTES, TABLE_SECTORS, TRUNCATED, ZEROED, Layout
+from stillage.formats.vmdk_tables import (
+    GRAINS,
+    MEND,
+    SECTOR,
+    TABLE_BYTES,
+    TABLE_SECTORS,
+    TRUNCATED,
+    ZEROED,
+    Layout,
+    numbers,
+)
 
 MARKER = Rule("vmdk.marker", "A marker is of no known kind, or its numbers cannot be.", MEND)
 GRAIN_DATA = Rule("vmdk.grain-data", "A compressed grain is off its grid, too long, or not a zlib stream.", MEND)
@@ -50,11 +60,11 @@ class Tally:
 
     def __init__(self, layout: Layout) -> None:
         self._first = ZEROED + 1 if layout.has_zeroed else 1
-        self._sums = array("Q", bytes(8 * layout.tables))
+        self.sums = array("Q", bytes(8 * layout.tables))
 
     def add_grain(self, index: int, sector: int) -> None:
         table, slot = divmod(index, GRAINS)
-        self._sums[table] = (self._sums[table] + hash(_NAME.pack(slot, sector))) & _MASK
+        self.sums[table] = (self.sums[table] + hash(_NAME.pack(slot, sector))) & _MASK
 
     def of_table(self, data: bytes) -> int:
         named = enumerate(struct.unpack(f"<{GRAINS}I", data))
@@ -62,9 +72,9 @@ class Tally:
 
     def first_difference(self, sums: "array[int]") -> int | None:
         """The first table whose sum is not that of its grains."""
-        if sums == self._sums:
+        if sums == self.sums:
             return None
-        return next(table for table in range(len(sums)) if sums[table] != self._sums[table])
+        return next(table for table in range(len(sums)) if sums[table] != self.sums[table])
 
 
 class Body:
@@ -197,16 +207,13 @@ class Body:
         self._directory_at = mark.at // SECTOR + 1
         count = self._layout.tables
         data = yield from self._fetch(mark, 4 * count)
-        sums = array("Q", bytes(8 * count))
-        for position, sector in enumerate(struct.unpack(f"<{count}I", data)):
-            if sector:
-                known = bisect_left(self._tables_at, sector)
-                if known == len(self._tables_at) or self._tables_at[known] != sector:
-                    message = f"the directory names a grain table at sector {sector}, where none has been"
-                    raise MalformedImage(TABLES_DIFFER, mark.at + SECTOR + 4 * position, message)
-                sums[position] = self._tables_sum[known]
-        if (table := self.tally.first_difference(sums)) is not None:
-            raise _differ(table, self._directory_at)
+        for position, sector in enumerate(numbers(data)):
+            known = bisect_left(self._tables_at, sector) if sector else None
+            if known is not None and (known == len(self._tables_at) or self._tables_at[known] != sector):
+                message = f"the directory names a grain table at sector {sector}, where none has been"
+                raise MalformedImage(TABLES_DIFFER, mark.at + SECTOR + 4 * position, message)
+            if self.tally.sums[position] != (0 if known is None else self._tables_sum[known]):
+                raise _differ(position, self._directory_at)
 
     def _take_footer(self, mark: _Mark) -> Generator[_Found, bytes, None]:
         data = yield from self._fetch(mark, SECTOR)
