@@ -125,16 +125,15 @@ def test_claims_end_where_their_memory_does() -> None:
 
 
 def largest_sparse() -> bytes:
-    """As many grain tables as are accepted, and two directories that both name them."""
+    """As many grain tables as are accepted."""
     tables = vmdk_tables.MAX_TABLES
     sectors = tables * 512 * 128
-    first = 4096
-    plain = patched(IMAGES["vmdk-monosparse.vmdk"][: 21 * 512], (12, sectors.to_bytes(8, "little")))
-    front = patched(plain, (48, (21).to_bytes(8, "little")), (56, (21 + tables * 4 // 512).to_bytes(8, "little")))
+    first = 2048
+    overhead = (first + 4 * tables).to_bytes(8, "little")
+    edits = [(8, b"\1"), (12, sectors.to_bytes(8, "little")), (56, (21).to_bytes(8, "little")), (64, overhead)]
     text = descriptor(sectors, create_type="monolithicSparse").ljust(20 * 512, b"\0")
     directory = array("I", range(first, first + 4 * tables, 4)).tobytes()
-    overhead = (first + 4 * tables).to_bytes(8, "little")
-    image = patched(front, (64, overhead), (512, text)) + 2 * directory
+    image = patched(IMAGES["vmdk-monosparse.vmdk"][: 21 * 512], *edits, (512, text)) + directory
     return image.ljust((first + 4 * tables) * 512, b"\0")
 
 
