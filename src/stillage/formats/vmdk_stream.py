@@ -38,7 +38,11 @@ PIECE = 16 << 10
 PADDING = bytes(64 << 10)
 _MARKER = struct.Struct("<QII")
 _GRAIN = struct.Struct("<QIH")  # disk sector, length, the first two bytes of the zlib stream
-_NAME = struct.Struct("<II")
+_NAME = struct.Struct("<II")  # position in the table, sector of the file
+# RFC 1950: method 8 in the low bits of the first byte, and both bytes as one big-endian number divide by 31.
+ZLIB_STARTS = frozenset(
+    flags << 8 | method for method in range(8, 256, 16) for flags in range(256) if not (method << 8 | flags) % 31
+)
 _MASK = (1 << 64) - 1
 
 _Found = Want | Facts | Hazard
@@ -52,7 +56,9 @@ class _Mark:
 
 
 class Tally:
-    """What each table should map, in an order-free sum of 64 bits for each.
+    """What each table should map, in an order-free sum of 64 bits for each: `sums`.
+
+    The walk along the grains adds to it.
 
     Grains and tables come in any order and need not fit in memory. `hash` of bytes is keyed with a secret of this
     process, so nobody can prepare two different sets of grains with equal sums.
@@ -61,10 +67,6 @@ class Tally:
     def __init__(self, layout: Layout) -> None:
         self._first = ZEROED + 1 if layout.has_zeroed else 1
         self.sums = array("Q", bytes(8 * layout.tables))
-
-    def add_grain(self, index: int, sector: int) -> None:
-        table, slot = divmod(index, GRAINS)
-        self.sums[table] = (self.sums[table] + hash(_NAME.pack(slot, sector))) & _MASK
 
     def of_table(self, data: bytes) -> int:
         named = enumerate(struct.unpack(f"<{GRAINS}I", data))
@@ -155,23 +157,27 @@ class Body:
 
     def _pass_grains(self, piece: bytes) -> int:
         """Check the grains that begin in *piece*; return where the next marker is, behind the piece perhaps."""
-        layout, tally = self._layout, self.tally
-        grain, capacity, longest = layout.grain, layout.capacity, 2 * layout.grain * SECTOR
-        first, at, end = self._at, 0, len(piece) - _MARKER.size
+        capacity, grain = self._layout.capacity, self._layout.grain
+        table_sectors, longest = grain * GRAINS, 2 * grain * SECTOR
+        sums, unpack, name = self.tally.sums, _GRAIN.unpack_from, _NAME.pack
+        first, at, last, end = self._at, 0, -1, len(piece) - _MARKER.size
+        # A grain of zeros is one sector here, so 2000 of them are in a MiB: this loop calls nothing of ours.
         while at <= end:
-            sector, length, start = _GRAIN.unpack_from(piece, at)
+            sector, length, start = unpack(piece, at)
             if not length:
                 break
-            index, rest = divmod(sector, grain)
-            if rest or sector >= capacity or length > longest:
+            if sector % grain or sector >= capacity or length > longest:
                 message = f"a grain for disk sector {sector} with {length} bytes; the disk has {capacity} sectors"
                 raise MalformedImage(GRAIN_DATA, first + at, message)
-            # RFC 1950: method 8 in the low bits of the first byte, and both bytes as one number divide by 31.
-            if start & 0x0F != 8 or ((start & 0xFF) << 8 | start >> 8) % 31:
+            if start not in ZLIB_STARTS:
                 raise MalformedImage(GRAIN_DATA, first + at + 12, "a grain does not begin as a zlib stream does")
-            tally.add_grain(index, (first + at) // SECTOR)
-            self._last_grain = first + at
+            table, inside = divmod(sector, table_sectors)
+            named = hash(name(inside // grain, (first + at) // SECTOR))
+            sums[table] = (sums[table] + named) & _MASK
+            last = at
             at += (length + 12 + SECTOR - 1) // SECTOR * SECTOR
+        if last >= 0:
+            self._last_grain = first + last
         return at
 
     def _demand_the_last_record(self, left: int) -> Generator[_Found, bytes, None]:
