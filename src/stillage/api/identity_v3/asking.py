@@ -5,7 +5,6 @@ from aiohttp import web
 from stillage.api.middleware import TOKEN
 from stillage.api.services import public_url, services
 from stillage.db.tokens import Token
-from stillage.errors import Unauthenticated
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
 MAX_BODY = 64 * 1024
