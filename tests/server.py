@@ -52,9 +52,8 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The sentence for the user, in whichever of the three dialects."""
-        document = self.json
-        return str(document.get("error", document)["message"])
+        """The sentence for the user."""
+        return str(self.json["error"]["message"])
 
 
 MakeServer = Callable[..., "Server"]
@@ -101,7 +100,7 @@ class Server:
 
     def launch(self) -> "_Run":
         """Start, and return at once."""
-        arguments = ["serve", "--data", str(self.home), "--listen", "127.0.0.1:0", *self.arguments]
+        arguments = ["serve", "--data", str(self.home), "--listen", "127.0.0.1:0", *self.arguments]  # the last wins
         run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment())
         self._runs.append(run)
         return run
@@ -273,10 +272,10 @@ class Server:
         root = self.home / "blobs"
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
-    def open_blobs(self) -> set[str]:
-        """Every file of the blob folder that the server has open, also those without a name."""
+    def open_blobs(self, pid: int | None = None) -> set[str]:
+        """Every file of the blob folder that the server, or its worker *pid*, has open, also those without a name."""
         folder = f"{self.home.resolve()}/blobs/"
-        return {target for target in _descriptors(self.pid) if target.startswith(folder)}
+        return {target for target in _descriptors(pid or self.pid) if target.startswith(folder)}
 
     def bytes_read(self) -> int:
         """How many bytes the process has taken from its sockets and files until now."""

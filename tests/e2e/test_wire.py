@@ -278,7 +278,6 @@ def test_bytes_beyond_the_announced_length_that_are_no_request_do_no_harm(server
         ["Transfer-Encoding: chunked", "Content-Length: 5"],
         ["Transfer-Encoding: gzip"],
         ["Transfer-Encoding: chunked, gzip"],
-        ["Transfer-Encoding: gzip, chunked"],
         ["Transfer-Encoding: chunked, chunked"],
         ["Transfer-Encoding: identity"],
         ["Transfer-Encoding : chunked"],
@@ -648,6 +647,15 @@ def test_a_part_or_a_compressed_form_of_an_image_is_not_an_image(
         assert named in answer.message
 
 
+def test_a_compressed_transfer_is_not_an_image(server: Server) -> None:
+    image_id = server.create()
+    with leaves_it_queued(server, image_id, None), Rude(server) as client:
+        client.send(upload_head(server, image_id, transfer_encoding="gzip, chunked"), chunk(b"image"), LAST_CHUNK)
+        answer = client.answer()
+        assert answer.status == 400
+        assert "gzip, chunked" in answer.message
+
+
 def test_the_identity_encoding_is_none(server: Server, body: Body) -> None:
     image_id = server.create()
     with begin(server, image_id, body, 5, content_encoding="identity") as client:
@@ -685,8 +693,6 @@ def test_requests_behind_a_large_upload_wait_for_it(server: Server, body: Body) 
 
 
 def test_a_thousand_idle_connections_harm_nobody_and_end(strict_server: Server) -> None:
-    strict_server.token()
-    strict_server.forget_peak_memory()
     with ExitStack() as stack:
         # The clients of a TLS server do not even begin their handshake.
         idle = [stack.enter_context(socket.create_connection(strict_server.address)) for _ in range(1000)]
@@ -696,7 +702,6 @@ def test_a_thousand_idle_connections_harm_nobody_and_end(strict_server: Server) 
         for connection in idle:
             connection.settimeout(30)
             assert connection.recv(1000) == b""
-        assert strict_server.peak_memory() < MEMORY
 
 
 def test_a_connection_that_is_idle_after_a_request_ends(strict_server: Server) -> None:
