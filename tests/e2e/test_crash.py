@@ -2,17 +2,16 @@
 
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from aftermath import a_second_upload_succeeds, begin, holds, nothing_is_left_of_it, received_bytes, upload_head
+from aftermath import a_second_upload_succeeds, begin, holds, nothing_is_left_of_it, received_bytes
 from rude import CHUNKED, WITH_LENGTH, Body, Rude
-from server import MIB, MakeServer, Server, eventually
+from server import MIB, Hindered, MakeServer, Server, eventually
 
-HINDERED = Path(__file__).parents[1] / "hindered.py"
 DIED = "the server that received the data stopped"
 DATA = os.urandom(3 * MIB)
 # Each names a moment of `hindered.MOMENTS`, in the order in which an upload meets them.
@@ -31,89 +30,75 @@ WHILE_THE_UPLOAD_HAS_THE_IMAGE = [
 
 
 @pytest.fixture
-def hindered(own_server: MakeServer, tmp_path: Path) -> Callable[..., Server]:
-    """``hindered("before the verdict")``: a running server that stops at that moment."""
-
-    def start(*moments: str) -> Server:
-        command = (sys.executable, str(HINDERED), ", ".join(moments), str(tmp_path))
-        return own_server(command=command).start()
-
-    return start
-
-
-def kill_when_reached(server: Server, folder: Path) -> None:
-    eventually((folder / "reached").exists, "the server reaches the moment")
-    server.kill()
+def server(shared_server: MakeServer) -> Hindered:
+    """One that is killed again and again; each time it starts on the same data."""
+    made = shared_server(hindered=True)
+    assert isinstance(made, Hindered)
+    if made.run.has_ended:  # a test has failed in the middle
+        made.go_on()
+        made.start()
+    return made
 
 
-def start_again_unhindered(server: Server, folder: Path) -> None:
-    (folder / "go").touch()
+@contextmanager
+def killed(server: Server, image_id: str, because: str | None) -> Iterator[None]:
+    """Check, after the block has killed the server, that it starts again and nothing of the upload is left."""
+    stored = server.blobs()
+    yield
     server.start()
+    nothing_is_left_of_it(server, image_id, because, stored)
 
 
 @pytest.mark.parametrize("moment", WHILE_THE_UPLOAD_HAS_THE_IMAGE)
-def test_a_server_killed_during_an_upload_has_the_image_queued_when_it_returns(
-    hindered: Callable[..., Server], tmp_path: Path, moment: str
-) -> None:
-    server = hindered(moment)
+def test_a_server_killed_during_an_upload_has_the_image_queued_when_it_returns(server: Hindered, moment: str) -> None:
     image_id = server.create()
-    with begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
+    server.stop_at(moment)
+    with killed(server, image_id, DIED), begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
         client.send_as_far_as_taken(DATA)
-        kill_when_reached(server, tmp_path)
-    start_again_unhindered(server, tmp_path)
-    nothing_is_left_of_it(server, image_id, DIED)
+        server.kill_there()
 
 
 @pytest.mark.parametrize("moment", ["after the first block is written", "before the image is active"])
-def test_a_killed_server_leaves_no_part_of_a_file_where_every_file_has_a_name(
-    hindered: Callable[..., Server], tmp_path: Path, moment: str
-) -> None:
-    server = hindered("without nameless files", moment)
+def test_a_killed_server_leaves_no_part_of_a_file_where_every_file_has_a_name(server: Hindered, moment: str) -> None:
     image_id = server.create()
-    with begin(server, image_id, CHUNKED, 0) as client:
+    stored = server.blobs()
+    server.stop_at(moment, named_files=True)
+    with killed(server, image_id, DIED), begin(server, image_id, CHUNKED, 0) as client:
         client.send_as_far_as_taken(CHUNKED.framed(DATA) + CHUNKED.end)
-        kill_when_reached(server, tmp_path)
-    assert len(server.blobs()) == 1, "what the next start has to remove is there"
-    start_again_unhindered(server, tmp_path)
-    nothing_is_left_of_it(server, image_id, DIED)
+        server.kill_there()
+        assert len(server.blobs() - stored) == 1, "what the next start has to remove is there"
 
 
-@pytest.mark.parametrize("sent", [0, 1, 2 * MIB, len(DATA) - 1], ids=str)
+@pytest.mark.parametrize(
+    ("sent", "body"), [(0, WITH_LENGTH), (1, CHUNKED), (2 * MIB, WITH_LENGTH), (len(DATA) - 1, CHUNKED)], ids=repr
+)
 def test_a_server_killed_while_bytes_come_in_has_the_image_queued_when_it_returns(
-    own_server: MakeServer, body: Body, sent: int
+    server: Hindered, body: Body, sent: int
 ) -> None:
-    server = own_server().start()
     image_id = server.create()
-    with begin(server, image_id, body, len(DATA)) as client:
+    before = received_bytes(server)
+    with killed(server, image_id, DIED), begin(server, image_id, body, len(DATA)) as client:
         server.await_status(image_id, "saving")
         if sent:
             client.send(body.framed(DATA[:sent]))
-        eventually(lambda: received_bytes(server) == sent, "everything has arrived")
+        eventually(lambda: received_bytes(server) - before == sent, "everything has arrived")
         server.kill()
-    server.start()
-    nothing_is_left_of_it(server, image_id, DIED)
 
 
-def test_a_server_killed_before_the_image_was_claimed_has_it_untouched(
-    hindered: Callable[..., Server], tmp_path: Path
-) -> None:
-    server = hindered("in the claim's transaction")
+def test_a_server_killed_before_the_image_was_claimed_has_it_untouched(server: Hindered) -> None:
     image_id = server.create()
-    with begin(server, image_id, WITH_LENGTH, len(DATA)):
-        kill_when_reached(server, tmp_path)
-    start_again_unhindered(server, tmp_path)
-    nothing_is_left_of_it(server, image_id, None)
+    server.stop_at("in the claim's transaction")
+    with killed(server, image_id, None), begin(server, image_id, WITH_LENGTH, len(DATA)):
+        server.kill_there()
 
 
-def test_a_server_killed_between_success_and_answer_has_the_image_active(
-    hindered: Callable[..., Server], tmp_path: Path
-) -> None:
-    server = hindered("when the image is active")
+def test_a_server_killed_between_success_and_answer_has_the_image_active(server: Hindered) -> None:
     image_id = server.create()
+    server.stop_at("when the image is active")
     with begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
         client.send(DATA)
-        kill_when_reached(server, tmp_path)
-    start_again_unhindered(server, tmp_path)
+        server.kill_there()
+    server.start()
     holds(server, image_id, DATA)
     assert server.upload(image_id, DATA).status == 409
 
@@ -121,60 +106,58 @@ def test_a_server_killed_between_success_and_answer_has_the_image_active(
 @pytest.mark.parametrize(
     "moment", ["before the clean-up", "in the middle of the clean-up", "before the bytes are removed"]
 )
-def test_a_server_killed_while_it_cleans_up_finishes_that_when_it_returns(
-    hindered: Callable[..., Server], tmp_path: Path, moment: str
-) -> None:
-    server = hindered("without nameless files", moment)
+def test_a_server_killed_while_it_cleans_up_finishes_that_when_it_returns(server: Hindered, moment: str) -> None:
     image_id = server.create()
     client = begin(server, image_id, WITH_LENGTH, len(DATA))
     server.await_status(image_id, "saving")
     client.send(DATA[:MIB])
-    client.close()
-    kill_when_reached(server, tmp_path)
-    start_again_unhindered(server, tmp_path)
-    nothing_is_left_of_it(server, image_id, "the body ended|stopped")
+    server.stop_at(moment)
+    with killed(server, image_id, "the body ended|stopped"):
+        client.close()
+        server.kill_there()
 
 
 # Stopped
 
 
-def test_a_stopped_server_finishes_the_upload_that_runs(own_server: MakeServer, body: Body) -> None:
+def takes_connections(server: Server) -> bool:
+    try:
+        with Rude(server):
+            return True
+    except ConnectionError:
+        return False
+
+
+def test_a_stopped_server_finishes_the_uploads_that_run_and_takes_nothing_new(own_server: MakeServer) -> None:
     server = own_server().start()
-    image_id = server.create()
-    with begin(server, image_id, body, len(DATA)) as client, Rude(server) as idle:
+    image_id, other_id = server.create(), server.create()
+    with (
+        begin(server, image_id, WITH_LENGTH, len(DATA)) as client,
+        begin(server, other_id, CHUNKED, 0) as other,
+        Rude(server) as idle,
+    ):
+        server.await_status(other_id, "saving")
         server.await_status(image_id, "saving")
         server.run.process.send_signal(signal.SIGTERM)
         eventually(lambda: '"stopping"' in server.log, "the server has begun to stop")
-        client.send(body.framed(DATA), body.end)
-        answer = client.answer()
-        assert answer.status == 204
-        assert answer.headers["connection"] == "close"
+        eventually(lambda: not takes_connections(server), "connections are refused")
+        client.send(DATA)
+        other.send(CHUNKED.framed(DATA), CHUNKED.end)
+        for answer in (client.answer(), other.answer()):
+            assert answer.status == 204
+            assert answer.headers["connection"] == "close"
         assert idle.is_closed_by_server()
     assert server.run.wait() == 0
     server.start()
     holds(server, image_id, DATA)
 
 
-def test_a_stopping_server_takes_nothing_new(own_server: MakeServer) -> None:
-    server = own_server().start()
-    image_id = server.create()
-    with begin(server, image_id, WITH_LENGTH, 5) as client:
-        server.await_status(image_id, "saving")
-        server.run.process.send_signal(signal.SIGTERM)
-        eventually(lambda: '"stopping"' in server.log, "the server has begun to stop")
-        with pytest.raises(ConnectionError):
-            eventually(lambda: not Rude(server), "connections are refused")
-        client.send(b"image")
-        assert client.answer().status == 204
-    assert server.run.wait() == 0
-
-
-def test_an_upload_that_outlives_the_grace_time_is_cut_off(own_server: MakeServer, body: Body) -> None:
+def test_an_upload_that_outlives_the_grace_time_is_cut_off(own_server: MakeServer) -> None:
     server = own_server(shutdown_grace_s=0.1).start()
     image_id = server.create()
-    with begin(server, image_id, body, len(DATA)) as client:
+    with begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
         server.await_status(image_id, "saving")
-        client.send(body.framed(DATA[:MIB]))
+        client.send(DATA[:MIB])
         assert server.stop() == 0
     server.start()
     nothing_is_left_of_it(server, image_id, "stopped")
@@ -191,8 +174,7 @@ def fails_with_one_sentence(server: Server, sentence: str) -> None:
     assert run.output == ""
 
 
-def test_a_second_server_on_the_same_folder_says_so(own_server: MakeServer) -> None:
-    server = own_server().start()
+def test_a_second_server_on_the_same_folder_says_so(server: Hindered) -> None:
     second = Server(server.home)
     fails_with_one_sentence(
         second, f"stillage: another server runs on {server.home}; stop it, or choose another --data"
@@ -201,8 +183,7 @@ def test_a_second_server_on_the_same_folder_says_so(own_server: MakeServer) -> N
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_second_server_on_the_same_port_says_so(own_server: MakeServer, workers: int) -> None:
-    server = own_server().start()
+def test_a_second_server_on_the_same_port_says_so(server: Hindered, own_server: MakeServer, workers: int) -> None:
     listen = f"127.0.0.1:{server.address[1]}"
     second = own_server(arguments=("--listen", listen, "--workers", str(workers)))
     fails_with_one_sentence(second, f"stillage: cannot listen on {listen}: Address already in use")

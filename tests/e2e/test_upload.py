@@ -314,14 +314,16 @@ def test_a_client_that_sends_its_consumed_file_again_after_a_401_is_told(server:
     image_id = server.create()
     announced = {"x_openstack_image_size": "3000"}
     with Rude(server) as client:
-        head = upload_head(server, image_id, transfer_encoding="chunked", x_auth_token="expired", **announced)  # noqa: S106
+        head = upload_head(server, image_id, transfer_encoding="chunked", x_auth_token="expired", **announced)
         client.send(head, chunk(b"x" * 3000), LAST_CHUNK)
         assert client.answer().status == 401
-    with leaves_it_queued(server, image_id, "expected 3000 bytes, got 0"):
-        with begin(server, image_id, CHUNKED, 0, **announced) as client:
-            server.await_status(image_id, "saving")
-            client.send(LAST_CHUNK)
-            Expected(400, 400, "IMG.0001", "expected 3000 bytes, got 0").check(server, client.answer())
+    with (
+        leaves_it_queued(server, image_id, "expected 3000 bytes, got 0"),
+        begin(server, image_id, CHUNKED, 0, **announced) as client,
+    ):
+        server.await_status(image_id, "saving")
+        client.send(LAST_CHUNK)
+        Expected(400, 400, "IMG.0001", "expected 3000 bytes, got 0").check(server, client.answer())
 
 
 # More or less than announced
@@ -478,7 +480,7 @@ def test_an_image_without_a_format_takes_the_one_that_is_found(openstack: Server
 # The store
 
 
-@pytest.mark.parametrize("profile", ["openstack", "ims"])
+@pytest.mark.parametrize(("profile", "body"), [("openstack", WITH_LENGTH), ("ims", CHUNKED)], ids=repr)
 def test_a_full_store_says_so_and_keeps_nothing(own_server: MakeServer, profile: str, body: Body) -> None:
     # A file that may not grow fails as a disk does that has no room.
     command = ("prlimit", f"--fsize={4 * MIB}", str(COMMAND))
