@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from fakes import Clock
 from serving import serving
 from stillage import app
-from stillage.config import Settings
+from stillage.config import Settings, load
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
@@ -24,7 +24,7 @@ def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path, tls=False)
+    return load(data=tmp_path, tls=False)
 
 
 @pytest.fixture
