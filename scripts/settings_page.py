@@ -10,8 +10,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """\
 # Settings
 
-One TOML file (`stillage serve --config FILE`), the environment (`STILLAGE_` and the name in capitals) and the command line;
-the later wins. Sizes are bytes, durations (`_s`) seconds. This page is written by `scripts/settings_page.py`.
+One TOML file (`stillage serve --config FILE`), the environment (`STILLAGE_` and the name in capitals) and the command
+line; the later wins. Sizes are bytes, durations (`_s`) seconds. This page is written by `scripts/settings_page.py`.
 
 | setting | default | meaning |
 |---|---|---|
