@@ -42,7 +42,7 @@ LINGER_S = 2.0
 # A refused request whose whole body is this small is read to its end, and the connection stays usable.
 SMALL_BODY = 64 * 1024
 
-EXPECTATION = "stillage.expectation"
+EXPECTATION = web.RequestKey("expectation", str)
 
 
 class Connection(RequestHandler):
