@@ -94,7 +94,10 @@ def postgres_server() -> Iterator[PostgresServer]:
     try:
         _make_cluster(programs / "initdb", folder, runs_as)
         command = ["/bin/sh", "-c", KEEPER, "keeper", str(programs / "postgres"), str(folder)]
-        keeper = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=folder, env=_environment(), **runs_as)
+        # A session of its own: what stops us, Ctrl-C too, must not stop who cleans up after us.
+        keeper = subprocess.Popen(
+            command, stdin=subprocess.PIPE, cwd=folder, env=_environment(), start_new_session=True, **runs_as
+        )
         try:
             server = PostgresServer(folder)
             server.wait_until_ready()
