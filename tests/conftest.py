@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from fakes import Clock, CountingHasher, cheap_passwords
-from postgres import TEMPLATE, PostgresServer, postgres_server
+from postgres import PostgresServer, postgres_server
 from stillage.db import schema
 from stillage.db.session import Database, make_engine
 from stillage.identity.passwords import Passwords
@@ -44,7 +44,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "stillage.sqlite")
             yield f"sqlite:///{path}"
         else:
-            yield stack.enter_context(request.getfixturevalue("postgres").fresh(TEMPLATE))
+            yield stack.enter_context(request.getfixturevalue("postgres").migrated())
 
 
 @pytest.fixture(params=ENGINES)
