@@ -148,8 +148,9 @@ class Runner(web.AppRunner):
         made = await super()._make_server()
 
         def make_request(
-            message: RawRequestMessage, payload: StreamReader, protocol: Connection, *rest: Any
+            message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, *rest: Any
         ) -> web.BaseRequest:
+            assert isinstance(protocol, Connection)  # noqa: S101 - `Server` makes no others
             expectation = message.headers.get(hdrs.EXPECT)
             if expectation is not None:
                 headers = message.headers.copy()
@@ -284,13 +285,14 @@ class _Site(web.SockSite):
         await web.BaseSite.start(self)
         assert isinstance(self._runner, Runner)  # noqa: S101 - for the type checker
         assert self._runner.server is not None  # noqa: S101 - after the runner's set-up there is one
-        limits = {"ssl_handshake_timeout": self._runner.header_timeout_s, "ssl_shutdown_timeout": LINGER_S}
+        has_tls = self._ssl_context is not None
         self._server = await asyncio.get_running_loop().create_server(
             self._runner.server,
             sock=self._sock,
             ssl=self._ssl_context,
             backlog=self._backlog,
-            **(limits if self._ssl_context is not None else {}),
+            ssl_handshake_timeout=self._runner.header_timeout_s if has_tls else None,
+            ssl_shutdown_timeout=LINGER_S if has_tls else None,
         )
 
 

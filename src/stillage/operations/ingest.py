@@ -128,9 +128,11 @@ class Ingest:
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-            received = await pipeline.receive(_checked(body, still_ours), limit=self._rules.max_image_bytes)
-            if not received.size and image.disk_format not in self._rules.may_be_empty:
-                raise EmptyBody(f"the body is empty; only {_names(self._rules.may_be_empty)} images may be")
+            checked = _checked(body, still_ours)
+            # Before the verdict on the bytes: of nothing it would say that it is no qcow2.
+            if not announced.size and image.disk_format not in self._rules.may_be_empty:
+                checked = _not_empty(checked, self._rules.may_be_empty)
+            received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             await writer.commit()
             return received
 
@@ -200,6 +202,15 @@ async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> Asy
             yield piece
     except BodyIncomplete as error:
         raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
+
+
+async def _not_empty(body: AsyncIterator[bytes], may_be: frozenset[str]) -> AsyncIterator[bytes]:
+    empty = True
+    async for piece in body:
+        empty = empty and not piece
+        yield piece
+    if empty:
+        raise EmptyBody(f"the body is empty; only {_names(may_be)} images may be")
 
 
 def _names(formats: frozenset[str]) -> str:
