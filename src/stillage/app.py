@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from stillage.api import health, metrics, middleware, versions, wire
+from stillage.api.addresses import Addresses
 from stillage.api.identity_v3 import routes as identity_v3
 from stillage.api.image_v2 import routes as image_v2
 from stillage.api.metrics import Metrics
@@ -23,9 +24,12 @@ from stillage.config import Settings
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.formats.safety import Policy
+from stillage.images.access import Access
 from stillage.operations.download import Download
 from stillage.operations.images import Images
+from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest, UploadRules
+from stillage.operations.members import Members
 from stillage.operations.sweep import Sweep
 from stillage.stores.files import FileStore
 
@@ -64,18 +68,21 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         lease_s=settings.lease_s,
         policy=Policy(settings.require_format_match, settings.max_virtual_size, settings.allowed_rules),
     )
-    ingest = Ingest(database, store, rules=rules, owner=owner, clock=clock)
+    access = Access(settings.policy)
+    ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
     services = Services(
         identity=make_identity(settings, database, clock),
-        images=Images(database, store, defaults=profile.defaults, clock=clock),
+        images=Images(database, store, access=access, defaults=profile.defaults, clock=clock),
+        members=Members(database, access=access, clock=clock),
+        info=Info(database, access=access),
         ingest=ingest,
-        download=Download(database, store),
+        download=Download(database, store, access=access),
         database=database,
         store=store,
         profile=profile,
         metrics=Metrics(shared_folder(settings)),
         running=wire.Running(),
-        public_url=settings.public_url,
+        addresses=Addresses(settings.public_url, settings.trusted_proxies),
         region=settings.region,
         idle_s=settings.idle_timeout_s,
     )
@@ -116,7 +123,8 @@ async def serve(
 ) -> None:
     """Serve until *stop* is set, then let running requests finish within their grace time."""
     async with build(settings, owner=owner) as worker:
-        runner = wire.Runner(worker.web, header_timeout_s=settings.header_timeout_s)
+        prefix = worker.services.addresses.prefix
+        runner = wire.Runner(worker.web, header_timeout_s=settings.header_timeout_s, prefix=prefix)
         await runner.setup()
         metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
         await wire.listen(runner, sockets, tls)

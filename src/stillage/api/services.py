@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from stillage.api.addresses import Addresses
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
 from stillage.api.wire import Running
@@ -12,7 +13,9 @@ from stillage.identity.base import Identity
 from stillage.images.access import Caller
 from stillage.operations.download import Download
 from stillage.operations.images import Images
+from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest
+from stillage.operations.members import Members
 from stillage.stores.base import Store
 
 
@@ -21,12 +24,13 @@ class Services:
     """What handlers call.
 
     Attributes:
-        public_url: The URL that clients use; None to take each request's own.
         idle_s: Longest silence of a client in the middle of a body.
     """
 
     identity: Identity
     images: Images
+    members: Members
+    info: Info
     ingest: Ingest
     download: Download
     database: Database
@@ -34,7 +38,7 @@ class Services:
     profile: Profile
     metrics: Metrics
     running: Running
-    public_url: str | None
+    addresses: Addresses
     region: str
     idle_s: float
 
@@ -56,4 +60,4 @@ def caller(request: web.Request) -> Caller:
 
 def public_url(request: web.Request) -> str:
     """The base of absolute links, without a slash at its end."""
-    return services(request).public_url or f"{request.scheme}://{request.host}"
+    return services(request).addresses.base(request)
