@@ -52,6 +52,9 @@ class EmptyBody(InvalidInput):
 class Unauthenticated(StillageError):
     """Nobody we know is asking. Says never which part of the credentials was wrong."""
 
+    def __init__(self, message: str = "The request you have made requires authentication.") -> None:
+        super().__init__(message)
+
 
 class TooManyFailures(StillageError):
     """Too many failed logins; try again after `retry_after_s` seconds."""

@@ -1,0 +1,29 @@
+"""Tokens: opaque random text. Who has one is believed, so only a digest of it is ever stored."""
+
+import re
+import secrets
+from hashlib import sha256
+
+# The prefix lets a scanner for leaked secrets know one, and keeps a token from beginning with a dash.
+PREFIX = "gst1"
+SHAPE = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}")
+
+
+def new_token() -> str:
+    """Return a new token: 256 random bits in 47 characters."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def is_token(text: str) -> bool:
+    """True if *text* could be one of ours. What could not costs no look at the database."""
+    return SHAPE.fullmatch(text) is not None
+
+
+def digest_of(token: str) -> str:
+    """Return what is stored of *token*. It has 256 random bits, so one round of a fast digest is enough."""
+    return sha256(token.encode()).hexdigest()
+
+
+def new_audit_id() -> str:
+    """Return a name for a token that may be shown and logged."""
+    return secrets.token_urlsafe(16)
