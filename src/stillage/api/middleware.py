@@ -82,9 +82,11 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    """On every answer, also one that a handler sends piece by piece."""
+    """On every answer, also one that a handler sends piece by piece. The identity API's differ by who asks."""
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
+    if request.path.startswith(IDENTITY_PATHS):
+        response.headers["Vary"] = TOKEN
 
 
 def _error_response(request: web.Request, error: Exception) -> web.Response:

@@ -12,6 +12,7 @@ from stillage.db.session import Database
 from stillage.identity.base import Identity
 from stillage.images.access import Caller
 from stillage.operations.download import Download
+from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest
@@ -24,10 +25,14 @@ class Services:
     """What handlers call.
 
     Attributes:
+        identity: Knows who holds a token.
+        embedded: The same, where tokens are our own: what the identity API needs.
+        addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
     """
 
     identity: Identity
+    embedded: EmbeddedIdentity
     images: Images
     members: Members
     info: Info

@@ -180,7 +180,7 @@ Stillage is ready at {url}
   curl:
     T=$({sys.argv[0]} token --data {folder}) ID=$(cat /proc/sys/kernel/random/uuid)
     curl {trust}-H "X-Auth-Token: $T" {url}/v2/images -d '{{"id": "'$ID'", "name": "disk", "container_format": "bare"}}'
-    curl -i {trust}{url}/v2/images/$ID/file -X PUT -H "X-Auth-Token: $T" \
+    curl -i {trust}{url}/v2/images/$ID/file -X PUT -H "X-Auth-Token: $T" \\
          -H "Content-Type:application/octet-stream" -T disk.img
 """,
         flush=True,
