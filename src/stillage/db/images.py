@@ -4,17 +4,16 @@ Every status change is one compare-and-set that names the state it expects, and 
 it; zero rows changed means that somebody else was first.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from stillage.db.tables import blobs, image_properties, image_tags, images, indexed_value, uploads
+from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, indexed_value, uploads
 from stillage.errors import AlreadyExists
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
+from stillage.images.image import BlobKey, Content, Image, ImageId, Status, UploadId, Visibility
 
 COLUMNS = [column for column in images.c if column.name != "deleted_at"]
 
@@ -37,28 +36,7 @@ def add(connection: Connection, image: Image) -> None:
 def find(connection: Connection, image_id: str) -> Image | None:
     """Return the image, None if there is none or it was deleted."""
     row = connection.execute(select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None))).first()
-    return None if row is None else _image(row)
-
-
-def list_visible(
-    connection: Connection, project_id: ProjectId | None, limit: int, marker: Image | None
-) -> Sequence[Image]:
-    """Return a page of images, the newest first.
-
-    Args:
-        connection: Inside a unit of work.
-        project_id: Whose images, and public ones beside them; None for everybody's.
-        limit: How many at the most.
-        marker: The last image of the page before; None for the first page.
-    """
-    query = select(*COLUMNS).where(images.c.deleted_at.is_(None), images.c.os_hidden.is_(False))
-    if project_id is not None:
-        query = query.where(or_(images.c.owner == project_id, images.c.visibility == Visibility.PUBLIC))
-    if marker is not None:
-        # A plain tuple takes the types of the columns; tuple_ would guess them from the values.
-        query = query.where(tuple_(images.c.created_at, images.c.id) < (marker.created_at, marker.id))
-    rows = connection.execute(query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit))
-    return [_image(row) for row in rows]
+    return None if row is None else image_of(row)
 
 
 def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
@@ -76,6 +54,7 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
         return None
     connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
+    connection.execute(delete(image_members).where(image_members.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
     connection.execute(update(blobs).where(published).values(state="deleting"))
@@ -208,7 +187,7 @@ def _index(connection: Connection, image: Image) -> None:
         connection.execute(insert(image_properties), named)
 
 
-def _image(row: Row[Any]) -> Image:
+def image_of(row: Row[Any]) -> Image:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     values["status"] = Status(values["status"])
     values["visibility"] = Visibility(values["visibility"])

@@ -163,7 +163,9 @@ def _object(value: Any, name: str, *, required: bool = False) -> Mapping[str, An
     """Return *value* itself, or with *required* what it has under *name*, if that is an object."""
     found = value.get(name) if required else value
     if not isinstance(found, dict):
-        raise InvalidInput(f"{name} must be a JSON object, and {'is missing' if found is None else 'is something else'}")
+        raise InvalidInput(
+            f"{name} must be a JSON object, and {'is missing' if found is None else 'is something else'}"
+        )
     return found
 
 

@@ -8,11 +8,13 @@ from uuid import uuid4
 import structlog
 
 from stillage.db import images as db
+from stillage.db import listing
 from stillage.db.session import Database
-from stillage.errors import Forbidden, ImageNotFound, InvalidInput, StillageError
-from stillage.images.access import Caller, is_visible_to, require_change, require_visible
+from stillage.errors import Forbidden, ImageNotFound, StillageError
+from stillage.images.access import Caller, require_change, require_visible
 from stillage.images.creation import Defaults, new_image
 from stillage.images.image import Image, ImageId
+from stillage.images.query import Query
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
@@ -42,19 +44,13 @@ class Images:
     async def get(self, caller: Caller, image_id: str) -> Image:
         return require_visible(caller, await self._database.read(db.find, image_id), image_id)
 
-    async def list(self, caller: Caller, *, limit: int, marker: str | None) -> Sequence[Image]:
-        """Return a page of what *caller* may list, the newest first.
+    async def list(self, query: Query) -> Sequence[Image]:
+        """Return the page that *query* describes.
 
         Raises:
-            InvalidInput: If *marker* is no image that the caller may see.
+            InvalidInput: If its marker is no image that the caller may see.
         """
-        last = None
-        if marker is not None:
-            last = await self._database.read(db.find, marker)
-            if last is None or not is_visible_to(caller, last):
-                raise InvalidInput(f"marker {marker!r} is no image that this project can see; begin at the first page")
-        project = None if caller.is_admin else caller.project_id
-        return await self._database.read(db.list_visible, project, limit, last)
+        return await self._database.read(listing.page, query)
 
     async def delete(self, caller: Caller, image_id: str) -> None:
         """Delete the image, from any status. An upload that is running ends with `ImageGone`.
