@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import health, metrics, middleware, versions, wire
+from stillage.api import health, metrics, middleware, openapi, versions, wire
 from stillage.api.addresses import Addresses
 from stillage.api.identity_v3 import routes as identity_v3
 from stillage.api.image_v2 import routes as image_v2
@@ -116,7 +116,7 @@ def make_web(services: Services) -> web.Application:
     )
     application[SERVICES] = services
     application.on_response_prepare.append(middleware.add_request_id)
-    for routes in (health, versions, identity_v3, image_v2):
+    for routes in (health, versions, openapi, identity_v3, image_v2):
         routes.add_routes(application.router)
     return application
 

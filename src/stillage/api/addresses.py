@@ -1,7 +1,7 @@
 """Where clients believe to be talking to: our URL for absolute links, also behind a proxy and below a path.
 
-``Forwarded`` (RFC 7239) and ``X-Forwarded-*`` are believed from the addresses in ``trusted_proxies`` alone; from anybody
-else they are only text.
+``Forwarded`` (RFC 7239) and ``X-Forwarded-*`` are believed from the addresses in ``trusted_proxies`` alone; from
+anybody else they are only text.
 """
 
 import re

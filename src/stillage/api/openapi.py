@@ -1,7 +1,7 @@
 """The description of every route, as OpenAPI 3.1, served at ``/openapi.json``.
 
-Routes, methods and path parameters are read from the router and summaries from the handlers' docstrings, so they cannot
-drift; `DETAILS` adds what a router does not know. A test finds every route without details, and details without a route.
+Routes, methods and path parameters are read from the router, summaries from the handlers' docstrings, so they cannot
+drift; `DETAILS` adds what a router does not know. A test finds every route without details and the other way round.
 """
 
 import re
@@ -127,7 +127,9 @@ DETAILS: Mapping[str, Details] = {
 
 def _schemas() -> dict[str, Any]:
     view = {name: dict(schema) for name, schema in IMAGE_PROPERTIES.items()}
-    settable = {name: schema for name, schema in view.items() if name not in READ_ONLY | {"os_hash_algo", "os_hash_value"}}
+    settable = {
+        name: schema for name, schema in view.items() if name not in READ_ONLY | {"os_hash_algo", "os_hash_value"}
+    }
     change = {"type": "object", "properties": {"op": {"enum": list(OPS)}, "path": TEXT, "value": {}}}
     old_change = {"type": "object", "properties": {**dict.fromkeys(OPS, TEXT), "value": {}}}
     return {
@@ -140,7 +142,12 @@ def _schemas() -> dict[str, Any]:
         "NewImage": {"type": "object", "properties": settable, "additionalProperties": TEXT},
         "Images": {
             "type": "object",
-            "properties": {"images": {"type": "array", "items": _ref("Image")}, "first": TEXT, "next": TEXT, "schema": TEXT},
+            "properties": {
+                "images": {"type": "array", "items": _ref("Image")},
+                "first": TEXT,
+                "next": TEXT,
+                "schema": TEXT,
+            },
             "required": ["images", "first", "schema"],
         },
         "Member": {"type": "object", "properties": MEMBER["properties"], "required": list(MEMBER["properties"])},
@@ -210,8 +217,12 @@ def _of_identity(method: str, path: str) -> Details:
     """The identity API in the large: one shape of errors, and answers as Keystone documents them."""
     if not path.startswith(("/identity", "/v3")):
         raise LookupError(f"{method} {path} has no details")
-    success: dict[int, str | None] = {"POST": {201: "Anything"}, "DELETE": {204: None}}.get(method, {200: "Anything"})  # type: ignore[assignment]
-    if path in ("/identity", "/identity/"):
+    success: dict[int, str | None] = {200: "Anything"}
+    if method == "POST":
+        success = {201: "Anything"}
+    elif method == "DELETE":
+        success = {204: None}
+    elif path in ("/identity", "/identity/"):
         success = {300: "Anything"}
     body = {JSON: _ref("Anything")} if method == "POST" else {}
     discovery = re.fullmatch(r"(/identity)?(/v3)?/?", path) is not None

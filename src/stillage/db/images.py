@@ -4,12 +4,11 @@ Every status change is one compare-and-set that names the state it expects, and 
 it; zero rows changed means that somebody else was first.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, indexed_value, uploads
@@ -42,7 +41,7 @@ def add(connection: Connection, image: Image) -> None:
 def find(connection: Connection, image_id: str) -> Image | None:
     """Return the image, None if there is none or it was deleted."""
     row = connection.execute(select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None))).first()
-    return None if row is None else _image(row)
+    return None if row is None else image_of(row)
 
 
 def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
@@ -53,7 +52,7 @@ def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> S
             images.c.id == image_id, images.c.deleted_at.is_(None)
         )
     ).first()
-    return None if row is None else Seen(_image(row), bool(row.is_member))
+    return None if row is None else Seen(image_of(row), bool(row.is_member))
 
 
 def save(connection: Connection, before: Image, after: Image) -> Image | None:
@@ -82,27 +81,6 @@ def move(connection: Connection, image_id: ImageId, before: Status, after: Statu
     return connection.execute(update(images).where(there).values(status=after, updated_at=now)).rowcount == 1
 
 
-def list_visible(
-    connection: Connection, project_id: ProjectId | None, limit: int, marker: Image | None
-) -> Sequence[Image]:
-    """Return a page of images, the newest first.
-
-    Args:
-        connection: Inside a unit of work.
-        project_id: Whose images, and public ones beside them; None for everybody's.
-        limit: How many at the most.
-        marker: The last image of the page before; None for the first page.
-    """
-    query = select(*COLUMNS).where(images.c.deleted_at.is_(None), images.c.os_hidden.is_(False))
-    if project_id is not None:
-        query = query.where(or_(images.c.owner == project_id, images.c.visibility == Visibility.PUBLIC))
-    if marker is not None:
-        # A plain tuple takes the types of the columns; tuple_ would guess them from the values.
-        query = query.where(tuple_(images.c.created_at, images.c.id) < (marker.created_at, marker.id))
-    rows = connection.execute(query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit))
-    return [_image(row) for row in rows]
-
-
 def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
     """Delete the image, from any status, and doom its blobs. Return the keys whose bytes may be removed.
 
@@ -118,6 +96,7 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
         return None
     connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
+    connection.execute(delete(image_members).where(image_members.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
     connection.execute(update(blobs).where(published).values(state="deleting"))
@@ -268,7 +247,7 @@ def _index(connection: Connection, image: Image) -> None:
         connection.execute(insert(image_properties), named)
 
 
-def _image(row: Row[Any]) -> Image:
+def image_of(row: Row[Any]) -> Image:
     values = {name: value for name, value in row._mapping.items() if name in NAMES}  # noqa: SLF001 - public in SQLAlchemy
     values["status"] = Status(values["status"])
     values["visibility"] = Visibility(values["visibility"])

@@ -1,6 +1,6 @@
 """What a user does with records: create, show, list, change, tag, deactivate, delete."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,14 @@ from uuid import uuid4
 import structlog
 
 from stillage.db import images as db
+from stillage.db import listing
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
 from stillage.images import patch
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.creation import MAX_TAGS, Defaults, new_image, require_count, text
 from stillage.images.image import Image, ImageId, Status
+from stillage.images.query import Query
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
@@ -57,6 +59,14 @@ class Images:
 
     async def get(self, caller: Caller, image_id: str) -> Image:
         return self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
+
+    async def page(self, query: Query) -> Sequence[Image]:
+        """Return the page that *query* describes.
+
+        Raises:
+            InvalidInput: If its marker is no image that the caller may see.
+        """
+        return await self._database.read(listing.page, query)
 
     async def update(self, caller: Caller, image_id: str, operations: list[patch.Operation]) -> Image:
         """Return the image, changed by all of *operations* or by none.

@@ -40,9 +40,7 @@ class Members:
             raise InvalidInput(f"project {member_id!r} owns the image; share it with another")
         shared = await self._database.read(members.list_of, image.id)
         require_count("members", len(shared) + 1, MAX_MEMBERS)
-        now = self._clock()
-        member = Member(image.id, member_id, created_at=now, updated_at=now)
-        await self._database.write(members.add, member)
+        member = await self._database.write(members.add, image, member_id, self._clock())
         log.info("image shared", image_id=image.id, member_id=member_id)
         return member
 

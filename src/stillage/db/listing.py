@@ -1,0 +1,340 @@
+"""Lists of images: a `Query` as SQL, the same on both engines.
+
+A page comes out of one ordered index wherever there is one. Which index leads is decided here and not by the engine's
+planner, because SQLite keeps no statistics and PostgreSQL's know nothing of a property's name together with its value:
+the smallest of the sets that the query intersects leads, as far as counting a few of their index entries can tell.
+
+* What the caller may list is a handful of *branches*: own images, public ones, those shared with the caller. Each has
+  its index and gives its first rows in order; the page is merged from them. One condition with OR would read
+  everybody's images to find a few.
+* A property, a tag, a name or a status leads if fewer images have it than the caller may list.
+
+There is no OFFSET: a page begins behind the place in the order that its marker has.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+
+from stillage.db.images import COLUMNS, image_of
+from stillage.db.tables import image_members, image_properties, image_tags, images, indexed_value
+from stillage.errors import InvalidInput
+from stillage.images.image import Image, Visibility
+from stillage.images.query import Condition, Key, Operator, Query, Span
+
+COUNTED = 2000
+"""How many index entries are counted of each set. Bigger ones are not told apart."""
+CANDIDATES = 8
+"""How many filters are counted, the first ones."""
+
+LISTED = images.c.deleted_at.is_(None)
+CHANGED_BY_DELETION = frozenset({"status", "updated_at"})
+
+Clause = ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows of images that one index can give.
+
+    Attributes:
+        entries: Which entries of the index.
+        index: The table that it belongs to.
+        created_at, id: The image's, as they stand in the index.
+        also: What must hold beside *entries*, and the index cannot tell.
+        tells: The filter that needs no more asking.
+        in_order: However many entries there are, they come in the order of their time and id.
+    """
+
+    entries: tuple[Clause, ...]
+    index: Table = images
+    created_at: ColumnElement[Any] = images.c.created_at
+    id: ColumnElement[Any] = images.c.id
+    also: tuple[Clause, ...] = ()
+    tells: object = None
+    in_order: bool = True
+
+    @property
+    def rows(self) -> FromClause:
+        return images if self.index is images else self.index.join(images, images.c.id == self.id)
+
+    @property
+    def columns(self) -> Mapping[str, ColumnElement[Any]]:
+        return {**images.c, "created_at": self.created_at, "id": self.id}
+
+
+def page(connection: Connection, query: Query) -> list[Image]:
+    """Return the images of one page, in order.
+
+    Raises:
+        InvalidInput: If the marker is no image that the caller may see.
+    """
+    last = None if query.marker is None else _marker(connection, query)
+    sources = _leading(connection, query) if query.limit else []
+    if not sources:
+        return []
+    return [image_of(row) for row in connection.execute(_merged(sources, query, last))]
+
+
+def _marker(connection: Connection, query: Query) -> Image:
+    """The last image of the page before. It may have been deleted meanwhile, if that left its place as it was."""
+    # What a caller may read, listed or not.
+    visible = or_(
+        literal(query.sees_all),
+        images.c.owner == query.project,
+        images.c.visibility.in_([Visibility.PUBLIC, Visibility.COMMUNITY]),
+        and_(
+            images.c.visibility == Visibility.SHARED,
+            exists().where(image_members.c.image_id == images.c.id, image_members.c.member_id == query.project),
+        ),
+    )
+    found = select(*COLUMNS).where(images.c.id == query.marker, visible)
+    if CHANGED_BY_DELETION & {key.column for key in query.order}:
+        found = found.where(LISTED)
+    row = connection.execute(found).first()
+    if row is None:
+        raise InvalidInput(f"marker {query.marker!r} is no image that this project can see; begin at the first page")
+    return image_of(row)
+
+
+# Which index leads
+
+
+def _leading(connection: Connection, query: Query) -> Sequence[Source]:
+    """The sources to read, each image in one of them at most. Empty if the filters cannot all hold."""
+    scope = _scope(query)
+    for condition in query.conditions:
+        if condition.column == "id":
+            return [_filtering(condition, scope)]
+    filters = list(_candidates(query, scope))[:CANDIDATES]
+    if not filters:
+        return scope
+    sizes = _sizes(connection, [*filters, *scope])
+    listed = sum(sizes[len(filters) :])
+    size, source = min(zip(sizes, filters, strict=False), key=lambda pair: pair[0])
+    if size == 0 or listed == 0:
+        return []
+    if size <= COUNTED:
+        return [source] if size <= listed else scope
+    big = [source for source in filters if source.in_order]
+    return big[:1] if big and listed > COUNTED else scope
+
+
+def _sizes(connection: Connection, sources: Sequence[Source]) -> Sequence[int]:
+    """How many entries each source has; of those above `COUNTED` it is only known that they are."""
+    return connection.execute(select(*map(_size, sources))).one()
+
+
+def _size(source: Source) -> ColumnElement[int]:
+    some = select(literal_column("1")).select_from(source.index).where(*source.entries).limit(_constant(COUNTED + 1))
+    return select(func.count()).select_from(some.subquery()).scalar_subquery()
+
+
+def _scope(query: Query) -> list[Source]:
+    """What the caller may list, in branches that have no image in common."""
+    wanted, mine = query.visibility, images.c.owner == query.project
+    if query.sees_all:
+        if wanted is not None:
+            return [_branch(images.c.visibility == wanted)]
+        not_foreign_community = or_(images.c.visibility != Visibility.COMMUNITY, mine)
+        return [_branch(also=() if query.communities else (not_foreign_community,))]
+    if wanted in (Visibility.PUBLIC, Visibility.COMMUNITY):
+        return [_branch(images.c.visibility == wanted)]
+    if wanted is not None:
+        # Said by what it is not, because an index by visibility would lead to everybody's.
+        own = _branch(mine, also=(images.c.visibility.not_in([other for other in Visibility if other is not wanted]),))
+        return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
+    readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
+    foreign = [_branch(images.c.visibility == each, also=(_is_foreign(query),)) for each in readable]
+    return [_branch(mine), *foreign, *_shared_with(query)]
+
+
+def _branch(*entries: Clause, also: tuple[Clause, ...] = ()) -> Source:
+    return Source((LISTED, *entries), also=also)
+
+
+def _shared_with(query: Query) -> Iterable[Source]:
+    for status in query.member_statuses:
+        yield Source(
+            (image_members.c.member_id == query.project, image_members.c.status == status),
+            index=image_members,
+            created_at=image_members.c.image_created_at,
+            id=image_members.c.image_id,
+            also=(images.c.visibility == Visibility.SHARED, _is_foreign(query)),
+        )
+
+
+def _is_foreign(query: Query) -> Clause:
+    return images.c.owner.is_distinct_from(query.project)
+
+
+def _candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
+    """A source for each filter that has an index."""
+    also = (_in_scope(scope),)
+    for name, value in query.properties:
+        table = image_properties
+        entries = (table.c.name == name, table.c.value == indexed_value(value))
+        yield Source(entries, table, table.c.created_at, table.c.image_id, also, tells=(name, value))
+    for tag in query.tags:
+        table = image_tags
+        yield Source((table.c.tag == tag,), table, table.c.created_at, table.c.image_id, also, tells=tag)
+    for condition in query.conditions:
+        if condition.column in {"name", "status"}:
+            yield _filtering(condition, scope)
+
+
+def _filtering(condition: Condition, scope: Sequence[Source]) -> Source:
+    # Most images are active: many with one status are no reason to begin with it.
+    in_order = condition.operator is Operator.EQ and condition.column == "name"
+    return Source((LISTED, _holds(condition)), also=(_in_scope(scope),), tells=condition, in_order=in_order)
+
+
+def _in_scope(scope: Sequence[Source]) -> Clause:
+    return or_(*map(_as_condition, scope))
+
+
+def _as_condition(branch: Source) -> Clause:
+    if branch.index is images:
+        return and_(*branch.entries, *branch.also)
+    return and_(exists().where(branch.id == images.c.id, *branch.entries), *branch.also)
+
+
+# The statement
+
+
+def _merged(sources: Sequence[Source], query: Query, last: Image | None) -> Select[Any]:
+    """The first rows of each source, merged. Every source is cut to a page, so that little is left to sort."""
+    pages = [_page(source, query, last) for source in sources]
+    if len(pages) == 1:
+        return pages[0]
+    rows = union_all(*[select(page.subquery()) for page in pages]).subquery()
+    return _cut(select(rows), rows.c, query)
+
+
+def _page(source: Source, query: Query, last: Image | None) -> Select[Any]:
+    page = select(*COLUMNS).select_from(source.rows).where(LISTED, *source.entries, *source.also)
+    page = page.where(*_filters(query, source.tells))
+    if last is not None:
+        page = page.where(_after(query.order, source.columns, last))
+    return _cut(page, source.columns, query)
+
+
+def _cut(page: Select[Any], columns: Mapping[str, ColumnElement[Any]], query: Query) -> Select[Any]:
+    order = [_ordered(columns[key.column], key) for key in query.order]
+    return page.order_by(*order).limit(_constant(query.limit))
+
+
+def _constant(limit: int) -> ColumnElement[int]:
+    """A limit that the planner knows, also of a prepared statement."""
+    return bindparam(None, limit, type_=Integer, literal_execute=True)
+
+
+def _filters(query: Query, told: object) -> Iterable[Clause]:
+    for condition in query.conditions:
+        if condition is not told:
+            yield _holds(condition)
+    for tag in query.tags:
+        if tag != told:
+            yield _is_entry(image_tags, image_tags.c.tag == tag)
+    for name, value in query.properties:
+        if (name, value) != told:
+            named = image_properties.c.name == name, image_properties.c.value == indexed_value(value)
+            yield _is_entry(image_properties, *named)
+
+
+def _is_entry(table: Table, *named: Clause) -> Clause:
+    """The image has this tag or property: a look-up of one whole key."""
+    return exists().where(*named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id)
+
+
+def _holds(condition: Condition) -> Clause:
+    column, value = images.c[condition.column], condition.value
+    if isinstance(value, tuple):
+        return column.in_(value)
+    if isinstance(value, bool):
+        # A literal, so that a prepared statement can still use an index that begins with it.
+        return column == (true() if value else false())
+    if isinstance(value, Span):
+        return _in_span(column, condition.operator, value)
+    return COMPARE[condition.operator](column, literal(value, BigInteger) if isinstance(value, int) else value)
+
+
+def _in_span(time: ColumnElement[Any], operator: Operator, span: Span) -> Clause:
+    if operator is Operator.EQ:
+        return and_(time >= span.start, time < span.end)
+    if operator is Operator.NEQ:
+        return or_(time < span.start, time >= span.end)
+    bound = span.end if operator in (Operator.GT, Operator.LTE) else span.start
+    return COMPARE[Operator.GTE if operator in (Operator.GT, Operator.GTE) else Operator.LT](time, bound)
+
+
+# Order
+
+
+def _ordered(column: ColumnElement[Any], key: Key) -> ColumnElement[Any]:
+    """Null is less than everything. PostgreSQL has to be told, but where nothing is null that would hide the index."""
+    ordered = column.desc() if key.descending else column.asc()
+    if not images.c[key.column].nullable:
+        return ordered
+    return ordered.nulls_last() if key.descending else ordered.nulls_first()
+
+
+def _after(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], last: Image) -> Clause:
+    """What comes behind *last* in *order*."""
+    directions = {key.descending for key in order}
+    nullable = any(images.c[key.column].nullable for key in order)
+    if len(directions) == 1 and not nullable:
+        # Both engines find the place of a row value in an index, of the same condition in words they do not.
+        here = tuple_(*[_value_of(last, key) for key in order])
+        there = tuple_(*[columns[key.column] for key in order])
+        return there < here if True in directions else there > here
+    return _behind(order, columns, last)
+
+
+def _behind(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], last: Image) -> Clause:
+    key, *rest = order
+    column, value = columns[key.column], _value_of(last, key)
+    if getattr(last, key.column) is None:
+        further, same = false() if key.descending else column.is_not(None), column.is_(None)
+    elif key.descending:
+        further, same = or_(column < value, column.is_(None)), column == value
+    else:
+        further, same = column > value, column == value
+    return or_(further, and_(same, _behind(rest, columns, last))) if rest else further
+
+
+def _value_of(image: Image, key: Key) -> ColumnElement[Any]:
+    return literal(getattr(image, key.column), images.c[key.column].type)
+
+
+COMPARE = {
+    Operator.EQ: eq,
+    Operator.NEQ: ne,
+    Operator.GT: gt,
+    Operator.GTE: ge,
+    Operator.LT: lt,
+    Operator.LTE: le,
+}
