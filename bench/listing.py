@@ -26,7 +26,6 @@ from sqlalchemy import Connection, Engine, text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from postgres import TEMPLATE, postgres_server
-
 from stillage.db import schema
 from stillage.db.listing import page
 from stillage.db.session import make_engine

@@ -157,7 +157,8 @@ def _size(source: Source) -> ColumnElement[int]:
 
 def _scope(query: Query) -> list[Source]:
     """What the caller may list, in branches. An image may be in several: leaving out the caller's own public images
-    would cost the project that publishes most of them a look at every one."""
+    would cost the project that publishes most of them a look at every one.
+    """
     wanted, mine = query.visibility, images.c.owner == query.project
     if query.sees_all:
         if wanted is not None:

@@ -25,9 +25,9 @@ class MemberStatus(StrEnum):
 class Member:
     image_id: ImageId
     member_id: ProjectId
+    status: MemberStatus
     created_at: datetime
     updated_at: datetime
-    status: MemberStatus = MemberStatus.PENDING
 
 
 def member_id_of(document: Any) -> ProjectId:
