@@ -23,7 +23,10 @@ from stillage.config import Settings
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.formats.safety import Policy
+from stillage.identity.passwords import Passwords
 from stillage.operations.download import Download
+from stillage.operations.identity.bootstrap import bootstrap
+from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.ingest import Ingest, UploadRules
 from stillage.operations.sweep import Sweep
@@ -65,8 +68,12 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         policy=Policy(settings.require_format_match, settings.max_virtual_size, settings.allowed_rules),
     )
     ingest = Ingest(database, store, rules=rules, owner=owner, clock=clock)
+    embedded = EmbeddedIdentity(
+        database, Passwords(), secret=settings.secret, clock=clock, lifetime_s=settings.token_lifetime_s
+    )
     services = Services(
-        identity=make_identity(settings, database, clock),
+        identity=embedded,
+        embedded=embedded,
         images=Images(database, store, defaults=profile.defaults, clock=clock),
         ingest=ingest,
         download=Download(database, store),
@@ -83,8 +90,18 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         yield Worker(make_web(services), services, Sweep(database, store, clock=clock))
     finally:
         await ingest.close()
+        embedded.close()
         store.close()
         database.close()
+
+
+async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:
+    """Put the first users into *database* if they are not there; return the passwords that were set."""
+    passwords = Passwords()
+    try:
+        return await bootstrap(database, passwords, admin_password=admin_password, clock=now)
+    finally:
+        passwords.close()
 
 
 def make_web(services: Services) -> web.Application:
@@ -120,7 +137,7 @@ async def serve(
         await runner.setup()
         metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
         await wire.listen(runner, sockets, tls)
-        sweeping = asyncio.create_task(_sweep_for_ever(worker.sweep, settings.sweep_interval_s))
+        sweeping = asyncio.create_task(_sweep_for_ever(worker, settings.sweep_interval_s))
         ready()
         await stop.wait()
         log.info("stopping", grace_s=settings.shutdown_grace_s)
@@ -143,11 +160,12 @@ async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) ->
     return runner
 
 
-async def _sweep_for_ever(sweep: Sweep, interval_s: float) -> None:
+async def _sweep_for_ever(worker: Worker, interval_s: float) -> None:
     while True:
         # Jittered, so that nodes which started together do not sweep together.
         await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
         try:
-            await sweep()
+            await worker.sweep()
+            await worker.services.embedded.forget_old()
         except StillageError as error:
             log.warning("sweep failed; the next one tries again", why=str(error))

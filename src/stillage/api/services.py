@@ -11,6 +11,7 @@ from stillage.db.session import Database
 from stillage.identity.base import Identity
 from stillage.images.access import Caller
 from stillage.operations.download import Download
+from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.ingest import Ingest
 from stillage.stores.base import Store
@@ -21,11 +22,14 @@ class Services:
     """What handlers call.
 
     Attributes:
+        identity: Knows who holds a token.
+        embedded: The same, where tokens are our own: what the identity API needs.
         public_url: The URL that clients use; None to take each request's own.
         idle_s: Longest silence of a client in the middle of a body.
     """
 
     identity: Identity
+    embedded: EmbeddedIdentity
     images: Images
     ingest: Ingest
     download: Download
@@ -40,8 +44,8 @@ class Services:
 
 
 SERVICES = web.AppKey("services", Services)
-CALLER = "stillage.caller"
-REQUEST_ID = "stillage.request_id"
+CALLER = web.RequestKey("caller", Caller)
+REQUEST_ID = web.RequestKey("request_id", str)
 
 
 def services(request: web.Request) -> Services:
@@ -50,8 +54,7 @@ def services(request: web.Request) -> Services:
 
 def caller(request: web.Request) -> Caller:
     """Who asks; `api.middleware.authenticate` has put him there."""
-    known: Caller = request[CALLER]
-    return known
+    return request[CALLER]
 
 
 def public_url(request: web.Request) -> str:

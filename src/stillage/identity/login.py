@@ -3,7 +3,7 @@
 Source: Identity API v3, "Authentication and token management"; unknown keys are ignored, as Keystone does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -80,8 +80,8 @@ def login_request_of(document: Any) -> LoginRequest:
         InvalidInput: If it is not a token request, or asks for a method that we do not have.
         Unauthenticated: If an application credential comes with a scope.
     """
-    auth = _object(_object(document, "the body"), "auth", required=True)
-    identity = _object(auth, "identity", required=True)
+    auth = _part(_object(document, "the body"), "auth")
+    identity = _part(auth, "identity")
     method = METHODS[_method_name(identity)](identity)
     if isinstance(method, ByCredential) and auth.get("scope") is not None:
         raise Unauthenticated(
@@ -98,28 +98,32 @@ def _method_name(identity: Mapping[str, Any]) -> str:
         raise InvalidInput("auth.identity.methods: several methods in one login are not supported; send one")
     name = str(methods[0])
     if name not in METHODS:
-        raise InvalidInput(f"auth.identity.methods: {name!r} is not supported; {', '.join(METHODS)} are")
+        raise InvalidInput(f"auth.identity.methods: {name[:80]!r} is not supported; {', '.join(METHODS)} are")
     return name
 
 
 def _by_password(identity: Mapping[str, Any]) -> ByPassword:
-    user = _object(_object(identity, "password", required=True), "user", required=True)
+    user = _part(_part(identity, "password"), "user")
     return ByPassword(_user(user), _text(user, "password", "the user's password"))
 
 
 def _by_token(identity: Mapping[str, Any]) -> ByToken:
-    return ByToken(_text(_object(identity, "token", required=True), "id", "the token's id"))
+    return ByToken(_text(_part(identity, "token"), "id", "the token's id"))
 
 
 def _by_credential(identity: Mapping[str, Any]) -> ByCredential:
-    credential = _object(identity, "application_credential", required=True)
+    credential = _part(identity, "application_credential")
     secret = _text(credential, "secret", "the application credential's secret")
     if credential.get("id") is not None:
         return ByCredential(_name(credential, "id"), None, None, secret)
-    return ByCredential(None, _name(credential, "name"), _user(_object(credential, "user", required=True)), secret)
+    return ByCredential(None, _name(credential, "name"), _user(_part(credential, "user")), secret)
 
 
-METHODS = {"password": _by_password, "token": _by_token, "application_credential": _by_credential}
+METHODS: Mapping[str, Callable[[Mapping[str, Any]], Method]] = {
+    "password": _by_password,
+    "token": _by_token,
+    "application_credential": _by_credential,
+}
 
 
 def _user(user: Mapping[str, Any]) -> Reference:
@@ -136,7 +140,7 @@ def _scope(scope: Any) -> Scope:
     scope = _object(scope, "scope")
     # Where several are given the project wins, as in Huawei's IAM.
     if "project" in scope:
-        return ProjectScope(_reference(_object(scope, "project", required=True)))
+        return ProjectScope(_reference(_part(scope, "project")))
     for other in (OtherScope.DOMAIN, OtherScope.SYSTEM, OtherScope.UNSCOPED):
         if other.name.lower() in scope:
             return other
@@ -153,20 +157,22 @@ def _is_elsewhere(thing: Mapping[str, Any]) -> bool:
     # Clients of Huawei's IAM name a project without its domain; there is only one anyway.
     if thing.get("domain") is None:
         return False
-    domain = _object(thing, "domain", required=True)
+    domain = _part(thing, "domain")
     if domain.get("id") is not None:
         return not is_default_domain(domain_id=_name(domain, "id"), name=None)
     return not is_default_domain(domain_id=None, name=_name(domain, "name"))
 
 
-def _object(value: Any, name: str, *, required: bool = False) -> Mapping[str, Any]:
-    """Return *value* itself, or with *required* what it has under *name*, if that is an object."""
-    found = value.get(name) if required else value
-    if not isinstance(found, dict):
+def _part(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return _object(whole.get(key), key)
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
         raise InvalidInput(
-            f"{name} must be a JSON object, and {'is missing' if found is None else 'is something else'}"
+            f"{what} must be a JSON object, and {'is missing' if value is None else 'is something else'}"
         )
-    return found
+    return value
 
 
 def _name(thing: Mapping[str, Any], key: str) -> str:

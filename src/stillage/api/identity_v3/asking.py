@@ -1,0 +1,35 @@
+"""What every handler of the identity API needs to know of a request."""
+
+from aiohttp import web
+
+from stillage.api.middleware import TOKEN
+from stillage.api.services import public_url, services
+from stillage.db.tokens import Token
+from stillage.operations.identity.embedded import EmbeddedIdentity
+
+MAX_BODY = 64 * 1024
+"""Nothing that this API takes is nearly as large."""
+
+
+def identity(request: web.Request) -> EmbeddedIdentity:
+    return services(request).embedded
+
+
+async def asker(request: web.Request) -> Token:
+    """Return the token of whoever asks; it need not be scoped to a project.
+
+    Raises:
+        Unauthenticated: If there is none, or it is not good.
+    """
+    return await identity(request).token_of(request.headers.get(TOKEN, ""))
+
+
+def base_url(request: web.Request) -> str:
+    """The API's own URL, ending in ``/v3``: the one of the two through which the client came."""
+    prefix = "/identity" if request.path.startswith("/identity") else ""
+    return f"{public_url(request)}{prefix}/v3"
+
+
+def self_url(request: web.Request) -> str:
+    """The public URL of what was asked for."""
+    return f"{public_url(request)}{request.rel_url}"

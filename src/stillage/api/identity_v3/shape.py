@@ -1,0 +1,97 @@
+"""Values of the identity as the JSON of the Identity API v3."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from stillage.db.credentials import Credential
+from stillage.db.identity import Project
+from stillage.db.tokens import Token
+from stillage.identity.names import DOMAIN_ID, DOMAIN_NAME, role_id
+
+DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
+VERSION = "v3.14"
+
+
+def version_document(base_url: str) -> dict[str, Any]:
+    """Return the version; keystoneauth goes on with its ``self`` link.
+
+    Source: Identity API v3, "API versions". *base_url* ends in ``/v3``.
+    """
+    return {
+        "id": VERSION,
+        "status": "stable",
+        "updated": "2020-04-07T00:00:00Z",
+        "links": [{"rel": "self", "href": f"{base_url}/"}],
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
+    }
+
+
+def token_document(token: Token, catalogue: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
+    """Return the body for a token. *catalogue*: None to leave it out."""
+    document: dict[str, Any] = {
+        "methods": list(token.methods),
+        "user": {"id": token.user_id, "name": token.user_name, "domain": DOMAIN, "password_expires_at": None},
+        "audit_ids": [token.audit_id],
+        "issued_at": time_of(token.issued_at),
+        "expires_at": time_of(token.expires_at),
+    }
+    if token.project_id is not None:
+        document["project"] = {"id": token.project_id, "name": token.project_name, "domain": DOMAIN}
+        document["is_domain"] = False
+        document["roles"] = [{"id": role_id(role), "name": role} for role in sorted(token.roles)]
+        if catalogue is not None:
+            document["catalog"] = catalogue
+    if token.credential is not None:
+        document["application_credential"] = {
+            "id": token.credential.id,
+            "name": token.credential.name,
+            "restricted": token.credential.restricted,
+        }
+    return {"token": document}
+
+
+def project_document(project: Project, base_url: str) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "description": "",
+        "domain_id": DOMAIN_ID,
+        "parent_id": DOMAIN_ID,
+        "is_domain": False,
+        "enabled": project.enabled,
+        "tags": [],
+        "options": {},
+        "links": {"self": f"{base_url}/projects/{project.id}"},
+    }
+
+
+def domain_document(base_url: str) -> dict[str, Any]:
+    links = {"self": f"{base_url}/domains/{DOMAIN_ID}"}
+    return {**DOMAIN, "description": "", "enabled": True, "tags": [], "options": {}, "links": links}
+
+
+def credential_document(credential: Credential, base_url: str, *, secret: str | None = None) -> dict[str, Any]:
+    """Return the body for an application credential. *secret*: once, to whoever made it."""
+    document: dict[str, Any] = {
+        "id": credential.id,
+        "name": credential.name,
+        "description": credential.description,
+        "project_id": credential.project_id,
+        "roles": [{"id": role_id(role), "name": role, "domain_id": None} for role in credential.roles],
+        # Without a Z, unlike a token's: gophercloud cannot read one here.
+        "expires_at": credential.expires_at and time_of(credential.expires_at).removesuffix("Z"),
+        "unrestricted": not credential.restricted,
+        "links": {"self": f"{base_url}/users/{credential.user_id}/application_credentials/{credential.id}"},
+    }
+    return document if secret is None else {**document, "secret": secret}
+
+
+def list_document(name: str, things: Sequence[dict[str, Any]], self_url: str) -> dict[str, Any]:
+    """Return a list. There is never a second page."""
+    return {name: list(things), "links": {"self": self_url, "previous": None, "next": None}}
+
+
+def time_of(time: datetime) -> str:
+    """Return *time* with the six decimals and the Z that clients insist on."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,66 @@
+"""Tokens: got, looked at, given back."""
+
+from typing import Any
+
+from aiohttp import web
+
+from stillage.api.bodies import json_of, json_response
+from stillage.api.identity_v3.asking import MAX_BODY, asker, identity, self_url
+from stillage.api.identity_v3.catalogue import catalogue
+from stillage.api.identity_v3.shape import token_document
+from stillage.api.services import public_url, services
+from stillage.db.tokens import Token
+from stillage.errors import Forbidden
+from stillage.identity.login import login_request_of
+
+SUBJECT = "X-Subject-Token"
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /v3/auth/tokens: log in.
+
+    The body is JSON whatever its Content-Type says: Huawei's tools write ``utf8`` there, curl writes that it is a form.
+
+    Source: Identity API v3, "Authentication and token management".
+    """
+    wanted = login_request_of(await json_of(request, limit=MAX_BODY))
+    issued = await identity(request).login(wanted)
+    return json_response(_document(request, issued.token), status=201, headers={SUBJECT: issued.text})
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET and HEAD /v3/auth/tokens: what the subject token is worth.
+
+    Source: Identity API v3, "Validate and show information for token".
+    """
+    subject = request.headers.get(SUBJECT, "")
+    token = await identity(request).validate(await asker(request), subject)
+    return json_response(_document(request, token), headers={SUBJECT: subject})
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /v3/auth/tokens: end the subject token.
+
+    Source: Identity API v3, "Revoke token".
+    """
+    await identity(request).revoke(await asker(request), request.headers.get(SUBJECT, ""))
+    return web.Response(status=204)
+
+
+async def show_catalogue(request: web.Request) -> web.Response:
+    """GET /v3/auth/catalog: what a token's body has as well.
+
+    Source: Identity API v3, "Get service catalog".
+    """
+    if (await asker(request)).project_id is None:
+        raise Forbidden("this token is for no project, so there is no catalogue for it")
+    return json_response({"catalog": _catalogue(request), "links": {"self": self_url(request)}})
+
+
+def _document(request: web.Request, token: Token) -> dict[str, Any]:
+    # Whatever the value: a bare "?nocatalog" means it too.
+    return token_document(token, None if "nocatalog" in request.query else _catalogue(request))
+
+
+def _catalogue(request: web.Request) -> list[dict[str, Any]]:
+    return catalogue(public_url(request), services(request).region)

@@ -1,0 +1,79 @@
+"""Application credentials: passwords for programs, each for one project and some of its owner's roles there.
+
+Plain functions of a connection, as in `db.images`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from stillage.db.tables import application_credentials as table
+from stillage.errors import AlreadyExists
+from stillage.images.image import ProjectId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An application credential.
+
+    Attributes:
+        roles: In the order in which they were named; each worth something only while the owner has it too.
+        restricted: True if its tokens may not make or delete application credentials.
+        expires_at: None if it does not expire.
+    """
+
+    id: str
+    user_id: UserId
+    project_id: ProjectId
+    name: str
+    description: str | None
+    secret_hash: str = field(repr=False)
+    roles: tuple[str, ...]
+    restricted: bool
+    expires_at: datetime | None
+
+
+def add(connection: Connection, credential: Credential, now: datetime) -> None:
+    """Store a new one.
+
+    Raises:
+        AlreadyExists: If its owner has one of this name.
+    """
+    values = {column: getattr(credential, column) for column in COLUMNS} | {"roles": list(credential.roles)}
+    try:
+        connection.execute(insert(table).values(**values, created_at=now))
+    except IntegrityError as error:
+        raise AlreadyExists(f"there is an application credential {credential.name!r} already") from error
+
+
+def find(connection: Connection, credential_id: str) -> Credential | None:
+    row = connection.execute(select(table).where(table.c.id == credential_id)).first()
+    return None if row is None else _credential(row)
+
+
+def find_by_name(connection: Connection, user_id: UserId, name: str) -> Credential | None:
+    row = connection.execute(select(table).where(table.c.user_id == user_id, table.c.name == name)).first()
+    return None if row is None else _credential(row)
+
+
+def list_of(connection: Connection, user_id: UserId) -> Sequence[Credential]:
+    """Return the user's, by name."""
+    rows = connection.execute(select(table).where(table.c.user_id == user_id).order_by(table.c.name))
+    return [_credential(row) for row in rows]
+
+
+def remove(connection: Connection, credential_id: str) -> bool:
+    """Delete it, and with it the tokens that were got with it. False if there is none."""
+    return connection.execute(delete(table).where(table.c.id == credential_id)).rowcount == 1
+
+
+COLUMNS = [column.name for column in table.c if column.name != "created_at"]
+
+
+def _credential(row: Row[Any]) -> Credential:
+    values = {column: getattr(row, column) for column in COLUMNS}
+    return Credential(**values | {"roles": tuple(row.roles)})

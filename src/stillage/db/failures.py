@@ -1,0 +1,32 @@
+"""Failed logins, shared by all processes and nodes. Names are kept as digests: people type passwords there.
+
+Plain functions of a connection, as in `db.images`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from stillage.db.tables import login_failures as table
+
+
+def latest(connection: Connection, who: str, since: datetime, limit: int) -> Sequence[datetime]:
+    """Return when *who* failed after *since*: at most *limit* times, the latest first."""
+    failed = (table.c.who == who) & (table.c.failed_at > since)
+    query = select(table.c.failed_at).where(failed).order_by(table.c.failed_at.desc()).limit(limit)
+    return connection.execute(query).scalars().all()
+
+
+def record(connection: Connection, who: str, now: datetime) -> None:
+    connection.execute(insert(table).values(who=who, failed_at=now))
+
+
+def forget(connection: Connection, who: str) -> None:
+    """Forget the failures of *who*, who has just succeeded."""
+    connection.execute(delete(table).where(table.c.who == who))
+
+
+def forget_before(connection: Connection, moment: datetime) -> int:
+    """Drop rows that no limit looks at any more, and return how many."""
+    return connection.execute(delete(table).where(table.c.failed_at <= moment)).rowcount

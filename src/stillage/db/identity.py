@@ -1,0 +1,179 @@
+"""Users, projects, and the roles that users have in projects. Plain functions of a connection, as in `db.images`.
+
+What takes rights away ends the tokens that carried them, in the same transaction. It changes the user's or the
+project's row first: whoever is about to issue a token holds that row (`db.tokens`), so that no token slips through.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from stillage.db.tables import projects, role_assignments, tokens, users
+from stillage.errors import AlreadyExists
+from stillage.images.access import with_implied
+from stillage.images.image import ProjectId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    id: ProjectId
+    name: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: UserId
+    name: str
+    password_hash: str = field(repr=False)
+    enabled: bool = True
+    default_project_id: ProjectId | None = None
+
+
+def add_project(connection: Connection, project: Project, now: datetime) -> None:
+    """Store a new project.
+
+    Raises:
+        AlreadyExists: If the name is taken.
+    """
+    values = {"id": project.id, "name": project.name, "enabled": project.enabled, "created_at": now}
+    try:
+        connection.execute(insert(projects).values(values))
+    except IntegrityError as error:
+        raise AlreadyExists(f"there is a project {project.name!r} already") from error
+
+
+def add_user(connection: Connection, user: User, now: datetime) -> None:
+    """Store a new user.
+
+    Raises:
+        AlreadyExists: If the name is taken.
+    """
+    values = {
+        "id": user.id,
+        "name": user.name,
+        "password_hash": user.password_hash,
+        "enabled": user.enabled,
+        "default_project_id": user.default_project_id,
+        "created_at": now,
+    }
+    try:
+        connection.execute(insert(users).values(values))
+    except IntegrityError as error:
+        raise AlreadyExists(f"there is a user {user.name!r} already") from error
+
+
+def find_user(connection: Connection, *, user_id: str | None = None, name: str | None = None) -> User | None:
+    """Return the user with this id, or else with this name."""
+    wanted = users.c.id == user_id if user_id is not None else users.c.name == name
+    row = connection.execute(select(users).where(wanted)).first()
+    return None if row is None else _user(row)
+
+
+def find_project(connection: Connection, *, project_id: str | None = None, name: str | None = None) -> Project | None:
+    """Return the project with this id, or else with this name."""
+    wanted = projects.c.id == project_id if project_id is not None else projects.c.name == name
+    row = connection.execute(select(projects).where(wanted)).first()
+    return None if row is None else _project(row)
+
+
+def list_users(connection: Connection) -> Sequence[User]:
+    return [_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
+
+
+def list_projects(connection: Connection, *, user_id: UserId | None = None) -> Sequence[Project]:
+    """Return projects by name: all, or the enabled ones in which this user has a role."""
+    query = select(projects).order_by(projects.c.name)
+    if user_id is not None:
+        member = (role_assignments.c.project_id == projects.c.id) & (role_assignments.c.user_id == user_id)
+        query = query.where(projects.c.enabled, select(role_assignments.c.role).where(member).exists())
+    return [_project(row) for row in connection.execute(query)]
+
+
+def roles_of(connection: Connection, user_id: UserId, project_id: ProjectId) -> frozenset[str]:
+    """Return the user's roles in the project, the implied ones too."""
+    held = (role_assignments.c.user_id == user_id) & (role_assignments.c.project_id == project_id)
+    return with_implied(frozenset(connection.execute(select(role_assignments.c.role).where(held)).scalars()))
+
+
+def usable_default(connection: Connection, user_id: UserId) -> ProjectId | None:
+    """Return the user's default project if it is enabled and he has a role there."""
+    query = (
+        select(projects.c.id)
+        .join(users, users.c.default_project_id == projects.c.id)
+        .join(
+            role_assignments,
+            (role_assignments.c.project_id == projects.c.id) & (role_assignments.c.user_id == users.c.id),
+        )
+        .where(users.c.id == user_id, projects.c.enabled)
+    )
+    found = connection.execute(query).scalars().first()
+    return None if found is None else ProjectId(found)
+
+
+def list_roles(connection: Connection) -> Sequence[tuple[UserId, ProjectId, str]]:
+    """Return every assignment, without implied ones."""
+    rows = connection.execute(select(role_assignments).order_by(*role_assignments.c))
+    return [(UserId(row.user_id), ProjectId(row.project_id), row.role) for row in rows]
+
+
+def grant(connection: Connection, user_id: UserId, project_id: ProjectId, role: str) -> bool:
+    """Give the user a role in the project. False if he has it already."""
+    # Whoever changes a user's rights holds his row, so nobody adds the same assignment meanwhile.
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+    if connection.execute(select(role_assignments).where(_assignment(user_id, project_id, role))).first():
+        return False
+    connection.execute(insert(role_assignments).values(user_id=user_id, project_id=project_id, role=role))
+    return True
+
+
+def revoke(connection: Connection, user_id: UserId, project_id: ProjectId, role: str) -> bool:
+    """Take a role away, and with it the user's tokens for the project. False if he does not have it."""
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+    removed = connection.execute(delete(role_assignments).where(_assignment(user_id, project_id, role))).rowcount
+    if removed:
+        connection.execute(delete(tokens).where(tokens.c.user_id == user_id, tokens.c.project_id == project_id))
+    return removed == 1
+
+
+def set_default_project(connection: Connection, user_id: UserId, project_id: ProjectId | None) -> None:
+    connection.execute(update(users).where(users.c.id == user_id).values(default_project_id=project_id))
+
+
+def set_password(connection: Connection, user_id: UserId, password_hash: str) -> None:
+    """Change the password and end all of the user's tokens."""
+    connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+    connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
+
+
+def set_user_enabled(connection: Connection, user_id: UserId, enabled: bool) -> None:
+    """Let the user in or keep him out. Either way his tokens end: those from before come not back to life."""
+    connection.execute(update(users).where(users.c.id == user_id).values(enabled=enabled))
+    connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
+
+
+def set_project_enabled(connection: Connection, project_id: ProjectId, enabled: bool) -> None:
+    """Open or close the project. Either way its tokens end."""
+    connection.execute(update(projects).where(projects.c.id == project_id).values(enabled=enabled))
+    connection.execute(delete(tokens).where(tokens.c.project_id == project_id))
+
+
+def _assignment(user_id: UserId, project_id: ProjectId, role: str) -> Any:
+    return (
+        (role_assignments.c.user_id == user_id)
+        & (role_assignments.c.project_id == project_id)
+        & (role_assignments.c.role == role)
+    )
+
+
+def _user(row: Row[Any]) -> User:
+    default = None if row.default_project_id is None else ProjectId(row.default_project_id)
+    return User(UserId(row.id), row.name, row.password_hash, row.enabled, default)
+
+
+def _project(row: Row[Any]) -> Project:
+    return Project(ProjectId(row.id), row.name, row.enabled)

@@ -1,0 +1,196 @@
+"""Tokens. What one is worth is worked out anew at every use, from the rows as they are then.
+
+Plain functions of a connection, as in `db.images`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from stillage.db.tables import UtcTime, application_credentials, projects, role_assignments, tokens, users
+from stillage.errors import Unauthenticated
+from stillage.images.access import with_implied
+from stillage.images.image import ProjectId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialOf:
+    """The application credential that a token was got with."""
+
+    id: str
+    name: str
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Whom a token stands for, and where.
+
+    Attributes:
+        digest: Its key in the table.
+        project_id: None if it is unscoped.
+        roles: In the project, the implied ones too; empty if it is unscoped.
+        methods: How its holder proved who he is; ``token`` comes first if it was made from another token.
+    """
+
+    digest: str
+    audit_id: str
+    user_id: UserId
+    user_name: str
+    project_id: ProjectId | None
+    project_name: str | None
+    roles: frozenset[str]
+    methods: tuple[str, ...]
+    credential: CredentialOf | None
+    issued_at: datetime
+    expires_at: datetime
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token about to be issued."""
+
+    digest: str
+    audit_id: str
+    user_id: UserId
+    project_id: ProjectId | None
+    methods: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime
+    credential_id: str | None = None
+
+
+# Built once: every API request runs it. Disabled users and projects, and time, end a token without touching it.
+FIND = (
+    select(
+        tokens,
+        users.c.name.label("user_name"),
+        projects.c.name.label("project_name"),
+        role_assignments.c.role,
+        application_credentials.c.name.label("credential_name"),
+        application_credentials.c.roles.label("credential_roles"),
+        application_credentials.c.restricted,
+    )
+    .select_from(tokens)
+    .join(users, users.c.id == tokens.c.user_id)
+    .outerjoin(projects, projects.c.id == tokens.c.project_id)
+    .outerjoin(
+        role_assignments,
+        (role_assignments.c.user_id == tokens.c.user_id) & (role_assignments.c.project_id == tokens.c.project_id),
+    )
+    .outerjoin(application_credentials, application_credentials.c.id == tokens.c.application_credential_id)
+    .where(
+        tokens.c.hash == bindparam("digest"),
+        tokens.c.expires_at > bindparam("now", type_=UtcTime),
+        users.c.enabled,
+        or_(tokens.c.project_id.is_(None), projects.c.enabled),
+    )
+)
+
+
+def find(connection: Connection, digest: str, now: datetime) -> Token | None:
+    """Return the token if it is good *now*; a token for a project in which no role is left is not."""
+    rows = connection.execute(FIND, {"digest": digest, "now": now}).all()
+    return _token(rows) if rows else None
+
+
+def issue(connection: Connection, new: NewToken) -> Token:
+    """Store a token and return what it is worth.
+
+    Raises:
+        Unauthenticated: If it would be worth nothing: user or project disabled, no role there.
+    """
+    _hold(connection, new)
+    return _insert(connection, new)
+
+
+def issue_for_password(connection: Connection, new: NewToken, password_hash: str) -> Token:
+    """`issue`, unless the password was changed since it was checked."""
+    _hold(connection, new)
+    if connection.execute(select(users.c.password_hash).where(users.c.id == new.user_id)).scalar() != password_hash:
+        raise Unauthenticated
+    return _insert(connection, new)
+
+
+def issue_for_token(connection: Connection, new: NewToken, parent: str) -> Token:
+    """`issue`, unless the token with the digest *parent* was revoked since it was checked."""
+    _hold(connection, new)
+    held = select(tokens.c.hash).where(tokens.c.hash == parent).with_for_update(read=True)
+    if connection.execute(held).first() is None:
+        raise Unauthenticated
+    return _insert(connection, new)
+
+
+def revoke(connection: Connection, digest: str) -> bool:
+    """End one token. False if there is none."""
+    return connection.execute(delete(tokens).where(tokens.c.hash == digest)).rowcount == 1
+
+
+def forget_expired(connection: Connection, now: datetime) -> int:
+    """Drop the rows of tokens that are over, and return how many."""
+    return connection.execute(delete(tokens).where(tokens.c.expires_at <= now)).rowcount
+
+
+def _hold(connection: Connection, new: NewToken) -> None:
+    # A change of password or role waits until the token is there and then ends it, or we wait and see the change.
+    # SQLite has one writer at a time anyway, and ignores this.
+    connection.execute(select(users.c.id).where(users.c.id == new.user_id).with_for_update(read=True))
+    if new.project_id is not None:
+        connection.execute(select(projects.c.id).where(projects.c.id == new.project_id).with_for_update(read=True))
+
+
+def _insert(connection: Connection, new: NewToken) -> Token:
+    values = {
+        "hash": new.digest,
+        "audit_id": new.audit_id,
+        "user_id": new.user_id,
+        "project_id": new.project_id,
+        "methods": list(new.methods),
+        "application_credential_id": new.credential_id,
+        "issued_at": new.issued_at,
+        "expires_at": new.expires_at,
+    }
+    try:
+        connection.execute(insert(tokens).values(values))
+    except IntegrityError as error:  # the application credential was deleted since it was checked
+        raise Unauthenticated from error
+    token = find(connection, new.digest, new.issued_at)
+    if token is None:
+        raise Unauthenticated
+    return token
+
+
+def _token(rows: Sequence[Row[Any]]) -> Token | None:
+    row = rows[0]
+    roles = with_implied(frozenset(row.role for row in rows if row.role is not None))
+    if row.application_credential_id is not None:
+        roles &= with_implied(frozenset(row.credential_roles))
+    if row.project_id is not None and not roles:
+        return None
+    return Token(
+        digest=row.hash,
+        audit_id=row.audit_id,
+        user_id=UserId(row.user_id),
+        user_name=row.user_name,
+        project_id=None if row.project_id is None else ProjectId(row.project_id),
+        project_name=row.project_name,
+        roles=roles,
+        methods=tuple(row.methods),
+        credential=_credential(row),
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+    )
+
+
+def _credential(row: Row[Any]) -> CredentialOf | None:
+    if row.application_credential_id is None:
+        return None
+    return CredentialOf(row.application_credential_id, row.credential_name, row.restricted)

@@ -1,0 +1,105 @@
+"""What a client sends to make an application credential.
+
+Source: Identity API v3, "Application credentials".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from stillage.errors import InvalidInput
+from stillage.identity.names import MAX_USER, require_name
+from stillage.identity.passwords import is_unicode, require_password
+
+MAX_DESCRIPTION = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRequest:
+    """A wanted application credential.
+
+    Attributes:
+        secret: None to have one made.
+        roles: Names or ids, as the client has them; None for all roles of its token.
+        expires_at: None for never.
+    """
+
+    name: str
+    description: str | None
+    secret: str | None = field(repr=False)
+    roles: tuple[str, ...] | None
+    expires_at: datetime | None
+    restricted: bool
+
+
+def credential_request_of(document: Any) -> CredentialRequest:
+    """Read the body of a request for an application credential.
+
+    Args:
+        document: Any JSON value.
+
+    Raises:
+        InvalidInput: If something in it is not possible.
+    """
+    wanted = document.get("application_credential") if isinstance(document, dict) else None
+    if not isinstance(wanted, dict):
+        raise InvalidInput("the body must be an object with the object application_credential")
+    if wanted.get("access_rules"):
+        # Leaving them out would make a credential that may do more than its owner meant.
+        raise InvalidInput("access_rules are not supported here; leave them out, and limit roles instead")
+    secret = _text(wanted, "secret")
+    return CredentialRequest(
+        name=require_name("credential", _text(wanted, "name") or "", MAX_USER),
+        description=_description(wanted),
+        secret=None if secret is None else require_password(secret),
+        roles=_roles(wanted.get("roles")),
+        expires_at=_time(_text(wanted, "expires_at")),
+        restricted=not _flag(wanted, "unrestricted"),
+    )
+
+
+def _text(wanted: Mapping[str, Any], key: str) -> str | None:
+    value = wanted.get(key)
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(f"{key} must be text")
+    return value
+
+
+def _flag(wanted: Mapping[str, Any], key: str) -> bool:
+    value = wanted.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise InvalidInput(f"{key} must be true or false")
+    return bool(value)
+
+
+def _description(wanted: Mapping[str, Any]) -> str | None:
+    text = _text(wanted, "description")
+    if text is not None and (len(text) > MAX_DESCRIPTION or "\0" in text or not is_unicode(text)):
+        raise InvalidInput(f"description may have {MAX_DESCRIPTION} characters of Unicode text")
+    return text
+
+
+def _roles(roles: Any) -> tuple[str, ...] | None:
+    if roles is None or roles == []:  # openstacksdk sends an empty list when none were named
+        return None
+    if not isinstance(roles, list):
+        raise InvalidInput("roles must be a list of objects with id or name; leave it out for all of your roles")
+    return tuple(_role(role) for role in roles)
+
+
+def _role(role: Any) -> str:
+    named = role.get("name") or role.get("id") if isinstance(role, dict) else None
+    if not isinstance(named, str):
+        raise InvalidInput("each of roles must be an object with id or name")
+    return named
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"expires_at cannot be {text[:80]!r}; 2030-01-02T03:04:05Z is a time") from error

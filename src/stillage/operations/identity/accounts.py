@@ -1,0 +1,147 @@
+"""Users and projects, administered by whoever owns the database. Everything is named as people name it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import uuid4
+
+from stillage.db import Connection, identity
+from stillage.db.identity import Project, User
+from stillage.db.session import Database
+from stillage.errors import InvalidInput, NotFound
+from stillage.identity.names import MAX_PROJECT, MAX_USER, is_name, require_name, require_role
+from stillage.identity.passwords import Passwords
+from stillage.images.image import ProjectId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user in a project: both by name."""
+
+    user: str
+    project: str
+    roles: tuple[str, ...]
+
+
+class Accounts:
+    def __init__(self, database: Database, passwords: Passwords, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._clock = clock
+
+    async def create_user(self, name: str, password: str, *, project: str | None = None, role: str = "member") -> User:
+        """Make a user; with *project* that is his default project, and he gets *role* there.
+
+        Raises:
+            AlreadyExists: If the name is taken.
+            NotFound: If there is no such project.
+            InvalidInput: If name, password or role cannot be.
+        """
+        require_name("user", name, MAX_USER)
+        role = require_role(role)
+        home = await self.get_project(project) if project is not None else None
+        user = User(
+            UserId(uuid4().hex),
+            name,
+            await self._passwords.hash(password),
+            default_project_id=None if home is None else home.id,
+        )
+        await self._database.write(_add_user, user, role, self._clock())
+        return user
+
+    async def create_project(self, name: str) -> Project:
+        """Make a project.
+
+        Raises:
+            AlreadyExists: If the name is taken.
+            InvalidInput: If it cannot be a name.
+        """
+        project = Project(ProjectId(uuid4().hex), require_name("project", name, MAX_PROJECT))
+        await self._database.write(identity.add_project, project, self._clock())
+        return project
+
+    async def get_user(self, name: str) -> User:
+        user = await self._database.read(partial(identity.find_user, name=name)) if is_name(name) else None
+        if user is None:
+            raise NotFound(f"there is no user {name!r}; 'stillage user list' shows them")
+        return user
+
+    async def get_project(self, name: str) -> Project:
+        project = await self._database.read(partial(identity.find_project, name=name)) if is_name(name) else None
+        if project is None:
+            raise NotFound(f"there is no project {name!r}; 'stillage project list' shows them")
+        return project
+
+    async def users(self) -> Sequence[User]:
+        return await self._database.read(identity.list_users)
+
+    async def projects(self) -> Sequence[Project]:
+        return await self._database.read(identity.list_projects)
+
+    async def members(self) -> Sequence[Member]:
+        """Return who has which roles where, without implied ones, by project and user."""
+        return await self._database.read(_members)
+
+    async def set_password(self, name: str, password: str) -> None:
+        """Change a user's password. His tokens end."""
+        user = await self.get_user(name)
+        await self._database.write(identity.set_password, user.id, await self._passwords.hash(password))
+
+    async def set_user_enabled(self, name: str, *, enabled: bool) -> None:
+        """Let a user in, or keep him out. His tokens end."""
+        user = await self.get_user(name)
+        await self._database.write(identity.set_user_enabled, user.id, enabled)
+
+    async def set_project_enabled(self, name: str, *, enabled: bool) -> None:
+        """Open a project, or close it. Its tokens end."""
+        project = await self.get_project(name)
+        await self._database.write(identity.set_project_enabled, project.id, enabled)
+
+    async def grant(self, project: str, user: str, role: str) -> bool:
+        """Give a user a role in a project. False if he has it already."""
+        return await self._database.write(identity.grant, *await self._assignment(project, user, role))
+
+    async def revoke(self, project: str, user: str, role: str) -> None:
+        """Take a role from a user. His tokens for the project end.
+
+        Raises:
+            NotFound: If he does not have it.
+        """
+        if not await self._database.write(identity.revoke, *await self._assignment(project, user, role)):
+            raise NotFound(f"user {user!r} does not have the role {role!r} in project {project!r}")
+
+    async def scope_of(self, user: User, project: str | None) -> ProjectId:
+        """Return the project that a token of *user* is for: the named one, his default, or his only one.
+
+        Raises:
+            InvalidInput: If none was named and none is obvious.
+        """
+        if project is not None:
+            return (await self.get_project(project)).id
+        default = await self._database.read(identity.usable_default, user.id)
+        if default is not None:
+            return default
+        own = await self._database.read(partial(identity.list_projects, user_id=user.id))
+        if len(own) != 1:
+            names = ", ".join(found.name for found in own) or "none"
+            raise InvalidInput(f"name the project of the token; those of user {user.name!r}: {names}")
+        return own[0].id
+
+    async def _assignment(self, project: str, user: str, role: str) -> tuple[UserId, ProjectId, str]:
+        return (await self.get_user(user)).id, (await self.get_project(project)).id, require_role(role)
+
+
+def _add_user(connection: Connection, user: User, role: str, now: datetime) -> None:
+    identity.add_user(connection, user, now)
+    if user.default_project_id is not None:
+        identity.grant(connection, user.id, user.default_project_id, role)
+
+
+def _members(connection: Connection) -> Sequence[Member]:
+    user_names = {user.id: user.name for user in identity.list_users(connection)}
+    project_names = {project.id: project.name for project in identity.list_projects(connection)}
+    roles: dict[tuple[str, str], list[str]] = {}
+    for user_id, project_id, role in identity.list_roles(connection):
+        roles.setdefault((project_names[project_id], user_names[user_id]), []).append(role)
+    return [Member(user, project, tuple(sorted(held))) for (project, user), held in sorted(roles.items())]

@@ -1,0 +1,73 @@
+"""What the first start puts into an empty identity: a project, an administrator and an ordinary user."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from uuid import uuid4
+
+from stillage.db import Connection, identity
+from stillage.db.identity import Project, User
+from stillage.db.session import Database
+from stillage.errors import AlreadyExists
+from stillage.identity.passwords import Passwords, new_password
+from stillage.images.image import ProjectId, UserId
+
+PROJECT = "demo"
+ROLES = {"admin": "admin", "demo": "member"}
+"""The users, and the role of each in `PROJECT`."""
+
+
+async def bootstrap(
+    database: Database,
+    passwords: Passwords,
+    *,
+    admin_password: str | None,
+    demo_password: str | None = None,
+    clock: Callable[[], datetime],
+) -> dict[str, str]:
+    """Make project and users if they are not there, and return the passwords that were set, by user.
+
+    Everything that is there already stays as it is, with one exception: an *admin_password* that is not the user's
+    password becomes it, and his tokens end.
+
+    Args:
+        database: Migrated.
+        passwords: How they are hashed.
+        admin_password: For user `admin`; random on the first start if None.
+        demo_password: For user `demo`; random if None. Of use on the first start only.
+        clock: Aware, UTC.
+    """
+    given = {"admin": admin_password, "demo": demo_password}
+    found = {name: await database.read(partial(identity.find_user, name=name)) for name in ROLES}
+    chosen = {name: given[name] or new_password() for name, user in found.items() if user is None}
+    hashes = {name: await passwords.hash(password) for name, password in chosen.items()}
+    try:
+        await database.write(_make, hashes, clock())
+    except AlreadyExists:
+        # Another node was first, so the passwords are its own; look again at what there is now.
+        return await bootstrap(
+            database, passwords, admin_password=admin_password, demo_password=demo_password, clock=clock
+        )
+    return chosen | await _change_admin(database, passwords, found["admin"], admin_password)
+
+
+def _make(connection: Connection, hashes: Mapping[str, str], now: datetime) -> None:
+    if not hashes:
+        return
+    project = identity.find_project(connection, name=PROJECT)
+    if project is None:
+        project = Project(ProjectId(uuid4().hex), PROJECT)
+        identity.add_project(connection, project, now)
+    for name, password_hash in hashes.items():
+        user = User(UserId(uuid4().hex), name, password_hash, default_project_id=project.id)
+        identity.add_user(connection, user, now)
+        identity.grant(connection, user.id, project.id, ROLES[name])
+
+
+async def _change_admin(
+    database: Database, passwords: Passwords, admin: User | None, wanted: str | None
+) -> dict[str, str]:
+    if admin is None or wanted is None or await passwords.verify(admin.password_hash, wanted):
+        return {}
+    await database.write(identity.set_password, admin.id, await passwords.hash(wanted))
+    return {"admin": wanted}

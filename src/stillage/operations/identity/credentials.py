@@ -1,0 +1,116 @@
+"""Application credentials: made, shown and deleted by their owner."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from stillage.db import credentials as db
+from stillage.db.credentials import Credential
+from stillage.db.session import Database
+from stillage.db.tokens import Token
+from stillage.errors import Forbidden, InvalidInput, NotFound
+from stillage.identity.credentials import CredentialRequest
+from stillage.identity.names import is_name, role_id
+from stillage.identity.passwords import Passwords
+from stillage.images.image import UserId
+
+
+class Credentials:
+    def __init__(self, database: Database, passwords: Passwords, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._clock = clock
+
+    async def create(self, asker: Token, user_id: str, wanted: CredentialRequest) -> tuple[Credential, str]:
+        """Make one for *asker*'s project. Return it with its secret, which nobody sees again.
+
+        Raises:
+            Forbidden: For another user, or with a token that may not.
+            InvalidInput: If a role is not one of the token's, or the end is past.
+            AlreadyExists: If there is one of this name.
+        """
+        _require_owner(asker, user_id)
+        _require_unrestricted(asker)
+        if asker.project_id is None:
+            raise InvalidInput("an application credential is for one project; use a token that is scoped to it")
+        now = self._clock()
+        if wanted.expires_at is not None and wanted.expires_at <= now:
+            raise InvalidInput(f"expires_at {wanted.expires_at:%Y-%m-%dT%H:%M:%SZ} is past")
+        secret = wanted.secret or secrets.token_urlsafe(48)
+        credential = Credential(
+            id=uuid4().hex,
+            user_id=asker.user_id,
+            project_id=asker.project_id,
+            name=wanted.name,
+            description=wanted.description,
+            secret_hash=await self._passwords.hash(secret),
+            roles=_roles(asker, wanted.roles),
+            restricted=wanted.restricted,
+            expires_at=wanted.expires_at,
+        )
+        await self._database.write(db.add, credential, now)
+        return credential, secret
+
+    async def list_of(self, asker: Token, user_id: str, name: str | None) -> Sequence[Credential]:
+        """Return the user's; with *name* the one that is called so.
+
+        Raises:
+            Forbidden: If he is somebody else, and *asker* no admin.
+        """
+        _require_owner_or_admin(asker, user_id)
+        if not is_name(user_id):
+            return []
+        found = await self._database.read(db.list_of, UserId(user_id))
+        return [credential for credential in found if name in (None, credential.name)]
+
+    async def show(self, asker: Token, user_id: str, credential_id: str) -> Credential:
+        """Return one.
+
+        Raises:
+            Forbidden: If the user is somebody else, and *asker* no admin.
+            NotFound: If the user has none with this id.
+        """
+        _require_owner_or_admin(asker, user_id)
+        found = await self._database.read(db.find, credential_id) if is_name(credential_id) else None
+        if found is None or found.user_id != user_id:
+            raise NotFound(f"there is no application credential {credential_id[:80]!r}")
+        return found
+
+    async def delete(self, asker: Token, user_id: str, credential_id: str) -> None:
+        """Delete one; the tokens got with it end.
+
+        Raises:
+            Forbidden, NotFound: As `show`, and with a token that may not.
+        """
+        _require_unrestricted(asker)
+        found = await self.show(asker, user_id, credential_id)
+        await self._database.write(db.remove, found.id)
+
+
+def _require_owner(asker: Token, user_id: str) -> None:
+    if asker.user_id != user_id:
+        raise Forbidden("application credentials can be made for oneself only")
+
+
+def _require_owner_or_admin(asker: Token, user_id: str) -> None:
+    if not asker.is_admin and asker.user_id != user_id:
+        raise Forbidden("only administrators may look at application credentials of others")
+
+
+def _require_unrestricted(asker: Token) -> None:
+    # Or whoever gets hold of one could make himself another that its owner does not know of.
+    if asker.credential is not None and asker.credential.restricted:
+        raise Forbidden("this token comes from a restricted application credential, which may not manage others")
+
+
+def _roles(asker: Token, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(sorted(asker.roles))
+    names = {name: name for name in asker.roles} | {role_id(name): name for name in asker.roles}
+    unknown = [role for role in wanted if role.lower() not in names]
+    if unknown:
+        raise InvalidInput(
+            f"roles: {unknown[0][:80]!r} is not a role of this token; {', '.join(sorted(asker.roles))} are"
+        )
+    return tuple(dict.fromkeys(names[role.lower()] for role in wanted))

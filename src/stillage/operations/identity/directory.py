@@ -1,0 +1,68 @@
+"""Projects, as far as whoever asks may know of them."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from stillage.db import identity
+from stillage.db.identity import Project
+from stillage.db.session import Database
+from stillage.db.tokens import Token
+from stillage.errors import Forbidden, NotFound
+from stillage.identity.names import is_name
+from stillage.images.image import UserId
+
+# Clients that look for the project to share an image with take the text as an id after a 403, and give up after a 404
+# or an empty list. It says nothing of what exists.
+OTHERS = "only administrators may look at other projects than their own"
+
+
+class Directory:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def own(self, asker: Token) -> Sequence[Project]:
+        """Return the projects that *asker* can get a token for."""
+        return await self.of_user(asker, asker.user_id)
+
+    async def of_user(self, asker: Token, user_id: str) -> Sequence[Project]:
+        """Return the projects that a user can get a token for.
+
+        Raises:
+            Forbidden: If it is somebody else, and *asker* no admin.
+        """
+        if not (asker.is_admin or asker.user_id == user_id):
+            raise Forbidden("only administrators may look at other users than themselves")
+        if not is_name(user_id):
+            return []
+        return await self._database.read(partial(identity.list_projects, user_id=UserId(user_id)))
+
+    async def search(self, asker: Token, name: str | None) -> Sequence[Project]:
+        """Return all projects for an admin, else one's own; with *name* the one that is called so.
+
+        Raises:
+            Forbidden: If *asker* has no project of this name, and is no admin.
+        """
+        known = await (self._database.read(identity.list_projects) if asker.is_admin else self.own(asker))
+        found = [project for project in known if name in (None, project.name)]
+        if not (found or asker.is_admin or name is None):
+            raise Forbidden(OTHERS)
+        return found
+
+    async def show(self, asker: Token, project_id: str) -> Project:
+        """Return a project.
+
+        Raises:
+            Forbidden: If it is not one of *asker*'s, and he is no admin.
+            NotFound: If there is none.
+        """
+        for project in await self.own(asker):
+            if project.id == project_id:
+                return project
+        if not asker.is_admin:
+            raise Forbidden(OTHERS)
+        found = None
+        if is_name(project_id):
+            found = await self._database.read(partial(identity.find_project, project_id=project_id))
+        if found is None:
+            raise NotFound(f"there is no project {project_id[:80]!r}")
+        return found

@@ -1,0 +1,110 @@
+"""The embedded identity in one piece: who holds a token, and everything else that its API does."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from stillage.db import tokens
+from stillage.db.session import Database
+from stillage.db.tokens import Token
+from stillage.errors import Forbidden, NotFound, Unauthenticated
+from stillage.identity.passwords import Passwords
+from stillage.identity.tokens import digest_of, is_token
+from stillage.images.access import Caller
+from stillage.operations.identity.credentials import Credentials
+from stillage.operations.identity.directory import Directory
+from stillage.operations.identity.guard import FailureLimit, Guard
+from stillage.operations.identity.login import Login
+
+LIFETIME_S = 24 * 3600
+
+
+class EmbeddedIdentity:
+    """Implements `identity.base.Identity` over our own tables.
+
+    Attributes:
+        login: Issues tokens.
+        credentials: Application credentials.
+        directory: Projects, as far as somebody may know of them.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        *,
+        secret: bytes,
+        clock: Callable[[], datetime],
+        lifetime_s: float = LIFETIME_S,
+        limit: FailureLimit | None = None,
+    ) -> None:
+        """*secret*: what is only hashed is hashed with it; the same on every node."""
+        self._database = database
+        self._passwords = passwords
+        self._clock = clock
+        self._guard = Guard(database, limit or FailureLimit(), secret=secret, clock=clock)
+        self.login = Login(database, passwords, self._guard, lifetime_s=lifetime_s, clock=clock)
+        self.credentials = Credentials(database, passwords, clock=clock)
+        self.directory = Directory(database)
+
+    async def caller_of(self, token: str) -> Caller:
+        """See `identity.base.Identity`. One unit of work with one SELECT: every API request comes here."""
+        known = await self.token_of(token)
+        if known.project_id is None:
+            raise Unauthenticated
+        return Caller(known.user_id, known.project_id, known.roles, known.user_name, known.project_name or "")
+
+    async def token_of(self, token: str) -> Token:
+        """Return what *token* stands for, scoped to a project or not.
+
+        Raises:
+            Unauthenticated: If it is not good, or not good any more.
+        """
+        found = await self._find(token)
+        if found is None:
+            raise Unauthenticated
+        return found
+
+    async def validate(self, asker: Token, subject: str) -> Token:
+        """Tell *asker* what the token *subject* stands for: anybody's to an admin or a service, else his own.
+
+        Raises:
+            NotFound: If it is not good.
+            Forbidden: If it is somebody else's.
+        """
+        found = await self._find(subject)
+        if found is None:
+            raise NotFound("there is no such token, or it has expired or was revoked")
+        if not (_may_end(asker, found) or "service" in asker.roles):
+            raise Forbidden("somebody else's token: the role admin is needed to look at it")
+        return found
+
+    async def revoke(self, asker: Token, subject: str) -> None:
+        """End the token *subject*, and no other: anybody's for an admin, else one's own.
+
+        Raises:
+            NotFound: If it is not good.
+            Forbidden: If it is somebody else's.
+        """
+        found = await self._find(subject)
+        if found is None:
+            raise NotFound("there is no such token, or it has expired or was revoked")
+        if not _may_end(asker, found):
+            raise Forbidden("somebody else's token: the role admin is needed to end it")
+        await self._database.write(tokens.revoke, found.digest)
+
+    async def forget_old(self) -> int:
+        """Drop rows of tokens that are over and of failures that no longer count; return how many. For the sweep."""
+        over = await self._database.write(tokens.forget_expired, self._clock())
+        return over + await self._guard.forget_old()
+
+    def close(self) -> None:
+        self._passwords.close()
+
+    async def _find(self, token: str) -> Token | None:
+        if not is_token(token):
+            return None
+        return await self._database.read(tokens.find, digest_of(token), self._clock())
+
+
+def _may_end(asker: Token, token: Token) -> bool:
+    return asker.is_admin or asker.user_id == token.user_id

@@ -1,0 +1,171 @@
+"""Getting a token: by password, by another token, by an application credential."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from stillage.db import credentials, identity, tokens
+from stillage.db.credentials import Credential
+from stillage.db.identity import User
+from stillage.db.session import Database
+from stillage.db.tokens import NewToken, Token
+from stillage.errors import Unauthenticated
+from stillage.identity.login import (
+    ByCredential,
+    ByPassword,
+    ByToken,
+    LoginRequest,
+    OtherScope,
+    ProjectScope,
+    Reference,
+    Scope,
+)
+from stillage.identity.passwords import Passwords
+from stillage.identity.tokens import digest_of, is_token, new_audit_id, new_token
+from stillage.images.image import ProjectId, UserId
+from stillage.operations.identity.guard import Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token. Its text is nowhere else, and is never seen again."""
+
+    text: str = field(repr=False)
+    token: Token
+
+
+class Login:
+    """Issues tokens. Whatever is wrong, the answer is the same, and takes the same time."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        guard: Guard,
+        *,
+        lifetime_s: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._guard = guard
+        self._lifetime = timedelta(seconds=lifetime_s)
+        self._clock = clock
+
+    async def __call__(self, request: LoginRequest) -> Issued:
+        """Return a new token.
+
+        Raises:
+            Unauthenticated: If anything at all is wrong.
+            TooManyFailures: If this user, or credential, failed too often lately.
+            Unavailable: If too many others log in at this moment.
+        """
+        match request.method:
+            case ByPassword():
+                return await self._by_password(request.method, request.scope)
+            case ByToken():
+                return await self._by_token(request.method, request.scope)
+            case ByCredential():
+                return await self._by_credential(request.method)
+
+    async def without_password(self, user: User, project_id: ProjectId | None) -> Issued:
+        """Return a token for *user*: for whoever owns the database and needs no other proof."""
+        text, new = self._new(user.id, project_id, ("password",))
+        return Issued(text, await self._database.write(tokens.issue, new))
+
+    async def _by_password(self, method: ByPassword, scope: Scope) -> Issued:
+        user = await self._find_user(method.user)
+        # The name also where the id was given: there is one count for each user.
+        claimed = user.name if user else method.user.name or method.user.id
+        async with self._guard.attempt(f"user {claimed}"):
+            matches = await self._passwords.verify(user.password_hash if user else None, method.password)
+            if user is None or not matches:
+                raise Unauthenticated
+        text, new = self._new(user.id, await self._project(scope, user.id), ("password",))
+        return Issued(text, await self._database.write(tokens.issue_for_password, new, user.password_hash))
+
+    async def _by_token(self, method: ByToken, scope: Scope) -> Issued:
+        if not is_token(method.token):
+            raise Unauthenticated
+        parent = await self._database.read(tokens.find, digest_of(method.token), self._clock())
+        if parent is None:
+            raise Unauthenticated
+        text, new = self._new(
+            parent.user_id,
+            await self._project_of_child(scope, parent),
+            ("token", *(name for name in parent.methods if name != "token")),
+            # Not a day more than it has: or a token that leaked could renew itself for ever.
+            expires_at=parent.expires_at,
+            credential_id=parent.credential.id if parent.credential else None,
+        )
+        return Issued(text, await self._database.write(tokens.issue_for_token, new, parent.digest))
+
+    async def _by_credential(self, method: ByCredential) -> Issued:
+        credential = await self._find_credential(method)
+        claimed = credential.id if credential else method.id or f"{method.user} {method.name}"
+        async with self._guard.attempt(f"credential {claimed}"):
+            matches = await self._passwords.verify(credential.secret_hash if credential else None, method.secret)
+            if credential is None or not matches:
+                raise Unauthenticated
+        text, new = self._new(
+            credential.user_id,
+            credential.project_id,
+            ("application_credential",),
+            expires_at=credential.expires_at,
+            credential_id=credential.id,
+        )
+        return Issued(text, await self._database.write(tokens.issue, new))
+
+    def _new(
+        self,
+        user_id: UserId,
+        project_id: ProjectId | None,
+        methods: tuple[str, ...],
+        *,
+        expires_at: datetime | None = None,
+        credential_id: str | None = None,
+    ) -> tuple[str, NewToken]:
+        """Return a new token's text and its row; *expires_at* limits its life further."""
+        now = self._clock()
+        end = now + self._lifetime if expires_at is None else min(expires_at, now + self._lifetime)
+        text = new_token()
+        return text, NewToken(digest_of(text), new_audit_id(), user_id, project_id, methods, now, end, credential_id)
+
+    async def _project(self, scope: Scope, user_id: UserId) -> ProjectId | None:
+        match scope:
+            case ProjectScope(wanted):
+                return await self._get_project(wanted)
+            case OtherScope.UNSCOPED:
+                return None
+            case OtherScope.DEFAULT:
+                return await self._database.read(identity.usable_default, user_id)
+            case _:  # nobody has a role in the domain or the system
+                raise Unauthenticated
+
+    async def _project_of_child(self, scope: Scope, parent: Token) -> ProjectId | None:
+        if parent.credential is None:
+            return await self._project(scope, parent.user_id)
+        # An application credential is good for its own project and leads nowhere else.
+        if scope is OtherScope.DEFAULT or await self._project(scope, parent.user_id) == parent.project_id:
+            return parent.project_id
+        raise Unauthenticated
+
+    async def _get_project(self, wanted: Reference) -> ProjectId:
+        find = partial(identity.find_project, project_id=wanted.id, name=wanted.name)
+        project = None if wanted.elsewhere else await self._database.read(find)
+        if project is None:
+            raise Unauthenticated
+        return project.id
+
+    async def _find_user(self, wanted: Reference) -> User | None:
+        found = await self._database.read(partial(identity.find_user, user_id=wanted.id, name=wanted.name))
+        return None if wanted.elsewhere else found
+
+    async def _find_credential(self, method: ByCredential) -> Credential | None:
+        if method.id is not None:
+            return await self._database.read(credentials.find, method.id)
+        user = await self._find_user(method.user or Reference(None))
+        if user is None:
+            return None
+        return await self._database.read(credentials.find_by_name, user.id, method.name)
