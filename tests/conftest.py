@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from fakes import Clock, CountingHasher, cheap_passwords
-from postgres import TEMPLATE, PostgresServer, postgres_server
+from postgres import PostgresServer, postgres_server
 from stillage.db import schema
 from stillage.db.session import Database, make_engine
 from stillage.identity.passwords import Passwords
@@ -44,7 +44,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "stillage.sqlite")
             yield f"sqlite:///{path}"
         else:
-            yield stack.enter_context(request.getfixturevalue("postgres").fresh(TEMPLATE))
+            yield stack.enter_context(request.getfixturevalue("postgres").migrated())
 
 
 @pytest.fixture(params=ENGINES)
@@ -95,4 +95,6 @@ def accounts(database: Database, passwords: Passwords, clock: Clock) -> Accounts
 
 @pytest.fixture
 def identity(database: Database, passwords: Passwords, clock: Clock) -> EmbeddedIdentity:
-    return EmbeddedIdentity(database, passwords, clock=clock, limit=FailureLimit(count=3, window_s=60))
+    return EmbeddedIdentity(
+        database, passwords, secret=bytes(32), clock=clock, limit=FailureLimit(count=3, window_s=60)
+    )

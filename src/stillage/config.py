@@ -1,10 +1,14 @@
 """Settings: one frozen object from a TOML file and the environment (``STILLAGE_*``). The command line comes first."""
 
 import os
+from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -17,6 +21,8 @@ from pydantic_settings import (
 from stillage.errors import BadSettings
 
 TIB = 1 << 40
+IPNetwork = IPv4Network | IPv6Network
+SECRET_BYTES = 32
 
 _config_file: ContextVar[Path | None] = ContextVar("config_file", default=None)
 
@@ -42,6 +48,9 @@ class Settings(BaseSettings):
     region: str = Field("RegionOne", description="region in the catalogue")
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
     database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
+    secret_key: Path | None = Field(
+        None, description="file with the secret that nodes on one database share; made in the data folder when unset"
+    )
     admin_password: SecretStr | None = Field(None, description="password of user admin; random when unset")
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
     max_image_bytes: int | None = Field(None, ge=1, description="largest image; 1 TiB, under ims 128 GiB")
@@ -49,6 +58,10 @@ class Settings(BaseSettings):
     max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")
     allowed_rules: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="rule ids (docs/rules.md) that do not refuse an image here"
+    )
+    policy_file: Path | None = Field(None, description="YAML with rules in oslo.policy's syntax (docs/policy.md)")
+    trusted_proxies: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
+        (), description="addresses or networks whose Forwarded and X-Forwarded-* headers are believed"
     )
     idle_timeout_s: float = Field(60, gt=0, description="longest silence of a client in the middle of a body")
     header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
@@ -64,6 +77,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
     @field_validator("listen", "metrics_listen")
     @classmethod
@@ -85,14 +103,42 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key go together")
         return self
 
-    @property
-    def url(self) -> str:
-        """Where clients find us."""
-        return self.public_url or f"{'https' if self.tls else 'http'}://{self.listen}"
+    @cached_property
+    def policy(self) -> Mapping[str, str]:
+        """The rules of `policy_file`, by name.
+
+        Raises:
+            BadSettings: If the file cannot be read.
+        """
+        if self.policy_file is None:
+            return {}
+        try:
+            document = yaml.safe_load(self.policy_file.read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise BadSettings(f"the policy file {self.policy_file} cannot be read: {error}") from error
+        if not isinstance(document or {}, dict):
+            raise BadSettings(f"the policy file {self.policy_file} must map rule names to rules")
+        return document or {}
 
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data / 'stillage.db'}"
+
+    @property
+    def secret(self) -> bytes:
+        """What keyed hashes are made with.
+
+        Raises:
+            BadSettings: If the file cannot be read or holds too little.
+        """
+        path = self.secret_key or self.data / "secret.key"
+        try:
+            secret = path.read_bytes()
+        except OSError as error:
+            raise BadSettings(f"the secret {path} cannot be read: {error.strerror}") from error
+        if len(secret) < SECRET_BYTES:
+            raise BadSettings(f"the secret {path} has {len(secret)} bytes; {SECRET_BYTES} random ones are needed")
+        return secret
 
     @classmethod
     def settings_customise_sources(

@@ -62,6 +62,8 @@ def problem_of(error: Exception, *, identity_url: str) -> Problem:
         headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
     if isinstance(error, errors.Unavailable | errors.TooManyFailures):
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.WrongMediaType) and error.accepted:
+        headers["Accept-Patch"] = ", ".join(error.accepted)
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     return Problem(status_of(error), str(error), type(error), headers, _facts(error))
@@ -93,7 +95,7 @@ def _facts(error: errors.StillageError) -> Mapping[str, Any]:
 
 
 def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The body of the image API and of the identity API.
+    """The image API's body.
 
     The object stands inside ``error`` because glanceclient asks every value of the outermost object for its ``message``
     and fails on one that is a plain text or number; openstacksdk prints either form.
@@ -101,6 +103,12 @@ def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
     title = HTTPStatus(problem.status).phrase
     head = {"code": problem.status, "title": title, "message": problem.message}
     return {"error": {**head, **problem.extra, "request_id": request_id}}
+
+
+def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
+    """Source: Identity API v3, "Errors"."""
+    title = HTTPStatus(problem.status).phrase
+    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
 
 
 # Source: IMS API Reference, "Error Codes". IMS has a code for each condition and few statuses.

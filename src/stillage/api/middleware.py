@@ -7,7 +7,7 @@ from uuid import uuid4
 import structlog
 from aiohttp import web
 
-from stillage.api.errors import Shape, as_error, problem_of
+from stillage.api.errors import Shape, as_keystone, problem_of
 from stillage.api.services import CALLER, REQUEST_ID, public_url, services
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
@@ -46,7 +46,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             path=request.path,
             status=response.status,
             seconds=round(seconds, 4),
-            peer=request.remote,
+            peer=known.addresses.client(request),
             client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
         )
         return response
@@ -94,7 +94,7 @@ def _error_response(request: web.Request, error: Exception) -> web.Response:
     shape: Shape
     problem = problem_of(error, identity_url=f"{public_url(request)}/identity/v3")
     if request.path.startswith(IDENTITY_PATHS):
-        shape = as_error
+        shape = as_keystone
     else:
         profile = services(request).profile
         problem, shape = profile.problem(problem), profile.shape

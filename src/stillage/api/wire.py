@@ -29,6 +29,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_exceptions import HTTPException
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from stillage.errors import BodyIncomplete, InvalidInput, PeerTooSlow
 
@@ -46,7 +47,7 @@ LINGER_S = 2.0
 # A refused request whose whole body is this small is read to its end, and the connection stays usable.
 SMALL_BODY = 64 * 1024
 
-EXPECTATION = "stillage.expectation"
+EXPECTATION = web.RequestKey("expectation", str)
 
 # What reading a body raises when there is no more of it to come.
 BROKEN = (RequestPayloadError, ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError)
@@ -129,7 +130,9 @@ class Server(web.Server):
 class Runner(web.AppRunner):
     """aiohttp's runner with our `Server` in it, and our limits."""
 
-    def __init__(self, app: web.Application, *, header_timeout_s: float) -> None:
+    def __init__(self, app: web.Application, *, header_timeout_s: float, prefix: str = "") -> None:
+        """*prefix*: a path that requests may stand below, as a proxy leaves them; routes do not know of it."""
+        self._prefix = prefix
         super().__init__(
             app,
             access_log=None,  # ours is structured, see api.middleware
@@ -151,6 +154,7 @@ class Runner(web.AppRunner):
             message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, *rest: Any
         ) -> web.BaseRequest:
             assert isinstance(protocol, Connection)  # noqa: S101 - `Server` makes no others
+            message = _below(self._prefix, message)
             expectation = message.headers.get(hdrs.EXPECT)
             if expectation is not None:
                 headers = message.headers.copy()
@@ -163,6 +167,15 @@ class Runner(web.AppRunner):
             return request
 
         return Server(made.request_handler, request_factory=make_request, **made._kwargs)  # noqa: SLF001
+
+
+def _below(prefix: str, message: RawRequestMessage) -> RawRequestMessage:
+    path = message.url.raw_path
+    if not prefix or (path != prefix and not path.startswith(f"{prefix}/")):
+        return message
+    target = message.path.removeprefix(prefix)
+    target = target if target.startswith("/") else f"/{target}"
+    return message._replace(path=target, url=URL(target, encoded=True))
 
 
 def require_small_head(request: web.Request) -> None:
