@@ -24,7 +24,7 @@ T = TypeVar("T")
 COMMAND = Path(sys.executable).with_name("stillage")
 READY = re.compile(r"^Stillage is ready at (\S+)$", re.MULTILINE)
 # Only how long a broken server is waited for: nothing takes this long.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 POLL_S = 0.01
 MIB = 1 << 20
 

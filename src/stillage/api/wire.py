@@ -47,6 +47,9 @@ LINGER_S = 2.0
 # A refused request whose whole body is this small is read to its end, and the connection stays usable.
 SMALL_BODY = 64 * 1024
 
+# What an upload that is cut off by a stop gets to clean up after itself before it is cancelled.
+CLEAN_UP_S = 1.0
+
 EXPECTATION = web.RequestKey("expectation", str)
 
 # What reading a body raises when there is no more of it to come.
@@ -138,6 +141,8 @@ class Runner(web.AppRunner):
             access_log=None,  # ours is structured, see api.middleware
             auto_decompress=False,  # an image is stored as it came
             handle_signals=False,
+            # `stop` has waited already; aiohttp would wait for a minute more, twice.
+            shutdown_timeout=CLEAN_UP_S,
             # Counts from the connection, or the last answer, to the end of the next request's head.
             keepalive_timeout=header_timeout_s,
             lingering_time=LINGER_S,
