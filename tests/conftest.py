@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from fakes import Clock, CountingHasher, cheap_passwords
@@ -16,6 +17,10 @@ from stillage.identity.passwords import Passwords
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.guard import FailureLimit
+
+# A busy machine is no failure: nothing here depends on the clock.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 ENGINES = ["sqlite", "postgresql"]
 
