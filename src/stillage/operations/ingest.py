@@ -90,8 +90,6 @@ class Ingest:
             raise ImageTooLarge(limit, announced.size)
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "upload_image", seen, image_id)
-        if announced.size == 0:
-            self._require_bytes(image)
         claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
@@ -147,7 +145,12 @@ class Ingest:
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-            checked = _checked(body, still_ours, or_empty=lambda: self._require_bytes(image))
+
+            def or_empty() -> None:
+                if not announced.size:  # otherwise it is the size that is wrong
+                    self._require_bytes(image)
+
+            checked = _checked(body, still_ours, or_empty=or_empty)
             received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             await writer.commit()
             return received
