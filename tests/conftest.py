@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from fakes import Clock, CountingHasher, cheap_passwords
 from postgres import TEMPLATE, PostgresServer, postgres_server
 from stillage.db import schema
 from stillage.db.session import Database, make_engine
+from stillage.identity.passwords import Passwords
+from stillage.operations.identity.accounts import Accounts
+from stillage.operations.identity.embedded import EmbeddedIdentity
+from stillage.operations.identity.guard import FailureLimit
 
 ENGINES = ["sqlite", "postgresql"]
 
@@ -64,3 +69,30 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hasher() -> CountingHasher:
+    return CountingHasher()
+
+
+@pytest.fixture
+def passwords(hasher: CountingHasher) -> Iterator[Passwords]:
+    passwords = cheap_passwords(hasher)
+    yield passwords
+    passwords.close()
+
+
+@pytest.fixture
+def accounts(database: Database, passwords: Passwords, clock: Clock) -> Accounts:
+    return Accounts(database, passwords, clock=clock)
+
+
+@pytest.fixture
+def identity(database: Database, passwords: Passwords, clock: Clock) -> EmbeddedIdentity:
+    return EmbeddedIdentity(database, passwords, clock=clock, limit=FailureLimit(count=3, window_s=60))

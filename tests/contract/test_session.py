@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from stillage.db.images import add as add_image
 from stillage.db.session import Database
@@ -138,3 +138,8 @@ async def test_a_database_that_does_not_answer_is_unavailable(scheme: str, tmp_p
             await database.write(names)
     finally:
         database.close()
+
+
+async def test_a_defect_in_a_statement_is_not_taken_for_a_silent_database(database: Database) -> None:
+    with pytest.raises(DBAPIError, match="no_such_table"):
+        await database.read(lambda connection: connection.execute(text("SELECT * FROM no_such_table")))

@@ -94,17 +94,15 @@ def _facts(error: errors.StillageError) -> Mapping[str, Any]:
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-def as_image_api(problem: Problem, request_id: str) -> dict[str, Any]:
-    """Source: docs/design.md, "Errors". openstacksdk and glanceclient both print ``message``."""
+def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
+    """The body of the image API and of the identity API.
+
+    The object stands inside ``error`` because glanceclient asks every value of the outermost object for its ``message``
+    and fails on one that is a plain text or number; openstacksdk prints either form.
+    """
     title = HTTPStatus(problem.status).phrase
     head = {"code": problem.status, "title": title, "message": problem.message}
-    return {**head, **problem.extra, "request_id": request_id}
-
-
-def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
-    """Source: Identity API v3, "Errors"."""
-    title = HTTPStatus(problem.status).phrase
-    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
+    return {"error": {**head, **problem.extra, "request_id": request_id}}
 
 
 # Source: IMS API Reference, "Error Codes". IMS has a code for each condition and few statuses.

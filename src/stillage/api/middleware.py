@@ -7,7 +7,7 @@ from uuid import uuid4
 import structlog
 from aiohttp import web
 
-from stillage.api.errors import Shape, as_keystone, problem_of
+from stillage.api.errors import Shape, as_error, problem_of
 from stillage.api.services import CALLER, REQUEST_ID, public_url, services
 from stillage.api.wire import answer
 from stillage.errors import StillageError, Unauthenticated
@@ -93,7 +93,7 @@ def _error_response(request: web.Request, error: Exception) -> web.Response:
     shape: Shape
     problem = problem_of(error, identity_url=f"{public_url(request)}/identity/v3")
     if request.path.startswith(IDENTITY_PATHS):
-        shape = as_keystone
+        shape = as_error
     else:
         profile = services(request).profile
         problem, shape = profile.problem(problem), profile.shape

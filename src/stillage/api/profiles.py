@@ -39,7 +39,7 @@ PROFILES: Mapping[str, Profile] = {
         max_image_bytes=1 << 40,
         may_be_empty=frozenset({"raw"}),  # how Nova activates images of volumes
         problem=lambda problem: problem,
-        shape=errors.as_image_api,
+        shape=errors.as_error,
         checks_store=True,
     ),
     "ims": Profile(

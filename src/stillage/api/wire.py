@@ -79,7 +79,9 @@ class Connection(RequestHandler):
             text = "internal error; the server's log says more"
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
-        response = web.json_response({"code": status, "title": _title(status), "message": text}, status=status)
+        response = web.json_response(
+            {"error": {"code": status, "title": _title(status), "message": text}}, status=status
+        )
         response.force_close()
         return response
 

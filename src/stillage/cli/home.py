@@ -81,9 +81,18 @@ class Home:
             for cloud, user in CLOUDS.items()
         }
         others = {name: cloud for name, cloud in known.get("clouds", {}).items() if name not in CLOUDS}
+        self._write_clouds({**known, "clouds": {**clouds, **others}})
+
+    def change_password(self, user: str, password: str) -> None:
+        """Put the new password of *user* into clouds.yaml, if he is there."""
+        known = self._read_clouds()
+        for cloud in (name for name, of in CLOUDS.items() if of == user and _password(known, name)):
+            known["clouds"][cloud]["auth"]["password"] = password
+            self._write_clouds(known)
+
+    def _write_clouds(self, document: dict[str, Any]) -> None:
         text = "# Made by 'stillage serve'. Use it with OS_CLIENT_CONFIG_FILE.\n"
-        text += yaml.safe_dump({**known, "clouds": {**clouds, **others}}, sort_keys=False)
-        self._write("clouds.yaml", text.encode())
+        self._write("clouds.yaml", (text + yaml.safe_dump(document, sort_keys=False)).encode())
 
     def _read_clouds(self) -> dict[str, Any]:
         try:

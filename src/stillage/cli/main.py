@@ -1,13 +1,15 @@
 """``stillage``: serve, and administer what it serves."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stillage import config
+from stillage.cli import projects, users
 from stillage.cli import serve as serving
+from stillage.cli.options import Config, Data
+from stillage.cli.token import token
 from stillage.db import schema
 from stillage.db.session import make_engine
 from stillage.errors import StillageError
@@ -15,9 +17,9 @@ from stillage.errors import StillageError
 app = typer.Typer(help="An image service for virtual-machine disks.", no_args_is_help=True, add_completion=False)
 db = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db, name="db")
-
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder.", show_default=False)]
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings.")]
+app.add_typer(users.app, name="user")
+app.add_typer(projects.app, name="project")
+app.command()(token)
 
 
 @app.command()

@@ -5,20 +5,28 @@ database itself, so that no transaction is ever open while data moves.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from stillage.errors import Unavailable
 
+log = structlog.get_logger()
+
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
+SQLITE_PASSING = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_READONLY,
+})  # fmt: skip
 WRITERS = {"sqlite": 1, "postgresql": 4}  # SQLite has one writer at a time; queueing here beats busy-waiting there
 
 
@@ -97,6 +105,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _translated(error: DBAPIError) -> Exception:
     """A database that does not answer is a passing condition; anything else is a defect and stays what it is."""
-    if isinstance(error, OperationalError) or error.connection_invalidated:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    # sqlite3 calls a missing table an OperationalError as well; psycopg keeps the class for the connection.
+    passing = isinstance(error, OperationalError) if code is None else (code & 0xFF) in SQLITE_PASSING
+    if passing or error.connection_invalidated:
+        log.warning("the database does not answer", why=str(error.orig))
         return Unavailable(f"the database does not answer: {type(error.orig).__name__}")
     return error

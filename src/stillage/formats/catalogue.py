@@ -1,9 +1,9 @@
 """Every format that is looked for. A new format is a module beside this one and a line here."""
 
-from stillage.formats import raw, safety, stream
+from stillage.formats import iso, qcow, qcow2, qed, raw, safety, strangers, stream, vdi, vhd, vhdx, vmdk, zvhd, zvhd2
 from stillage.formats.base import Format, Rule
 
-FORMATS: tuple[Format, ...] = (raw,)
+FORMATS: tuple[Format, ...] = (raw, iso, qcow, qcow2, qed, vmdk, vhd, vhdx, vdi, zvhd, zvhd2, strangers)
 
 
 def rules() -> list[Rule]:

@@ -3,10 +3,11 @@
 What the image was declared to be never decides what is looked for: every inspector saw every byte.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stillage.errors import ContentRejected
+from stillage.formats import luks, strangers
 from stillage.formats.base import Facts, Hazard, Rule
 from stillage.formats.stream import Findings
 
@@ -30,6 +31,40 @@ SATISFIED_BY: Mapping[str, frozenset[str]] = {
     "ploop": frozenset({"raw"}),
 }
 
+STRANGE = frozenset(rule.id for rule in strangers.RULES)
+# What speaks only where no format claims the file: in a fixed VHD these are the guest's bytes.
+BARE = STRANGE | {luks.ENCRYPTED.id}
+# Strangers that a declaration asks for: Amazon's kernels and ramdisks are ELF, gzip, cpio … and no disks at all.
+WELCOME: Mapping[str, frozenset[str]] = {
+    "ami": STRANGE,
+    "ari": STRANGE,
+    "aki": STRANGE,
+    "ploop": frozenset({"stranger.parallels"}),
+}
+# A disk may begin with a page of text, or be one: a label, a script for the guest, a test.
+POSSIBLY_RAW = frozenset({strangers.TEXT.id})
+
+# Formats whose first sector belongs to the guest: what may stand there without being a second disk.
+FIRST_SECTOR: Mapping[tuple[str, str], frozenset[str]] = {
+    ("vhd", "fixed"): frozenset({"mbr", "gpt", "luks"}),
+    ("iso", ""): frozenset({"mbr", "gpt"}),
+    ("iso", "udf"): frozenset({"mbr", "gpt"}),
+}
+
+# What a hazard reaches for, as the second part of its rule's id: these are named before any other reason.
+REACHES_OUT = frozenset(
+    {
+        "backing-file",
+        "data-file",
+        "delta",
+        "differencing",
+        "extent-path",
+        "external-extent",
+        "external-file",
+        "parent",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -39,11 +74,13 @@ class Policy:
         require_format_match: Refuse bytes of another format than the declared one.
         max_virtual_size: Largest disk inside an image, in bytes.
         allowed: Ids of rules that do not refuse an image here.
+        text_as_raw: Accept as raw what is plain text from its first byte.
     """
 
     require_format_match: bool = True
     max_virtual_size: int = 64 << 40
     allowed: frozenset[str] = frozenset()
+    text_as_raw: bool = True
 
 
 def refusal(findings: Findings, declared: str | None, policy: Policy) -> ContentRejected | None:
@@ -57,14 +94,13 @@ def refusal(findings: Findings, declared: str | None, policy: Policy) -> Content
         policy: The deployment's.
     """
     matched = [facts for facts in findings.matched if facts.format != "raw"]
-    found = matched[0].format if matched else ("raw" if findings.complete else None)
     for broken in _hazards(findings, matched, declared, policy):
         if broken.rule.id not in policy.allowed:
             return ContentRejected(
                 broken.message,
                 rule=broken.rule.id,
                 offset=broken.offset,
-                found=found,
+                found=_found(findings, matched, broken),
                 declared=declared,
                 mend=broken.rule.mend,
             )
@@ -77,35 +113,87 @@ def format_found(findings: Findings) -> Facts:
     return others[0] if others else next(facts for facts in findings.matched if facts.format == "raw")
 
 
+def _found(findings: Findings, matched: list[Facts], broken: Hazard) -> str | None:
+    if matched:
+        return matched[0].format
+    if broken.rule.id in STRANGE:
+        return broken.rule.id.partition(".")[2]
+    return "raw" if findings.complete else None
+
+
 def _hazards(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> list[Hazard]:
-    hazards = list(findings.hazards)
+    """Everything that speaks against the image, the most telling first.
+
+    What reaches out of the image comes before two formats in one file, which explains much of what is broken in
+    either. That the declaration is wrong comes last: it can be corrected, and the rest would remain.
+    """
+    reported = [hazard for hazard in findings.hazards if hazard.rule.id not in BARE]
+    return [
+        *(hazard for hazard in reported if _reaches_out(hazard.rule)),
+        *_ambiguous(findings, matched),
+        *(hazard for hazard in reported if not _reaches_out(hazard.rule)),
+        *_absurd_sizes(matched, policy),
+        *_empty(findings, declared),
+        *_bare(findings, matched, declared, policy),
+        *_mismatch(findings, matched, declared, policy),
+    ]
+
+
+def _reaches_out(rule: Rule) -> bool:
+    return rule.id.partition(".")[2] in REACHES_OUT
+
+
+def _ambiguous(findings: Findings, matched: list[Facts]) -> Iterator[Hazard]:
     if len(matched) > 1:
         names = " and ".join(facts.format for facts in matched)
-        hazards.append(Hazard(AMBIGUOUS, None, f"the file is {names} at once; convert it to one of them"))
-    hazards += [
-        Hazard(
-            ABSURD_SIZE,
-            None,
-            f"the {facts.format} disk inside claims {facts.virtual_size} bytes; {policy.max_virtual_size} are allowed",
-        )
-        for facts in matched
-        if facts.virtual_size is not None and facts.virtual_size > policy.max_virtual_size
-    ]
+        yield Hazard(AMBIGUOUS, None, f"the file is {names} at once; convert it to one of them")
+        return
+    # A header and a partition table in the same first sector: raw to one program, something else to the other.
+    first = next((facts.subformat for facts in findings.matched if facts.format == "raw"), "")
+    for facts in matched:
+        if first and first not in FIRST_SECTOR.get((facts.format, facts.subformat), frozenset()):
+            message = f"the file is {facts.format} and a raw disk ({first}) at once; convert it to one of them"
+            yield Hazard(AMBIGUOUS, 0, message)
+
+
+def _absurd_sizes(matched: list[Facts], policy: Policy) -> Iterator[Hazard]:
+    limit = policy.max_virtual_size
+    for facts in matched:
+        if facts.virtual_size is not None and facts.virtual_size > limit:
+            message = f"the {facts.format} disk inside claims {facts.virtual_size} bytes; {limit} are allowed"
+            yield Hazard(ABSURD_SIZE, None, message)
+
+
+def _empty(findings: Findings, declared: str | None) -> Iterator[Hazard]:
     if findings.complete and not findings.seen and declared not in (None, *SATISFIED_BY):
-        hazards.append(Hazard(EMPTY, None, f"the body is empty; a {declared} image has at least a header"))
-    if declared is not None and policy.require_format_match:
-        hazards += _mismatch(findings, matched, declared)
-    return hazards
+        yield Hazard(EMPTY, None, f"the body is empty; a {declared} image has at least a header")
 
 
-def _mismatch(findings: Findings, matched: list[Facts], declared: str) -> list[Hazard]:
-    satisfying = SATISFIED_BY.get(declared, frozenset({declared}))
+def _bare(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> Iterator[Hazard]:
+    """What the bytes are when no format claims them, and none that would be accepted can still do so."""
+    accepted = _satisfying(declared) if declared is not None else findings.undecided - {strangers.FORMAT}
+    if matched or accepted & findings.undecided:
+        return
+    welcome = WELCOME.get(declared or "", frozenset())
+    if policy.text_as_raw and (declared is None or "raw" in accepted):
+        welcome |= POSSIBLY_RAW
+    yield from (hazard for hazard in findings.hazards if hazard.rule.id in BARE - welcome)
+
+
+def _mismatch(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> Iterator[Hazard]:
+    if declared is None or not policy.require_format_match:
+        return
+    satisfying = _satisfying(declared)
     for facts in matched:
         if facts.format not in satisfying:
             message = (
                 f"the image is declared {declared}, the bytes are {facts.format}; set disk_format to {facts.format}"
             )
-            return [Hazard(MISMATCH, 0, message)]
-    if matched or satisfying & {"raw"} or not findings.seen or satisfying & findings.undecided:
-        return []
-    return [Hazard(MISMATCH, 0, f"the image is declared {declared} and the bytes are not {declared}")]
+            yield Hazard(MISMATCH, 0, message)
+            return
+    if not (matched or "raw" in satisfying or not findings.seen or satisfying & findings.undecided):
+        yield Hazard(MISMATCH, 0, f"the image is declared {declared} and the bytes are not {declared}")
+
+
+def _satisfying(declared: str) -> frozenset[str]:
+    return SATISFIED_BY.get(declared, frozenset({declared}))

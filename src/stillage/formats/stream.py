@@ -26,6 +26,8 @@ from stillage.formats.base import (
 
 SECOND_LOOK_BYTES = 64 << 20
 SECOND_LOOK_READS = 200_000
+MOST_HAZARDS = 64
+"""Of one inspector: the first are the telling ones, and a hostile table must not fill the memory with sentences."""
 
 TOO_SCATTERED = Rule(
     "structure.too-scattered",
@@ -125,8 +127,11 @@ class _Runner:
     def feed(self, block: bytes, start: int) -> None:
         end = start + len(block)
         while isinstance(want := self.want, Region) and not self._behind:
+            if not want.length:
+                self._resume(b"")
+                continue
             at = want.offset + len(self._held)
-            if at >= end and want.length:
+            if at >= end:
                 return
             if at < start:
                 self._behind = True
@@ -143,7 +148,7 @@ class _Runner:
         while (want := self.want) is not None:
             if isinstance(want, Tail):
                 self._resume(tail[max(0, len(tail) - want.length) :])
-            elif self._held or want.offset >= size:
+            elif self._held or not want.length or want.offset >= size:
                 self._resume(self._take(b""))  # reaches beyond the end: what there is of it
             elif read_at is None:
                 self.unread = True
@@ -174,7 +179,7 @@ class _Runner:
                 self._news = True
                 if isinstance(found, Facts):
                     self.facts = found
-                else:
+                elif len(self.hazards) < MOST_HAZARDS:
                     self.hazards.append(found)
                 found = self._inspection.send(b"")
         except StopIteration:

@@ -98,7 +98,7 @@ def _method_name(identity: Mapping[str, Any]) -> str:
         raise InvalidInput("auth.identity.methods: several methods in one login are not supported; send one")
     name = str(methods[0])
     if name not in METHODS:
-        raise InvalidInput(f"auth.identity.methods: {name!r} is not supported; {', '.join(METHODS)} are")
+        raise InvalidInput(f"auth.identity.methods: {name[:80]!r} is not supported; {', '.join(METHODS)} are")
     return name
 
 

@@ -1,0 +1,36 @@
+"""Writes docs/rules.md, the page of every rule that an image can break, from the rules themselves."""
+
+from pathlib import Path
+
+from stillage.formats.base import Rule
+from stillage.formats.catalogue import rules
+
+PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
+HEAD = """\
+# Why an image is refused
+
+Every image is inspected while it is uploaded, by the inspectors of all formats, whatever it is declared to be. The
+first rule that it breaks ends the upload. The answer, the image (`os_stillage_reason`) and the log name the rule, the
+byte offset where it shows, and the command below, where there is one that makes an acceptable image: `IN` is the file
+at hand, `OUT` the new one, `FORMAT` its format. Of several rules that are broken the most telling one is named.
+
+This page is written by `scripts/rules_page.py`.
+
+| rule | what it means | what mends it |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    return HEAD + "".join(map(_row, rules()))
+
+
+def _row(rule: Rule) -> str:
+    mend = f"`{rule.mend}`" if rule.mend else ""
+    cells = (cell.replace("|", "\\|") for cell in (f"`{rule.id}`", rule.meaning, mend))
+    return f"| {' | '.join(cells)} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,36 @@
+"""``stillage token``: a token for a curl line."""
+
+from typing import Annotated
+
+import typer
+
+from stillage import config
+from stillage.cli import accounts as deployment
+from stillage.cli.options import Config, Data
+from stillage.errors import InvalidInput, Unauthenticated
+from stillage.operations.identity.accounts import Accounts
+from stillage.operations.identity.embedded import EmbeddedIdentity
+
+
+def token(
+    user: Annotated[str, typer.Option(metavar="USER", help="Whose token.")] = "demo",
+    project: Annotated[
+        str | None, typer.Option(metavar="PROJECT", help="For which project. Default: the user's own.")
+    ] = None,
+    data: Data = None,
+    config_file: Config = None,
+) -> None:
+    """Print a token for X-Auth-Token."""
+
+    async def issue(accounts: Accounts, identity: EmbeddedIdentity) -> str:
+        known = await accounts.get_user(user)
+        project_id = await accounts.scope_of(known, project)
+        try:
+            return (await identity.login.without_password(known, project_id)).text
+        except Unauthenticated as error:
+            raise InvalidInput(
+                f"user {user!r} cannot have this token: user or project is disabled, or the user has no role there; "
+                "'stillage user list' and 'stillage project list' show it"
+            ) from error
+
+    typer.echo(deployment.run_with_identity(issue, config.load(config_file, data=data)))

@@ -1,0 +1,355 @@
+"""Which clusters of an image file are taken, and by what, in bounded memory.
+
+QCOW, QCOW2 and QED divide the file into clusters. A cluster belongs to a table or to the guest; one that belongs to
+both lets the guest rewrite the map of its own disk, and one that is mapped twice makes a small file a large disk.
+
+Tables are few and scattered: they are kept one by one, sorted. Guest data is plenty and lies mostly in order: it is
+kept as a bitmap in pages, and a page whose clusters are all taken costs nothing. Data scattered over more pages than
+`MAX_PAGES` is still compared with every table, and no longer with other data; a table that is announced after that is
+refused, because nobody can tell any more what it overlaps.
+"""
+
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stillage.formats.base import Inspection, MalformedImage, Rule, Stream, Tail
+
+PAGE_BITS = 16
+PAGE = 1 << PAGE_BITS  # clusters
+MAX_PAGES = 192  # of 8 KiB
+MAX_PACKED_PAGES = 64
+MAX_TABLE_BYTES = 7 << 19
+TABLE_PAGE_BYTES = 176  # what the dictionary, the key and an array take together
+FULL = bytearray(b"\xff" * (PAGE // 8))
+
+EVERYWHERE = 1 << 64
+UNREAD, SHAREABLE = 1, 2  # what is remembered of a table, beside its place
+FLAG_BITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutRules:
+    """The rules that a layout can break, one set for each format."""
+
+    misaligned: Rule
+    out_of_bounds: Rule
+    overlap: Rule
+    too_fine: Rule
+
+    @classmethod
+    def of(cls, format_name: str, mend: str) -> "LayoutRules":
+        name = format_name.upper()
+        return cls(
+            Rule(
+                f"{format_name}.misaligned",
+                f"A {name} table or cluster does not start at a cluster boundary, so programs disagree on where it is.",
+            ),
+            Rule(
+                f"{format_name}.out-of-bounds",
+                f"A {name} table refers to bytes beyond the end of the file: the file is cut short or the table lies.",
+            ),
+            Rule(
+                f"{format_name}.overlap",
+                f"Two {name} structures use the same bytes, so that the guest could rewrite the map of its own disk.",
+                f"qemu-img check -r all IN && {mend}",
+            ),
+            Rule(
+                f"{format_name}.too-fine",
+                f"The {name} image has so many scattered tables that they cannot be checked while it streams.",
+                mend,
+            ),
+        )
+
+    @property
+    def all(self) -> tuple[Rule, ...]:
+        return (self.misaligned, self.out_of_bounds, self.overlap, self.too_fine)
+
+
+class Bitmap:
+    """A set of clusters; see the module for what happens when it grows.
+
+    Attributes:
+        lost: True once something could not be remembered.
+    """
+
+    def __init__(self, max_pages: int, *, keep_full: bool = False) -> None:
+        self.lost = False
+        self._max_pages = max_pages
+        self._keep_full = keep_full
+        self._pages: dict[int, bytearray] = {}
+        self._missing: dict[int, int] = {}  # clusters until a page is full; only for pages that are not
+
+    def forgets(self, cluster: int) -> bool:
+        return self.lost and cluster >> PAGE_BITS not in self._pages
+
+    def first_taken(self, first: int, count: int, *, besides: "Bitmap | None" = None) -> int | None:
+        """Return the first of *count* clusters from *first* on that is in here, and not in *besides*; None if none."""
+        end = first + count
+        while first < end:
+            number, low = first >> PAGE_BITS, first & (PAGE - 1)
+            here = min(end - first, PAGE - low)
+            found = self._bits(number, low, here)
+            if found and besides is not None:
+                found &= ~besides._bits(number, low, here)  # noqa: SLF001 - the same class
+            if found:
+                return first + (found & -found).bit_length() - 1
+            first += here
+        return None
+
+    def take(self, first: int, count: int) -> None:
+        end = first + count
+        while first < end:
+            number, low = first >> PAGE_BITS, first & (PAGE - 1)
+            here = min(end - first, PAGE - low)
+            self._take_in_page(number, low, here)
+            first += here
+
+    def _take_in_page(self, number: int, low: int, count: int) -> None:
+        page = self._pages.get(number)
+        if page is FULL:
+            return
+        if page is None:
+            if len(self._missing) >= self._max_pages:
+                self.lost = True
+                return
+            page = self._pages[number] = bytearray(PAGE // 8)
+            self._missing[number] = PAGE
+        start, end = low >> 3, (low + count + 7) >> 3
+        before = int.from_bytes(page[start:end], "little")
+        after = before | ((1 << count) - 1) << (low & 7)
+        page[start:end] = after.to_bytes(end - start, "little")
+        self._missing[number] -= (before ^ after).bit_count()
+        if not self._missing[number] and not self._keep_full:
+            self._pages[number] = FULL
+            del self._missing[number]
+
+    def _bits(self, number: int, low: int, count: int) -> int:
+        page = self._pages.get(number)
+        if page is None:
+            return 0
+        if page is FULL:
+            return (1 << count) - 1
+        covering = int.from_bytes(page[low >> 3 : (low + count + 7) >> 3], "little")
+        return covering >> (low & 7) & ((1 << count) - 1)
+
+
+class TableSet:
+    """The clusters at which tables start, sorted, four bytes each."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, array[int]] = {}
+        self._numbers: list[int] = []
+        self._count = 0
+
+    @property
+    def size(self) -> int:
+        """About how many bytes this takes."""
+        return self._count * 4 + len(self._pages) * TABLE_PAGE_BYTES
+
+    def add(self, cluster: int, flags: int) -> None:
+        number = cluster >> PAGE_BITS
+        page = self._pages.get(number)
+        if page is None:
+            page = self._pages[number] = array("I")
+            insort(self._numbers, number)
+        insort(page, (cluster & (PAGE - 1)) << FLAG_BITS | flags)
+        self._count += 1
+
+    def find(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return the lowest table that starts in *first* … *last* and its flags, None if there is none."""
+        at = bisect_left(self._numbers, first >> PAGE_BITS)
+        while at < len(self._numbers) and (number := self._numbers[at]) <= last >> PAGE_BITS:
+            page = self._pages[number]
+            base = number << PAGE_BITS
+            index = bisect_left(page, max(first - base, 0) << FLAG_BITS)
+            if index < len(page):
+                cluster = base + (page[index] >> FLAG_BITS)
+                return (cluster, page[index] & (UNREAD | SHAREABLE)) if cluster <= last else None
+            at += 1
+        return None
+
+    def mark_read(self, cluster: int) -> None:
+        page = self._pages[cluster >> PAGE_BITS]
+        index = bisect_left(page, (cluster & (PAGE - 1)) << FLAG_BITS)
+        page[index] &= ~UNREAD
+
+
+class Layout:
+    """What is taken of one file. Every claim is checked against the file's end and against all claims before it.
+
+    Args:
+        stream: Its size is the end of the file, once known.
+        cluster_size: Bytes, a power of two.
+        rules: What to report.
+        table_clusters: Clusters that one table of `claim_table` takes.
+        last_cluster: Bytes of a data cluster that must be there: a writer need not fill the disk's last one.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        cluster_size: int,
+        rules: LayoutRules,
+        *,
+        table_clusters: int = 1,
+        last_cluster: int | None = None,
+    ) -> None:
+        self.cluster_size = cluster_size
+        self.rules = rules
+        self.shared_data = False
+        self._stream = stream
+        self._table_clusters = table_clusters
+        self._last_cluster = cluster_size if last_cluster is None else last_cluster
+        self._ranges: list[tuple[int, int, str]] = []
+        self._tables = TableSet()
+        self._data = Bitmap(MAX_PAGES)
+        self._packed = Bitmap(MAX_PACKED_PAGES, keep_full=True)
+        self._furthest: tuple[int, int, str] = (0, 0, "")
+
+    def share_data(self) -> None:
+        """From now on several tables may map the same data, and several maps the same tables: snapshots do."""
+        self.shared_data = True
+
+    def require(self, at: int, end: int, what: str) -> None:
+        """Report *what*, which the field at *at* places, if it ends behind the end of the file."""
+        size = self._stream.size
+        if size is not None and end > size:
+            raise MalformedImage(
+                self.rules.out_of_bounds, at, f"{what} needs {end} bytes of file; the file has {size}, is it cut short?"
+            )
+        if end > self._furthest[0]:
+            self._furthest = (end, at, what)
+
+    def finish(self) -> Inspection:
+        """Wait for the end of the stream and compare it with every claim."""
+        yield Tail(0)
+        end, at, what = self._furthest
+        self.require(at, end, what)
+
+    def claim_range(self, at: int, offset: int, length: int, name: str, *, aligned: bool = True) -> None:
+        """Claim the clusters of one of the few named structures. The field at *at* places it."""
+        if aligned:
+            self._check_aligned(at, offset, name)
+        self.require(at, offset + length, name)
+        first = offset // self.cluster_size
+        end = -(-(offset + length) // self.cluster_size)
+        self.claim_clusters(at, first, end - first, name)
+
+    def claim_clusters(self, at: int, first: int, count: int, name: str) -> None:
+        if count <= 0:
+            return
+        self._refuse_overlap(at, first, count, name)
+        insort(self._ranges, (first, first + count, name))
+        self._data.take(first, count)
+
+    def claim_table(self, at: int, offset: int, name: str, *, unread: bool) -> None:
+        """Claim the place of one of the many tables; with *unread*, `next_unread` will return it."""
+        self._check_aligned(at, offset, name)
+        self.require(at, offset + self._table_clusters * self.cluster_size, name)
+        cluster = offset // self.cluster_size
+        known = self._tables.find(cluster, cluster)
+        if self.shared_data and unread and known is not None and known[1] & SHAREABLE:
+            return
+        self._refuse_overlap(at, cluster, self._table_clusters, name)
+        if self._data.forgets(cluster) or self._tables.size > MAX_TABLE_BYTES:
+            raise MalformedImage(
+                self.rules.too_fine,
+                at,
+                f"{name} at byte {offset} is one table too many for a check in passing; larger clusters need fewer",
+            )
+        self._tables.add(cluster, UNREAD | SHAREABLE if unread else 0)
+
+    def next_unread(self, offset: int, limit: int | None) -> int | None:
+        """Return where the first table from *offset* on starts that was not read yet; None if none before *limit*."""
+        cluster = -(-offset // self.cluster_size)
+        last = EVERYWHERE if limit is None else (limit - 1) // self.cluster_size
+        while (found := self._tables.find(cluster, last)) is not None:
+            cluster, flags = found
+            # All that lies before the reader is in the bitmap as well, so that its pages can become full.
+            self._data.take(cluster, self._table_clusters)
+            if flags & UNREAD:
+                return cluster * self.cluster_size
+            cluster += 1
+        return None
+
+    def mark_read(self, offset: int) -> None:
+        self._tables.mark_read(offset // self.cluster_size)
+
+    def claim_data(self, at: int, offsets: Sequence[int], entry_size: int = 8) -> None:
+        """Claim the data clusters at *offsets*, in the order of the table's entries, the first of which is at *at*.
+
+        Zero stands for an entry that maps nothing. The offsets are aligned.
+        """
+        highest = max(offsets, default=0)
+        if not highest:
+            return
+        size = self.cluster_size
+        self.require(
+            at + offsets.index(highest) * entry_size, highest + self._last_cluster, f"guest data at byte {highest}"
+        )
+        start = end = 0
+        for offset in offsets:
+            if not offset:
+                continue
+            if offset == end:
+                end += size
+                continue
+            if end:
+                self._claim_run(at, offsets, entry_size, start, end)
+            start, end = offset, offset + size
+        self._claim_run(at, offsets, entry_size, start, end)
+
+    def _claim_run(self, at: int, offsets: Sequence[int], entry_size: int, start: int, end: int) -> None:
+        first, count = start // self.cluster_size, (end - start) // self.cluster_size
+        found = self._find_taken(first, count)
+        if found is None:
+            self._data.take(first, count)
+            return
+        cluster, owner = found
+        offset = cluster * self.cluster_size
+        index = offsets.index(offset) if offset in offsets else 0
+        raise self._overlap(at + index * entry_size, "guest data", offset, owner)
+
+    def claim_packed(self, at: int, start: int, end: int) -> None:
+        """Claim bytes of compressed data: they share clusters with other compressed data, and with nothing else."""
+        first = start // self.cluster_size
+        count = (end - 1) // self.cluster_size - first + 1
+        found = self._find_table(first, count)
+        if found is None and not self._packed.lost and not self.shared_data:
+            cluster = self._data.first_taken(first, count, besides=self._packed)
+            found = None if cluster is None else (cluster, "other guest data")
+        if found is not None:
+            raise self._overlap(at, "compressed guest data", found[0] * self.cluster_size, found[1])
+        self._data.take(first, count)
+        self._packed.take(first, count)
+
+    def _check_aligned(self, at: int, offset: int, name: str) -> None:
+        if offset % self.cluster_size:
+            message = f"{name} starts at byte {offset}, which is not a multiple of the cluster size {self.cluster_size}"
+            raise MalformedImage(self.rules.misaligned, at, message)
+
+    def _refuse_overlap(self, at: int, first: int, count: int, name: str) -> None:
+        found = self._find_taken(first, count, with_data=True)
+        if found is not None:
+            raise self._overlap(at, name, found[0] * self.cluster_size, found[1])
+
+    def _overlap(self, at: int, name: str, offset: int, owner: str) -> MalformedImage:
+        return MalformedImage(self.rules.overlap, at, f"{name} is placed at byte {offset}, where {owner} is already")
+
+    def _find_taken(self, first: int, count: int, *, with_data: bool = False) -> tuple[int, str] | None:
+        found = self._find_table(first, count)
+        if found is not None or (self.shared_data and not with_data):
+            return found
+        cluster = self._data.first_taken(first, count)
+        return None if cluster is None else (cluster, "guest data")
+
+    def _find_table(self, first: int, count: int) -> tuple[int, str] | None:
+        end = first + count
+        index = bisect_left(self._ranges, (end,))
+        if index and self._ranges[index - 1][1] > first:
+            start, _, name = self._ranges[index - 1]
+            return max(start, first), name
+        table = self._tables.find(max(0, first - self._table_clusters + 1), end - 1)
+        return None if table is None else (max(table[0], first), "another table")

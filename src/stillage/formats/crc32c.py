@@ -1,0 +1,61 @@
+"""CRC-32C (Castagnoli), for the structures of VHDX, which are short or mostly zeros.
+
+Source: RFC 3720, appendix B.4, has the polynomial and test vectors. The standard library has no CRC-32C; a byte at a
+time is fast enough for a few KiB, and zeros at the end, however many, are one matrix product for each bit of their
+number.
+"""
+
+POLYNOMIAL = 0x82F63B78  # reflected
+_ONES = 0xFFFFFFFF
+
+_Matrix = list[int]  # column i is what bit i becomes
+
+
+def crc32c(data: bytes) -> int:
+    """Return the CRC-32C of *data*."""
+    significant = data.rstrip(b"\0")
+    crc, table = _ONES, _TABLE
+    for byte in significant:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
+    return _after_zeros(crc, len(data) - len(significant)) ^ _ONES
+
+
+def _after_zeros(crc: int, count: int) -> int:
+    for matrix in _ZEROS:
+        if not count:
+            break
+        if count & 1:
+            crc = _times(matrix, crc)
+        count >>= 1
+    return crc
+
+
+def _times(matrix: _Matrix, vector: int) -> int:
+    product = 0
+    for column in matrix:
+        if not vector:
+            break
+        if vector & 1:
+            product ^= column
+        vector >>= 1
+    return product
+
+
+def _one_byte(value: int) -> int:
+    for _ in range(8):
+        value = value >> 1 ^ (POLYNOMIAL if value & 1 else 0)
+    return value
+
+
+def _powers_of_a_zero_byte(count: int) -> list[_Matrix]:
+    """Matrix k is the effect of 2**k zero bytes."""
+    matrix = [_one_byte(1 << bit) for bit in range(32)]
+    powers = [matrix]
+    while len(powers) < count:
+        matrix = [_times(matrix, column) for column in matrix]
+        powers.append(matrix)
+    return powers
+
+
+_TABLE = [_one_byte(value) for value in range(256)]
+_ZEROS = _powers_of_a_zero_byte(32)

@@ -1,0 +1,62 @@
+"""ZVHD: zlib-compressed blocks, written and read from the front to the back.
+
+One zlib stream runs through the payloads of all records, so one inflater verifies the whole file; the last page repeats
+the header. The format has no backing files, no snapshots, no encryption. See `formats.zvhd_pages` for its structures.
+"""
+
+from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
+from stillage.formats.inflater import Inflater
+from stillage.formats.zvhd_pages import (
+    BLOCK,
+    HEADER,
+    PAGE,
+    Records,
+    check_header,
+    first_difference,
+    has_checksum,
+    read_header,
+    rules_of,
+)
+
+FORMAT = "zvhd"
+COOKIE = b"stream\0\0"
+RESERVED = 87
+
+SHARED = rules_of(FORMAT)
+TRAILER = Rule("zvhd.trailer", "The closing page must repeat the header; a reader would believe one or the other.")
+RULES = (*SHARED, TRAILER)
+
+
+def inspect(stream: Stream) -> Inspection:
+    page = yield Region(0, PAGE)
+    # Six letters are an English word; the two zeros make them a cookie.
+    if not page.startswith(COOKIE):
+        raise NotThisFormat
+    yield Facts(FORMAT)
+    header = read_header(page, SHARED)
+    details = {"original_size": str(header.original_size), "creator_version": header.creator}
+    yield Facts(FORMAT, virtual_size=header.current_size, details=details)
+    check_header(header, SHARED, reserved_from=RESERVED)
+
+    blocks = -(-header.current_size // BLOCK)
+    records = Records(stream, SHARED, blocks=blocks, reserved_from=0)
+    inflater = Inflater()
+    yield from records.begin()
+    while records.at_record():
+        yield from records.read(inflater)
+    if not records.head.startswith(COOKIE):
+        raise records.neither()
+    trailer = yield from records.closing_page(records.offset, records.head)
+    _check_trailer(trailer, header.stored, records.offset)
+    yield from records.end(records.offset + PAGE)
+
+
+def _check_trailer(trailer: bytes, header: bytes, offset: int) -> None:
+    if trailer[:HEADER] == header:
+        return
+    if not has_checksum(trailer):
+        raise MalformedImage(TRAILER, offset + 64, f"the checksum of the closing page at {offset} is wrong")
+    differing = first_difference(header, trailer[:HEADER])
+    raise MalformedImage(
+        TRAILER, offset + differing, f"the closing page at {offset} differs from the header in byte {differing}"
+    )

@@ -1,0 +1,35 @@
+"""Changes disk images for a test, and tells which rule an inspector then names first."""
+
+from examining import examine
+from stillage.formats.base import Facts, Format
+from stillage.formats.stream import Examination
+
+
+def patched(data: bytes, *edits: tuple[int, bytes]) -> bytes:
+    """*data* with other bytes at some places; a negative place counts from the end."""
+    changed = bytearray(data)
+    for at, new in edits:
+        start = at % len(data)
+        changed[start : start + len(new)] = new
+    return bytes(changed)
+
+
+def rules_broken(module: Format, data: bytes, *, size: int | None = None) -> list[str]:
+    return [hazard.rule.id for hazard in examine(data, formats=(module,), size=size).hazards]
+
+
+def rule(module: Format, data: bytes, *, size: int | None = None) -> str | None:
+    """The first rule that *data* breaks, None if it breaks none."""
+    return next(iter(rules_broken(module, data, size=size)), None)
+
+
+def early_rule(module: Format, data: bytes) -> str | None:
+    """The first rule that shows in the first 64 KiB, before the rest has come."""
+    examination = Examination((module,), size=len(data))
+    examination.feed(data[: 64 << 10])
+    hazards = examination.findings.hazards
+    return hazards[0].rule.id if hazards else None
+
+
+def facts(module: Format, data: bytes) -> Facts | None:
+    return next(iter(examine(data, formats=(module,)).matched), None)

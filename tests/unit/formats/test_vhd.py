@@ -1,0 +1,172 @@
+import struct
+
+import pytest
+
+from disk_edits import early_rule, facts, patched, rule
+from samples import load
+from stillage.formats import vhd
+from stillage.formats.base import Facts
+
+MIB = 1 << 20
+DYNAMIC = load("vhd-dynamic.vhd")
+FIXED = load("vhd-fixed.vhd")
+HEADER_AT, BAT_AT = 512, 1536
+SPAN = 4097  # sectors of one block: bitmap and 2 MiB
+
+
+def be32(number: int) -> bytes:
+    return struct.pack(">I", number)
+
+
+def be64(number: int) -> bytes:
+    return struct.pack(">Q", number)
+
+
+def sealed(block: bytes, checksum_at: int) -> bytes:
+    blank = patched(block, (checksum_at, bytes(4)))
+    return patched(blank, (checksum_at, be32(~sum(blank) & 0xFFFFFFFF)))
+
+
+def with_footer(*edits: tuple[int, bytes]) -> bytes:
+    """The dynamic image with changes in both copies of its footer, whose checksums are right."""
+    footer = sealed(patched(DYNAMIC[:512], *edits), 64)
+    return footer + DYNAMIC[512:-512] + footer
+
+
+def with_header(*edits: tuple[int, bytes]) -> bytes:
+    return patched(DYNAMIC, (HEADER_AT, sealed(patched(DYNAMIC[HEADER_AT : HEADER_AT + 1024], *edits), 36)))
+
+
+def with_fixed_footer(*edits: tuple[int, bytes]) -> bytes:
+    return FIXED[:-512] + sealed(patched(FIXED[-512:], *edits), 64)
+
+
+@pytest.mark.parametrize(("image", "kind"), [(DYNAMIC, "dynamic"), (FIXED, "fixed")])
+def test_an_image_is_recognised_with_its_size_and_kind(image: bytes, kind: str) -> None:
+    assert facts(vhd, image) == Facts("vhd", 4 * MIB, kind, {"creator": "qem2"})
+    assert rule(vhd, image) is None
+
+
+def test_a_footer_of_511_bytes_is_known() -> None:
+    image = FIXED[:-1]
+    found = facts(vhd, image)
+    assert found is not None
+    assert found.virtual_size == 4 * MIB
+    assert rule(vhd, image) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"conectiy", bytes(511), bytes(512), FIXED[:-512], FIXED[:-2], FIXED + b"\0"])
+def test_other_bytes_are_not_a_vhd(data: bytes) -> None:
+    assert facts(vhd, data) is None
+
+
+@pytest.mark.parametrize("length", [8, 84, 511])
+def test_a_cut_footer_copy_is_refused(length: int) -> None:
+    assert rule(vhd, DYNAMIC[:length]) == "vhd.truncated"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (with_footer((12, be32(0x20000))), "vhd.version"),
+        (with_footer((8, be32(6))), "vhd.unknown-features"),
+        (with_footer((84, b"\1")), "vhd.saved-state"),
+        (with_footer((48, be64(0))), "vhd.size"),
+        (with_footer((48, be64(1000))), "vhd.size"),
+        (with_footer((48, be64((2 << 40) + 512))), "vhd.size"),
+        (with_footer((60, be32(2))), "vhd.disk-type"),
+        (with_footer((60, be32(5))), "vhd.disk-type"),
+        (with_footer((60, be32(4))), "vhd.differencing"),
+        (with_footer((16, be64(100))), "vhd.header"),
+        (with_footer((16, be64(1536))), "vhd.header"),
+        (with_footer((16, be64(1 << 50))), "vhd.truncated"),
+        (patched(DYNAMIC, (64, b"\1\2\3\4")), "vhd.checksum"),
+        (patched(DYNAMIC, (HEADER_AT + 36, b"\1\2\3\4")), "vhd.checksum"),
+        (with_header((24, be32(0x20000))), "vhd.version"),
+        (with_header((16, be64(1024))), "vhd.table-place"),
+        (with_header((16, be64(0))), "vhd.table-place"),
+        (with_header((16, be64(1537))), "vhd.table-place"),
+        (with_header((16, be64(1 << 40))), "vhd.truncated"),
+        (with_header((28, be32(1))), "vhd.table-size"),
+        (with_header((28, be32(0xFFFFFFFF))), "vhd.table-size"),
+        (with_header((32, be32(3 * MIB))), "vhd.block-size"),
+        (with_header((32, be32(0))), "vhd.block-size"),
+        (with_header((64, "parent.vhd".encode("utf-16-be"))), "vhd.parent"),
+        (with_header((576, b"W2ku")), "vhd.parent"),
+    ],
+)
+def test_a_bad_header_is_refused_in_the_first_block(image: bytes, expected: str) -> None:
+    assert early_rule(vhd, image) == expected
+    assert rule(vhd, image) == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (with_fixed_footer((12, be32(0x20000))), "vhd.version"),
+        (with_fixed_footer((60, be32(3))), "vhd.disk-type"),
+        (with_fixed_footer((48, be64(4 * MIB - 512))), "vhd.size-mismatch"),
+        (with_fixed_footer((48, be64(4 * MIB + 512))), "vhd.size-mismatch"),
+        (patched(FIXED, (-448, b"\1\2\3\4")), "vhd.checksum"),
+        (FIXED[512:], "vhd.size-mismatch"),
+    ],
+)
+def test_a_bad_footer_of_a_fixed_disk_is_refused(image: bytes, expected: str) -> None:
+    assert rule(vhd, image) == expected
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        ([4, 4 + SPAN], None),
+        ([4 + SPAN, 4], None),
+        ([0xFFFFFFFF, 0xFFFFFFFF], None),
+        ([4, 4], "vhd.block-overlap"),
+        ([4, 4 + SPAN - 1], "vhd.block-overlap"),
+        ([4 + SPAN, 5], "vhd.block-overlap"),
+        ([3, 4 + SPAN], "vhd.block-place"),
+        ([0, 4 + SPAN], "vhd.block-place"),
+        ([4, 5 + SPAN], "vhd.block-place"),
+        ([4, 0xFFFFFFFE], "vhd.block-place"),
+    ],
+)
+def test_blocks_lie_in_the_file_and_apart(blocks: list[int], expected: str | None) -> None:
+    image = patched(DYNAMIC, (BAT_AT, struct.pack(">2I", *blocks)))
+    assert early_rule(vhd, image) == expected
+    assert rule(vhd, image) == expected
+
+
+def test_a_spare_entry_that_names_a_block_is_refused() -> None:
+    image = patched(with_header((28, be32(3))), (BAT_AT + 4, be32(0xFFFFFFFF)))
+    assert rule(vhd, image) is None
+    assert rule(vhd, patched(image, (BAT_AT + 8, be32(4 + SPAN)))) == "vhd.block-place"
+
+
+@pytest.mark.parametrize("length", [512, 1000, 1536, 1539])
+def test_a_cut_front_is_refused(length: int) -> None:
+    assert rule(vhd, DYNAMIC[:length]) == "vhd.truncated"
+    assert rule(vhd, DYNAMIC[:length], size=length) == "vhd.truncated"
+
+
+@pytest.mark.parametrize("length", [1600, 2048, MIB, len(DYNAMIC) - 512, len(DYNAMIC) - 1])
+def test_a_cut_image_has_no_footer(length: int) -> None:
+    assert rule(vhd, DYNAMIC[:length]) == "vhd.footer"
+
+
+def test_bytes_behind_the_footer_are_refused() -> None:
+    assert rule(vhd, DYNAMIC + bytes(512)) == "vhd.footer"
+
+
+def test_a_footer_behind_a_hole_in_the_data_is_refused() -> None:
+    assert rule(vhd, DYNAMIC[:MIB] + DYNAMIC[-512:]) == "vhd.block-place"
+
+
+@pytest.mark.parametrize("edit", [(48, be64(8 * MIB)), (16, be64(1024)), (60, be32(4)), (68, b"another identity")])
+def test_copies_that_describe_two_disks_are_refused(edit: tuple[int, bytes]) -> None:
+    image = DYNAMIC[:-512] + sealed(patched(DYNAMIC[-512:], edit), 64)
+    assert rule(vhd, image) == "vhd.copies-differ"
+
+
+def test_copies_may_differ_in_when_they_were_written() -> None:
+    image = DYNAMIC[:-512] + sealed(patched(DYNAMIC[-512:], (24, be32(77))), 64)
+    assert rule(vhd, image) is None

@@ -1,0 +1,303 @@
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from disk_edits import early_rule, facts, patched, rule, rules_broken
+from samples import load
+from stillage.formats import vmdk
+from stillage.formats.base import Facts
+from vmdk_images import AT_END, GRAIN, GRAIN_BYTES, descriptor, grain, header, marker, stream
+
+MIB = 1 << 20
+SPARSE = load("vmdk-monosparse.vmdk")
+PACKED = load("vmdk-streamopt.vmdk")  # its tables are in front, and it has no footer
+STREAM = stream()
+DIRECTORY_AT, TABLE_AT = 26 * 512, 27 * 512
+REDUNDANT_TABLE_AT = 22 * 512
+GRAINS = struct.unpack("<512I", SPARSE[TABLE_AT : TABLE_AT + 2048])
+STORED = [position for position, sector in enumerate(GRAINS) if sector]
+
+
+def le32(number: int) -> bytes:
+    return struct.pack("<I", number)
+
+
+def le64(number: int) -> bytes:
+    return struct.pack("<Q", number)
+
+
+def with_text(text: bytes) -> bytes:
+    return patched(SPARSE, (512, text.ljust(20 * 512, b"\0")))
+
+
+def with_descriptor(more: str = "", *, parent: str = "ffffffff", create_type: str = "monolithicSparse") -> bytes:
+    return with_text(descriptor(8192, create_type=create_type, parent=parent, more=more))
+
+
+def with_extents(*extents: str) -> bytes:
+    return with_text(descriptor(8192, create_type="monolithicSparse", extents=extents))
+
+
+def with_grains(edits: dict[int, int]) -> bytes:
+    """The sparse image with other entries in its grain table and in the redundant one."""
+    entries = list(GRAINS)
+    for position, sector in edits.items():
+        entries[position] = sector
+    table = struct.pack("<512I", *entries)
+    return patched(SPARSE, (TABLE_AT, table), (REDUNDANT_TABLE_AT, table))
+
+
+@pytest.mark.parametrize(
+    ("image", "size", "kind"),
+    [(SPARSE, 4 * MIB, "monolithicSparse"), (PACKED, 4 * MIB, "streamOptimized"), (STREAM, 4 * MIB, "streamOptimized")],
+)
+def test_an_image_is_recognised_with_its_size_and_kind(image: bytes, size: int, kind: str) -> None:
+    assert facts(vmdk, image) == Facts("vmdk", size, kind, {"grain_size": "65536"})
+    assert rule(vmdk, image) is None
+    assert rule(vmdk, image, size=len(image)) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"KDMW".ljust(600, b"\0"),
+        b"# a script\necho version=1\n",
+        b"#\n" * 50_000,
+        b"versions=1\n",
+        b"version=one\n",
+        b"#cloud-config\nversion: 1\n",
+    ],
+)
+def test_other_bytes_are_not_a_vmdk(data: bytes) -> None:
+    assert facts(vmdk, data) is None
+    assert rule(vmdk, data) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (patched(SPARSE, (4, le32(4))), "vmdk.version"),
+        (patched(SPARSE, (8, le32(1 << 20 | 3))), "vmdk.unknown-features"),
+        (patched(SPARSE, (73, b"\n \n\n")), "vmdk.line-ends"),
+        (patched(SPARSE, (72, b"\1")), "vmdk.dirty"),
+        (patched(SPARSE, (12, le64(0))), "vmdk.capacity"),
+        (patched(SPARSE, (12, le64(1 << 55))), "vmdk.capacity"),
+        (patched(SPARSE, (12, le64(1 << 54))), "vmdk.table-size"),
+        (patched(SPARSE, (20, le64(100))), "vmdk.grain-size"),
+        (patched(SPARSE, (20, le64(1 << 40))), "vmdk.grain-size"),
+        (patched(SPARSE, (44, le32(4096))), "vmdk.table-size"),
+        (patched(SPARSE, (28, le64(0))), "vmdk.no-descriptor"),
+        (patched(SPARSE, (512, bytes(20 * 512))), "vmdk.no-descriptor"),
+        (patched(SPARSE, (36, le64(0))), "vmdk.places"),
+        (patched(SPARSE, (36, le64(1000))), "vmdk.places"),
+        (patched(SPARSE, (28, le64(1 << 62))), "vmdk.places"),
+        (patched(SPARSE, (56, le64(5))), "vmdk.places"),
+        (patched(SPARSE, (56, le64(1 << 60))), "vmdk.places"),
+        (patched(SPARSE, (56, le64(AT_END))), "vmdk.places"),
+        (patched(SPARSE, (48, le64(1))), "vmdk.places"),
+        (patched(SPARSE, (64, le64(1 << 40))), "vmdk.truncated"),
+        (patched(SPARSE, (77, b"\1")), "vmdk.compression"),
+        (patched(SPARSE, (8, le32(0x10003))), "vmdk.compression"),
+        (patched(STREAM, (77, b"\0")), "vmdk.compression"),
+        (patched(STREAM, (8, le32(0x20001))), "vmdk.compression"),
+    ],
+)
+def test_a_bad_header_is_refused_in_the_first_block(image: bytes, expected: str) -> None:
+    assert early_rule(vmdk, image) == expected
+    assert rule(vmdk, image, size=len(image)) == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (with_descriptor(parent="12345678"), "vmdk.parent"),
+        (with_descriptor('parentFileNameHint="base.vmdk"\n'), "vmdk.parent"),
+        (with_descriptor(' PARENTFILENAMEHINT = "base.vmdk"\n'), "vmdk.parent"),
+        (with_descriptor(create_type="monolithicFlat"), "vmdk.create-type"),
+        (with_descriptor(create_type=""), "vmdk.create-type"),
+        (with_descriptor('encryptionKeys="vmware:key/list"\n'), "vmdk.encrypted"),
+        (with_descriptor('changeTrackPath="disk-ctk.vmdk"\n'), "vmdk.external-file"),
+        (with_descriptor('createType="monolithicFlat"\n'), "vmdk.descriptor"),
+        (with_descriptor("nonsense\n"), "vmdk.descriptor"),
+        (with_descriptor("RW many SPARSE\n"), "vmdk.descriptor"),
+        (with_descriptor("RW " + "9" * 5000 + ' FLAT "a"\n'), "vmdk.descriptor"),
+        (with_extents(), "vmdk.descriptor"),
+        (with_extents('RW 8192 FLAT "mono-flat.vmdk" 0'), "vmdk.external-extent"),
+        (with_extents('rdonly 8192 flat "mono-flat.vmdk" 0'), "vmdk.external-extent"),
+        (with_extents('RW 8192 SPARSE "mono.vmdk"', 'RW 8192 SPARSE "s2.vmdk"'), "vmdk.external-extent"),
+        (with_extents("RW 8192 ZERO"), "vmdk.external-extent"),
+        (with_extents('RW 8192 SPARSE "/etc/passwd"'), "vmdk.extent-path"),
+        (with_extents('RW 8192 SPARSE "..\\\\secret"'), "vmdk.extent-path"),
+        (with_extents('RW 8192 SPARSE "json:{}"'), "vmdk.extent-path"),
+        (with_extents('RW 8192 SPARSE ".."'), "vmdk.extent-path"),
+        (with_extents('RW 9000 SPARSE "mono.vmdk"'), "vmdk.size-mismatch"),
+        (with_extents('RW 8000 SPARSE "mono.vmdk"'), "vmdk.size-mismatch"),
+        (with_extents('RW 8191 SPARSE "mono.vmdk"'), None),
+        (with_text(descriptor(8192).ljust(20 * 512, b"\n")), "vmdk.descriptor"),
+        (with_text(descriptor(8192) + b"\0" + descriptor(8192, parent="12345678")), "vmdk.descriptor"),
+        (with_text(descriptor(8192) + b"\0\0\0" + b'RW 1 FLAT "/etc/passwd" 0'), "vmdk.descriptor"),
+        (with_text(descriptor(8192) + b'\0"\n'), None),
+        (with_text(descriptor(8192).replace(b"\n", b"\r\n")), None),
+    ],
+)
+def test_a_descriptor_leads_nowhere_else(image: bytes, expected: str | None) -> None:
+    assert early_rule(vmdk, image) == expected
+    assert rule(vmdk, image) == expected
+
+
+@pytest.mark.parametrize("start", [b"", b"\n\n", b"\xef\xbb\xbf", b"#" * 600 + b"\n", b"# a comment\r\n"])
+def test_a_descriptor_file_is_refused_however_it_begins(start: bytes) -> None:
+    text = start + descriptor(100, create_type="monolithicFlat", extents=['RW 100 FLAT "flat.vmdk" 0'])
+    assert facts(vmdk, text) == Facts("vmdk", 51200, "monolithicFlat")
+    assert early_rule(vmdk, text.ljust(1 << 16, b"\0")) == "vmdk.external-extent"
+    assert rule(vmdk, text) == "vmdk.external-extent"
+
+
+def test_a_descriptor_file_without_its_first_comment_is_recognised() -> None:
+    assert rule(vmdk, b'version=1\nRW 100 FLAT "flat.vmdk" 0\n') == "vmdk.external-extent"
+
+
+def test_a_descriptor_file_with_a_path_or_a_parent_is_refused_for_that() -> None:
+    assert rule(vmdk, descriptor(extents=['RW 100 FLAT "/etc/passwd" 0'])) == "vmdk.extent-path"
+    assert rule(vmdk, descriptor(parent="12345678")) == "vmdk.parent"
+    assert rule(vmdk, descriptor(extents=[])) == "vmdk.descriptor"
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"COWD" + struct.pack("<4I", 1, 3, 8192, 1), "vmfsSparse"),
+        (struct.pack("<QQQ", 0xCAFEBABE, 0x200000001, 8192), "seSparse"),
+    ],
+)
+def test_a_delta_of_an_esx_host_is_refused(head: bytes, kind: str) -> None:
+    image = head.ljust(70_000, b"\0")
+    assert facts(vmdk, image) == Facts("vmdk", 4 * MIB, kind)
+    assert early_rule(vmdk, image) == "vmdk.delta"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (patched(SPARSE, (DIRECTORY_AT, le32(1))), "vmdk.directory"),
+        (patched(SPARSE, (DIRECTORY_AT, le32(0))), "vmdk.copies-differ"),
+        (patched(SPARSE, (DIRECTORY_AT, le32(0xFFFFFFF0))), "vmdk.truncated"),
+        (patched(SPARSE, (TABLE_AT + 4 * STORED[0], le32(0))), "vmdk.copies-differ"),
+        (with_grains({STORED[0]: 5}), "vmdk.grain-place"),
+        (with_grains({STORED[0]: 1}), "vmdk.grain-place"),
+        (with_grains({STORED[0]: 0xFFFFFF00}), "vmdk.truncated"),
+        (with_grains({STORED[0]: GRAINS[STORED[1]]}), "vmdk.grain-overlap"),
+        (with_grains({STORED[0]: GRAINS[STORED[1]] + 1}), "vmdk.grain-overlap"),
+        (with_grains({100: 128}), "vmdk.grain-place"),
+        (with_grains({STORED[0]: 0}), None),
+        (patched(with_grains({STORED[0]: 1}), (4, le32(2)), (8, le32(7))), None),
+    ],
+)
+def test_tables_and_grains_lie_in_the_file_and_apart(image: bytes, expected: str | None) -> None:
+    assert early_rule(vmdk, image) == expected
+    assert rule(vmdk, image, size=len(image)) == expected
+
+
+def test_two_directory_entries_do_not_share_a_table() -> None:
+    # Twice the disk, so that there are two tables; the second lies where the first does.
+    sectors = 2 * 512 * GRAIN
+    text = descriptor(sectors, create_type="monolithicSparse").ljust(20 * 512, b"\0")
+    image = patched(SPARSE, (12, le64(sectors)), (512, text), (8, le32(1)))
+    assert rule(vmdk, patched(image, (DIRECTORY_AT + 4, le32(27)))) == "vmdk.directory"
+    assert rule(vmdk, patched(image, (DIRECTORY_AT + 4, le32(29)))) == "vmdk.directory"
+    assert rule(vmdk, patched(image, (DIRECTORY_AT + 4, le32(31)))) is None
+
+
+def test_a_grain_does_not_lie_over_a_table_between_the_grains() -> None:
+    moved = patched(SPARSE, (8, le32(1)), (DIRECTORY_AT, le32(len(SPARSE) // 512)))
+    table = SPARSE[TABLE_AT : TABLE_AT + 2048]
+    assert rule(vmdk, moved + table) is None
+    over = patched(table, (4 * STORED[0], le32(len(SPARSE) // 512 - 1)))
+    assert rule(vmdk, moved + over + bytes(GRAIN_BYTES)) == "vmdk.grain-overlap"
+
+
+def test_far_more_data_than_the_tables_know_is_refused() -> None:
+    assert rule(vmdk, SPARSE + bytes(MIB)) is None
+    assert rule(vmdk, SPARSE + bytes(MIB) + b"\0") == "vmdk.trailing-data"
+
+
+@pytest.mark.parametrize("image", [SPARSE, PACKED, STREAM])
+@pytest.mark.parametrize("length", [100, 511, 600, 11_000, 13_500, 14_000, 60_000, 65_600, -512, -1])
+def test_a_cut_image_is_refused(image: bytes, length: int) -> None:
+    cut = image[:length]
+    assert "vmdk.truncated" in rules_broken(vmdk, cut)
+    assert "vmdk.truncated" in rules_broken(vmdk, cut, size=len(cut))
+
+
+@given(
+    numbers=st.lists(st.integers(0, 2000), max_size=30, unique=True),
+    end=st.integers(2001, 3000),
+)
+def test_streams_with_any_grains_are_accepted(numbers: list[int], end: int) -> None:
+    image = stream(numbers, end * GRAIN)
+    assert rule(vmdk, image) is None
+    assert rule(vmdk, image, size=len(image)) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "new", "expected"),
+    [
+        (GRAIN_BYTES, le64(GRAIN), "vmdk.tables-differ"),
+        (GRAIN_BYTES, le64(1), "vmdk.grain-data"),
+        (GRAIN_BYTES, le64(64 * GRAIN), "vmdk.grain-data"),
+        (GRAIN_BYTES + 8, le32(2 * GRAIN_BYTES + 1), "vmdk.grain-data"),
+        (GRAIN_BYTES + 12, b"\x79\x9c", "vmdk.grain-data"),
+        (GRAIN_BYTES + 12, b"\x78\x9d", "vmdk.grain-data"),
+        (GRAIN_BYTES, bytes(16), "vmdk.footer"),
+        (GRAIN_BYTES, marker(9, 1), "vmdk.marker"),
+        (GRAIN_BYTES, marker(1, 1 << 60), "vmdk.marker"),
+        (-1024, b"VMDK", "vmdk.footer"),
+        (-1024 + 4, le32(2), "vmdk.footer"),
+        (-1024 + 56, le64(1), "vmdk.footer"),
+        (-1024 + 28, le64(7), "vmdk.footer"),
+        (-1024 + 80, b"\1", "vmdk.footer"),
+        (-512, marker(1, 4), "vmdk.footer"),
+    ],
+)
+def test_a_stream_says_one_thing_throughout(at: int, new: bytes, expected: str) -> None:
+    assert rule(vmdk, patched(STREAM, (at, new))) == expected
+
+
+def test_a_grain_that_no_table_names_is_refused() -> None:
+    assert rule(vmdk, stream([0, 1, 5], forget=[1])) == "vmdk.tables-differ"
+
+
+def test_a_grain_that_is_there_twice_is_refused() -> None:
+    assert rule(vmdk, stream([0, 1, 1])) == "vmdk.tables-differ"
+
+
+def test_a_stream_with_a_table_or_a_directory_too_many_is_refused() -> None:
+    front = STREAM[:GRAIN_BYTES] + grain(0)
+    table = marker(1, 4) + bytes(2048)
+    directory = marker(2, 1) + bytes(512)
+    assert rule(vmdk, front + table + table) == "vmdk.marker"
+    assert rule(vmdk, STREAM[:GRAIN_BYTES] + directory + directory) == "vmdk.marker"
+    assert rule(vmdk, STREAM[:GRAIN_BYTES] + marker(2, 1) + le32(77).ljust(512, b"\0")) == "vmdk.tables-differ"
+
+
+def test_bytes_behind_the_end_of_a_stream_are_refused() -> None:
+    assert rule(vmdk, STREAM + bytes(512)) == "vmdk.trailing-data"
+    assert rule(vmdk, PACKED + b"\0") == "vmdk.trailing-data"
+    assert rule(vmdk, patched(PACKED, (-600, b"!"))) == "vmdk.trailing-data"
+
+
+def test_a_stream_whose_tables_are_in_front_must_hold_their_grains() -> None:
+    for at in (TABLE_AT, REDUNDANT_TABLE_AT):
+        assert rule(vmdk, patched(PACKED, (at, le32(999)))) in ("vmdk.copies-differ", "vmdk.tables-differ")
+    both = patched(PACKED, (TABLE_AT, le32(999)), (REDUNDANT_TABLE_AT, le32(999)))
+    assert rule(vmdk, both) == "vmdk.tables-differ"
+
+
+def test_the_footer_may_differ_in_the_mark_of_a_clean_shutdown() -> None:
+    at = len(STREAM) - 1024
+    footer = patched(STREAM[at : at + 512], (72, b"\1"))
+    assert rule(vmdk, stream(footer=footer)) is None
+    assert rule(vmdk, stream(footer=header())) == "vmdk.footer"
