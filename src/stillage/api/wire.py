@@ -47,7 +47,7 @@ LINGER_S = 2.0
 # A refused request whose whole body is this small is read to its end, and the connection stays usable.
 SMALL_BODY = 64 * 1024
 
-EXPECTATION = "stillage.expectation"
+EXPECTATION = web.RequestKey("expectation", str)
 
 # What reading a body raises when there is no more of it to come.
 BROKEN = (RequestPayloadError, ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError)
