@@ -12,7 +12,7 @@ the smallest of the sets that the query intersects leads, as far as counting a f
 There is no OFFSET: a page begins behind the place in the order that its marker has.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
@@ -124,7 +124,7 @@ def _marker(connection: Connection, query: Query) -> Image:
 
 
 def _leading(connection: Connection, query: Query) -> Sequence[Source]:
-    """The sources to read, each image in one of them at most. Empty if the filters cannot all hold."""
+    """The sources to read. Empty if the filters cannot all hold."""
     scope = _scope(query)
     for condition in query.conditions:
         if condition.column == "id":
@@ -149,12 +149,15 @@ def _sizes(connection: Connection, sources: Sequence[Source]) -> Sequence[int]:
 
 
 def _size(source: Source) -> ColumnElement[int]:
-    some = select(literal_column("1")).select_from(source.index).where(*source.entries).limit(_constant(COUNTED + 1))
+    some: Select[Any] = (
+        select(literal_column("1")).select_from(source.index).where(*source.entries).limit(_constant(COUNTED + 1))
+    )
     return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 
 def _scope(query: Query) -> list[Source]:
-    """What the caller may list, in branches that have no image in common."""
+    """What the caller may list, in branches. An image may be in several: leaving out the caller's own public images
+    would cost the project that publishes most of them a look at every one."""
     wanted, mine = query.visibility, images.c.owner == query.project
     if query.sees_all:
         if wanted is not None:
@@ -164,12 +167,10 @@ def _scope(query: Query) -> list[Source]:
     if wanted in (Visibility.PUBLIC, Visibility.COMMUNITY):
         return [_branch(images.c.visibility == wanted)]
     if wanted is not None:
-        # Said by what it is not, because an index by visibility would lead to everybody's.
-        own = _branch(mine, also=(images.c.visibility.not_in([other for other in Visibility if other is not wanted]),))
+        own = _branch(mine, images.c.visibility == wanted)
         return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
     readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
-    foreign = [_branch(images.c.visibility == each, also=(_is_foreign(query),)) for each in readable]
-    return [_branch(mine), *foreign, *_shared_with(query)]
+    return [_branch(mine), *[_branch(images.c.visibility == each) for each in readable], *_shared_with(query)]
 
 
 def _branch(*entries: Clause, also: tuple[Clause, ...] = ()) -> Source:
@@ -183,12 +184,9 @@ def _shared_with(query: Query) -> Iterable[Source]:
             index=image_members,
             created_at=image_members.c.image_created_at,
             id=image_members.c.image_id,
-            also=(images.c.visibility == Visibility.SHARED, _is_foreign(query)),
+            # Said by what it is not, because with an equation SQLite may begin with everybody's shared images.
+            also=(images.c.visibility.not_in([other for other in Visibility if other is not Visibility.SHARED]),),
         )
-
-
-def _is_foreign(query: Query) -> Clause:
-    return images.c.owner.is_distinct_from(query.project)
 
 
 def _candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
@@ -226,17 +224,17 @@ def _as_condition(branch: Source) -> Clause:
 
 
 def _merged(sources: Sequence[Source], query: Query, last: Image | None) -> Select[Any]:
-    """The first rows of each source, merged. Every source is cut to a page, so that little is left to sort."""
-    pages = [_page(source, query, last) for source in sources]
-    if len(pages) == 1:
-        return pages[0]
-    rows = union_all(*[select(page.subquery()) for page in pages]).subquery()
-    return _cut(select(rows), rows.c, query)
+    """The first rows of all sources. Each is cut to a page, so that little is left to sort; IN drops repetitions."""
+    if len(sources) == 1:
+        return _page(select(*COLUMNS), sources[0], query, last)
+    pages = [_page(select(source.id.label("id")), source, query, last).subquery() for source in sources]
+    ids = union_all(*[select(page.c.id) for page in pages])
+    return _cut(select(*COLUMNS).where(images.c.id.in_(ids)), dict(images.c), query)
 
 
-def _page(source: Source, query: Query, last: Image | None) -> Select[Any]:
-    page = select(*COLUMNS).select_from(source.rows).where(LISTED, *source.entries, *source.also)
-    page = page.where(*_filters(query, source.tells))
+def _page(page: Select[Any], source: Source, query: Query, last: Image | None) -> Select[Any]:
+    page = page.select_from(source.rows).where(LISTED, *source.entries, *source.also)
+    page = page.where(*_filters(query, source))
     if last is not None:
         page = page.where(_after(query.order, source.columns, last))
     return _cut(page, source.columns, query)
@@ -252,34 +250,39 @@ def _constant(limit: int) -> ColumnElement[int]:
     return bindparam(None, limit, type_=Integer, literal_execute=True)
 
 
-def _filters(query: Query, told: object) -> Iterable[Clause]:
+def _filters(query: Query, source: Source) -> Iterable[Clause]:
     for condition in query.conditions:
-        if condition is not told:
-            yield _holds(condition)
+        if condition != source.tells:
+            yield _holds(condition, leads=source.index is images and source.tells is None)
     for tag in query.tags:
-        if tag != told:
+        if tag != source.tells:
             yield _is_entry(image_tags, image_tags.c.tag == tag)
     for name, value in query.properties:
-        if (name, value) != told:
+        if (name, value) != source.tells:
             named = image_properties.c.name == name, image_properties.c.value == indexed_value(value)
             yield _is_entry(image_properties, *named)
 
 
 def _is_entry(table: Table, *named: Clause) -> Clause:
-    """The image has this tag or property: a look-up of one whole key."""
-    return exists().where(*named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id)
+    """The image has this tag or property: a look-up of one whole key for each image, which EXISTS need not be."""
+    key = *named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id
+    return select(literal_column("1", Integer)).select_from(table).where(*key).correlate(images).scalar_subquery() == 1
 
 
-def _holds(condition: Condition) -> Clause:
+def _holds(condition: Condition, *, leads: bool = False) -> Clause:
     column, value = images.c[condition.column], condition.value
     if isinstance(value, tuple):
         return column.in_(value)
     if isinstance(value, bool):
-        # A literal, so that a prepared statement can still use an index that begins with it.
-        return column == (true() if value else false())
+        # A literal, so that a prepared statement can use an index with it. Said by what it is not, SQLite can use none.
+        return column == _boolean(value) if leads else column.is_not(_boolean(not value))
     if isinstance(value, Span):
         return _in_span(column, condition.operator, value)
     return COMPARE[condition.operator](column, literal(value, BigInteger) if isinstance(value, int) else value)
+
+
+def _boolean(value: bool) -> Clause:
+    return true() if value else false()
 
 
 def _in_span(time: ColumnElement[Any], operator: Operator, span: Span) -> Clause:
@@ -317,12 +320,14 @@ def _after(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], last
 def _behind(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], last: Image) -> Clause:
     key, *rest = order
     column, value = columns[key.column], _value_of(last, key)
+    further: Clause = false()
+    same: Clause = column == value
     if getattr(last, key.column) is None:
         further, same = false() if key.descending else column.is_not(None), column.is_(None)
     elif key.descending:
-        further, same = or_(column < value, column.is_(None)), column == value
+        further = or_(column < value, column.is_(None))
     else:
-        further, same = column > value, column == value
+        further = column > value
     return or_(further, and_(same, _behind(rest, columns, last))) if rest else further
 
 
@@ -330,7 +335,7 @@ def _value_of(image: Image, key: Key) -> ColumnElement[Any]:
     return literal(getattr(image, key.column), images.c[key.column].type)
 
 
-COMPARE = {
+COMPARE: Mapping[Operator, Callable[[ColumnElement[Any], Any], Clause]] = {
     Operator.EQ: eq,
     Operator.NEQ: ne,
     Operator.GT: gt,
