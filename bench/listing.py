@@ -26,7 +26,6 @@ from sqlalchemy import Connection, Engine, text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from postgres import TEMPLATE, postgres_server
-
 from stillage.db import schema
 from stillage.db.listing import page
 from stillage.db.session import make_engine
@@ -193,7 +192,7 @@ def scenarios(count: int) -> dict[str, Query]:
 
 
 def milliseconds(work: Callable[[], object], rounds: int) -> list[float]:
-    """The time of each round, after some to warm up: PostgreSQL plans a statement anew until it has seen it ten times."""
+    """The time of each round, after some to warm up: PostgreSQL settles on a plan after ten."""
     took = []
     for _ in range(rounds + 12):
         begin = time.perf_counter()

@@ -13,7 +13,8 @@ There is no OFFSET: a page begins behind the place in the order that its marker 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
@@ -42,7 +43,7 @@ from sqlalchemy import (
 from stillage.db.images import COLUMNS, image_of
 from stillage.db.tables import image_members, image_properties, image_tags, images, indexed_value
 from stillage.errors import InvalidInput
-from stillage.images.image import Image, Visibility
+from stillage.images.image import Image, ProjectId, Visibility
 from stillage.images.query import Condition, Key, Operator, Query, Span
 
 COUNTED = 2000
@@ -50,13 +51,18 @@ COUNTED = 2000
 CANDIDATES = 8
 """How many filters are counted, the first ones."""
 
+KEPT = 64
+"""How many plans, and how many statements, are kept: making one costs more than SQLite takes to run it."""
+
+ANYBODY = ProjectId("")
+PROJECT = bindparam("project", type_=images.c.owner.type)
 LISTED = images.c.deleted_at.is_(None)
 CHANGED_BY_DELETION = frozenset({"status", "updated_at"})
 
 Clause = ColumnElement[bool]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Rows of images that one index can give.
 
@@ -86,6 +92,21 @@ class Source:
         return {**images.c, "created_at": self.created_at, "id": self.id}
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How to read the pages of one kind of query.
+
+    Attributes:
+        scope: The branches of what the caller may list.
+        filters: Sources that can lead in their place.
+        sizes: Counts the entries of *filters*, then of *scope*; None if that would decide nothing.
+    """
+
+    scope: tuple[Source, ...]
+    filters: tuple[Source, ...] = ()
+    sizes: Select[Any] | None = None
+
+
 def page(connection: Connection, query: Query) -> list[Image]:
     """Return the images of one page, in order.
 
@@ -93,59 +114,76 @@ def page(connection: Connection, query: Query) -> list[Image]:
         InvalidInput: If the marker is no image that the caller may see.
     """
     last = None if query.marker is None else _marker(connection, query)
-    sources = _leading(connection, query) if query.limit else []
+    if query.limit == 0:
+        return []
+    kind = replace(query, project=ANYBODY, marker=None)
+    values: dict[str, Any] = {"project": query.project}
+    sources = _leading(connection, _plan(kind), values)
     if not sources:
         return []
-    return [image_of(row) for row in connection.execute(_merged(sources, query, last))]
+    behind = None
+    if last is not None:
+        place = {key.column: getattr(last, key.column) for key in query.order}
+        behind = frozenset(name for name, value in place.items() if value is None)
+        values |= {f"after_{name}": value for name, value in place.items()}
+    return [image_of(row) for row in connection.execute(_statement(kind, sources, behind), values)]
 
 
 def _marker(connection: Connection, query: Query) -> Image:
     """The last image of the page before. It may have been deleted meanwhile, if that left its place as it was."""
-    # What a caller may read, listed or not.
-    visible = or_(
-        literal(query.sees_all),
-        images.c.owner == query.project,
-        images.c.visibility.in_([Visibility.PUBLIC, Visibility.COMMUNITY]),
-        and_(
-            images.c.visibility == Visibility.SHARED,
-            exists().where(image_members.c.image_id == images.c.id, image_members.c.member_id == query.project),
-        ),
-    )
-    found = select(*COLUMNS).where(images.c.id == query.marker, visible)
-    if CHANGED_BY_DELETION & {key.column for key in query.order}:
-        found = found.where(LISTED)
-    row = connection.execute(found).first()
+    moved = not CHANGED_BY_DELETION.isdisjoint(key.column for key in query.order)
+    statement = _find_marker(query.sees_all, only_live=moved)
+    row = connection.execute(statement, {"marker": query.marker, "project": query.project}).first()
     if row is None:
         raise InvalidInput(f"marker {query.marker!r} is no image that this project can see; begin at the first page")
     return image_of(row)
 
 
+@cache
+def _find_marker(sees_all: bool, only_live: bool) -> Select[Any]:
+    """A statement for an image that the caller may read, listed or not."""
+    found = select(*COLUMNS).where(images.c.id == bindparam("marker"))
+    if only_live:
+        found = found.where(LISTED)
+    if sees_all:
+        return found
+    shared = exists().where(image_members.c.image_id == images.c.id, image_members.c.member_id == PROJECT)
+    return found.where(
+        or_(
+            images.c.owner == PROJECT,
+            images.c.visibility.in_([Visibility.PUBLIC, Visibility.COMMUNITY]),
+            and_(images.c.visibility == Visibility.SHARED, shared),
+        )
+    )
+
+
 # Which index leads
 
 
-def _leading(connection: Connection, query: Query) -> Sequence[Source]:
-    """The sources to read. Empty if the filters cannot all hold."""
-    scope = _scope(query)
-    for condition in query.conditions:
+@lru_cache(KEPT)
+def _plan(kind: Query) -> Plan:
+    scope = tuple(_scope(kind))
+    for condition in kind.conditions:
         if condition.column == "id":
-            return [_filtering(condition, scope)]
-    filters = list(_candidates(query, scope))[:CANDIDATES]
-    if not filters:
-        return scope
-    sizes = _sizes(connection, [*filters, *scope])
-    listed = sum(sizes[len(filters) :])
-    size, source = min(zip(sizes, filters, strict=False), key=lambda pair: pair[0])
+            return Plan((_filtering(condition, scope),))
+    filters = tuple(_candidates(kind, scope))[:CANDIDATES]
+    sizes: Select[Any] = select(*map(_size, [*filters, *scope]))
+    return Plan(scope, filters, sizes if filters else None)
+
+
+def _leading(connection: Connection, plan: Plan, values: Mapping[str, Any]) -> tuple[Source, ...]:
+    """The sources to read, no source if the filters cannot all hold."""
+    if plan.sizes is None:
+        return plan.scope
+    sizes = connection.execute(plan.sizes, values).one()
+    listed = sum(sizes[len(plan.filters) :])
+    size, source = min(zip(sizes, plan.filters, strict=False), key=lambda pair: pair[0])
     if size == 0 or listed == 0:
-        return []
+        return ()
     if size <= COUNTED:
-        return [source] if size <= listed else scope
-    big = [source for source in filters if source.in_order]
-    return big[:1] if big and listed > COUNTED else scope
-
-
-def _sizes(connection: Connection, sources: Sequence[Source]) -> Sequence[int]:
-    """How many entries each source has; of those above `COUNTED` it is only known that they are."""
-    return connection.execute(select(*map(_size, sources))).one()
+        return (source,) if size <= listed else plan.scope
+    big = tuple(source for source in plan.filters if source.in_order)
+    return big[:1] if big and listed > COUNTED else plan.scope
 
 
 def _size(source: Source) -> ColumnElement[int]:
@@ -156,9 +194,11 @@ def _size(source: Source) -> ColumnElement[int]:
 
 
 def _scope(query: Query) -> list[Source]:
-    """What the caller may list, in branches. An image may be in several: leaving out the caller's own public images
-    would cost the project that publishes most of them a look at every one."""
-    wanted, mine = query.visibility, images.c.owner == query.project
+    """What the caller may list, in branches. An image may be in several.
+
+    Leaving out the caller's own public images would cost the project that publishes most of them a look at every one.
+    """
+    wanted, mine = query.visibility, images.c.owner == PROJECT
     if query.sees_all:
         if wanted is not None:
             return [_branch(images.c.visibility == wanted)]
@@ -180,7 +220,7 @@ def _branch(*entries: Clause, also: tuple[Clause, ...] = ()) -> Source:
 def _shared_with(query: Query) -> Iterable[Source]:
     for status in query.member_statuses:
         yield Source(
-            (image_members.c.member_id == query.project, image_members.c.status == status),
+            (image_members.c.member_id == PROJECT, image_members.c.status == status),
             index=image_members,
             created_at=image_members.c.image_created_at,
             id=image_members.c.image_id,
@@ -223,20 +263,24 @@ def _as_condition(branch: Source) -> Clause:
 # The statement
 
 
-def _merged(sources: Sequence[Source], query: Query, last: Image | None) -> Select[Any]:
-    """The first rows of all sources. Each is cut to a page, so that little is left to sort; IN drops repetitions."""
+@lru_cache(KEPT)
+def _statement(query: Query, sources: tuple[Source, ...], behind: frozenset[str] | None) -> Select[Any]:
+    """The first rows of all sources. Each is cut to a page, so that little is left to sort; IN drops repetitions.
+
+    *behind*: Which attributes of the marker are null; None for the first page.
+    """
     if len(sources) == 1:
-        return _page(select(*COLUMNS), sources[0], query, last)
-    pages = [_page(select(source.id.label("id")), source, query, last).subquery() for source in sources]
+        return _page(select(*COLUMNS), sources[0], query, behind)
+    pages = [_page(select(source.id.label("id")), source, query, behind).subquery() for source in sources]
     ids = union_all(*[select(page.c.id) for page in pages])
     return _cut(select(*COLUMNS).where(images.c.id.in_(ids)), dict(images.c), query)
 
 
-def _page(page: Select[Any], source: Source, query: Query, last: Image | None) -> Select[Any]:
+def _page(page: Select[Any], source: Source, query: Query, behind: frozenset[str] | None) -> Select[Any]:
     page = page.select_from(source.rows).where(LISTED, *source.entries, *source.also)
     page = page.where(*_filters(query, source))
-    if last is not None:
-        page = page.where(_after(query.order, source.columns, last))
+    if behind is not None:
+        page = page.where(_after(query.order, source.columns, behind))
     return _cut(page, source.columns, query)
 
 
@@ -305,34 +349,34 @@ def _ordered(column: ColumnElement[Any], key: Key) -> ColumnElement[Any]:
     return ordered.nulls_last() if key.descending else ordered.nulls_first()
 
 
-def _after(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], last: Image) -> Clause:
-    """What comes behind *last* in *order*."""
+def _after(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], nulls: frozenset[str]) -> Clause:
+    """What comes behind the marker in *order*."""
     directions = {key.descending for key in order}
     nullable = any(images.c[key.column].nullable for key in order)
     if len(directions) == 1 and not nullable:
         # Both engines find the place of a row value in an index, of the same condition in words they do not.
-        here = tuple_(*[_value_of(last, key) for key in order])
+        here = tuple_(*[_place(key) for key in order])
         there = tuple_(*[columns[key.column] for key in order])
         return there < here if True in directions else there > here
-    return _behind(order, columns, last)
+    return _behind(order, columns, nulls)
 
 
-def _behind(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], last: Image) -> Clause:
+def _behind(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], nulls: frozenset[str]) -> Clause:
     key, *rest = order
-    column, value = columns[key.column], _value_of(last, key)
+    column, value = columns[key.column], _place(key)
     further: Clause = false()
     same: Clause = column == value
-    if getattr(last, key.column) is None:
+    if key.column in nulls:
         further, same = false() if key.descending else column.is_not(None), column.is_(None)
     elif key.descending:
         further = or_(column < value, column.is_(None))
     else:
         further = column > value
-    return or_(further, and_(same, _behind(rest, columns, last))) if rest else further
+    return or_(further, and_(same, _behind(rest, columns, nulls))) if rest else further
 
 
-def _value_of(image: Image, key: Key) -> ColumnElement[Any]:
-    return literal(getattr(image, key.column), images.c[key.column].type)
+def _place(key: Key) -> ColumnElement[Any]:
+    return bindparam(f"after_{key.column}", type_=images.c[key.column].type)
 
 
 COMPARE: Mapping[Operator, Callable[[ColumnElement[Any], Any], Clause]] = {
