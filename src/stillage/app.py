@@ -73,7 +73,9 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     )
     access = Access(settings.policy)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
-    embedded = EmbeddedIdentity(database, Passwords(), clock=clock, lifetime_s=settings.token_lifetime_s)
+    embedded = EmbeddedIdentity(
+        database, Passwords(), secret=settings.secret, clock=clock, lifetime_s=settings.token_lifetime_s
+    )
     services = Services(
         identity=embedded,
         embedded=embedded,

@@ -7,7 +7,7 @@ from uuid import uuid4
 import structlog
 from aiohttp import web
 
-from stillage.api.errors import Shape, as_error, problem_of
+from stillage.api.errors import Shape, as_keystone, problem_of
 from stillage.api.services import CALLER, REQUEST_ID, public_url, services
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
@@ -94,7 +94,7 @@ def _error_response(request: web.Request, error: Exception) -> web.Response:
     shape: Shape
     problem = problem_of(error, identity_url=f"{public_url(request)}/identity/v3")
     if request.path.startswith(IDENTITY_PATHS):
-        shape = as_error
+        shape = as_keystone
     else:
         profile = services(request).profile
         problem, shape = profile.problem(problem), profile.shape

@@ -65,6 +65,8 @@ def serve(settings: Settings) -> None:
         sockets = bind(settings.listen, settings.workers)
         metrics_sockets = bind(settings.metrics_listen, 1) if settings.metrics_listen else []
         settings = settings.model_copy(update={"listen": _shown_address(settings.listen, sockets[0])})
+        if settings.secret_key is None:
+            home.make_secret()
         plan = Plan(settings, home.node_id(), _certificate(home, settings))
         asyncio.run(_prepare(home, settings, plan.node_id))
         if settings.workers == 1:

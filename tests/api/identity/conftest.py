@@ -24,6 +24,7 @@ def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "secret.key").write_bytes(bytes(32))
     return load(data=tmp_path, tls=False)
 
 

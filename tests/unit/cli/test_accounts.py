@@ -31,6 +31,7 @@ def now() -> datetime:
 def folder(tmp_path: Path, migrated_sqlite: Path) -> Path:
     """A data folder after its first start."""
     (tmp_path / "stillage.db").write_bytes(migrated_sqlite.read_bytes())
+    (tmp_path / "secret.key").write_bytes(bytes(32))
 
     async def start() -> None:
         database, passwords = Database(load(data=tmp_path).database), Passwords()
@@ -60,7 +61,7 @@ def caller_of(folder: Path, token: str) -> Caller:
     async def ask() -> Caller:
         database, passwords = Database(load(data=folder).database), Passwords()
         try:
-            return await EmbeddedIdentity(database, passwords, clock=now).caller_of(token)
+            return await EmbeddedIdentity(database, passwords, secret=bytes(32), clock=now).caller_of(token)
         finally:
             passwords.close()
             database.close()
