@@ -65,7 +65,7 @@ class Person:
     async def patch(self, image_id: str, *operations: Any, media_type: str = V2_1) -> Answer:
         return await self("PATCH", f"/v2/images/{image_id}", list(operations), content_type=media_type)
 
-    async def set(self, image_id: str, **attributes: Any) -> dict[str, Any]:
+    async def set(self, image_id: str, /, **attributes: Any) -> dict[str, Any]:
         operations = [{"op": "add", "path": f"/{name}", "value": value} for name, value in attributes.items()]
         return self._document(await self.patch(image_id, *operations), 200)
 

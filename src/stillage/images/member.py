@@ -23,11 +23,13 @@ class MemberStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """A share of one image with one project, as last read."""
+
     image_id: ImageId
     member_id: ProjectId
+    status: MemberStatus
     created_at: datetime
     updated_at: datetime
-    status: MemberStatus = MemberStatus.PENDING
 
 
 def member_id_of(document: Any) -> ProjectId:

@@ -23,10 +23,11 @@ Serve = Callable[..., AbstractAsyncContextManager[Town]]
 @pytest.fixture
 def serve(migrated_sqlite: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """``async with serve(profile="ims") as town``: a server with these settings."""
-    monkeypatch.setattr(app, "Passwords", cheap_passwords)  # nobody logs in here
+    monkeypatch.setattr(app, "Passwords", cheap_passwords)  # of no use here: nobody logs in here
 
     def make(**settings: Any) -> AbstractAsyncContextManager[Town]:
         shutil.copy(migrated_sqlite, tmp_path / "stillage.db")
+        (tmp_path / "secret.key").write_bytes(bytes(32))
         return image_api(load(data=tmp_path, tls=False, **settings), clock)
 
     return make
