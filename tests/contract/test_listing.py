@@ -62,7 +62,7 @@ def store(connection: Connection, world: World) -> None:
                 members.set_status(connection, image_id, project, status, T0)
 
 
-def listed(connection: Connection, who: Caller = CALLERS[0], **query: str) -> list[Image]:
+def listed(connection: Connection, who: Caller = CALLERS[0], /, **query: str) -> list[Image]:
     return listing.page(connection, parse(query.items(), who))
 
 

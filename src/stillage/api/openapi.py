@@ -131,7 +131,7 @@ def _schemas() -> dict[str, Any]:
         name: schema for name, schema in view.items() if name not in READ_ONLY | {"os_hash_algo", "os_hash_value"}
     }
     change = {"type": "object", "properties": {"op": {"enum": list(OPS)}, "path": TEXT, "value": {}}}
-    old_change = {"type": "object", "properties": {**dict.fromkeys(OPS, TEXT), "value": {}}}
+    old_change = {"type": "object", "properties": {"add": TEXT, "replace": TEXT, "remove": TEXT, "value": {}}}
     return {
         "Image": {
             "type": "object",

@@ -247,7 +247,7 @@ def _index(connection: Connection, image: Image) -> None:
         connection.execute(insert(image_properties), named)
 
 
-def image_of(row: Row[Any]) -> Image:
+def image_of(row: Row[*tuple[Any, ...]]) -> Image:
     values = {name: value for name, value in row._mapping.items() if name in NAMES}  # noqa: SLF001 - public in SQLAlchemy
     values["status"] = Status(values["status"])
     values["visibility"] = Visibility(values["visibility"])

@@ -167,7 +167,7 @@ def _plan(kind: Query) -> Plan:
         if condition.column == "id":
             return Plan((_filtering(condition, scope),))
     filters = tuple(_candidates(kind, scope))[:CANDIDATES]
-    sizes: Select[Any] = select(*map(_size, [*filters, *scope]))
+    sizes: Any = select(*map(_size, [*filters, *scope]))
     return Plan(scope, filters, sizes if filters else None)
 
 

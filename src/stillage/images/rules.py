@@ -110,7 +110,7 @@ class _Parser:
         if token in ("@", "!"):
             return lambda _credentials, _target: token == "@"  # noqa: S105 - a word of the language
         kind, colon, match = token.partition(":") if token[0] not in "\"'" else _split_quoted(token)
-        if not colon or not match or token == ")":  # noqa: S105 - a parenthesis
+        if not kind or not colon or not match or token == ")":  # noqa: S105 - a parenthesis
             raise self._unreadable(f"{token!r} is no check")
         if kind in ("http", "https"):
             raise self._unreadable("checks that ask another server are not taken")
