@@ -166,7 +166,12 @@ async def test_all_operations_are_applied_in_order(erin: Person) -> None:
         {"op": "remove", "path": "/b"},
         {"op": "replace", "path": "/name", "value": "n"},
     )
-    assert {name: answer.json.get(name) for name in ("a", "b", "c", "name")} == {"a": "4", "b": None, "c": "3", "name": "n"}
+    assert {name: answer.json.get(name) for name in ("a", "b", "c", "name")} == {
+        "a": "4",
+        "b": None,
+        "c": "3",
+        "name": "n",
+    }
 
 
 async def test_the_first_failure_discards_everything(erin: Person) -> None:
