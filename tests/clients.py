@@ -136,13 +136,25 @@ class Account:
 
     def python(self, environment: str, script: str, **values: Any) -> Any:
         """Run *script* in a client's environment with *values* as its globals; return what it put into ``result``."""
-        frame = (
-            f"import json\nglobals().update(json.loads({json.dumps(values)!r}))\n{script}\nprint(json.dumps(result))"
-        )
-        return json.loads(self.run(executable(environment, "python"), "-c", frame).out.splitlines()[-1])
+        begin = f"import json\nglobals().update(json.loads({json.dumps(values)!r}))\n"
+        done = self.run(executable(environment, "python"), "-c", f"{begin}{script}\nprint(json.dumps(result))")
+        return json.loads(done.out.splitlines()[-1])
 
     def token(self) -> str:
-        return self.server.token(self.user, self.project)
+        """A new token, by password."""
+        domain = {"name": "Default"}
+        user = {"name": self.user, "password": self.password, "domain": domain}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        scope = {"project": {"name": self.project, "domain": domain}}
+        path = "/identity/v3/auth/tokens"
+        answer = self.server.call("POST", path, {"auth": {"identity": identity, "scope": scope}})
+        assert answer.status == 201, answer.body
+        return answer.headers["x-subject-token"]
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Send a request of one's own, without any client."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.server.call(method, path, body, headers={"X-Auth-Token": self.token(), **named})
 
 
 class Shells:
