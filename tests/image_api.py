@@ -79,7 +79,7 @@ class Person:
         assert answer.status == 204, answer.body
         return await self.show(image["id"])
 
-    async def share(self, image_id: str, member: str, status: str | None = None) -> dict[str, Any]:
+    async def share(self, image_id: str, member: str) -> dict[str, Any]:
         return self._document(await self("POST", f"/v2/images/{image_id}/members", {"member": member}), 200)
 
     async def answer(self, image_id: str, status: str, member: str | None = None) -> Answer:

@@ -36,7 +36,7 @@ conn.download_image(found.id, output_path="saved.img")
 streamed = b"".join(image_api.download_image(found, stream=True).iter_content(1000))
 result = {
     "status": made.status, "size": made.size, "hash": made.hash_value, "same": same.id == made.id,
-    "shown": [shown.name, shown.min_ram, shown.tags, shown.properties["colour"], shown.properties["foo"]],
+    "shown": [shown.name, shown.min_ram, shown.tags, made.properties["foo"], shown.properties["colour"]],
     "listed": listed, "off": off, "streamed": len(streamed),
     "deleted": conn.delete_image(found.id, wait=True), "gone": image_api.find_image("sdk-2") is None,
 }
@@ -48,7 +48,7 @@ result = {
         "size": disk.stat().st_size,
         "hash": digest(disk),
         "same": True,
-        "shown": ["sdk-2", 512, ["two words"], "red", "bar"],
+        "shown": ["sdk-2", 512, ["two words"], "bar", "red"],
         "listed": ["sdk-2"],
         "off": "deactivated",
         "streamed": disk.stat().st_size,

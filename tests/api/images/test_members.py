@@ -57,8 +57,10 @@ async def test_sharing_from_beginning_to_end(erin: Person, olga: Person, clock: 
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"member": ""}, {"member": None}, {"member": 1}, {"member": ["works"]}, {"member": "x" * 256}]
-    + [[], ["works"], "works", 1, b"", b"{", b"null", {"member": "a\0b"}],
+    [
+        *({}, [], ["works"], "works", 1, b"", b"{", b"null"),
+        *({"member": wrong} for wrong in ("", None, 1, ["works"], "x" * 256, "a\0b")),
+    ],
 )
 async def test_a_body_that_names_no_project(erin: Person, body: Any) -> None:
     image_id = (await erin.create())["id"]

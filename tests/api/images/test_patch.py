@@ -15,6 +15,19 @@ def step(media_type: str, op: str, path: str, *value: Any) -> dict[str, Any]:
     return head | ({"value": value[0]} if value else {})
 
 
+THE_SERVERS = ["id", "status", "checksum", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema"]
+THE_SERVERS += [
+    "os_hash_algo",
+    "os_hash_value",
+    "direct_url",
+    "stores",
+    "location",
+    "locations",
+    "deleted",
+    "deleted_at",
+]
+THE_SERVERS += ["os_glance_x", "os_stillage_reason"]
+
 # op, path, value; status under v2.1 and v2.0. The image has the property `os_distro` and nothing else.
 TABLE: list[tuple[str, str, tuple[Any, ...], int, int]] = [
     ("add", "/new", ("v",), 200, 200),
@@ -30,18 +43,11 @@ TABLE: list[tuple[str, str, tuple[Any, ...], int, int]] = [
     ("remove", "/missing", (), 409, 409),
     *[
         ("remove", f"/{name}", (), 403, 403)
-        for name in "name tags disk_format container_format visibility min_disk owner protected".split()
+        for name in ["name", "tags", "disk_format", "container_format", "visibility", "min_disk", "owner", "protected"]
     ],
     ("add", "/new", (), 400, 400),
     ("replace", "/os_distro", (), 400, 400),
-    *[
-        (op, f"/{name}", ("v",), 403, 403)
-        for op in ("add", "replace", "remove")
-        for name in (
-            "id status checksum size virtual_size created_at updated_at self file schema os_hash_algo os_hash_value "
-            "direct_url stores location locations deleted deleted_at os_glance_x os_stillage_reason"
-        ).split()
-    ],
+    *[(op, f"/{name}", ("v",), 403, 403) for op in ("add", "replace", "remove") for name in THE_SERVERS],
     ("add", "/locations/-", ({},), 403, 403),
     ("replace", "/locations", ([],), 403, 403),
     ("replace", "/visibility", ("secret",), 400, 400),
