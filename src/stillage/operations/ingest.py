@@ -147,9 +147,8 @@ class Ingest:
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-            received = await pipeline.receive(_checked(body, still_ours), limit=self._rules.max_image_bytes)
-            if not received.size:
-                self._require_bytes(image)
+            checked = _checked(body, still_ours, or_empty=lambda: self._require_bytes(image))
+            received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             await writer.commit()
             return received
 
@@ -210,7 +209,10 @@ class Ingest:
         await asyncio.shield(task)
 
 
-async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> AsyncIterator[bytes]:
+async def _checked(
+    body: AsyncIterator[bytes], check: Callable[[], None], *, or_empty: Callable[[], None]
+) -> AsyncIterator[bytes]:
+    """Pass *body* on while *check* does not object; *or_empty* is asked if there was nothing, before any verdict."""
     received = 0
     try:
         async for piece in body:
@@ -219,3 +221,5 @@ async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> Asy
             yield piece
     except BodyIncomplete as error:
         raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
+    if not received:
+        or_empty()
