@@ -6,9 +6,10 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from yarl import URL
 
 from server import Answer
@@ -51,6 +52,8 @@ class Person:
             sent.setdefault("content-type", "application/json")
         elif body is not None:
             sent.setdefault("content-type", OCTETS)
+        if isinstance(body, bytes):
+            body = BytesIO(body)  # aiohttp warns of large bodies in one piece
         url = URL(f"{self.session._base_url}".rstrip("/") + path, encoded=True)
         async with self.session.request(method, url, data=body, headers=sent, allow_redirects=False) as response:
             named = {name.lower(): value for name, value in response.headers.items()}
@@ -134,6 +137,7 @@ class Town:
 
     session: ClientSession
     url: str
+    application: web.Application
 
     def person(self, project: str = "lab", roles: str = "member", user: str = "erin") -> Person:
         return Person(self.session, f"{user}@{project} {roles}", project)
@@ -144,8 +148,9 @@ async def image_api(settings: Settings, clock: Callable[[], Any]) -> AsyncIterat
     """Serve, with a database that is migrated already."""
     async with app.build(settings, owner="test", clock=clock) as worker:
         services = dataclasses.replace(worker.services, identity=OpenIdentity())
+        application = app.make_web(services)
         async with (
-            serving(app.make_web(services), prefix=services.addresses.prefix) as url,
+            serving(application, prefix=services.addresses.prefix) as url,
             ClientSession(url) as session,
         ):
-            yield Town(session, url)
+            yield Town(session, url, application)
