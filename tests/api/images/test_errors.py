@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from image_api import Person, Town
 from samples import load
@@ -15,8 +16,6 @@ NO_IMAGE = "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a99"
 
 def all_routes() -> Iterator[tuple[str, str]]:
     """Method and path of every route of the image API, with names filled in that stand for nothing."""
-    from aiohttp import web
-
     router = web.UrlDispatcher()
     routes.add_routes(router)
     for route in router.routes():
