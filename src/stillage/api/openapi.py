@@ -172,21 +172,22 @@ def _schemas() -> dict[str, Any]:
         "Error": {
             "type": "object",
             "properties": {
-                "code": {"type": "integer"},
-                "title": TEXT,
-                "message": {**TEXT, "description": "what is wrong, why, and what to do"},
-                "rule": {**TEXT, "description": "id of the broken rule, where the image's bytes were refused"},
-                "offset": COUNT,
-                "found": TEXT,
-                "declared": TEXT,
-                "fix": {**TEXT, "description": "the command that mends the image"},
-                "request_id": TEXT,
+                "error": {
+                    "type": "object",
+                    "properties": {
+                        "code": {"type": "integer"},
+                        "title": TEXT,
+                        "message": {**TEXT, "description": "what is wrong, why, and what to do"},
+                        "rule": {**TEXT, "description": "id of the broken rule, where the image's bytes were refused"},
+                        "offset": COUNT,
+                        "found": TEXT,
+                        "declared": TEXT,
+                        "fix": {**TEXT, "description": "the command that mends the image"},
+                        "request_id": TEXT,
+                    },
+                    "required": ["code", "title", "message"],
+                }
             },
-            "required": ["code", "title", "message"],
-        },
-        "IdentityError": {
-            "type": "object",
-            "properties": {"error": {"type": "object", "required": ["code", "title", "message"]}},
             "required": ["error"],
         },
         "Anything": {"type": "object"},
@@ -232,7 +233,6 @@ def _of_identity(method: str, path: str) -> Details:
 
 def _operation(route: web.AbstractRoute, path: str, details: Details) -> dict[str, Any]:
     summary = (route.handler.__doc__ or "").strip().partition("\n")[0]
-    error = "IdentityError" if path.startswith(("/identity", "/v3")) else "Error"
     names = re.findall(r"{(\w+)}", path)
     parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in details.query.items()]
@@ -243,7 +243,7 @@ def _operation(route: web.AbstractRoute, path: str, details: Details) -> dict[st
         "parameters": parameters,
         "responses": {
             **{str(status): _response(schema) for status, schema in details.success.items()},
-            **{str(status): _response(error) for status in details.errors if status not in details.success},
+            **{str(status): _response("Error") for status in details.errors if status not in details.success},
         },
     }
     if details.body:

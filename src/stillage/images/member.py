@@ -23,6 +23,8 @@ class MemberStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """A share of one image with one project, as last read."""
+
     image_id: ImageId
     member_id: ProjectId
     status: MemberStatus
