@@ -95,4 +95,6 @@ def accounts(database: Database, passwords: Passwords, clock: Clock) -> Accounts
 
 @pytest.fixture
 def identity(database: Database, passwords: Passwords, clock: Clock) -> EmbeddedIdentity:
-    return EmbeddedIdentity(database, passwords, clock=clock, limit=FailureLimit(count=3, window_s=60))
+    return EmbeddedIdentity(
+        database, passwords, secret=bytes(32), clock=clock, limit=FailureLimit(count=3, window_s=60)
+    )

@@ -68,7 +68,9 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         policy=Policy(settings.require_format_match, settings.max_virtual_size, settings.allowed_rules),
     )
     ingest = Ingest(database, store, rules=rules, owner=owner, clock=clock)
-    embedded = EmbeddedIdentity(database, Passwords(), clock=clock, lifetime_s=settings.token_lifetime_s)
+    embedded = EmbeddedIdentity(
+        database, Passwords(), secret=settings.secret, clock=clock, lifetime_s=settings.token_lifetime_s
+    )
     services = Services(
         identity=embedded,
         embedded=embedded,

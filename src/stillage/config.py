@@ -17,6 +17,7 @@ from pydantic_settings import (
 from stillage.errors import BadSettings
 
 TIB = 1 << 40
+SECRET_BYTES = 32
 
 _config_file: ContextVar[Path | None] = ContextVar("config_file", default=None)
 
@@ -42,6 +43,9 @@ class Settings(BaseSettings):
     region: str = Field("RegionOne", description="region in the catalogue")
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
     database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
+    secret_key: Path | None = Field(
+        None, description="file with the secret that nodes on one database share; made in the data folder when unset"
+    )
     admin_password: SecretStr | None = Field(None, description="password of user admin; random when unset")
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
     max_image_bytes: int | None = Field(None, ge=1, description="largest image; 1 TiB, under ims 128 GiB")
@@ -93,6 +97,22 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data / 'stillage.db'}"
+
+    @property
+    def secret(self) -> bytes:
+        """What keyed hashes are made with.
+
+        Raises:
+            BadSettings: If the file cannot be read or holds too little.
+        """
+        path = self.secret_key or self.data / "secret.key"
+        try:
+            secret = path.read_bytes()
+        except OSError as error:
+            raise BadSettings(f"the secret {path} cannot be read: {error.strerror}") from error
+        if len(secret) < SECRET_BYTES:
+            raise BadSettings(f"the secret {path} has {len(secret)} bytes; {SECRET_BYTES} random ones are needed")
+        return secret
 
     @classmethod
     def settings_customise_sources(

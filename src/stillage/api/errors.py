@@ -93,7 +93,7 @@ def _facts(error: errors.StillageError) -> Mapping[str, Any]:
 
 
 def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The body of the image API and of the identity API.
+    """The image API's body.
 
     The object stands inside ``error`` because glanceclient asks every value of the outermost object for its ``message``
     and fails on one that is a plain text or number; openstacksdk prints either form.
@@ -101,6 +101,12 @@ def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
     title = HTTPStatus(problem.status).phrase
     head = {"code": problem.status, "title": title, "message": problem.message}
     return {"error": {**head, **problem.extra, "request_id": request_id}}
+
+
+def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
+    """Source: Identity API v3, "Errors"."""
+    title = HTTPStatus(problem.status).phrase
+    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
 
 
 # Source: IMS API Reference, "Error Codes". IMS has a code for each condition and few statuses.

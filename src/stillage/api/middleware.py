@@ -7,9 +7,9 @@ from uuid import uuid4
 import structlog
 from aiohttp import web
 
-from stillage.api.errors import Shape, as_error, problem_of
+from stillage.api.errors import Shape, as_keystone, problem_of
 from stillage.api.services import CALLER, REQUEST_ID, public_url, services
-from stillage.api.wire import answer
+from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
 
 log = structlog.get_logger()
@@ -56,6 +56,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The one place where errors become answers. Nothing above it sees one."""
     try:
+        require_small_head(request)
         return await handler(request)
     except Exception as error:
         if not isinstance(error, StillageError | web.HTTPException):
@@ -93,12 +94,15 @@ def _error_response(request: web.Request, error: Exception) -> web.Response:
     shape: Shape
     problem = problem_of(error, identity_url=f"{public_url(request)}/identity/v3")
     if request.path.startswith(IDENTITY_PATHS):
-        shape = as_error
+        shape = as_keystone
     else:
         profile = services(request).profile
         problem, shape = profile.problem(problem), profile.shape
     body = shape(problem, request[REQUEST_ID])
-    return web.json_response(body, status=problem.status, headers=problem.headers)
+    response = web.json_response(body, status=problem.status, headers=problem.headers)
+    if problem.kind is web.HTTPRequestHeaderFieldsTooLarge:
+        response.force_close()
+    return response
 
 
 def _route(request: web.Request) -> str:

@@ -44,8 +44,8 @@ class Services:
 
 
 SERVICES = web.AppKey("services", Services)
-CALLER = "stillage.caller"
-REQUEST_ID = "stillage.request_id"
+CALLER = web.RequestKey("caller", Caller)
+REQUEST_ID = web.RequestKey("request_id", str)
 
 
 def services(request: web.Request) -> Services:
@@ -54,8 +54,7 @@ def services(request: web.Request) -> Services:
 
 def caller(request: web.Request) -> Caller:
     """Who asks; `api.middleware.authenticate` has put him there."""
-    known: Caller = request[CALLER]
-    return known
+    return request[CALLER]
 
 
 def public_url(request: web.Request) -> str:

@@ -7,6 +7,9 @@ aiohttp is right on its own about malformed heads, contradictory lengths, cut ch
 * **The early answer.** A client that is refused may go on sending for hours. The answer is sent at once, a little more
   is read so that a reset does not overtake the answer, and the connection is closed.
 * **The half-closed connection.** A client may end its side and wait for the answer; aiohttp would hang up on it.
+* **The broken chunk.** aiohttp queues a 400 behind the running request, and does not tell the one that reads the body.
+* **The sum of the head.** aiohttp limits each field and their number, 4 MiB in all.
+* **The time limit of TLS.** Python gives a handshake, and the good-bye, half a minute and more.
 * **The time limits of bodies.** aiohttp waits for ever for the next piece.
 * **The drain.** aiohttp's own graceful stop drops the incoming bytes of running uploads. We count running requests,
   stop listening, wait for the count to fall to zero, and only then let aiohttp clean up.
@@ -24,7 +27,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_exceptions import HTTPException
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from multidict import CIMultiDictProxy
 
 from stillage.errors import BodyIncomplete, InvalidInput, PeerTooSlow
@@ -34,6 +37,7 @@ log = structlog.get_logger()
 # Real IAM tokens have 8 KiB, so one field must hold that; a request line holds a list's filters.
 MAX_FIELD = 32 * 1024
 MAX_LINE = 16 * 1024
+MAX_HEAD = 64 * 1024
 # The socket is read in pieces of up to 256 KiB; with a smaller buffer reading stops and starts for every piece.
 READ_BUFFER = 1 << 20
 # After an early answer: how much more is read, and how long we wait for the client to notice.
@@ -42,25 +46,51 @@ LINGER_S = 2.0
 # A refused request whose whole body is this small is read to its end, and the connection stays usable.
 SMALL_BODY = 64 * 1024
 
-EXPECTATION = "stillage.expectation"
+EXPECTATION = web.RequestKey("expectation", str)
+
+# What reading a body raises when there is no more of it to come.
+BROKEN = (RequestPayloadError, ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError)
 
 
 class Connection(RequestHandler):
     """One connection. Stays open for the answer when the client has closed its side only."""
 
-    __slots__ = ()
+    __slots__ = ("_ended", "_payload")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._payload: StreamReader | None = None
+        self._ended = False
+
+    def begin(self, payload: StreamReader) -> None:
+        """Remember the body of the request that is handled from now on."""
+        self._payload = payload
+        if self._ended and not self._messages:
+            self.close()  # after the answer; nothing more can come
+
+    def data_received(self, data: bytes) -> None:
+        known = len(self._messages)
+        super().data_received(data)
+        # What is no HTTP is queued as a request of its own; whoever reads a body that it belongs to must know, too.
+        if len(self._messages) > known and isinstance(self._messages[-1][0], _ErrInfo):
+            self._break_bodies("the chunks of the body are malformed")
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         if self.ssl_context is not None:
             return None  # TLS has no half-closed connections
-        request = self._current_request
-        if request is None:
+        waits = self._waiter is not None or self._payload is None
+        if waits and not self._messages:
             return None
-        if not request.content.is_eof():
-            request.content.set_exception(RequestPayloadError("the client ended the connection in the middle"))
+        self._ended = True
+        self._break_bodies("the body ended before its announced end")
         if not self._messages:
-            self.close()  # after the answer; nothing more can come
+            self.close()
         return True
+
+    def _break_bodies(self, why: str) -> None:
+        for payload in (self._payload, *(payload for _, payload in self._messages)):
+            if payload is not None and not payload.is_eof():
+                payload.set_exception(RequestPayloadError(why))
 
     def handle_error(
         self,
@@ -112,22 +142,32 @@ class Runner(web.AppRunner):
             max_line_size=MAX_LINE,
             read_bufsize=READ_BUFFER,
         )
+        self.header_timeout_s = header_timeout_s
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
 
-        def make_request(message: RawRequestMessage, payload: StreamReader, *rest: Any) -> web.BaseRequest:
+        def make_request(
+            message: RawRequestMessage, payload: StreamReader, protocol: Connection, *rest: Any
+        ) -> web.BaseRequest:
             expectation = message.headers.get(hdrs.EXPECT)
             if expectation is not None:
                 headers = message.headers.copy()
                 headers.popall(hdrs.EXPECT)
                 message = message._replace(headers=CIMultiDictProxy(headers))
-            request = made.request_factory(message, payload, *rest)
+            protocol.begin(payload)
+            request = made.request_factory(message, payload, protocol, *rest)
             if expectation is not None:
                 request[EXPECTATION] = expectation.lower()
             return request
 
         return Server(made.request_handler, request_factory=make_request, **made._kwargs)  # noqa: SLF001
+
+
+def require_small_head(request: web.Request) -> None:
+    """Raise 431 if the fields of the head are too large in sum."""
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD:
+        raise web.HTTPRequestHeaderFieldsTooLarge(text=f"the header fields may have {MAX_HEAD} bytes in all")
 
 
 async def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes]:
@@ -151,7 +191,9 @@ async def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes
             yield piece
     except TimeoutError as error:
         raise PeerTooSlow(idle_s) from error
-    except (ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError) as error:
+    except RequestPayloadError as error:
+        raise BodyIncomplete(f"{error}; send the file again") from error
+    except BROKEN as error:
         raise BodyIncomplete("the body ended before its announced end; send the file again") from error
 
 
@@ -179,8 +221,11 @@ async def answer(request: web.Request, response: web.StreamResponse) -> web.Stre
         await _linger(request)
     except ConnectionError:
         pass  # it left without waiting for the answer
-    if request.protocol is not None:
-        request.protocol.force_close()
+    transport = request.transport
+    request.protocol.force_close()
+    if transport is not None and not request.content.is_eof():
+        # uvloop's TLS would go on reading, to find the client's good-bye behind all that it still sends.
+        transport.abort()
     return response
 
 
@@ -199,7 +244,7 @@ async def _linger(request: web.Request) -> None:
         async with asyncio.timeout(LINGER_S):
             while left > 0 and (piece := await request.content.readany()):
                 left -= len(piece)
-    except (TimeoutError, ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError):
+    except (TimeoutError, *BROKEN):
         pass  # it left, or took its time: either way there is nobody to wait for
 
 
@@ -232,10 +277,27 @@ class Running:
         return self._count
 
 
+class _Site(web.SockSite):
+    """aiohttp's, with our time limits for TLS."""
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        assert isinstance(self._runner, Runner)  # noqa: S101 - for the type checker
+        assert self._runner.server is not None  # noqa: S101 - after the runner's set-up there is one
+        limits = {"ssl_handshake_timeout": self._runner.header_timeout_s, "ssl_shutdown_timeout": LINGER_S}
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            sock=self._sock,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            **(limits if self._ssl_context is not None else {}),
+        )
+
+
 async def listen(runner: Runner, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
     """Accept connections on *sockets*, which are bound already."""
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls, backlog=1024).start()
+        await _Site(runner, sock, ssl_context=tls, backlog=1024).start()
 
 
 async def stop(runner: Runner, running: Running, grace_s: float) -> int:

@@ -46,7 +46,9 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
         database, passwords = Database(settings.database), Passwords()
         try:
             schema.require_current(database.engine)
-            identity = EmbeddedIdentity(database, passwords, clock=now, lifetime_s=settings.token_lifetime_s)
+            identity = EmbeddedIdentity(
+                database, passwords, secret=settings.secret, clock=now, lifetime_s=settings.token_lifetime_s
+            )
             return await work(Accounts(database, passwords, clock=now), identity)
         finally:
             passwords.close()

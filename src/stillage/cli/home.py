@@ -21,7 +21,7 @@ from uuid import uuid4
 import yaml
 
 from stillage.cli import certificate
-from stillage.config import Settings, address_of
+from stillage.config import SECRET_BYTES, Settings, address_of
 from stillage.errors import BadSettings
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
@@ -64,8 +64,8 @@ class Home:
     def node_id(self) -> str:
         return self._kept("node-id", uuid4().hex[:16].encode()).decode()
 
-    def secret(self) -> bytes:
-        return self._kept("secret.key", secrets.token_bytes(32))
+    def make_secret(self) -> None:
+        self._kept("secret.key", secrets.token_bytes(SECRET_BYTES))
 
     def certificate(self, settings: Settings) -> certificate.Certificate:
         return certificate.ensure(self.folder / "tls", names_of(settings))

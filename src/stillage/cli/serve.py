@@ -36,6 +36,9 @@ log = structlog.get_logger()
 # A worker that dies at once, again and again, has a fault that starting it again does not cure.
 PAUSE_AFTER_DEATH_S = 1.0
 PR_SET_PDEATHSIG = 1
+M_MMAP_THRESHOLD = -3
+# Larger than a block of an image, which is wanted again at once; smaller than what hashing a password takes.
+RETURNED_AT_ONCE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def serve(settings: Settings) -> None:
         BadSettings: If it cannot even begin; the text says why.
     """
     logs.configure(settings.log_format, settings.log_level)
+    return_large_memory()
     home = Home(settings.data)
     home.prepare()
     lock = home.lock()
@@ -61,6 +65,8 @@ def serve(settings: Settings) -> None:
         sockets = bind(settings.listen, settings.workers)
         metrics_sockets = bind(settings.metrics_listen, 1) if settings.metrics_listen else []
         settings = settings.model_copy(update={"listen": _shown_address(settings.listen, sockets[0])})
+        if settings.secret_key is None:
+            home.make_secret()
         plan = Plan(settings, home.node_id(), _certificate(home, settings))
         asyncio.run(_prepare(home, settings, plan.node_id))
         if settings.workers == 1:
@@ -69,6 +75,16 @@ def serve(settings: Settings) -> None:
             _supervise(plan, home, sockets, metrics_sockets)
     finally:
         os.close(lock)
+
+
+def return_large_memory() -> None:
+    """Let the kernel have large pieces of memory back as soon as they are free.
+
+    By itself glibc learns from the first of them to keep such pieces, 20 MiB for every thread that hashed a password.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, RETURNED_AT_ONCE)
 
 
 def bind(listen: str, count: int) -> list[socket.socket]:
@@ -270,4 +286,5 @@ def _run_child(
     # Workers end with their parent, however it ends: whoever starts next must find the folder unused.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     logs.configure(plan.settings.log_format, plan.settings.log_level)
+    return_large_memory()
     run_worker(plan, [sock], metrics_sockets, owner, lambda: ready.send(True))

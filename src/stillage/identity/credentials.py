@@ -81,12 +81,11 @@ def _description(wanted: Mapping[str, Any]) -> str | None:
 
 
 def _roles(roles: Any) -> tuple[str, ...] | None:
-    if roles is None:
+    if roles is None or roles == []:  # openstacksdk sends an empty list when none were named
         return None
-    named = [_role(role) for role in roles] if isinstance(roles, list) else []
-    if not named:
+    if not isinstance(roles, list):
         raise InvalidInput("roles must be a list of objects with id or name; leave it out for all of your roles")
-    return tuple(named)
+    return tuple(_role(role) for role in roles)
 
 
 def _role(role: Any) -> str:

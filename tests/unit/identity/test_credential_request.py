@@ -33,6 +33,10 @@ def test_everything_that_can_be_said_is_read() -> None:
     assert wanted == CredentialRequest("ci", "for the pipeline", "s" * 20, ("member", "c3"), time, restricted=False)
 
 
+def test_an_empty_list_of_roles_means_all_of_them() -> None:
+    assert read(roles=[]).roles is None
+
+
 @pytest.mark.parametrize(
     "text", ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05", "2030-01-02T04:04:05+01:00", "2030-01-02T03:04:05.000000Z"]
 )
@@ -53,7 +57,7 @@ def test_every_way_to_write_a_time_is_read(text: str) -> None:
         {"secret": ""},
         {"secret": 1},
         {"secret": "\ud800"},
-        {"roles": []},
+        {"roles": {}},
         {"roles": "member"},
         {"roles": ["member"]},
         {"roles": [{}]},

@@ -47,6 +47,9 @@ def _require_octets(request: web.Request) -> None:
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
     if encoding != "identity":
         raise WrongMediaType(f"Content-Encoding {encoding!r} is not taken; send the image itself")
+    transfer = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked").strip().lower()
+    if transfer != "chunked":  # nobody would undo it: the compressed form would become the image
+        raise InvalidInput(f"Transfer-Encoding {transfer!r} is not taken; only 'chunked' is")
     if hdrs.CONTENT_RANGE in request.headers:
         raise InvalidInput("Content-Range is not taken: send the whole image in one request")
 

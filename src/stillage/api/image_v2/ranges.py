@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from stillage.errors import RangeNotSatisfiable
 from stillage.images.image import Image
 
+OTHER_UNIT = re.compile(r"(?!bytes=)[!#$%&'*+.^_`|~0-9a-z-]+=", re.IGNORECASE)
 ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.IGNORECASE)
 
 
@@ -49,6 +50,10 @@ def part_of(request: web.Request, size: int, etag: str) -> Part:
     whole = Part(0, size, whole=True)
     asked = request.headers.get(hdrs.RANGE)
     condition = request.headers.get(hdrs.IF_RANGE)
+    if request.method != hdrs.METH_GET:
+        return whole  # ranges are defined for GET alone
+    if asked is not None and OTHER_UNIT.match(asked):
+        return whole
     if asked is None or (condition is not None and condition.strip() != etag):
         return whole
     if "," in asked and asked.lower().startswith("bytes="):

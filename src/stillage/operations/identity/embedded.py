@@ -32,14 +32,16 @@ class EmbeddedIdentity:
         database: Database,
         passwords: Passwords,
         *,
+        secret: bytes,
         clock: Callable[[], datetime],
         lifetime_s: float = LIFETIME_S,
         limit: FailureLimit | None = None,
     ) -> None:
+        """*secret*: what is only hashed is hashed with it; the same on every node."""
         self._database = database
         self._passwords = passwords
         self._clock = clock
-        self._guard = Guard(database, limit or FailureLimit(), clock=clock)
+        self._guard = Guard(database, limit or FailureLimit(), secret=secret, clock=clock)
         self.login = Login(database, passwords, self._guard, lifetime_s=lifetime_s, clock=clock)
         self.credentials = Credentials(database, passwords, clock=clock)
         self.directory = Directory(database)

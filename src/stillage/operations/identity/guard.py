@@ -1,11 +1,11 @@
 """The limit on guessing: after so many failed logins in so much time, even the right password is refused."""
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from weakref import WeakValueDictionary
 
 from stillage.db import failures
@@ -24,9 +24,12 @@ class FailureLimit:
 class Guard:
     """Counts failures by who was claimed to log in, whether there is such a user or not."""
 
-    def __init__(self, database: Database, limit: FailureLimit, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, limit: FailureLimit, *, secret: bytes, clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._limit = limit
+        self._secret = secret
         self._clock = clock
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -37,7 +40,8 @@ class Guard:
         Raises:
             TooManyFailures: Instead of the check.
         """
-        key = sha256(who.encode()).hexdigest()
+        # Keyed: people type passwords where a name belongs, and a plain hash of one is soon guessed.
+        key = hmac.digest(self._secret, who.encode(), "sha256").hex()
         # One at a time: of guesses sent all at once, each would be checked before the first was counted.
         async with self._turns.setdefault(key, asyncio.Lock()):
             failed = await self._failures(key)

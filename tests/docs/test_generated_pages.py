@@ -1,0 +1,12 @@
+import runpy
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*_page.py")), ids=lambda path: path.stem)
+def test_a_generated_page_is_what_the_code_says(script: Path) -> None:
+    made = runpy.run_path(str(script))
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), f"the page is old: run scripts/{script.name}"

@@ -1,0 +1,65 @@
+"""Servers that tests share. Each pytest worker has its own; what a test leaves behind must not matter to the next."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from rude import CHUNKED, WITH_LENGTH, Body
+from server import MIB, MakeServer, Server
+
+IDLE_S = 1.0
+HEADER_S = 1.5
+# Small enough to cross, large enough for the bodies of other tests.
+STRICT_LIMIT = 96 * MIB
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+    """``shared_server(tls=True, idle_timeout_s=1)``: a running server; the same one for the same arguments."""
+    running: dict[object, Server] = {}
+    with ExitStack() as stack:
+
+        def get(**arguments: object) -> Server:
+            key = tuple(sorted(arguments.items()))
+            if key not in running:
+                made = Server(tmp_path_factory.mktemp("home"), **arguments)  # type: ignore[arg-type]
+                stack.callback(made.close)
+                running[key] = made.start()
+            return running[key]
+
+        yield get
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def server(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
+    """With default settings; the test runs with plain HTTP and with TLS."""
+    return shared_server(tls=request.param)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def strict_server(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
+    """Has little patience (`IDLE_S`, `HEADER_S`) and takes no image beyond `STRICT_LIMIT`."""
+    return shared_server(
+        tls=request.param, idle_timeout_s=IDLE_S, header_timeout_s=HEADER_S, max_image_bytes=STRICT_LIMIT
+    )
+
+
+@pytest.fixture(params=[WITH_LENGTH, CHUNKED], ids=repr)
+def body(request: pytest.FixtureRequest) -> Body:
+    """The two ways to send a body."""
+    made: Body = request.param
+    return made
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+    """``own_server(tls=True, workers=2)``: a server of this test's own, not started yet."""
+    with ExitStack() as stack:
+
+        def make(**arguments: object) -> Server:
+            made = Server(tmp_path_factory.mktemp("home"), **arguments)  # type: ignore[arg-type]
+            stack.callback(made.close)
+            return made
+
+        yield make

@@ -1,0 +1,374 @@
+"""A real `stillage serve`, in a process of its own, in a data folder of its own, on a port that was free."""
+
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import yaml
+
+T = TypeVar("T")
+
+# As installed: what a user starts, and what the server prints as the way to start itself.
+COMMAND = Path(sys.executable).with_name("stillage")
+READY = re.compile(r"^Stillage is ready at (\S+)$", re.MULTILINE)
+# Only how long a broken server is waited for: nothing takes this long.
+PATIENCE_S = 30.0
+POLL_S = 0.01
+MIB = 1 << 20
+
+
+def eventually(ask: Callable[[], T], what: str, *, within_s: float = PATIENCE_S) -> T:
+    """Return the first true answer of *ask*. Fails, naming *what*, when there is none within *within_s*."""
+    deadline = time.monotonic() + within_s
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        time.sleep(POLL_S)
+    return answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the HTTP API. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        """The sentence for the user, in whichever of the three dialects."""
+        document = self.json
+        return str(document.get("error", document)["message"])
+
+
+MakeServer = Callable[..., "Server"]
+"""Returns a server made with `Server`'s named arguments."""
+
+
+class Server:
+    """Starts at `start`. Everything that it ever wrote is in `output` and `log`.
+
+    Args:
+        home: The data folder.
+        tls: HTTPS or plain HTTP.
+        command: What to run instead of the installed command.
+        arguments: More of them for ``serve``.
+        settings: ``idle_timeout_s=1`` becomes ``STILLAGE_IDLE_TIMEOUT_S=1``.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        tls: bool = False,
+        command: tuple[str, ...] = (str(COMMAND),),
+        arguments: tuple[str, ...] = (),
+        **settings: object,
+    ) -> None:
+        self.home = home
+        self.tls = tls
+        self.command = command
+        self.arguments = arguments
+        self.settings = settings
+        self.url = ""
+        self._runs: list[_Run] = []
+        self._tokens: dict[tuple[str, str], str] = {}
+
+    def start(self) -> "Server":
+        """Start, and return when it has said that it is ready."""
+        run = self.launch()
+        eventually(lambda: run.has_ended or READY.search(run.output), "the server says that it is ready or ends")
+        found = READY.search(run.output)
+        assert found, f"the server did not start:\n{run.log}"
+        self.url = found[1]
+        return self
+
+    def launch(self) -> "_Run":
+        """Start, and return at once."""
+        arguments = ["serve", "--data", str(self.home), "--listen", "127.0.0.1:0", *self.arguments]
+        run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment())
+        self._runs.append(run)
+        return run
+
+    def environment(self) -> dict[str, str]:
+        """The environment without anybody's own settings, but with this server's."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("STILLAGE_")}
+        return inherited | {f"STILLAGE_{name.upper()}": str(value) for name, value in self.settings.items()}
+
+    @property
+    def run(self) -> "_Run":
+        return self._runs[-1]
+
+    @property
+    def pid(self) -> int:
+        return self.run.process.pid
+
+    @property
+    def output(self) -> str:
+        return "".join(run.output for run in self._runs)
+
+    @property
+    def log(self) -> str:
+        return "".join(run.log for run in self._runs)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The log's lines."""
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        assert parts.hostname
+        assert parts.port
+        return parts.hostname, parts.port
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        """Trusts this server's authority and nobody else."""
+        context = ssl.create_default_context(cafile=self.home / "tls" / "ca.pem")
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    @property
+    def clouds(self) -> dict[str, Any]:
+        clouds: dict[str, Any] = yaml.safe_load((self.home / "clouds.yaml").read_text())["clouds"]
+        return clouds
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.run.end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit code."""
+        return self.run.end(signal.SIGTERM)
+
+    def restart(self) -> None:
+        if not self.run.has_ended:
+            self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        for run in self._runs:
+            run.end(signal.SIGKILL)
+
+    # Calls
+
+    def call(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send one request on a connection of its own. *body*: bytes as they are, anything else as JSON."""
+        sent = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        host, port = self.address
+        if self.tls:
+            connection: HTTPConnection = HTTPSConnection(host, port, timeout=PATIENCE_S, context=self.trust)
+        else:
+            connection = HTTPConnection(host, port, timeout=PATIENCE_S)
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def api(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """As `call`, with the demo user's token. Headers: ``content_type="…"``."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.call(method, path, body, headers={"X-Auth-Token": self.token(), **named})
+
+    def login(self, cloud: str = "stillage") -> Answer:
+        """Log in as clouds.yaml says."""
+        auth = self.clouds[cloud]["auth"]
+        domain = {"name": auth["user_domain_name"]}
+        user = {"name": auth["username"], "password": auth["password"], "domain": domain}
+        scope = {"project": {"name": auth["project_name"], "domain": domain}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        path = urlsplit(auth["auth_url"]).path
+        return self.call("POST", f"{path}/auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+
+    def token(self, user: str = "demo", project: str = "demo") -> str:
+        """A token of *user* in *project*, made once: by logging in where the password is known."""
+        if (user, project) not in self._tokens:
+            cloud = {("demo", "demo"): "stillage", ("admin", "demo"): "stillage-admin"}.get((user, project))
+            if cloud is None:
+                token = self.cli("token", "--user", user, "--project", project).strip()
+            else:
+                token = self.login(cloud).headers["x-subject-token"]
+            self._tokens[user, project] = token
+        return self._tokens[user, project]
+
+    def cli(self, *arguments: str, stdin: str = "") -> str:
+        """Return what ``stillage ARGUMENTS --data HOME`` prints."""
+        done = subprocess.run(
+            [str(COMMAND), *arguments, "--data", str(self.home)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+            env=self.environment(),
+        )
+        assert done.returncode == 0, f"stillage {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    # Images
+
+    def create(self, **attributes: Any) -> str:
+        """Make a record, raw unless *attributes* say otherwise, and return its id."""
+        answer = self.api("POST", "/v2/images", {"container_format": "bare", "disk_format": "raw"} | attributes)
+        assert answer.status == 201, answer.body
+        return str(answer.json["id"])
+
+    def show(self, image_id: str) -> dict[str, Any]:
+        answer = self.api("GET", f"/v2/images/{image_id}")
+        assert answer.status == 200, answer.body
+        document: dict[str, Any] = answer.json
+        return document
+
+    def upload(self, image_id: str, data: bytes, **headers: str) -> Answer:
+        headers.setdefault("content_type", "application/octet-stream")
+        return self.api("PUT", f"/v2/images/{image_id}/file", data, **headers)
+
+    def download(self, image_id: str, **headers: str) -> Answer:
+        return self.api("GET", f"/v2/images/{image_id}/file", **headers)
+
+    def stored(self, data: bytes, **attributes: Any) -> str:
+        """Return the id of an image that is active with *data*."""
+        image_id = self.create(**attributes)
+        answer = self.upload(image_id, data)
+        assert answer.status == 204, answer.body
+        return image_id
+
+    def await_status(self, image_id: str, status: str) -> dict[str, Any]:
+        """Return the image as soon as it has *status*."""
+
+        def ask() -> dict[str, Any] | None:
+            image = self.show(image_id)
+            return image if image["status"] == status else None
+
+        return eventually(ask, f"image {image_id} is {status}")
+
+    # What the process does
+
+    def blobs(self) -> set[str]:
+        """Every file in the blob folder, whatever its name."""
+        root = self.home / "blobs"
+        return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+    def open_blobs(self) -> set[str]:
+        """Every file of the blob folder that the server has open, also those without a name."""
+        folder = f"{self.home.resolve()}/blobs/"
+        return {target for target in _descriptors(self.pid) if target.startswith(folder)}
+
+    def bytes_read(self) -> int:
+        """How many bytes the process has taken from its sockets and files until now."""
+        return _proc_number(self.pid, "io", "rchar")
+
+    def forget_peak_memory(self) -> None:
+        """From here on `peak_memory` counts anew: a login is meant to take memory."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def peak_memory(self) -> int:
+        """The most memory that the process has held, in bytes."""
+        return _proc_number(self.pid, "status", "VmHWM") * 1024
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class _Run:
+    """One process, and what it writes."""
+
+    line: list[str]
+    environment: dict[str, str]
+    process: "subprocess.Popen[str]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._written: dict[str, list[str]] = {"output": [], "log": []}
+        self.process = subprocess.Popen(
+            self.line,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+        assert self.process.stdout
+        assert self.process.stderr
+        self._threads = [
+            Thread(target=self._written["output"].extend, args=(self.process.stdout,), daemon=True),
+            Thread(target=self._written["log"].extend, args=(self.process.stderr,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def output(self) -> str:
+        return "".join(self._written["output"])
+
+    @property
+    def log(self) -> str:
+        return "".join(self._written["log"])
+
+    @property
+    def has_ended(self) -> bool:
+        """True when it is gone and everything it wrote is here."""
+        if self.process.poll() is None:
+            return False
+        self._collect()
+        return True
+
+    def wait(self) -> int:
+        """Return the exit code."""
+        code = self.process.wait(PATIENCE_S)
+        self._collect()
+        return code
+
+    def end(self, number: signal.Signals) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait()
+
+    def _collect(self) -> None:
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream
+            stream.close()
+
+
+def _descriptors(pid: int) -> list[str]:
+    targets = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            targets.append(str(descriptor.readlink()))
+        except FileNotFoundError:
+            continue  # closed while we looked
+    return targets
+
+
+def _proc_number(pid: int, file: str, name: str) -> int:
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise AssertionError(f"/proc/{pid}/{file} has no {name}")

@@ -1,0 +1,22 @@
+"""Serves an application in this process, as the real server does."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from stillage.api import wire
+
+
+@asynccontextmanager
+async def serving(application: web.Application) -> AsyncIterator[str]:
+    """Yield the URL of a running server, without a slash at its end."""
+    runner = wire.Runner(application, header_timeout_s=60)
+    await runner.setup()
+    sock = socket.create_server(("127.0.0.1", 0))
+    await wire.listen(runner, [sock], None)
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        await runner.cleanup()
