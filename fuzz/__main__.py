@@ -7,9 +7,11 @@ A finding is written to ``fuzz/findings``; ``python -m fuzz --replay FILE`` show
 import argparse
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from fuzz.packing import unpack
+from fuzz.promises import keep
 from fuzz.repairing import repaired
 
 HERE = Path(__file__).parent
@@ -31,8 +33,6 @@ def main() -> int:
         given.unpack.with_suffix(".image").write_bytes(repaired(unpack(given.unpack.read_bytes())))
         return 0
     if given.replay:
-        from fuzz.promises import keep
-
         keep(repaired(unpack(given.replay.read_bytes())))
         return 0
     if unknown := set(given.formats) - set(NAMES):
@@ -64,8 +64,6 @@ def _fuzz(name: str, seconds: int, work: Path | None) -> int:
 
 
 def _scratch(name: str) -> str:
-    import tempfile
-
     return tempfile.mkdtemp(prefix=f"fuzz-{name}-")
 
 

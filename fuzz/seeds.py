@@ -7,9 +7,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from examining import examine  # noqa: E402 - needs the path
-from samples import entries, load  # noqa: E402
-
 from fuzz.packing import LIMIT_VHDX, pack  # noqa: E402
+from samples import entries, load  # noqa: E402
 
 CORPUS = ROOT / "fuzz" / "corpus"
 LARGEST = 16 << 10

@@ -5,9 +5,8 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["stillage.formats"]):
-    from stillage.formats.catalogue import FORMATS
-
     from fuzz.promises import keep
+    from stillage.formats.catalogue import FORMATS
 
 from fuzz.packing import unpack
 from fuzz.repairing import repaired
@@ -16,6 +15,7 @@ from fuzz.repairing import repaired
 def main() -> None:
     name = sys.argv.pop(1)
     formats = FORMATS if name == "all" else tuple(m for m in FORMATS if m.__name__.rpartition(".")[2] == name)  # type: ignore[attr-defined]
+
     # Half of the images keep the checksums that the fuzzer made of them: a wrong one is input as well.
     def one_input(packed: bytes) -> None:
         image = unpack(packed)

@@ -29,6 +29,7 @@ from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.ingest import Ingest, UploadRules
+from stillage.operations.inspection import Inspect
 from stillage.operations.sweep import Sweep
 from stillage.stores.files import FileStore
 
@@ -64,8 +65,10 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
         may_be_empty=profile.may_be_empty,
+        recordable_formats=profile.recordable_formats,
+        format_property=profile.format_property,
         lease_s=settings.lease_s,
-        policy=Policy(settings.require_format_match, settings.max_virtual_size, settings.allowed_rules),
+        policy=policy_of(settings),
     )
     ingest = Ingest(database, store, rules=rules, owner=owner, clock=clock)
     embedded = EmbeddedIdentity(
@@ -76,6 +79,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         embedded=embedded,
         images=Images(database, store, defaults=profile.defaults, clock=clock),
         ingest=ingest,
+        inspect=Inspect(policy=rules.policy, may_be_empty=rules.may_be_empty, max_image_bytes=rules.max_image_bytes),
         download=Download(database, store),
         database=database,
         store=store,
@@ -93,6 +97,18 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         embedded.close()
         store.close()
         database.close()
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What this deployment refuses."""
+    profile = PROFILES[settings.profile]
+    return Policy(
+        require_format_match=settings.require_format_match,
+        max_virtual_size=settings.max_virtual_size,
+        allowed=settings.allowed_rules,
+        interchangeable=profile.interchangeable,
+        min_disk_binds=profile.min_disk_binds,
+    )
 
 
 async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:

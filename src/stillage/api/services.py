@@ -14,6 +14,7 @@ from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.ingest import Ingest
+from stillage.operations.inspection import Inspect
 from stillage.stores.base import Store
 
 
@@ -32,6 +33,7 @@ class Services:
     embedded: EmbeddedIdentity
     images: Images
     ingest: Ingest
+    inspect: Inspect
     download: Download
     database: Database
     store: Store
