@@ -64,7 +64,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
-        may_be_empty=profile.may_be_empty,
+        may_be_empty=may_be_empty(settings),
         recordable_formats=profile.recordable_formats,
         format_property=profile.format_property,
         lease_s=settings.lease_s,
@@ -109,6 +109,11 @@ def policy_of(settings: Settings) -> Policy:
         interchangeable=profile.interchangeable,
         min_disk_binds=profile.min_disk_binds,
     )
+
+
+def may_be_empty(settings: Settings) -> frozenset[str]:
+    """Declared formats of which zero bytes are an image."""
+    return PROFILES[settings.profile].may_be_empty
 
 
 async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:
