@@ -88,6 +88,8 @@ class Ingest:
         if announced.size is not None and announced.size > limit:
             raise ImageTooLarge(limit, announced.size)
         image = require_change(caller, await self._database.read(db.find, image_id), image_id, "upload data to")
+        if announced.size == 0:
+            self._require_bytes(image)
         claim = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
@@ -101,6 +103,11 @@ class Ingest:
         """Wait for clean-ups that outlived their requests."""
         if self._cleaning:
             await asyncio.wait(self._cleaning)
+
+    def _require_bytes(self, image: Image) -> None:
+        if image.disk_format not in self._rules.may_be_empty:
+            formats = ", ".join(sorted(self._rules.may_be_empty)) or "no"
+            raise EmptyBody(f"the body is empty; only {formats} images may be. Send the file again")
 
     async def _claim(self, image: Image, announced: Announced) -> Claim:
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, announced.size)
@@ -136,8 +143,8 @@ class Ingest:
             ) as pipeline,
         ):
             received = await pipeline.receive(_checked(body, still_ours), limit=self._rules.max_image_bytes)
-            if not received.size and image.disk_format not in self._rules.may_be_empty:
-                raise EmptyBody(f"the body is empty; only {_names(self._rules.may_be_empty)} images may be")
+            if not received.size:
+                self._require_bytes(image)
             await writer.commit()
             return received
 
@@ -221,7 +228,3 @@ async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> Asy
             yield piece
     except BodyIncomplete as error:
         raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
-
-
-def _names(formats: frozenset[str]) -> str:
-    return ", ".join(sorted(formats)) or "no"
