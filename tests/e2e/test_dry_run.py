@@ -71,7 +71,7 @@ def test_a_part_of_an_image_is_not_judged_by_its_end(server: Server) -> None:
     assert asked(server, part).json["accepted"] is False
     found = asked(server, part, x_image_meta_partial="true").json
     assert (found["accepted"], found["complete"], found["format"]) == (None, False, "zvhd")
-    assert found["virtual_size"] == 21 * MIB or found["virtual_size"] > 0
+    assert found["virtual_size"] > 0
     whole = asked(server, part, x_image_meta_partial="true", x_openstack_image_size=str(len(data))).json
     assert whole["accepted"] is None
 

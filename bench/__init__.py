@@ -1,0 +1,1 @@
+"""Speed and memory of Stillage, each beside a bare floor in the same run: ``python -m bench``."""
