@@ -9,6 +9,7 @@ import os
 import re
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,15 +104,15 @@ class Account:
             "COLUMNS": "200",
         }
 
-    def run(self, *command: str, stdin: bytes = b"", fails: bool = False) -> Done:
-        """Run *command* and return what it said. *fails*: it is meant to."""
+    def run(self, *command: str, stdin: bytes = b"", fails: bool = False, folder: Path | None = None) -> Done:
+        """Run *command*, at home or in *folder*, and return what it said. *fails*: it is meant to."""
         done = subprocess.run(
             command,
             input=stdin,
             capture_output=True,
             check=False,
             timeout=PATIENCE_S,
-            cwd=self.home,
+            cwd=folder or self.home,
             env=self.environment,
         )
         return Done(done.returncode, done.stdout, done.stderr.decode()).checked(command, fails=fails)
@@ -124,15 +125,7 @@ class Account:
         return self._shell("glanceclient", ("glance", *arguments), stdin, fails=fails)
 
     def _shell(self, environment: str, command: Sequence[str], stdin: bytes, *, fails: bool) -> Done:
-        files = {name: self.home / f".{name}" for name in ("stdin", "stdout", "stderr")}
-        for path in files.values():
-            path.unlink(missing_ok=True)
-        files["stdin"].write_bytes(stdin)
-        named = {name: str(path) for name, path in files.items()}
-        more = {"words": list(command), "folder": str(self.home), "environment": self.environment}
-        code = self.shells.run(environment, named | more)
-        done = Done(code, files["stdout"].read_bytes(), files["stderr"].read_text())
-        return done.checked(command, fails=fails)
+        return self.shells.run(environment, command, self.home, self.environment, stdin).checked(command, fails=fails)
 
     def python(self, environment: str, script: str, **values: Any) -> Any:
         """Run *script* in a client's environment with *values* as its globals; return what it put into ``result``."""
@@ -158,27 +151,37 @@ class Account:
 
 
 class Shells:
-    """The command lines of both clients, each imported once; see `conformance/prefork.py`."""
+    """Command lines, the clients' and our own, each imported once; see `conformance/prefork.py`."""
 
     WARM_UP: ClassVar[Mapping[str, Sequence[str]]] = {
-        "openstackclient": ("openstackclient.shell", "openstack", "image", "list", "--help"),
-        "glanceclient": ("glanceclient.shell", "glance", "help", "image-list"),
+        "openstackclient": ("openstackclient.shell:main", "openstack", "image", "list", "--help"),
+        "stillage": ("stillage.cli.main:run", "stillage", "user", "--help"),
+        "glanceclient": ("glanceclient.shell:main", "glance", "help", "image-list"),
     }
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._running: dict[str, subprocess.Popen[str]] = {}
 
-    def run(self, environment: str, command: Mapping[str, Any]) -> int:
-        """Return the exit code of *command*."""
+    def run(
+        self, environment: str, command: Sequence[str], home: Path, variables: Mapping[str, str], stdin: bytes = b""
+    ) -> Done:
+        """Run *command* in *home* with the environment *variables*."""
         if environment not in self._running:
             self._running[environment] = self._start(environment)
         process = self._running[environment]
         assert process.stdin
         assert process.stdout
-        process.stdin.write(json.dumps(command) + "\n")
+        files = {name: home / f".{name}" for name in ("stdin", "stdout", "stderr")}
+        for path in files.values():
+            path.unlink(missing_ok=True)
+        files["stdin"].write_bytes(stdin)
+        named = {name: str(path) for name, path in files.items()}
+        line = named | {"words": list(command), "folder": str(home), "environment": dict(variables)}
+        process.stdin.write(json.dumps(line) + "\n")
         process.stdin.flush()
-        return int(process.stdout.readline())
+        code = int(process.stdout.readline())
+        return Done(code, files["stdout"].read_bytes(), files["stderr"].read_text())
 
     def close(self) -> None:
         for process in self._running.values():
@@ -186,7 +189,11 @@ class Shells:
 
     def _start(self, environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [executable(environment, "python"), str(PREFORK), *self.WARM_UP[environment]],
+            [
+                sys.executable if environment == "stillage" else executable(environment, "python"),
+                str(PREFORK),
+                *self.WARM_UP[environment],
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -207,8 +214,17 @@ def executable(environment: str, name: str) -> str:
 
 def make_account(server: Server, shells: Shells, home: Path, user: str, project: str, role: str = "member") -> Account:
     """Make *project*, and *user* in it, with the commands that an operator has."""
-    project_id = server.cli("project", "create", project).split()[-1]
-    server.cli("user", "create", user, "--project", project, "--role", role, "--password-stdin", stdin=f"{user}-pass\n")
+
+    def stillage(*words: str, stdin: str = "") -> str:
+        command = ["stillage", *words, "--data", str(server.home)]
+        return (
+            shells.run("stillage", command, home, server.environment(), stdin.encode())
+            .checked(command, fails=False)
+            .out
+        )
+
+    project_id = stillage("project", "create", project).split()[-1]
+    stillage("user", "create", user, "--project", project, "--role", role, "--password-stdin", stdin=f"{user}-pass\n")
     return Account(server, shells, home, user, f"{user}-pass", project, project_id)
 
 

@@ -1,6 +1,7 @@
 """One server over TLS for all clients, and two people in two projects of it."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -28,21 +29,26 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
 
 
 @pytest.fixture(scope="session")
-def new_account(server: Server, shells: Shells, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Account]:
-    """``new_account("erin", "lab")``: a user, in a project that is new as well."""
-    return lambda user, project, role="member": make_account(
-        server, shells, tmp_path_factory.mktemp(user), user, project, role
-    )
+def new_account(server: Server, shells: Shells, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Account]:
+    """``new_account("erin")``: a member of a project of his own. Nobody else is in it."""
+    numbers = count()
+
+    def make(user: str) -> Account:
+        number = next(numbers)
+        home = tmp_path_factory.mktemp(user)
+        return make_account(server, shells, home, f"{user}-{number}", f"project-{number}")
+
+    return make
 
 
-@pytest.fixture(scope="session")
-def erin(new_account: Callable[..., Account]) -> Account:
-    return new_account("erin", "lab")
+@pytest.fixture(scope="module")
+def erin(new_account: Callable[[str], Account]) -> Account:
+    return new_account("erin")
 
 
-@pytest.fixture(scope="session")
-def olga(new_account: Callable[..., Account]) -> Account:
-    return new_account("olga", "works")
+@pytest.fixture(scope="module")
+def olga(new_account: Callable[[str], Account]) -> Account:
+    return new_account("olga")
 
 
 @pytest.fixture(scope="session")

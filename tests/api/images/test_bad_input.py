@@ -49,7 +49,7 @@ VALUES = {
     "a float": {"min_ram": 1e308},
     "an id that is no UUID": {"id": "../../etc/passwd"},
     "an id with a newline": {"id": "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11\n"},
-    "an id of other digits": {"id": "٠d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11"},
+    "an id of other digits": {"id": "\u0660d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11"},
 }
 
 

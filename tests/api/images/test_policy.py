@@ -1,5 +1,6 @@
 """An operator's policy file: what it changes, what it leaves alone, and what it may not be."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from stillage.config import load
 from stillage.errors import BadSettings
 from stillage.images.access import DEFAULT_RULES, Access
 
+Write = Callable[[str], Path]
 REFERENCE = Path(__file__).parents[3] / "docs" / "policy.md"
 
 
@@ -17,9 +19,21 @@ def policy(tmp_path: Path) -> Path:
     return tmp_path / "policy.yaml"
 
 
-async def test_a_rule_of_the_file_takes_the_place_of_the_default(serve: Any, policy: Path) -> None:
-    policy.write_text('"publicize_image": "role:publisher or rule:context_is_admin"\ndelete_image: "!"\n')
-    async with serve(policy_file=policy) as town:
+@pytest.fixture
+def write(policy: Path) -> Write:
+    """``write("get_image: '@'")`` makes the file and returns its path."""
+
+    def make(text: str) -> Path:
+        policy.write_text(text)
+        return policy
+
+    return make
+
+
+async def test_a_rule_of_the_file_takes_the_place_of_the_default(serve: Any, write: Write) -> None:
+    async with serve(
+        policy_file=write('"publicize_image": "role:publisher or rule:context_is_admin"\ndelete_image: "!"\n')
+    ) as town:
         erin, pat = town.person(), town.person("press", "member,publisher")
         assert (await pat("POST", "/v2/images", {"visibility": "public"})).status == 201
         refused = await erin("POST", "/v2/images", {"visibility": "public"})
@@ -31,10 +45,9 @@ async def test_a_rule_of_the_file_takes_the_place_of_the_default(serve: Any, pol
         assert (await erin.patch(image_id)).status == 200, "other rules are what they were"
 
 
-async def test_an_auditor_who_reads_everything(serve: Any, policy: Path) -> None:
+async def test_an_auditor_who_reads_everything(serve: Any, write: Write) -> None:
     text = DEFAULT_RULES["get_image"].replace('"', "'")
-    policy.write_text(f'get_image: "role:auditor or {text}"\n')
-    async with serve(policy_file=policy) as town:
+    async with serve(policy_file=write(f'get_image: "role:auditor or {text}"\n')) as town:
         image_id = (await town.person().create(visibility="private"))["id"]
         auditor = town.person("office", "auditor")
         assert (await auditor("GET", f"/v2/images/{image_id}")).status == 200
@@ -43,9 +56,8 @@ async def test_an_auditor_who_reads_everything(serve: Any, policy: Path) -> None
         assert (await town.person("works")("GET", f"/v2/images/{image_id}")).status == 404
 
 
-async def test_readers_may_download_where_an_operator_says_so(serve: Any, policy: Path) -> None:
-    policy.write_text('download_image: "role:reader and project_id:%(project_id)s"\n')
-    async with serve(policy_file=policy) as town:
+async def test_readers_may_download_where_an_operator_says_so(serve: Any, write: Write) -> None:
+    async with serve(policy_file=write('download_image: "role:reader and project_id:%(project_id)s"\n')) as town:
         image = await town.person().stored()
         assert (await town.person(roles="reader")("GET", f"/v2/images/{image['id']}/file")).status == 200
 
