@@ -5,7 +5,7 @@
 
 SETUP := .venv/.stillage-setup
 DEV := .venv/.stillage-dev
-RECIPE := pyproject.toml uv.lock scripts/setup scripts/fetch_uv.py
+RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ dev: $(DEV) ## make .venv with the tools for tests and checks as well
 
 test: dev ## set up, system packages included, and run all tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages
+	@scripts/clients
 	@exec .venv/bin/pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
 
 check: dev ## linters, format, types and the import rule

@@ -13,7 +13,8 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import health, metrics, middleware, versions, wire
+from stillage.api import health, metrics, middleware, openapi, versions, wire
+from stillage.api.addresses import Addresses
 from stillage.api.identity_v3 import routes as identity_v3
 from stillage.api.image_v2 import routes as image_v2
 from stillage.api.metrics import Metrics
@@ -24,12 +25,15 @@ from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.formats.safety import Policy
 from stillage.identity.passwords import Passwords
+from stillage.images.access import Access
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
+from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest, UploadRules
 from stillage.operations.inspection import Inspect
+from stillage.operations.members import Members
 from stillage.operations.sweep import Sweep
 from stillage.stores.files import FileStore
 
@@ -70,23 +74,26 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         lease_s=settings.lease_s,
         policy=policy_of(settings),
     )
-    ingest = Ingest(database, store, rules=rules, owner=owner, clock=clock)
+    access = Access(settings.policy)
+    ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
     embedded = EmbeddedIdentity(
         database, Passwords(), secret=settings.secret, clock=clock, lifetime_s=settings.token_lifetime_s
     )
     services = Services(
         identity=embedded,
         embedded=embedded,
-        images=Images(database, store, defaults=profile.defaults, clock=clock),
+        images=Images(database, store, access=access, defaults=profile.defaults, clock=clock),
+        members=Members(database, access=access, clock=clock),
+        info=Info(database, access=access),
         ingest=ingest,
         inspect=Inspect(policy=rules.policy, may_be_empty=rules.may_be_empty, max_image_bytes=rules.max_image_bytes),
-        download=Download(database, store),
+        download=Download(database, store, access=access),
         database=database,
         store=store,
         profile=profile,
         metrics=Metrics(shared_folder(settings)),
         running=wire.Running(),
-        public_url=settings.public_url,
+        addresses=Addresses(settings.public_url, settings.trusted_proxies),
         region=settings.region,
         idle_s=settings.idle_timeout_s,
     )
@@ -132,7 +139,7 @@ def make_web(services: Services) -> web.Application:
     )
     application[SERVICES] = services
     application.on_response_prepare.append(middleware.add_request_id)
-    for routes in (health, versions, identity_v3, image_v2):
+    for routes in (health, versions, openapi, identity_v3, image_v2):
         routes.add_routes(application.router)
     return application
 
@@ -154,7 +161,8 @@ async def serve(
 ) -> None:
     """Serve until *stop* is set, then let running requests finish within their grace time."""
     async with build(settings, owner=owner) as worker:
-        runner = wire.Runner(worker.web, header_timeout_s=settings.header_timeout_s)
+        prefix = worker.services.addresses.prefix
+        runner = wire.Runner(worker.web, header_timeout_s=settings.header_timeout_s, prefix=prefix)
         await runner.setup()
         metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
         await wire.listen(runner, sockets, tls)

@@ -1,10 +1,14 @@
 """Settings: one frozen object from a TOML file and the environment (``STILLAGE_*``). The command line comes first."""
 
 import os
+from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -17,6 +21,7 @@ from pydantic_settings import (
 from stillage.errors import BadSettings
 
 TIB = 1 << 40
+IPNetwork = IPv4Network | IPv6Network
 SECRET_BYTES = 32
 
 _config_file: ContextVar[Path | None] = ContextVar("config_file", default=None)
@@ -54,6 +59,10 @@ class Settings(BaseSettings):
     allowed_rules: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="rule ids (docs/rules.md) that do not refuse an image here"
     )
+    policy_file: Path | None = Field(None, description="YAML with rules in oslo.policy's syntax (docs/policy.md)")
+    trusted_proxies: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
+        (), description="addresses or networks whose Forwarded and X-Forwarded-* headers are believed"
+    )
     idle_timeout_s: float = Field(60, gt=0, description="longest silence of a client in the middle of a body")
     header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
     shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
@@ -68,6 +77,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
     @field_validator("listen", "metrics_listen")
     @classmethod
@@ -89,10 +103,22 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key go together")
         return self
 
-    @property
-    def url(self) -> str:
-        """Where clients find us."""
-        return self.public_url or f"{'https' if self.tls else 'http'}://{self.listen}"
+    @cached_property
+    def policy(self) -> Mapping[str, str]:
+        """The rules of `policy_file`, by name.
+
+        Raises:
+            BadSettings: If the file cannot be read.
+        """
+        if self.policy_file is None:
+            return {}
+        try:
+            document = yaml.safe_load(self.policy_file.read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise BadSettings(f"the policy file {self.policy_file} cannot be read: {error}") from error
+        if not isinstance(document or {}, dict):
+            raise BadSettings(f"the policy file {self.policy_file} must map rule names to rules")
+        return document or {}
 
     @property
     def database(self) -> str:

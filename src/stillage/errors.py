@@ -130,7 +130,15 @@ class StorageFull(TooLarge):
 
 
 class WrongMediaType(StillageError):
-    """The request's Content-Type or Content-Encoding is not one that this call takes."""
+    """The request's Content-Type or Content-Encoding is not one that this call takes.
+
+    Attributes:
+        accepted: Media types of patches that it would take; empty where it is no patch.
+    """
+
+    def __init__(self, message: str, accepted: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.accepted = accepted
 
 
 class ContentRejected(StillageError):

@@ -28,7 +28,7 @@ async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:
     if not raw:
         raise InvalidInput("a JSON body is needed")
     try:
-        return json.loads(raw, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
     except RecursionError as error:
         raise InvalidInput("the JSON is nested too deeply") from error
     except ValueError as error:  # also UnicodeDecodeError and integers of thousands of digits

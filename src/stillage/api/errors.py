@@ -62,6 +62,8 @@ def problem_of(error: Exception, *, identity_url: str) -> Problem:
         headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
     if isinstance(error, errors.Unavailable | errors.TooManyFailures):
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.WrongMediaType) and error.accepted:
+        headers["Accept-Patch"] = ", ".join(error.accepted)
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     return Problem(status_of(error), str(error), type(error), headers, _facts(error))

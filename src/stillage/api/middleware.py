@@ -46,7 +46,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             path=request.path,
             status=response.status,
             seconds=round(seconds, 4),
-            peer=request.remote,
+            peer=known.addresses.client(request),
             client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
         )
         return response

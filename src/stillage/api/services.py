@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from stillage.api.addresses import Addresses
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
 from stillage.api.wire import Running
@@ -13,8 +14,10 @@ from stillage.images.access import Caller
 from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
+from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest
 from stillage.operations.inspection import Inspect
+from stillage.operations.members import Members
 from stillage.stores.base import Store
 
 
@@ -25,13 +28,15 @@ class Services:
     Attributes:
         identity: Knows who holds a token.
         embedded: The same, where tokens are our own: what the identity API needs.
-        public_url: The URL that clients use; None to take each request's own.
+        addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
     """
 
     identity: Identity
     embedded: EmbeddedIdentity
     images: Images
+    members: Members
+    info: Info
     ingest: Ingest
     inspect: Inspect
     download: Download
@@ -40,7 +45,7 @@ class Services:
     profile: Profile
     metrics: Metrics
     running: Running
-    public_url: str | None
+    addresses: Addresses
     region: str
     idle_s: float
 
@@ -61,4 +66,4 @@ def caller(request: web.Request) -> Caller:
 
 def public_url(request: web.Request) -> str:
     """The base of absolute links, without a slash at its end."""
-    return services(request).public_url or f"{request.scheme}://{request.host}"
+    return services(request).addresses.base(request)

@@ -4,19 +4,24 @@ Every status change is one compare-and-set that names the state it expects, and 
 it; zero rows changed means that somebody else was first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from stillage.db.tables import blobs, image_properties, image_tags, images, indexed_value, uploads
+from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, indexed_value, uploads
 from stillage.errors import AlreadyExists
+from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
 
 COLUMNS = [column for column in images.c if column.name != "deleted_at"]
+NAMES = frozenset(column.name for column in COLUMNS)
+SETTABLE = (
+    "owner", "name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
+)  # fmt: skip
 
 
 def add(connection: Connection, image: Image) -> None:
@@ -37,28 +42,44 @@ def add(connection: Connection, image: Image) -> None:
 def find(connection: Connection, image_id: str) -> Image | None:
     """Return the image, None if there is none or it was deleted."""
     row = connection.execute(select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None))).first()
-    return None if row is None else _image(row)
+    return None if row is None else image_of(row)
 
 
-def list_visible(
-    connection: Connection, project_id: ProjectId | None, limit: int, marker: Image | None
-) -> Sequence[Image]:
-    """Return a page of images, the newest first.
+def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
+    """Return the image as a caller of *project_id* meets it; None if there is none."""
+    sharing = (image_members.c.image_id == images.c.id) & (image_members.c.member_id == project_id)
+    row = connection.execute(
+        select(*COLUMNS, select(image_members.c.image_id).where(sharing).exists().label("is_member")).where(
+            images.c.id == image_id, images.c.deleted_at.is_(None)
+        )
+    ).first()
+    return None if row is None else Seen(image_of(row), bool(row.is_member))
 
-    Args:
-        connection: Inside a unit of work.
-        project_id: Whose images, and public ones beside them; None for everybody's.
-        limit: How many at the most.
-        marker: The last image of the page before; None for the first page.
+
+def save(connection: Connection, before: Image, after: Image) -> Image | None:
+    """Store what *after* changed of *before*; return the image as it now is.
+
+    Touches only what users set: status, sizes and digests belong to uploads, which may run meanwhile.
+    None if somebody changed the record since *before* was read, or, where a format changes, began an upload.
     """
-    query = select(*COLUMNS).where(images.c.deleted_at.is_(None), images.c.os_hidden.is_(False))
-    if project_id is not None:
-        query = query.where(or_(images.c.owner == project_id, images.c.visibility == Visibility.PUBLIC))
-    if marker is not None:
-        # A plain tuple takes the types of the columns; tuple_ would guess them from the values.
-        query = query.where(tuple_(images.c.created_at, images.c.id) < (marker.created_at, marker.id))
-    rows = connection.execute(query.order_by(images.c.created_at.desc(), images.c.id.desc()).limit(limit))
-    return [_image(row) for row in rows]
+    unchanged = (images.c.id == before.id) & (images.c.version == before.version) & images.c.deleted_at.is_(None)
+    if (before.disk_format, before.container_format) != (after.disk_format, after.container_format):
+        unchanged &= images.c.status == before.status
+    values = {name: getattr(after, name) for name in SETTABLE}
+    values |= {"tags": list(after.tags), "properties": dict(after.properties)}
+    values |= {"version": before.version + 1, "updated_at": after.updated_at}
+    if connection.execute(update(images).where(unchanged).values(values)).rowcount == 0:
+        return None
+    connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
+    connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
+    _index(connection, after)
+    return find(connection, before.id)
+
+
+def move(connection: Connection, image_id: ImageId, before: Status, after: Status, now: datetime) -> bool:
+    """Change the status from *before* to *after*. False if it was not *before*."""
+    there = (images.c.id == image_id) & (images.c.status == before)
+    return connection.execute(update(images).where(there).values(status=after, updated_at=now)).rowcount == 1
 
 
 def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
@@ -76,10 +97,29 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
         return None
     connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
+    connection.execute(delete(image_members).where(image_members.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
     connection.execute(update(blobs).where(published).values(state="deleting"))
     return [BlobKey(key) for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a project uses: records, bytes at rest, running uploads."""
+
+    images: int
+    bytes: int
+    uploading: int
+
+
+def usage(connection: Connection, project_id: ProjectId) -> Usage:
+    mine = (images.c.owner == project_id) & images.c.deleted_at.is_(None)
+    uploading = func.count(images.c.upload_id)
+    row = connection.execute(
+        select(func.count(), func.coalesce(func.sum(images.c.size), 0), uploading).where(mine)
+    ).one()
+    return Usage(row[0], int(row[1]), row[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +133,12 @@ class Claim:
     expected_size: int | None
 
 
-def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at: datetime) -> bool:
-    """Move the image from `queued` to `saving` for this upload. False if it was not `queued`."""
+def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at: datetime) -> Image | None:
+    """Return the image, moved from `queued` to `saving` for this upload; None if it was not `queued`."""
     values = {"status": Status.SAVING, "upload_id": claim.upload_id, "reason": None, "updated_at": now}
     queued = (images.c.id == claim.image_id) & (images.c.status == Status.QUEUED)
     if connection.execute(update(images).where(queued).values(values)).rowcount == 0:
-        return False
+        return None
     connection.execute(
         insert(blobs).values(key=claim.blob_key, image_id=claim.image_id, state="writing", created_at=now)
     )
@@ -113,7 +153,7 @@ def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at:
             created_at=now,
         )
     )
-    return True
+    return find(connection, claim.image_id)
 
 
 def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> bool:
@@ -222,8 +262,8 @@ def _index(connection: Connection, image: Image) -> None:
         connection.execute(insert(image_properties), named)
 
 
-def _image(row: Row[Any]) -> Image:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+def image_of(row: Row[*tuple[Any, ...]]) -> Image:
+    values = {name: value for name, value in row._mapping.items() if name in NAMES}  # noqa: SLF001 - public in SQLAlchemy
     values["status"] = Status(values["status"])
     values["visibility"] = Visibility(values["visibility"])
     values["tags"] = tuple(values["tags"])

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -38,6 +39,17 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
+def sorted_text(length: int) -> String:
+    """Text that sorts by code point on both engines, whatever the locale of the database."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def live(name: str, *columns: str) -> Index:
+    """An index of the images that are there: tombstones cost a list nothing."""
+    there = text("deleted_at IS NULL")
+    return Index(name, *columns, sqlite_where=there, postgresql_where=there)
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -51,15 +63,15 @@ metadata = MetaData(
 images = Table(
     "images",
     metadata,
-    Column("id", String(36), primary_key=True),
+    Column("id", sorted_text(36), primary_key=True),
     Column("owner", String(255)),
-    Column("name", String(255)),
-    Column("status", String(16), nullable=False),
+    Column("name", sorted_text(255)),
+    Column("status", sorted_text(16), nullable=False),
     Column("visibility", String(16), nullable=False),
     Column("protected", Boolean, nullable=False),
     Column("os_hidden", Boolean, nullable=False),
-    Column("container_format", String(32)),
-    Column("disk_format", String(32)),
+    Column("container_format", sorted_text(32)),
+    Column("disk_format", sorted_text(32)),
     Column("min_disk", Integer, nullable=False),
     Column("min_ram", Integer, nullable=False),
     Column("size", BigInteger),
@@ -77,9 +89,13 @@ images = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("deleted_at", UtcTime),
-    Index("ix_images_owner_created_at", "owner", "created_at", "id"),
-    Index("ix_images_visibility_created_at", "visibility", "created_at", "id"),
-    Index("ix_images_status", "status"),
+    # A list always says whether it wants the hidden images; then the newest come first.
+    live("ix_images_owner", "owner", "os_hidden", "created_at", "id"),
+    live("ix_images_owner_visibility", "owner", "visibility", "os_hidden", "created_at", "id"),
+    live("ix_images_visibility", "visibility", "os_hidden", "created_at", "id"),
+    live("ix_images_created_at", "os_hidden", "created_at", "id"),
+    live("ix_images_name", "name", "created_at", "id"),
+    live("ix_images_status", "status", "created_at", "id"),
 )
 
 # Narrow tables to filter by; the record itself is read from `images`. Their keys are in the order of a filtered list:
@@ -89,7 +105,7 @@ image_tags = Table(
     metadata,
     Column("tag", String(255), primary_key=True),
     Column("created_at", UtcTime, primary_key=True),
-    Column("image_id", String(36), ForeignKey("images.id"), primary_key=True),
+    Column("image_id", sorted_text(36), ForeignKey("images.id"), primary_key=True),
     Index("ix_image_tags_image_id", "image_id"),
     sqlite_with_rowid=False,
 )
@@ -100,8 +116,24 @@ image_properties = Table(
     Column("name", String(255), primary_key=True),
     Column("value", String(255), primary_key=True),  # `indexed_value` of it: an index entry has a size limit
     Column("created_at", UtcTime, primary_key=True),
-    Column("image_id", String(36), ForeignKey("images.id"), primary_key=True),
+    Column("image_id", sorted_text(36), ForeignKey("images.id"), primary_key=True),
     Index("ix_image_properties_image_id", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+
+# Projects that an image is shared with. `image_created_at` never changes: it puts what a project accepted in order.
+image_members = Table(
+    "image_members",
+    metadata,
+    Column("member_id", String(255), primary_key=True),
+    Column("image_id", sorted_text(36), ForeignKey("images.id"), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("image_created_at", UtcTime, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("ix_image_members_member_id_status", "member_id", "status", "image_created_at", "image_id"),
+    Index("ix_image_members_image_id", "image_id"),
     sqlite_with_rowid=False,
 )
 

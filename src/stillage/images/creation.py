@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from stillage.errors import Forbidden, InvalidInput, TooLarge
-from stillage.images.access import Caller, require_member
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Image, ImageId, ProjectId, Visibility
 
 MAX_TAGS = 128
@@ -40,28 +39,27 @@ class Defaults:
 
 
 def new_image(
-    document: Mapping[str, Any], caller: Caller, *, defaults: Defaults, new_id: ImageId, now: datetime
+    document: Mapping[str, Any], owner: ProjectId, *, defaults: Defaults, new_id: ImageId, now: datetime
 ) -> Image:
-    """Return a queued image.
+    """Return a queued image. Whether the caller may have it so is for `access` to say.
 
     Args:
         document: The request's JSON object.
-        caller: Becomes the owner.
+        owner: When *document* names no other.
         defaults: For what *document* leaves out.
         new_id: Taken when *document* has no ``id``.
         now: Becomes ``created_at``.
 
     Raises:
         InvalidInput: If a value cannot be.
-        Forbidden: If an attribute is not for clients, or needs a role that *caller* lacks.
+        Forbidden: If an attribute is not for clients.
         TooLarge: If there are too many tags or properties.
     """
-    require_member(caller, "create images")
     base: dict[str, Any] = {
         "visibility": defaults.visibility,
         "container_format": defaults.container_format,
         "disk_format": defaults.disk_format,
-        "owner": caller.project_id,
+        "owner": owner,
         "id": new_id,
     }
     properties = {}
@@ -75,9 +73,7 @@ def new_image(
             properties[property_name(name)] = property_value(name, value)
     require_count("tags", len(base.get("tags", ())), MAX_TAGS)
     require_count("properties", len(properties), MAX_PROPERTIES)
-    image = Image(**base, properties=properties, created_at=now, updated_at=now)
-    require_owner_and_visibility(caller, image)
-    return image
+    return Image(**base, properties=properties, created_at=now, updated_at=now)
 
 
 def require_settable(name: str) -> None:
@@ -85,15 +81,6 @@ def require_settable(name: str) -> None:
         raise Forbidden(f"attribute {name!r} is read-only; leave it out")
     if name in RESERVED or name.startswith(RESERVED_PREFIX):
         raise Forbidden(f"attribute {name!r} is reserved; choose another name")
-
-
-def require_owner_and_visibility(caller: Caller, image: Image) -> None:
-    if caller.is_admin:
-        return
-    if image.owner != caller.project_id:
-        raise Forbidden("only an administrator may set owner to another project")
-    if image.visibility is Visibility.PUBLIC:
-        raise Forbidden("only an administrator may make an image public; use shared or community")
 
 
 def require_count(what: str, count: int, limit: int) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, Forbidden, ImageNotFound
-from stillage.images.access import Caller, require_member, require_visible
+from stillage.images.access import Access, Caller
 from stillage.images.image import Image, Status
 from stillage.stores.base import BlobReader, Store
 
@@ -14,9 +14,10 @@ from stillage.stores.base import BlobReader, Store
 class Download:
     """``GET /v2/images/{image_id}/file``."""
 
-    def __init__(self, database: Database, store: Store) -> None:
+    def __init__(self, database: Database, store: Store, *, access: Access) -> None:
         self._database = database
         self._store = store
+        self._access = access
 
     async def describe(self, caller: Caller, image_id: str) -> Image:
         """Return the image if *caller* may read its bytes.
@@ -25,8 +26,8 @@ class Download:
             ImageNotFound: If he may not know of it.
             Forbidden: If he lacks the role, or the image is deactivated.
         """
-        image = require_visible(caller, await self._database.read(db.find, image_id), image_id)
-        require_member(caller, "download images")
+        seen = await self._database.read(db.find_seen, image_id, caller.project_id)
+        image = self._access.require(caller, "download_image", seen, image_id)
         if image.status is Status.DEACTIVATED and not caller.is_admin:
             raise Forbidden(f"image {image.id} is deactivated; only an administrator may read its data")
         return image

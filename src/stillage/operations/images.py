@@ -1,6 +1,7 @@
-"""What a user does with records: create, show, list, delete."""
+"""What a user does with records: create, show, list, change, tag, deactivate, delete."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -8,21 +9,36 @@ from uuid import uuid4
 import structlog
 
 from stillage.db import images as db
+from stillage.db import listing
 from stillage.db.session import Database
-from stillage.errors import Forbidden, ImageNotFound, InvalidInput, StillageError
-from stillage.images.access import Caller, is_visible_to, require_change, require_visible
-from stillage.images.creation import Defaults, new_image
-from stillage.images.image import Image, ImageId
+from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
+from stillage.images import patch
+from stillage.images.access import Access, Caller, Seen
+from stillage.images.creation import MAX_TAGS, Defaults, new_image, require_count, text
+from stillage.images.image import Image, ImageId, Status
+from stillage.images.query import Query
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
 
+# Each round somebody else's change went through, so even many writers come to an end.
+ATTEMPTS = 50
+
 
 class Images:
-    def __init__(self, database: Database, store: Store, *, defaults: Defaults, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        *,
+        access: Access,
+        defaults: Defaults,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._store = store
+        self._access = access
         self._defaults = defaults
         self._clock = clock
 
@@ -30,31 +46,69 @@ class Images:
         """Return the new image, queued.
 
         Raises:
-            InvalidInput, Forbidden, TooLarge: As `images.creation.new_image`.
+            InvalidInput, Forbidden, TooLarge: As `images.creation.new_image`, and by the caller's rights.
             AlreadyExists: If the chosen id is taken.
         """
         new_id = ImageId(str(uuid4()))
-        image = new_image(document, caller, defaults=self._defaults, new_id=new_id, now=self._clock())
+        image = new_image(document, caller.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
+        self._access.require_owner_and_visibility(caller, image)
+        self._access.require_allowed(caller, "add_image", Seen(image))
         await self._database.write(db.add, image)
         log.info("image created", image_id=image.id)
         return image
 
     async def get(self, caller: Caller, image_id: str) -> Image:
-        return require_visible(caller, await self._database.read(db.find, image_id), image_id)
+        return self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
 
-    async def list(self, caller: Caller, *, limit: int, marker: str | None) -> Sequence[Image]:
-        """Return a page of what *caller* may list, the newest first.
+    async def page(self, query: Query) -> Sequence[Image]:
+        """Return the page that *query* describes.
 
         Raises:
-            InvalidInput: If *marker* is no image that the caller may see.
+            InvalidInput: If its marker is no image that the caller may see.
         """
-        last = None
-        if marker is not None:
-            last = await self._database.read(db.find, marker)
-            if last is None or not is_visible_to(caller, last):
-                raise InvalidInput(f"marker {marker!r} is no image that this project can see; begin at the first page")
-        project = None if caller.is_admin else caller.project_id
-        return await self._database.read(db.list_visible, project, limit, last)
+        return await self._database.read(listing.page, query)
+
+    async def update(self, caller: Caller, image_id: str, operations: list[patch.Operation]) -> Image:
+        """Return the image, changed by all of *operations* or by none.
+
+        Raises:
+            StillageError: As `images.patch.apply`, and by the caller's rights.
+        """
+
+        def change(image: Image) -> Image:
+            return patch.apply(image, operations, now=self._clock())
+
+        return await self._change(caller, image_id, change)
+
+    async def add_tag(self, caller: Caller, image_id: str, tag: str) -> None:
+        """Add *tag*; nothing happens if it is there."""
+        text("a tag", tag)
+
+        def change(image: Image) -> Image:
+            if tag in image.tags:
+                return image
+            require_count("tags", len(image.tags) + 1, MAX_TAGS)
+            return replace(image, tags=(*image.tags, tag), updated_at=self._clock())
+
+        await self._change(caller, image_id, change)
+
+    async def remove_tag(self, caller: Caller, image_id: str, tag: str) -> None:
+        """Remove *tag*; NotFound if it is not there."""
+
+        def change(image: Image) -> Image:
+            if tag not in image.tags:
+                raise NotFound(f"image {image.id} has no tag {tag[:255]!r}")
+            return replace(image, tags=tuple(other for other in image.tags if other != tag), updated_at=self._clock())
+
+        await self._change(caller, image_id, change)
+
+    async def deactivate(self, caller: Caller, image_id: str) -> None:
+        """Keep everybody but administrators from the data; nothing happens if that is so already."""
+        await self._move(caller, image_id, "deactivate", Status.ACTIVE, Status.DEACTIVATED)
+
+    async def reactivate(self, caller: Caller, image_id: str) -> None:
+        """Undo `deactivate`; nothing happens if the image is active."""
+        await self._move(caller, image_id, "reactivate", Status.DEACTIVATED, Status.ACTIVE)
 
     async def delete(self, caller: Caller, image_id: str) -> None:
         """Delete the image, from any status. An upload that is running ends with `ImageGone`.
@@ -63,7 +117,7 @@ class Images:
             ImageNotFound: If there is none that the caller may see, or it is gone already.
             Forbidden: If it is protected or not the caller's.
         """
-        image = require_change(caller, await self._database.read(db.find, image_id), image_id, "delete")
+        image = self._access.require(caller, "delete_image", await self._seen(caller, image_id), image_id)
         if image.protected:
             raise Forbidden(f"image {image.id} is protected; set protected to false first")
         keys = await self._database.write(db.mark_deleted, image.id, self._clock())
@@ -76,3 +130,29 @@ class Images:
             except StillageError as error:
                 # For the API the image is gone; the sweep finds the doomed blob again.
                 log.error("a deleted image's bytes could not be removed yet", key=key, why=str(error))
+
+    async def _seen(self, caller: Caller, image_id: str) -> Seen | None:
+        return await self._database.read(db.find_seen, image_id, caller.project_id)
+
+    async def _change(self, caller: Caller, image_id: str, change: Callable[[Image], Image]) -> Image:
+        """Apply *change* to the image as it is; again, to what it became, if somebody else was first."""
+        for _ in range(ATTEMPTS):
+            image = self._access.require(caller, "modify_image", await self._seen(caller, image_id), image_id)
+            changed = change(image)
+            if changed is image:
+                return image
+            if (changed.owner, changed.visibility) != (image.owner, image.visibility):
+                self._access.require_owner_and_visibility(caller, changed)
+            saved = await self._database.write(db.save, image, changed)
+            if saved is not None:
+                return saved
+        raise Conflict(f"image {image_id} is being changed by too many at once; try again")
+
+    async def _move(self, caller: Caller, image_id: str, action: str, before: Status, after: Status) -> None:
+        image = self._access.require(caller, action, await self._seen(caller, image_id), image_id)
+        if image.status is after:
+            return
+        if image.status is not before or not await self._database.write(
+            db.move, image.id, before, after, self._clock()
+        ):
+            raise Forbidden(f"image {image.id} is {image.status}; only {before} images can be {after}")

@@ -30,7 +30,7 @@ from stillage.errors import (
 )
 from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
-from stillage.images.access import Caller, require_change
+from stillage.images.access import Access, Caller
 from stillage.images.image import PACKAGES, BlobKey, Content, Image, Status, UploadId
 from stillage.operations.pipeline import Announced, Pipeline, Received
 from stillage.operations.sweep import remove_blob
@@ -65,10 +65,18 @@ class Ingest:
     """``PUT /v2/images/{image_id}/file``."""
 
     def __init__(
-        self, database: Database, store: Store, *, rules: UploadRules, owner: str, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        store: Store,
+        *,
+        access: Access,
+        rules: UploadRules,
+        owner: str,
+        clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._store = store
+        self._access = access
         self._rules = rules
         self._owner = owner
         self._clock = clock
@@ -87,10 +95,9 @@ class Ingest:
         limit = self._rules.max_image_bytes
         if announced.size is not None and announced.size > limit:
             raise ImageTooLarge(limit, announced.size)
-        image = require_change(caller, await self._database.read(db.find, image_id), image_id, "upload data to")
-        if announced.size == 0:
-            self._require_bytes(image)
-        claim = await self._claim(image, announced)
+        seen = await self._database.read(db.find_seen, image_id, caller.project_id)
+        image = self._access.require(caller, "upload_image", seen, image_id)
+        claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
                 received = await self._receive(claim, image, body, announced, still_ours)
@@ -109,13 +116,16 @@ class Ingest:
             formats = ", ".join(sorted(self._rules.may_be_empty)) or "no"
             raise EmptyBody(f"the body is empty; only {formats} images may be. Send the file again")
 
-    async def _claim(self, image: Image, announced: Announced) -> Claim:
+    async def _claim(self, image: Image, announced: Announced) -> tuple[Claim, Image]:
+        """Return the claim, and the image as it was claimed: its format may have been changed a moment before."""
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, announced.size)
         now = self._clock()
-        if not await self._database.write(db.claim, claim, now, now + timedelta(seconds=self._rules.lease_s)):
+        lease = now + timedelta(seconds=self._rules.lease_s)
+        claimed = await self._database.write(db.claim, claim, now, lease)
+        if claimed is None:
             raise await self._refused_claim(image)
         log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=announced.size)
-        return claim
+        return claim, claimed
 
     async def _refused_claim(self, image: Image) -> StillageError:
         now = await self._database.read(db.find, image.id)
@@ -142,9 +152,13 @@ class Ingest:
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-            received = await pipeline.receive(_checked(body, still_ours), limit=self._rules.max_image_bytes)
-            if not received.size:
-                self._require_bytes(image)
+
+            def or_empty() -> None:
+                if not announced.size:  # otherwise it is the size that is wrong
+                    self._require_bytes(image)
+
+            checked = _checked(body, still_ours, or_empty=or_empty)
+            received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             await writer.commit()
             return received
 
@@ -219,7 +233,10 @@ def declaration_of(image: Image) -> Declaration:
     return Declaration(image.disk_format, image.container_format in PACKAGES, image.min_disk)
 
 
-async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> AsyncIterator[bytes]:
+async def _checked(
+    body: AsyncIterator[bytes], check: Callable[[], None], *, or_empty: Callable[[], None]
+) -> AsyncIterator[bytes]:
+    """Pass *body* on while *check* does not object; *or_empty* is asked if there was nothing, before any verdict."""
     received = 0
     try:
         async for piece in body:
@@ -228,3 +245,5 @@ async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> Asy
             yield piece
     except BodyIncomplete as error:
         raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
+    if not received:
+        or_empty()

@@ -1,14 +1,15 @@
-"""Records: create, show, list, delete. Source: OpenStack Image API v2, "Images"."""
+"""Records: create, show, list, change, deactivate, delete. Source: OpenStack Image API v2, "Images"."""
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from stillage.api.bodies import json_object, json_response
+from stillage.api.bodies import json_object, json_of, json_response
 from stillage.api.image_v2.shape import image_view, list_view
 from stillage.api.services import caller, public_url, services
-from stillage.errors import InvalidInput
+from stillage.errors import WrongMediaType
+from stillage.images import patch
+from stillage.images.query import parse
 
-DEFAULT_LIMIT = 25
-MAX_LIMIT = 1000
+PATCHES = (patch.V2_1, patch.V2_0)
 
 
 async def create(request: web.Request) -> web.Response:
@@ -26,22 +27,36 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def list_images(request: web.Request) -> web.Response:
-    """GET /v2/images: a page, the newest first."""
-    limit = limit_of(request.query.get("limit"))
-    images = await services(request).images.list(caller(request), limit=limit, marker=request.query.get("marker"))
-    return json_response(list_view(images, limit=limit, query=list(request.query.items())))
+    """GET /v2/images: a page of what the query asks for, without one the newest."""
+    pairs = list(request.query.items())
+    query = parse(pairs, caller(request))
+    images = await services(request).images.page(query)
+    return json_response(list_view(images, limit=query.limit, query=pairs))
+
+
+async def update(request: web.Request) -> web.Response:
+    """PATCH /v2/images/{image_id}, in two media types."""
+    media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    if media_type not in PATCHES:
+        raise WrongMediaType(f"a patch must be {' or '.join(PATCHES)}, not {media_type[:100] or 'missing'!r}", PATCHES)
+    operations = patch.parse(await json_of(request), media_type)
+    image = await services(request).images.update(caller(request), request.match_info["image_id"], operations)
+    return json_response(image_view(image))
+
+
+async def deactivate(request: web.Request) -> web.Response:
+    """POST /v2/images/{image_id}/actions/deactivate."""
+    await services(request).images.deactivate(caller(request), request.match_info["image_id"])
+    return web.Response(status=204)
+
+
+async def reactivate(request: web.Request) -> web.Response:
+    """POST /v2/images/{image_id}/actions/reactivate."""
+    await services(request).images.reactivate(caller(request), request.match_info["image_id"])
+    return web.Response(status=204)
 
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /v2/images/{image_id}."""
     await services(request).images.delete(caller(request), request.match_info["image_id"])
     return web.Response(status=204)
-
-
-def limit_of(given: str | None) -> int:
-    """Return the page size. More than `MAX_LIMIT` is cut without a word, as Glance does."""
-    if given is None:
-        return DEFAULT_LIMIT
-    if not (given.isascii() and given.isdigit()) or len(given) > 18:
-        raise InvalidInput(f"limit {given[:32]!r} must be an integer of 0 or more")
-    return min(int(given), MAX_LIMIT)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2 import data, images, inspection
+from stillage.api.image_v2 import data, images, info, inspection, members, schemas, tags
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -10,6 +10,21 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/images", images.list_images, allow_head=False)
     router.add_post("/v2/images/inspect", inspection.inspect)
     router.add_get("/v2/images/{image_id}", images.show, allow_head=False)
+    router.add_patch("/v2/images/{image_id}", images.update)
     router.add_delete("/v2/images/{image_id}", images.delete)
+    router.add_post("/v2/images/{image_id}/actions/deactivate", images.deactivate)
+    router.add_post("/v2/images/{image_id}/actions/reactivate", images.reactivate)
     router.add_put("/v2/images/{image_id}/file", data.upload)
     router.add_get("/v2/images/{image_id}/file", data.download)
+    router.add_post("/v2/images/{image_id}/members", members.add)
+    router.add_get("/v2/images/{image_id}/members", members.list_members, allow_head=False)
+    router.add_get("/v2/images/{image_id}/members/{member_id}", members.show, allow_head=False)
+    router.add_put("/v2/images/{image_id}/members/{member_id}", members.answer)
+    router.add_delete("/v2/images/{image_id}/members/{member_id}", members.remove)
+    router.add_put("/v2/images/{image_id}/tags/{tag}", tags.add)
+    router.add_delete("/v2/images/{image_id}/tags/{tag}", tags.remove)
+    router.add_get("/v2/schemas/{name}", schemas.show, allow_head=False)
+    router.add_get("/v2/info/stores", info.stores, allow_head=False)
+    router.add_get("/v2/info/stores/detail", info.stores_detail, allow_head=False)
+    router.add_get("/v2/info/import", info.import_methods, allow_head=False)
+    router.add_get("/v2/info/usage", info.usage, allow_head=False)

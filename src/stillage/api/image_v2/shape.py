@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from stillage.formats.verdict import Verdict
 from stillage.images.image import Image
+from stillage.images.member import Member
 
 
 def image_view(image: Image) -> dict[str, Any]:
@@ -70,6 +71,21 @@ def list_view(images: Sequence[Image], *, limit: int, query: Sequence[tuple[str,
         view["next"] = _link([*kept, ("marker", images[-1].id)])
     view["schema"] = "/v2/schemas/images"
     return view
+
+
+def member_view(member: Member) -> dict[str, Any]:
+    return {
+        "member_id": member.member_id,
+        "image_id": member.image_id,
+        "status": member.status,
+        "created_at": time_view(member.created_at),
+        "updated_at": time_view(member.updated_at),
+        "schema": "/v2/schemas/member",
+    }
+
+
+def members_view(members: Sequence[Member]) -> dict[str, Any]:
+    return {"members": [member_view(member) for member in members], "schema": "/v2/schemas/members"}
 
 
 def time_view(time: datetime) -> str:

@@ -1,0 +1,250 @@
+"""The database's part of a list: ``python -m bench.listing [--images 100000] [--engine sqlite|postgresql]``.
+
+Fills a throw-away database with images of 15 properties and takes the time of `db.listing.page`: statements, rows, and
+`Image` objects made of them. The figures are medians: other work on the machine shows in the 95th percentile.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection, Engine, text
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from postgres import TEMPLATE, postgres_server
+from stillage.db import schema
+from stillage.db.listing import page
+from stillage.db.session import make_engine
+from stillage.db.tables import EPOCH
+from stillage.images.access import Caller, with_implied
+from stillage.images.image import ProjectId, UserId
+from stillage.images.query import Query, parse
+
+ROUNDS = 200
+BAR_MS = 5.0
+DEEP_BAR = 1.5
+BATCH = 20_000
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LAB = Caller(UserId("erin"), ProjectId("lab"), with_implied(frozenset({"member"})))
+ADMIN = Caller(UserId("root"), ProjectId("ops"), with_implied(frozenset({"admin"})))
+SMALL = Caller(UserId("ann"), ProjectId("p007"), with_implied(frozenset({"member"})))
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One image of *count*, always the same: every attribute follows from its number."""
+
+    number: int
+
+    @property
+    def id(self) -> str:
+        return str(UUID(int=random.Random(self.number).getrandbits(128), version=4))
+
+    @property
+    def owner(self) -> str:
+        return "lab" if self.number % 5 < 2 else f"p{self.number % 300:03}"
+
+    @property
+    def created_at(self) -> int:
+        return (START + timedelta(seconds=self.number // 3) - EPOCH) // timedelta(microseconds=1)
+
+    @property
+    def visibility(self) -> str:
+        return {0: "public", 1: "community", 2: "private"}.get(self.number % 47, "shared")
+
+    @property
+    def tags(self) -> list[str]:
+        return ["nightly", f"team-{self.number % 2000}"]
+
+    @property
+    def properties(self) -> dict[str, str]:
+        number = self.number
+        common = {f"hw_option_{option}": "true" if number % (option + 2) else "false" for option in range(10)}
+        return common | {
+            "os_type": "windows" if number % 5 == 4 else "linux",
+            "os_distro": f"distro-{number % 10}",
+            "architecture": "x86_64",
+            "build": f"build-{number // 10}",
+            "owner_specified.openstack.sha256": f"{number:064x}",
+        }
+
+    def row(self) -> tuple[Any, ...]:
+        number = self.number
+        return (
+            self.id, self.owner, f"web-{number // 4:07}", "queued" if number % 1000 == 0 else "active",
+            self.visibility, False, False, "bare", "qcow2", 10, 512, number * 4096, number * 8192, f"{number:032x}",
+            "sha512", f"{number:0128x}", json.dumps(self.tags), json.dumps(self.properties), 1, self.created_at,
+            self.created_at,
+        )  # fmt: skip
+
+
+COLUMNS = (
+    "id", "owner", "name", "status", "visibility", "protected", "os_hidden", "container_format", "disk_format",
+    "min_disk", "min_ram", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "tags", "properties",
+    "version", "created_at", "updated_at",
+)  # fmt: skip
+
+
+def fill(engine: Engine, count: int) -> None:
+    """Insert *count* images without asking for each, as fast as the engine takes rows."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        put = _copy if engine.dialect.name == "postgresql" else _insert
+        indexes = ["ix_image_properties_image_id", "ix_image_tags_image_id"]
+        for index in indexes:
+            connection.execute(text(f"DROP INDEX {index}"))
+        put(connection, "images", COLUMNS, (Seed(number).row() for number in range(count)))
+        # A value at a time: rows in the order of the clustered key go in many times faster.
+        for name in Seed(0).properties:
+            rows = [(name, seed.properties[name], seed.created_at, seed.id) for seed in map(Seed, range(count))]
+            put(connection, "image_properties", ("name", "value", "created_at", "image_id"), sorted(rows))
+        tagged = sorted((tag, seed.created_at, seed.id) for seed in map(Seed, range(count)) for tag in seed.tags)
+        put(connection, "image_tags", ("tag", "created_at", "image_id"), tagged)
+        shared = [seed for seed in map(Seed, range(min(count, 2000))) if seed.visibility == "shared"]
+        members = (("lab", s.id, "accepted", s.created_at, s.created_at, s.created_at) for s in shared)
+        put(
+            connection,
+            "image_members",
+            ("member_id", "image_id", "status", "image_created_at", "created_at", "updated_at"),
+            members,
+        )
+        for index in indexes:
+            connection.execute(text(f"CREATE INDEX {index} ON {index[3:-9]} (image_id)"))
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+
+
+def _insert(connection: Connection, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    cursor = connection.connection.cursor()
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    remaining = iter(rows)
+    while batch := list(islice(remaining, BATCH)):
+        cursor.executemany(statement, batch)
+    cursor.close()
+
+
+def _copy(connection: Connection, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextmanager
+def database(engine_name: str) -> Iterator[Engine]:
+    with tempfile.TemporaryDirectory(prefix="stillage-bench-") as folder:
+        if engine_name == "sqlite":
+            engine = make_engine(f"sqlite:///{folder}/stillage.sqlite")
+            schema.upgrade(engine)
+            yield engine
+            engine.dispose()
+        else:
+            with postgres_server() as server, server.fresh(TEMPLATE) as url:
+                engine = make_engine(url)
+                yield engine
+                engine.dispose()
+
+
+def scenarios(count: int) -> dict[str, Query]:
+    """The first five are those with a bar; `LAB` owns two images of five, `SMALL` very few."""
+    middle = Seed(count // 2 - (count // 2) % 5)
+    pairs: dict[str, tuple[Caller, dict[str, str]]] = {
+        "first page, own and public": (LAB, {}),
+        "deep page, own and public": (LAB, {"marker": middle.id}),
+        "by name": (LAB, {"name": f"web-{middle.number // 4:07}"}),
+        "by common property": (LAB, {"os_type": "linux"}),
+        "by common property, deep": (LAB, {"os_type": "linux", "marker": middle.id}),
+        "by rare property": (LAB, {"build": f"build-{middle.number // 10}"}),
+        "by unknown property": (LAB, {"nothing": "here"}),
+        "by common and rare property": (LAB, {"os_type": "linux", "build": f"build-{middle.number // 10}"}),
+        "by two common properties": (LAB, {"os_type": "linux", "architecture": "x86_64"}),
+        "by common tag": (LAB, {"tag": "nightly"}),
+        "by rare tag": (LAB, {"tag": "team-10"}),
+        "by rare status": (LAB, {"status": "queued"}),
+        "by common status": (LAB, {"status": "active"}),
+        "public only": (LAB, {"visibility": "public"}),
+        "private only": (LAB, {"visibility": "private"}),
+        "shared with the caller": (LAB, {"visibility": "shared", "member_status": "all"}),
+        "small project": (SMALL, {}),
+        "small project, by common property": (SMALL, {"os_type": "linux"}),
+        "administrator": (ADMIN, {}),
+        "administrator, deep": (ADMIN, {"marker": middle.id}),
+        "administrator, by common property": (ADMIN, {"os_type": "linux"}),
+        "1,000 images at once": (LAB, {"limit": "1000"}),
+        "sorted by name": (LAB, {"sort": "name:asc"}),
+        "small project, sorted by name": (SMALL, {"sort": "name:asc"}),
+    }
+    return {name: parse(given.items(), caller) for name, (caller, given) in pairs.items()}
+
+
+def milliseconds(work: Callable[[], object], rounds: int) -> list[float]:
+    """The time of each round, after some to warm up: PostgreSQL settles on a plan after ten."""
+    took = []
+    for _ in range(rounds + 12):
+        begin = time.perf_counter()
+        work()
+        took.append((time.perf_counter() - begin) * 1000)
+        if sum(took) > 10_000 and len(took) > 20:
+            break
+    return took[12:]
+
+
+def measure(engine: Engine, count: int, rounds: int) -> Table:
+    table = Table(title=f"{engine.dialect.name}, {count:,} images of 15 properties; ms for a page of 25")
+    for heading in ("list", "median", "95 %", "rows", "bar"):
+        table.add_column(heading, justify="left" if heading == "list" else "right")
+    medians: dict[str, float] = {}
+    for name, query in scenarios(count).items():
+        with engine.connect() as connection:
+            took = milliseconds(partial(page, connection, query), rounds)
+            rows = len(page(connection, query))
+        medians[name] = median(took)
+        table.add_row(
+            name, f"{medians[name]:.2f}", f"{quantiles(took, n=20)[-1]:.2f}", f"{rows}", _verdict(medians, name)
+        )
+    return table
+
+
+def _verdict(medians: dict[str, float], name: str) -> str:
+    first = medians.get("first page, own and public", 0.0)
+    if name == "deep page, own and public":
+        ratio = medians[name] / first
+        return f"{ratio:.2f}x first: {'ok' if ratio <= DEEP_BAR else 'above'}"
+    if name == "sorted by name" or name.startswith("1,000"):
+        return "none"
+    return "ok" if medians[name] < BAR_MS else "above"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, action="append", help="how many; repeatable; 1000000 is slow to fill")
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], action="append")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    console = Console()
+    for engine_name in options.engine or ["sqlite", "postgresql"]:
+        for count in options.images or [1_000, 100_000]:
+            with database(engine_name) as engine:
+                begin = time.perf_counter()
+                fill(engine, count)
+                console.print(f"{engine_name}: {count:,} images filled in {time.perf_counter() - begin:.0f} s")
+                console.print(measure(engine, count, options.rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Tags, one at a time. Source: OpenStack Image API v2, "Image tags"."""
+
+from aiohttp import web
+
+from stillage.api.services import caller, services
+
+
+async def add(request: web.Request) -> web.Response:
+    """PUT /v2/images/{image_id}/tags/{tag}."""
+    image_id, tag = request.match_info["image_id"], request.match_info["tag"]
+    await services(request).images.add_tag(caller(request), image_id, tag)
+    return web.Response(status=204)
+
+
+async def remove(request: web.Request) -> web.Response:
+    """DELETE /v2/images/{image_id}/tags/{tag}."""
+    image_id, tag = request.match_info["image_id"], request.match_info["tag"]
+    await services(request).images.remove_tag(caller(request), image_id, tag)
+    return web.Response(status=204)

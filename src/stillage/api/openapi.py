@@ -1,0 +1,271 @@
+"""The description of every route, as OpenAPI 3.1, served at ``/openapi.json``.
+
+Routes, methods and path parameters are read from the router, summaries from the handlers' docstrings, so they cannot
+drift; `DETAILS` adds what a router does not know. A test finds every route without details and the other way round.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from stillage import __version__
+from stillage.api.bodies import json_response
+from stillage.api.image_v2.schemas import IMAGE_PROPERTIES, MEMBER
+from stillage.images.creation import MAX_TEXT, READ_ONLY
+from stillage.images.patch import OPS, V2_0, V2_1
+from stillage.images.query import SORT_KEYS
+
+OCTETS = "application/octet-stream"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a router does not know of one route.
+
+    Attributes:
+        success: Status to the name of a schema, ``octets``, or None for no body.
+        errors: Statuses with the error's body.
+        query: Query parameters by name; their schemas.
+        headers: Request headers by name; their schemas.
+        body: Media type to the schema of the request's body.
+        token: False where no token is needed.
+    """
+
+    success: Mapping[int, str | None]
+    errors: tuple[int, ...] = ()
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    token: bool = True
+
+
+TEXT = {"type": "string"}
+COUNT = {"type": "integer", "minimum": 0}
+READS = (400, 401, 403, 404)
+WRITES = (400, 401, 403, 404, 409, 413, 415)
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+LIST_QUERY = {
+    "limit": COUNT,
+    "marker": TEXT,
+    "sort_key": {"type": "array", "items": {"enum": list(SORT_KEYS)}},
+    "sort_dir": {"type": "array", "items": {"enum": ["asc", "desc"]}},
+    "sort": TEXT,
+    "name": TEXT,
+    "id": TEXT,
+    "status": TEXT,
+    "visibility": {"enum": ["public", "private", "shared", "community", "all"]},
+    "member_status": {"enum": ["accepted", "pending", "rejected", "all"]},
+    "owner": TEXT,
+    "protected": {"enum": ["true", "false"]},
+    "os_hidden": {"enum": ["true", "false"]},
+    "tag": {"type": "array", "items": TEXT},
+    "container_format": TEXT,
+    "disk_format": TEXT,
+    "size_min": COUNT,
+    "size_max": COUNT,
+    "created_at": TEXT,
+    "updated_at": TEXT,
+}
+
+UPLOAD_HEADERS = {
+    "X-Openstack-Image-Size": {**COUNT, "description": "bytes to expect; beats Content-Length"},
+    "X-Image-Meta-Store": TEXT,
+    "Content-MD5": {**TEXT, "description": "base64 (RFC 1864) or hex"},
+    "Content-Digest": {**TEXT, "description": "RFC 9530; sha-256 and sha-512 are verified"},
+}
+
+DETAILS: Mapping[str, Details] = {
+    "GET /": Details({300: "Versions"}, token=False),
+    "GET /v2": Details({300: "Versions"}, token=False),
+    "GET /v2/": Details({300: "Versions"}, token=False),
+    "GET /versions": Details({200: "Versions"}, token=False),
+    "GET /v2/versions": Details({200: "Versions"}, token=False),
+    "GET /openapi.json": Details({200: "Anything"}, token=False),
+    "GET /healthz": Details({200: "Anything"}, token=False),
+    "GET /readyz": Details({200: "Anything", 503: "Anything"}, token=False),
+    "GET /metrics": Details({200: "text"}, (401, 403)),
+    "POST /v2/images": Details({201: "Image"}, WRITES, body={JSON: _ref("NewImage")}),
+    "GET /v2/images": Details({200: "Images"}, READS, query=LIST_QUERY),
+    "GET /v2/images/{image_id}": Details({200: "Image"}, READS),
+    "PATCH /v2/images/{image_id}": Details(
+        {200: "Image"}, WRITES, body={V2_1: _ref("PatchV21"), V2_0: _ref("PatchV20")}
+    ),
+    "DELETE /v2/images/{image_id}": Details({204: None}, (*READS, 409)),
+    "PUT /v2/images/{image_id}/file": Details(
+        {204: None}, (*WRITES, 408, 410, 503), headers=UPLOAD_HEADERS, body={OCTETS: {}}
+    ),
+    "GET /v2/images/{image_id}/file": Details(
+        {200: "octets", 204: None, 206: "octets", 304: None, 412: None}, (*READS, 416, 503), headers={"Range": TEXT}
+    ),
+    "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
+    "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
+    "POST /v2/images/{image_id}/members": Details({200: "Member"}, WRITES, body={JSON: _ref("NewMember")}),
+    "GET /v2/images/{image_id}/members": Details({200: "Members"}, READS),
+    "GET /v2/images/{image_id}/members/{member_id}": Details({200: "Member"}, READS),
+    "PUT /v2/images/{image_id}/members/{member_id}": Details(
+        {200: "Member"}, WRITES, body={JSON: _ref("MemberAnswer")}
+    ),
+    "DELETE /v2/images/{image_id}/members/{member_id}": Details({204: None}, READS),
+    "PUT /v2/images/{image_id}/tags/{tag}": Details({204: None}, WRITES),
+    "DELETE /v2/images/{image_id}/tags/{tag}": Details({204: None}, (*READS, 409)),
+    "GET /v2/schemas/{name}": Details({200: "Anything"}, (401, 404)),
+    "GET /v2/info/stores": Details({200: "Anything"}, (401,)),
+    "GET /v2/info/stores/detail": Details({200: "Anything"}, (401, 403)),
+    "GET /v2/info/import": Details({200: "Anything"}, (401,)),
+    "GET /v2/info/usage": Details({200: "Anything"}, (401,)),
+}
+
+
+def _schemas() -> dict[str, Any]:
+    view = {name: dict(schema) for name, schema in IMAGE_PROPERTIES.items()}
+    settable = {
+        name: schema for name, schema in view.items() if name not in READ_ONLY | {"os_hash_algo", "os_hash_value"}
+    }
+    change = {"type": "object", "properties": {"op": {"enum": list(OPS)}, "path": TEXT, "value": {}}}
+    old_change = {"type": "object", "properties": {"add": TEXT, "replace": TEXT, "remove": TEXT, "value": {}}}
+    return {
+        "Image": {
+            "type": "object",
+            "properties": view,
+            "required": [name for name, schema in view.items() if "is_base" not in schema],
+            "additionalProperties": TEXT,
+        },
+        "NewImage": {"type": "object", "properties": settable, "additionalProperties": TEXT},
+        "Images": {
+            "type": "object",
+            "properties": {
+                "images": {"type": "array", "items": _ref("Image")},
+                "first": TEXT,
+                "next": TEXT,
+                "schema": TEXT,
+            },
+            "required": ["images", "first", "schema"],
+        },
+        "Member": {"type": "object", "properties": MEMBER["properties"], "required": list(MEMBER["properties"])},
+        "Members": {
+            "type": "object",
+            "properties": {"members": {"type": "array", "items": _ref("Member")}, "schema": TEXT},
+            "required": ["members", "schema"],
+        },
+        "NewMember": {
+            "type": "object",
+            "properties": {"member": {**TEXT, "minLength": 1, "maxLength": MAX_TEXT}},
+            "required": ["member"],
+        },
+        "MemberAnswer": {
+            "type": "object",
+            "properties": {"status": {"enum": ["pending", "accepted", "rejected"]}},
+            "required": ["status"],
+        },
+        "PatchV21": {"type": "array", "items": {**change, "required": ["op", "path"]}},
+        "PatchV20": {"type": "array", "items": old_change},
+        "Versions": {"type": "object", "properties": {"versions": {"type": "array"}}, "required": ["versions"]},
+        "Error": {
+            "type": "object",
+            "properties": {
+                "error": {
+                    "type": "object",
+                    "properties": {
+                        "code": {"type": "integer"},
+                        "title": TEXT,
+                        "message": {**TEXT, "description": "what is wrong, why, and what to do"},
+                        "rule": {**TEXT, "description": "id of the broken rule, where the image's bytes were refused"},
+                        "offset": COUNT,
+                        "found": TEXT,
+                        "declared": TEXT,
+                        "fix": {**TEXT, "description": "the command that mends the image"},
+                        "request_id": TEXT,
+                    },
+                    "required": ["code", "title", "message"],
+                }
+            },
+            "required": ["error"],
+        },
+        "Anything": {"type": "object"},
+    }
+
+
+def describe(router: web.UrlDispatcher) -> dict[str, Any]:
+    """Return the description of every route of *router*."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in router.routes():
+        if route.method == "HEAD" or route.resource is None:
+            continue
+        path = route.resource.canonical
+        details = DETAILS.get(f"{route.method} {path}") or _of_identity(route.method, path)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, details)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Stillage", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+        },
+    }
+
+
+def _of_identity(method: str, path: str) -> Details:
+    """The identity API in the large: one shape of errors, and answers as Keystone documents them."""
+    if not path.startswith(("/identity", "/v3")):
+        raise LookupError(f"{method} {path} has no details")
+    success: dict[int, str | None] = {200: "Anything"}
+    if method == "POST":
+        success = {201: "Anything"}
+    elif method == "DELETE":
+        success = {204: None}
+    elif path in ("/identity", "/identity/"):
+        success = {300: "Anything"}
+    body = {JSON: _ref("Anything")} if method == "POST" else {}
+    discovery = re.fullmatch(r"(/identity)?(/v3)?/?", path) is not None
+    errors = () if discovery else (400, 401, 403, 404, 409, 413, 429, 503)
+    return Details(success, errors, body=body, token=not discovery and "auth/tokens" not in path)
+
+
+def _operation(route: web.AbstractRoute, path: str, details: Details) -> dict[str, Any]:
+    summary = (route.handler.__doc__ or "").strip().partition("\n")[0]
+    names = re.findall(r"{(\w+)}", path)
+    parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in details.query.items()]
+    parameters += [{"name": name, "in": "header", "schema": schema} for name, schema in details.headers.items()]
+    operation: dict[str, Any] = {
+        "operationId": f"{route.method.lower()}{re.sub(r'[^A-Za-z0-9]+', '_', path)}",
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {
+            **{str(status): _response(schema) for status, schema in details.success.items()},
+            **{str(status): _response("Error") for status in details.errors if status not in details.success},
+        },
+    }
+    if details.body:
+        content = {media_type: {"schema": schema} for media_type, schema in details.body.items()}
+        operation["requestBody"] = {"required": True, "content": content}
+    if details.token:
+        operation["security"] = [{"token": []}]
+    return operation
+
+
+def _response(schema: str | None) -> dict[str, Any]:
+    if schema is None:
+        return {"description": "Done"}
+    if schema in ("octets", "text"):
+        return {"description": "Data", "content": {OCTETS if schema == "octets" else "text/plain": {}}}
+    return {"description": schema, "content": {JSON: {"schema": _ref(schema)}}}
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /openapi.json: this description."""
+    return json_response(describe(request.app.router))
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    router.add_get("/openapi.json", show, allow_head=False)

@@ -1,0 +1,48 @@
+"""Sharing: a member is a project that an image is shared with.
+
+Source: OpenStack Image API v2, "Sharing".
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from stillage.errors import InvalidInput
+from stillage.images.creation import text
+from stillage.images.image import ImageId, ProjectId
+
+
+class MemberStatus(StrEnum):
+    """The member's own word: it steers what he lists, not what he may read."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A share of one image with one project, as last read."""
+
+    image_id: ImageId
+    member_id: ProjectId
+    status: MemberStatus
+    created_at: datetime
+    updated_at: datetime
+
+
+def member_id_of(document: Any) -> ProjectId:
+    """Return the project in ``{"member": "…"}``; InvalidInput if there is none."""
+    given = document.get("member") if isinstance(document, dict) else None
+    if not given:
+        raise InvalidInput('the body must be {"member": "<project id>"}')
+    return ProjectId(text("member", given))
+
+
+def status_of(document: Any) -> MemberStatus:
+    """Return the status in ``{"status": "…"}``; InvalidInput if it is none."""
+    given = document.get("status") if isinstance(document, dict) else None
+    if not isinstance(given, str) or given not in list(MemberStatus):
+        raise InvalidInput(f'the body must be {{"status": one of {", ".join(MemberStatus)}}}')
+    return MemberStatus(given)

@@ -1,0 +1,150 @@
+"""Changing an image: JSON patches in the image API's two media types.
+
+Source: OpenStack Image API v2, "Update image"; HTTP PATCH media types, "openstack-images-v2.1-json-patch" (a subset of
+RFC 6902) and "…v2.0-json-patch" (the draft before it).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from stillage.errors import Conflict, Forbidden, InvalidInput
+from stillage.images.creation import (
+    BASE,
+    MAX_PROPERTIES,
+    MAX_TAGS,
+    property_name,
+    property_value,
+    require_count,
+    require_settable,
+)
+from stillage.images.image import Image, Status
+
+V2_1 = "application/openstack-images-v2.1-json-patch"
+V2_0 = "application/openstack-images-v2.0-json-patch"
+MAX_OPERATIONS = 1000
+
+Op = Literal["add", "replace", "remove"]
+OPS: tuple[Op, ...] = ("add", "replace", "remove")
+FORMATS = frozenset({"disk_format", "container_format"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One step of a patch.
+
+    Attributes:
+        strict: ``add`` refuses what is there already; the older media type says so.
+    """
+
+    op: Op
+    name: str
+    value: Any = None
+    strict: bool = False
+
+
+def parse(document: Any, media_type: str) -> list[Operation]:
+    """Return the operations of a patch.
+
+    Raises:
+        InvalidInput: If *document* is no patch of *media_type*.
+        Forbidden: If it is about ``locations``, which are not for clients.
+    """
+    if not isinstance(document, list):
+        raise InvalidInput("a patch is a JSON array of operations")
+    if len(document) > MAX_OPERATIONS:
+        raise InvalidInput(f"a patch may have {MAX_OPERATIONS} operations, and this has {len(document)}")
+    step = _step_v2_1 if media_type == V2_1 else _step_v2_0
+    return [step(item) for item in document]
+
+
+def apply(image: Image, operations: list[Operation], *, now: datetime) -> Image:
+    """Return *image* changed by all *operations*, in order; the first that cannot be discards everything.
+
+    Rights are not judged here; see `access`.
+
+    Raises:
+        InvalidInput: If a value cannot be.
+        Conflict: If what is replaced or removed is not there, or what is strictly added is.
+        Forbidden: If the attribute is not for clients, or not in the image's status.
+        TooLarge: If there are too many tags or properties.
+    """
+    if not operations:
+        return image
+    changed = image
+    for operation in operations:
+        changed = _applied(changed, operation)
+    require_count("tags", len(changed.tags), MAX_TAGS)
+    require_count("properties", len(changed.properties), MAX_PROPERTIES)
+    return replace(changed, updated_at=now, version=image.version + 1)
+
+
+def _applied(image: Image, operation: Operation) -> Image:
+    name = operation.name
+    if name == "id" or name.startswith("os_hash_"):
+        raise Forbidden(f"attribute {name!r} is read-only; leave it out")
+    require_settable(name)
+    return _set_base(image, operation) if name in BASE else _set_property(image, operation)
+
+
+def _set_base(image: Image, operation: Operation) -> Image:
+    name = operation.name
+    if operation.op == "remove":
+        raise Forbidden(f"attribute {name!r} cannot be removed; set it to another value")
+    if operation.op == "add" and operation.strict:
+        raise Conflict(f"attribute {name!r} is there already; use replace")
+    if name in FORMATS and image.status is not Status.QUEUED:
+        raise Forbidden(f"{name} can be changed while the image is queued; this one is {image.status}")
+    return replace(image, **{name: BASE[name](name, operation.value)})
+
+
+def _set_property(image: Image, operation: Operation) -> Image:
+    name = property_name(operation.name)
+    there = name in image.properties
+    if operation.op != "add" and not there:
+        raise Conflict(f"there is no property {name!r} to {operation.op}; use add")
+    if operation.op == "add" and operation.strict and there:
+        raise Conflict(f"property {name!r} is there already; use replace")
+    properties = {other: value for other, value in image.properties.items() if other != name}
+    if operation.op != "remove":
+        properties[name] = property_value(name, operation.value)
+    return replace(image, properties=properties)
+
+
+def _step_v2_1(item: Any) -> Operation:
+    if not isinstance(item, dict) or item.get("op") not in OPS:
+        raise InvalidInput(f"an operation has op, one of {', '.join(OPS)}")
+    return _operation(item["op"], item.get("path"), item, strict=False)
+
+
+def _step_v2_0(item: Any) -> Operation:
+    named = [op for op in OPS if isinstance(item, dict) and op in item]
+    if len(named) != 1:
+        raise InvalidInput(f"an operation has exactly one of {', '.join(OPS)} as its key")
+    return _operation(named[0], item[named[0]], item, strict=True)
+
+
+def _operation(op: Op, path: Any, item: Mapping[str, Any], *, strict: bool) -> Operation:
+    name = _name_of(path)
+    if op != "remove" and "value" not in item:
+        raise InvalidInput(f"{op} of {name!r} needs a value")
+    return Operation(op, name, item.get("value"), strict)
+
+
+def _name_of(path: Any) -> str:
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise InvalidInput("a path is a string that begins with /")
+    first, *more = path[1:].split("/")
+    name = _unescaped(first.strip(), path)
+    if name == "locations":
+        raise Forbidden("locations are not for clients; upload the data")
+    if more or not name:
+        raise InvalidInput(f"path {path[:300]!r} must name one attribute; replace a list as a whole")
+    return name
+
+
+def _unescaped(segment: str, path: str) -> str:
+    if "~" in segment.replace("~0", "").replace("~1", ""):
+        raise InvalidInput(f"path {path[:300]!r} holds a ~ that is neither ~0 nor ~1")
+    return segment.replace("~1", "/").replace("~0", "~")

@@ -1,0 +1,351 @@
+"""What a list shall show: the request's query as one value.
+
+Source: OpenStack Image API v2, "List images": filters, operators, sorting, paging.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NoReturn
+
+from stillage.errors import InvalidInput
+from stillage.images.access import Caller
+from stillage.images.creation import MAX_VALUE, text
+from stillage.images.image import ProjectId, Visibility
+from stillage.images.member import MemberStatus
+
+DEFAULT_LIMIT = 25
+MAX_LIMIT = 1000
+MAX_FILTERS = 256
+MAX_BIGINT = 2**63 - 1
+
+SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+TIE_BREAKERS = ("created_at", "id")
+TEXTS = ("name", "id", "status", "container_format", "disk_format")
+EQUALS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
+INTEGERS = ("size", "virtual_size", "min_disk", "min_ram")
+TIMES = ("created_at", "updated_at")
+PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir"})
+SCOPE = frozenset({"visibility", "member_status"})
+
+
+class Operator(StrEnum):
+    EQ = "eq"
+    NEQ = "neq"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    IN = "in"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The moments from *start* up to, not including, *end* that one written time stands for.
+
+    Clients see whole seconds, records hold microseconds: ``created_at=eq:`` a time they were shown must match it.
+    """
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """*column* of the record compared with *value*. Nothing compares with a column that is null."""
+
+    column: str
+    operator: Operator
+    value: str | int | Span | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key to sort by. Null is less than everything; text compares by code point."""
+
+    column: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A page of images.
+
+    Attributes:
+        project: Who asks.
+        sees_all: An administrator: images of every project, whatever their visibility.
+        order: Ends in `id`, so that it is total.
+        limit: How many at the most; 0 is legal.
+        marker: The id of the last image of the page before; None for the first page.
+        visibility: Only images with this one; None for what a list shows of itself.
+        communities: If *visibility* is None: other projects' community images too.
+        member_statuses: Which images shared with *project* belong in the list.
+        conditions: All must hold.
+        tags: All must be there.
+        properties: Names and values; all must be there.
+    """
+
+    project: ProjectId
+    sees_all: bool
+    order: tuple[Key, ...] = (Key("created_at", descending=True), Key("id", descending=True))
+    limit: int = DEFAULT_LIMIT
+    marker: str | None = None
+    visibility: Visibility | None = None
+    communities: bool = False
+    member_statuses: tuple[MemberStatus, ...] = (MemberStatus.ACCEPTED,)
+    conditions: tuple[Condition, ...] = (Condition("os_hidden", Operator.EQ, value=False),)
+    tags: tuple[str, ...] = ()
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+def parse(pairs: Iterable[tuple[str, str]], caller: Caller) -> Query:
+    """Return what *caller* asks for with the query *pairs*, repetitions included.
+
+    Raises:
+        InvalidInput: With a sentence that says what is allowed.
+    """
+    given = list(pairs)
+    for name, value in given:
+        text("the name of a filter", name, limit=MAX_VALUE)
+        text(f"{name[:64]!r}", value, limit=MAX_VALUE)
+    filters = [(name, value) for name, value in given if name not in PAGING | SCOPE]
+    if len(filters) > MAX_FILTERS:
+        raise InvalidInput(f"a list takes {MAX_FILTERS} filters, and this has {len(filters)}")
+    visibility = _single(given, "visibility")
+    return Query(
+        project=caller.project_id,
+        sees_all=caller.is_admin,
+        order=_order(given),
+        limit=_limit(_single(given, "limit")),
+        marker=_single(given, "marker"),
+        visibility=_visibility(visibility),
+        communities=visibility == "all",
+        member_statuses=_member_statuses(_single(given, "member_status")),
+        conditions=tuple(_conditions(filters)),
+        tags=tuple(dict.fromkeys(value.strip() for name, value in filters if name == "tag")),
+        properties=tuple(dict.fromkeys((name, value) for name, value in filters if _is_property(name))),
+    )
+
+
+# Paging and sorting
+
+
+def _limit(given: str | None) -> int:
+    """Return the page size. More than `MAX_LIMIT` is cut without a word, as Glance does."""
+    if given is None:
+        return DEFAULT_LIMIT
+    if not (given.isascii() and given.isdigit()):
+        raise InvalidInput(f"limit {given[:32]!r} must be an integer of 0 or more")
+    digits = given.lstrip("0")
+    return MAX_LIMIT if len(digits) > 9 else min(int(digits or "0"), MAX_LIMIT)
+
+
+def _order(given: Sequence[tuple[str, str]]) -> tuple[Key, ...]:
+    """The order asked for, made total. Its tie-breakers follow the direction if just one was named, else descend."""
+    sort = _single(given, "sort")
+    keys = [value.strip() for name, value in given if name == "sort_key"]
+    directions = [value.strip() for name, value in given if name == "sort_dir"]
+    if sort is None:
+        order = _classic_order(keys or ["created_at"], directions)
+        default = directions[0] if len(directions) == 1 else "desc"
+    elif keys or directions:
+        raise InvalidInput("sort cannot be mixed with sort_key and sort_dir; use sort=key:dir,key:dir alone")
+    else:
+        order = [_pair(item) for item in sort.split(",")]
+        default = order[0][1] if len(order) == 1 else "desc"
+    return _checked_order([*order, *((key, default) for key in TIE_BREAKERS)])
+
+
+def _classic_order(keys: list[str], directions: list[str]) -> list[tuple[str, str]]:
+    if len(directions) > 1 and len(directions) != len(keys):
+        raise InvalidInput(
+            f"{len(keys)} sort_key with {len(directions)} sort_dir; give none, one, or one for each sort_key"
+        )
+    if len(directions) <= 1:
+        directions = (directions or ["desc"]) * len(keys)
+    return list(zip(keys, directions, strict=True))
+
+
+def _pair(item: str) -> tuple[str, str]:
+    key, colon, direction = item.partition(":")
+    return key.strip(), direction.strip() if colon else "desc"
+
+
+def _checked_order(order: list[tuple[str, str]]) -> tuple[Key, ...]:
+    """The keys, each where it stands first: its repetitions decide nothing. After `id` comes nothing that could."""
+    directions: dict[str, str] = {}
+    for key, direction in order:
+        _one_of("a sort key", key, SORT_KEYS)
+        _one_of("a sort direction", direction, ("asc", "desc"))
+        directions.setdefault(key, direction)
+    names = list(directions)
+    return tuple(Key(key, directions[key] == "desc") for key in names[: names.index("id") + 1])
+
+
+# Filters
+
+
+def _conditions(filters: Sequence[tuple[str, str]]) -> Iterable[Condition]:
+    yield Condition("os_hidden", Operator.EQ, _any_case_boolean(_single(filters, "os_hidden")))
+    for name, value in filters:
+        if name in CONDITIONS:
+            yield CONDITIONS[name](name, value)
+        elif name.endswith(("_min", "_max")):
+            yield _bound(name, value)
+
+
+def _is_property(name: str) -> bool:
+    known = name in CONDITIONS or name in {"os_hidden", "tag", "deleted"}
+    return not known and not name.endswith(("_min", "_max"))
+
+
+def _text(name: str, value: str) -> Condition:
+    operator, operand = _split(value)
+    if operator == "in":
+        return Condition(name, Operator.IN, _listed(name, operand))
+    if operator == "eq":
+        return Condition(name, Operator.EQ, operand)
+    raise InvalidInput(
+        f"{name} knows no operator {operator[:32]!r}; use in: or eq:, and write eq: before a value that has a colon"
+    )
+
+
+def _split(value: str) -> tuple[str, str]:
+    """Operator and operand. A time has colons and needs no operator."""
+    operator, colon, operand = value.partition(":")
+    if not colon or _moment(value) is not None:
+        return "eq", value
+    return operator, operand
+
+
+def _listed(name: str, value: str) -> tuple[str, ...]:
+    """The values of ``in:``, separated by commas; one that has a comma stands in double quotes."""
+    values = []
+    rest: str | None = value
+    while rest is not None:
+        item, rest = _quoted(name, rest) if rest.startswith('"') else _unquoted(name, rest)
+        values.append(item)
+    return tuple(dict.fromkeys(values))
+
+
+def _unquoted(name: str, value: str) -> tuple[str, str | None]:
+    item, comma, rest = value.partition(",")
+    if '"' in item.replace('\\"', ""):
+        raise InvalidInput(f'{name}=in: has a quote without a comma before it; write in:"one, two",three')
+    return item.replace('\\"', '"'), rest if comma else None
+
+
+def _quoted(name: str, value: str) -> tuple[str, str | None]:
+    item = ""
+    position = 1
+    while position < len(value) and value[position] != '"':
+        # A backslash stands for the quote, or the backslash, after it.
+        position += value[position] == "\\" and value[position + 1 : position + 2] in ('"', "\\")
+        item += value[position]
+        position += 1
+    if position >= len(value):
+        raise InvalidInput(f"{name}=in: has a quote that is not closed")
+    rest = value[position + 1 :]
+    if rest and not rest.startswith(","):
+        raise InvalidInput(f'{name}=in: has a quote without a comma after it; write in:"one, two",three')
+    return item, rest[1:] if rest else None
+
+
+def _equal(name: str, value: str) -> Condition:
+    return Condition(name, Operator.EQ, value)
+
+
+def _integer(name: str, value: str) -> Condition:
+    return Condition(name, Operator.EQ, _number(name, value))
+
+
+def _bound(name: str, value: str) -> Condition:
+    column, _, suffix = name.rpartition("_")
+    if column not in INTEGERS:
+        allowed = ", ".join(f"{known}_{suffix}" for known in INTEGERS)
+        raise InvalidInput(f"{name[:64]!r} bounds nothing; use one of {allowed}")
+    return Condition(column, Operator.GTE if suffix == "min" else Operator.LTE, _number(name, value))
+
+
+def _number(name: str, value: str) -> int:
+    digits = value.strip().removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) > MAX_BIGINT:
+        raise InvalidInput(f"{name} must be an integer of at most {MAX_BIGINT}; {value[:32]!r} is not")
+    return int(value)
+
+
+def _time(name: str, value: str) -> Condition:
+    moment = _moment(value)
+    if moment is not None:
+        return Condition(name, Operator.EQ, moment)
+    operator, _, operand = value.partition(":")
+    _one_of(f"the operator of {name}", operator, [known for known in Operator if known is not Operator.IN])
+    moment = _moment(operand)
+    if moment is None:
+        raise InvalidInput(f"{name} needs an ISO 8601 time such as 2026-01-02T03:04:05Z; {operand[:40]!r} is none")
+    return Condition(name, Operator(operator), moment)
+
+
+def _moment(value: str) -> Span | None:
+    """The time written as *value*, None if there is none. Without offset it is UTC."""
+    # In a query string + means a space, and offsets are sent unescaped.
+    value = value[:11] + value[11:].replace(" ", "+")
+    try:
+        time = datetime.fromisoformat(value)
+        time = (time.replace(tzinfo=UTC) if time.tzinfo is None else time).astimezone(UTC)
+        exact = "." in value or "," in value
+        return Span(time, time + (timedelta(microseconds=1) if exact else timedelta(seconds=1)))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _protected(name: str, value: str) -> Condition:
+    return Condition(name, Operator.EQ, _one_of(name, value, ("true", "false")) == "true")
+
+
+def _any_case_boolean(value: str | None) -> bool:
+    return value is not None and _one_of("os_hidden", value.lower(), ("true", "false")) == "true"
+
+
+def _changes_since(_name: str, _value: str) -> NoReturn:
+    raise InvalidInput("changes-since is not known; use updated_at=gte: with a time")
+
+
+def _visibility(given: str | None) -> Visibility | None:
+    if given is None or _one_of("visibility", given, [*Visibility, "all"]) == "all":
+        return None
+    return Visibility(given)
+
+
+def _member_statuses(given: str | None) -> tuple[MemberStatus, ...]:
+    if given == "all":
+        return tuple(MemberStatus)
+    if given is None:
+        return (MemberStatus.ACCEPTED,)
+    return (MemberStatus(_one_of("member_status", given, [*MemberStatus, "all"])),)
+
+
+def _single(given: Sequence[tuple[str, str]], name: str) -> str | None:
+    """The value of a parameter that can be given once, or again with the same value."""
+    values = list(dict.fromkeys(value for key, value in given if key == name))
+    if len(values) > 1:
+        raise InvalidInput(f"{name} is given {len(values)} times, with different values; give it once")
+    return values[0] if values else None
+
+
+def _one_of(what: str, value: str | None, allowed: Iterable[str]) -> str:
+    names = [str(name) for name in allowed]
+    if value is None or value not in names:
+        raise InvalidInput(f"{what} must be one of {', '.join(names)}; {(value or '')[:32]!r} is not")
+    return value
+
+
+CONDITIONS: Mapping[str, Callable[[str, str], Condition]] = {
+    **dict.fromkeys(TEXTS, _text),
+    **dict.fromkeys(EQUALS, _equal),
+    **dict.fromkeys(INTEGERS, _integer),
+    **dict.fromkeys(TIMES, _time),
+    "protected": _protected,
+    "changes-since": _changes_since,
+}

@@ -1,0 +1,115 @@
+"""Sharing an image with another project, and that project's answer."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from stillage.db import images as db
+from stillage.db import members
+from stillage.db.session import Database
+from stillage.errors import Forbidden, InvalidInput, NotFound
+from stillage.images.access import Access, Caller, Seen
+from stillage.images.creation import require_count
+from stillage.images.image import Image, ProjectId, Visibility
+from stillage.images.member import Member, MemberStatus
+
+log = structlog.get_logger()
+
+MAX_MEMBERS = 128
+
+
+class Members:
+    def __init__(self, database: Database, *, access: Access, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._access = access
+        self._clock = clock
+
+    async def add(self, caller: Caller, image_id: str, member_id: ProjectId) -> Member:
+        """Share the image with *member_id*, which then may read it, and lists it once it has accepted.
+
+        Raises:
+            Forbidden: If the image is not ``shared``, or not the caller's to share.
+            AlreadyExists: If it is shared with that project.
+            InvalidInput: If that project is the owner.
+            TooLarge: If it is shared with too many.
+        """
+        image = self._access.require(caller, "add_member", await self._seen(caller, image_id), image_id)
+        _require_shared(image)
+        if member_id == image.owner:
+            raise InvalidInput(f"project {member_id!r} owns the image; share it with another")
+        shared = await self._database.read(members.list_of, image.id)
+        require_count("members", len(shared) + 1, MAX_MEMBERS)
+        member = await self._database.write(members.add, image, member_id, self._clock())
+        log.info("image shared", image_id=image.id, member_id=member_id)
+        return member
+
+    async def list(self, caller: Caller, image_id: str) -> Sequence[Member]:
+        """Return the members: all of them for the owner, himself for a member."""
+        image = self._access.require(caller, "get_members", await self._seen(caller, image_id), image_id)
+        _require_shared(image)
+        shared = await self._database.read(members.list_of, image.id)
+        return [member for member in shared if _may_see(caller, image, member.member_id)]
+
+    async def get(self, caller: Caller, image_id: str, member_id: str) -> Member:
+        """Return one member.
+
+        Raises:
+            NotFound: If there is none, or it is not the caller's to see.
+        """
+        image = self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
+        if not _may_see(caller, image, member_id):
+            raise _no_member(image, member_id)
+        return await self._find(image, member_id)
+
+    async def answer(self, caller: Caller, image_id: str, member_id: str, status: MemberStatus) -> Member:
+        """Set the member's status, which is his own to set.
+
+        Raises:
+            Forbidden: If the caller is the owner, or lacks the role.
+            NotFound: If there is no such member, or the caller is a stranger.
+        """
+        seen = await self._seen(caller, image_id)
+        image = self._access.require_visible(caller, seen, image_id)
+        if not _may_see(caller, image, member_id):
+            raise _no_member(image, member_id)
+        if member_id != caller.project_id and not caller.is_admin:
+            raise Forbidden(f"only project {member_id!r} itself may accept or reject the image")
+        if not caller.is_admin:
+            self._access.require_allowed(caller, "modify_member", Seen(image, is_member=True))
+        answered = await self._database.write(members.set_status, image.id, ProjectId(member_id), status, self._clock())
+        if answered is None:
+            raise _no_member(image, member_id)
+        return answered
+
+    async def remove(self, caller: Caller, image_id: str, member_id: str) -> None:
+        """End the sharing; NotFound if there is none."""
+        image = self._access.require(caller, "delete_member", await self._seen(caller, image_id), image_id)
+        _require_shared(image)
+        if not await self._database.write(members.remove, image.id, ProjectId(member_id)):
+            raise _no_member(image, member_id)
+        log.info("image no longer shared", image_id=image.id, member_id=member_id)
+
+    async def _seen(self, caller: Caller, image_id: str) -> Seen | None:
+        return await self._database.read(db.find_seen, image_id, caller.project_id)
+
+    async def _find(self, image: Image, member_id: str) -> Member:
+        member = await self._database.read(members.find, image.id, ProjectId(member_id))
+        if member is None:
+            raise _no_member(image, member_id)
+        return member
+
+
+def _require_shared(image: Image) -> None:
+    if image.visibility is not Visibility.SHARED:
+        raise Forbidden(
+            f"only shared images have members, and this one is {image.visibility}; set visibility to shared"
+        )
+
+
+def _may_see(caller: Caller, image: Image, member_id: str) -> bool:
+    return caller.is_admin or caller.project_id in (image.owner, member_id)
+
+
+def _no_member(image: Image, member_id: str) -> NotFound:
+    return NotFound(f"image {image.id} is not shared with {member_id[:255]!r}")
