@@ -15,6 +15,7 @@ from stillage import __version__
 from stillage.api.bodies import json_response
 from stillage.api.image_v2.schemas import IMAGE_PROPERTIES, MEMBER
 from stillage.images.creation import MAX_TEXT, READ_ONLY
+from stillage.images.image import DISK_FORMATS
 from stillage.images.patch import OPS, V2_0, V2_1
 from stillage.images.query import SORT_KEYS
 
@@ -82,6 +83,12 @@ UPLOAD_HEADERS = {
     "Content-MD5": {**TEXT, "description": "base64 (RFC 1864) or hex"},
     "Content-Digest": {**TEXT, "description": "RFC 9530; sha-256 and sha-512 are verified"},
 }
+DECLARED = {"disk_format": {"enum": list(DISK_FORMATS)}}
+INSPECT_HEADERS = {
+    "X-Image-Meta-Disk-Format": {"enum": list(DISK_FORMATS), "description": "as what to judge; any one format without"},
+    "X-Image-Meta-Partial": {"enum": ["true", "false"], "description": "the body is only the image's beginning"},
+    "X-Openstack-Image-Size": {**COUNT, "description": "bytes of the whole image"},
+}
 
 DETAILS: Mapping[str, Details] = {
     "GET /": Details({300: "Versions"}, token=False),
@@ -110,6 +117,9 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/images/{image_id}/file": Details(
         {204: None}, (*WRITES, 408, 410, 503), headers=UPLOAD_HEADERS, body={OCTETS: {}}
     ),
+    "POST /v2/images/inspect": Details(
+        {200: "Verdict"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
+    ),
     "GET /v2/images/{image_id}/file": Details(
         {200: "octets", 204: None, 206: "octets", 304: None, 412: None}, (*READS, 416, 503), headers={"Range": TEXT}
     ),
@@ -132,6 +142,24 @@ DETAILS: Mapping[str, Details] = {
 }
 
 
+def _verdict() -> dict[str, Any]:
+    """Source: docs/formats.md."""
+    text, count = {"type": ["string", "null"]}, {"type": ["integer", "null"], "minimum": 0}
+    hazard = {"rule": TEXT, "offset": count, "message": TEXT, "fix": text}
+    properties = {
+        "accepted": {"type": ["boolean", "null"]},
+        "complete": {"type": "boolean"},
+        "declared": text,
+        "format": text,
+        "subformat": text,
+        "virtual_size": count,
+        "size": COUNT,
+        "details": {"type": "object", "additionalProperties": TEXT},
+        "hazards": {"type": "array", "items": {"type": "object", "properties": hazard, "required": list(hazard)}},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
 def _schemas() -> dict[str, Any]:
     view = {name: dict(schema) for name, schema in IMAGE_PROPERTIES.items()}
     settable = {
@@ -146,6 +174,7 @@ def _schemas() -> dict[str, Any]:
             "required": [name for name, schema in view.items() if "is_base" not in schema],
             "additionalProperties": TEXT,
         },
+        "Verdict": _verdict(),
         "NewImage": {"type": "object", "properties": settable, "additionalProperties": TEXT},
         "Images": {
             "type": "object",
