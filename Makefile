@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check bench clean
+.PHONY: help setup serve dev test check bench fuzz clean
 
 SETUP := .venv/.stillage-setup
 DEV := .venv/.stillage-dev
@@ -32,6 +32,10 @@ check: dev ## linters, format, types and the import rule
 
 bench: dev ## measure speed and memory against a bare floor in the same run
 	@exec .venv/bin/python -m bench $(BENCH_ARGS)
+
+fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
+	@scripts/setup --fuzz
+	@exec .venv/bin/python -m fuzz $(FUZZ_ARGS)
 
 clean: ## remove everything that the targets above made in this folder
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks dist

@@ -32,6 +32,7 @@ from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest, UploadRules
+from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.operations.sweep import Sweep
 from stillage.stores.files import FileStore
@@ -67,9 +68,11 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
-        may_be_empty=profile.may_be_empty,
+        may_be_empty=may_be_empty(settings),
+        recordable_formats=profile.recordable_formats,
+        format_property=profile.format_property,
         lease_s=settings.lease_s,
-        policy=Policy(settings.require_format_match, settings.max_virtual_size, settings.allowed_rules),
+        policy=policy_of(settings),
     )
     access = Access(settings.policy)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
@@ -83,6 +86,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         members=Members(database, access=access, clock=clock),
         info=Info(database, access=access),
         ingest=ingest,
+        inspect=Inspect(policy=rules.policy, may_be_empty=rules.may_be_empty, max_image_bytes=rules.max_image_bytes),
         download=Download(database, store, access=access),
         database=database,
         store=store,
@@ -100,6 +104,23 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         embedded.close()
         store.close()
         database.close()
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What this deployment refuses."""
+    profile = PROFILES[settings.profile]
+    return Policy(
+        require_format_match=settings.require_format_match,
+        max_virtual_size=settings.max_virtual_size,
+        allowed=settings.allowed_rules,
+        interchangeable=profile.interchangeable,
+        min_disk_binds=profile.min_disk_binds,
+    )
+
+
+def may_be_empty(settings: Settings) -> frozenset[str]:
+    """Declared formats of which zero bytes are an image."""
+    return PROFILES[settings.profile].may_be_empty
 
 
 async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:

@@ -13,6 +13,11 @@ class StillageError(Exception):
     fix: ClassVar[str | None] = None
     """What mends it, when one sentence is the same for every instance."""
 
+    @property
+    def reason(self) -> str:
+        """What remains readable on an image whose upload ended so."""
+        return str(self)
+
 
 class InvalidInput(StillageError):
     """The request says something that cannot be: a wrong type, a bad value, a contradiction."""
@@ -163,6 +168,16 @@ class ContentRejected(StillageError):
         self.found = found
         self.declared = declared
         self.mend = mend
+
+    @property
+    def reason(self) -> str:
+        place = "" if self.offset is None else f" at byte {self.offset}"
+        mend = "" if self.mend is None else f"; to mend it: {self.mend}"
+        return f"{self} ({self.rule}{place}){mend}"
+
+
+class DiskTooLarge(ContentRejected):
+    """The disk inside does not fit the ``min_disk`` of its image."""
 
 
 class RangeNotSatisfiable(StillageError):

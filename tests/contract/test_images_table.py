@@ -165,8 +165,27 @@ async def test_publishing_makes_the_image_active_with_all_that_is_known(database
         os_hash_algo="sha512",
         os_hash_value="d" * 128,
         updated_at=LATER,
+        version=image.version + 1,
     )
     assert await database.read(rows(uploads)) == 0
+
+
+async def test_publishing_adds_properties_to_those_that_are_there_and_to_the_index(database: Database) -> None:
+    image = await add(database, properties={"kept": "1", "replaced": "old"})
+    claim = await claimed(database, image)
+    content = replace(CONTENT, properties={"replaced": "new", "added": "2"})
+    assert await database.write(images.publish, claim, content, LATER)
+    assert (await get(database, image)).properties == {"kept": "1", "replaced": "new", "added": "2"}
+    pairs = select(image_properties.c.name, image_properties.c.value)
+    indexed = await database.read(lambda connection: {tuple(row) for row in connection.execute(pairs)})
+    assert indexed == {("kept", "1"), ("replaced", "new"), ("added", "2")}
+
+
+async def test_publishing_may_leave_the_disk_format_unset(database: Database) -> None:
+    image = await add(database, container_format="ova")
+    claim = await claimed(database, image)
+    assert await database.write(images.publish, claim, replace(CONTENT, disk_format=None), LATER)
+    assert (await get(database, image)).disk_format is None
 
 
 async def test_publishing_keeps_a_container_format_that_was_given(database: Database) -> None:

@@ -144,7 +144,7 @@ def test_a_reader_stores_nothing(server: Server, others: Callable[[str], str]) -
     image_id = server.create()
     with leaves_it_queued(server, image_id, None):
         answer = upload_as(server, others("reader"), image_id)
-        Expected(403, 403, "IMG.0026", "the role member is needed").check(server, answer)
+        Expected(403, 403, "IMG.0026", "this token has reader").check(server, answer)
 
 
 @pytest.mark.parametrize("given", ["text/plain", "application/json", "application/octet-streams", ""])
@@ -437,19 +437,20 @@ def test_a_digest_that_is_wrong_is_refused(server: Server, body: Body, kind: str
 
 @pytest.mark.parametrize(
     ("declared", "data", "found"),
-    [("qcow2", b"\xff\x00\xfe" * 10_000, "raw"), ("raw", QCOW2, "qcow2")],
+    # Of bytes that no inspector knows nobody can say what they are before all of them are there.
+    [("qcow2", b"\xff\x00\xfe" * 10_000, None), ("raw", QCOW2, "qcow2")],
     ids=["raw-as-qcow2", "qcow2-as-raw"],
 )
 def test_bytes_of_another_format_than_declared_are_refused(
-    openstack: Server, body: Body, declared: str, data: bytes, found: str
+    openstack: Server, body: Body, declared: str, data: bytes, found: str | None
 ) -> None:
     image_id = openstack.create(disk_format=declared)
-    with leaves_it_queued(openstack, image_id, found), begin(openstack, image_id, body, len(data)) as client:
+    with leaves_it_queued(openstack, image_id, "qcow2"), begin(openstack, image_id, body, len(data)) as client:
         client.send(body.framed(data), body.end)
         answer = client.answer()
-        Expected(415, 0, "", found).check(openstack, answer)
+        Expected(415, 0, "", "qcow2").check(openstack, answer)
         error = answer.json["error"]
-        assert (error["declared"], error["found"]) == (declared, found)
+        assert (error["declared"], error.get("found")) == (declared, found)
         assert error["rule"]
 
 

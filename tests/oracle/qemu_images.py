@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from examining import examine
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 
 
 def run(*command: str | Path) -> str:
@@ -28,7 +28,7 @@ def judged(path: Path, disk_format: str) -> tuple[str | None, int | None]:
     data = path.read_bytes()
     cuts = range(1 << 20, len(data), 1 << 20)
     findings = examine(data, cuts=cuts, size=len(data))
-    refused = refusal(findings, disk_format, Policy())
+    refused = refusal(findings, Declaration(disk_format), Policy())
     sizes = [facts.virtual_size for facts in findings.matched if facts.format == disk_format]
     return (f"{refused.rule}: {refused}" if refused else None), sizes[0] if sizes else None
 

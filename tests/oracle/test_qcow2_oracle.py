@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examining import examine
-from stillage.formats.safety import Policy, format_found, refusal
+from stillage.formats.safety import Declaration, Policy, format_found, refusal
 
 pytestmark = pytest.mark.oracle
 
@@ -66,7 +66,7 @@ def assert_accepted(path: Path, policy: Policy | None = None) -> None:
     expected = json.loads(qemu("qemu-img", "info", "--output=json", "-f", "qcow2", path))["virtual-size"]
     for size in (None, len(data)):
         findings = examine(data, size=size, cuts=range(0, len(data), 1 << 20))
-        assert refusal(findings, "qcow2", policy or Policy()) is None, findings.hazards
+        assert refusal(findings, Declaration("qcow2"), policy or Policy()) is None, findings.hazards
         assert format_found(findings).virtual_size == expected
 
 

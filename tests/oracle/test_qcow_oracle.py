@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examining import examine
-from stillage.formats.safety import Policy, format_found, refusal
+from stillage.formats.safety import Declaration, Policy, format_found, refusal
 
 pytestmark = pytest.mark.oracle
 
@@ -37,7 +37,7 @@ def assert_accepted(path: Path) -> None:
     expected = json.loads(qemu("qemu-img", "info", "--output=json", "-f", "qcow", path))["virtual-size"]
     for size in (None, len(data)):
         findings = examine(data, size=size, cuts=range(0, len(data), 1 << 20))
-        assert refusal(findings, "qcow", Policy()) is None, findings.hazards
+        assert refusal(findings, Declaration("qcow"), Policy()) is None, findings.hazards
         assert format_found(findings).virtual_size == expected
 
 

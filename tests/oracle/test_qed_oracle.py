@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examining import examine
-from stillage.formats.safety import Policy, format_found, refusal
+from stillage.formats.safety import Declaration, Policy, format_found, refusal
 
 pytestmark = pytest.mark.oracle
 
@@ -38,7 +38,7 @@ def assert_accepted(path: Path) -> None:
     expected = json.loads(qemu("qemu-img", "info", "--output=json", "-f", "qed", path))["virtual-size"]
     for size in (None, len(data)):
         findings = examine(data, size=size, cuts=range(0, len(data), 1 << 20))
-        assert refusal(findings, "qed", Policy()) is None, findings.hazards
+        assert refusal(findings, Declaration("qed"), Policy()) is None, findings.hazards
         assert format_found(findings).virtual_size == expected
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from examining import examine
-from stillage.formats.safety import Policy, format_found, refusal
+from stillage.formats.safety import Declaration, Policy, format_found, refusal
 
 pytestmark = pytest.mark.oracle
 
@@ -47,7 +47,7 @@ def virtual_size(qemu_img: str, image: Path, form: str) -> int:
 def judged(data: bytes, *, allowed: frozenset[str] = frozenset()) -> int | None:
     """The virtual size that we find; fails when the image is refused."""
     findings = examine(data)
-    assert refusal(findings, "raw", Policy(allowed=allowed)) is None
+    assert refusal(findings, Declaration("raw"), Policy(allowed=allowed)) is None
     return format_found(findings).virtual_size
 
 
@@ -70,7 +70,7 @@ def test_a_partitioned_disk_survives_a_conversion(qemu_img: str, tmp_path: Path,
     source.write_bytes(partitioned(size).ljust(size, b"\0"))
     run(qemu_img, "convert", "-f", "raw", "-O", "raw", source, image)
     findings = examine(image.read_bytes())
-    assert refusal(findings, "raw", Policy()) is None
+    assert refusal(findings, Declaration("raw"), Policy()) is None
     assert format_found(findings).subformat == ("mbr" if size > 512 else "")
     assert format_found(findings).virtual_size == virtual_size(qemu_img, image, "raw")
 
@@ -102,7 +102,7 @@ def test_a_luks_container_is_known_with_the_size_inside(
     image = tmp_path / "disk.luks"
     create_luks(qemu_img, image, size, options)
     data = image.read_bytes()
-    refused = refusal(examine(data), "raw", Policy())
+    refused = refusal(examine(data), Declaration("raw"), Policy())
     assert refused is not None
     assert refused.rule == "luks.encrypted"
     inside = judged(data, allowed=frozenset({"luks.encrypted"}))

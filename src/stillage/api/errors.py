@@ -127,6 +127,7 @@ IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
     errors.TooLarge: (400, "IMG.0015"),
     errors.WrongMediaType: (400, "IMG.0001"),
     errors.ContentRejected: (400, "IMG.0057"),
+    errors.DiskTooLarge: (400, "IMG.0055"),
     errors.RangeNotSatisfiable: (416, "IMG.0001"),
     errors.TooManyFailures: (429, "IMG.0060"),
     errors.Unavailable: (503, "IMG.0061"),

@@ -16,6 +16,7 @@ from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest
+from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.stores.base import Store
 
@@ -37,6 +38,7 @@ class Services:
     members: Members
     info: Info
     ingest: Ingest
+    inspect: Inspect
     download: Download
     database: Database
     store: Store

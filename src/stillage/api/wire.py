@@ -41,6 +41,9 @@ MAX_LINE = 16 * 1024
 MAX_HEAD = 64 * 1024
 # The socket is read in pieces of up to 256 KiB; with a smaller buffer reading stops and starts for every piece.
 READ_BUFFER = 1 << 20
+# What a body is taken in: no more than one read of the socket, so that an upload which ends at its first block has not
+# taken a whole buffer beside it.
+PIECE = 256 << 10
 # After an early answer: how much more is read, and how long we wait for the client to notice.
 LINGER_BYTES = 1 << 20
 LINGER_S = 2.0
@@ -204,7 +207,7 @@ async def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes
     try:
         while True:
             async with asyncio.timeout(idle_s):
-                piece = await request.content.readany()
+                piece = await request.content.read(PIECE)
             if not piece:
                 return
             yield piece

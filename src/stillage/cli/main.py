@@ -8,6 +8,7 @@ import typer
 from stillage import config
 from stillage.cli import projects, users
 from stillage.cli import serve as serving
+from stillage.cli.inspect import inspect
 from stillage.cli.options import Config, Data
 from stillage.cli.token import token
 from stillage.db import schema
@@ -20,6 +21,7 @@ app.add_typer(db, name="db")
 app.add_typer(users.app, name="user")
 app.add_typer(projects.app, name="project")
 app.command()(token)
+app.command()(inspect)
 
 
 @app.command()

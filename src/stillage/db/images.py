@@ -4,7 +4,8 @@ Every status change is one compare-and-set that names the state it expects, and 
 it; zero rows changed means that somebody else was first.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -179,10 +180,12 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
             os_hash_algo=content.os_hash_algo,
             os_hash_value=content.os_hash_value,
             updated_at=now,
+            version=images.c.version + 1,  # a change that was prepared before must not undo the formats
         )
     )
     if row.rowcount == 0:
         return None
+    _set_properties(connection, claim.image_id, content.properties)
     digests = {
         "size": content.size,
         "checksum": content.checksum,
@@ -192,6 +195,18 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
     connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(state="published", **digests))
     connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
     return find(connection, claim.image_id)
+
+
+def _set_properties(connection: Connection, image_id: ImageId, properties: Mapping[str, str]) -> None:
+    """Set *properties* beside the others. The image's row must have been changed in this transaction already."""
+    image = find(connection, image_id)
+    if image is None or not properties:
+        return
+    merged = {**image.properties, **properties}
+    connection.execute(update(images).where(images.c.id == image_id).values(properties=merged))
+    named = (image_properties.c.image_id == image_id) & image_properties.c.name.in_(properties)
+    connection.execute(delete(image_properties).where(named))
+    _index(connection, replace(image, tags=(), properties=properties))
 
 
 def release(connection: Connection, claim: Claim, reason: str, now: datetime) -> bool:

@@ -6,10 +6,12 @@ What the image was declared to be never decides what is looked for: every inspec
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stillage.errors import ContentRejected
+from stillage.errors import ContentRejected, DiskTooLarge
 from stillage.formats import luks, strangers
 from stillage.formats.base import Facts, Hazard, Rule
 from stillage.formats.stream import Findings
+
+GIB = 1 << 30
 
 MISMATCH = Rule("format.mismatch", "The bytes are of another format than the image's disk_format says.")
 AMBIGUOUS = Rule(
@@ -19,7 +21,8 @@ AMBIGUOUS = Rule(
 )
 ABSURD_SIZE = Rule("virtual-size.absurd", "The disk inside claims to be larger than max_virtual_size allows.")
 EMPTY = Rule("format.empty", "There are no bytes; only a raw image may be empty.")
-RULES = (MISMATCH, AMBIGUOUS, ABSURD_SIZE, EMPTY)
+MIN_DISK = Rule("virtual-size.min-disk", "The disk inside is larger than the image's min_disk, where that is binding.")
+RULES = (MISMATCH, AMBIGUOUS, ABSURD_SIZE, EMPTY, MIN_DISK)
 
 # Declarations that other formats satisfy too. The Amazon kinds and ploop have no signature of their own: raw bytes.
 # An ISO 9660 image on a raw disk (isohybrid) is an ordinary raw disk.
@@ -75,36 +78,60 @@ class Policy:
         max_virtual_size: Largest disk inside an image, in bytes.
         allowed: Ids of rules that do not refuse an image here.
         text_as_raw: Accept as raw what is plain text from its first byte.
+        interchangeable: Formats that any image may hold, whatever it is declared to be.
+        min_disk_binds: Refuse a disk that is larger than the image's ``min_disk``.
     """
 
     require_format_match: bool = True
     max_virtual_size: int = 64 << 40
     allowed: frozenset[str] = frozenset()
     text_as_raw: bool = True
+    interchangeable: frozenset[str] = frozenset()
+    min_disk_binds: bool = False
 
 
-def refusal(findings: Findings, declared: str | None, policy: Policy) -> ContentRejected | None:
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What an image's record says of its bytes.
+
+    Attributes:
+        disk_format: None accepts any one format.
+        wrapped: The bytes are a package (OVA, a compressed file …) in which the disk is, and not the disk itself.
+        min_disk: GiB; 0 says nothing.
+    """
+
+    disk_format: str | None = None
+    wrapped: bool = False
+    min_disk: int = 0
+
+
+def refusal(findings: Findings, declaration: Declaration, policy: Policy) -> ContentRejected | None:
     """Return why this image is refused, None while nothing speaks against it.
 
     Asked after every block, so that a bad image ends as soon as its bytes show it; `Findings.complete` makes it final.
 
     Args:
         findings: Of all inspectors, so far.
-        declared: The image's ``disk_format``; None accepts any one format.
+        declaration: Of the image.
         policy: The deployment's.
     """
+    return next(refusals(findings, declaration, policy), None)
+
+
+def refusals(findings: Findings, declaration: Declaration, policy: Policy) -> Iterator[ContentRejected]:
+    """Yield everything for which this image is refused, the most telling first. Arguments as `refusal`."""
     matched = [facts for facts in findings.matched if facts.format != "raw"]
-    for broken in _hazards(findings, matched, declared, policy):
+    for broken in _hazards(findings, matched, declaration, policy):
         if broken.rule.id not in policy.allowed:
-            return ContentRejected(
+            kind = DiskTooLarge if broken.rule is MIN_DISK else ContentRejected
+            yield kind(
                 broken.message,
                 rule=broken.rule.id,
                 offset=broken.offset,
                 found=_found(findings, matched, broken),
-                declared=declared,
+                declared=declaration.disk_format,
                 mend=broken.rule.mend,
             )
-    return None
 
 
 def format_found(findings: Findings) -> Facts:
@@ -121,21 +148,28 @@ def _found(findings: Findings, matched: list[Facts], broken: Hazard) -> str | No
     return "raw" if findings.complete else None
 
 
-def _hazards(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> list[Hazard]:
+def _hazards(findings: Findings, matched: list[Facts], declaration: Declaration, policy: Policy) -> list[Hazard]:
     """Everything that speaks against the image, the most telling first.
 
     What reaches out of the image comes before two formats in one file, which explains much of what is broken in
     either. That the declaration is wrong comes last: it can be corrected, and the rest would remain.
     """
     reported = [hazard for hazard in findings.hazards if hazard.rule.id not in BARE]
-    return [
+    hazards = [
         *(hazard for hazard in reported if _reaches_out(hazard.rule)),
         *_ambiguous(findings, matched),
         *(hazard for hazard in reported if not _reaches_out(hazard.rule)),
         *_absurd_sizes(matched, policy),
-        *_empty(findings, declared),
-        *_bare(findings, matched, declared, policy),
-        *_mismatch(findings, matched, declared, policy),
+        *_empty(findings, declaration.disk_format),
+    ]
+    if declaration.wrapped:
+        # A package is an archive, or compressed, and never of the disk's own format.
+        return hazards
+    return [
+        *hazards,
+        *_bare(findings, matched, declaration.disk_format, policy),
+        *_min_disk(findings, matched, declaration, policy),
+        *_mismatch(findings, matched, declaration.disk_format, policy),
     ]
 
 
@@ -164,6 +198,21 @@ def _absurd_sizes(matched: list[Facts], policy: Policy) -> Iterator[Hazard]:
             yield Hazard(ABSURD_SIZE, None, message)
 
 
+def _min_disk(findings: Findings, matched: list[Facts], declaration: Declaration, policy: Policy) -> Iterator[Hazard]:
+    limit = declaration.min_disk * GIB
+    if not limit or not policy.min_disk_binds:
+        return
+    # Raw is what remains when the stream has ended and nothing else has matched.
+    disks = matched or [facts for facts in findings.matched if findings.complete]
+    for facts in disks:
+        if facts.virtual_size is not None and facts.virtual_size > limit:
+            message = (
+                f"the disk inside has {facts.virtual_size} bytes and min_disk allows {limit}; "
+                f"set min_disk to {-(-facts.virtual_size // GIB)} or more"
+            )
+            yield Hazard(MIN_DISK, None, message)
+
+
 def _empty(findings: Findings, declared: str | None) -> Iterator[Hazard]:
     if findings.complete and not findings.seen and declared not in (None, *SATISFIED_BY):
         yield Hazard(EMPTY, None, f"the body is empty; a {declared} image has at least a header")
@@ -171,7 +220,7 @@ def _empty(findings: Findings, declared: str | None) -> Iterator[Hazard]:
 
 def _bare(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> Iterator[Hazard]:
     """What the bytes are when no format claims them, and none that would be accepted can still do so."""
-    accepted = _satisfying(declared) if declared is not None else findings.undecided - {strangers.FORMAT}
+    accepted = _satisfying(declared, policy) if declared is not None else findings.undecided - {strangers.FORMAT}
     if matched or accepted & findings.undecided:
         return
     welcome = WELCOME.get(declared or "", frozenset())
@@ -183,7 +232,7 @@ def _bare(findings: Findings, matched: list[Facts], declared: str | None, policy
 def _mismatch(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> Iterator[Hazard]:
     if declared is None or not policy.require_format_match:
         return
-    satisfying = _satisfying(declared)
+    satisfying = _satisfying(declared, policy)
     for facts in matched:
         if facts.format not in satisfying:
             message = (
@@ -195,5 +244,5 @@ def _mismatch(findings: Findings, matched: list[Facts], declared: str | None, po
         yield Hazard(MISMATCH, 0, f"the image is declared {declared} and the bytes are not {declared}")
 
 
-def _satisfying(declared: str) -> frozenset[str]:
-    return SATISFIED_BY.get(declared, frozenset({declared}))
+def _satisfying(declared: str, policy: Policy) -> frozenset[str]:
+    return SATISFIED_BY.get(declared, frozenset({declared})) | policy.interchangeable

@@ -73,11 +73,11 @@ class Examination:
         self._findings = self._collect()
 
     def feed(self, block: bytes) -> None:
-        start = self._seen
+        start, before = self._seen, self._tail
         self._seen += len(block)
-        self._tail = block[-MAX_TAIL:] if len(block) >= MAX_TAIL else (self._tail + block)[-MAX_TAIL:]
+        self._tail = block[-MAX_TAIL:] if len(block) >= MAX_TAIL else (before + block)[-MAX_TAIL:]
         for runner in self._runners:
-            runner.feed(block, start)
+            runner.feed(block, start, before)
 
     def close(self, read_at: ReadAt | None) -> None:
         """End the stream. With *read_at* None, what has gone by stays unread and the findings say so."""
@@ -124,7 +124,8 @@ class _Runner:
         news, self._news = self._news, False
         return news
 
-    def feed(self, block: bytes, start: int) -> None:
+    def feed(self, block: bytes, start: int, before: bytes) -> None:
+        """Go on with *block*, which begins at *start* and comes directly after *before*."""
         end = start + len(block)
         while isinstance(want := self.want, Region) and not self._behind:
             if not want.length:
@@ -133,11 +134,15 @@ class _Runner:
             at = want.offset + len(self._held)
             if at >= end:
                 return
-            if at < start:
+            missing = want.length - len(self._held)
+            if at >= start:
+                piece = block[at - start : at - start + missing]
+            elif start - at <= len(before):
+                # A step back is a short one as a rule, and must not depend on where the stream was cut.
+                piece = before[at - start :][:missing] + block[: max(0, missing - (start - at))]
+            else:
                 self._behind = True
                 return
-            missing = want.length - len(self._held)
-            piece = block[at - start : at - start + missing]
             if len(piece) < missing:
                 self._held += piece
                 return

@@ -56,7 +56,7 @@ class Walk:
         data = yield Region(offset, length)
         self._position = max(self._position, offset + length)
         if len(data) < length:
-            message = f"{what} ends at byte {offset + length} and the file at {offset + len(data)}; it is cut short"
+            message = f"{what} ends at byte {offset + length}, and the file before that; it is cut short"
             raise MalformedImage(self._layout.rules.out_of_bounds, offset, message)
         return data
 

@@ -7,11 +7,14 @@ between and behind the grains, with a second header, the footer, at the end.
 Source: VMware, "Virtual Disk Format 5.0", "Stream-Optimized Compressed Sparse Extents".
 """
 
+import os
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import mul
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Tail, Want
 from stillage.formats.vmdk_tables import (
@@ -38,12 +41,10 @@ PIECE = 16 << 10
 PADDING = bytes(64 << 10)
 _MARKER = struct.Struct("<QII")
 _GRAIN = struct.Struct("<QIH")  # disk sector, length, the first two bytes of the zlib stream
-_NAME = struct.Struct("<II")  # position in the table, sector of the file
 # RFC 1950: method 8 in the low bits of the first byte, and both bytes as one big-endian number divide by 31.
 ZLIB_STARTS = frozenset(
     flags << 8 | method for method in range(8, 256, 16) for flags in range(256) if not (method << 8 | flags) % 31
 )
-_MASK = (1 << 64) - 1
 
 _Found = Want | Facts | Hazard
 
@@ -56,21 +57,28 @@ class _Mark:
 
 
 class Tally:
-    """What each table should map, in an order-free sum of 64 bits for each: `sums`.
+    """What each table should map, in an order-free sum for each: `sums`. The walk along the grains adds to it.
 
-    The walk along the grains adds to it.
-
-    Grains and tables come in any order and need not fit in memory. `hash` of bytes is keyed with a secret of this
-    process, so nobody can prepare two different sets of grains with equal sums.
+    Grains and tables come in any order and need not fit in memory. A grain at *sector* in place *slot* of its table
+    counts ``sector * factors[slot] + terms[slot]``, modulo a prime. The numbers are random and new for every file, so
+    nobody can prepare two different sets of grains with equal sums: the term counts the grains of a place, which must
+    be one, and the factor then leaves one sector only.
     """
 
+    PRIME = (1 << 61) - 1
+
     def __init__(self, layout: Layout) -> None:
-        self._first = ZEROED + 1 if layout.has_zeroed else 1
+        self._has_zeroed = layout.has_zeroed
+        secret = [number % self.PRIME for number in array("Q", os.urandom(8 * 2 * GRAINS))]
+        self.factors, self.terms = secret[:GRAINS], secret[GRAINS:]
         self.sums = array("Q", bytes(8 * layout.tables))
 
     def of_table(self, data: bytes) -> int:
-        named = enumerate(struct.unpack(f"<{GRAINS}I", data))
-        return sum([hash(_NAME.pack(slot, sector)) for slot, sector in named if sector >= self._first]) & _MASK
+        sectors: Sequence[int] = numbers(data)
+        if self._has_zeroed and ZEROED in sectors:
+            sectors = [0 if sector == ZEROED else sector for sector in sectors]
+        total: int = sum(map(mul, sectors, self.factors)) + sum(compress(self.terms, sectors))
+        return total % self.PRIME
 
     def first_difference(self, sums: "array[int]") -> int | None:
         """The first table whose sum is not that of its grains."""
@@ -159,7 +167,8 @@ class Body:
         """Check the grains that begin in *piece*; return where the next marker is, behind the piece perhaps."""
         capacity, grain = self._layout.capacity, self._layout.grain
         table_sectors, longest = grain * GRAINS, 2 * grain * SECTOR
-        sums, unpack, name = self.tally.sums, _GRAIN.unpack_from, _NAME.pack
+        sums, factors, terms, prime = self.tally.sums, self.tally.factors, self.tally.terms, self.tally.PRIME
+        unpack = _GRAIN.unpack_from
         first, at, last, end = self._at, 0, -1, len(piece) - _MARKER.size
         # A grain of zeros is one sector here, so 2000 of them are in a MiB: this loop calls nothing of ours.
         while at <= end:
@@ -172,8 +181,8 @@ class Body:
             if start not in ZLIB_STARTS:
                 raise MalformedImage(GRAIN_DATA, first + at + 12, "a grain does not begin as a zlib stream does")
             table, inside = divmod(sector, table_sectors)
-            named = hash(name(inside // grain, (first + at) // SECTOR))
-            sums[table] = (sums[table] + named) & _MASK
+            slot = inside // grain
+            sums[table] = (sums[table] + (first + at) // SECTOR * factors[slot] + terms[slot]) % prime
             last = at
             at += (length + 12 + SECTOR - 1) // SECTOR * SECTOR
         if last >= 0:

@@ -45,7 +45,9 @@ NEXT: dict[Status, frozenset[Status]] = {
 DISK_FORMATS = (
     "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop", "zvhd", "zvhd2", "qed", "qcow",
 )  # fmt: skip
-CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
+# Of these the bytes are a package with the disk in it; an Amazon kind names what is in the disk, not what is around it.
+PACKAGES = ("ovf", "ova", "docker", "compressed")
+CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", *PACKAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,17 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is known of bytes that passed every check: the part of the record that an upload sets."""
+    """What is known of bytes that passed every check: the part of the record that an upload sets.
+
+    Attributes:
+        disk_format: None leaves it unset: of a package whose disk nobody has named.
+        properties: Set beside those that the image has.
+    """
 
     size: int
     virtual_size: int | None
-    disk_format: str
+    disk_format: str | None
     checksum: str
     os_hash_algo: str
     os_hash_value: str
+    properties: Mapping[str, str] = field(default_factory=dict)

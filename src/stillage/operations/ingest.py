@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -19,6 +20,7 @@ from stillage.db.session import Database
 from stillage.errors import (
     BodyIncomplete,
     Conflict,
+    ContentRejected,
     EmptyBody,
     ImageGone,
     ImageTooLarge,
@@ -26,9 +28,10 @@ from stillage.errors import (
     StorageFull,
     Unavailable,
 )
-from stillage.formats.safety import Policy
+from stillage.formats.base import Facts
+from stillage.formats.safety import Declaration, Policy
 from stillage.images.access import Access, Caller
-from stillage.images.image import BlobKey, Content, Image, Status, UploadId
+from stillage.images.image import PACKAGES, BlobKey, Content, Image, Status, UploadId
 from stillage.operations.pipeline import Announced, Pipeline, Received
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
@@ -44,12 +47,16 @@ class UploadRules:
         max_image_bytes: Inclusive.
         hash_algorithm: For ``os_hash_value``; a `hashlib` name.
         may_be_empty: Declared formats of which zero bytes are an image.
+        recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
+        format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
         lease_s: How long an upload keeps its image without a sign of life.
     """
 
     max_image_bytes: int
     hash_algorithm: str
     may_be_empty: frozenset[str]
+    recordable_formats: frozenset[str]
+    format_property: str | None
     lease_s: float
     policy: Policy
 
@@ -90,8 +97,6 @@ class Ingest:
             raise ImageTooLarge(limit, announced.size)
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "upload_image", seen, image_id)
-        if announced.size == 0:
-            self._require_bytes(image)
         claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
@@ -143,11 +148,16 @@ class Ingest:
                 writer,
                 hash_algorithm=self._rules.hash_algorithm,
                 announced=announced,
-                declared=image.disk_format,
+                declaration=declaration_of(image),
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-            checked = _checked(body, still_ours, or_empty=lambda: self._require_bytes(image))
+
+            def or_empty() -> None:
+                if not announced.size:  # otherwise it is the size that is wrong
+                    self._require_bytes(image)
+
+            checked = _checked(body, still_ours, or_empty=or_empty)
             received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             await writer.commit()
             return received
@@ -155,8 +165,7 @@ class Ingest:
     async def _publish(self, claim: Claim, image: Image, received: Received) -> Image:
         content = Content(
             size=received.size,
-            virtual_size=received.facts.virtual_size,
-            disk_format=image.disk_format or received.facts.format,
+            **self._described(declaration_of(image), received.facts),
             checksum=received.digests["md5"],
             os_hash_algo=self._rules.hash_algorithm,
             os_hash_value=received.digests[self._rules.hash_algorithm],
@@ -166,6 +175,16 @@ class Ingest:
             raise ImageGone(image.id)
         log.info("upload done", image_id=image.id, upload_id=claim.upload_id, size=received.size)
         return published
+
+    def _described(self, declaration: Declaration, found: Facts) -> dict[str, Any]:
+        """What the record shall say of the disk inside: its size and its format."""
+        declared = declaration.disk_format
+        if declaration.wrapped and found.format == "raw":
+            return {"virtual_size": None, "disk_format": declared}
+        recorded = found.format if declared is None or found.format in self._rules.recordable_formats else declared
+        kept = self._rules.format_property
+        properties = {kept: found.format} if kept is not None and found.format != recorded else {}
+        return {"virtual_size": found.virtual_size, "disk_format": recorded, "properties": properties}
 
     @asynccontextmanager
     async def _lease(self, claim: Claim) -> AsyncIterator[Callable[[], None]]:
@@ -192,7 +211,7 @@ class Ingest:
                     lost.set()
 
     async def _give_up(self, claim: Claim, failure: BaseException) -> None:
-        reason = str(failure) if isinstance(failure, StillageError) else "the server stopped in the middle"
+        reason = failure.reason if isinstance(failure, StillageError) else "the server stopped in the middle"
         try:
             await self._database.write(db.release, claim, reason, self._clock())
             await remove_blob(self._database, self._store, claim.blob_key)
@@ -200,13 +219,18 @@ class Ingest:
             # The sweep finds the expired lease, or the doomed blob.
             log.error("clean-up of an upload failed", upload_id=claim.upload_id, why=str(error))
         loud = log.error if isinstance(failure, StorageFull) or not isinstance(failure, StillageError) else log.info
-        loud("upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
+        facts = {"rule": failure.rule, "offset": failure.offset} if isinstance(failure, ContentRejected) else {}
+        loud("upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason, **facts)
 
     async def _shielded(self, clean_up: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(clean_up)
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
         await asyncio.shield(task)
+
+
+def declaration_of(image: Image) -> Declaration:
+    return Declaration(image.disk_format, image.container_format in PACKAGES, image.min_disk)
 
 
 async def _checked(

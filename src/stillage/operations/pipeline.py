@@ -5,7 +5,7 @@ holds back the socket, and an upload costs a few MiB of memory whatever its size
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from stillage.errors import DigestMismatch, ImageTooLarge, SizeMismatch
 from stillage.formats.base import Facts
 from stillage.formats.catalogue import FORMATS
-from stillage.formats.safety import Policy, format_found, refusal
+from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
 from stillage.lanes import Lane
 from stillage.stores.base import BlobWriter
@@ -50,7 +50,7 @@ class Digest(Protocol):
     def hexdigest(self) -> str: ...
 
 
-async def blocks_of(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def blocks_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """Join and cut *body*'s pieces to blocks of exactly `BLOCK` bytes; the last may be shorter."""
     pieces: list[bytes] = []
     room = BLOCK
@@ -73,11 +73,17 @@ class Pipeline:
     """The stages of one upload. Use it as an asynchronous context manager; leaving ends its threads."""
 
     def __init__(
-        self, writer: BlobWriter, *, hash_algorithm: str, announced: Announced, declared: str | None, policy: Policy
+        self,
+        writer: BlobWriter,
+        *,
+        hash_algorithm: str,
+        announced: Announced,
+        declaration: Declaration,
+        policy: Policy,
     ) -> None:
         self._writer = writer
         self._announced = announced
-        self._declared = declared
+        self._declaration = declaration
         self._policy = policy
         self._examination = Examination(FORMATS, size=announced.size)
         self._judged: Findings | None = None
@@ -141,6 +147,6 @@ class Pipeline:
         if findings is self._judged:
             return
         self._judged = findings
-        refused = refusal(findings, self._declared, self._policy)
+        refused = refusal(findings, self._declaration, self._policy)
         if refused is not None:
             raise refused

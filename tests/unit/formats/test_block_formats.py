@@ -14,7 +14,7 @@ from samples import entries, load
 from stillage.formats import vdi, vhd, vhdx, vmdk, vmdk_tables
 from stillage.formats.base import Format
 from stillage.formats.claims import Claims, TooManyPlaces
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 from vmdk_images import descriptor, stream
 
@@ -37,7 +37,7 @@ def module_of(name: str) -> Format:
 def test_every_sample_has_the_verdict_of_the_manifest(entry: dict[str, object]) -> None:
     declared = str(entry["disk_format"])
     findings = examine(IMAGES[str(entry["file"])])
-    refused = refusal(findings, declared, Policy())
+    refused = refusal(findings, Declaration(declared), Policy())
     assert ("reject" if refused else "accept") == entry["verdict"], refused
     sizes = {facts.virtual_size for facts in findings.matched if facts.format == declared}
     assert sizes <= {entry["virtual_size"], None}
@@ -179,5 +179,5 @@ def test_two_formats_in_one_file_are_both_seen() -> None:
     footer = IMAGES["vhd-fixed.vhd"][-512:]
     both = IMAGES["vdi-static.vdi"] + footer
     assert {facts.format for facts in examine(both).matched} >= {"vdi", "vhd"}
-    assert refusal(examine(both), "vdi", Policy()) is not None
+    assert refusal(examine(both), Declaration("vdi"), Policy()) is not None
     assert rule(vhd, both) == "vhd.size-mismatch"

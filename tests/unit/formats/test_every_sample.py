@@ -11,7 +11,7 @@ from examining import examine
 from samples import entries, load, manifest
 from stillage.errors import ContentRejected
 from stillage.formats.catalogue import FORMATS, rules
-from stillage.formats.safety import REACHES_OUT, Policy, format_found, refusal
+from stillage.formats.safety import REACHES_OUT, Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
 
 Entry = dict[str, Any]
@@ -40,7 +40,7 @@ def named(entry: Entry) -> str:
 
 
 def judged(findings: Findings, declared: str | None) -> ContentRejected | None:
-    return refusal(findings, declared, POLICY)
+    return refusal(findings, Declaration(declared), POLICY)
 
 
 def outcome(findings: Findings, declared: str | None) -> tuple[str, int | None, str] | None:
@@ -86,7 +86,7 @@ def test_a_good_image_is_refused_as_any_other_format_for_the_mismatch_alone(entr
         refused = judged(findings, declared)
         assert refused is not None
         assert refused.rule in {"format.mismatch", "stranger.text"}
-    assert refusal(findings, "vmdk", Policy(require_format_match=False)) is None or own == "raw"
+    assert refusal(findings, Declaration("vmdk"), Policy(require_format_match=False)) is None or own == "raw"
 
 
 @pytest.mark.parametrize("declared", DECLARED)

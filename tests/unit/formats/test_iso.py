@@ -8,7 +8,7 @@ from examining import examine
 from samples import load
 from stillage.formats import iso
 from stillage.formats.base import Facts
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 
 SECTOR = 2048
@@ -47,8 +47,8 @@ def rule(data: bytes, *, size: int | None = None) -> str | None:
 
 def test_the_sample_is_accepted_as_iso_and_as_raw() -> None:
     findings = examine(SAMPLE)
-    assert refusal(findings, "iso", Policy()) is None
-    assert refusal(findings, "raw", Policy()) is None
+    assert refusal(findings, Declaration("iso"), Policy()) is None
+    assert refusal(findings, Declaration("raw"), Policy()) is None
     assert facts(SAMPLE) == Facts("iso", 387072, details={"volume": "STILLAGE", "bootable": "no"})
 
 

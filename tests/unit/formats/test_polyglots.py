@@ -8,7 +8,7 @@ import pytest
 
 from examining import examine
 from samples import entries, load
-from stillage.formats.safety import Policy, format_found, refusal
+from stillage.formats.safety import Declaration, Policy, format_found, refusal
 
 DECLARED = (None, "raw", "qcow2", "qcow", "qed", "vmdk", "vhd", "vhdx", "vdi", "zvhd", "zvhd2", "iso")
 GOOD: list[dict[str, Any]] = [
@@ -24,7 +24,7 @@ TABLE = struct.pack("<B3xB3xII", 0x80, 0x83, 2048, 4096).ljust(64, b"\0") + b"\x
 
 
 def rule(data: bytes, declared: str | None) -> str | None:
-    refused = refusal(examine(data), declared, Policy())
+    refused = refusal(examine(data), Declaration(declared), Policy())
     return None if refused is None else refused.rule
 
 

@@ -10,7 +10,7 @@ from examining import examine
 from samples import entries as sample_entries
 from samples import load
 from stillage.formats import qcow, raw
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 
 SAMPLES = sample_entries(disk_format="qcow")
@@ -59,7 +59,7 @@ def packed(offset: int, length: int) -> int:
 
 
 def broken_rule(data: bytes, *, size: int | None = None) -> str | None:
-    refused = refusal(examine(data, size=size), "qcow", Policy())
+    refused = refusal(examine(data, size=size), Declaration("qcow"), Policy())
     return None if refused is None else refused.rule
 
 
@@ -68,13 +68,13 @@ def broken_rule(data: bytes, *, size: int | None = None) -> str | None:
 def test_a_sample_gets_its_verdict_and_virtual_size(entry: dict[str, Any], announced: bool) -> None:
     data = load(entry["file"])
     findings = examine(data, size=len(data) if announced else None)
-    refused = refusal(findings, "qcow", Policy())
+    refused = refusal(findings, Declaration("qcow"), Policy())
     assert (refused is None) == (entry["verdict"] == "accept"), refused
     assert [f.virtual_size for f in findings.matched if f.format == "qcow"] == [entry["virtual_size"]]
 
 
 def test_the_magic_of_qcow_on_a_raw_disk_is_refused() -> None:
-    assert refusal(examine(load("poly-mbr-qcow-magic.img")), "raw", Policy()) is not None
+    assert refusal(examine(load("poly-mbr-qcow-magic.img")), Declaration("raw"), Policy()) is not None
 
 
 HEADER_HAZARDS = {

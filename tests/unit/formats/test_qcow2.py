@@ -11,7 +11,7 @@ from qcow2_images import COMPRESSED, COPIED, Qcow2, entries, extension
 from samples import entries as sample_entries
 from samples import load
 from stillage.formats import qcow2, raw
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination, Findings
 
 CLUSTER = 1 << 16
@@ -25,7 +25,7 @@ SMALL = [e["file"] for e in SAMPLES if e["size"] < 1 << 20]
 
 
 def broken_rule(data: bytes, *, size: int | None = None, policy: Policy | None = None) -> str | None:
-    refused = refusal(examine(data, size=size), "qcow2", policy or Policy())
+    refused = refusal(examine(data, size=size), Declaration("qcow2"), policy or Policy())
     return None if refused is None else refused.rule
 
 
@@ -41,7 +41,7 @@ def findings_of_start(data: bytes, length: int = 1 << 16) -> Findings:
 def test_a_sample_gets_its_verdict_and_virtual_size(entry: dict[str, Any], announced: bool) -> None:
     data = load(entry["file"])
     findings = examine(data, size=len(data) if announced else None)
-    refused = refusal(findings, "qcow2", Policy())
+    refused = refusal(findings, Declaration("qcow2"), Policy())
     assert (refused is None) == (entry["verdict"] == "accept"), refused
     assert [f.virtual_size for f in findings.matched if f.format == "qcow2"] == [entry["virtual_size"]]
 
@@ -195,7 +195,7 @@ def test_a_bad_table_entry_is_found(rule: str, image: Qcow2, announced: bool) ->
 
 def test_a_hazard_says_at_which_entry() -> None:
     image = Qcow2(l2=[COPIED | DATA, 0, 0, COPIED | 3 * CLUSTER])
-    refused = refusal(examine(image.build()), "qcow2", Policy())
+    refused = refusal(examine(image.build()), Declaration("qcow2"), Policy())
     assert refused is not None
     assert refused.offset == 4 * CLUSTER + 3 * 8
     assert str(refused) == "guest data is placed at byte 196608, where the L1 table is already"

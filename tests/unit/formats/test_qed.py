@@ -10,7 +10,7 @@ from examining import examine
 from samples import entries as sample_entries
 from samples import load
 from stillage.formats import qed, raw
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 
 SAMPLES = sample_entries(disk_format="qed")
@@ -42,7 +42,7 @@ class Qed:
 
 
 def broken_rule(data: bytes, *, size: int | None = None, policy: Policy | None = None) -> str | None:
-    refused = refusal(examine(data, size=size), "qed", policy or Policy())
+    refused = refusal(examine(data, size=size), Declaration("qed"), policy or Policy())
     return None if refused is None else refused.rule
 
 
@@ -51,7 +51,7 @@ def broken_rule(data: bytes, *, size: int | None = None, policy: Policy | None =
 def test_a_sample_gets_its_verdict_and_virtual_size(entry: dict[str, Any], announced: bool) -> None:
     data = load(entry["file"])
     findings = examine(data, size=len(data) if announced else None)
-    refused = refusal(findings, "qed", Policy())
+    refused = refusal(findings, Declaration("qed"), Policy())
     assert (refused is None) == (entry["verdict"] == "accept"), refused
     assert [f.virtual_size for f in findings.matched if f.format == "qed"] == [entry["virtual_size"]]
 

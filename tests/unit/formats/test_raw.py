@@ -10,7 +10,7 @@ from examining import examine
 from samples import entries, load
 from stillage.formats import raw
 from stillage.formats.base import Facts
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 
 MIB = 1 << 20
@@ -56,7 +56,7 @@ def segments(offset: object) -> bytes:
 @pytest.mark.parametrize("entry", entries(disk_format="raw"), ids=lambda entry: entry["file"])
 def test_every_sample_has_the_verdict_size_and_kind_of_the_manifest(entry: dict[str, object]) -> None:
     findings = examine(load(str(entry["file"])))
-    refused = refusal(findings, "raw", Policy())
+    refused = refusal(findings, Declaration("raw"), Policy())
     if entry["file"] != EMPTY:
         assert ("reject" if refused else "accept") == entry["verdict"]
     found = next(f for f in findings.matched if f.format == "raw")

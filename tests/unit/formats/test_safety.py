@@ -6,7 +6,7 @@ from examining import examine
 from stillage.errors import ContentRejected
 from stillage.formats import catalogue, luks, strangers
 from stillage.formats.base import Facts, Hazard, Rule
-from stillage.formats.safety import REACHES_OUT, SATISFIED_BY, Policy, format_found, refusal
+from stillage.formats.safety import REACHES_OUT, SATISFIED_BY, Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Findings
 
 GIB = 1 << 30
@@ -40,7 +40,7 @@ def findings(
 
 
 def reason(of: Findings, declared: str | None, policy: Policy | None = None) -> str | None:
-    refused = refusal(of, declared, policy or Policy())
+    refused = refusal(of, Declaration(declared), policy or Policy())
     return None if refused is None else refused.rule
 
 
@@ -55,7 +55,7 @@ def test_bytes_that_nothing_recognises_are_a_raw_disk(declared: str | None) -> N
 
 
 def test_the_refusal_carries_the_facts() -> None:
-    refused = refusal(findings(QCOW2, BACKING), "raw", Policy())
+    refused = refusal(findings(QCOW2, BACKING), Declaration("raw"), Policy())
     assert isinstance(refused, ContentRejected)
     assert (refused.rule, refused.offset, refused.found, refused.declared) == ("qcow2.backing-file", 8, "qcow2", "raw")
     assert refused.mend == "qemu-img rebase -b '' IN"
@@ -79,7 +79,7 @@ def test_what_is_broken_is_named_before_a_wrong_declaration() -> None:
 
 def test_a_size_beyond_the_limit_is_refused_with_both_numbers() -> None:
     policy = Policy(max_virtual_size=GIB - 1)
-    refused = refusal(findings(QCOW2), "qcow2", policy)
+    refused = refusal(findings(QCOW2), Declaration("qcow2"), policy)
     assert refused is not None
     assert refused.rule == "virtual-size.absurd"
     assert str(GIB) in str(refused)
@@ -136,7 +136,7 @@ def test_in_a_fixed_vhd_encryption_is_the_guests_own() -> None:
 
 @pytest.mark.parametrize("declared", ["raw", "qcow2", "vhd", "iso", None])
 def test_a_stranger_is_named_whatever_it_is_declared_to_be(declared: str | None) -> None:
-    refused = refusal(findings(GZIP), declared, Policy())
+    refused = refusal(findings(GZIP), Declaration(declared), Policy())
     assert refused is not None
     assert (refused.rule, refused.found, refused.mend) == ("stranger.gzip", "gzip", "gunzip -c IN > OUT")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from examining import examine
 from samples import entries, load
 from stillage.formats import strangers
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from zvhd_images import zvhd as zvhd_image
 
 CONTENT = bytes(range(256)) * 40
@@ -41,7 +41,7 @@ def name_of(data: bytes) -> str | None:
 
 
 def refused_as(data: bytes, declared: str | None, policy: Policy | None = None) -> str | None:
-    refused = refusal(examine(data), declared, policy or Policy())
+    refused = refusal(examine(data), Declaration(declared), policy or Policy())
     return None if refused is None else refused.rule
 
 

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -93,13 +94,22 @@ def test_a_region_ahead_is_served_while_the_stream_passes() -> None:
 
 
 def test_a_region_that_has_gone_by_waits_for_the_second_look() -> None:
-    asker = Asker([Region(5000, 4), Region(0, 4), Region(6000, 4)])
+    asker = Asker([Region(9000, 4), Region(0, 4), Region(9500, 4)])
     examination = Examination((asker,))
-    examination.feed(DATA[:4000])
-    examination.feed(DATA[4000:])
-    assert asker.sent == [DATA[5000:5004]]
+    examination.feed(DATA[:8000])
+    examination.feed(DATA[8000:])
+    assert asker.sent == [DATA[9000:9004]]
     examination.close(lambda offset, length: DATA[offset : offset + length])
-    assert asker.sent[1:] == [DATA[0:4], DATA[6000:6004]]
+    assert asker.sent[1:] == [DATA[0:4], DATA[9500:9504]]
+
+
+@given(cuts=st.lists(st.integers(0, 10_000)))
+def test_a_short_step_back_needs_no_second_look_however_the_stream_is_cut(cuts: list[int]) -> None:
+    asker = Asker([Region(4990, 10), Region(1000, 3990), Region(4980, 40)])
+    examination = Examination((asker,))
+    for start, end in pairwise([0, *sorted(cuts), len(DATA)]):
+        examination.feed(DATA[start:end])
+    assert asker.sent == [DATA[4990:5000], DATA[1000:4990], DATA[4980:5020]]
 
 
 def test_a_region_of_the_block_at_hand_needs_no_second_look() -> None:
@@ -110,9 +120,9 @@ def test_a_region_of_the_block_at_hand_needs_no_second_look() -> None:
 
 
 def test_without_stored_bytes_the_findings_say_that_something_was_not_read() -> None:
-    examination = Examination((Asker([Region(5000, 4), Region(0, 4)]),))
-    examination.feed(DATA[:4000])
-    examination.feed(DATA[4000:])
+    examination = Examination((Asker([Region(9000, 4), Region(0, 4)]),))
+    examination.feed(DATA[:8000])
+    examination.feed(DATA[8000:])
     examination.close(None)
     assert examination.findings.unread
     assert examination.findings.complete

@@ -270,6 +270,19 @@ def test_a_grain_that_no_table_names_is_refused() -> None:
     assert rule(vmdk, stream([0, 1, 5], forget=[1])) == "vmdk.tables-differ"
 
 
+def test_grains_whose_places_add_up_to_those_of_the_tables_are_refused() -> None:
+    # 128 and 130 for one place of the table are not 258, nor are two places exchanged the same two places.
+    body = STREAM[:GRAIN_BYTES] + grain(0) + grain(0)
+    named = struct.pack("<512I", GRAIN + GRAIN + len(grain(0)) // 512, *[0] * 511)
+    at = len(body) // 512 + 1
+    body += marker(1, 4) + named + marker(2, 1) + le32(at).ljust(512, b"\0")
+    assert rule(vmdk, body) == "vmdk.tables-differ"
+    swapped = struct.pack("<512I", GRAIN + len(grain(0)) // 512, GRAIN, *[0] * 510)
+    body = STREAM[:GRAIN_BYTES] + grain(0) + grain(1)
+    body += marker(1, 4) + swapped + marker(2, 1) + le32(at).ljust(512, b"\0")
+    assert rule(vmdk, body) == "vmdk.tables-differ"
+
+
 def test_a_grain_that_is_there_twice_is_refused() -> None:
     assert rule(vmdk, stream([0, 1, 1])) == "vmdk.tables-differ"
 

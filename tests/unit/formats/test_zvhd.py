@@ -10,7 +10,7 @@ from samples import entries, load
 from stillage.formats import zvhd
 from stillage.formats.base import Facts
 from stillage.formats.inflater import Inflater
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 from zvhd_images import BLOCK, GIB, PAGE, checksummed, continued, deflated, guest_block, header_page, patched, record
 from zvhd_images import zvhd as image
@@ -39,7 +39,7 @@ def resealed(data: bytes, at: int, new: bytes) -> bytes:
 @pytest.mark.parametrize("entry", entries(disk_format="zvhd"), ids=lambda entry: entry["file"])
 def test_every_sample_has_the_verdict_and_size_of_the_manifest(entry: dict[str, object]) -> None:
     findings = examine(load(str(entry["file"])))
-    refused = refusal(findings, "zvhd", Policy())
+    refused = refusal(findings, Declaration("zvhd"), Policy())
     assert ("reject" if refused else "accept") == entry["verdict"]
     assert [f.virtual_size for f in findings.matched if f.format == "zvhd"] == [entry["virtual_size"]]
 

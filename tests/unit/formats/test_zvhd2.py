@@ -10,7 +10,7 @@ from examining import examine
 from samples import entries, load
 from stillage.formats import zvhd2
 from stillage.formats.base import Facts
-from stillage.formats.safety import Policy, refusal
+from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 from stillage.formats.unzstd import MOST_FRAMES
 from zvhd_images import BLOCK, GIB, PAGE, SEGMENT, Zvhd2, checksummed, deflated, guest_block, patched
@@ -51,7 +51,7 @@ def with_payload(payload: bytes, *, method: int = 1) -> bytes:
 @pytest.mark.parametrize("entry", entries(disk_format="zvhd2"), ids=lambda entry: entry["file"])
 def test_every_sample_has_the_verdict_and_size_of_the_manifest(entry: dict[str, object]) -> None:
     findings = examine(load(str(entry["file"])))
-    refused = refusal(findings, "zvhd2", Policy())
+    refused = refusal(findings, Declaration("zvhd2"), Policy())
     assert ("reject" if refused else "accept") == entry["verdict"]
     assert [f.virtual_size for f in findings.matched if f.format == "zvhd2"] == [entry["virtual_size"]]
 

@@ -22,8 +22,12 @@ DIGEST_ITEM = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/=]+):")
 DIGEST_NAMES = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
 
 
-def announced_of(request: web.Request) -> Announced:
+def announced_of(request: web.Request, *, partial: bool = False) -> Announced:
     """Return what is announced.
+
+    Args:
+        request: Its body must not have been touched.
+        partial: The body is only the image's beginning, so its length is not the image's size.
 
     Raises:
         WrongMediaType: If the bytes are not a plain image.
@@ -34,6 +38,8 @@ def announced_of(request: web.Request) -> Announced:
     if length is None and not request.can_read_body:
         length = 0  # HTTP/1.1: without a length or chunks there is no body
     size = _image_size(request.headers.get(SIZE))
+    if partial:
+        return Announced(size)
     if size is not None and length is not None and size != length:
         raise SizeMismatch(size, length)
     _require_store(request)

@@ -19,7 +19,7 @@ async def upload(request: web.Request) -> web.Response:
     """
     known = services(request)
     announced = announced_of(request)
-    body = _counted(body_of(request, idle_s=known.idle_s), known.metrics)
+    body = counted(body_of(request, idle_s=known.idle_s), known.metrics)
     with known.metrics.upload():
         await known.ingest(caller(request), request.match_info["image_id"], body, announced)
     return web.Response(status=204)
@@ -52,7 +52,8 @@ async def download(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _counted(body: AsyncIterator[bytes], metrics: Metrics) -> AsyncIterator[bytes]:
+async def counted(body: AsyncIterator[bytes], metrics: Metrics) -> AsyncIterator[bytes]:
+    """Yield *body*, and count it as received."""
     async for piece in body:
         metrics.received.inc(len(piece))
         yield piece

@@ -2,12 +2,13 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2 import data, images, info, members, schemas, tags
+from stillage.api.image_v2 import data, images, info, inspection, members, schemas, tags
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
     router.add_post("/v2/images", images.create)
     router.add_get("/v2/images", images.list_images, allow_head=False)
+    router.add_post("/v2/images/inspect", inspection.inspect)
     router.add_get("/v2/images/{image_id}", images.show, allow_head=False)
     router.add_patch("/v2/images/{image_id}", images.update)
     router.add_delete("/v2/images/{image_id}", images.delete)

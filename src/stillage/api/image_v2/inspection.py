@@ -1,0 +1,45 @@
+"""A dry run: what an upload of these bytes would be answered. An extension of Stillage."""
+
+from aiohttp import web
+
+from stillage.api.bodies import json_response
+from stillage.api.image_v2.announced import announced_of
+from stillage.api.image_v2.data import counted
+from stillage.api.image_v2.shape import verdict_view
+from stillage.api.services import services
+from stillage.api.wire import body_of
+from stillage.errors import InvalidInput
+from stillage.formats.safety import Declaration
+from stillage.images.image import DISK_FORMATS
+
+DISK_FORMAT = "X-Image-Meta-Disk-Format"
+PARTIAL = "X-Image-Meta-Partial"
+
+
+async def inspect(request: web.Request) -> web.Response:
+    """POST /v2/images/inspect: judge an image, or the beginning of one, and keep nothing of it.
+
+    ``X-Image-Meta-Disk-Format``, or ``disk_format`` in the query, is what the image would be declared as; any one
+    format will do without it. ``X-Image-Meta-Partial: true`` says that more of the image would follow.
+    """
+    known = services(request)
+    partial = _is_partial(request)
+    declaration = Declaration(_disk_format(request))
+    announced = announced_of(request, partial=partial)
+    body = counted(body_of(request, idle_s=known.idle_s), known.metrics)
+    found = await known.inspect(body, declaration, size=announced.size, partial=partial)
+    return json_response(verdict_view(found))
+
+
+def _disk_format(request: web.Request) -> str | None:
+    given = request.headers.get(DISK_FORMAT) or request.query.get("disk_format")
+    if given is not None and given not in DISK_FORMATS:
+        raise InvalidInput(f"disk_format {given[:32]!r} must be one of {', '.join(DISK_FORMATS)}")
+    return given
+
+
+def _is_partial(request: web.Request) -> bool:
+    given = request.headers.get(PARTIAL, "false").strip().lower()
+    if given not in ("true", "false"):
+        raise InvalidInput(f"{PARTIAL} {given[:32]!r} must be true or false")
+    return given == "true"

@@ -1,0 +1,197 @@
+"""``stillage inspect``: would these files be accepted? The same judgement as an upload's, offline."""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from stillage import app, config
+from stillage.api.image_v2.shape import verdict_view
+from stillage.cli.layout import Layout
+from stillage.cli.options import Config, Json
+from stillage.cli.report import mended, print_verdict, readable
+from stillage.errors import BadSettings
+from stillage.formats.catalogue import FORMATS
+from stillage.formats.safety import Declaration, Policy
+from stillage.formats.stream import Examination
+from stillage.formats.verdict import Verdict, verdict
+from stillage.images.image import DISK_FORMATS
+
+ACCEPTED, REFUSED, UNREADABLE = 0, 1, 2
+BLOCK = 1 << 20
+# A hole costs one step for each of these instead of one for each MiB.
+HOLE = bytes(16 << 20)
+LONG = 256 << 20
+"""Bytes from which on a bar shows how far it is."""
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Disk images; - for standard input.")]
+DiskFormat = Annotated[
+    str | None,
+    typer.Option(metavar="FORMAT", help="Judge as if declared so. Default: any one format.", show_default=False),
+]
+
+
+def inspect(files: Files, disk_format: DiskFormat = None, as_json: Json = False, config_file: Config = None) -> None:
+    """Say whether files would be accepted, and why not. Status: 0 yes, 1 no, 2 a file cannot be read."""
+    if disk_format is not None and disk_format not in DISK_FORMATS:
+        raise typer.BadParameter(f"{disk_format!r} is none of {', '.join(DISK_FORMATS)}", param_hint="--disk-format")
+    try:
+        settings = config.load(config_file)
+    except BadSettings as error:
+        typer.echo(f"stillage: {error}", err=True)
+        raise typer.Exit(UNREADABLE) from error
+    judge = _Judge(Declaration(disk_format), app.policy_of(settings), app.may_be_empty(settings))
+    raise typer.Exit(max([_inspect_one(judge, name, as_json=as_json) for name in files]))
+
+
+def _inspect_one(judge: "_Judge", name: str, *, as_json: bool) -> int:
+    """Print the verdict on one file; return the exit status."""
+    try:
+        found, layout = judge.file(name)
+    except OSError as error:
+        _say_unreadable(name, error.strerror or str(error), as_json=as_json)
+        return UNREADABLE
+    if found.accepted is None:
+        why = "it refers back to parts that have gone by; give the file itself instead of a pipe"
+        _say_unreadable(name, why, as_json=as_json)
+        return UNREADABLE
+    if as_json:
+        view = verdict_view(found)
+        for hazard in view["hazards"]:
+            hazard["fix"] = mended(hazard["fix"], name, found.format)
+        _print_json({"file": readable(name), **view})
+    else:
+        print_verdict(Console(highlight=False), name, found, layout)
+    return ACCEPTED if found.accepted else REFUSED
+
+
+def _say_unreadable(name: str, why: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json({"file": readable(name), "accepted": None, "error": why})
+    else:
+        typer.echo(f"{readable(name)}: cannot be read: {why}", err=True)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    # One line for each file, so that a script can read them one by one.
+    typer.echo(json.dumps(document))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    declaration: Declaration
+    policy: Policy
+    may_be_empty: frozenset[str]
+
+    def file(self, name: str) -> tuple[Verdict, Layout | None]:
+        """Judge one file, whole.
+
+        Raises:
+            OSError: If it cannot be read to its end.
+        """
+        if name == "-":
+            return self._run(sys.stdin.fileno(), name)
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return self._run(descriptor, name)
+        finally:
+            os.close(descriptor)
+
+    def _run(self, descriptor: int, name: str) -> tuple[Verdict, Layout | None]:
+        size = _size_of(descriptor)
+        layout = None if size is None else Layout(size)
+        formats = FORMATS if layout is None else layout.watched(FORMATS)
+        examination = Examination(formats, size=size)
+        seen = 0
+        with _progress(name, size) as advance:
+            for block in _blocks(descriptor, size):
+                examination.feed(block)
+                if layout is not None and block is not HOLE:
+                    layout.saw(seen, block)
+                seen += len(block)
+                advance(len(block))
+        examination.close(None if size is None else lambda offset, length: os.pread(descriptor, length, offset))
+        found = verdict(examination.findings, self.declaration, self.policy, size=seen, may_be_empty=self.may_be_empty)
+        return found, layout
+
+
+def _size_of(descriptor: int) -> int | None:
+    """Return the size of a file or device, with its position at the start; None for a pipe.
+
+    Raises:
+        OSError: If it is a directory.
+    """
+    try:
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError:
+        return None
+    os.pread(descriptor, 0, 0)  # a directory has an end to seek, and nothing to read
+    return size
+
+
+def _blocks(descriptor: int, size: int | None) -> Iterator[bytes]:
+    """Yield the bytes, from holes without reading them."""
+    at = 0
+    while True:
+        hole = _hole_at(descriptor, at, size)
+        while hole:
+            block = HOLE[: min(len(HOLE), hole)]  # the whole of it is not copied
+            yield block
+            at += len(block)
+            hole -= len(block)
+        block = _read(descriptor, at, size)
+        if not block:
+            return
+        yield block
+        at += len(block)
+
+
+def _read(descriptor: int, at: int, size: int | None) -> bytes:
+    if size is not None:
+        return os.pread(descriptor, min(BLOCK, max(0, size - at)), at)
+    pieces, missing = [], BLOCK
+    while missing and (piece := os.read(descriptor, missing)):
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)
+
+
+def _hole_at(descriptor: int, at: int, size: int | None) -> int:
+    """Return how many bytes from *at* on are a hole, in whole blocks."""
+    if size is None or at >= size:
+        return 0
+    try:
+        data = os.lseek(descriptor, at, os.SEEK_DATA)
+    except OSError as error:
+        # ENXIO: nothing but a hole up to the end. Others: the file system does not know.
+        data = size if error.errno == errno.ENXIO else at
+    return (min(data, size) - at) // BLOCK * BLOCK
+
+
+@contextmanager
+def _progress(name: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Show how far a long file is, to people only."""
+    console = Console(stderr=True)
+    if size is None or size < LONG or not console.is_terminal:
+        yield lambda _count: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(escape(readable(name)), total=size)
+        yield lambda count: progress.advance(task, count)
