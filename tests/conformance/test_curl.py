@@ -67,7 +67,8 @@ def test_other_ways_to_send_the_bytes(erin: Account, disk: Path) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 415])
 def test_a_refusal_comes_instead_of_the_100(erin: Account, olga: Account, disk: Path, status: int) -> None:
-    image_id, data, more, token, who = create(erin), ("-T", str(disk)), (), None, erin
+    image_id, data, token, who = create(erin), ("-T", str(disk)), None, erin
+    more: tuple[str, ...] = ()
     if status == 401:
         token = "bad"
     elif status == 403:

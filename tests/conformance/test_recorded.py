@@ -26,7 +26,7 @@ class Recorded:
     def __post_init__(self) -> None:
         self.file = self.connection.makefile("rb")
 
-    def __call__(self, line: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    def __call__(self, line: str, body: bytes | None = None, /, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Send *line* with exactly these headers; *body* with a length unless it is said to be chunked."""
         named = {"Host": "images.example.test", **{name.replace("_", "-"): text for name, text in headers.items()}}
         named["X-Auth-Token"] = self.token

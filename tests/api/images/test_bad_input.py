@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ MALFORMED = {
     "an escaped key twice": b'{"name": "a", "n\\u0061me": "b"}',
 }
 
-VALUES = {
+VALUES: dict[str, dict[str, Any]] = {
     "NUL in a name": {"name": "a\0b"},
     "half a surrogate pair in a name": {"name": "\ud800"},
     "the other half": {"name": "a\udfffb"},

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from image_api import Answer, Person
+from image_api import Person
+from server import Answer
 
 STATUSES = ("queued", "saving", "active", "deactivated")
 
