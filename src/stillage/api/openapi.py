@@ -101,13 +101,6 @@ DETAILS: Mapping[str, Details] = {
     "GET /readyz": Details({200: "Anything", 503: "Anything"}, token=False),
     "GET /metrics": Details({200: "text"}, (401, 403)),
     "POST /v2/images": Details({201: "Image"}, WRITES, body={JSON: _ref("NewImage")}),
-    "POST /v2/images/inspect": Details(
-        {200: "Anything"},
-        (400, 401, 408, 413, 415),
-        query={"disk_format": TEXT},
-        headers={"X-Image-Meta-Disk-Format": TEXT, "X-Image-Meta-Partial": {"enum": ["true", "false"]}},
-        body={OCTETS: {}},
-    ),
     "GET /v2/images": Details({200: "Images"}, READS, query=LIST_QUERY),
     "GET /v2/images/{image_id}": Details({200: "Image"}, READS),
     "PATCH /v2/images/{image_id}": Details(

@@ -114,7 +114,7 @@ class Ingest:
     def _require_bytes(self, image: Image) -> None:
         if image.disk_format not in self._rules.may_be_empty:
             formats = ", ".join(sorted(self._rules.may_be_empty)) or "no"
-            raise EmptyBody(f"the body is empty; only {formats} images may be. Send the file again")
+            raise EmptyBody(f"the body is empty; {formats} images may be. Send the file again")
 
     async def _claim(self, image: Image, announced: Announced) -> tuple[Claim, Image]:
         """Return the claim, and the image as it was claimed: its format may have been changed a moment before."""
@@ -153,11 +153,11 @@ class Ingest:
             ) as pipeline,
         ):
 
-            def or_empty() -> None:
-                if not announced.size:  # otherwise it is the size that is wrong
+            def require_bytes() -> None:
+                if not announced.size:  # otherwise the pipeline says that they are missing
                     self._require_bytes(image)
 
-            checked = _checked(body, still_ours, or_empty=or_empty)
+            checked = _checked(body, still_ours, or_empty=require_bytes)
             received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             await writer.commit()
             return received
