@@ -26,6 +26,7 @@ from stillage.errors import StillageError
 from stillage.formats.safety import Policy
 from stillage.identity.passwords import Passwords
 from stillage.images.access import Access
+from stillage.images.quota import Limits, Quotas
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
@@ -64,12 +65,18 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     profile = PROFILES[settings.profile]
     database = Database(settings.database)
     store = FileStore(settings.data / "blobs")
+    quotas = Quotas(
+        project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
+        node=Limits(uploads=settings.max_node_uploads),
+    )
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
         may_be_empty=profile.may_be_empty,
         lease_s=settings.lease_s,
         policy=Policy(settings.require_format_match, settings.max_virtual_size, settings.allowed_rules),
+        quotas=quotas,
+        spare_bytes=settings.spare_bytes,
     )
     access = Access(settings.policy)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
@@ -79,9 +86,9 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     services = Services(
         identity=embedded,
         embedded=embedded,
-        images=Images(database, store, access=access, defaults=profile.defaults, clock=clock),
+        images=Images(database, store, access=access, defaults=profile.defaults, limits=quotas.project, clock=clock),
         members=Members(database, access=access, clock=clock),
-        info=Info(database, access=access),
+        info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
         download=Download(database, store, access=access),
         database=database,

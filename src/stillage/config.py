@@ -54,6 +54,15 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = Field(None, description="password of user admin; random when unset")
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
     max_image_bytes: int | None = Field(None, ge=1, description="largest image; 1 TiB, under ims 128 GiB")
+    max_project_bytes: int | None = Field(
+        None, ge=0, description="bytes of all images of one project; no limit when unset"
+    )
+    max_project_images: int | None = Field(None, ge=0, description="images of one project; no limit when unset")
+    max_project_uploads: int | None = Field(
+        None, ge=1, description="running uploads of one project; no limit when unset"
+    )
+    max_node_uploads: int | None = Field(None, ge=1, description="running uploads of this node; no limit when unset")
+    spare_bytes: int = Field(1 << 30, ge=0, description="room that an upload must leave in the store")
     require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")
     max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")
     allowed_rules: Annotated[frozenset[str], NoDecode] = Field(

@@ -11,11 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from stillage.db import usage
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, indexed_value, uploads
-from stillage.errors import AlreadyExists
+from stillage.errors import AlreadyExists, ImageNotFound
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
+from stillage.images.quota import Limits, Quotas, Usage, scope_of_node, scope_of_project
 
+NO_LIMITS = Limits()
+NO_QUOTAS = Quotas()
 COLUMNS = [column for column in images.c if column.name != "deleted_at"]
 NAMES = frozenset(column.name for column in COLUMNS)
 SETTABLE = (
@@ -23,12 +27,14 @@ SETTABLE = (
 )  # fmt: skip
 
 
-def add(connection: Connection, image: Image) -> None:
+def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> None:
     """Store a new image.
 
     Raises:
         AlreadyExists: If the id is taken, also by an image that was deleted.
+        QuotaExceeded: If its project may not have another.
     """
+    usage.change(connection, scope_of_project(image.owner), Usage(images=1), limits)
     row = {column.name: getattr(image, column.name) for column in COLUMNS}
     row |= {"tags": list(image.tags), "properties": dict(image.properties)}
     try:
@@ -42,6 +48,14 @@ def find(connection: Connection, image_id: str) -> Image | None:
     """Return the image, None if there is none or it was deleted."""
     row = connection.execute(select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None))).first()
     return None if row is None else image_of(row)
+
+
+def get(connection: Connection, image_id: str) -> Image:
+    """Return the image; ImageNotFound if there is none."""
+    image = find(connection, image_id)
+    if image is None:
+        raise ImageNotFound(image_id)
+    return image
 
 
 def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
@@ -69,6 +83,8 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
     values |= {"version": before.version + 1, "updated_at": after.updated_at}
     if connection.execute(update(images).where(unchanged).values(values)).rowcount == 0:
         return None
+    if before.owner != after.owner:
+        _hand_over(connection, before, after.owner)
     connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
     _index(connection, after)
@@ -104,24 +120,6 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What a project uses: records, bytes at rest, running uploads."""
-
-    images: int
-    bytes: int
-    uploading: int
-
-
-def usage(connection: Connection, project_id: ProjectId) -> Usage:
-    mine = (images.c.owner == project_id) & images.c.deleted_at.is_(None)
-    uploading = func.count(images.c.upload_id)
-    row = connection.execute(
-        select(func.count(), func.coalesce(func.sum(images.c.size), 0), uploading).where(mine)
-    ).one()
-    return Usage(row[0], int(row[1]), row[2])
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """What an upload holds: the right to give one image its bytes, until the lease runs out."""
 
@@ -132,14 +130,38 @@ class Claim:
     expected_size: int | None
 
 
-def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at: datetime) -> Image | None:
-    """Return the image, moved from `queued` to `saving` for this upload; None if it was not `queued`."""
+def claim(
+    connection: Connection,
+    claim: Claim,
+    now: datetime,
+    lease_expires_at: datetime,
+    quotas: Quotas = NO_QUOTAS,
+    reserve: int = 0,
+) -> Image | None:
+    """Return the image, moved from `queued` to `saving` for this upload; None if it was not `queued`.
+
+    *reserve* bytes count against the project from now on; `extend` adds to them, `publish` makes them the true size,
+    and `forget_blob` gives them back.
+
+    Raises:
+        QuotaExceeded, TooManyUploads: If *quotas* do not allow it.
+    """
     values = {"status": Status.SAVING, "upload_id": claim.upload_id, "reason": None, "updated_at": now}
     queued = (images.c.id == claim.image_id) & (images.c.status == Status.QUEUED)
     if connection.execute(update(images).where(queued).values(values)).rowcount == 0:
         return None
+    image = get(connection, claim.image_id)
+    usage.change(connection, scope_of_project(image.owner), Usage(bytes=reserve, uploads=1), quotas.project)
+    usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=1), quotas.node)
     connection.execute(
-        insert(blobs).values(key=claim.blob_key, image_id=claim.image_id, state="writing", created_at=now)
+        insert(blobs).values(
+            key=claim.blob_key,
+            image_id=claim.image_id,
+            state="writing",
+            owner=image.owner,
+            reserved=reserve,
+            created_at=now,
+        )
     )
     connection.execute(
         insert(uploads).values(
@@ -152,7 +174,19 @@ def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at:
             created_at=now,
         )
     )
-    return find(connection, claim.image_id)
+    return image
+
+
+def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> None:
+    """Reserve *more* bytes for an upload of unknown size.
+
+    Raises:
+        QuotaExceeded: If the project may not have them.
+    """
+    mine = blobs.c.key == claim.blob_key
+    owner = connection.execute(select(blobs.c.owner).where(mine)).scalar()
+    usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
+    connection.execute(update(blobs).where(mine).values(reserved=blobs.c.reserved + more))
 
 
 def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> bool:
@@ -189,9 +223,13 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
         "os_hash_algo": content.os_hash_algo,
         "os_hash_value": content.os_hash_value,
     }
-    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(state="published", **digests))
-    connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
-    return find(connection, claim.image_id)
+    reserved = connection.execute(select(blobs.c.reserved).where(blobs.c.key == claim.blob_key)).scalar_one()
+    values = {"state": "published", "reserved": content.size, "scrubbed_at": now, **digests}
+    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(values))
+    image = get(connection, claim.image_id)
+    usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
+    _end_upload(connection, claim, image.owner)
+    return image
 
 
 def release(connection: Connection, claim: Claim, reason: str, now: datetime) -> bool:
@@ -201,7 +239,8 @@ def release(connection: Connection, claim: Claim, reason: str, now: datetime) ->
     """
     values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
     held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
-    connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
+    owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
+    _end_upload(connection, claim, owner)
     # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     connection.execute(update(blobs).where(unpublished).values(state="deleting"))
@@ -230,8 +269,30 @@ def is_published(connection: Connection, key: BlobKey) -> bool:
 
 
 def forget_blob(connection: Connection, key: BlobKey) -> None:
-    """Drop the row of a doomed blob, after its bytes are gone."""
-    connection.execute(delete(blobs).where(blobs.c.key == key, blobs.c.state == "deleting"))
+    """Drop the row of a doomed blob, after its bytes are gone, and give its project back what it reserved."""
+    doomed_one = (blobs.c.key == key) & (blobs.c.state == "deleting")
+    row = connection.execute(select(blobs.c.owner, blobs.c.reserved).where(doomed_one).with_for_update()).first()
+    if row is not None:
+        connection.execute(delete(blobs).where(doomed_one))
+        usage.change(connection, scope_of_project(row.owner), Usage(bytes=-row.reserved))
+
+
+def _end_upload(connection: Connection, claim: Claim, owner: ProjectId | None) -> None:
+    # An upload ends once, whoever ends it: its own process, or a sweep.
+    if connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id)).rowcount == 1:
+        usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
+        usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=-1))
+
+
+def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:
+    """Count an image, its blobs and a running upload against its new owner."""
+    mine = blobs.c.image_id == image.id
+    reserved = connection.execute(select(func.coalesce(func.sum(blobs.c.reserved), 0)).where(mine)).scalar_one()
+    running = connection.execute(select(func.count()).where(uploads.c.image_id == image.id)).scalar_one()
+    moved = Usage(int(reserved), 1, running)
+    usage.change(connection, scope_of_project(image.owner), Usage(-moved.bytes, -moved.images, -moved.uploads))
+    usage.change(connection, scope_of_project(owner), moved)
+    connection.execute(update(blobs).where(mine).values(owner=owner))
 
 
 def _held_by(claim: Claim) -> Any:

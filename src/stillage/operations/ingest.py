@@ -29,11 +29,15 @@ from stillage.errors import (
 from stillage.formats.safety import Policy
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Content, Image, Status, UploadId
+from stillage.images.quota import Quotas
 from stillage.operations.pipeline import Announced, Pipeline, Received
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
+
+# Bytes that an upload of unknown size reserves at a time. Larger than any one piece of a body.
+STEP = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class UploadRules:
         hash_algorithm: For ``os_hash_value``; a `hashlib` name.
         may_be_empty: Declared formats of which zero bytes are an image.
         lease_s: How long an upload keeps its image without a sign of life.
+        quotas: Of projects and of this node.
+        spare_bytes: What an upload must leave free in the store.
     """
 
     max_image_bytes: int
@@ -52,6 +58,8 @@ class UploadRules:
     may_be_empty: frozenset[str]
     lease_s: float
     policy: Policy
+    quotas: Quotas = Quotas()
+    spare_bytes: int = 0
 
 
 class Ingest:
@@ -92,6 +100,7 @@ class Ingest:
         image = self._access.require(caller, "upload_image", seen, image_id)
         if announced.size == 0:
             self._require_bytes(image)
+        await self._require_room(announced.size or 0)
         claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
@@ -106,6 +115,12 @@ class Ingest:
         if self._cleaning:
             await asyncio.wait(self._cleaning)
 
+    async def _require_room(self, size: int) -> None:
+        free = await self._store.free_bytes()
+        if free is not None and size > free - self._rules.spare_bytes:
+            room = max(0, free - self._rules.spare_bytes)
+            raise StorageFull(f"the store has room for {room} bytes, and this image has {size}; ask the operator")
+
     def _require_bytes(self, image: Image) -> None:
         if image.disk_format not in self._rules.may_be_empty:
             formats = ", ".join(sorted(self._rules.may_be_empty)) or "no"
@@ -116,7 +131,8 @@ class Ingest:
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, announced.size)
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
-        claimed = await self._database.write(db.claim, claim, now, lease)
+        reserve = STEP if announced.size is None else announced.size
+        claimed = await self._database.write(db.claim, claim, now, lease, self._rules.quotas, reserve)
         if claimed is None:
             raise await self._refused_claim(image)
         log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=announced.size)
@@ -147,11 +163,29 @@ class Ingest:
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-            received = await pipeline.receive(_checked(body, still_ours), limit=self._rules.max_image_bytes)
+            checked = self._checked(claim, body, still_ours)
+            received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             if not received.size:
                 self._require_bytes(image)
             await writer.commit()
             return received
+
+    async def _checked(
+        self, claim: Claim, body: AsyncIterator[bytes], still_ours: Callable[[], None]
+    ) -> AsyncIterator[bytes]:
+        """Pass *body* on while the image is ours and the quota allows; of unknown size it is reserved in steps."""
+        received = 0
+        reserved = STEP
+        try:
+            async for piece in body:
+                still_ours()
+                received += len(piece)
+                if claim.expected_size is None and received > reserved:
+                    await self._database.write(db.extend, claim, STEP, self._rules.quotas.project)
+                    reserved += STEP
+                yield piece
+        except BodyIncomplete as error:
+            raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
 
     async def _publish(self, claim: Claim, image: Image, received: Received) -> Image:
         content = Content(
@@ -208,14 +242,3 @@ class Ingest:
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
         await asyncio.shield(task)
-
-
-async def _checked(body: AsyncIterator[bytes], check: Callable[[], None]) -> AsyncIterator[bytes]:
-    received = 0
-    try:
-        async for piece in body:
-            check()
-            received += len(piece)
-            yield piece
-    except BodyIncomplete as error:
-        raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error

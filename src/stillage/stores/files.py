@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -71,6 +72,16 @@ class FileStore:
             await self._run(_delete, self._path(key))
         except OSError as error:
             raise translated(error, "delete a blob") from error
+
+    async def free_bytes(self) -> int | None:
+        status = await self._run(os.statvfs, self.root)
+        return status.f_bavail * status.f_frsize
+
+    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
+        try:
+            return await self._run(_find_old, self.root / f"{shard:02x}", time.time() - older_than_s)
+        except OSError as error:
+            raise translated(error, "look through the store") from error
 
     async def check(self) -> None:
         try:
@@ -225,6 +236,14 @@ def _push(descriptor: int, offset: int, length: int) -> None:
 def _delete(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.with_name(f"{path.name}.part").unlink(missing_ok=True)
+
+
+def _find_old(folder: Path, before: float) -> list[BlobKey]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        old = [entry.name for entry in entries if entry.stat(follow_symlinks=False).st_mtime < before]
+    return [BlobKey(name.removesuffix(".part")) for name in old]
 
 
 def _probe(root: Path) -> None:
