@@ -1,7 +1,6 @@
 """The composition root: settings in, one worker process out."""
 
 import asyncio
-import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,11 +21,11 @@ from stillage.api.profiles import PROFILES
 from stillage.api.services import SERVICES, Services
 from stillage.config import Settings
 from stillage.db.session import Database
-from stillage.errors import StillageError
 from stillage.formats.safety import Policy
 from stillage.identity.passwords import Passwords
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
+from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
@@ -34,6 +33,7 @@ from stillage.operations.images import Images
 from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest, UploadRules
 from stillage.operations.members import Members
+from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
 from stillage.stores.files import FileStore
 
@@ -47,6 +47,7 @@ class Worker:
     web: web.Application
     services: Services
     sweep: Sweep
+    scrub: Scrub
 
 
 def now() -> datetime:
@@ -101,7 +102,8 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         idle_s=settings.idle_timeout_s,
     )
     try:
-        yield Worker(make_web(services), services, Sweep(database, store, clock=clock))
+        sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)
+        yield Worker(make_web(services), services, sweep, scrub)
     finally:
         await ingest.close()
         embedded.close()
@@ -152,14 +154,23 @@ async def serve(
         await runner.setup()
         metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
         await wire.listen(runner, sockets, tls)
-        sweeping = asyncio.create_task(_sweep_for_ever(worker, settings.sweep_interval_s))
-        ready()
-        await stop.wait()
-        log.info("stopping", grace_s=settings.shutdown_grace_s)
-        cut_off = await wire.stop(runner, worker.services.running, settings.shutdown_grace_s)
-        sweeping.cancel()
+        async with _upkeep(worker, settings).running():
+            ready()
+            await stop.wait()
+            log.info("stopping", grace_s=settings.shutdown_grace_s)
+            cut_off = await wire.stop(runner, worker.services.running, settings.shutdown_grace_s)
         await metrics_runner.cleanup()
         log.info("stopped", cut_off=cut_off)
+
+
+def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
+    schedule = Schedule(
+        sweep_s=settings.sweep_interval_s,
+        stray_age_s=settings.stray_age_s,
+        scrub_every_s=settings.scrub_every_s or None,
+        scrub_bytes_per_s=settings.scrub_bytes_per_s,
+    )
+    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=worker.services.embedded.forget_old)
 
 
 async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) -> web.AppRunner:
@@ -173,14 +184,3 @@ async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) ->
     for sock in sockets:
         await web.SockSite(runner, sock).start()
     return runner
-
-
-async def _sweep_for_ever(worker: Worker, interval_s: float) -> None:
-    while True:
-        # Jittered, so that nodes which started together do not sweep together.
-        await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-        try:
-            await worker.sweep()
-            await worker.services.embedded.forget_old()
-        except StillageError as error:
-            log.warning("sweep failed; the next one tries again", why=str(error))

@@ -4,6 +4,7 @@ Every status change is one compare-and-set that names the state it expects, and 
 it; zero rows changed means that somebody else was first.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -262,6 +263,47 @@ def doomed(connection: Connection, limit: int) -> list[BlobKey]:
     """Return blobs whose bytes are to be removed."""
     rows = connection.execute(select(blobs.c.key).where(blobs.c.state == "deleting").limit(limit)).scalars()
     return [BlobKey(key) for key in rows]
+
+
+def unknown_blobs(connection: Connection, keys: Sequence[BlobKey]) -> list[BlobKey]:
+    """Return those of *keys* that no row names."""
+    known: set[str] = set()
+    for start in range(0, len(keys), 500):  # SQLite limits the parameters of a statement
+        some = keys[start : start + 500]
+        known.update(connection.execute(select(blobs.c.key).where(blobs.c.key.in_(some))).scalars())
+    return [key for key in keys if key not in known]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A published blob, with what its bytes were when they came."""
+
+    key: BlobKey
+    image_id: ImageId
+    size: int
+    checksum: str
+    os_hash_algo: str
+    os_hash_value: str
+
+
+def take_for_scrub(connection: Connection, before: datetime, now: datetime) -> Stored | None:
+    """Return the published blob whose last scrub is the longest ago, and count it as scrubbed from *now* on.
+
+    None if all were scrubbed after *before*. Two who ask at once get two blobs.
+    """
+    due = (blobs.c.state == "published") & (blobs.c.scrubbed_at < before)
+    query = select(blobs).where(due).order_by(blobs.c.scrubbed_at).limit(1).with_for_update(skip_locked=True)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    connection.execute(update(blobs).where(blobs.c.key == row.key).values(scrubbed_at=now))
+    return Stored(BlobKey(row.key), ImageId(row.image_id), row.size, row.checksum, row.os_hash_algo, row.os_hash_value)
+
+
+def set_damage(connection: Connection, stored: Stored, damage: str | None) -> None:
+    """Mark the image of a blob as damaged, or with None as well again."""
+    mine = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
+    connection.execute(update(images).where(mine).values(damage=damage))
 
 
 def is_published(connection: Connection, key: BlobKey) -> bool:

@@ -58,8 +58,8 @@ class UploadRules:
     may_be_empty: frozenset[str]
     lease_s: float
     policy: Policy
-    quotas: Quotas = Quotas()
-    spare_bytes: int = 0
+    quotas: Quotas
+    spare_bytes: int
 
 
 class Ingest:
