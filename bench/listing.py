@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
@@ -210,7 +211,7 @@ def measure(engine: Engine, count: int, rounds: int) -> Table:
     medians: dict[str, float] = {}
     for name, query in scenarios(count).items():
         with engine.connect() as connection:
-            took = milliseconds(lambda c=connection, q=query: page(c, q), rounds)
+            took = milliseconds(partial(page, connection, query), rounds)
             rows = len(page(connection, query))
         medians[name] = median(took)
         table.add_row(

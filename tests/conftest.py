@@ -6,16 +6,21 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from fakes import Clock, CountingHasher, cheap_passwords
-from postgres import TEMPLATE, PostgresServer, postgres_server
+from postgres import PostgresServer, postgres_server
 from stillage.db import schema
 from stillage.db.session import Database, make_engine
 from stillage.identity.passwords import Passwords
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.guard import FailureLimit
+
+# A busy machine is no failure: nothing here depends on the clock.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 ENGINES = ["sqlite", "postgresql"]
 
@@ -44,7 +49,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "stillage.sqlite")
             yield f"sqlite:///{path}"
         else:
-            yield stack.enter_context(request.getfixturevalue("postgres").fresh(TEMPLATE))
+            yield stack.enter_context(request.getfixturevalue("postgres").migrated())
 
 
 @pytest.fixture(params=ENGINES)

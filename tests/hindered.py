@@ -1,7 +1,8 @@
-"""``python hindered.py MOMENT FOLDER serve …``: `stillage`, but it stops at a moment of an upload that a test chose.
+"""``python hindered.py FOLDER serve …``: `stillage`, but it stops at the moment of an upload that a test chose.
 
-At that moment it makes ``FOLDER/reached`` and goes on when there is a ``FOLDER/go``. So a test can kill it exactly
-there, or make its disk as slow as it likes. Everything else is the real server.
+The moment's name stands in ``FOLDER/stop``. There the server makes ``FOLDER/reached``, and it goes on when ``stop`` is
+removed. So a test can kill it exactly there, or make its disk as slow as it likes. While there is ``FOLDER/named``, the
+file system seems to have no nameless files. Everything else is the real server; `server.Hindered` is the test's side.
 """
 
 import errno
@@ -9,58 +10,66 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from stillage.cli import main
 from stillage.db import images as db
-from stillage.operations import ingest
+from stillage.db.session import Database
 from stillage.operations.pipeline import Pipeline
 from stillage.stores import files
 
 FOLDER = Path()
 
 
-def stop_here() -> None:
+def stop_at(moment: str) -> None:
+    try:
+        if (FOLDER / "stop").read_text() != moment:
+            return
+    except FileNotFoundError:
+        return
     (FOLDER / "reached").touch()
-    while not (FOLDER / "go").exists():
+    while (FOLDER / "stop").exists():
         time.sleep(0.01)
 
 
-def before(owner: Any, name: str) -> None:
+def before(owner: Any, name: str, moment: str) -> None:
     """Stop before every call of *name*."""
     real = getattr(owner, name)
 
+    @wraps(real)
     def hindered(*args: Any, **kwargs: Any) -> Any:
-        stop_here()
+        stop_at(moment)
         return real(*args, **kwargs)
 
     setattr(owner, name, hindered)
 
 
-def after(owner: Any, name: str) -> None:
+def after(owner: Any, name: str, moment: str) -> None:
     """Stop after every call of *name*."""
     real = getattr(owner, name)
 
+    @wraps(real)
     def hindered(*args: Any, **kwargs: Any) -> Any:
         result = real(*args, **kwargs)
-        stop_here()
+        stop_at(moment)
         return result
 
     setattr(owner, name, hindered)
 
 
-def after_commit(unit: str) -> None:
+def after_commit(unit: str, moment: str) -> None:
     """Stop when the transaction of the unit of work *unit* is done, before anybody learns of it."""
-    real = ingest.Database._write
+    real = Database._write
 
     def hindered(self: Any, work: Callable[..., Any], *args: Any) -> Any:
         result = real(self, work, *args)
         if work.__name__ == unit:
-            stop_here()
+            stop_at(moment)
         return result
 
-    ingest.Database._write = hindered  # type: ignore[method-assign]
+    Database._write = hindered  # type: ignore[method-assign]
 
 
 def without_nameless_files() -> None:
@@ -68,40 +77,34 @@ def without_nameless_files() -> None:
     real = os.open
 
     def hindered(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
-        if flags & os.O_TMPFILE == os.O_TMPFILE:
+        if flags & os.O_TMPFILE == os.O_TMPFILE and (FOLDER / "named").exists():
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         return real(path, flags, *args, **kwargs)
 
     os.open = hindered
 
 
-MOMENTS: dict[str, Callable[[], None]] = {
-    "never": lambda: None,
-    "in the claim's transaction": lambda: after(db, "claim"),
-    "when the image is claimed": lambda: after_commit("claim"),
-    "before the first block is written": lambda: before(files._FileWriter, "_write"),
-    "after the first block is written": lambda: after(files._FileWriter, "_write"),
-    "before the verdict": lambda: before(Pipeline, "_conclude"),
-    "after the verdict": lambda: after(Pipeline, "_conclude"),
-    "before the bytes are durable": lambda: before(files._FileWriter, "_publish"),
-    "when the bytes have no name yet": lambda: before(files._FileWriter, "_link"),
-    "when the bytes have their name": lambda: after(files._FileWriter, "_link"),
-    "before the image is active": lambda: before(db, "publish"),
-    "in the last transaction": lambda: after(db, "publish"),
-    "when the image is active": lambda: after_commit("publish"),
-    "before the clean-up": lambda: before(db, "release"),
-    "in the middle of the clean-up": lambda: after_commit("release"),
-    "before the bytes are removed": lambda: before(files, "_delete"),
-}
+def hinder() -> None:
+    after(db, "claim", "in the claim's transaction")
+    after_commit("claim", "when the image is claimed")
+    before(files._FileWriter, "_write", "before the first block is written")
+    after(files._FileWriter, "_write", "after the first block is written")
+    before(Pipeline, "_conclude", "before the verdict")
+    after(Pipeline, "_conclude", "after the verdict")
+    before(files._FileWriter, "_publish", "before the bytes are durable")
+    before(files._FileWriter, "_link", "when the bytes have no name yet")
+    after(files._FileWriter, "_link", "when the bytes have their name")
+    before(db, "publish", "before the image is active")
+    after(db, "publish", "in the last transaction")
+    after_commit("publish", "when the image is active")
+    before(db, "release", "before the clean-up")
+    after_commit("release", "in the middle of the clean-up")
+    before(files, "_delete", "before the bytes are removed")
+    without_nameless_files()
 
 
 if __name__ == "__main__":
-    moments, folder, *arguments = sys.argv[1:]
-    FOLDER = Path(folder)
-    for moment in moments.split(", "):
-        if moment == "without nameless files":
-            without_nameless_files()
-        else:
-            MOMENTS[moment]()
-    sys.argv = ["stillage", *arguments]
+    FOLDER = Path(sys.argv[1])
+    hinder()
+    sys.argv = ["stillage", *sys.argv[2:]]
     main.run()

@@ -22,6 +22,7 @@ from psycopg import sql
 
 from stillage.db import schema
 from stillage.db.session import make_engine
+from stillage.db.tables import metadata
 
 USER = "stillage"
 TEMPLATE = "migrated"
@@ -44,6 +45,7 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._made = 0
+        self._spare: list[str] = []
 
     def url_of(self, database: str) -> str:
         return f"postgresql+psycopg://{USER}@/{database}?host={self._folder}"
@@ -58,6 +60,23 @@ class PostgresServer:
             yield self.url_of(name)
         finally:
             self._run("DROP DATABASE {} WITH (FORCE)", name)
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        """Yield the URL of a migrated, empty database.
+
+        It is emptied and given out again, since making one costs hundreds of files. Whoever changes the schema
+        takes a `fresh` one.
+        """
+        if self._spare:
+            name = self._spare.pop()
+        else:
+            self._made += 1
+            name = f"test_{self._made}"
+            self._run("CREATE DATABASE {} TEMPLATE {}", name, TEMPLATE)
+        yield self.url_of(name)
+        self._empty(name)
+        self._spare.append(name)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S
@@ -76,12 +95,22 @@ class PostgresServer:
         schema.upgrade(engine)
         engine.dispose()  # a database that somebody is connected to cannot be copied
 
+    def _empty(self, database: str) -> None:
+        with self._connect(database) as connection:
+            # What a test has left running must not hold a lock that we wait for.
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
+
     def _run(self, statement: str, *names: str) -> None:
         with self._connect() as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(host=str(self._folder), user=USER, dbname="postgres", autocommit=True)
+    def _connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        return psycopg.connect(host=str(self._folder), user=USER, dbname=database, autocommit=True)
 
 
 @contextmanager
@@ -94,7 +123,10 @@ def postgres_server() -> Iterator[PostgresServer]:
     try:
         _make_cluster(programs / "initdb", folder, runs_as)
         command = ["/bin/sh", "-c", KEEPER, "keeper", str(programs / "postgres"), str(folder)]
-        keeper = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=folder, env=_environment(), **runs_as)
+        # A session of its own: what stops us, Ctrl-C too, must not stop who cleans up after us.
+        keeper = subprocess.Popen(
+            command, stdin=subprocess.PIPE, cwd=folder, env=_environment(), start_new_session=True, **runs_as
+        )
         try:
             server = PostgresServer(folder)
             server.wait_until_ready()

@@ -34,8 +34,12 @@ class Rude:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if small_buffers:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-        plain.connect(server.address)
         self.socket = plain
+        try:
+            plain.connect(server.address)
+        except OSError:
+            plain.close()
+            raise
         if server.tls:
             self.socket = server.trust.wrap_socket(plain, server_hostname=server.address[0], suppress_ragged_eofs=True)
         self._buffer = b""

@@ -24,12 +24,12 @@ T = TypeVar("T")
 COMMAND = Path(sys.executable).with_name("stillage")
 READY = re.compile(r"^Stillage is ready at (\S+)$", re.MULTILINE)
 # Only how long a broken server is waited for: nothing takes this long.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 POLL_S = 0.01
 MIB = 1 << 20
 
 
-def eventually(ask: Callable[[], T], what: str, *, within_s: float = PATIENCE_S) -> T:
+def eventually(ask: Callable[[], T | None], what: str, *, within_s: float = PATIENCE_S) -> T:
     """Return the first true answer of *ask*. Fails, naming *what*, when there is none within *within_s*."""
     deadline = time.monotonic() + within_s
     while not (answer := ask()):
@@ -52,9 +52,8 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The sentence for the user, in whichever of the three dialects."""
-        document = self.json
-        return str(document.get("error", document)["message"])
+        """The sentence for the user."""
+        return str(self.json["error"]["message"])
 
 
 MakeServer = Callable[..., "Server"]
@@ -101,7 +100,7 @@ class Server:
 
     def launch(self) -> "_Run":
         """Start, and return at once."""
-        arguments = ["serve", "--data", str(self.home), "--listen", "127.0.0.1:0", *self.arguments]
+        arguments = ["serve", "--data", str(self.home), "--listen", "127.0.0.1:0", *self.arguments]  # the last wins
         run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment())
         self._runs.append(run)
         return run
@@ -273,10 +272,10 @@ class Server:
         root = self.home / "blobs"
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
-    def open_blobs(self) -> set[str]:
-        """Every file of the blob folder that the server has open, also those without a name."""
+    def open_blobs(self, pid: int | None = None) -> set[str]:
+        """Every file of the blob folder that the server, or its worker *pid*, has open, also those without a name."""
         folder = f"{self.home.resolve()}/blobs/"
-        return {target for target in _descriptors(self.pid) if target.startswith(folder)}
+        return {target for target in _descriptors(pid or self.pid) if target.startswith(folder)}
 
     def bytes_read(self) -> int:
         """How many bytes the process has taken from its sockets and files until now."""
@@ -293,6 +292,37 @@ class Server:
     def cpu_s(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Hindered(Server):
+    """A server that stops at a moment of an upload that the test chooses; see `hindered`."""
+
+    def __init__(self, home: Path, **arguments: Any) -> None:
+        self._folder = home.with_name(f"{home.name}-hindrance")
+        self._folder.mkdir()
+        script = Path(__file__).with_name("hindered.py")
+        super().__init__(home, command=(sys.executable, str(script), str(self._folder)), **arguments)
+
+    def stop_at(self, moment: str, *, named_files: bool = False) -> None:
+        """Stop at *moment* from now on. *named_files*: the file system has no nameless ones."""
+        self.go_on()
+        (self._folder / "stop").write_text(moment)
+        if named_files:
+            (self._folder / "named").touch()
+
+    def has_stopped(self) -> bool:
+        return (self._folder / "reached").exists()
+
+    def go_on(self) -> None:
+        """Remove what hinders it."""
+        for name in ("stop", "reached", "named"):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def kill_there(self) -> None:
+        """Kill it at the moment, and take away what hinders its next start."""
+        eventually(self.has_stopped, "the server reaches the moment")
+        self.kill()
+        self.go_on()
 
 
 @dataclass

@@ -33,8 +33,11 @@ def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
     assert set(inspect(engine).get_table_names()) == before
 
 
-def test_a_database_from_the_future_is_refused(engine: Engine) -> None:
+def test_a_database_from_the_future_is_refused(empty_database_url: str) -> None:
+    engine = make_engine(empty_database_url)
+    schema.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(BadSettings, match="9999"):
         schema.require_current(engine)
+    engine.dispose()

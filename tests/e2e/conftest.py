@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from rude import CHUNKED, WITH_LENGTH, Body
-from server import MIB, MakeServer, Server
+from server import MIB, Hindered, MakeServer, Server
 
 IDLE_S = 1.0
 HEADER_S = 1.5
@@ -16,14 +16,18 @@ STRICT_LIMIT = 96 * MIB
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
-    """``shared_server(tls=True, idle_timeout_s=1)``: a running server; the same one for the same arguments."""
+    """``shared_server(tls=True, idle_timeout_s=1)``: a running server; the same one for the same arguments.
+
+    With ``hindered=True`` it is a `Hindered`.
+    """
     running: dict[object, Server] = {}
     with ExitStack() as stack:
 
         def get(**arguments: object) -> Server:
             key = tuple(sorted(arguments.items()))
             if key not in running:
-                made = Server(tmp_path_factory.mktemp("home"), **arguments)  # type: ignore[arg-type]
+                kind = Hindered if arguments.pop("hindered", False) else Server
+                made = kind(tmp_path_factory.mktemp("home"), **arguments)  # type: ignore[arg-type]
                 stack.callback(made.close)
                 running[key] = made.start()
             return running[key]

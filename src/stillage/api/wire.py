@@ -47,6 +47,9 @@ LINGER_S = 2.0
 # A refused request whose whole body is this small is read to its end, and the connection stays usable.
 SMALL_BODY = 64 * 1024
 
+# What an upload that is cut off by a stop gets to clean up after itself before it is cancelled.
+CLEAN_UP_S = 1.0
+
 EXPECTATION = web.RequestKey("expectation", str)
 
 # What reading a body raises when there is no more of it to come.
@@ -138,6 +141,8 @@ class Runner(web.AppRunner):
             access_log=None,  # ours is structured, see api.middleware
             auto_decompress=False,  # an image is stored as it came
             handle_signals=False,
+            # `stop` has waited already; aiohttp would wait for a minute more, twice.
+            shutdown_timeout=CLEAN_UP_S,
             # Counts from the connection, or the last answer, to the end of the next request's head.
             keepalive_timeout=header_timeout_s,
             lingering_time=LINGER_S,
@@ -151,8 +156,9 @@ class Runner(web.AppRunner):
         made = await super()._make_server()
 
         def make_request(
-            message: RawRequestMessage, payload: StreamReader, protocol: Connection, *rest: Any
+            message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, *rest: Any
         ) -> web.BaseRequest:
+            assert isinstance(protocol, Connection)  # noqa: S101 - `Server` makes no others
             message = _below(self._prefix, message)
             expectation = message.headers.get(hdrs.EXPECT)
             if expectation is not None:
@@ -297,13 +303,14 @@ class _Site(web.SockSite):
         await web.BaseSite.start(self)
         assert isinstance(self._runner, Runner)  # noqa: S101 - for the type checker
         assert self._runner.server is not None  # noqa: S101 - after the runner's set-up there is one
-        limits = {"ssl_handshake_timeout": self._runner.header_timeout_s, "ssl_shutdown_timeout": LINGER_S}
+        has_tls = self._ssl_context is not None
         self._server = await asyncio.get_running_loop().create_server(
             self._runner.server,
             sock=self._sock,
             ssl=self._ssl_context,
             backlog=self._backlog,
-            **(limits if self._ssl_context is not None else {}),
+            ssl_handshake_timeout=self._runner.header_timeout_s if has_tls else None,
+            ssl_shutdown_timeout=LINGER_S if has_tls else None,
         )
 
 

@@ -236,14 +236,17 @@ class _Crew:
         self._sockets = sockets
         self._metrics_sockets = metrics_sockets
         self._slots: dict[BaseProcess, int] = {}
+        # Kept open as long as the worker lives: it could not say that it is ready to an end that nobody holds.
+        self._ready: dict[BaseProcess, Connection] = {}
         self._started = 0
         # Not fork: a worker must not inherit the parent's connections and locks.
         self._context = multiprocessing.get_context("spawn")
 
     def start(self) -> None:
         """Start one worker for each socket, and wait until all are ready or one has died."""
-        ready = [self._start(slot) for slot in range(len(self._sockets))]
-        for connection, process in zip(ready, list(self._slots), strict=True):
+        for slot in range(len(self._sockets)):
+            self._start(slot)
+        for process, connection in self._ready.items():
             wait_for_any([connection, process.sentinel])
 
     def wait(self) -> BaseProcess | None:
@@ -258,6 +261,7 @@ class _Crew:
         return dead
 
     def replace(self, dead: BaseProcess) -> None:
+        self._ready.pop(dead).close()
         self._start(self._slots.pop(dead))
 
     def stop(self) -> None:
@@ -266,7 +270,7 @@ class _Crew:
             if process.is_alive():
                 process.terminate()
 
-    def _start(self, slot: int) -> Connection:
+    def _start(self, slot: int) -> None:
         reading, writing = self._context.Pipe(duplex=False)
         name = f"{self._plan.node_id}/{self._started}."
         metrics_sockets = self._metrics_sockets if slot == 0 else []
@@ -276,8 +280,8 @@ class _Crew:
         process.start()
         writing.close()
         self._slots[process] = slot
+        self._ready[process] = reading
         self._started += 1
-        return reading
 
 
 def _run_child(

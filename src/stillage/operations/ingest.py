@@ -98,8 +98,6 @@ class Ingest:
             raise ImageTooLarge(limit, announced.size)
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "upload_image", seen, image_id)
-        if announced.size == 0:
-            self._require_bytes(image)
         await self._require_room(announced.size or 0)
         claim, image = await self._claim(image, announced)
         try:
@@ -163,15 +161,13 @@ class Ingest:
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-            checked = self._checked(claim, body, still_ours)
+            checked = self._checked(claim, image, body, still_ours)
             received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
-            if not received.size:
-                self._require_bytes(image)
             await writer.commit()
             return received
 
     async def _checked(
-        self, claim: Claim, body: AsyncIterator[bytes], still_ours: Callable[[], None]
+        self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
     ) -> AsyncIterator[bytes]:
         """Pass *body* on while the image is ours and the quota allows; of unknown size it is reserved in steps."""
         received = 0
@@ -186,6 +182,10 @@ class Ingest:
                 yield piece
         except BodyIncomplete as error:
             raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
+        # Before the verdict on the bytes, which of nothing would say that it is no qcow2; and where a size was
+        # announced it is the size that is wrong.
+        if not received and not claim.expected_size:
+            self._require_bytes(image)
 
     async def _publish(self, claim: Claim, image: Image, received: Received) -> Image:
         content = Content(

@@ -1,0 +1,164 @@
+"""What is measured. A scenario is a function with a title; its bar stands in it."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+
+from bench.measuring import MIB, PLAIN, Bench, Row, run_client
+from bench.targets import Setup, cpu_seconds, peak_memory, reset_peak_memory
+
+TLS = Setup(tls=True)
+SHA256 = Setup(algorithm="sha256")
+STALL_S = 2.0
+WORKER_MEMORY = 150  # MiB
+
+Scenario = Callable[[Bench], Row]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(run: Scenario) -> Scenario:
+    """Register *run* under its name; its docstring is its title."""
+    SCENARIOS[run.__name__.replace("_", "-")] = run
+    return run
+
+
+def title_of(run: Scenario) -> str:
+    return (run.__doc__ or "").strip().removesuffix(".")
+
+
+@scenario
+def upload(bench: Bench) -> Row:
+    """Upload with Content-Length."""
+    return bench.upload(bar=0.85)
+
+
+@scenario
+def upload_chunked(bench: Bench) -> Row:
+    """Upload in chunks of 64 KiB."""
+    return bench.upload(bar=0.75, chunk=64 * 1024)
+
+
+@scenario
+def upload_chunked_1m(bench: Bench) -> Row:
+    """Upload in chunks of 1 MiB."""
+    return bench.upload(bar=0.75, chunk=MIB)
+
+
+@scenario
+def upload_sha256(bench: Bench) -> Row:
+    """Upload, MD5 and SHA-256."""
+    return bench.upload(bar=0.85, setup=SHA256)
+
+
+@scenario
+def upload_zeros(bench: Bench) -> Row:
+    """Upload, three quarters zero blocks."""
+    return bench.upload(bar=0.85, zeros=True)
+
+
+@scenario
+def upload_tls(bench: Bench) -> Row:
+    """Upload over TLS."""
+    return bench.upload(bar=0.75, setup=TLS)
+
+
+@scenario
+def upload_four(bench: Bench) -> Row:
+    """Four uploads at once."""
+    return bench.upload(bar=0.85, connections=4)
+
+
+@scenario
+def upload_tls_four(bench: Bench) -> Row:
+    """Four uploads at once over TLS."""
+    return bench.upload(bar=0.75, setup=TLS, connections=4)
+
+
+@scenario
+def download(bench: Bench) -> Row:
+    """Download beside a bare sendfile."""
+    return bench.download(bar=0.80)
+
+
+@scenario
+def download_tls(bench: Bench) -> Row:
+    """Download over TLS."""
+    return bench.download(bar=0.75, setup=TLS)
+
+
+@scenario
+def download_four(bench: Bench) -> Row:
+    """Four downloads at once."""
+    return bench.download(bar=0.80, connections=4)
+
+
+@scenario
+def download_tls_four(bench: Bench) -> Row:
+    """Four downloads at once over TLS."""
+    return bench.download(bar=0.75, setup=TLS, connections=4)
+
+
+@scenario
+def memory_upload(bench: Bench) -> Row:
+    """Peak memory of an upload four times as large."""
+    server = bench.targets.stillage(PLAIN)
+    reset_peak_memory(server.pid)
+    path = server.new_image()
+    try:
+        run_client(bench.random_upload(server, PLAIN, path, 4 * bench.size))
+    finally:
+        server.delete(path)
+    return _memory(peak_memory(server.pid))
+
+
+@scenario
+def memory_stalled_download(bench: Bench) -> Row:
+    """Peak memory with a client that stops reading."""
+    return _stalled(bench, PLAIN)
+
+
+@scenario
+def memory_stalled_download_tls(bench: Bench) -> Row:
+    """Peak memory with a client that stops reading, over TLS."""
+    return _stalled(bench, TLS)
+
+
+@scenario
+def get_image(bench: Bench) -> Row:
+    """GET /v2/images/{id} on 16 connections."""
+    server = bench.targets.stillage(PLAIN)
+    path = server.new_image()
+    spent = cpu_seconds(server.pid)
+    try:
+        reports = [bench.ask(server, path.removesuffix("/file"), connections=16) for _ in range(bench.rounds)]
+    finally:
+        spent = cpu_seconds(server.pid) - spent
+        server.delete(path)
+    middle = sorted(reports, key=lambda report: report.requests / report.seconds)[len(reports) // 2]
+    each = spent / sum(report.requests for report in reports)
+    note = f"median {middle.median_s * 1e3:.1f} ms, p99 {middle.p99_s * 1e3:.1f} ms, CPU {each * 1e3:.2f} ms"
+    return Row(middle.requests / middle.seconds, 1500, "/s", note=note)
+
+
+def _stalled(bench: Bench, setup: Setup) -> Row:
+    server = bench.targets.stillage(setup)
+    with bench.stored(server, setup) as path:
+        job = bench.job(server, setup, verb="GET", paths=[path], size=bench.size, stall_after=min(MIB, bench.size))
+        reset_peak_memory(server.pid)
+        command = [sys.executable, "-m", "bench.client", json.dumps(asdict(job))]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            assert client.stdout is not None
+            client.stdout.readline()
+            # What it has buffered, it buffers at once; a little patience shows that it goes no further.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                client.wait(STALL_S)
+            peak = peak_memory(server.pid)
+            client.communicate(b"\n")
+    return _memory(peak)
+
+
+def _memory(peak: int) -> Row:
+    return Row(peak / MIB, WORKER_MEMORY, "MiB", at_most=True)

@@ -1,0 +1,54 @@
+"""The bench itself works. Nothing here looks at a speed."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ODD_SIZE = 3 * 1024 * 1024 + 4321
+SOURCE = (bytes(range(256)) * 256 + bytes(3 * 64 * 1024)) * 64
+
+
+def answer_of(module: str, *arguments: str) -> Any:
+    command = [sys.executable, "-m", module, *arguments]
+    return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
+
+
+@contextmanager
+def floor(folder: Path) -> Iterator[int]:
+    command = [sys.executable, "-m", "bench.floor", "--dir", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("chunk", [None, 64 * 1024, 1 << 20])
+def test_the_floor_stores_and_returns_what_the_client_sends(tmp_path: Path, chunk: int | None) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(SOURCE)
+    with floor(tmp_path) as port:
+        job = {"port": port, "tls": False, "headers": {}, "paths": ["/a", "/b"], "size": ODD_SIZE}
+        sent = answer_of("bench.client", json.dumps({**job, "verb": "PUT", "source": str(source), "chunk": chunk}))
+        received = answer_of("bench.client", json.dumps({**job, "verb": "GET"}))
+    assert sent["size"] == received["size"] == 2 * ODD_SIZE
+    stored = (tmp_path / "a").read_bytes()
+    assert stored[: 3 << 20] == SOURCE[: 3 << 20]
+    assert len(stored) == ODD_SIZE
+
+
+def test_every_scenario_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    small = ["--size", "1MiB", "--rounds", "1", "--seconds", "0.1"]
+    document = answer_of("bench", *small, "--dir", str(tmp_path), "--json")
+    assert document["environment"]["folder"] == str(tmp_path)
+    assert document["scenarios"].keys() >= {"upload", "upload-tls", "download", "memory-upload", "get-image"}
+    assert all(row["figure"] > 0 for row in document["scenarios"].values())
+    assert list(tmp_path.iterdir()) == []
