@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from stillage import app
+from stillage.cli import logs
 from stillage.config import Settings
 
 
@@ -16,6 +17,7 @@ def scrub(settings: Settings, *, older_than_s: float, bytes_per_s: float | None,
     Raises:
         BadSettings: If there is no deployment to look at.
     """
+    logs.configure(settings.log_format, settings.log_level)
     read, damaged = asyncio.run(_scrub(settings, older_than_s, bytes_per_s, as_json=as_json))
     if as_json:
         typer.echo(json.dumps({"images": read, "damaged": damaged}))

@@ -111,12 +111,14 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
     )
     if changed.rowcount == 0:
         return None
+    owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
     connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
     connection.execute(delete(image_members).where(image_members.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
     connection.execute(update(blobs).where(published).values(state="deleting"))
+    usage.change(connection, scope_of_project(owner), Usage(images=-1))
     return [BlobKey(key) for key in keys]
 
 
@@ -178,16 +180,19 @@ def claim(
     return image
 
 
-def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> None:
-    """Reserve *more* bytes for an upload of unknown size.
+def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> bool:
+    """Reserve *more* bytes for an upload of unknown size. False if the upload has ended: its blob takes no more.
 
     Raises:
         QuotaExceeded: If the project may not have them.
     """
-    mine = blobs.c.key == claim.blob_key
+    mine = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
+    # The blob first, as everybody does: who sees its row holds it, and `_hand_over` waits.
+    if connection.execute(update(blobs).where(mine).values(reserved=blobs.c.reserved + more)).rowcount == 0:
+        return False
     owner = connection.execute(select(blobs.c.owner).where(mine)).scalar()
     usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
-    connection.execute(update(blobs).where(mine).values(reserved=blobs.c.reserved + more))
+    return True
 
 
 def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> bool:
@@ -240,11 +245,11 @@ def release(connection: Connection, claim: Claim, reason: str, now: datetime) ->
     """
     values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
     held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
-    owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
-    _end_upload(connection, claim, owner)
     # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     connection.execute(update(blobs).where(unpublished).values(state="deleting"))
+    owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
+    _end_upload(connection, claim, owner)
     return held
 
 
@@ -300,10 +305,10 @@ def take_for_scrub(connection: Connection, before: datetime, now: datetime) -> S
     return Stored(BlobKey(row.key), ImageId(row.image_id), row.size, row.checksum, row.os_hash_algo, row.os_hash_value)
 
 
-def set_damage(connection: Connection, stored: Stored, damage: str | None) -> None:
-    """Mark the image of a blob as damaged, or with None as well again."""
+def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bool:
+    """Mark the image of a blob as damaged, or with None as well again. False if it was deleted meanwhile."""
     mine = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
-    connection.execute(update(images).where(mine).values(damage=damage))
+    return connection.execute(update(images).where(mine).values(damage=damage)).rowcount == 1
 
 
 def is_published(connection: Connection, key: BlobKey) -> bool:
@@ -329,12 +334,16 @@ def _end_upload(connection: Connection, claim: Claim, owner: ProjectId | None) -
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:
     """Count an image, its blobs and a running upload against its new owner."""
     mine = blobs.c.image_id == image.id
-    reserved = connection.execute(select(func.coalesce(func.sum(blobs.c.reserved), 0)).where(mine)).scalar_one()
-    running = connection.execute(select(func.count()).where(uploads.c.image_id == image.id)).scalar_one()
-    moved = Usage(int(reserved), 1, running)
-    usage.change(connection, scope_of_project(image.owner), Usage(-moved.bytes, -moved.images, -moved.uploads))
-    usage.change(connection, scope_of_project(owner), moved)
+    # Locked: a sweep may forget one of them at this moment, and give back what it reserved.
+    reserved = sum(connection.execute(select(blobs.c.reserved).where(mine).with_for_update()).scalars())
     connection.execute(update(blobs).where(mine).values(owner=owner))
+    running = connection.execute(select(func.count()).where(uploads.c.image_id == image.id)).scalar_one()
+    changes = [
+        (scope_of_project(image.owner), Usage(-reserved, -1, -running)),
+        (scope_of_project(owner), Usage(reserved, 1, running)),
+    ]
+    for scope, by in sorted(changes, key=lambda change: change[0]):  # two who swap images must not wait for each other
+        usage.change(connection, scope, by)
 
 
 def _held_by(claim: Claim) -> Any:

@@ -152,7 +152,7 @@ blobs = Table(
     Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
     Column("state", String(16), nullable=False),  # writing, published, deleting
     Column("owner", String(255)),  # the project whose quota `reserved` counts against
-    Column("reserved", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False, server_default="0"),
     Column("scrubbed_at", UtcTime),
     Column("size", BigInteger),
     Column("checksum", String(32)),

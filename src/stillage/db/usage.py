@@ -43,8 +43,9 @@ def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LI
 
 
 def _refusal(scope: str, used: Usage, by: Usage, limits: Limits) -> Exception:
-    if limits.uploads is not None and used.uploads + by.uploads > limits.uploads:
+    # Only what was asked for: an operator may have set a limit below what is in use.
+    if limits.uploads is not None and 0 < by.uploads > limits.uploads - used.uploads:
         return TooManyUploads(scope.partition(":")[0], limits.uploads)
-    if limits.images is not None and used.images + by.images > limits.images:
+    if limits.images is not None and 0 < by.images > limits.images - used.images:
         return QuotaExceeded("images", limits.images, used.images, by.images)
     return QuotaExceeded("bytes", limits.bytes or 0, used.bytes, by.bytes)

@@ -41,6 +41,7 @@ class Download:
 
         Raises:
             ImageNotFound: If it was deleted meanwhile.
+            ImageDamaged: If it was not, and its bytes are gone all the same.
         """
         if image.blob_key is None:
             raise ImageNotFound(image.id)
@@ -48,4 +49,6 @@ class Download:
             async with self._store.reader(image.blob_key) as reader:
                 yield reader
         except BlobNotFound as error:
+            if await self._database.read(db.is_published, image.blob_key):
+                raise ImageDamaged(image.id, "its bytes are gone") from error
             raise ImageNotFound(image.id) from error

@@ -36,7 +36,7 @@ from stillage.stores.base import Store
 
 log = structlog.get_logger()
 
-# Bytes that an upload of unknown size reserves at a time. Larger than any one piece of a body.
+# Bytes that an upload of unknown size reserves at a time.
 STEP = 64 << 20
 
 
@@ -98,7 +98,7 @@ class Ingest:
             raise ImageTooLarge(limit, announced.size)
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "upload_image", seen, image_id)
-        await self._require_room(announced.size or 0)
+        await self._require_room(announced.size)
         claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
@@ -113,11 +113,12 @@ class Ingest:
         if self._cleaning:
             await asyncio.wait(self._cleaning)
 
-    async def _require_room(self, size: int) -> None:
+    async def _require_room(self, size: int | None) -> None:
         free = await self._store.free_bytes()
-        if free is not None and size > free - self._rules.spare_bytes:
+        if free is not None and (size or 0) > free - self._rules.spare_bytes:
             room = max(0, free - self._rules.spare_bytes)
-            raise StorageFull(f"the store has room for {room} bytes, and this image has {size}; ask the operator")
+            wanted = "" if size is None else f", and this image has {size}"
+            raise StorageFull(f"the store has room for {room} bytes{wanted}; ask the operator")
 
     def _require_bytes(self, image: Image) -> None:
         if image.disk_format not in self._rules.may_be_empty:
@@ -176,8 +177,9 @@ class Ingest:
             async for piece in body:
                 still_ours()
                 received += len(piece)
-                if claim.expected_size is None and received > reserved:
-                    await self._database.write(db.extend, claim, STEP, self._rules.quotas.project)
+                while claim.expected_size is None and received > reserved:
+                    if not await self._database.write(db.extend, claim, STEP, self._rules.quotas.project):
+                        raise ImageGone(image.id)
                     reserved += STEP
                 yield piece
         except BodyIncomplete as error:

@@ -50,7 +50,8 @@ class Scrub:
         before = self._clock() - timedelta(seconds=older_than_s)
         while (blob := await self._database.write(db.take_for_scrub, before, self._clock())) is not None:
             damage = await self._damage_of(blob, bytes_per_s)
-            await self._database.write(db.set_damage, blob, damage)
+            if not await self._database.write(db.set_damage, blob, damage):
+                continue  # deleted while it was read, which says nothing about the store
             if damage is not None:
                 log.error("an image is damaged at rest", image_id=blob.image_id, key=blob.key, damage=damage)
             yield Scrubbed(blob, damage)

@@ -10,6 +10,7 @@ Zero blocks are left out and become holes.
 import asyncio
 import ctypes
 import errno
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -74,7 +75,10 @@ class FileStore:
             raise translated(error, "delete a blob") from error
 
     async def free_bytes(self) -> int | None:
-        status = await self._run(os.statvfs, self.root)
+        try:
+            status = await self._run(os.statvfs, self.root)
+        except OSError as error:
+            raise translated(error, "tell how much room it has") from error
         return status.f_bavail * status.f_frsize
 
     async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
@@ -242,8 +246,15 @@ def _find_old(folder: Path, before: float) -> list[BlobKey]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        old = [entry.name for entry in entries if entry.stat(follow_symlinks=False).st_mtime < before]
-    return [BlobKey(name.removesuffix(".part")) for name in old]
+        old = [entry.name.removesuffix(".part") for entry in entries if _touched(entry) <= before]
+    return [BlobKey(key) for key in dict.fromkeys(old)]
+
+
+def _touched(entry: "os.DirEntry[str]") -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:  # deleted while we looked
+        return math.inf
 
 
 def _probe(root: Path) -> None:

@@ -27,6 +27,7 @@ class MemoryStore:
 
     async def delete(self, key: BlobKey) -> None:
         self.blobs.pop(key, None)
+        self._born.pop(key, None)
 
     async def free_bytes(self) -> int | None:
         return None
