@@ -1,7 +1,6 @@
 """The composition root: settings in, one worker process out."""
 
 import asyncio
-import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,10 +21,11 @@ from stillage.api.profiles import PROFILES
 from stillage.api.services import SERVICES, Services
 from stillage.config import Settings
 from stillage.db.session import Database
-from stillage.errors import StillageError
 from stillage.formats.safety import Policy
 from stillage.identity.passwords import Passwords
 from stillage.images.access import Access
+from stillage.images.quota import Limits, Quotas
+from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
@@ -34,6 +34,7 @@ from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest, UploadRules
 from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
+from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
 from stillage.stores.files import FileStore
 
@@ -47,6 +48,7 @@ class Worker:
     web: web.Application
     services: Services
     sweep: Sweep
+    scrub: Scrub
 
 
 def now() -> datetime:
@@ -65,6 +67,10 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     profile = PROFILES[settings.profile]
     database = Database(settings.database)
     store = FileStore(settings.data / "blobs")
+    quotas = Quotas(
+        project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
+        node=Limits(uploads=settings.max_node_uploads),
+    )
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
@@ -73,6 +79,8 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         format_property=profile.format_property,
         lease_s=settings.lease_s,
         policy=policy_of(settings),
+        quotas=quotas,
+        spare_bytes=settings.spare_bytes,
     )
     access = Access(settings.policy)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
@@ -82,9 +90,9 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     services = Services(
         identity=embedded,
         embedded=embedded,
-        images=Images(database, store, access=access, defaults=profile.defaults, clock=clock),
+        images=Images(database, store, access=access, defaults=profile.defaults, limits=quotas.project, clock=clock),
         members=Members(database, access=access, clock=clock),
-        info=Info(database, access=access),
+        info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
         inspect=Inspect(policy=rules.policy, may_be_empty=rules.may_be_empty, max_image_bytes=rules.max_image_bytes),
         download=Download(database, store, access=access),
@@ -98,7 +106,8 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         idle_s=settings.idle_timeout_s,
     )
     try:
-        yield Worker(make_web(services), services, Sweep(database, store, clock=clock))
+        sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)
+        yield Worker(make_web(services), services, sweep, scrub)
     finally:
         await ingest.close()
         embedded.close()
@@ -166,14 +175,23 @@ async def serve(
         await runner.setup()
         metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
         await wire.listen(runner, sockets, tls)
-        sweeping = asyncio.create_task(_sweep_for_ever(worker, settings.sweep_interval_s))
-        ready()
-        await stop.wait()
-        log.info("stopping", grace_s=settings.shutdown_grace_s)
-        cut_off = await wire.stop(runner, worker.services.running, settings.shutdown_grace_s)
-        sweeping.cancel()
+        async with _upkeep(worker, settings).running():
+            ready()
+            await stop.wait()
+            log.info("stopping", grace_s=settings.shutdown_grace_s)
+            cut_off = await wire.stop(runner, worker.services.running, settings.shutdown_grace_s)
         await metrics_runner.cleanup()
         log.info("stopped", cut_off=cut_off)
+
+
+def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
+    schedule = Schedule(
+        sweep_s=settings.sweep_interval_s,
+        stray_age_s=settings.stray_age_s,
+        scrub_every_s=settings.scrub_every_s or None,
+        scrub_bytes_per_s=settings.scrub_bytes_per_s,
+    )
+    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=worker.services.embedded.forget_old)
 
 
 async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) -> web.AppRunner:
@@ -187,14 +205,3 @@ async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) ->
     for sock in sockets:
         await web.SockSite(runner, sock).start()
     return runner
-
-
-async def _sweep_for_ever(worker: Worker, interval_s: float) -> None:
-    while True:
-        # Jittered, so that nodes which started together do not sweep together.
-        await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-        try:
-            await worker.sweep()
-            await worker.services.embedded.forget_old()
-        except StillageError as error:
-            log.warning("sweep failed; the next one tries again", why=str(error))

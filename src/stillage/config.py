@@ -54,6 +54,15 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = Field(None, description="password of user admin; random when unset")
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
     max_image_bytes: int | None = Field(None, ge=1, description="largest image; 1 TiB, under ims 128 GiB")
+    max_project_bytes: int | None = Field(
+        None, ge=0, description="bytes of all images of one project; no limit when unset"
+    )
+    max_project_images: int | None = Field(None, ge=0, description="images of one project; no limit when unset")
+    max_project_uploads: int | None = Field(
+        None, ge=1, description="running uploads of one project; no limit when unset"
+    )
+    max_node_uploads: int | None = Field(None, ge=1, description="running uploads of this node; no limit when unset")
+    spare_bytes: int = Field(1 << 30, ge=0, description="room that an upload must leave in the store")
     require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")
     max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")
     allowed_rules: Annotated[frozenset[str], NoDecode] = Field(
@@ -68,6 +77,9 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
     lease_s: float = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
     sweep_interval_s: float = Field(60, gt=0, description="how often dead uploads and doomed blobs are looked for")
+    stray_age_s: float = Field(7 * 86400, gt=0, description="age at which a file that no row names is removed")
+    scrub_every_s: float = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")
+    scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast a background scrub reads")
     token_lifetime_s: int = Field(24 * 3600, ge=300, description="lifetime of tokens")
     metrics_listen: str | None = Field(None, description="HOST:PORT for /metrics without a token")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else json")

@@ -129,6 +129,34 @@ class StorageFull(TooLarge):
     """The store has no room. Loud in the log; the user can only ask the operator."""
 
 
+class QuotaExceeded(TooLarge):
+    """The project may not have so much."""
+
+    def __init__(self, what: str, limit: int, used: int, wanted: int) -> None:
+        super().__init__(
+            f"this project may have {limit} {what}; {used} are in use and {wanted} more are asked for. "
+            "Delete images, or ask the operator"
+        )
+        self.what = what
+        self.limit = limit
+        self.used = used
+
+
+class TooManyUploads(StillageError):
+    """As many uploads run as may; one that ends makes room."""
+
+    def __init__(self, whose: str, limit: int, *, retry_after_s: int = 30) -> None:
+        super().__init__(f"{limit} uploads of this {whose} are running, and more may not; try again when one has ended")
+        self.retry_after_s = retry_after_s
+
+
+class ImageDamaged(StillageError):
+    """The bytes at rest are not the bytes that were stored. They are not served."""
+
+    def __init__(self, image_id: str, damage: str) -> None:
+        super().__init__(f"image {image_id} is damaged at rest: {damage}; restore it, or upload it as a new image")
+
+
 class WrongMediaType(StillageError):
     """The request's Content-Type or Content-Encoding is not one that this call takes.
 

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly
 from stillage.images.image import BlobKey
-from stillage.stores.base import Store
+from stillage.stores.base import SHARDS, Store
 from stillage.stores.files import HOLE, FileStore, data_runs, translated
 from stillage.stores.memory import MemoryStore
 
@@ -107,6 +109,85 @@ async def test_an_open_blob_outlives_its_deletion(store: Store) -> None:
 async def test_deleting_what_is_not_there_is_no_error(store: Store) -> None:
     await store.delete(KEY)
     await store.check()
+
+
+# What can be found, and what room there is
+
+
+SHARD = 0x0F
+
+
+async def test_old_blobs_are_found_in_their_shard_only(store: Store) -> None:
+    other = BlobKey("10" * 16)
+    await put(store, b"x")
+    await put(store, b"y", key=other)
+    assert await store.find_old(SHARD, 0) == [KEY]
+    assert await store.find_old(0x10, 0) == [other]
+    found = [key for shard in range(SHARDS) for key in await store.find_old(shard, 0)]
+    assert sorted(found) == sorted([KEY, other])
+
+
+async def test_young_blobs_are_not_found(store: Store) -> None:
+    await put(store, b"x")
+    assert await store.find_old(SHARD, 3600) == []
+
+
+async def test_a_deleted_blob_is_not_found(store: Store) -> None:
+    await put(store, b"x")
+    await store.delete(KEY)
+    assert await store.find_old(SHARD, 0) == []
+
+
+async def test_a_store_says_what_room_it_has_or_that_it_cannot(store: Store) -> None:
+    free = await store.free_bytes()
+    assert free is None or free >= 0
+
+
+async def test_files_have_the_room_that_the_file_system_gives_to_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.statvfs(tmp_path)
+    # Of 10 free blocks root may have all, and we 7.
+    given = os.statvfs_result((4096, 4096, 100, 10, 7, *real[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _path: given)
+    assert await FileStore(tmp_path / "blobs").free_bytes() == 7 * 4096
+
+
+async def test_a_store_that_went_away_is_a_failure_of_the_store(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "blobs")
+    store.root.rmdir()
+    with pytest.raises(StoreFailed, match="how much room"):
+        await store.free_bytes()
+
+
+async def test_the_age_of_a_file_is_that_of_its_last_byte_and_a_part_is_found_too(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "blobs")
+    await put(store, b"x")
+    path = store.root / KEY[:2] / KEY
+    part = path.with_name(f"{KEY}.part")
+    part.write_bytes(b"left over")
+    for old in (path, part):
+        os.utime(old, (0, time.time() - 100))
+    assert await store.find_old(SHARD, 90) == [KEY], "once, though there are two files"
+    assert await store.find_old(SHARD, 110) == []
+    await store.delete(KEY)
+    assert everything_in(store) == []
+
+
+async def test_a_file_that_goes_while_the_store_is_looked_through_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path / "blobs")
+    await put(store, b"x")
+
+    class Gone:
+        name = KEY
+
+        def stat(self, **_: object) -> os.stat_result:
+            raise FileNotFoundError
+
+    monkeypatch.setattr(os, "scandir", lambda _folder: nullcontext([Gone()]))
+    assert await store.find_old(SHARD, 0) == []
 
 
 @pytest.fixture(params=["nameless", "named"])

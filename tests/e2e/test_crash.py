@@ -51,11 +51,13 @@ def killed(server: Server, image_id: str, because: str | None) -> Iterator[None]
 
 @pytest.mark.parametrize("moment", WHILE_THE_UPLOAD_HAS_THE_IMAGE)
 def test_a_server_killed_during_an_upload_has_the_image_queued_when_it_returns(server: Hindered, moment: str) -> None:
+    used = server.api("GET", "/v2/info/usage").json
     image_id = server.create()
     server.stop_at(moment)
     with killed(server, image_id, DIED), begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
         client.send_as_far_as_taken(DATA)
         server.kill_there()
+    assert server.api("GET", "/v2/info/usage").json == used, "what it had reserved is given back"
 
 
 @pytest.mark.parametrize("moment", ["after the first block is written", "before the image is active"])

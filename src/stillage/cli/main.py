@@ -7,6 +7,7 @@ import typer
 
 from stillage import config
 from stillage.cli import projects, users
+from stillage.cli import scrub as scrubbing
 from stillage.cli import serve as serving
 from stillage.cli.inspect import inspect
 from stillage.cli.options import Config, Data
@@ -34,6 +35,20 @@ def serve(
 ) -> None:
     """Serve the image API. The first start makes everything that it needs in the data folder."""
     serving.serve(config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
+
+
+@app.command()
+def scrub(
+    data: Data = None,
+    config_file: Config = None,
+    older_than_s: Annotated[float, typer.Option(metavar="S", help="Leave what was read in the last S seconds.")] = 0,
+    rate: Annotated[float | None, typer.Option(metavar="MB/S", help="Read no faster than this.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged."""
+    settings = config.load(config_file, data=data)
+    bytes_per_s = rate * 1_000_000 if rate is not None else None
+    scrubbing.scrub(settings, older_than_s=older_than_s, bytes_per_s=bytes_per_s, as_json=as_json)
 
 
 @db.command()

@@ -4,7 +4,7 @@ Every status change is one compare-and-set that names the state it expects, and 
 it; zero rows changed means that somebody else was first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from stillage.db import usage
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, indexed_value, uploads
-from stillage.errors import AlreadyExists
+from stillage.errors import AlreadyExists, ImageNotFound
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
+from stillage.images.quota import Limits, Quotas, Usage, scope_of_node, scope_of_project
 
+NO_LIMITS = Limits()
+NO_QUOTAS = Quotas()
 COLUMNS = [column for column in images.c if column.name != "deleted_at"]
 NAMES = frozenset(column.name for column in COLUMNS)
 SETTABLE = (
@@ -24,12 +28,14 @@ SETTABLE = (
 )  # fmt: skip
 
 
-def add(connection: Connection, image: Image) -> None:
+def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> None:
     """Store a new image.
 
     Raises:
         AlreadyExists: If the id is taken, also by an image that was deleted.
+        QuotaExceeded: If its project may not have another.
     """
+    usage.change(connection, scope_of_project(image.owner), Usage(images=1), limits)
     row = {column.name: getattr(image, column.name) for column in COLUMNS}
     row |= {"tags": list(image.tags), "properties": dict(image.properties)}
     try:
@@ -43,6 +49,14 @@ def find(connection: Connection, image_id: str) -> Image | None:
     """Return the image, None if there is none or it was deleted."""
     row = connection.execute(select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None))).first()
     return None if row is None else image_of(row)
+
+
+def get(connection: Connection, image_id: str) -> Image:
+    """Return the image; ImageNotFound if there is none."""
+    image = find(connection, image_id)
+    if image is None:
+        raise ImageNotFound(image_id)
+    return image
 
 
 def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
@@ -70,6 +84,8 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
     values |= {"version": before.version + 1, "updated_at": after.updated_at}
     if connection.execute(update(images).where(unchanged).values(values)).rowcount == 0:
         return None
+    if before.owner != after.owner:
+        _hand_over(connection, before, after.owner)
     connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
     _index(connection, after)
@@ -95,31 +111,15 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
     )
     if changed.rowcount == 0:
         return None
+    owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
     connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
     connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
     connection.execute(delete(image_members).where(image_members.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
     connection.execute(update(blobs).where(published).values(state="deleting"))
+    usage.change(connection, scope_of_project(owner), Usage(images=-1))
     return [BlobKey(key) for key in keys]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a project uses: records, bytes at rest, running uploads."""
-
-    images: int
-    bytes: int
-    uploading: int
-
-
-def usage(connection: Connection, project_id: ProjectId) -> Usage:
-    mine = (images.c.owner == project_id) & images.c.deleted_at.is_(None)
-    uploading = func.count(images.c.upload_id)
-    row = connection.execute(
-        select(func.count(), func.coalesce(func.sum(images.c.size), 0), uploading).where(mine)
-    ).one()
-    return Usage(row[0], int(row[1]), row[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,38 @@ class Claim:
     expected_size: int | None
 
 
-def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at: datetime) -> Image | None:
-    """Return the image, moved from `queued` to `saving` for this upload; None if it was not `queued`."""
+def claim(
+    connection: Connection,
+    claim: Claim,
+    now: datetime,
+    lease_expires_at: datetime,
+    quotas: Quotas = NO_QUOTAS,
+    reserve: int = 0,
+) -> Image | None:
+    """Return the image, moved from `queued` to `saving` for this upload; None if it was not `queued`.
+
+    *reserve* bytes count against the project from now on; `extend` adds to them, `publish` makes them the true size,
+    and `forget_blob` gives them back.
+
+    Raises:
+        QuotaExceeded, TooManyUploads: If *quotas* do not allow it.
+    """
     values = {"status": Status.SAVING, "upload_id": claim.upload_id, "reason": None, "updated_at": now}
     queued = (images.c.id == claim.image_id) & (images.c.status == Status.QUEUED)
     if connection.execute(update(images).where(queued).values(values)).rowcount == 0:
         return None
+    image = get(connection, claim.image_id)
+    usage.change(connection, scope_of_project(image.owner), Usage(bytes=reserve, uploads=1), quotas.project)
+    usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=1), quotas.node)
     connection.execute(
-        insert(blobs).values(key=claim.blob_key, image_id=claim.image_id, state="writing", created_at=now)
+        insert(blobs).values(
+            key=claim.blob_key,
+            image_id=claim.image_id,
+            state="writing",
+            owner=image.owner,
+            reserved=reserve,
+            created_at=now,
+        )
     )
     connection.execute(
         insert(uploads).values(
@@ -153,7 +177,22 @@ def claim(connection: Connection, claim: Claim, now: datetime, lease_expires_at:
             created_at=now,
         )
     )
-    return find(connection, claim.image_id)
+    return image
+
+
+def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> bool:
+    """Reserve *more* bytes for an upload of unknown size. False if the upload has ended: its blob takes no more.
+
+    Raises:
+        QuotaExceeded: If the project may not have them.
+    """
+    mine = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
+    # The blob first, as everybody does: who sees its row holds it, and `_hand_over` waits.
+    if connection.execute(update(blobs).where(mine).values(reserved=blobs.c.reserved + more)).rowcount == 0:
+        return False
+    owner = connection.execute(select(blobs.c.owner).where(mine)).scalar()
+    usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
+    return True
 
 
 def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> bool:
@@ -192,9 +231,13 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
         "os_hash_algo": content.os_hash_algo,
         "os_hash_value": content.os_hash_value,
     }
-    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(state="published", **digests))
-    connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
-    return find(connection, claim.image_id)
+    reserved = connection.execute(select(blobs.c.reserved).where(blobs.c.key == claim.blob_key)).scalar_one()
+    values = {"state": "published", "reserved": content.size, "scrubbed_at": now, **digests}
+    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(values))
+    image = get(connection, claim.image_id)
+    usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
+    _end_upload(connection, claim, image.owner)
+    return image
 
 
 def _set_properties(connection: Connection, image_id: ImageId, properties: Mapping[str, str]) -> None:
@@ -216,10 +259,11 @@ def release(connection: Connection, claim: Claim, reason: str, now: datetime) ->
     """
     values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
     held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
-    connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id))
     # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     connection.execute(update(blobs).where(unpublished).values(state="deleting"))
+    owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
+    _end_upload(connection, claim, owner)
     return held
 
 
@@ -240,13 +284,80 @@ def doomed(connection: Connection, limit: int) -> list[BlobKey]:
     return [BlobKey(key) for key in rows]
 
 
+def unknown_blobs(connection: Connection, keys: Sequence[BlobKey]) -> list[BlobKey]:
+    """Return those of *keys* that no row names."""
+    known: set[str] = set()
+    for start in range(0, len(keys), 500):  # SQLite limits the parameters of a statement
+        some = keys[start : start + 500]
+        known.update(connection.execute(select(blobs.c.key).where(blobs.c.key.in_(some))).scalars())
+    return [key for key in keys if key not in known]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A published blob, with what its bytes were when they came."""
+
+    key: BlobKey
+    image_id: ImageId
+    size: int
+    checksum: str
+    os_hash_algo: str
+    os_hash_value: str
+
+
+def take_for_scrub(connection: Connection, before: datetime, now: datetime) -> Stored | None:
+    """Return the published blob whose last scrub is the longest ago, and count it as scrubbed from *now* on.
+
+    None if all were scrubbed after *before*. Two who ask at once get two blobs.
+    """
+    due = (blobs.c.state == "published") & (blobs.c.scrubbed_at < before)
+    query = select(blobs).where(due).order_by(blobs.c.scrubbed_at).limit(1).with_for_update(skip_locked=True)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    connection.execute(update(blobs).where(blobs.c.key == row.key).values(scrubbed_at=now))
+    return Stored(BlobKey(row.key), ImageId(row.image_id), row.size, row.checksum, row.os_hash_algo, row.os_hash_value)
+
+
+def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bool:
+    """Mark the image of a blob as damaged, or with None as well again. False if it was deleted meanwhile."""
+    mine = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
+    return connection.execute(update(images).where(mine).values(damage=damage)).rowcount == 1
+
+
 def is_published(connection: Connection, key: BlobKey) -> bool:
     return connection.execute(select(blobs.c.state).where(blobs.c.key == key)).scalar() == "published"
 
 
 def forget_blob(connection: Connection, key: BlobKey) -> None:
-    """Drop the row of a doomed blob, after its bytes are gone."""
-    connection.execute(delete(blobs).where(blobs.c.key == key, blobs.c.state == "deleting"))
+    """Drop the row of a doomed blob, after its bytes are gone, and give its project back what it reserved."""
+    doomed_one = (blobs.c.key == key) & (blobs.c.state == "deleting")
+    row = connection.execute(select(blobs.c.owner, blobs.c.reserved).where(doomed_one).with_for_update()).first()
+    if row is not None:
+        connection.execute(delete(blobs).where(doomed_one))
+        usage.change(connection, scope_of_project(row.owner), Usage(bytes=-row.reserved))
+
+
+def _end_upload(connection: Connection, claim: Claim, owner: ProjectId | None) -> None:
+    # An upload ends once, whoever ends it: its own process, or a sweep.
+    if connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id)).rowcount == 1:
+        usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
+        usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=-1))
+
+
+def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:
+    """Count an image, its blobs and a running upload against its new owner."""
+    mine = blobs.c.image_id == image.id
+    # Locked: a sweep may forget one of them at this moment, and give back what it reserved.
+    reserved = sum(connection.execute(select(blobs.c.reserved).where(mine).with_for_update()).scalars())
+    connection.execute(update(blobs).where(mine).values(owner=owner))
+    running = connection.execute(select(func.count()).where(uploads.c.image_id == image.id)).scalar_one()
+    changes = [
+        (scope_of_project(image.owner), Usage(-reserved, -1, -running)),
+        (scope_of_project(owner), Usage(reserved, 1, running)),
+    ]
+    for scope, by in sorted(changes, key=lambda change: change[0]):  # two who swap images must not wait for each other
+        usage.change(connection, scope, by)
 
 
 def _held_by(claim: Claim) -> Any:

@@ -83,6 +83,7 @@ images = Table(
     Column("tags", JSON, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("reason", Text),
+    Column("damage", Text),  # what a scrub found; the bytes are not served then
     Column("blob_key", String(64)),
     Column("upload_id", String(36)),
     Column("version", Integer, nullable=False),
@@ -150,12 +151,15 @@ blobs = Table(
     Column("key", String(64), primary_key=True),
     Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
     Column("state", String(16), nullable=False),  # writing, published, deleting
+    Column("owner", String(255)),  # the project whose quota `reserved` counts against
+    Column("reserved", BigInteger, nullable=False, server_default="0"),
+    Column("scrubbed_at", UtcTime),
     Column("size", BigInteger),
     Column("checksum", String(32)),
     Column("os_hash_algo", String(64)),
     Column("os_hash_value", String(128)),
     Column("created_at", UtcTime, nullable=False),
-    Index("ix_blobs_state", "state"),
+    Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
     Index("ix_blobs_image_id", "image_id"),
 )
 
@@ -172,6 +176,16 @@ uploads = Table(
     Column("created_at", UtcTime, nullable=False),
     Index("ix_uploads_lease_expires_at", "lease_expires_at"),
     Index("ix_uploads_image_id", "image_id"),
+)
+
+# What is in use, by scope: "project:ID" or "node:ID". Quotas are conditions of its updates.
+usage = Table(
+    "usage",
+    metadata,
+    Column("scope", String(300), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("uploads", Integer, nullable=False),
 )
 
 projects = Table(

@@ -21,7 +21,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 
 READ_ONLY = frozenset({
     "status", "checksum", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema", "direct_url",
-    "locations", "stores", "os_stillage_reason",
+    "locations", "stores", "os_stillage_reason", "os_stillage_damage",
 })  # fmt: skip
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
 RESERVED_PREFIX = "os_glance"

@@ -61,6 +61,7 @@ class Image:
         min_disk: GiB.
         min_ram: MiB.
         reason: Why the last upload failed, for the owner to read; None after success.
+        damage: What a scrub found wrong with the bytes at rest; None while they are well.
         blob_key: The published blob; set exactly while `active` or `deactivated`.
         upload_id: The upload in flight; set exactly while `saving`.
         version: Grows with every change of the record's own attributes, for compare-and-set.
@@ -87,6 +88,7 @@ class Image:
     tags: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
+    damage: str | None = None
     blob_key: BlobKey | None = None
     upload_id: UploadId | None = None
     version: int = 1

@@ -17,6 +17,7 @@ from stillage.images.access import Access, Caller, Seen
 from stillage.images.creation import MAX_TAGS, Defaults, new_image, require_count, text
 from stillage.images.image import Image, ImageId, Status
 from stillage.images.query import Query
+from stillage.images.quota import Limits
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
@@ -34,12 +35,14 @@ class Images:
         *,
         access: Access,
         defaults: Defaults,
+        limits: Limits,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._store = store
         self._access = access
         self._defaults = defaults
+        self._limits = limits
         self._clock = clock
 
     async def create(self, caller: Caller, document: Mapping[str, Any]) -> Image:
@@ -48,12 +51,13 @@ class Images:
         Raises:
             InvalidInput, Forbidden, TooLarge: As `images.creation.new_image`, and by the caller's rights.
             AlreadyExists: If the chosen id is taken.
+            QuotaExceeded: If the project has as many as it may.
         """
         new_id = ImageId(str(uuid4()))
         image = new_image(document, caller.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
         self._access.require_owner_and_visibility(caller, image)
         self._access.require_allowed(caller, "add_image", Seen(image))
-        await self._database.write(db.add, image)
+        await self._database.write(db.add, image, self._limits)
         log.info("image created", image_id=image.id)
         return image
 

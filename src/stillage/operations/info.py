@@ -1,19 +1,20 @@
 """What a project uses, and who may look behind the stores."""
 
-from stillage.db import images as db
-from stillage.db.images import Usage
+from stillage.db import usage
 from stillage.db.session import Database
 from stillage.images.access import Access, Caller
+from stillage.images.quota import Limits, Usage, scope_of_project
 
 
 class Info:
-    def __init__(self, database: Database, *, access: Access) -> None:
+    def __init__(self, database: Database, *, access: Access, limits: Limits) -> None:
         self._database = database
         self._access = access
+        self.limits = limits
 
     async def usage(self, caller: Caller) -> Usage:
         """Return what the caller's project uses."""
-        return await self._database.read(db.usage, caller.project_id)
+        return await self._database.read(usage.find, scope_of_project(caller.project_id))
 
     def require_store_details(self, caller: Caller) -> None:
         """Raise Forbidden unless *caller* may see how stores are made."""

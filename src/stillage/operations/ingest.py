@@ -32,11 +32,15 @@ from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
 from stillage.images.access import Access, Caller
 from stillage.images.image import PACKAGES, BlobKey, Content, Image, Status, UploadId
+from stillage.images.quota import Quotas
 from stillage.operations.pipeline import Announced, Pipeline, Received
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
+
+# Bytes that an upload of unknown size reserves at a time.
+STEP = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class UploadRules:
         recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
         format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
         lease_s: How long an upload keeps its image without a sign of life.
+        quotas: Of projects and of this node.
+        spare_bytes: What an upload must leave free in the store.
     """
 
     max_image_bytes: int
@@ -59,6 +65,8 @@ class UploadRules:
     format_property: str | None
     lease_s: float
     policy: Policy
+    quotas: Quotas
+    spare_bytes: int
 
 
 class Ingest:
@@ -97,6 +105,7 @@ class Ingest:
             raise ImageTooLarge(limit, announced.size)
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "upload_image", seen, image_id)
+        await self._require_room(announced.size)
         claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
@@ -111,6 +120,13 @@ class Ingest:
         if self._cleaning:
             await asyncio.wait(self._cleaning)
 
+    async def _require_room(self, size: int | None) -> None:
+        free = await self._store.free_bytes()
+        if free is not None and (size or 0) > free - self._rules.spare_bytes:
+            room = max(0, free - self._rules.spare_bytes)
+            wanted = "" if size is None else f", and this image has {size}"
+            raise StorageFull(f"the store has room for {room} bytes{wanted}; ask the operator")
+
     def _require_bytes(self, image: Image) -> None:
         if image.disk_format not in self._rules.may_be_empty:
             formats = ", ".join(sorted(self._rules.may_be_empty)) or "no"
@@ -121,7 +137,8 @@ class Ingest:
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, announced.size)
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
-        claimed = await self._database.write(db.claim, claim, now, lease)
+        reserve = STEP if announced.size is None else announced.size
+        claimed = await self._database.write(db.claim, claim, now, lease, self._rules.quotas, reserve)
         if claimed is None:
             raise await self._refused_claim(image)
         log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=announced.size)
@@ -152,15 +169,32 @@ class Ingest:
                 policy=self._rules.policy,
             ) as pipeline,
         ):
-
-            def require_bytes() -> None:
-                if not announced.size:  # otherwise the pipeline says that they are missing
-                    self._require_bytes(image)
-
-            checked = _checked(body, still_ours, or_empty=require_bytes)
+            checked = self._checked(claim, image, body, still_ours)
             received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
             await writer.commit()
             return received
+
+    async def _checked(
+        self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
+    ) -> AsyncIterator[bytes]:
+        """Pass *body* on while the image is ours and the quota allows; of unknown size it is reserved in steps."""
+        received = 0
+        reserved = STEP
+        try:
+            async for piece in body:
+                still_ours()
+                received += len(piece)
+                while claim.expected_size is None and received > reserved:
+                    if not await self._database.write(db.extend, claim, STEP, self._rules.quotas.project):
+                        raise ImageGone(image.id)
+                    reserved += STEP
+                yield piece
+        except BodyIncomplete as error:
+            raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
+        # Before the verdict on the bytes, which of nothing would say that it is no qcow2; and where a size was
+        # announced it is the size that is wrong.
+        if not received and not claim.expected_size:
+            self._require_bytes(image)
 
     async def _publish(self, claim: Claim, image: Image, received: Received) -> Image:
         content = Content(
@@ -231,19 +265,3 @@ class Ingest:
 
 def declaration_of(image: Image) -> Declaration:
     return Declaration(image.disk_format, image.container_format in PACKAGES, image.min_disk)
-
-
-async def _checked(
-    body: AsyncIterator[bytes], check: Callable[[], None], *, or_empty: Callable[[], None]
-) -> AsyncIterator[bytes]:
-    """Pass *body* on while *check* does not object; *or_empty* is asked if there was nothing, before any verdict."""
-    received = 0
-    try:
-        async for piece in body:
-            check()
-            received += len(piece)
-            yield piece
-    except BodyIncomplete as error:
-        raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
-    if not received:
-        or_empty()

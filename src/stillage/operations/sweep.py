@@ -44,6 +44,23 @@ class Sweep:
         uploads = await self._end_dead_uploads(dead_owners)
         return Swept(uploads, await self._remove_doomed_blobs())
 
+    async def remove_strays(self, shard: int, *, older_than_s: float) -> int:
+        """Remove blobs of one shard of the store that no row names; return how many there were.
+
+        There is one way to make a stray: a process that was thought dead wakes up between committing its bytes and
+        learning that it has lost its image, and is killed there.
+
+        Args:
+            shard: Which part of the store, see `Store.find_old`.
+            older_than_s: Longer than any upload can take.
+        """
+        old = await self._store.find_old(shard, older_than_s)
+        unknown = await self._database.read(db.unknown_blobs, old) if old else []
+        for key in unknown:
+            log.warning("a blob that no row names is removed", key=key)
+            await self._store.delete(key)
+        return len(unknown)
+
     async def _end_dead_uploads(self, dead_owners: str | None) -> int:
         ended = 0
         while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):

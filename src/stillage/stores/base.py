@@ -5,6 +5,8 @@ from typing import Protocol
 
 from stillage.images.image import BlobKey
 
+SHARDS = 256
+
 
 class BlobWriter(Protocol):
     """One blob on its way in. Nobody can read it before `commit`."""
@@ -50,6 +52,17 @@ class Store(Protocol):
 
     async def delete(self, key: BlobKey) -> None:
         """Remove the blob and whatever a crash left of it. Does nothing when there is nothing."""
+
+    async def free_bytes(self) -> int | None:
+        """Return how many more bytes there is room for; None where nobody can say."""
+
+    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
+        """Return keys of blobs, whole or not, that were last touched *older_than_s* ago.
+
+        Args:
+            shard: 0 … `SHARDS` - 1; together they are all blobs, each a part that can be looked through at once.
+            older_than_s: Younger ones may belong to an upload that runs.
+        """
 
     async def check(self) -> None:
         """Raise Unavailable unless blobs can be written and read now."""

@@ -10,7 +10,9 @@ Zero blocks are left out and become holes.
 import asyncio
 import ctypes
 import errno
+import math
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -71,6 +73,19 @@ class FileStore:
             await self._run(_delete, self._path(key))
         except OSError as error:
             raise translated(error, "delete a blob") from error
+
+    async def free_bytes(self) -> int | None:
+        try:
+            status = await self._run(os.statvfs, self.root)
+        except OSError as error:
+            raise translated(error, "tell how much room it has") from error
+        return status.f_bavail * status.f_frsize
+
+    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
+        try:
+            return await self._run(_find_old, self.root / f"{shard:02x}", time.time() - older_than_s)
+        except OSError as error:
+            raise translated(error, "look through the store") from error
 
     async def check(self) -> None:
         try:
@@ -225,6 +240,21 @@ def _push(descriptor: int, offset: int, length: int) -> None:
 def _delete(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.with_name(f"{path.name}.part").unlink(missing_ok=True)
+
+
+def _find_old(folder: Path, before: float) -> list[BlobKey]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        old = [entry.name.removesuffix(".part") for entry in entries if _touched(entry) <= before]
+    return [BlobKey(key) for key in dict.fromkeys(old)]
+
+
+def _touched(entry: "os.DirEntry[str]") -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:  # deleted while we looked
+        return math.inf
 
 
 def _probe(root: Path) -> None:

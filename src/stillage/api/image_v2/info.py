@@ -30,17 +30,22 @@ async def import_methods(_request: web.Request) -> web.Response:
 
 async def usage(request: web.Request) -> web.Response:
     """GET /v2/info/usage: what the caller's project uses, sizes in MiB. A limit of -1 is none."""
-    used = await services(request).info.usage(caller(request))
+    info = services(request).info
+    used, limits = await info.usage(caller(request)), info.limits
     return json_response(
         {
             "usage": {
-                "image_size_total": {"limit": -1, "usage": -(-used.bytes // MIB)},
-                "image_count_total": {"limit": -1, "usage": used.images},
-                "image_count_uploading": {"limit": -1, "usage": used.uploading},
+                "image_size_total": {"limit": _limit(limits.bytes, MIB), "usage": -(-used.bytes // MIB)},
+                "image_count_total": {"limit": _limit(limits.images), "usage": used.images},
+                "image_count_uploading": {"limit": _limit(limits.uploads), "usage": used.uploads},
                 "image_stage_total": {"limit": -1, "usage": 0},
             }
         }
     )
+
+
+def _limit(limit: int | None, unit: int = 1) -> int:
+    return -1 if limit is None else limit // unit
 
 
 def _store() -> dict[str, str]:

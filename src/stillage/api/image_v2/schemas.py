@@ -59,6 +59,7 @@ IMAGE_PROPERTIES: Mapping[str, Schema] = {
     "file": _read_only("string", "Path of its data"),
     "schema": _read_only("string", "Path of its schema"),
     "os_stillage_reason": _read_only("string", "Why the last upload failed", is_base=False),
+    "os_stillage_damage": _read_only("string", "What is wrong with the data at rest", is_base=False),
     "architecture": _extra("Operating system architecture"),
     "os_distro": _extra("Common name of the operating system distribution"),
     "os_version": _extra("Version of the operating system"),

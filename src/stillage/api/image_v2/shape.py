@@ -18,6 +18,8 @@ def image_view(image: Image) -> dict[str, Any]:
     view: dict[str, Any] = dict(image.properties)
     if image.reason is not None:
         view["os_stillage_reason"] = image.reason
+    if image.damage is not None:
+        view["os_stillage_damage"] = image.damage
     view |= {
         "id": image.id,
         "name": image.name,

@@ -1,0 +1,51 @@
+"""What projects and nodes use, one row for each, changed in the transaction that changes what it counts.
+
+A limit is a condition of the update itself, so that ten who race for the last place find one winner.
+"""
+
+from sqlalchemy import Connection, select, text, update
+
+from stillage.db.tables import usage
+from stillage.errors import QuotaExceeded, TooManyUploads
+from stillage.images.quota import Limits, Usage
+
+# The same words on SQLite and PostgreSQL; SQLAlchemy has one construct for each.
+BEGIN_ROW = text('INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, 0, 0, 0) ON CONFLICT DO NOTHING')
+NO_LIMITS = Limits()
+
+
+def find(connection: Connection, scope: str) -> Usage:
+    row = connection.execute(
+        select(usage.c.bytes, usage.c.images, usage.c.uploads).where(usage.c.scope == scope)
+    ).first()
+    return Usage() if row is None else Usage(row[0], row[1], row[2])
+
+
+def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LIMITS) -> None:
+    """Add *by*, whose numbers may be negative, to what *scope* uses.
+
+    Raises:
+        QuotaExceeded, TooManyUploads: If that would pass one of *limits*; nothing is changed then.
+    """
+    connection.execute(BEGIN_ROW, {"scope": scope})
+    allowed = update(usage).where(usage.c.scope == scope)
+    for name in ("bytes", "images", "uploads"):
+        limit = getattr(limits, name)
+        if limit is not None and getattr(by, name) > 0:
+            allowed = allowed.where(usage.c[name] + getattr(by, name) <= limit)
+    changed = connection.execute(
+        allowed.values(
+            bytes=usage.c.bytes + by.bytes, images=usage.c.images + by.images, uploads=usage.c.uploads + by.uploads
+        )
+    )
+    if changed.rowcount == 0:
+        raise _refusal(scope, find(connection, scope), by, limits)
+
+
+def _refusal(scope: str, used: Usage, by: Usage, limits: Limits) -> Exception:
+    # Only what was asked for: an operator may have set a limit below what is in use.
+    if limits.uploads is not None and 0 < by.uploads > limits.uploads - used.uploads:
+        return TooManyUploads(scope.partition(":")[0], limits.uploads)
+    if limits.images is not None and 0 < by.images > limits.images - used.images:
+        return QuotaExceeded("images", limits.images, used.images, by.images)
+    return QuotaExceeded("bytes", limits.bytes or 0, used.bytes, by.bytes)

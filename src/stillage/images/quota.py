@@ -1,0 +1,46 @@
+"""How much one project, and one node, may have. Source: docs/design.md, "Quotas"."""
+
+from dataclasses import dataclass
+
+from stillage.images.image import ProjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be in use at the same time; None is no limit. Bytes count from their announcement until they are gone.
+
+    Attributes:
+        bytes: Of all images of one project.
+        images: Records of one project.
+        uploads: Running uploads, of one project or of one node.
+    """
+
+    bytes: int | None = None
+    images: int | None = None
+    uploads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """The limits of a deployment."""
+
+    project: Limits = Limits()
+    node: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is in use."""
+
+    bytes: int = 0
+    images: int = 0
+    uploads: int = 0
+
+
+def scope_of_project(project_id: ProjectId | None) -> str:
+    return f"project:{project_id or ''}"
+
+
+def scope_of_node(lease_owner: str) -> str:
+    """The node of an upload's owner, which is named ``NODE/PROCESS``."""
+    return f"node:{lease_owner.partition('/')[0]}"

@@ -1,0 +1,83 @@
+"""What a worker does by itself, beside answering: sweeping every minute, scrubbing all the time, slowly.
+
+Every process of every node does both; the operations see to it that this does no harm.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from stillage.errors import StillageError
+from stillage.operations.scrub import Scrub
+from stillage.operations.sweep import Sweep
+from stillage.stores.base import SHARDS
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How often, and how fast.
+
+    Attributes:
+        sweep_s: Between two sweeps.
+        stray_age_s: Longer than any upload can take.
+        scrub_every_s: Every image is read again after so long; None to leave it.
+        scrub_bytes_per_s: How fast.
+    """
+
+    sweep_s: float
+    stray_age_s: float
+    scrub_every_s: float | None
+    scrub_bytes_per_s: float
+
+
+class Upkeep:
+    def __init__(
+        self, sweep: Sweep, scrub: Scrub, *, schedule: Schedule, also: Callable[[], Awaitable[object]]
+    ) -> None:
+        """*also* is done with every sweep."""
+        self._sweep = sweep
+        self._scrub = scrub
+        self._schedule = schedule
+        self._also = also
+        self._shard = random.randrange(SHARDS)  # noqa: S311 - no secret; nodes begin at different places
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do it in the background."""
+        tasks = [asyncio.create_task(self._again_and_again(self._sweep_once, self._schedule.sweep_s))]
+        if self._schedule.scrub_every_s is not None:
+            tasks.append(asyncio.create_task(self._again_and_again(self._scrub_once, self._schedule.sweep_s)))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]], interval_s: float) -> None:
+        while True:
+            # Jittered, so that nodes which started together do not work together.
+            await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+            try:
+                await work()
+            except StillageError as error:
+                log.warning("upkeep failed; it is tried again", why=str(error))
+            except Exception:
+                log.exception("upkeep failed; it is tried again")
+
+    async def _sweep_once(self) -> None:
+        await self._sweep()
+        await self._also()
+        await self._sweep.remove_strays(self._shard, older_than_s=self._schedule.stray_age_s)
+        self._shard = (self._shard + 1) % SHARDS
+
+    async def _scrub_once(self) -> None:
+        every_s = self._schedule.scrub_every_s or 0
+        async for _ in self._scrub(older_than_s=every_s, bytes_per_s=self._schedule.scrub_bytes_per_s):
+            pass

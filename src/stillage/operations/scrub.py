@@ -1,0 +1,82 @@
+"""Integrity at rest: read what is stored again, and compare it with what came in.
+
+An image whose bytes are not what they were is marked, and its data is not served any more; one whose bytes are right
+again (a disk came back, a file was restored) is served again.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from stillage.db import images as db
+from stillage.db.images import Stored
+from stillage.db.session import Database
+from stillage.errors import BlobNotFound, StoreFailed
+from stillage.lanes import Lane
+from stillage.stores.base import BlobReader, Store
+
+log = structlog.get_logger()
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """One blob that was read. *damage* is None if it is well."""
+
+    blob: Stored
+    damage: str | None
+
+
+class Scrub:
+    def __init__(self, database: Database, store: Store, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._store = store
+        self._clock = clock
+
+    async def __call__(self, *, older_than_s: float, bytes_per_s: float | None = None) -> AsyncIterator[Scrubbed]:
+        """Scrub every blob that was not scrubbed for *older_than_s*, the longest waiting first.
+
+        Any number may run at once, on any node; each takes others.
+
+        Args:
+            older_than_s: 0 scrubs everything once.
+            bytes_per_s: How fast to read, so that others have the disk; None as fast as it goes.
+        """
+        before = self._clock() - timedelta(seconds=older_than_s)
+        while (blob := await self._database.write(db.take_for_scrub, before, self._clock())) is not None:
+            damage = await self._damage_of(blob, bytes_per_s)
+            if not await self._database.write(db.set_damage, blob, damage):
+                continue  # deleted while it was read, which says nothing about the store
+            if damage is not None:
+                log.error("an image is damaged at rest", image_id=blob.image_id, key=blob.key, damage=damage)
+            yield Scrubbed(blob, damage)
+
+    async def _damage_of(self, blob: Stored, bytes_per_s: float | None) -> str | None:
+        try:
+            async with self._store.reader(blob.key) as reader:
+                return await self._compare(blob, reader, bytes_per_s)
+        except BlobNotFound:
+            return "its bytes are gone"
+        except StoreFailed as error:
+            return f"its bytes cannot be read: {error}"
+
+    async def _compare(self, blob: Stored, reader: BlobReader, bytes_per_s: float | None) -> str | None:
+        algorithm = hashlib.new(blob.os_hash_algo, usedforsecurity=False)
+        begun, offset = asyncio.get_running_loop().time(), 0
+        async with Lane(f"scrub-{blob.key[:8]}") as hashing:
+            while block := await reader.read(offset, BLOCK):
+                await hashing.submit(algorithm.update, block)
+                offset += len(block)
+                if bytes_per_s is not None:
+                    await asyncio.sleep(begun + offset / bytes_per_s - asyncio.get_running_loop().time())
+            found = await hashing.call(algorithm.hexdigest)
+        if offset != blob.size:
+            return f"{offset} bytes are there, {blob.size} were stored"
+        if found != blob.os_hash_value:
+            return f"their {blob.os_hash_algo} is {found}, and was {blob.os_hash_value}"
+        return None

@@ -1,0 +1,223 @@
+"""Integrity at rest, on every engine and store: damage is found, told, and forgotten when it is cured."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from builders import caller
+from fakes import Clock
+from stillage.db import images as db
+from stillage.db.images import Claim
+from stillage.db.session import Database
+from stillage.errors import ImageDamaged, ImageNotFound, StoreFailed
+from stillage.images.access import Access
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.operations.download import Download
+from stillage.operations.scrub import Scrub, Scrubbed
+from stillage.stores.files import FileStore
+from stillage.stores.memory import MemoryStore
+
+DATA = os.urandom(3 << 20) + b"and a bit"
+DAY = 86400.0
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def scrub(database: Database, store: MemoryStore, clock: Clock) -> Scrub:
+    return Scrub(database, store, clock=clock)
+
+
+async def stored(
+    database: Database, store: MemoryStore | FileStore, clock: Clock, data: bytes = DATA, algorithm: str = "sha512"
+) -> Image:
+    image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
+    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), "node/1.", len(data))
+    await database.write(db.add, image)
+    await database.write(db.claim, claim, clock(), clock() + timedelta(minutes=1))
+    async with store.writer(claim.blob_key) as writer:
+        await writer.write(data)
+        await writer.commit()
+    digest = hashlib.new(algorithm, data).hexdigest()
+    content = Content(len(data), None, "raw", hashlib.md5(data).hexdigest(), algorithm, digest)
+    published = await database.write(db.publish, claim, content, clock())
+    assert published is not None
+    return published
+
+
+async def run(scrub: Scrub, clock: Clock, *, older_than_s: float = 0, **rate: float) -> list[Scrubbed]:
+    clock.advance(1)
+    return [scrubbed async for scrubbed in scrub(older_than_s=older_than_s, **rate)]
+
+
+async def damage_of(database: Database, image: Image) -> str | None:
+    return (await database.read(db.get, image.id)).damage
+
+
+@pytest.mark.parametrize("algorithm", ["sha512", "sha256"])
+@pytest.mark.parametrize("data", [DATA, b"", b"x", bytes(2 << 20)], ids=["some", "none", "one", "zeros"])
+async def test_a_well_blob_is_well(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, data: bytes, algorithm: str
+) -> None:
+    image = await stored(database, store, clock, data, algorithm)
+    found = await run(scrub, clock)
+    assert [(one.blob.key, one.damage) for one in found] == [(image.blob_key, None)]
+    assert await database.read(db.get, image.id) == image
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:1_500_000] + bytes([data[1_500_000] ^ 1]) + data[1_500_001:]
+
+
+DAMAGE: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
+    "flipped": (flipped, "their sha512 is [0-9a-f]{128}, and was [0-9a-f]{128};"),
+    "short": (lambda data: data[:-1], f"{len(DATA) - 1} bytes are there, {len(DATA)} were stored"),
+    "empty": (lambda _: b"", f"0 bytes are there, {len(DATA)} were stored"),
+    "long": (lambda data: data + b"\0", f"{len(DATA) + 1} bytes are there"),
+    "gone": (lambda _: None, "its bytes are gone"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+async def test_damage_is_found_told_and_gone_when_the_bytes_are_right_again(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, kind: str
+) -> None:
+    image = await stored(database, store, clock)
+    well = await stored(database, store, clock)
+    key = str(image.blob_key)
+    harm, expected = DAMAGE[kind]
+    harmed = harm(store.blobs.pop(key))
+    if harmed is not None:
+        store.blobs[key] = harmed
+    download = Download(database, store, access=Access())
+
+    found = await run(scrub, clock)
+    assert {one.blob.image_id for one in found} == {image.id, well.id}
+    assert [one.blob.image_id for one in found if one.damage] == [image.id]
+    with pytest.raises(ImageDamaged, match=expected):
+        await download.describe(caller("lab"), image.id)
+    assert await download.describe(caller("lab"), well.id) == well
+
+    store.blobs[key] = DATA
+    assert [one.damage for one in await run(scrub, clock)] == [None, None]
+    assert await download.describe(caller("lab"), image.id) == image
+
+
+async def test_files_are_read_as_well(database: Database, clock: Clock, tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "blobs")
+    image = await stored(database, files, clock)
+    path = files.root / str(image.blob_key)[:2] / str(image.blob_key)
+    scrub = Scrub(database, files, clock=clock)
+    assert [one.damage for one in await run(scrub, clock)] == [None]
+    path.write_bytes(flipped(DATA))
+    await run(scrub, clock)
+    assert str(await damage_of(database, image)).startswith("their sha512 is")
+    path.unlink()
+    await run(scrub, clock)
+    assert await damage_of(database, image) == "its bytes are gone"
+    files.close()
+
+
+class FailingStore(MemoryStore):
+    """Its disk gives an I/O error for each read."""
+
+    @asynccontextmanager
+    async def reader(self, key: BlobKey) -> AsyncIterator[Any]:
+        raise StoreFailed(f"the store failed to read {key} (Input/output error); ask the operator")
+        yield
+
+
+async def test_bytes_that_cannot_be_read_are_damage(database: Database, clock: Clock) -> None:
+    store = FailingStore()
+    image = await stored(database, store, clock)
+    await run(Scrub(database, store, clock=clock), clock)
+    assert "cannot be read: the store failed" in str(await damage_of(database, image))
+
+
+async def test_each_is_read_once_in_its_time_and_the_longest_waiting_first(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock
+) -> None:
+    first = await stored(database, store, clock, b"1")
+    clock.advance(DAY)
+    second = await stored(database, store, clock, b"2")
+    assert [one.blob.image_id for one in await run(scrub, clock, older_than_s=DAY / 2)] == [first.id]
+    assert await run(scrub, clock, older_than_s=DAY / 2) == []
+    clock.advance(DAY)
+    found = await run(scrub, clock, older_than_s=DAY / 2)
+    assert [one.blob.image_id for one in found] == [second.id, first.id]
+
+
+async def test_two_scrubs_at_once_take_different_blobs(
+    database: Database, database_url: str, store: MemoryStore, scrub: Scrub, clock: Clock
+) -> None:
+    expected = {(await stored(database, store, clock, bytes([n]))).id for n in range(12)}
+    clock.advance(1)
+    other = Database(database_url)
+    scrubs = [scrub, Scrub(other, store, clock=clock), scrub]
+
+    async def all_of(one: Scrub) -> list[ImageId]:
+        return [scrubbed.blob.image_id async for scrubbed in one(older_than_s=0)]
+
+    found = await asyncio.gather(*map(all_of, scrubs))
+    other.close()
+    together = [image_id for part in found for image_id in part]
+    assert len(together) == len(expected)
+    assert set(together) == expected
+
+
+async def test_a_scrub_reads_no_faster_than_it_is_told(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock
+) -> None:
+    await stored(database, store, clock)
+    begun = asyncio.get_running_loop().time()
+    await run(scrub, clock, bytes_per_s=len(DATA) / 0.3)
+    assert asyncio.get_running_loop().time() - begun >= 0.29
+
+
+async def test_an_image_deleted_while_it_is_read_is_no_damage(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = await stored(database, store, clock)
+    read_it = scrub._damage_of
+
+    async def delete_first(blob: db.Stored, bytes_per_s: float | None) -> str | None:
+        await database.write(db.mark_deleted, image.id, clock())
+        await store.delete(blob.key)
+        return await read_it(blob, bytes_per_s)
+
+    monkeypatch.setattr(scrub, "_damage_of", delete_first)
+    assert await run(scrub, clock) == []
+
+
+async def test_what_is_not_published_is_not_scrubbed(database: Database, scrub: Scrub, clock: Clock) -> None:
+    image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
+    await database.write(db.add, image)
+    claim = Claim(UploadId("u"), image.id, BlobKey(uuid4().hex), "node/1.", 5)
+    await database.write(db.claim, claim, clock(), clock())
+    assert await run(scrub, clock) == []
+    await database.write(db.release, claim, "left", clock())
+    assert await run(scrub, clock) == []
+
+
+async def test_bytes_that_are_missing_are_told_before_any_scrub(
+    database: Database, store: MemoryStore, clock: Clock
+) -> None:
+    download = Download(database, store, access=Access())
+    image = await stored(database, store, clock)
+    store.blobs.clear()
+    with pytest.raises(ImageDamaged, match="its bytes are gone"):
+        await download.open(image).__aenter__()
+    await database.write(db.mark_deleted, image.id, clock())
+    with pytest.raises(ImageNotFound):
+        await download.open(image).__aenter__()

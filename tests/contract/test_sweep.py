@@ -1,0 +1,195 @@
+"""Sweep's search for strays, and Upkeep, which runs it: on every engine."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from fakes import Clock
+from stillage.db import images as db
+from stillage.db import usage
+from stillage.db.images import Claim
+from stillage.db.session import Database
+from stillage.errors import Unavailable
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
+from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.operations.scrub import Scrub
+from stillage.operations.sweep import Sweep
+from stillage.stores.base import SHARDS, Store
+from stillage.stores.files import FileStore
+from stillage.stores.memory import MemoryStore
+
+PATIENCE_S = 20.0
+SHARD = 0xAB
+
+
+@pytest.fixture(params=[MemoryStore, FileStore])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return MemoryStore() if request.param is MemoryStore else FileStore(tmp_path / "blobs")
+
+
+def a_key(shard: int = SHARD) -> BlobKey:
+    return BlobKey(f"{shard:02x}{uuid4().hex[2:]}")
+
+
+async def put(store: Store, key: BlobKey) -> BlobKey:
+    async with store.writer(key) as writer:
+        await writer.write(b"data")
+        await writer.commit()
+    return key
+
+
+async def claimed(database: Database, clock: Clock, key: BlobKey) -> Claim:
+    image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
+    claim = Claim(UploadId(str(uuid4())), image.id, key, "node/1.", 4)
+    await database.write(db.add, image)
+    await database.write(db.claim, claim, clock(), clock() + timedelta(minutes=1))
+    return claim
+
+
+async def is_there(store: Store, key: BlobKey) -> bool:
+    return key in await store.find_old(int(key[:2], 16), 0)
+
+
+async def test_a_stray_goes_and_what_a_row_names_stays(database: Database, store: Store, clock: Clock) -> None:
+    stray = await put(store, a_key())
+    elsewhere = await put(store, a_key(SHARD + 1))
+    writing, published, doomed = [await put(store, a_key()) for _ in range(3)]
+    await claimed(database, clock, writing)
+    content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
+    await database.write(db.publish, await claimed(database, clock, published), content, clock())
+    await database.write(db.release, await claimed(database, clock, doomed), "left", clock())
+
+    sweep = Sweep(database, store, clock=clock)
+    assert await sweep.remove_strays(SHARD, older_than_s=0) == 1
+    assert not await is_there(store, stray)
+    assert all([await is_there(store, key) for key in (writing, published, doomed, elsewhere)])
+    assert await sweep.remove_strays(SHARD, older_than_s=0) == 0
+    assert await sweep.remove_strays(SHARD + 1, older_than_s=0) == 1
+
+
+async def test_a_young_stray_stays(database: Database, store: Store, clock: Clock) -> None:
+    key = await put(store, a_key())
+    sweep = Sweep(database, store, clock=clock)
+    assert await sweep.remove_strays(SHARD, older_than_s=60) == 0
+    assert await is_there(store, key)
+
+
+async def test_two_sweeps_at_once_find_more_strays_than_one_statement_names(database: Database, clock: Clock) -> None:
+    store = MemoryStore()
+    for _ in range(1100):
+        await put(store, a_key())
+    kept = await put(store, a_key())
+    await claimed(database, clock, kept)
+    sweep = Sweep(database, store, clock=clock)
+    await asyncio.gather(*(sweep.remove_strays(SHARD, older_than_s=0) for _ in range(2)))
+    assert set(store.blobs) == {kept}
+
+
+async def test_a_swept_upload_gives_back_what_it_used(database: Database, store: Store, clock: Clock) -> None:
+    claim = await claimed(database, clock, await put(store, a_key()))
+    clock.advance(61)
+    sweep = Sweep(database, store, clock=clock)
+    swept = await asyncio.gather(sweep(), sweep())
+    assert sum(one.blobs for one in swept) >= 1
+    assert not await is_there(store, claim.blob_key)
+    image = await database.read(db.get, claim.image_id)
+    assert image.status is Status.QUEUED
+    found = await database.read(lambda c: (usage.find(c, "project:lab"), usage.find(c, "node:node")))
+    assert [(one.bytes, one.uploads) for one in found] == [(0, 0), (0, 0)]
+
+
+# Upkeep
+
+
+async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await ask():  # noqa: ASYNC110 - the database has no event for it
+            await asyncio.sleep(0.005)
+
+
+def upkeep(
+    database: Database, store: Store, clock: Clock, also: Callable[[], Awaitable[object]], **changes: float
+) -> Upkeep:
+    schedule = Schedule(sweep_s=0.001, stray_age_s=0, scrub_every_s=changes.get("scrub_every_s"), scrub_bytes_per_s=1e9)
+    return Upkeep(
+        Sweep(database, store, clock=clock), Scrub(database, store, clock=clock), schedule=schedule, also=also
+    )
+
+
+async def nothing() -> None:
+    """Beside the sweep."""
+
+
+async def test_upkeep_sweeps_looks_into_every_shard_and_scrubs(database: Database, clock: Clock) -> None:
+    store = MemoryStore()
+    strays = [await put(store, a_key(shard)) for shard in (0, 100, SHARDS - 1)]
+    content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
+    damaged = await claimed(database, clock, await put(store, a_key()))
+    await database.write(db.publish, damaged, content, clock())
+    dead = await claimed(database, clock, await put(store, a_key()))
+    clock.advance(61)
+
+    async def all_done() -> bool:
+        image = await database.read(db.get, damaged.image_id)
+        queued = (await database.read(db.get, dead.image_id)).status is Status.QUEUED
+        return queued and image.damage is not None and not {*strays, dead.blob_key} & set(store.blobs)
+
+    async with upkeep(database, store, clock, nothing, scrub_every_s=60).running():
+        await eventually(all_done)
+    assert set(store.blobs) == {damaged.blob_key}
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs on"
+
+
+@pytest.mark.parametrize("error", [Unavailable("the database does not answer"), ZeroDivisionError()], ids=repr)
+async def test_upkeep_survives_an_error(database: Database, clock: Clock, error: Exception) -> None:
+    times = 0
+
+    async def fail_at_first() -> None:
+        nonlocal times
+        times += 1
+        if times < 3:
+            raise error
+
+    async def is_past_it() -> bool:
+        return times >= 5
+
+    async with upkeep(database, MemoryStore(), clock, fail_at_first).running():
+        await eventually(is_past_it)
+
+
+async def test_a_scrub_that_is_off_reads_nothing(database: Database, clock: Clock) -> None:
+    swept = 0
+
+    async def count() -> None:
+        nonlocal swept
+        swept += 1
+
+    async def is_swept() -> bool:
+        return swept >= 3
+
+    store = MemoryStore()
+    content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
+    damaged = await claimed(database, clock, await put(store, a_key()))
+    await database.write(db.publish, damaged, content, clock())
+    clock.advance(61)
+    async with upkeep(database, store, clock, count).running():
+        await eventually(is_swept)
+    assert (await database.read(db.get, damaged.image_id)).damage is None
+
+
+async def test_a_file_that_is_no_blob_of_ours_does_not_stop_the_search(
+    database: Database, clock: Clock, tmp_path: Path
+) -> None:
+    store = FileStore(tmp_path / "blobs")
+    key = await put(store, a_key())
+    part = store.root / key[:2] / f"{a_key()}.part"
+    part.write_bytes(b"left over")
+    for path in store.root.rglob("*"):
+        os.utime(path, (0, 0))
+    assert await Sweep(database, store, clock=clock).remove_strays(SHARD, older_than_s=60) == 2
+    assert not [path for path in store.root.rglob("*") if path.is_file()]

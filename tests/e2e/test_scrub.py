@@ -1,0 +1,59 @@
+"""``stillage scrub`` as an operator runs it, beside a server."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from server import COMMAND, MakeServer, Server
+
+
+@pytest.fixture
+def server(own_server: MakeServer) -> Server:
+    return own_server().start()
+
+
+def scrub(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    line = [str(COMMAND), "scrub", "--data", str(home), *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_scrub_says_what_is_damaged_and_the_server_serves_it_no_more(server: Server) -> None:
+    image_id = server.stored(b"some image")
+    server.stored(b"another")
+    done = scrub(server.home)
+    assert (done.returncode, done.stdout) == (0, "2 images read, 0 damaged\n")
+
+    path = next(server.home / "blobs" / name for name in server.blobs() if _holds(server, name, b"some image"))
+    path.write_bytes(b"some imaxe")
+    done = scrub(server.home)
+    assert done.returncode == 1
+    first, last = done.stdout.splitlines()
+    assert first.startswith(f"image {image_id} is damaged: their sha512 is")
+    assert last == "2 images read, 1 damaged"
+    answer = server.download(image_id)
+    assert answer.status == 500
+    assert "is damaged at rest: their sha512 is" in answer.message
+
+    done = scrub(server.home, "--json", "--rate", "100")
+    assert done.returncode == 1
+    damage, total = [json.loads(line) for line in done.stdout.splitlines()]
+    assert damage["image_id"] == image_id
+    assert total == {"images": 2, "damaged": 1}
+    assert scrub(server.home, "--older-than-s", "3600").returncode == 0, "nothing is due"
+
+    path.write_bytes(b"some image")
+    assert scrub(server.home).returncode == 0
+    assert server.download(image_id).body == b"some image"
+
+
+def _holds(server: Server, name: str, data: bytes) -> bool:
+    return (server.home / "blobs" / name).read_bytes() == data
+
+
+def test_a_scrub_where_nothing_is_deployed_says_so(tmp_path: Path) -> None:
+    done = scrub(tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert done.stderr.startswith("stillage: ")
+    assert "Traceback" not in done.stderr
