@@ -499,17 +499,22 @@ def test_a_full_store_says_so_and_keeps_nothing(own_server: MakeServer, profile:
     assert any(event["event"] == "upload failed" and event["level"] == "error" for event in server.events)
 
 
-def test_a_store_that_fails_says_so_and_the_next_upload_succeeds(own_server: MakeServer) -> None:
+@pytest.mark.parametrize("begins", [False, True], ids=["refused unread", "in the middle"])
+def test_a_store_that_fails_says_so_and_the_next_upload_succeeds(own_server: MakeServer, begins: bool) -> None:
     server = own_server().start()
     image_id = server.create()
-    (server.home / "blobs").rename(server.home / "gone")
+    store, gone = server.home / "blobs", server.home / "gone"
+    store.rename(gone)
+    if begins:
+        store.touch()  # can still tell how much room it has
     answer = server.upload(image_id, b"image")
     assert answer.status == 500
     assert "ask the operator" in answer.message
     assert server.call("GET", "/readyz").status == 503
-    (server.home / "gone").rename(server.home / "blobs")
+    store.unlink(missing_ok=True)
+    gone.rename(store)
     image = server.await_status(image_id, "queued")
-    assert "the store" in image["os_stillage_reason"]
+    assert ("the store" in image.get("os_stillage_reason", "")) is begins
     assert server.call("GET", "/readyz").status == 200
     a_second_upload_succeeds(server, image_id)
 
