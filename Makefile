@@ -31,7 +31,10 @@ check: dev ## linters, format, types and the import rule
 	.venv/bin/lint-imports
 
 bench: dev ## measure speed and memory against a bare floor in the same run
-	@exec .venv/bin/python -m bench $(BENCH_ARGS)
+	.venv/bin/python -m bench $(BENCH_ARGS)
+	.venv/bin/python -m bench.listing
+	.venv/bin/python -m bench.listing --engine postgresql
+	.venv/bin/python -m bench.inspecting
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz

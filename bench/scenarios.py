@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
+from bench.listing import fill
 from bench.measuring import MIB, PLAIN, Bench, Row, run_client
-from bench.targets import Setup, cpu_seconds, peak_memory, reset_peak_memory
+from bench.targets import Setup, StillageTarget, Target, cpu_seconds, peak_memory, reset_peak_memory
+from stillage.db.session import make_engine
 
 TLS = Setup(tls=True)
 SHA256 = Setup(algorithm="sha256")
@@ -131,16 +133,31 @@ def get_image(bench: Bench) -> Row:
     """GET /v2/images/{id} on 16 connections."""
     server = bench.targets.stillage(PLAIN)
     path = server.new_image()
-    spent = cpu_seconds(server.pid)
     try:
-        reports = [bench.ask(server, path.removesuffix("/file"), connections=16) for _ in range(bench.rounds)]
+        return _asked(bench, server, path.removesuffix("/file"), 1500)
     finally:
-        spent = cpu_seconds(server.pid) - spent
         server.delete(path)
+
+
+@scenario
+def list_images(bench: Bench) -> Row:
+    """GET /v2/images?limit=25 on 16 connections, of 10,000 images with 15 properties."""
+    server = bench.targets.stillage(PLAIN)
+    assert isinstance(server, StillageTarget)
+    engine = make_engine(server.database_url)
+    fill(engine, 10_000)
+    engine.dispose()
+    return _asked(bench, server, "/v2/images?limit=25", 400)
+
+
+def _asked(bench: Bench, server: Target, path: str, bar: float) -> Row:
+    spent = cpu_seconds(server.pid)
+    reports = [bench.ask(server, path, connections=16) for _ in range(bench.rounds)]
+    spent = cpu_seconds(server.pid) - spent
     middle = sorted(reports, key=lambda report: report.requests / report.seconds)[len(reports) // 2]
     each = spent / sum(report.requests for report in reports)
     note = f"median {middle.median_s * 1e3:.1f} ms, p99 {middle.p99_s * 1e3:.1f} ms, CPU {each * 1e3:.2f} ms"
-    return Row(middle.requests / middle.seconds, 1500, "/s", note=note)
+    return Row(middle.requests / middle.seconds, bar, "/s", note=note)
 
 
 def _stalled(bench: Bench, setup: Setup) -> Row:
