@@ -284,7 +284,8 @@ async def test_an_upload_that_has_ended_is_not_extended(database: Database) -> N
 
 async def test_a_new_owner_takes_over_what_counts(database: Database) -> None:
     image, _ = await stored(database, 70)
-    assert await database.write(images.save, image, replace(image, owner=THEIRS))
+    before = await database.read(images.get, image.id)
+    assert await database.write(images.save, before, replace(before, owner=THEIRS))
     assert (await used(database), await used(database, THEIRS)) == (Usage(), Usage(70, 1, 0))
 
 
