@@ -11,6 +11,7 @@ aiohttp is right on its own about malformed heads, contradictory lengths, cut ch
 * **The sum of the head.** aiohttp limits each field and their number, 4 MiB in all.
 * **The time limit of TLS.** Python gives a handshake, and the good-bye, half a minute and more.
 * **The time limits of bodies.** aiohttp waits for ever for the next piece.
+* **Large bodies** of known length go past the parser, see `api.receiving`.
 * **The drain.** aiohttp's own graceful stop drops the incoming bytes of running uploads. We count running requests,
   stop listening, wait for the count to fall to zero, and only then let aiohttp clean up.
 """
@@ -31,6 +32,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from stillage.api.receiving import Lender, Receiver
 from stillage.errors import BodyIncomplete, InvalidInput, PeerTooSlow
 
 log = structlog.get_logger()
@@ -52,14 +54,17 @@ SMALL_BODY = 64 * 1024
 
 # What an upload that is cut off by a stop gets to clean up after itself before it is cancelled.
 CLEAN_UP_S = 1.0
+# A body of known length and at least this size is received past the parser.
+DIRECT = 2 << 20
 
 EXPECTATION = web.RequestKey("expectation", str)
+RECEIVER = web.RequestKey("receiver", Receiver)
 
 # What reading a body raises when there is no more of it to come.
 BROKEN = (RequestPayloadError, ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError)
 
 
-class Connection(RequestHandler):
+class Connection(Lender):
     """One connection. Stays open for the answer when the client has closed its side only."""
 
     __slots__ = ("_ended", "_payload")
@@ -204,7 +209,13 @@ async def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes
         PeerTooSlow: If nothing comes for *idle_s*.
     """
     await _let_begin(request)
+    length = request.content_length or 0
     try:
+        if length >= DIRECT and isinstance(request.protocol, Lender):
+            receiver = request[RECEIVER] = Receiver(request, request.protocol, length)
+            while block := await receiver.read(idle_s):
+                yield block
+            return
         while True:
             async with asyncio.timeout(idle_s):
                 piece = await request.content.read(PIECE)
@@ -233,6 +244,8 @@ async def _let_begin(request: web.Request) -> None:
 
 async def answer(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     """Return *response*, sent already and the connection closed where the client may be in the middle of a body."""
+    if RECEIVER in request:
+        request[RECEIVER].end()
     unread = not request.content.is_eof() or EXPECTATION in request
     if not unread or _is_small(request):
         return response

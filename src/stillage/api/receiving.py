@@ -1,0 +1,167 @@
+"""Receiving a large body of known length: from the socket into blocks, past aiohttp's parser.
+
+Through the parser every byte is copied three times, in pieces of 256 KiB at the most: out of the loop's buffer, out of
+the parser's, and into a block. Here the kernel, or OpenSSL, fills one buffer of a block's size, which is copied once.
+The connection lends its transport for the length of the body, and gets it back before the first byte of what follows.
+"""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from aiohttp import web
+from aiohttp.http import HttpRequestParser
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+
+BLOCK = 1 << 20
+AHEAD = 2
+"""Blocks that are received while nobody takes them. Beyond that the socket stalls."""
+LOOK_EVERY_S = 1.0
+"""How long a block that fills slowly is waited for; then what has come of it is handed over. aiohttp, when stopped
+the hard way, tells nobody but the request's content: that is looked at as often."""
+
+
+class Lender(RequestHandler):
+    """A connection that can do without its transport for a while."""
+
+    __slots__ = ()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        return None
+
+    def begin_anew(self) -> None:
+        """Parse what comes next as a new request; the parser is still in the middle of a body."""
+        self._parser = HttpRequestParser(
+            self,
+            self._loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
+
+
+class Receiver(asyncio.BufferedProtocol):
+    """Takes the rest of *request*'s body, which is *length* bytes in all. Nobody has read any of it."""
+
+    def __init__(self, request: web.Request, connection: Lender, length: int) -> None:
+        self._connection = connection
+        self._content = request.content
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        self._full: deque[bytes] = deque()
+        early = self._take_early()
+        self._left = length - len(early)  # not received yet
+        whole = len(early) - len(early) % BLOCK
+        self._full.extend(early[start : start + BLOCK] for start in range(0, whole, BLOCK))
+        self._buffer = bytearray(BLOCK)
+        self._room = memoryview(self._buffer)
+        self._filled = len(early) - whole  # the buffer's beginning, not handed over from _given on
+        self._given = 0
+        self._room[: self._filled] = early[whole:]
+        self._last = self._loop.time()
+        self._lent = bool(self._left) and connection.transport is not None
+        if connection.transport is not None and self._lent:
+            self._switch(connection.transport, self)
+            connection.transport.resume_reading()
+
+    def _take_early(self) -> bytes:
+        """What the parser has let through. Taking some makes it parse more, so again until there is none."""
+        pieces = []
+        while piece := self._content.read_nowait():
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _switch(self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol) -> None:
+        transport.pause_reading()  # uvloop looks at the kind of protocol when reading starts
+        transport.set_protocol(protocol)
+
+    async def read(self, idle_s: float) -> bytes:
+        """Return the next block of `BLOCK` bytes, of a slow client and at the end a piece of it; nothing after the end.
+
+        Raises:
+            TimeoutError: If not a single byte came for *idle_s*.
+            Exception: What the connection was told when it broke.
+        """
+        since = self._loop.time()
+        while not self._full and self._left and self._content.exception() is None:
+            # A slow client is long in filling a block, and yet is not idle.
+            until = max(self._last, since) + idle_s
+            now = self._loop.time()
+            if now >= until:
+                raise TimeoutError
+            self._woken.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(until, now + LOOK_EVERY_S)):
+                    await self._woken.wait()
+            if self._filled > self._given:
+                break
+        if self._full:
+            return self._next_block()
+        if self._filled > self._given:
+            return self._piece()
+        if (failure := self._content.exception()) is not None:
+            raise failure
+        self.end()
+        return b""
+
+    def end(self) -> None:
+        """Give the transport back: after the whole body for the next request, before that for the rest of this one."""
+        transport = self._connection.transport
+        if not self._lent or transport is None:
+            return
+        self._lent = False
+        self._switch(transport, self._connection)
+        if self._left:
+            # The parser waits for more than can come, now; whoever broke off closes the connection.
+            transport.resume_reading()
+        else:
+            self._connection.begin_anew()
+            self._content.feed_eof()  # lets reading go on
+
+    def _next_block(self) -> bytes:
+        block = self._full.popleft()
+        transport = self._connection.transport
+        if self._lent and self._left and len(self._full) == AHEAD - 1 and transport is not None:
+            transport.resume_reading()
+        return block
+
+    def _piece(self) -> bytes:
+        piece = bytes(self._room[self._given : self._filled])
+        self._given = self._filled
+        return piece
+
+    # What the transport calls.
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - we have room for what we want
+        return self._room[self._filled : self._filled + self._left]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._last = self._loop.time()
+        self._filled += nbytes
+        self._left -= nbytes
+        if self._filled < BLOCK and self._left:
+            return
+        self._full.append(self._piece())
+        self._filled = self._given = 0
+        transport = self._connection.transport
+        if transport is not None and (not self._left or len(self._full) >= AHEAD):
+            transport.pause_reading()
+        self._woken.set()
+
+    def eof_received(self) -> bool | None:
+        self._woken.set()
+        return self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+        self._woken.set()
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
