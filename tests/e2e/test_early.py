@@ -9,7 +9,7 @@ import pytest
 from aftermath import received_bytes
 from rude import CHUNKED, WITH_LENGTH, Body, Rude, request
 from samples import entries, load
-from server import MIB, MakeServer, Server
+from server import MIB, MakeServer, Server, eventually
 from stillage.formats.catalogue import FORMATS
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
@@ -77,11 +77,15 @@ def test_a_hazard_in_the_first_mib_ends_the_upload_within_two(
     assert told["rule"] in reason
     assert told["message"] in reason
     assert told.get("fix", "") in reason
-    logged = next(e for e in server.events if e.get("image_id") == image_id and e["event"] == "upload failed")
+    logged = eventually(lambda: _failure_of(server, image_id), "the failure is in the log")
     assert logged["rule"] == told["rule"]
     assert logged["reason"] == reason
     if "offset" in told:
         assert re.search(rf"byte {told['offset']}\b", reason)
+
+
+def _failure_of(server: Server, image_id: str) -> dict[str, Any] | None:
+    return next((e for e in server.events if e.get("image_id") == image_id and e["event"] == "upload failed"), None)
 
 
 def test_an_image_that_is_announced_too_large_is_refused_before_its_body(shared_server: MakeServer) -> None:
