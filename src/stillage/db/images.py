@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db import usage
@@ -23,6 +23,14 @@ NO_LIMITS = Limits()
 NO_QUOTAS = Quotas()
 COLUMNS = [column for column in images.c if column.name != "deleted_at"]
 NAMES = frozenset(column.name for column in COLUMNS)
+# Built once: every request for an image asks this, and building costs more than asking.
+FIND_SEEN = select(
+    *COLUMNS,
+    select(image_members.c.image_id)
+    .where(image_members.c.image_id == images.c.id, image_members.c.member_id == bindparam("project_id"))
+    .exists()
+    .label("is_member"),
+).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
 SETTABLE = (
     "owner", "name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
 )  # fmt: skip
@@ -61,12 +69,7 @@ def get(connection: Connection, image_id: str) -> Image:
 
 def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
     """Return the image as a caller of *project_id* meets it; None if there is none."""
-    sharing = (image_members.c.image_id == images.c.id) & (image_members.c.member_id == project_id)
-    row = connection.execute(
-        select(*COLUMNS, select(image_members.c.image_id).where(sharing).exists().label("is_member")).where(
-            images.c.id == image_id, images.c.deleted_at.is_(None)
-        )
-    ).first()
+    row = connection.execute(FIND_SEEN, {"image_id": image_id, "project_id": project_id}).first()
     return None if row is None else Seen(image_of(row), bool(row.is_member))
 
 
