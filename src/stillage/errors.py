@@ -93,14 +93,6 @@ class Conflict(StillageError):
     """The thing is not in the state that this needs."""
 
 
-class IllegalTransition(Conflict):
-    def __init__(self, image_id: str, status: str, to: str) -> None:
-        super().__init__(f"image {image_id} is {status}; it cannot become {to}")
-        self.image_id = image_id
-        self.status = status
-        self.to = to
-
-
 class AlreadyExists(Conflict):
     """The name or id is taken. An image's id stays taken after the image is deleted."""
 

@@ -14,7 +14,6 @@ from sqlalchemy.exc import IntegrityError
 
 from stillage.db.tables import projects, role_assignments, tokens, users
 from stillage.errors import AlreadyExists
-from stillage.images.access import with_implied
 from stillage.images.image import ProjectId, UserId
 
 
@@ -92,12 +91,6 @@ def list_projects(connection: Connection, *, user_id: UserId | None = None) -> S
         member = (role_assignments.c.project_id == projects.c.id) & (role_assignments.c.user_id == user_id)
         query = query.where(projects.c.enabled, select(role_assignments.c.role).where(member).exists())
     return [_project(row) for row in connection.execute(query)]
-
-
-def roles_of(connection: Connection, user_id: UserId, project_id: ProjectId) -> frozenset[str]:
-    """Return the user's roles in the project, the implied ones too."""
-    held = (role_assignments.c.user_id == user_id) & (role_assignments.c.project_id == project_id)
-    return with_implied(frozenset(connection.execute(select(role_assignments.c.role).where(held)).scalars()))
 
 
 def usable_default(connection: Connection, user_id: UserId) -> ProjectId | None:

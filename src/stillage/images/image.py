@@ -32,15 +32,6 @@ class Visibility(StrEnum):
     PRIVATE = "private"
 
 
-# "saving" may fall back to "queued": a broken upload can simply be sent again.
-NEXT: dict[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.SAVING, Status.DELETED}),
-    Status.SAVING: frozenset({Status.ACTIVE, Status.QUEUED, Status.DELETED}),
-    Status.ACTIVE: frozenset({Status.DEACTIVATED, Status.DELETED}),
-    Status.DEACTIVATED: frozenset({Status.ACTIVE, Status.DELETED}),
-    Status.DELETED: frozenset(),
-}
-
 # `ploop` and the Amazon kinds are Glance's; `zvhd zvhd2 qed qcow` are ours.
 DISK_FORMATS = (
     "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop", "zvhd", "zvhd2", "qed", "qcow",

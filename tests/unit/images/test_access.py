@@ -3,7 +3,7 @@ import pytest
 from builders import caller, image
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
 from stillage.images.access import Access, Seen, with_implied
-from stillage.images.image import NEXT, ProjectId, Status, Visibility
+from stillage.images.image import ProjectId, Visibility
 
 OWNER = caller("lab", "member")
 READER = caller("lab", "reader")
@@ -89,10 +89,3 @@ def test_an_operators_rule_takes_the_place_of_the_default() -> None:
 def test_a_rule_that_cannot_be_read_is_told_at_the_start(rule: str) -> None:
     with pytest.raises(BadSettings, match="upload_image"):
         Access({"upload_image": rule})
-
-
-def test_no_path_leads_from_active_back_to_queued() -> None:
-    reached = {Status.ACTIVE}
-    while (further := {after for status in reached for after in NEXT[status]} | reached) != reached:
-        reached = further
-    assert reached == {Status.ACTIVE, Status.DEACTIVATED, Status.DELETED}
