@@ -17,7 +17,7 @@ from typing import Any
 from stillage.cli import main
 from stillage.db import images as db
 from stillage.db.session import Database
-from stillage.operations.pipeline import Pipeline
+from stillage.operations.judgement import Judgement
 from stillage.stores import files
 
 FOLDER = Path()
@@ -89,8 +89,8 @@ def hinder() -> None:
     after_commit("claim", "when the image is claimed")
     before(files._FileWriter, "_write", "before the first block is written")
     after(files._FileWriter, "_write", "after the first block is written")
-    before(Pipeline, "_conclude", "before the verdict")
-    after(Pipeline, "_conclude", "after the verdict")
+    before(Judgement, "_conclude", "before the verdict")
+    after(Judgement, "_conclude", "after the verdict")
     before(files._FileWriter, "_publish", "before the bytes are durable")
     before(files._FileWriter, "_link", "when the bytes have no name yet")
     after(files._FileWriter, "_link", "when the bytes have their name")

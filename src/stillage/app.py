@@ -26,12 +26,13 @@ from stillage.identity.passwords import Passwords
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.operations.acceptance import UploadRules
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.info import Info
-from stillage.operations.ingest import Ingest, UploadRules
+from stillage.operations.ingest import Ingest
 from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.operations.scrub import Scrub

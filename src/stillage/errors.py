@@ -105,6 +105,57 @@ class ImageGone(StillageError):
         self.image_id = image_id
 
 
+class UploadNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no upload {name[:36]!r} of this image is known here")
+
+
+class UploadGone(StillageError):
+    """A resumable upload has ended without success, and its bytes are gone."""
+
+    def __init__(self, upload_id: str, why: str) -> None:
+        super().__init__(f"upload {upload_id} has ended: {why}")
+
+
+class OffsetMismatch(Conflict):
+    """The piece does not begin where the upload's bytes end. *expected* is where that is."""
+
+    def __init__(self, expected: int, given: int) -> None:
+        super().__init__(f"the upload goes on at byte {expected}, and this request begins at {given}")
+        self.expected = expected
+        self.given = given
+
+
+class BytesDiffer(Conflict):
+    """The piece says something else of bytes that are here already."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(
+            f"other bytes than these were received before, from byte {offset} on; abandon the upload to begin anew"
+        )
+        self.offset = offset
+
+
+class SizeChanged(Conflict):
+    """Two requests of one upload differ in how large the whole is."""
+
+    def __init__(self, known: int, given: int) -> None:
+        super().__init__(f"this upload has {known} bytes in all, and the request says {given}")
+        self.known = known
+        self.given = given
+
+
+class PieceTakenOver(Conflict):
+    """Another request sends the same bytes: the newer one goes on."""
+
+    def __init__(self) -> None:
+        super().__init__("another request sends the same bytes of this upload; ask where it stands, and go on there")
+
+
+class PieceMismatch(DigestMismatch):
+    """The bytes of a piece do not have its digest. They do not count."""
+
+
 class TooLarge(StillageError):
     """Something is beyond a limit, and it will be the next time as well."""
 

@@ -7,9 +7,7 @@ reason. Every status change is one compare-and-set that names the upload; no tra
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -21,19 +19,23 @@ from stillage.errors import (
     BodyIncomplete,
     Conflict,
     ContentRejected,
-    EmptyBody,
     ImageGone,
     ImageTooLarge,
     StillageError,
     StorageFull,
     Unavailable,
 )
-from stillage.formats.base import Facts
-from stillage.formats.safety import Declaration, Policy
 from stillage.images.access import Access, Caller
-from stillage.images.image import PACKAGES, BlobKey, Content, Image, Status, UploadId
-from stillage.images.quota import Quotas
-from stillage.operations.pipeline import Announced, Pipeline, Received
+from stillage.images.image import BlobKey, Image, Status, UploadId
+from stillage.operations.acceptance import (
+    UploadRules,
+    content_of,
+    judgement_of,
+    require_may_be_empty,
+    require_room,
+)
+from stillage.operations.judgement import Judged
+from stillage.operations.pipeline import Announced, receive
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
@@ -41,32 +43,6 @@ log = structlog.get_logger()
 
 # Bytes that an upload of unknown size reserves at a time.
 STEP = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class UploadRules:
-    """What a deployment asks of uploads.
-
-    Attributes:
-        max_image_bytes: Inclusive.
-        hash_algorithm: For ``os_hash_value``; a `hashlib` name.
-        may_be_empty: Declared formats of which zero bytes are an image.
-        recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
-        format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
-        lease_s: How long an upload keeps its image without a sign of life.
-        quotas: Of projects and of this node.
-        spare_bytes: What an upload must leave free in the store.
-    """
-
-    max_image_bytes: int
-    hash_algorithm: str
-    may_be_empty: frozenset[str]
-    recordable_formats: frozenset[str]
-    format_property: str | None
-    lease_s: float
-    policy: Policy
-    quotas: Quotas
-    spare_bytes: int
 
 
 class Ingest:
@@ -105,12 +81,12 @@ class Ingest:
             raise ImageTooLarge(limit, announced.size)
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "upload_image", seen, image_id)
-        await self._require_room(announced.size)
+        await require_room(self._store, announced.size, self._rules.spare_bytes)
         claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
-                received = await self._receive(claim, image, body, announced, still_ours)
-            return await self._publish(claim, image, received)
+                judged = await self._receive(claim, image, body, announced, still_ours)
+            return await self._publish(claim, image, judged)
         except BaseException as failure:
             await self._shielded(self._give_up(claim, failure))
             raise
@@ -119,18 +95,6 @@ class Ingest:
         """Wait for clean-ups that outlived their requests."""
         if self._cleaning:
             await asyncio.wait(self._cleaning)
-
-    async def _require_room(self, size: int | None) -> None:
-        free = await self._store.free_bytes()
-        if free is not None and (size or 0) > free - self._rules.spare_bytes:
-            room = max(0, free - self._rules.spare_bytes)
-            wanted = "" if size is None else f", and this image has {size}"
-            raise StorageFull(f"the store has room for {room} bytes{wanted}; ask the operator")
-
-    def _require_bytes(self, image: Image) -> None:
-        if image.disk_format not in self._rules.may_be_empty:
-            formats = ", ".join(sorted(self._rules.may_be_empty)) or "no"
-            raise EmptyBody(f"the body is empty; {formats} images may be. Send the file again")
 
     async def _claim(self, image: Image, announced: Announced) -> tuple[Claim, Image]:
         """Return the claim, and the image as it was claimed: its format may have been changed a moment before."""
@@ -158,21 +122,15 @@ class Ingest:
         body: AsyncIterator[bytes],
         announced: Announced,
         still_ours: Callable[[], None],
-    ) -> Received:
-        async with (
-            self._store.writer(claim.blob_key) as writer,
-            Pipeline(
-                writer,
-                hash_algorithm=self._rules.hash_algorithm,
-                announced=announced,
-                declaration=declaration_of(image),
-                policy=self._rules.policy,
-            ) as pipeline,
-        ):
+    ) -> Judged:
+        judgement = judgement_of(image, self._rules, announced.size, announced.digests)
+        async with self._store.writer(claim.blob_key) as writer, judgement:
             checked = self._checked(claim, image, body, still_ours)
-            received = await pipeline.receive(checked, limit=self._rules.max_image_bytes)
+            judged = await receive(
+                checked, judgement=judgement, writer=writer, announced=announced, limit=self._rules.max_image_bytes
+            )
             await writer.commit()
-            return received
+            return judged
 
     async def _checked(
         self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
@@ -194,31 +152,14 @@ class Ingest:
         # Before the verdict on the bytes, which of nothing would say that it is no qcow2; and where a size was
         # announced it is the size that is wrong.
         if not received and not claim.expected_size:
-            self._require_bytes(image)
+            require_may_be_empty(image, self._rules)
 
-    async def _publish(self, claim: Claim, image: Image, received: Received) -> Image:
-        content = Content(
-            size=received.size,
-            **self._described(declaration_of(image), received.facts),
-            checksum=received.digests["md5"],
-            os_hash_algo=self._rules.hash_algorithm,
-            os_hash_value=received.digests[self._rules.hash_algorithm],
-        )
-        published = await self._database.write(db.publish, claim, content, self._clock())
+    async def _publish(self, claim: Claim, image: Image, judged: Judged) -> Image:
+        published = await self._database.write(db.publish, claim, content_of(image, judged, self._rules), self._clock())
         if published is None:
             raise ImageGone(image.id)
-        log.info("upload done", image_id=image.id, upload_id=claim.upload_id, size=received.size)
+        log.info("upload done", image_id=image.id, upload_id=claim.upload_id, size=judged.size)
         return published
-
-    def _described(self, declaration: Declaration, found: Facts) -> dict[str, Any]:
-        """What the record shall say of the disk inside: its size and its format."""
-        declared = declaration.disk_format
-        if declaration.wrapped and found.format == "raw":
-            return {"virtual_size": None, "disk_format": declared}
-        recorded = found.format if declared is None or found.format in self._rules.recordable_formats else declared
-        kept = self._rules.format_property
-        properties = {kept: found.format} if kept is not None and found.format != recorded else {}
-        return {"virtual_size": found.virtual_size, "disk_format": recorded, "properties": properties}
 
     @asynccontextmanager
     async def _lease(self, claim: Claim) -> AsyncIterator[Callable[[], None]]:
@@ -261,7 +202,3 @@ class Ingest:
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
         await asyncio.shield(task)
-
-
-def declaration_of(image: Image) -> Declaration:
-    return Declaration(image.disk_format, image.container_format in PACKAGES, image.min_disk)

@@ -1,0 +1,140 @@
+"""Resumable uploads: which bytes of an image are there, and what a request brings. Pure.
+
+Sources: docs/resumable.md; tus 1.0.0; draft-ietf-httpbis-resumable-upload.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+
+Digests = tuple[tuple[str, str], ...]
+"""Algorithm (a `hashlib` name) and hex digest, sorted."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """The bytes from *first* up to and without *end*."""
+
+    first: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.first
+
+
+def union(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the same bytes in order, as few spans as can be. Empty ones vanish."""
+    joined: list[Span] = []
+    for span in sorted(spans):
+        if joined and span.first <= joined[-1].end:
+            joined[-1] = Span(joined[-1].first, max(joined[-1].end, span.end))
+        elif span.length > 0:
+            joined.append(span)
+    return tuple(joined)
+
+
+def gaps(spans: tuple[Span, ...], within: Span) -> tuple[Span, ...]:
+    """Return what of *within* is in none of *spans*, which are a `union`."""
+    missing: list[Span] = []
+    at = within.first
+    for span in spans:
+        if span.end <= at:
+            continue
+        if span.first >= within.end:
+            break
+        if span.first > at:
+            missing.append(Span(at, span.first))
+        at = span.end
+    if at < within.end:
+        missing.append(Span(at, within.end))
+    return tuple(missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a client says of a whole image before it sends any of it.
+
+    Attributes:
+        size: Bytes; None if that is told later.
+        digests: Of the whole; verified before anything is published.
+    """
+
+    size: int | None = None
+    digests: Digests = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one request brings.
+
+    Attributes:
+        first: Offset of its first byte.
+        length: Bytes; None: until the body ends.
+        size: The whole's, as this request tells it; None tells nothing.
+        last: With the end of this piece the upload ends, and by it its size is known.
+        digests: Of the piece; it counts only if its bytes have them.
+        in_order: *first* must be where the upload's beginning ends.
+        zeros: The bytes are *length* zeros, and are not sent.
+    """
+
+    first: int
+    length: int | None = None
+    size: int | None = None
+    last: bool = False
+    digests: Digests = ()
+    in_order: bool = False
+    zeros: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A resumable upload, as last read.
+
+    Attributes:
+        size: Of the whole; None until somebody tells it.
+        digests: Declared of the whole.
+        spans: Which bytes are there and durable, as a `union`.
+        judged: How many from the beginning are hashed and inspected.
+        complete: It has ended well: its bytes are published.
+    """
+
+    id: UploadId
+    image_id: ImageId
+    project_id: ProjectId
+    blob_key: BlobKey
+    created_at: datetime
+    expires_at: datetime
+    size: int | None = None
+    digests: Digests = ()
+    spans: tuple[Span, ...] = ()
+    judged: int = 0
+    complete: bool = False
+
+    @property
+    def offset(self) -> int:
+        """How many bytes are there from the beginning, without a gap."""
+        return self.spans[0].end if self.spans and self.spans[0].first == 0 else 0
+
+    @property
+    def received(self) -> int:
+        return sum(span.length for span in self.spans)
+
+    @property
+    def is_whole(self) -> bool:
+        """Every byte is there. It still may be refused."""
+        return self.size is not None and self.offset >= self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What became of a piece.
+
+    Attributes:
+        image: Active now, if the piece was what it waited for.
+    """
+
+    upload: Upload
+    image: Image | None = None

@@ -1,0 +1,91 @@
+"""What a deployment asks of the bytes of an image, and what its record says of them afterwards."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from stillage.errors import EmptyBody, StorageFull
+from stillage.formats.base import Facts
+from stillage.formats.safety import Declaration, Policy
+from stillage.images.image import PACKAGES, Content, Image
+from stillage.images.quota import Quotas
+from stillage.operations.judgement import Judged, Judgement
+from stillage.stores.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRules:
+    """What a deployment asks of uploads.
+
+    Attributes:
+        max_image_bytes: Inclusive.
+        hash_algorithm: For ``os_hash_value``; a `hashlib` name.
+        may_be_empty: Declared formats of which zero bytes are an image.
+        recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
+        format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
+        lease_s: How long an upload keeps its image without a sign of life.
+        quotas: Of projects and of this node.
+        spare_bytes: What an upload must leave free in the store.
+    """
+
+    max_image_bytes: int
+    hash_algorithm: str
+    may_be_empty: frozenset[str]
+    recordable_formats: frozenset[str]
+    format_property: str | None
+    lease_s: float
+    policy: Policy
+    quotas: Quotas
+    spare_bytes: int
+
+
+def declaration_of(image: Image) -> Declaration:
+    return Declaration(image.disk_format, image.container_format in PACKAGES, image.min_disk)
+
+
+def judgement_of(image: Image, rules: UploadRules, size: int | None, digests: Iterable[tuple[str, str]]) -> Judgement:
+    """Return what judges the bytes of *image*: of *size*, if that is known, and with *digests* to be compared."""
+    return Judgement(
+        algorithms=(rules.hash_algorithm, *(name for name, _ in digests)),
+        size=size,
+        declaration=declaration_of(image),
+        policy=rules.policy,
+    )
+
+
+def content_of(image: Image, judged: Judged, rules: UploadRules) -> Content:
+    """Return what the record of *image* shall say of its bytes."""
+    return Content(
+        size=judged.size,
+        **_described(declaration_of(image), judged.facts, rules),
+        checksum=judged.digests["md5"],
+        os_hash_algo=rules.hash_algorithm,
+        os_hash_value=judged.digests[rules.hash_algorithm],
+    )
+
+
+def require_may_be_empty(image: Image, rules: UploadRules) -> None:
+    """Raise EmptyBody unless zero bytes are an image of this one's format."""
+    if image.disk_format not in rules.may_be_empty:
+        formats = ", ".join(sorted(rules.may_be_empty)) or "no"
+        raise EmptyBody(f"the body is empty; {formats} images may be. Send the file again")
+
+
+async def require_room(store: Store, size: int | None, spare_bytes: int) -> None:
+    """Raise StorageFull if *store* has no room for *size* bytes, if they are known, and *spare_bytes*."""
+    free = await store.free_bytes()
+    if free is not None and (size or 0) > free - spare_bytes:
+        room = max(0, free - spare_bytes)
+        wanted = "" if size is None else f", and this image has {size}"
+        raise StorageFull(f"the store has room for {room} bytes{wanted}; ask the operator")
+
+
+def _described(declaration: Declaration, found: Facts, rules: UploadRules) -> dict[str, Any]:
+    """What the record shall say of the disk inside: its size and its format."""
+    declared = declaration.disk_format
+    if declaration.wrapped and found.format == "raw":
+        return {"virtual_size": None, "disk_format": declared}
+    recorded = found.format if declared is None or found.format in rules.recordable_formats else declared
+    kept = rules.format_property
+    properties = {kept: found.format} if kept is not None and found.format != recorded else {}
+    return {"virtual_size": found.virtual_size, "disk_format": recorded, "properties": properties}

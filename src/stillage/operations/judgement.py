@@ -1,0 +1,115 @@
+"""What is found out about the bytes of an image while they pass in order: their digests, and what they are.
+
+Each digest, and all inspectors together, run in a thread of their own. Every lane's queue is short, so the slowest
+holds back whoever feeds them.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from stillage.errors import DigestMismatch
+from stillage.formats.base import Facts, ReadAt
+from stillage.formats.catalogue import FORMATS
+from stillage.formats.safety import Declaration, Policy, format_found, refusal
+from stillage.formats.stream import Examination, Findings
+from stillage.lanes import Lane
+
+BLOCK = 1 << 20
+# The first blocks are judged before the next is taken: most hostile images show themselves there.
+JUDGED_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known of the bytes when all of them passed."""
+
+    size: int
+    facts: Facts
+    digests: dict[str, str]
+
+    def require(self, declared: Iterable[tuple[str, str]]) -> None:
+        """Raise DigestMismatch unless the bytes have the digests that were *declared* (algorithm, hex)."""
+        for name, expected in declared:
+            if self.digests[name] != expected:
+                raise DigestMismatch(name, expected, self.digests[name])
+
+
+class Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Judgement:
+    """Use it as an asynchronous context manager; leaving ends its threads. What it knows outlives them."""
+
+    def __init__(
+        self, *, algorithms: Iterable[str], size: int | None, declaration: Declaration, policy: Policy
+    ) -> None:
+        """*algorithms*: `hashlib` names, beside MD5. *size*: of the whole, as far as it is known."""
+        self.size = 0
+        self._declaration = declaration
+        self._policy = policy
+        self._examination = Examination(FORMATS, size=size)
+        self._findings: Findings | None = None
+        # MD5 is not used for security: it is `checksum` in the API.
+        names = sorted({"md5", *algorithms})
+        self._digests: dict[str, Digest] = {name: hashlib.new(name, usedforsecurity=False) for name in names}
+
+    async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
+        self._hashing = {name: await self._stack.enter_async_context(Lane(f"hash-{name}")) for name in self._digests}
+        self._inspecting = await self._stack.enter_async_context(Lane("inspect"))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def feed(self, block: bytes) -> None:
+        """Take the next bytes. Returns when they are queued; what they show may be raised at a later call.
+
+        Raises:
+            ContentRejected: As soon as the bytes break a rule.
+        """
+        self.size += len(block)
+        for name, lane in self._hashing.items():
+            await lane.submit(self._digests[name].update, block)
+        if self.size <= JUDGED_AT_ONCE * BLOCK:
+            await self._inspecting.call(self._inspect, block)
+        else:
+            await self._inspecting.submit(self._inspect, block)
+
+    async def settle(self) -> None:
+        """Return when everything fed is hashed and inspected; raises what it showed."""
+        for lane in (*self._hashing.values(), self._inspecting):
+            await lane.call(lambda: None)
+
+    async def conclude(self, read_at: ReadAt) -> Judged:
+        """Return the verdict on all that was fed. *read_at* reads the stored bytes; it is called in a thread.
+
+        Raises:
+            ContentRejected: If the bytes break a rule.
+        """
+        facts = await self._inspecting.call(self._conclude, read_at)
+        digests = {name: await lane.call(self._digests[name].hexdigest) for name, lane in self._hashing.items()}
+        return Judged(self.size, facts, digests)
+
+    def _inspect(self, block: bytes) -> None:
+        self._examination.feed(block)
+        self._judge()
+
+    def _conclude(self, read_at: ReadAt) -> Facts:
+        self._examination.close(read_at)
+        self._judge()
+        return format_found(self._examination.findings)
+
+    def _judge(self) -> None:
+        findings = self._examination.findings
+        if findings is self._findings:
+            return
+        self._findings = findings
+        refused = refusal(findings, self._declaration, self._policy)
+        if refused is not None:
+            raise refused
