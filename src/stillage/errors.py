@@ -61,6 +61,18 @@ class Unauthenticated(StillageError):
         super().__init__(message)
 
 
+class SignatureRefused(Unauthenticated):
+    """A signed request is not believed. The text is what the vendor's gateway says, and no more than that.
+
+    Attributes:
+        fault: Which check it did not pass, see `identity.signing.Fault`; for logs and tests.
+    """
+
+    def __init__(self, fault: str, why: str = "verify aksk signature fail") -> None:
+        super().__init__(f"Incorrect IAM authentication information: {why}")
+        self.fault = fault
+
+
 class TooManyFailures(StillageError):
     """Too many failed logins; try again after `retry_after_s` seconds."""
 

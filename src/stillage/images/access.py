@@ -70,13 +70,19 @@ def with_implied(roles: frozenset[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: made once for each request, from a token or a signature. Roles include the implied ones."""
+    """Who asks: made once for each request, from a token or a signature.
+
+    Attributes:
+        roles: With the implied ones.
+        authenticated_by: ``token``, ``application_credential`` or ``signature``: for the audit, no rule looks at it.
+    """
 
     user_id: UserId
     project_id: ProjectId
     roles: frozenset[str]
     user_name: str = ""
     project_name: str = ""
+    authenticated_by: str = "token"
 
     @property
     def is_admin(self) -> bool:

@@ -51,7 +51,14 @@ class EmbeddedIdentity:
         known = await self.token_of(token)
         if known.project_id is None:
             raise Unauthenticated
-        return Caller(known.user_id, known.project_id, known.roles, known.user_name, known.project_name or "")
+        return Caller(
+            known.user_id,
+            known.project_id,
+            known.roles,
+            known.user_name,
+            known.project_name or "",
+            authenticated_by="token" if known.credential is None else "application_credential",
+        )
 
     async def token_of(self, token: str) -> Token:
         """Return what *token* stands for, scoped to a project or not.
