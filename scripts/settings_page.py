@@ -28,6 +28,8 @@ def _default(name: str) -> str:
         return "`~/.local/share/stillage`" if name == "data" else ""
     if default is None or default in ((), frozenset()):
         return ""
+    if isinstance(default, frozenset):
+        return f"`{','.join(sorted(default))}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 

@@ -28,7 +28,7 @@ __all__ = ["OCTETS", "V2_0", "V2_1", "Person", "Town", "image_api"]
 class OpenIdentity:
     """Believes what a token says: ``user@project role,role``."""
 
-    async def caller_of(self, token: str) -> Caller:
+    async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:  # noqa: ARG002
         user, at, rest = token.partition("@")
         project, blank, roles = rest.partition(" ")
         if not (at and blank):

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from aiohttp import web
 
 from stillage.api import health, metrics, middleware, openapi, versions, wire
 from stillage.api.addresses import Addresses
+from stillage.api.identity_v3 import elsewhere
 from stillage.api.identity_v3 import routes as identity_v3
 from stillage.api.image_v2 import routes as image_v2
 from stillage.api.metrics import Metrics
@@ -22,7 +23,10 @@ from stillage.api.services import SERVICES, Services
 from stillage.config import Settings
 from stillage.db.session import Database
 from stillage.formats.safety import Policy
+from stillage.identity.base import Identity
+from stillage.identity.keystone import KeystoneIdentity, ServiceTokenRules
 from stillage.identity.passwords import Passwords
+from stillage.identity.validated import ServiceUser
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
@@ -37,6 +41,7 @@ from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
+from stillage.outgoing import HttpPeer
 from stillage.stores.files import FileStore
 
 log = structlog.get_logger()
@@ -85,12 +90,11 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     )
     access = Access(settings.policy)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
-    embedded = EmbeddedIdentity(
-        database, Passwords(), secret=settings.secret, clock=clock, lifetime_s=settings.token_lifetime_s
-    )
+    known = _identity(settings, database, clock)
     services = Services(
-        identity=embedded,
-        embedded=embedded,
+        identity=known.identity,
+        embedded=known.embedded,
+        keystone_url=settings.keystone_public_url or settings.keystone_url,
         images=Images(database, store, access=access, defaults=profile.defaults, limits=quotas.project, clock=clock),
         members=Members(database, access=access, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
@@ -111,9 +115,52 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         yield Worker(make_web(services), services, sweep, scrub)
     finally:
         await ingest.close()
-        embedded.close()
+        await known.close()
         store.close()
         database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    identity: Identity
+    embedded: EmbeddedIdentity | None
+    close: Callable[[], Awaitable[None]]
+
+
+def _identity(settings: Settings, database: Database, clock: Callable[[], datetime]) -> _Identity:
+    """Return who knows the callers: the cloud's Keystone where there is one, else ourselves."""
+    if settings.keystone_url is not None:
+        return _keystone(settings, settings.keystone_url, clock)
+    embedded = EmbeddedIdentity(
+        database, Passwords(), secret=settings.secret, clock=clock, lifetime_s=settings.token_lifetime_s
+    )
+
+    async def close() -> None:
+        embedded.close()
+
+    return _Identity(embedded, embedded, close)
+
+
+def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _Identity:
+    user = ServiceUser(
+        settings.keystone_username, settings.keystone_credential_id, settings.keystone_project, settings.keystone_domain
+    )
+    roles = frozenset(role.lower() for role in settings.service_token_roles)
+    peer = HttpPeer(url, "Keystone", timeout_s=settings.keystone_timeout_s, authority=settings.keystone_ca)
+    identity = KeystoneIdentity(
+        peer,
+        user,
+        settings.read_keystone_secret(),
+        rules=ServiceTokenRules(roles, required=settings.service_token_roles_required),
+        cache_s=settings.keystone_cache_s,
+        clock=clock,
+    )
+
+    async def close() -> None:
+        identity.close()
+        await peer.close()
+
+    return _Identity(identity, None, close)
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -149,7 +196,8 @@ def make_web(services: Services) -> web.Application:
     )
     application[SERVICES] = services
     application.on_response_prepare.append(middleware.add_request_id)
-    for routes in (health, versions, openapi, identity_v3, image_v2):
+    identity_routes = identity_v3 if services.embedded is not None else elsewhere
+    for routes in (health, versions, openapi, identity_routes, image_v2):
         routes.add_routes(application.router)
     return application
 
@@ -192,7 +240,8 @@ def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
         scrub_every_s=settings.scrub_every_s or None,
         scrub_bytes_per_s=settings.scrub_bytes_per_s,
     )
-    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=worker.services.embedded.forget_old)
+    embedded = worker.services.embedded
+    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=embedded.forget_old if embedded else None)
 
 
 async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) -> web.AppRunner:

@@ -7,6 +7,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -52,6 +53,27 @@ class Settings(BaseSettings):
         None, description="file with the secret that nodes on one database share; made in the data folder when unset"
     )
     admin_password: SecretStr | None = Field(None, description="password of user admin; random when unset")
+    keystone_url: str | None = Field(
+        None, description="URL of the cloud's Keystone (docs/keystone.md); the embedded identity serves when unset"
+    )
+    keystone_public_url: str | None = Field(None, description="the same for clients, when they use another URL")
+    keystone_username: str | None = Field(None, description="user that validates tokens, with the role service")
+    keystone_credential_id: str | None = Field(None, description="application credential in the place of that user")
+    keystone_secret: SecretStr | None = Field(None, description="password of the user, or the credential's secret")
+    keystone_secret_file: Path | None = Field(None, description="file with it")
+    keystone_project: str = Field("service", description="project of keystone_username")
+    keystone_domain: str = Field("Default", description="domain of keystone_username and of keystone_project, by name")
+    keystone_ca: Path | None = Field(None, description="PEM with whom to trust for Keystone, not the machine's own")
+    keystone_timeout_s: float = Field(10, gt=0, description="longest wait for an answer of Keystone")
+    keystone_cache_s: float = Field(
+        300, ge=0, description="how long an answer of Keystone is believed; a revoked token may work for so long"
+    )
+    service_token_roles: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset({"service"}), description="roles, one of which lets a service go on with a user's expired token"
+    )
+    service_token_roles_required: bool = Field(
+        default=True, description="refuse requests with a service token without one of these roles"
+    )
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
     max_image_bytes: int | None = Field(None, ge=1, description="largest image; 1 TiB, under ims 128 GiB")
     max_project_bytes: int | None = Field(
@@ -85,7 +107,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
 
-    @field_validator("allowed_rules", mode="before")
+    @field_validator("allowed_rules", "service_token_roles", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
@@ -108,6 +130,33 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("it must begin with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @field_validator("keystone_url", "keystone_public_url")
+    @classmethod
+    def _is_keystone(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("it must begin with http:// or https:// and a host")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("it must be a URL without user, query and fragment")
+        return value.rstrip("/").removesuffix("/v3")
+
+    @model_validator(mode="after")
+    def _keystone_with_user(self) -> "Settings":
+        if self.keystone_url is None:
+            of_no_use = {name for name in self.model_fields_set if name.startswith("keystone_") and getattr(self, name)}
+            if of_no_use:
+                raise ValueError(f"{', '.join(sorted(of_no_use))}: of no use without keystone_url")
+            return self
+        if (self.keystone_username is None) == (self.keystone_credential_id is None):
+            raise ValueError("keystone_url needs one of keystone_username and keystone_credential_id")
+        if (self.keystone_secret is None) == (self.keystone_secret_file is None):
+            raise ValueError("keystone_url needs one of keystone_secret and keystone_secret_file")
+        if self.admin_password is not None:
+            raise ValueError("admin_password is of no use with keystone_url: users are Keystone's")
+        return self
 
     @model_validator(mode="after")
     def _certificate_with_key(self) -> "Settings":
@@ -150,6 +199,23 @@ class Settings(BaseSettings):
             raise BadSettings(f"the secret {path} cannot be read: {error.strerror}") from error
         if len(secret) < SECRET_BYTES:
             raise BadSettings(f"the secret {path} has {len(secret)} bytes; {SECRET_BYTES} random ones are needed")
+        return secret
+
+    def read_keystone_secret(self) -> str:
+        """Return what Keystone wants of us.
+
+        Raises:
+            BadSettings: If its file cannot be read or is empty.
+        """
+        if self.keystone_secret is not None:
+            return self.keystone_secret.get_secret_value()
+        assert self.keystone_secret_file is not None  # noqa: S101 - one of the two, see above
+        try:
+            secret = self.keystone_secret_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSettings(f"keystone_secret_file {self.keystone_secret_file} cannot be read: {error}") from error
+        if not secret:
+            raise BadSettings(f"keystone_secret_file {self.keystone_secret_file} is empty")
         return secret
 
     @classmethod
@@ -197,5 +263,14 @@ def _sentence(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or "settings"
     if problem["type"] == "extra_forbidden":
         return f"there is no setting {name!r}"
-    shown = "" if "password" in name else f" = {problem['input']!r}"
-    return f"setting {name}{shown}: {problem['msg'].removeprefix('Value error, ')}"
+    told = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return str(told)  # of several settings; the input would be all of them, secrets too
+    shown = "" if _is_secret(name, problem["input"]) else f" = {problem['input']!r}"
+    return f"setting {name}{shown}: {told}"
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    setting = Settings.model_fields.get(name)
+    # A URL may have a password in it.
+    return (setting is not None and "SecretStr" in str(setting.annotation)) or "@" in str(value)

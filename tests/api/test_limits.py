@@ -29,7 +29,7 @@ PATIENCE_S = 20.0
 class ByName:
     """A token is the name of the project that its holder is in."""
 
-    async def caller_of(self, token: str) -> Caller:
+    async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:  # noqa: ARG002
         return caller(token)
 
 

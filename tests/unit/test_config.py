@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,46 @@ def test_addresses_have_a_host_and_a_port() -> None:
 def test_certificate_and_key_go_together() -> None:
     with pytest.raises(BadSettings, match="go together"):
         load(tls_certificate=Path("cert.pem"))
+
+
+KEYSTONE: dict[str, Any] = {"keystone_url": "https://cloud.example.test/identity/v3/", "keystone_username": "stillage"}
+
+
+@pytest.mark.parametrize("url", ["http://k:5000", "http://k:5000/", "http://k:5000/v3", "http://k:5000/v3/"])
+def test_a_keystone_is_named_with_or_without_its_version(url: str) -> None:
+    assert load(**KEYSTONE | {"keystone_url": url}, keystone_secret="s").keystone_url == "http://k:5000"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"keystone_url": "k:5000", "keystone_secret": "s"}, "http:// or https://"),
+        ({"keystone_url": "http://a:secret@k", "keystone_secret": "s"}, "without user"),
+        ({"keystone_url": "http://k?x=1", "keystone_secret": "s"}, "without user, query"),
+        ({"keystone_credential_id": "c1", "keystone_secret": "s"}, "one of keystone_username and"),
+        ({"keystone_username": None, "keystone_secret": "s"}, "one of keystone_username and"),
+        ({}, "one of keystone_secret and keystone_secret_file"),
+        ({"keystone_secret": "secret", "keystone_secret_file": Path("x")}, "one of keystone_secret and"),
+        ({"keystone_secret": "secret", "admin_password": "secret"}, "users are Keystone's"),
+        ({"keystone_url": None, "keystone_secret": "secret"}, "keystone_secret, keystone_username: of no use without"),
+    ],
+)
+def test_what_belongs_to_a_keystone_goes_together(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        load(**KEYSTONE | given)
+    assert told in str(refused.value)
+    assert "'secret'" not in str(refused.value)
+    assert ":secret@" not in str(refused.value)
+
+
+def test_the_secret_for_keystone_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    settings = load(**KEYSTONE, keystone_secret_file=file)
+    with pytest.raises(BadSettings, match="cannot be read"):
+        settings.read_keystone_secret()
+    file.write_text("\n")
+    with pytest.raises(BadSettings, match="is empty"):
+        settings.read_keystone_secret()
+    file.write_text("the secret \n")
+    assert settings.read_keystone_secret() == "the secret "
+    assert load(**KEYSTONE, keystone_secret="given").read_keystone_secret() == "given"

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from stillage.api.errors import Shape, as_keystone, problem_of
-from stillage.api.services import CALLER, REQUEST_ID, public_url, services
+from stillage.api.services import CALLER, REQUEST_ID, identity_url, services
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
 
@@ -19,6 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 IDENTITY_PATHS = ("/identity", "/v3")
 TOKEN = "X-Auth-Token"  # noqa: S105 - the header's name
+SERVICE_TOKEN = "X-Service-Token"  # noqa: S105
 UNAUTHENTICATED = "The request you have made requires authentication."
 # A client's own id is worth a line in the log, and no more of it than this.
 CLIENT_ID_LENGTH = 64
@@ -79,7 +80,8 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         token = request.headers.get(TOKEN)
         if not token:
             raise Unauthenticated(UNAUTHENTICATED)
-        known = request[CALLER] = await services(request).identity.caller_of(token)
+        service_token = request.headers.get(SERVICE_TOKEN)
+        known = request[CALLER] = await services(request).identity.caller_of(token, service_token=service_token)
         structlog.contextvars.bind_contextvars(user_id=known.user_id, project_id=known.project_id)
     return await handler(request)
 
@@ -94,7 +96,7 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
 
 def _error_response(request: web.Request, error: Exception) -> web.Response:
     shape: Shape
-    problem = problem_of(error, identity_url=f"{public_url(request)}/identity/v3")
+    problem = problem_of(error, identity_url=identity_url(request))
     if request.path.startswith(IDENTITY_PATHS):
         shape = as_keystone
     else:

@@ -27,13 +27,15 @@ class Services:
 
     Attributes:
         identity: Knows who holds a token.
-        embedded: The same, where tokens are our own: what the identity API needs.
+        embedded: The same, where tokens are our own: what the identity API needs. None with a Keystone of the cloud's.
+        keystone_url: Where that is, for clients.
         addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
     """
 
     identity: Identity
-    embedded: EmbeddedIdentity
+    embedded: EmbeddedIdentity | None
+    keystone_url: str | None
     images: Images
     members: Members
     info: Info
@@ -67,3 +69,9 @@ def caller(request: web.Request) -> Caller:
 def public_url(request: web.Request) -> str:
     """The base of absolute links, without a slash at its end."""
     return services(request).addresses.base(request)
+
+
+def identity_url(request: web.Request) -> str:
+    """Where clients log in, ending in ``/v3``."""
+    keystone = services(request).keystone_url
+    return f"{keystone}/v3" if keystone is not None else f"{public_url(request)}/identity/v3"

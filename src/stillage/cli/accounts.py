@@ -37,8 +37,12 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
     """Run *work* on the accounts and the identity of a deployment and return its result.
 
     Raises:
-        BadSettings: If there is no database, or it is not of this version.
+        BadSettings: If users are Keystone's, there is no database, or it is not of this version.
     """
+    if settings.keystone_url is not None:
+        raise BadSettings(
+            f"users, projects and tokens are those of Keystone at {settings.keystone_url}; use the openstack command"
+        )
     if settings.database_url is None and not (settings.data / "stillage.db").exists():
         raise BadSettings(f"there is no database in {settings.data}; the first 'stillage serve' makes it")
 

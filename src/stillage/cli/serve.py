@@ -141,8 +141,9 @@ async def _prepare(home: Home, settings: Settings, node_id: str) -> None:
             schema.upgrade(database.engine)
         else:
             schema.require_current(database.engine)
-        chosen = settings.admin_password.get_secret_value() if settings.admin_password else None
-        home.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))
+        if settings.keystone_url is None:
+            chosen = settings.admin_password.get_secret_value() if settings.admin_password else None
+            home.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))
     finally:
         database.close()
     # Nobody else runs on this folder, so whatever our earlier processes were receiving is lost.
@@ -183,10 +184,14 @@ def run_worker(
 
 def announce(home: Home, settings: Settings) -> None:
     """Say that the server is ready, and how to use it."""
+    text = _with_keystone(settings) if settings.keystone_url else _by_itself(home, settings)
+    print(text, flush=True)  # noqa: T201 - what a user of the command reads
+
+
+def _by_itself(home: Home, settings: Settings) -> str:
     url, folder = client_url(settings), home.folder.resolve()
     trust = f"--cacert {folder}/tls/ca.pem " if settings.tls and settings.tls_certificate is None else ""
-    print(  # noqa: T201 - what a user of the command reads
-        f"""
+    return f"""
 Stillage is ready at {url}
 
   OpenStack clients:
@@ -198,9 +203,18 @@ Stillage is ready at {url}
     curl {trust}-H "X-Auth-Token: $T" {url}/v2/images -d '{{"id": "'$ID'", "name": "disk", "container_format": "bare"}}'
     curl -i {trust}{url}/v2/images/$ID/file -X PUT -H "X-Auth-Token: $T" \\
          -H "Content-Type:application/octet-stream" -T disk.img
-""",
-        flush=True,
-    )
+"""
+
+
+def _with_keystone(settings: Settings) -> str:
+    url = client_url(settings)
+    return f"""
+Stillage is ready at {url}
+
+  Users and tokens are those of Keystone at {settings.keystone_url}. Its catalogue needs, once:
+    openstack service create --name stillage image
+    openstack endpoint create --region {settings.region} image public {url}
+"""
 
 
 def _supervise(

@@ -75,6 +75,7 @@ class Caller:
     Attributes:
         roles: With the implied ones.
         authenticated_by: ``token``, ``application_credential`` or ``signature``: for the audit, no rule looks at it.
+        vouched_by: The service that sent the request on for the user and proved to be one; None without.
     """
 
     user_id: UserId
@@ -83,6 +84,7 @@ class Caller:
     user_name: str = ""
     project_name: str = ""
     authenticated_by: str = "token"
+    vouched_by: UserId | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -38,9 +38,9 @@ class Schedule:
 
 class Upkeep:
     def __init__(
-        self, sweep: Sweep, scrub: Scrub, *, schedule: Schedule, also: Callable[[], Awaitable[object]]
+        self, sweep: Sweep, scrub: Scrub, *, schedule: Schedule, also: Callable[[], Awaitable[object]] | None
     ) -> None:
-        """*also* is done with every sweep."""
+        """*also* is done with every sweep; None for nothing."""
         self._sweep = sweep
         self._scrub = scrub
         self._schedule = schedule
@@ -73,7 +73,8 @@ class Upkeep:
 
     async def _sweep_once(self) -> None:
         await self._sweep()
-        await self._also()
+        if self._also is not None:
+            await self._also()
         await self._sweep.remove_strays(self._shard, older_than_s=self._schedule.stray_age_s)
         self._shard = (self._shard + 1) % SHARDS
 

@@ -1,0 +1,17 @@
+"""The addresses of the identity API where the cloud's own Keystone does its work: they say so."""
+
+from aiohttp import web
+
+from stillage.api.services import identity_url
+from stillage.errors import NotFound
+
+
+async def point(request: web.Request) -> web.Response:
+    """Any request to /identity or /v3: 404, with the address that is right."""
+    raise NotFound(f"users and tokens of this server are Keystone's; log in at {identity_url(request)}")
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    for prefix in ("/identity", "/v3"):
+        router.add_route("*", prefix, point)
+        router.add_route("*", f"{prefix}/{{rest:.*}}", point)

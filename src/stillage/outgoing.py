@@ -1,0 +1,83 @@
+"""HTTP that Stillage itself asks for: of Keystone, and of whoever wants to hear of changes.
+
+Nothing that comes back is trusted: redirects are not followed, an answer has a largest size and a latest time, nothing
+is unpacked, no cookie is kept. What a peer says is never a part of an error's text, since it may repeat what was sent.
+"""
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from yarl import URL
+
+from stillage import __version__
+from stillage.errors import BadSettings, Unavailable
+from stillage.peers import Reply
+
+log = structlog.get_logger()
+
+MAX_ANSWER = 1 << 20
+MAX_FIELD = 32 * 1024  # the token that was asked about comes back in a field
+CONNECTIONS = 32
+HEADERS = {"User-Agent": f"stillage/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
+
+
+class HttpPeer:
+    """Implements `peers.Peer`. Needs a running loop from its birth on."""
+
+    def __init__(self, url: str, name: str, *, timeout_s: float, authority: Path | None = None) -> None:
+        """What there is to know of the server.
+
+        Args:
+            url: Without a slash at its end.
+            name: What errors and the log call it.
+            timeout_s: For a whole request, from waiting for a connection to the end of the answer.
+            authority: PEM file with whom to trust; None trusts whom the machine trusts.
+
+        Raises:
+            BadSettings: If *authority* cannot be used.
+        """
+        self._url = url
+        self._name = name
+        self._session = ClientSession(
+            connector=TCPConnector(limit=CONNECTIONS, ssl=_trust(authority)),
+            timeout=ClientTimeout(total=timeout_s),
+            cookie_jar=DummyCookieJar(),
+            headers=HEADERS,
+            auto_decompress=False,
+            max_field_size=MAX_FIELD,
+        )
+
+    async def __call__(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        try:
+            return await self._once(method, path, headers, body)
+        except TimeoutError as error:
+            log.error("no answer in time", peer=self._name)
+            raise Unavailable(f"{self._name} does not answer in time; the same request may succeed later") from error
+        except (ClientError, OSError, ValueError) as error:
+            log.error("no answer", peer=self._name, why=type(error).__name__)
+            raise Unavailable(f"{self._name} cannot be reached; the same request may succeed later") from error
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        url = URL(self._url + path, encoded=True)
+        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
+            answer = bytearray()
+            while piece := await response.content.read(MAX_ANSWER + 1 - len(answer)):
+                answer += piece
+                if len(answer) > MAX_ANSWER:
+                    log.error("an answer is too long", peer=self._name)
+                    raise Unavailable(f"{self._name} answers with more than {MAX_ANSWER} bytes")
+            fields = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status, fields, bytes(answer))
+
+
+def _trust(authority: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except (OSError, ssl.SSLError) as error:
+        raise BadSettings(f"the certificates in {authority} cannot be used: {error}") from error
