@@ -1,6 +1,6 @@
 """What Prometheus reads at ``/metrics``. Labels hold route patterns, never ids."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +44,12 @@ class Metrics:
             self.outcomes.labels("stored").inc()
         finally:
             self.uploads.dec()
+
+    async def counted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield *body*, and count it as received."""
+        async for piece in body:
+            self.received.inc(len(piece))
+            yield piece
 
     def exposition(self) -> bytes:
         registry = self.registry

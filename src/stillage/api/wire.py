@@ -19,7 +19,8 @@ aiohttp is right on its own about malformed heads, contradictory lengths, cut ch
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -238,7 +239,16 @@ async def _let_begin(request: web.Request) -> None:
         raise InvalidInput(f"Expect: {expectation!r} is not known; only 100-continue is")
     if request.content.is_eof() or request.content.total_bytes:
         return  # it did not wait
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    await inform(request, "100 Continue", {})
+
+
+async def inform(request: web.Request, status: str, headers: Mapping[str, str]) -> None:
+    """Send an interim response: *status* and its phrase. HTTP/1.0 has none, and who has left hears none."""
+    if request.version < (1, 1):
+        return
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    with suppress(ConnectionError):
+        await request.writer.write("\r\n".join(lines).encode())
     request.writer.output_size = 0  # the answer itself has not begun
 
 

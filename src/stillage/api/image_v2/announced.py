@@ -18,6 +18,8 @@ SIZE = "X-Openstack-Image-Size"
 STORE = "X-Image-Meta-Store"
 STORE_ID = "files"
 OCTETS = "application/octet-stream"
+CONTENT_DIGEST = "Content-Digest"
+REPR_DIGEST = "Repr-Digest"
 DIGEST_ITEM = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/=]+):")
 DIGEST_NAMES = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
 
@@ -33,34 +35,49 @@ def announced_of(request: web.Request, *, partial: bool = False) -> Announced:
         WrongMediaType: If the bytes are not a plain image.
         InvalidInput: If the announcement contradicts itself, or cannot be read.
     """
-    _require_octets(request)
-    length = request.content_length
-    if length is None and not request.can_read_body:
-        length = 0  # HTTP/1.1: without a length or chunks there is no body
-    size = _image_size(request.headers.get(SIZE))
+    require_octets(request)
+    if hdrs.CONTENT_RANGE in request.headers:
+        raise InvalidInput("Content-Range is not taken here: send the whole body in one request")
+    length = length_of(request)
+    size = find_image_size(request)
     if partial:
         return Announced(size)
     if size is not None and length is not None and size != length:
         raise SizeMismatch(size, length)
-    _require_store(request)
-    return Announced(length if size is None else size, _digests(request))
+    require_store(request)
+    return Announced(length if size is None else size, digests_of(request, CONTENT_DIGEST, REPR_DIGEST))
 
 
-def _require_octets(request: web.Request) -> None:
+def length_of(request: web.Request) -> int | None:
+    """Return how many bytes the body has; None if only its end will tell."""
+    length = request.content_length
+    if length is None and not request.can_read_body:
+        return 0  # HTTP/1.1: without a length or chunks there is no body
+    return length
+
+
+def require_octets(request: web.Request, *media_types: str) -> None:
+    """Raise unless the body is bytes as they are, of one of *media_types*; without any, of an image.
+
+    Raises:
+        WrongMediaType: If they are of another kind, or encoded.
+        InvalidInput: If they come in a way that nobody would undo.
+    """
     given = request.headers.get(hdrs.CONTENT_TYPE, "")
-    if given.partition(";")[0].strip().lower() != OCTETS:
-        raise WrongMediaType(f"Content-Type must be {OCTETS}, not {given or 'missing'!r}")
+    wanted = media_types or (OCTETS,)
+    if given.partition(";")[0].strip().lower() not in wanted:
+        raise WrongMediaType(f"Content-Type must be {' or '.join(wanted)}, not {given or 'missing'!r}", media_types)
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
     if encoding != "identity":
         raise WrongMediaType(f"Content-Encoding {encoding!r} is not taken; send the image itself")
     transfer = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked").strip().lower()
     if transfer != "chunked":  # nobody would undo it: the compressed form would become the image
         raise InvalidInput(f"Transfer-Encoding {transfer!r} is not taken; only 'chunked' is")
-    if hdrs.CONTENT_RANGE in request.headers:
-        raise InvalidInput("Content-Range is not taken: send the whole image in one request")
 
 
-def _image_size(given: str | None) -> int | None:
+def find_image_size(request: web.Request) -> int | None:
+    """Return what `SIZE` says, None where it is not sent; InvalidInput if it is no number."""
+    given = request.headers.get(SIZE)
     if given is None:
         return None
     if not (given.isascii() and given.isdigit()) or len(given) > 18:
@@ -68,17 +85,23 @@ def _image_size(given: str | None) -> int | None:
     return int(given)
 
 
-def _require_store(request: web.Request) -> None:
+def require_store(request: web.Request) -> None:
+    """Raise InvalidInput if the image is meant for a store that is not here."""
     store = request.headers.get(STORE)
     if store is not None and store != STORE_ID and services(request).profile.checks_store:
         raise InvalidInput(f"there is no store {store[:64]!r}; the one here is {STORE_ID!r}")
 
 
-def _digests(request: web.Request) -> tuple[tuple[str, str], ...]:
+def digests_of(request: web.Request, *headers: str) -> tuple[tuple[str, str], ...]:
+    """Return the digests in *headers*, as `hashlib` names and hex; those that we do not know are left out.
+
+    Raises:
+        InvalidInput: If one of them is no base64.
+    """
     found: dict[str, str] = {}
-    if (md5 := request.headers.get("Content-MD5")) is not None:
+    if CONTENT_DIGEST in headers and (md5 := request.headers.get("Content-MD5")) is not None:
         found["md5"] = _md5(md5.strip())
-    for header in ("Content-Digest", "Repr-Digest"):
+    for header in headers:
         for name, value in DIGEST_ITEM.findall(request.headers.get(header, "")):
             if name in DIGEST_NAMES:
                 found[DIGEST_NAMES[name]] = _hex(value, header)

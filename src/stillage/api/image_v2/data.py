@@ -1,12 +1,9 @@
 """Bytes in and out. Source: OpenStack Image API v2, "Image data"."""
 
-from collections.abc import AsyncIterator
-
 from aiohttp import web
 
 from stillage.api.image_v2.announced import OCTETS, announced_of
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
-from stillage.api.metrics import Metrics
 from stillage.api.sending import send
 from stillage.api.services import caller, services
 from stillage.api.wire import body_of
@@ -19,7 +16,7 @@ async def upload(request: web.Request) -> web.Response:
     """
     known = services(request)
     announced = announced_of(request)
-    body = counted(body_of(request, idle_s=known.idle_s), known.metrics)
+    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
     with known.metrics.upload():
         await known.ingest(caller(request), request.match_info["image_id"], body, announced)
     return web.Response(status=204)
@@ -50,10 +47,3 @@ async def download(request: web.Request) -> web.StreamResponse:
     known.metrics.sent.inc(part.length)
     await response.write_eof()
     return response
-
-
-async def counted(body: AsyncIterator[bytes], metrics: Metrics) -> AsyncIterator[bytes]:
-    """Yield *body*, and count it as received."""
-    async for piece in body:
-        metrics.received.inc(len(piece))
-        yield piece

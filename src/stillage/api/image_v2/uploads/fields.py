@@ -1,0 +1,35 @@
+"""Structured fields, as far as uploads have them: items that are a boolean or a number of bytes.
+
+Source: RFC 9651 §3.3.1, §3.3.6; draft-ietf-httpbis-resumable-upload, "State": a field that holds anything else counts
+as not sent, and so do parameters that nobody has defined.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiohttp import web
+
+T = TypeVar("T")
+
+PARAMETERS = r'(?: *; *[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\["\\])*"|[^",;\s]+))?)*'
+BOOLEAN = re.compile(rf"\?([01]){PARAMETERS}")
+COUNT = re.compile(rf"([0-9]{{1,15}}){PARAMETERS}")
+
+
+def find_boolean(request: web.Request, name: str) -> bool | None:
+    return _item(request, name, BOOLEAN, lambda text: text == "1")
+
+
+def find_count(request: web.Request, name: str) -> int | None:
+    return _item(request, name, COUNT, int)
+
+
+def boolean(value: bool) -> str:
+    return "?1" if value else "?0"
+
+
+def _item(request: web.Request, name: str, shape: re.Pattern[str], read: Callable[[str], T]) -> T | None:
+    sent = request.headers.getall(name, [])
+    match = shape.fullmatch(sent[0].strip(" ")) if len(sent) == 1 else None
+    return None if match is None else read(match[1])
