@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import health, metrics, middleware, openapi, versions, wire
+from stillage.api import audit, health, metrics, middleware, openapi, versions, wire
 from stillage.api.addresses import Addresses
 from stillage.api.identity_v3 import elsewhere
 from stillage.api.identity_v3 import routes as identity_v3
@@ -20,6 +20,9 @@ from stillage.api.image_v2 import routes as image_v2
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import PROFILES
 from stillage.api.services import SERVICES, Services
+from stillage.audit.file import AuditFile
+from stillage.audit.trail import Sink, Trail
+from stillage.audit.webhook import Webhook
 from stillage.config import Settings
 from stillage.db.session import Database
 from stillage.formats.safety import Policy
@@ -45,6 +48,8 @@ from stillage.outgoing import HttpPeer
 from stillage.stores.files import FileStore
 
 log = structlog.get_logger()
+
+WEBHOOK_S = 10.0  # for an answer; nobody waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     access = Access(settings.policy)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
     known = _identity(settings, database, clock)
+    counters = Metrics(shared_folder(settings))
+    trail = _trail(settings, counters, owner, clock)
     services = Services(
         identity=known.identity,
         embedded=known.embedded,
@@ -104,7 +111,8 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         database=database,
         store=store,
         profile=profile,
-        metrics=Metrics(shared_folder(settings)),
+        metrics=counters,
+        trail=trail,
         running=wire.Running(),
         addresses=Addresses(settings.public_url, settings.trusted_proxies),
         region=settings.region,
@@ -115,6 +123,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         yield Worker(make_web(services), services, sweep, scrub)
     finally:
         await ingest.close()
+        await trail.close()
         await known.close()
         store.close()
         database.close()
@@ -163,6 +172,21 @@ def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _I
     return _Identity(identity, None, close)
 
 
+def _trail(settings: Settings, counters: Metrics, owner: str, clock: Callable[[], datetime]) -> Trail:
+    """Return who hears of changes."""
+
+    def dropped(sink: str) -> Callable[[int], None]:
+        return counters.unheard.labels(sink).inc
+
+    sinks: list[Sink] = []
+    if settings.audit_file is not None:
+        sinks.append(AuditFile(settings.audit_file, dropped=dropped("file")))
+    if settings.audit_webhook is not None:
+        url = settings.audit_webhook.get_secret_value()
+        sinks.append(Webhook(HttpPeer(url, "the audit webhook", timeout_s=WEBHOOK_S), dropped=dropped("webhook")))
+    return Trail(sinks, node=owner.partition("/")[0] or "stillage", clock=clock)
+
+
 def policy_of(settings: Settings) -> Policy:
     """What this deployment refuses."""
     profile = PROFILES[settings.profile]
@@ -192,7 +216,7 @@ async def make_identity_bootstrap(database: Database, admin_password: str | None
 def make_web(services: Services) -> web.Application:
     """Return the web application: every route, and what happens around them."""
     application = web.Application(
-        middlewares=[middleware.observe, middleware.translate_errors, middleware.authenticate]
+        middlewares=[middleware.observe, audit.audit, middleware.translate_errors, middleware.authenticate]
     )
     application[SERVICES] = services
     application.on_response_prepare.append(middleware.add_request_id)

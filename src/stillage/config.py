@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     scrub_every_s: float = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")
     scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast a background scrub reads")
     token_lifetime_s: int = Field(24 * 3600, ge=300, description="lifetime of tokens")
+    audit_file: Path | None = Field(None, description="file for one JSON line for each change (docs/audit.md)")
+    audit_webhook: SecretStr | None = Field(None, description="https URL that the same events are POSTed to, in JSON")
     metrics_listen: str | None = Field(None, description="HOST:PORT for /metrics without a token")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
@@ -142,6 +144,15 @@ class Settings(BaseSettings):
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("it must be a URL without user, query and fragment")
         return value.rstrip("/").removesuffix("/v3")
+
+    @field_validator("audit_webhook")
+    @classmethod
+    def _is_safe(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value() if value else "")
+        near = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if value and (not parts.hostname or not (near or parts.scheme == "https")):
+            raise ValueError("it must be a URL that begins with https://; http:// is for this machine only")
+        return value or None
 
     @model_validator(mode="after")
     def _keystone_with_user(self) -> "Settings":

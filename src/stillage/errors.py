@@ -55,10 +55,17 @@ class EmptyBody(InvalidInput):
 
 
 class Unauthenticated(StillageError):
-    """Nobody we know is asking. Says never which part of the credentials was wrong."""
+    """Nobody we know is asking. Says never which part of the credentials was wrong.
 
-    def __init__(self, message: str = "The request you have made requires authentication.") -> None:
+    Attributes:
+        user_id: Whose login failed, if there is such a user; for the audit, never for who asks.
+    """
+
+    def __init__(
+        self, message: str = "The request you have made requires authentication.", *, user_id: str | None = None
+    ) -> None:
         super().__init__(message)
+        self.user_id = user_id
 
 
 class SignatureRefused(Unauthenticated):

@@ -132,3 +132,20 @@ def test_the_secret_for_keystone_may_stand_in_a_file(tmp_path: Path) -> None:
     file.write_text("the secret \n")
     assert settings.read_keystone_secret() == "the secret "
     assert load(**KEYSTONE, keystone_secret="given").read_keystone_secret() == "given"
+
+
+@pytest.mark.parametrize("url", ["http://h/x?key=secret", "ftp://secret@h", "secret", "https://"])
+def test_events_are_sent_over_tls_only_and_the_url_is_a_secret(url: str) -> None:
+    with pytest.raises(BadSettings, match="begins with https://") as refused:
+        load(audit_webhook=url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:p@h/x?key=y", "http://127.0.0.1:1/x", "http://localhost:1", "http://[::1]:1"]
+)
+def test_events_may_go_to_this_machine_without_tls(url: str) -> None:
+    settings = load(audit_webhook=url)
+    assert settings.audit_webhook is not None
+    assert settings.audit_webhook.get_secret_value() == url
+    assert load(audit_webhook="").audit_webhook is None

@@ -29,6 +29,9 @@ class Metrics:
         self.uploads = Gauge(
             "stillage_uploads_in_flight", "Running uploads", registry=self.registry, multiprocess_mode="livesum"
         )
+        self.unheard = Counter(
+            "stillage_audit_dropped", "Events that a sink of the audit could not keep", ["sink"], registry=self.registry
+        )
         self.outcomes = Counter("stillage_uploads", "Ended uploads by outcome", ["outcome"], registry=self.registry)
 
     @contextmanager

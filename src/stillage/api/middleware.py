@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from stillage.api.errors import Shape, as_keystone, problem_of
-from stillage.api.services import CALLER, REQUEST_ID, identity_url, services
+from stillage.api.services import CALLER, REQUEST_ID, identity_url, note, services
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
 
@@ -70,6 +70,8 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError from error
+        if isinstance(error, Unauthenticated) and error.user_id is not None:
+            note(request, target=error.user_id)
         return _error_response(request, error)
 
 
@@ -77,13 +79,20 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Know the caller of every image call before its route is even looked at, and long before its body is."""
     if request.path.startswith("/v2/") and request.path not in ("/v2/", "/v2/versions"):
-        token = request.headers.get(TOKEN)
+        token, service_token = _only(request, TOKEN), _only(request, SERVICE_TOKEN)
         if not token:
             raise Unauthenticated(UNAUTHENTICATED)
-        service_token = request.headers.get(SERVICE_TOKEN)
         known = request[CALLER] = await services(request).identity.caller_of(token, service_token=service_token)
         structlog.contextvars.bind_contextvars(user_id=known.user_id, project_id=known.project_id)
     return await handler(request)
+
+
+def _only(request: web.Request, name: str) -> str | None:
+    """Return the value of a header; Unauthenticated if it is there with two: which one a proxy believed is unknown."""
+    values = set(request.headers.getall(name, ()))
+    if len(values) > 1:
+        raise Unauthenticated(UNAUTHENTICATED)
+    return next(iter(values), None)
 
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:

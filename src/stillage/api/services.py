@@ -8,6 +8,8 @@ from stillage.api.addresses import Addresses
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
 from stillage.api.wire import Running
+from stillage.audit.events import Initiator
+from stillage.audit.trail import Trail
 from stillage.db.session import Database
 from stillage.identity.base import Identity
 from stillage.images.access import Caller
@@ -29,6 +31,7 @@ class Services:
         identity: Knows who holds a token.
         embedded: The same, where tokens are our own: what the identity API needs. None with a Keystone of the cloud's.
         keystone_url: Where that is, for clients.
+        trail: Hears of every change.
         addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
     """
@@ -46,6 +49,7 @@ class Services:
     store: Store
     profile: Profile
     metrics: Metrics
+    trail: Trail
     running: Running
     addresses: Addresses
     region: str
@@ -54,6 +58,8 @@ class Services:
 
 SERVICES = web.AppKey("services", Services)
 CALLER = web.RequestKey("caller", Caller)
+NOTED = web.RequestKey("noted", dict[str, str])
+INITIATOR = web.RequestKey("initiator", Initiator)
 REQUEST_ID = web.RequestKey("request_id", str)
 
 
@@ -64,6 +70,11 @@ def services(request: web.Request) -> Services:
 def caller(request: web.Request) -> Caller:
     """Who asks; `api.middleware.authenticate` has put him there."""
     return request[CALLER]
+
+
+def note(request: web.Request, **facts: str) -> None:
+    """Remember for the audit what the address of *request* does not say: the id of what was made is its ``target``."""
+    request[NOTED] = {**request.get(NOTED, {}), **facts}
 
 
 def public_url(request: web.Request) -> str:

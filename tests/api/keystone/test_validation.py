@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 
 from fake_keystone import FakeKeystone
 from fakes import Clock
@@ -126,6 +127,16 @@ async def test_forged_identity_headers_mean_nothing(town: Town, keystone: FakeKe
     assert (await erin("GET", f"{LIST}/{hidden['id']}", **forged)).status == 404
     assert (await erin("POST", LIST, {"name": "x"}, **forged)).status == 403
     assert (await ask(town, keystone.token(lives_s=-1), **forged)).status == 401
+
+
+@pytest.mark.parametrize("name", ["X-Auth-Token", "X-Service-Token"])
+async def test_two_tokens_are_none_and_the_same_twice_is_one(town: Town, keystone: FakeKeystone, name: str) -> None:
+    good, other = (keystone.token(user, "service", "service", "member") for user in ("nova", "cinder"))
+    user = [("X-Auth-Token", keystone.token())] if name == "X-Service-Token" else []
+    for first, second, status in ((good, other, 401), (good, "", 401), ("", good, 401), (good, good, 200)):
+        sent = CIMultiDict([*user, (name, first), (name, second)])
+        async with town.session.get(f"{town.url}{LIST}", headers=sent) as response:
+            assert response.status == status
 
 
 # What is remembered

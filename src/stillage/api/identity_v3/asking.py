@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from stillage.api.middleware import TOKEN
-from stillage.api.services import public_url, services
+from stillage.api.services import INITIATOR, public_url, services
+from stillage.audit.events import Initiator
 from stillage.db.tokens import Token
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
@@ -23,7 +24,14 @@ async def asker(request: web.Request) -> Token:
     Raises:
         Unauthenticated: If there is none, or it is not good.
     """
-    return await identity(request).token_of(request.headers.get(TOKEN, ""))
+    found = await identity(request).token_of(request.headers.get(TOKEN, ""))
+    request[INITIATOR] = initiator_of(found)
+    return found
+
+
+def initiator_of(token: Token) -> Initiator:
+    """Return whom the audit names: *token*'s user, and how he first got one."""
+    return Initiator(token.user_id, token.user_name, token.project_id, token.methods[-1])
 
 
 def base_url(request: web.Request) -> str:

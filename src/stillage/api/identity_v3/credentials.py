@@ -8,6 +8,7 @@ from aiohttp import web
 from stillage.api.bodies import json_of, json_response
 from stillage.api.identity_v3.asking import MAX_BODY, asker, base_url, identity, self_url
 from stillage.api.identity_v3.shape import credential_document, list_document
+from stillage.api.services import note
 from stillage.identity.credentials import credential_request_of
 
 
@@ -16,6 +17,7 @@ async def create(request: web.Request) -> web.Response:
     who = await asker(request)
     wanted = credential_request_of(await json_of(request, limit=MAX_BODY))
     made, secret = await identity(request).credentials.create(who, request.match_info["user_id"], wanted)
+    note(request, target=made.id)
     document = credential_document(made, base_url(request), secret=secret)
     return json_response({"application_credential": document}, status=201)
 

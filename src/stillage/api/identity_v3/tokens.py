@@ -5,10 +5,10 @@ from typing import Any
 from aiohttp import web
 
 from stillage.api.bodies import json_of, json_response
-from stillage.api.identity_v3.asking import MAX_BODY, asker, identity, self_url
+from stillage.api.identity_v3.asking import MAX_BODY, asker, identity, initiator_of, self_url
 from stillage.api.identity_v3.catalogue import catalogue
 from stillage.api.identity_v3.shape import token_document
-from stillage.api.services import public_url, services
+from stillage.api.services import INITIATOR, note, public_url, services
 from stillage.db.tokens import Token
 from stillage.errors import Forbidden
 from stillage.identity.login import login_request_of
@@ -25,6 +25,8 @@ async def create(request: web.Request) -> web.Response:
     """
     wanted = login_request_of(await json_of(request, limit=MAX_BODY))
     issued = await identity(request).login(wanted)
+    note(request, target=issued.token.user_id)
+    request[INITIATOR] = initiator_of(issued.token)
     return json_response(_document(request, issued.token), status=201, headers={SUBJECT: issued.text})
 
 

@@ -4,7 +4,7 @@ from aiohttp import hdrs, web
 
 from stillage.api.bodies import json_object, json_of, json_response
 from stillage.api.image_v2.shape import image_view, list_view
-from stillage.api.services import caller, public_url, services
+from stillage.api.services import caller, note, public_url, services
 from stillage.errors import WrongMediaType
 from stillage.images import patch
 from stillage.images.query import parse
@@ -15,6 +15,7 @@ PATCHES = (patch.V2_1, patch.V2_0)
 async def create(request: web.Request) -> web.Response:
     """POST /v2/images: make a record, queued until its bytes are there."""
     image = await services(request).images.create(caller(request), await json_object(request))
+    note(request, target=image.id)
     location = f"{public_url(request)}/v2/images/{image.id}"
     return json_response(image_view(image), status=201, headers={"Location": location})
 
@@ -40,6 +41,7 @@ async def update(request: web.Request) -> web.Response:
     if media_type not in PATCHES:
         raise WrongMediaType(f"a patch must be {' or '.join(PATCHES)}, not {media_type[:100] or 'missing'!r}", PATCHES)
     operations = patch.parse(await json_of(request), media_type)
+    note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
     image = await services(request).images.update(caller(request), request.match_info["image_id"], operations)
     return json_response(image_view(image))
 

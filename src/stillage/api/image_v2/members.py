@@ -4,13 +4,14 @@ from aiohttp import web
 
 from stillage.api.bodies import json_of, json_response
 from stillage.api.image_v2.shape import member_view, members_view
-from stillage.api.services import caller, services
+from stillage.api.services import caller, note, services
 from stillage.images.member import member_id_of, status_of
 
 
 async def add(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/members."""
     member_id = member_id_of(await json_of(request))
+    note(request, member=member_id)
     member = await services(request).members.add(caller(request), request.match_info["image_id"], member_id)
     return json_response(member_view(member))
 
@@ -31,6 +32,7 @@ async def show(request: web.Request) -> web.Response:
 async def answer(request: web.Request) -> web.Response:
     """PUT /v2/images/{image_id}/members/{member_id}: accept, reject, or think again."""
     status = status_of(await json_of(request))
+    note(request, status=status)
     image_id, member_id = request.match_info["image_id"], request.match_info["member_id"]
     member = await services(request).members.answer(caller(request), image_id, member_id, status)
     return json_response(member_view(member))

@@ -81,7 +81,7 @@ class Login:
         async with self._guard.attempt(f"user {claimed}"):
             matches = await self._passwords.verify(user.password_hash if user else None, method.password)
             if user is None or not matches:
-                raise Unauthenticated
+                raise Unauthenticated(user_id=user.id if user else None)
         text, new = self._new(user.id, await self._project(scope, user.id), ("password",))
         return Issued(text, await self._database.write(tokens.issue_for_password, new, user.password_hash))
 
@@ -107,7 +107,7 @@ class Login:
         async with self._guard.attempt(f"credential {claimed}"):
             matches = await self._passwords.verify(credential.secret_hash if credential else None, method.secret)
             if credential is None or not matches:
-                raise Unauthenticated
+                raise Unauthenticated(user_id=credential.user_id if credential else None)
         text, new = self._new(
             credential.user_id,
             credential.project_id,

@@ -1,0 +1,85 @@
+"""Which requests are changes, and what is told of each: one event, whatever came of it.
+
+`CHANGES` is the whole list: a test holds it to the router. Events are made around the handlers, which only note the id
+of what they have made.
+"""
+
+from collections.abc import Mapping
+
+from aiohttp import hdrs, web
+
+from stillage.api.middleware import Handler
+from stillage.api.services import CALLER, INITIATOR, NOTED, REQUEST_ID, services
+from stillage.audit.events import SERVICE, USER, Action, Change, Initiator
+
+IMAGE = f"{SERVICE}/images/image"
+APPLICATION_CREDENTIAL = "data/security/credential/application"
+
+CHANGES: Mapping[str, Action] = {
+    "POST /v2/images": Action("create", IMAGE),
+    "PATCH /v2/images/{image_id}": Action("update", IMAGE),
+    "DELETE /v2/images/{image_id}": Action("delete", IMAGE),
+    "PUT /v2/images/{image_id}/file": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/actions/deactivate": Action("disable", IMAGE),
+    "POST /v2/images/{image_id}/actions/reactivate": Action("enable", IMAGE),
+    "POST /v2/images/{image_id}/members": Action("create/member", IMAGE),
+    "PUT /v2/images/{image_id}/members/{member_id}": Action("update/member", IMAGE),
+    "DELETE /v2/images/{image_id}/members/{member_id}": Action("delete/member", IMAGE),
+    "PUT /v2/images/{image_id}/tags/{tag}": Action("create/tag", IMAGE),
+    "DELETE /v2/images/{image_id}/tags/{tag}": Action("delete/tag", IMAGE),
+    "POST /v3/auth/tokens": Action("authenticate", USER),
+    "DELETE /v3/auth/tokens": Action("revoke", "data/security/token"),
+    "POST /v3/users/{user_id}/application_credentials": Action("create", APPLICATION_CREDENTIAL),
+    "DELETE /v3/users/{user_id}/application_credentials/{credential_id}": Action("delete", APPLICATION_CREDENTIAL),
+}
+# Routes with a method that could change something, and do not.
+NO_CHANGES = frozenset({"POST /v2/images/inspect"})
+
+TARGETS = ("image_id", "credential_id")
+PARTS = {"member_id": "member", "tag": "tag", "user_id": "user"}
+
+
+@web.middleware
+async def audit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Record what the request did, or was to do, before it is answered."""
+    action = CHANGES.get(_name(request))
+    if action is None:
+        return await handler(request)
+    status = None
+    try:
+        response = await handler(request)
+        status = response.status
+    finally:
+        await services(request).trail.record(_change(request, action, status))
+    return response
+
+
+def _name(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return f"{request.method} {resource.canonical.removeprefix('/identity')}" if resource is not None else ""
+
+
+def _change(request: web.Request, action: Action, status: int | None) -> Change:
+    found = request.match_info
+    noted = dict(request.get(NOTED, {}))
+    made = noted.pop("target", None)
+    return Change(
+        action=action,
+        initiator=_initiator(request),
+        target_id=made or next((found[name] for name in TARGETS if name in found), None),
+        parts={PARTS[name]: part for name, part in found.items() if name in PARTS} | noted,
+        status=status,
+        path=request.path,
+        request_id=request[REQUEST_ID],
+        address=services(request).addresses.client(request),
+        agent=request.headers.get(hdrs.USER_AGENT),
+    )
+
+
+def _initiator(request: web.Request) -> Initiator:
+    caller = request.get(CALLER)
+    if caller is None:
+        return request.get(INITIATOR) or Initiator()
+    return Initiator(
+        caller.user_id, caller.user_name, caller.project_id, caller.authenticated_by, vouched_by=caller.vouched_by
+    )

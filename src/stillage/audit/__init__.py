@@ -1,0 +1,1 @@
+"""Who changed what, and who tried: one event for each, in the vocabulary of CADF."""

@@ -1,0 +1,111 @@
+"""A change as a CADF event. Pure.
+
+Source: DMTF DSP0262, "Cloud Auditing Data Federation"; the names of types and the place of the project are those of
+OpenStack's pyCADF and keystonemiddleware.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
+SERVICE = "service/storage/image"
+USER = "service/security/account/user"
+UNKNOWN = "unknown"
+# What a client chooses and nobody needs in full.
+MAX_TEXT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a request does.
+
+    Attributes:
+        verb: CADF's, or one below it: ``create/tag``.
+        target: The type of what it does it to.
+    """
+
+    verb: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Initiator:
+    """Who asks.
+
+    Attributes:
+        user_id: None if nobody we know.
+        authenticated_by: ``token``, ``password`` …; None where nothing was shown.
+        vouched_by: The service that sent the request on for him.
+    """
+
+    user_id: str | None = None
+    user_name: str | None = None
+    project_id: str | None = None
+    authenticated_by: str | None = None
+    vouched_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One request that changed something, or was to.
+
+    Attributes:
+        target_id: None if there is nothing that has an id.
+        parts: What below the target it was about, by kind: a tag, a member.
+        status: What was answered; None if the request was cut off before there was an answer.
+        address: The client's.
+        agent: What the client calls itself.
+    """
+
+    action: Action
+    initiator: Initiator
+    target_id: str | None
+    parts: dict[str, str]
+    status: int | None
+    path: str
+    request_id: str
+    address: str | None
+    agent: str | None
+
+
+def event_of(change: Change, *, now: datetime, node: str) -> dict[str, Any]:
+    """Return *change* as a CADF event, as *node* saw it."""
+    who = change.initiator
+    initiator = {
+        "id": who.user_id or UNKNOWN,
+        "typeURI": USER,
+        "name": who.user_name,
+        "project_id": who.project_id,
+        "host": _known({"address": change.address, "agent": change.agent and change.agent[:MAX_TEXT]}),
+        "credential": _known({"type": who.authenticated_by, "vouched_by": who.vouched_by}),
+        "request_id": change.request_id,
+    }
+    event = {
+        "typeURI": EVENT,
+        "id": str(uuid4()),
+        "eventType": "activity",
+        "eventTime": now.astimezone(UTC).isoformat(),
+        "action": change.action.verb,
+        "outcome": "success" if change.status is not None and change.status < 400 else "failure",
+        "reason": _reason(change.status),
+        "initiator": _known(initiator),
+        "target": {"id": (change.target_id or UNKNOWN)[:MAX_TEXT], "typeURI": change.action.target},
+        "observer": {"id": node, "typeURI": SERVICE, "name": "stillage"},
+        "requestPath": change.path[:MAX_TEXT],
+        "attachments": [
+            {"name": name, "typeURI": "xs:string", "content": part[:MAX_TEXT]} for name, part in change.parts.items()
+        ],
+    }
+    return _known(event)
+
+
+def _reason(status: int | None) -> dict[str, str]:
+    if status is None:
+        return {"reasonType": "stillage", "reasonCode": "cut off"}
+    return {"reasonType": "HTTP", "reasonCode": str(status)}
+
+
+def _known(parts: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in parts.items() if part not in (None, {}, [])}
