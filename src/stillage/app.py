@@ -14,6 +14,7 @@ from aiohttp import web
 
 from stillage.api import audit, health, metrics, middleware, openapi, versions, wire
 from stillage.api.addresses import Addresses
+from stillage.api.allowance import Allowance
 from stillage.api.identity_v3 import elsewhere
 from stillage.api.identity_v3 import routes as identity_v3
 from stillage.api.image_v2 import routes as image_v2
@@ -50,6 +51,8 @@ from stillage.stores.files import FileStore
 log = structlog.get_logger()
 
 WEBHOOK_S = 10.0  # for an answer; nobody waits for it
+# Of signed bodies whose digest is not in the head: 20 of the largest at once.
+BUFFERED_BYTES = 240 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         addresses=Addresses(settings.public_url, settings.trusted_proxies),
         region=settings.region,
         idle_s=settings.idle_timeout_s,
+        buffers=Allowance(BUFFERED_BYTES),
     )
     try:
         sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)

@@ -54,6 +54,13 @@ class EmptyBody(InvalidInput):
     """There are no bytes, where only a raw image may be empty."""
 
 
+class TooManyAccessKeys(InvalidInput):
+    """The user has as many permanent keys as he may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"akSkNumExceed: a user may have {limit} access keys; delete one first")
+
+
 class Unauthenticated(StillageError):
     """Nobody we know is asking. Says never which part of the credentials was wrong.
 
@@ -187,6 +194,16 @@ class ImageTooLarge(TooLarge):
         self.size = size
 
 
+class SignedBodyTooLarge(TooLarge):
+    """A signed request has a larger body than one may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Request entity too large. The body of a signed request may have {limit} bytes; "
+            "with a token in X-Auth-Token there is no such limit"
+        )
+
+
 class StorageFull(TooLarge):
     """The store has no room. Loud in the log; the user can only ask the operator."""
 
@@ -291,6 +308,16 @@ class Unavailable(StillageError):
     def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class SecretUnreadable(StillageError):
+    """The secret of an access key was encrypted under another deployment's secret."""
+
+    def __init__(self, access: str) -> None:
+        super().__init__(
+            f"the secret of access key {access} cannot be decrypted: it was made under another secret.key; "
+            "delete the key and make a new one"
+        )
 
 
 class StoreReadOnly(Unavailable):

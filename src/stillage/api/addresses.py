@@ -40,6 +40,24 @@ class Addresses:
             prefix = said.get("prefix", prefix)
         return f"{scheme}://{host}{prefix}"
 
+    def as_sent(self, request: web.Request, target: str) -> tuple[str | None, str]:
+        """Return the host and the target of the request line that the client wrote, which a proxy may have changed.
+
+        Args:
+            request: As it came to us.
+            target: As it came to us.
+
+        Returns:
+            The host is None where it is that of ``Host``.
+        """
+        if not self._is_trusted(request):
+            return None, target
+        said = _forwarded(request)
+        prefix = said.get("prefix", self.prefix)
+        path = target.partition("?")[0]
+        below = path == prefix or path.startswith(f"{prefix}/")
+        return said.get("host"), target if below else f"{prefix}{target}"
+
     def client(self, request: web.Request) -> str | None:
         """Return the address of the client itself, for the log."""
         if self._is_trusted(request):

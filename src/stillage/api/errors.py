@@ -1,6 +1,7 @@
 """The one place where an error becomes a status code and a body.
 
-Three dialects say the same thing: the image API's, the identity API's, and that of the `ims` profile.
+Four dialects say the same thing: the image API's, the identity API's, that of the `ims` profile, and that of the
+gateway which clients that sign their requests know.
 """
 
 from collections.abc import Callable, Mapping
@@ -111,6 +112,18 @@ def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
     """Source: Identity API v3, "Errors"."""
     title = HTTPStatus(problem.status).phrase
     return {"error": {"code": problem.status, "title": title, "message": problem.message}}
+
+
+# Source: Huawei Cloud, API Gateway, "Error Codes". Huawei Cloud says APIGW, Open Telekom Cloud APIG; the numbers agree.
+GATEWAY_CODES: Mapping[type[Exception], str] = {
+    errors.SignatureRefused: "APIGW.0301",
+    errors.SignedBodyTooLarge: "APIGW.0201",
+}
+
+
+def as_gateway(problem: Problem, request_id: str) -> dict[str, Any]:
+    """What a vendor's gateway answers to a signed request, whatever stands behind it."""
+    return {"error_msg": problem.message, "error_code": GATEWAY_CODES[problem.kind], "request_id": request_id}
 
 
 # Source: IMS API Reference, "Error Codes". IMS has a code for each condition and few statuses.

@@ -8,10 +8,12 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from stillage.api.errors import Shape, as_keystone, problem_of
+from stillage.api.errors import GATEWAY_CODES, Shape, as_gateway, as_keystone, problem_of
 from stillage.api.services import CALLER, REQUEST_ID, identity_url, note, services
+from stillage.api.signatures import find_signatures, forget_body, signer_of
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
+from stillage.images.access import Caller
 
 log = structlog.get_logger()
 
@@ -78,13 +80,23 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Know the caller of every image call before its route is even looked at, and long before its body is."""
-    if request.path.startswith("/v2/") and request.path not in ("/v2/", "/v2/versions"):
-        token, service_token = _only(request, TOKEN), _only(request, SERVICE_TOKEN)
-        if not token:
-            raise Unauthenticated(UNAUTHENTICATED)
-        known = request[CALLER] = await services(request).identity.caller_of(token, service_token=service_token)
-        structlog.contextvars.bind_contextvars(user_id=known.user_id, project_id=known.project_id)
-    return await handler(request)
+    try:
+        if request.path.startswith("/v2/") and request.path not in ("/v2/", "/v2/versions"):
+            known = request[CALLER] = await _caller(request)
+            structlog.contextvars.bind_contextvars(user_id=known.user_id, project_id=known.project_id)
+        return await handler(request)
+    finally:
+        forget_body(request)
+
+
+async def _caller(request: web.Request) -> Caller:
+    """Where there is a signature and a token, the signature decides."""
+    if (signatures := find_signatures(request)) is not None:
+        return (await signer_of(request, signatures)).as_caller()
+    token, service_token = _only(request, TOKEN), _only(request, SERVICE_TOKEN)
+    if not token:
+        raise Unauthenticated(UNAUTHENTICATED)
+    return await services(request).identity.caller_of(token, service_token=service_token)
 
 
 def _only(request: web.Request, name: str) -> str | None:
@@ -106,13 +118,17 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
 def _error_response(request: web.Request, error: Exception) -> web.Response:
     shape: Shape
     problem = problem_of(error, identity_url=identity_url(request))
-    if request.path.startswith(IDENTITY_PATHS):
+    headers = dict(problem.headers)
+    if problem.kind in GATEWAY_CODES:
+        shape = as_gateway
+        headers["X-Request-Id"] = request[REQUEST_ID]  # what the vendor's SDKs show
+    elif request.path.startswith(IDENTITY_PATHS):
         shape = as_keystone
     else:
         profile = services(request).profile
         problem, shape = profile.problem(problem), profile.shape
     body = shape(problem, request[REQUEST_ID])
-    response = web.json_response(body, status=problem.status, headers=problem.headers)
+    response = web.json_response(body, status=problem.status, headers=headers)
     if problem.kind is web.HTTPRequestHeaderFieldsTooLarge:
         response.force_close()
     return response

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from stillage.api.addresses import Addresses
+from stillage.api.allowance import Allowance
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
 from stillage.api.wire import Running
@@ -34,6 +35,7 @@ class Services:
         trail: Hears of every change.
         addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
+        buffers: Memory for bodies that have to be read before anybody knows who sends them.
     """
 
     identity: Identity
@@ -54,6 +56,7 @@ class Services:
     addresses: Addresses
     region: str
     idle_s: float
+    buffers: Allowance
 
 
 SERVICES = web.AppKey("services", Services)

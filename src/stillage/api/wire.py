@@ -21,6 +21,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -58,6 +59,22 @@ CLEAN_UP_S = 1.0
 # A body of known length and at least this size is received past the parser.
 DIRECT = 2 << 20
 
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What stands in the place of a request's body, for whoever reads it.
+
+    Attributes:
+        length: How many bytes it has; None if only its end will tell.
+    """
+
+    pieces: AsyncIterator[bytes]
+    length: int | None
+
+
+BODY = web.RequestKey("body", Body)
+TARGET = web.RequestKey("target", str)
+"""The request line's, where `Runner` has taken a prefix off."""
 EXPECTATION = web.RequestKey("expectation", str)
 RECEIVER = web.RequestKey("receiver", Receiver)
 
@@ -168,7 +185,7 @@ class Runner(web.AppRunner):
             message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, *rest: Any
         ) -> web.BaseRequest:
             assert isinstance(protocol, Connection)  # noqa: S101 - `Server` makes no others
-            message = _below(self._prefix, message)
+            target, message = message.path, _below(self._prefix, message)
             expectation = message.headers.get(hdrs.EXPECT)
             if expectation is not None:
                 headers = message.headers.copy()
@@ -176,6 +193,8 @@ class Runner(web.AppRunner):
                 message = message._replace(headers=CIMultiDictProxy(headers))
             protocol.begin(payload)
             request = made.request_factory(message, payload, protocol, *rest)
+            if target != message.path:
+                request[TARGET] = target
             if expectation is not None:
                 request[EXPECTATION] = expectation.lower()
             return request
@@ -198,7 +217,22 @@ def require_small_head(request: web.Request) -> None:
         raise web.HTTPRequestHeaderFieldsTooLarge(text=f"the header fields may have {MAX_HEAD} bytes in all")
 
 
-async def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes]:
+def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes]:
+    """Return the body's bytes, or what `BODY` has in their place; see `receive`."""
+    return request[BODY].pieces if BODY in request else receive(request, idle_s=idle_s)
+
+
+def length_of(request: web.Request) -> int | None:
+    """Return how many bytes the body has; None if only its end will tell."""
+    if BODY in request:
+        return request[BODY].length
+    length = request.content_length
+    if length is None and not request.can_read_body:
+        return 0  # HTTP/1.1: without a length or chunks there is no body
+    return length
+
+
+async def receive(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes]:
     """Yield the body's bytes as they come, in pieces of any size. The first call lets the client begin.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stillage import config
-from stillage.cli import projects, users
+from stillage.cli import accesskeys, projects, users
 from stillage.cli import scrub as scrubbing
 from stillage.cli import serve as serving
 from stillage.cli.inspect import inspect
@@ -21,6 +21,7 @@ db = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(users.app, name="user")
 app.add_typer(projects.app, name="project")
+app.add_typer(accesskeys.app, name="accesskey")
 app.command()(token)
 app.command()(inspect)
 

@@ -6,7 +6,7 @@ Plain functions of a connection, as in `db.images`.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from stillage.db.tables import login_failures as table
 
@@ -20,6 +20,11 @@ def latest(connection: Connection, who: str, since: datetime, limit: int) -> Seq
 
 def record(connection: Connection, who: str, now: datetime) -> None:
     connection.execute(insert(table).values(who=who, failed_at=now))
+
+
+def move(connection: Connection, who: str, now: datetime) -> None:
+    """Let the failures of *who* count as if all of them were *now*, and so be over at once."""
+    connection.execute(update(table).where(table.c.who == who).values(failed_at=now))
 
 
 def forget(connection: Connection, who: str) -> None:

@@ -248,6 +248,26 @@ tokens = Table(
     Index("ix_tokens_expires_at", "expires_at"),
 )
 
+# What signed requests are verified with. The secret is encrypted: a hash of it verifies nothing.
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("access", String(128), primary_key=True),
+    Column("user_id", String(32), ForeignKey("users.id"), nullable=False),
+    Column("sealed", String(255), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("description", String(255), nullable=False),
+    Column("project_id", String(32), ForeignKey("projects.id")),
+    # Of a temporary key, which ends with the token that it was got with.
+    Column("token_hash", String(64), ForeignKey("tokens.hash", ondelete="CASCADE")),
+    Column("security_token_hash", String(64)),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Index("ix_access_keys_user_id", "user_id"),
+    Index("ix_access_keys_token_hash", "token_hash"),
+    Index("ix_access_keys_expires_at", "expires_at"),
+)
+
 # Failed logins of the last minutes, shared by all processes: the rate limit has no truth of its own in memory.
 login_failures = Table(
     "login_failures",

@@ -53,6 +53,16 @@ class Token:
     def is_admin(self) -> bool:
         return "admin" in self.roles
 
+    @property
+    def is_restricted(self) -> bool:
+        """See `identity.asker.Asker`, of which this is one."""
+        return self.credential is not None and self.credential.restricted
+
+    @property
+    def may_make_keys(self) -> bool:
+        # An application credential has some of its owner's roles, in one project; a key would have all of them.
+        return self.credential is None
+
 
 @dataclass(frozen=True, slots=True)
 class NewToken:

@@ -63,11 +63,6 @@ class Claim:
     digest: str | None
 
     @property
-    def covers_body_unread(self) -> bool:
-        """True if the signature can be verified before the body is there."""
-        return self.digest is not None
-
-    @property
     def signs_body(self) -> bool:
         return self.digest != UNSIGNED_PAYLOAD
 
@@ -84,6 +79,8 @@ def claim_of(head: Head) -> Claim:
         SignatureRefused: If something is missing, there twice, malformed or of an algorithm that is not verified here.
     """
     algorithm, fields = _authorization(head)
+    if not head.target.startswith(b"/") or b"#" in head.target:
+        raise SignatureRefused(Fault.SIGNATURE_MISMATCH)  # what the router would leave out of it nobody may sign
     form, credential = _form(algorithm, fields)
     if not NAMES.fullmatch(fields.get("SignedHeaders", "")) or not SIGNATURE.fullmatch(fields.get("Signature", "")):
         raise SignatureRefused(Fault.AUTHORIZATION_MALFORMED)

@@ -4,8 +4,10 @@ from aiohttp import web
 
 from stillage.api.middleware import TOKEN
 from stillage.api.services import INITIATOR, public_url, services
+from stillage.api.signatures import find_signatures, signer_of
 from stillage.audit.events import Initiator
 from stillage.db.tokens import Token
+from stillage.identity.asker import Asker
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
 MAX_BODY = 64 * 1024
@@ -18,12 +20,16 @@ def identity(request: web.Request) -> EmbeddedIdentity:
     return embedded
 
 
-async def asker(request: web.Request) -> Token:
-    """Return the token of whoever asks; it need not be scoped to a project.
+async def asker(request: web.Request) -> Asker:
+    """Return who asks, by signature or by token; he need not be in a project.
 
     Raises:
-        Unauthenticated: If there is none, or it is not good.
+        Unauthenticated: If there is neither, or it is not good.
     """
+    if (signatures := find_signatures(request)) is not None:
+        signer = await signer_of(request, signatures)
+        request[INITIATOR] = Initiator(signer.user_id, signer.user_name, signer.project_id, "signature")
+        return signer
     found = await identity(request).token_of(request.headers.get(TOKEN, ""))
     request[INITIATOR] = initiator_of(found)
     return found

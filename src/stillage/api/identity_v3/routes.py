@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.identity_v3 import credentials, projects, tokens, versions
+from stillage.api.identity_v3 import credentials, keys, projects, tokens, versions
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -25,3 +25,10 @@ def add_routes(router: web.UrlDispatcher) -> None:
         router.add_get(of_user, credentials.list_all)
         router.add_get(f"{of_user}/{{credential_id}}", credentials.show)
         router.add_delete(f"{of_user}/{{credential_id}}", credentials.delete)
+    for prefix in ("/identity/v3.0", "/v3.0"):
+        router.add_post(f"{prefix}/OS-CREDENTIAL/securitytokens", keys.create_temporary)
+        router.add_post(f"{prefix}/OS-CREDENTIAL/credentials", keys.create)
+        router.add_get(f"{prefix}/OS-CREDENTIAL/credentials", keys.list_all)
+        router.add_get(f"{prefix}/OS-CREDENTIAL/credentials/{{access}}", keys.show)
+        router.add_put(f"{prefix}/OS-CREDENTIAL/credentials/{{access}}", keys.change)
+        router.add_delete(f"{prefix}/OS-CREDENTIAL/credentials/{{access}}", keys.delete)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from stillage.db.access_keys import AccessKey
 from stillage.db.credentials import Credential
 from stillage.db.identity import Project
 from stillage.db.tokens import Token
 from stillage.identity.names import DOMAIN_ID, DOMAIN_NAME, role_id
+from stillage.operations.identity.access_keys import MadeKey
 
 DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
 VERSION = "v3.14"
@@ -85,6 +87,28 @@ def credential_document(credential: Credential, base_url: str, *, secret: str | 
         "links": {"self": f"{base_url}/users/{credential.user_id}/application_credentials/{credential.id}"},
     }
     return document if secret is None else {**document, "secret": secret}
+
+
+def key_document(key: AccessKey, *, secret: str | None = None) -> dict[str, Any]:
+    """Return the body for a permanent access key. *secret*: once, to whoever made it."""
+    document: dict[str, Any] = {
+        "access": key.access,
+        "status": "active" if key.enabled else "inactive",
+        "user_id": key.user_id,
+        "create_time": time_of(key.created_at),
+        "description": key.description,
+    }
+    return document if secret is None else {**document, "secret": secret}
+
+
+def temporary_document(made: MadeKey) -> dict[str, Any]:
+    """Return the body for a temporary pair, with everything that is secret about it."""
+    return {
+        "access": made.key.access,
+        "secret": made.secret,
+        "securitytoken": made.security_token,
+        "expires_at": made.key.expires_at and time_of(made.key.expires_at),
+    }
 
 
 def list_document(name: str, things: Sequence[dict[str, Any]], self_url: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import re
 from aiohttp import hdrs, web
 
 from stillage.api.services import services
+from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, SizeMismatch, WrongMediaType
 from stillage.operations.pipeline import Announced
 
@@ -46,14 +47,6 @@ def announced_of(request: web.Request, *, partial: bool = False) -> Announced:
         raise SizeMismatch(size, length)
     require_store(request)
     return Announced(length if size is None else size, digests_of(request, CONTENT_DIGEST, REPR_DIGEST))
-
-
-def length_of(request: web.Request) -> int | None:
-    """Return how many bytes the body has; None if only its end will tell."""
-    length = request.content_length
-    if length is None and not request.can_read_body:
-        return 0  # HTTP/1.1: without a length or chunks there is no body
-    return length
 
 
 def require_octets(request: web.Request, *media_types: str) -> None:

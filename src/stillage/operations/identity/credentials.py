@@ -8,8 +8,8 @@ from uuid import uuid4
 from stillage.db import credentials as db
 from stillage.db.credentials import Credential
 from stillage.db.session import Database
-from stillage.db.tokens import Token
 from stillage.errors import Forbidden, InvalidInput, NotFound
+from stillage.identity.asker import Asker
 from stillage.identity.credentials import CredentialRequest
 from stillage.identity.names import is_name, role_id
 from stillage.identity.passwords import Passwords
@@ -22,7 +22,7 @@ class Credentials:
         self._passwords = passwords
         self._clock = clock
 
-    async def create(self, asker: Token, user_id: str, wanted: CredentialRequest) -> tuple[Credential, str]:
+    async def create(self, asker: Asker, user_id: str, wanted: CredentialRequest) -> tuple[Credential, str]:
         """Make one for *asker*'s project. Return it with its secret, which nobody sees again.
 
         Raises:
@@ -52,7 +52,7 @@ class Credentials:
         await self._database.write(db.add, credential, now)
         return credential, secret
 
-    async def list_of(self, asker: Token, user_id: str, name: str | None) -> Sequence[Credential]:
+    async def list_of(self, asker: Asker, user_id: str, name: str | None) -> Sequence[Credential]:
         """Return the user's; with *name* the one that is called so.
 
         Raises:
@@ -64,7 +64,7 @@ class Credentials:
         found = await self._database.read(db.list_of, UserId(user_id))
         return [credential for credential in found if name in (None, credential.name)]
 
-    async def show(self, asker: Token, user_id: str, credential_id: str) -> Credential:
+    async def show(self, asker: Asker, user_id: str, credential_id: str) -> Credential:
         """Return one.
 
         Raises:
@@ -77,7 +77,7 @@ class Credentials:
             raise NotFound(f"there is no application credential {credential_id[:80]!r}")
         return found
 
-    async def delete(self, asker: Token, user_id: str, credential_id: str) -> None:
+    async def delete(self, asker: Asker, user_id: str, credential_id: str) -> None:
         """Delete one; the tokens got with it end.
 
         Raises:
@@ -88,23 +88,25 @@ class Credentials:
         await self._database.write(db.remove, found.id)
 
 
-def _require_owner(asker: Token, user_id: str) -> None:
+def _require_owner(asker: Asker, user_id: str) -> None:
     if asker.user_id != user_id:
         raise Forbidden("application credentials can be made for oneself only")
 
 
-def _require_owner_or_admin(asker: Token, user_id: str) -> None:
+def _require_owner_or_admin(asker: Asker, user_id: str) -> None:
     if not asker.is_admin and asker.user_id != user_id:
         raise Forbidden("only administrators may look at application credentials of others")
 
 
-def _require_unrestricted(asker: Token) -> None:
+def _require_unrestricted(asker: Asker) -> None:
     # Or whoever gets hold of one could make himself another that its owner does not know of.
-    if asker.credential is not None and asker.credential.restricted:
-        raise Forbidden("this token comes from a restricted application credential, which may not manage others")
+    if asker.is_restricted:
+        raise Forbidden(
+            "restricted application credentials and temporary access keys may not manage application credentials"
+        )
 
 
-def _roles(asker: Token, wanted: Sequence[str] | None) -> tuple[str, ...]:
+def _roles(asker: Asker, wanted: Sequence[str] | None) -> tuple[str, ...]:
     if wanted is None:
         return tuple(sorted(asker.roles))
     names = {name: name for name in asker.roles} | {role_id(name): name for name in asker.roles}

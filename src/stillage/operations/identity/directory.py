@@ -6,8 +6,8 @@ from functools import partial
 from stillage.db import identity
 from stillage.db.identity import Project
 from stillage.db.session import Database
-from stillage.db.tokens import Token
 from stillage.errors import Forbidden, NotFound
+from stillage.identity.asker import Asker
 from stillage.identity.names import is_name
 from stillage.images.image import UserId
 
@@ -20,11 +20,11 @@ class Directory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def own(self, asker: Token) -> Sequence[Project]:
+    async def own(self, asker: Asker) -> Sequence[Project]:
         """Return the projects that *asker* can get a token for."""
         return await self.of_user(asker, asker.user_id)
 
-    async def of_user(self, asker: Token, user_id: str) -> Sequence[Project]:
+    async def of_user(self, asker: Asker, user_id: str) -> Sequence[Project]:
         """Return the projects that a user can get a token for.
 
         Raises:
@@ -36,7 +36,7 @@ class Directory:
             return []
         return await self._database.read(partial(identity.list_projects, user_id=UserId(user_id)))
 
-    async def search(self, asker: Token, name: str | None) -> Sequence[Project]:
+    async def search(self, asker: Asker, name: str | None) -> Sequence[Project]:
         """Return all projects for an admin, else one's own; with *name* the one that is called so.
 
         Raises:
@@ -48,7 +48,7 @@ class Directory:
             raise Forbidden(OTHERS)
         return found
 
-    async def show(self, asker: Token, project_id: str) -> Project:
+    async def show(self, asker: Asker, project_id: str) -> Project:
         """Return a project.
 
         Raises:

@@ -7,13 +7,17 @@ from stillage.db import tokens
 from stillage.db.session import Database
 from stillage.db.tokens import Token
 from stillage.errors import Forbidden, NotFound, Unauthenticated
+from stillage.identity.asker import Asker
 from stillage.identity.passwords import Passwords
 from stillage.identity.tokens import digest_of, is_token
+from stillage.identity.vault import Vault
 from stillage.images.access import Caller
+from stillage.operations.identity.access_keys import AccessKeys
 from stillage.operations.identity.credentials import Credentials
 from stillage.operations.identity.directory import Directory
 from stillage.operations.identity.guard import FailureLimit, Guard
 from stillage.operations.identity.login import Login
+from stillage.operations.identity.signatures import Signatures
 
 LIFETIME_S = 24 * 3600
 
@@ -24,6 +28,8 @@ class EmbeddedIdentity:
     Attributes:
         login: Issues tokens.
         credentials: Application credentials.
+        access_keys: What requests are signed with.
+        signatures: Knows who signed a request.
         directory: Projects, as far as somebody may know of them.
     """
 
@@ -37,13 +43,16 @@ class EmbeddedIdentity:
         lifetime_s: float = LIFETIME_S,
         limit: FailureLimit | None = None,
     ) -> None:
-        """*secret*: what is only hashed is hashed with it; the same on every node."""
+        """*secret*: secrets are hashed and encrypted with it; the same on every node."""
         self._database = database
         self._passwords = passwords
         self._clock = clock
         self._guard = Guard(database, limit or FailureLimit(), secret=secret, clock=clock)
         self.login = Login(database, passwords, self._guard, lifetime_s=lifetime_s, clock=clock)
         self.credentials = Credentials(database, passwords, clock=clock)
+        vault = Vault(secret)
+        self.access_keys = AccessKeys(database, vault, clock=clock)
+        self.signatures = Signatures(database, vault, secret, clock)
         self.directory = Directory(database)
 
     async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:  # noqa: ARG002
@@ -74,7 +83,7 @@ class EmbeddedIdentity:
             raise Unauthenticated
         return found
 
-    async def validate(self, asker: Token, subject: str) -> Token:
+    async def validate(self, asker: Asker, subject: str) -> Token:
         """Tell *asker* what the token *subject* stands for: anybody's to an admin or a service, else his own.
 
         Raises:
@@ -88,7 +97,7 @@ class EmbeddedIdentity:
             raise Forbidden("somebody else's token: the role admin is needed to look at it")
         return found
 
-    async def revoke(self, asker: Token, subject: str) -> None:
+    async def revoke(self, asker: Asker, subject: str) -> None:
         """End the token *subject*, and no other: anybody's for an admin, else one's own.
 
         Raises:
@@ -103,8 +112,13 @@ class EmbeddedIdentity:
         await self._database.write(tokens.revoke, found.digest)
 
     async def forget_old(self) -> int:
-        """Drop rows of tokens that are over and of failures that no longer count; return how many. For the sweep."""
+        """Drop rows of tokens and keys that are over, and of failures that no longer count. For the sweep.
+
+        Returns:
+            How many.
+        """
         over = await self._database.write(tokens.forget_expired, self._clock())
+        over += await self.access_keys.forget_old()
         return over + await self._guard.forget_old()
 
     def close(self) -> None:
@@ -116,5 +130,5 @@ class EmbeddedIdentity:
         return await self._database.read(tokens.find, digest_of(token), self._clock())
 
 
-def _may_end(asker: Token, token: Token) -> bool:
+def _may_end(asker: Asker, token: Token) -> bool:
     return asker.is_admin or asker.user_id == token.user_id

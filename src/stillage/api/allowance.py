@@ -1,0 +1,26 @@
+"""A limit on memory that strangers can make us use."""
+
+from stillage.errors import Unavailable
+
+
+class Allowance:
+    """So many bytes and no more, for all requests of a process together."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def take(self, count: int) -> None:
+        """Use *count* bytes until they are given back.
+
+        Raises:
+            Unavailable: If there are not as many now.
+        """
+        if count > self._left:
+            raise Unavailable(
+                "too many signed bodies are being received at once; send X-Sdk-Content-Sha256 with the request, "
+                "or try again"
+            )
+        self._left -= count
+
+    def give_back(self, count: int) -> None:
+        self._left += count

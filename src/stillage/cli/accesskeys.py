@@ -1,0 +1,103 @@
+"""``stillage accesskey``: keys for clients that sign their requests."""
+
+from typing import Annotated, Any
+
+import typer
+
+from stillage import config
+from stillage.cli import accounts as deployment
+from stillage.cli.options import Config, Data, Json
+from stillage.identity.keys import require_description
+from stillage.operations.identity.access_keys import MadeKey
+from stillage.operations.identity.accounts import Accounts
+from stillage.operations.identity.embedded import EmbeddedIdentity
+
+app = typer.Typer(help="Access keys (AK/SK) of users of the embedded identity.", no_args_is_help=True)
+
+Access = Annotated[str, typer.Argument(metavar="ACCESS_KEY", help="The access key.")]
+Owner = Annotated[str, typer.Argument(metavar="USER", help="Whose key.")]
+
+
+@app.command()
+def create(
+    user: Owner,
+    project: Annotated[
+        str | None,
+        typer.Option(metavar="PROJECT", help="For requests that name no project. Default: the user's own."),
+    ] = None,
+    description: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
+    as_json: Json = False,
+    data: Data = None,
+    config_file: Config = None,
+) -> None:
+    """Make a key. Its secret is printed once, and nowhere else."""
+
+    async def make(accounts: Accounts, identity: EmbeddedIdentity) -> MadeKey:
+        owner = await accounts.get_user(user)
+        home = None if project is None else (await accounts.get_project(project)).id
+        return await identity.access_keys.make(owner.id, home, require_description(description))
+
+    made = deployment.run_with_identity(make, config.load(config_file, data=data))
+    shown = {"access": made.key.access, "secret": made.secret}
+    if as_json:
+        deployment.show(["access", "secret"], [shown], as_json=True)
+    else:
+        typer.echo(f"access key {shown['access']}\nsecret key {shown['secret']}")
+
+
+@app.command("list")
+def list_all(
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Whose keys. Default: everybody's.")] = None,
+    as_json: Json = False,
+    data: Data = None,
+    config_file: Config = None,
+) -> None:
+    """List keys, without their secrets."""
+
+    async def rows(accounts: Accounts, identity: EmbeddedIdentity) -> list[dict[str, Any]]:
+        owners = await accounts.users() if user is None else [await accounts.get_user(user)]
+        projects = {project.id: project.name for project in await accounts.projects()}
+        return [
+            {
+                "access": key.access,
+                "user": owner.name,
+                "enabled": key.enabled,
+                "project": projects[key.project_id] if key.project_id else None,
+                "description": key.description,
+                "created_at": key.created_at.isoformat(timespec="seconds"),
+            }
+            for owner in owners
+            for key in await identity.access_keys.all_of(owner.id)
+        ]
+
+    found = deployment.run_with_identity(rows, config.load(config_file, data=data))
+    deployment.show(["access", "user", "enabled", "project", "description", "created_at"], found, as_json=as_json)
+
+
+@app.command()
+def disable(access: Access, data: Data = None, config_file: Config = None) -> None:
+    """Let a key count no more."""
+    _set_enabled(access, False, data, config_file)
+    typer.echo(f"access key {access} disabled")
+
+
+@app.command()
+def enable(access: Access, data: Data = None, config_file: Config = None) -> None:
+    """Let a key count again."""
+    _set_enabled(access, True, data, config_file)
+    typer.echo(f"access key {access} enabled")
+
+
+@app.command()
+def delete(access: Access, data: Data = None, config_file: Config = None) -> None:
+    """Delete a key."""
+    settings = config.load(config_file, data=data)
+    deployment.run_with_identity(lambda _, identity: identity.access_keys.remove(access), settings)
+    typer.echo(f"access key {access} deleted")
+
+
+def _set_enabled(access: str, enabled: bool, data: Data, config_file: Config) -> None:
+    settings = config.load(config_file, data=data)
+    deployment.run_with_identity(
+        lambda _, identity: identity.access_keys.set_enabled(access, enabled=enabled), settings
+    )

@@ -1,0 +1,172 @@
+"""Access keys: what signed requests are verified with. Plain functions of a connection, as in `db.images`.
+
+What a key is worth is worked out anew at every use, from the rows as they are then. A temporary key hangs on the token
+that it was got with: whatever ends that one ends the key in the same transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, String, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from stillage.db.tables import access_keys as table
+from stillage.db.tables import projects, role_assignments, tokens, users
+from stillage.errors import TooManyAccessKeys, Unauthenticated
+from stillage.images.access import with_implied
+from stillage.images.image import ProjectId, UserId
+
+PER_USER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A key.
+
+    Attributes:
+        sealed: Its secret, encrypted (`identity.vault`).
+        project_id: For which it is used where the request names none; None for the user's default project. The only
+            one that a temporary key opens.
+        token_hash: Of a temporary key: the token that it was got with, as it stands in ``tokens``.
+        security_token_hash: Of a temporary key: what has to come with it.
+        expires_at: None if it does not expire.
+    """
+
+    access: str
+    user_id: UserId
+    sealed: str = field(repr=False)
+    enabled: bool
+    description: str
+    project_id: ProjectId | None
+    token_hash: str | None
+    security_token_hash: str | None
+    created_at: datetime
+    expires_at: datetime | None
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.token_hash is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A key, and whom it stands for in the project that was asked for.
+
+    Attributes:
+        project_id: None if it stands for no project there.
+        roles: In the project, the implied ones too.
+    """
+
+    key: AccessKey
+    user_name: str
+    project_id: ProjectId | None
+    project_name: str | None
+    roles: frozenset[str]
+
+
+# Built once: every signed request runs it.
+FIND = (
+    select(
+        table,
+        users.c.name.label("user_name"),
+        projects.c.id.label("in_project"),
+        projects.c.name.label("project_name"),
+        role_assignments.c.role,
+    )
+    .select_from(table)
+    .join(users, users.c.id == table.c.user_id)
+    .outerjoin(
+        projects,
+        projects.c.enabled
+        & (
+            projects.c.id
+            == func.coalesce(bindparam("project", type_=String), table.c.project_id, users.c.default_project_id)
+        ),
+    )
+    .outerjoin(
+        role_assignments,
+        (role_assignments.c.user_id == table.c.user_id) & (role_assignments.c.project_id == projects.c.id),
+    )
+    .where(table.c.access == bindparam("access"), table.c.enabled, users.c.enabled)
+)
+
+
+def find_holder(connection: Connection, access: str, project: str | None) -> Holder | None:
+    """Return the key, expired or not, if it and its user are enabled. *project*: None if the request names none."""
+    rows = connection.execute(FIND, {"access": access, "project": project}).all()
+    if not rows:
+        return None
+    key, row = _key(rows[0]), rows[0]
+    roles = with_implied(frozenset(row.role for row in rows if row.role is not None))
+    if not roles or (key.is_temporary and key.project_id not in (None, row.in_project)):
+        return Holder(key, row.user_name, None, None, frozenset())
+    return Holder(key, row.user_name, ProjectId(row.in_project), row.project_name, roles)
+
+
+def find(connection: Connection, access: str) -> AccessKey | None:
+    row = connection.execute(select(table).where(table.c.access == access)).first()
+    return None if row is None else _key(row)
+
+
+def list_of(connection: Connection, user_id: UserId) -> Sequence[AccessKey]:
+    """Return the user's permanent keys, the oldest first."""
+    own = (table.c.user_id == user_id) & table.c.token_hash.is_(None)
+    return [_key(row) for row in connection.execute(select(table).where(own).order_by(table.c.created_at))]
+
+
+def add_permanent(connection: Connection, key: AccessKey) -> None:
+    """Store a new one.
+
+    Raises:
+        TooManyAccessKeys: If the user has as many as may be.
+    """
+    # Held, so that two requests at once do not both find room.
+    connection.execute(select(users.c.id).where(users.c.id == key.user_id).with_for_update())
+    if len(list_of(connection, key.user_id)) >= PER_USER:
+        raise TooManyAccessKeys(PER_USER)
+    connection.execute(insert(table).values(_values(key)))
+
+
+def add_temporary(connection: Connection, key: AccessKey) -> None:
+    """Store a new one.
+
+    Raises:
+        Unauthenticated: If the token that it is got with was ended meanwhile.
+    """
+    connection.execute(select(tokens.c.hash).where(tokens.c.hash == key.token_hash).with_for_update(read=True))
+    try:
+        connection.execute(insert(table).values(_values(key)))
+    except IntegrityError as error:
+        raise Unauthenticated from error
+
+
+def change(connection: Connection, access: str, *, enabled: bool | None, description: str | None) -> AccessKey | None:
+    """Change what is not None, and return the key. None if there is none."""
+    given = {"enabled": enabled, "description": description}
+    changes = {column: value for column, value in given.items() if value is not None}
+    if changes:
+        connection.execute(update(table).where(table.c.access == access).values(changes))
+    return find(connection, access)
+
+
+def remove(connection: Connection, access: str) -> bool:
+    """Delete it. False if there is none."""
+    return connection.execute(delete(table).where(table.c.access == access)).rowcount == 1
+
+
+def forget_expired(connection: Connection, now: datetime) -> int:
+    """Drop temporary keys that are over, and return how many."""
+    return connection.execute(delete(table).where(table.c.expires_at <= now)).rowcount
+
+
+COLUMNS = [column.name for column in table.c]
+
+
+def _values(key: AccessKey) -> dict[str, Any]:
+    return {column: getattr(key, column) for column in COLUMNS}
+
+
+def _key(row: Row[Any]) -> AccessKey:
+    return AccessKey(**{column: getattr(row, column) for column in COLUMNS})

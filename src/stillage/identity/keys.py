@@ -1,0 +1,125 @@
+"""Access keys and their secrets: made, and what clients send to get or change them.
+
+Source: Huawei Cloud, IAM API Reference, "Access Key Management".
+"""
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stillage.errors import InvalidInput
+from stillage.identity.passwords import is_unicode
+
+ALPHABET = string.ascii_uppercase + string.digits
+PERMANENT, TEMPORARY = "GS", "HST"
+"""How access keys begin; that of the vendor's temporary ones is known to tools."""
+ACCESS_LENGTH = 20
+SECRET_BYTES = 30
+# The prefix lets a scanner for leaked secrets know one.
+SECURITY_PREFIX = "gss1"
+
+MIN_DURATION_S = 15 * 60
+MAX_DURATION_S = 24 * 3600
+MAX_DESCRIPTION = 255
+STATUSES = {"active": True, "inactive": False}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """A wanted permanent key. *user_id*: None for oneself."""
+
+    user_id: str | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What shall be different; None leaves it."""
+
+    enabled: bool | None
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryRequest:
+    """A wanted temporary pair. *token*: None if it is in the head of the request."""
+
+    token: str | None = field(repr=False)
+    duration_s: int
+
+
+def new_access(prefix: str) -> str:
+    """Return a new access key. It is a name, and no secret."""
+    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(ACCESS_LENGTH - len(prefix)))
+
+
+def new_secret() -> str:
+    """Return a new secret key: 240 random bits in 40 characters."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def new_security_token() -> str:
+    return SECURITY_PREFIX + secrets.token_urlsafe(32)
+
+
+def key_request_of(document: Any) -> KeyRequest:
+    """Read the body of a request for a permanent key; InvalidInput if it is none."""
+    wanted = _part(document, "credential")
+    return KeyRequest(_text(wanted, "user_id"), _description(wanted) or "")
+
+
+def key_change_of(document: Any) -> KeyChange:
+    """Read the body of a change; InvalidInput if it is none."""
+    wanted = _part(document, "credential")
+    status = _text(wanted, "status")
+    if status is not None and status not in STATUSES:
+        raise InvalidInput(f"status {status[:32]!r} is not known; active and inactive are")
+    return KeyChange(None if status is None else STATUSES[status], _description(wanted))
+
+
+def temporary_request_of(document: Any) -> TemporaryRequest:
+    """Read the body of a request for a temporary pair; InvalidInput if it asks for what is not possible."""
+    identity = _part(_part(document, "auth"), "identity")
+    if identity.get("methods") != ["token"]:
+        raise InvalidInput('auth.identity.methods must be ["token"]: temporary keys are made from a token here')
+    if identity.get("policy"):
+        # Leaving it out would make a pair that may do more than was asked for.
+        raise InvalidInput("auth.identity.policy is not supported here; leave it out, and limit roles instead")
+    token = _part(identity, "token") if identity.get("token") is not None else {}
+    return TemporaryRequest(_text(token, "id"), _duration(token.get("duration_seconds")))
+
+
+def _duration(given: Any) -> int:
+    if given is None:
+        return MIN_DURATION_S
+    if type(given) is not int or not MIN_DURATION_S <= given <= MAX_DURATION_S:
+        raise InvalidInput(f"duration_seconds must be a number from {MIN_DURATION_S} to {MAX_DURATION_S}")
+    return given
+
+
+def _part(document: Any, name: str) -> Mapping[str, Any]:
+    part = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(part, dict):
+        raise InvalidInput(f"the body must have the object {name}")
+    return part
+
+
+def _text(wanted: Mapping[str, Any], key: str) -> str | None:
+    value = wanted.get(key)
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(f"{key} must be text")
+    return value
+
+
+def _description(wanted: Mapping[str, Any]) -> str | None:
+    text = _text(wanted, "description")
+    return None if text is None else require_description(text)
+
+
+def require_description(text: str) -> str:
+    """Return *text* if a key may be described so; InvalidInput otherwise."""
+    if len(text) > MAX_DESCRIPTION or "\0" in text or not is_unicode(text):
+        raise InvalidInput(f"description may have {MAX_DESCRIPTION} characters of Unicode text")
+    return text

@@ -1,0 +1,163 @@
+"""Access keys: made, shown, changed and deleted by their owner or an administrator."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from stillage.db import access_keys as db
+from stillage.db import identity
+from stillage.db.access_keys import AccessKey
+from stillage.db.session import Database
+from stillage.db.tokens import Token
+from stillage.errors import Forbidden, NotFound
+from stillage.identity.asker import Asker
+from stillage.identity.keys import (
+    PERMANENT,
+    TEMPORARY,
+    KeyChange,
+    KeyRequest,
+    new_access,
+    new_secret,
+    new_security_token,
+)
+from stillage.identity.names import is_name
+from stillage.identity.tokens import digest_of
+from stillage.identity.vault import Vault
+from stillage.images.image import ProjectId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A new key with what nobody sees again.
+
+    Attributes:
+        security_token: Of a temporary key.
+    """
+
+    key: AccessKey
+    secret: str = field(repr=False)
+    security_token: str | None = field(default=None, repr=False)
+
+
+class AccessKeys:
+    def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+
+    async def make(self, user_id: UserId, project_id: ProjectId | None, description: str) -> MadeKey:
+        """Make a permanent key of a user, for whoever owns the database and needs no other right.
+
+        Raises:
+            TooManyAccessKeys: If the user has as many as may be.
+        """
+        key, secret = self._new(PERMANENT, user_id, project_id, description)
+        await self._database.write(db.add_permanent, key)
+        return MadeKey(key, secret)
+
+    async def create(self, asker: Asker, wanted: KeyRequest) -> MadeKey:
+        """Make a permanent key; one's own is for the project that one asks in, where a request names none.
+
+        Raises:
+            Forbidden: For another user, unless *asker* is an admin; or if he may not have keys made.
+            NotFound: If there is no such user.
+            TooManyAccessKeys: If the user has as many as may be.
+        """
+        _require_may_make(asker)
+        user_id = await self._require_user(asker, wanted.user_id)
+        project_id = asker.project_id if user_id == asker.user_id else None
+        return await self.make(user_id, project_id, wanted.description)
+
+    async def create_temporary(self, token: Token, duration_s: int) -> MadeKey:
+        """Make a temporary pair that stands for what *token* stands for, and no longer than that does.
+
+        Raises:
+            Forbidden: If the token is one that keys are not made from.
+            Unauthenticated: If it was ended meanwhile.
+        """
+        _require_may_make(token)
+        key, secret = self._new(TEMPORARY, token.user_id, token.project_id, "")
+        security_token = new_security_token()
+        key = replace(
+            key,
+            token_hash=token.digest,
+            security_token_hash=digest_of(security_token),
+            expires_at=min(key.created_at + timedelta(seconds=duration_s), token.expires_at),
+        )
+        await self._database.write(db.add_temporary, key)
+        return MadeKey(key, secret, security_token)
+
+    async def list_of(self, asker: Asker, user_id: str | None) -> Sequence[AccessKey]:
+        """Return a user's permanent keys, one's own if *user_id* is None; Forbidden as `create`."""
+        return await self._database.read(db.list_of, await self._require_user(asker, user_id))
+
+    async def show(self, asker: Asker, access: str) -> AccessKey:
+        """Return one; NotFound if there is none, or it is somebody else's and *asker* no admin."""
+        found = await self._database.read(db.find, access) if is_name(access) else None
+        if found is None or found.is_temporary or not (asker.is_admin or asker.user_id == found.user_id):
+            raise NotFound(f"there is no access key {access[:80]!r}")
+        return found
+
+    async def change(self, asker: Asker, access: str, wanted: KeyChange) -> AccessKey:
+        """Change one, and return it; Forbidden and NotFound as `create` and `show`."""
+        _require_may_make(asker)
+        found = await self.show(asker, access)
+        changed = await self._database.write(
+            partial(db.change, access=found.access, enabled=wanted.enabled, description=wanted.description)
+        )
+        return changed or found
+
+    async def delete(self, asker: Asker, access: str) -> None:
+        """Delete one; Forbidden and NotFound as `change`."""
+        _require_may_make(asker)
+        await self._database.write(db.remove, (await self.show(asker, access)).access)
+
+    # For whoever owns the database.
+
+    async def all_of(self, user_id: UserId) -> Sequence[AccessKey]:
+        return await self._database.read(db.list_of, user_id)
+
+    async def set_enabled(self, access: str, *, enabled: bool) -> None:
+        """Let a key count or not; NotFound if there is none."""
+        change = partial(db.change, access=access, enabled=enabled, description=None)
+        if not is_name(access) or await self._database.write(change) is None:
+            raise _no_key(access)
+
+    async def remove(self, access: str) -> None:
+        """Delete a key; NotFound if there is none."""
+        if not is_name(access) or not await self._database.write(db.remove, access):
+            raise _no_key(access)
+
+    async def forget_old(self) -> int:
+        """Drop temporary keys that are over, and return how many. For the sweep."""
+        return await self._database.write(db.forget_expired, self._clock())
+
+    def _new(
+        self, prefix: str, user_id: UserId, project_id: ProjectId | None, description: str
+    ) -> tuple[AccessKey, str]:
+        access, secret = new_access(prefix), new_secret()
+        sealed = self._vault.seal(access, secret)
+        key = AccessKey(access, user_id, sealed, True, description, project_id, None, None, self._clock(), None)
+        return key, secret
+
+    async def _require_user(self, asker: Asker, user_id: str | None) -> UserId:
+        if user_id in (None, asker.user_id):
+            return asker.user_id
+        if not asker.is_admin:
+            raise Forbidden("only administrators may look at access keys of others, or make them")
+        find = partial(identity.find_user, user_id=user_id)
+        user = await self._database.read(find) if user_id is not None and is_name(user_id) else None
+        if user is None:
+            raise NotFound("there is no such user")
+        return user.id
+
+
+def _require_may_make(asker: Asker) -> None:
+    # Or whoever gets hold of one could make himself another that its owner does not know of, or that may do more.
+    if not asker.may_make_keys:
+        raise Forbidden("application credentials and temporary access keys may not manage access keys; log in yourself")
+
+
+def _no_key(access: str) -> NotFound:
+    return NotFound(f"there is no access key {access!r}; 'stillage accesskey list' shows them")

@@ -1,0 +1,210 @@
+"""Signed requests: from what a request says of itself to whom it stands for.
+
+In two steps, because a body may have to be read between them: `recognise` looks at the head alone, `verify` at the
+signature. Whatever is wrong, the answer says no more than the vendor's gateway does.
+"""
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from stillage.db import Connection, access_keys, failures
+from stillage.db.access_keys import Holder
+from stillage.db.session import Database
+from stillage.errors import SignatureRefused, Unauthenticated
+from stillage.identity.canonical import Head
+from stillage.identity.claim import SECURITY_TOKEN, Claim, Fault, claim_of
+from stillage.identity.names import is_name
+from stillage.identity.signing import payloads_of, require_digest, require_recent, require_signature
+from stillage.identity.tokens import digest_of
+from stillage.identity.vault import Vault
+from stillage.images.access import Caller
+from stillage.images.image import ProjectId, UserId
+from stillage.operations.identity.guard import FailureLimit
+
+LOCK = FailureLimit(count=5, window_s=300)
+EXPIRED = "calc ak sk signature fail:signature expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A signed request whose key is known and counts. It is not verified yet.
+
+    Attributes:
+        who: The key and the client's address, as failures are counted.
+        failed: True if some were, lately.
+    """
+
+    claim: Claim
+    head: Head
+    holder: Holder
+    project: str | None
+    who: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signed. Implements `identity.asker.Asker`."""
+
+    access_key: str
+    user_id: UserId
+    user_name: str
+    project_id: ProjectId | None
+    project_name: str | None
+    roles: frozenset[str]
+    is_temporary: bool
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+    @property
+    def is_restricted(self) -> bool:
+        return self.is_temporary
+
+    @property
+    def may_make_keys(self) -> bool:
+        return not self.is_temporary
+
+    def as_caller(self) -> Caller:
+        """Return whom the image API serves.
+
+        Raises:
+            SignatureRefused: If the request is for no project.
+        """
+        if self.project_id is None:
+            raise _no_role()
+        return Caller(
+            self.user_id,
+            self.project_id,
+            self.roles,
+            self.user_name,
+            self.project_name or "",
+            authenticated_by="signature",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """Knows who signed a request.
+
+    Attributes:
+        secret: What is only hashed is hashed with it.
+    """
+
+    database: Database
+    vault: Vault
+    secret: bytes = field(repr=False)
+    clock: Callable[[], datetime]
+    limit: FailureLimit = LOCK
+
+    async def recognise(self, head: Head, *, address: str, project: str | None) -> Recognised:
+        """Look at the head alone. The clock is read now: a body may take its time.
+
+        Args:
+            head: As it came.
+            address: The client's: it cannot lock out others who have the key.
+            project: That of the request; None if it names none.
+
+        Raises:
+            SignatureRefused: If it is no good signed request, was signed at another time, or its key does not count.
+        """
+        now = self.clock()
+        claim = claim_of(head)
+        require_recent(claim, now)
+        project = project if project is None or is_name(project) else ""
+        who = hmac.digest(self.secret, f"key {claim.access_key} {address}".encode(), "sha256").hex()
+        since = now - timedelta(seconds=self.limit.window_s)
+        holder, failed = await self.database.read(_look_up, claim.access_key, project, who, since, self.limit.count)
+        if holder is None:
+            why = f"Get secretKey failed,ak:{claim.access_key},err:ak not exist"
+            raise SignatureRefused(Fault.KEY_UNKNOWN, why)
+        if len(failed) >= self.limit.count:
+            raise SignatureRefused(Fault.KEY_LOCKED, "AK access failed to reach the limit,forbidden")
+        if holder.key.expires_at is not None and holder.key.expires_at <= now:
+            raise SignatureRefused(Fault.KEY_EXPIRED, EXPIRED)
+        found = Recognised(claim, head, holder, project, who, bool(failed))
+        with_token = _has_security_token(found)
+        if not with_token:
+            await self._count(found)
+            signed = SECURITY_TOKEN in claim.signed
+            raise SignatureRefused(Fault.SIGNATURE_MISMATCH if signed else Fault.TOKEN_MISMATCH)
+        return found
+
+    async def verify(self, found: Recognised, body_digest: str | None) -> Signer:
+        """Check the signature, and return who signed.
+
+        Args:
+            found: What `recognise` returned.
+            body_digest: SHA-256 of the body in hex; None while the body is not read, where the head has a digest.
+
+        Raises:
+            SignatureRefused: If the request is not the one that was signed, or its user has no role in its project.
+        """
+        secret = self.vault.open(found.holder.key.access, found.holder.key.sealed)
+        try:
+            require_signature(found.claim, found.head, secret, payloads_of(found.claim, body_digest))
+            if body_digest is not None:
+                require_digest(found.claim, body_digest)
+        except SignatureRefused:
+            await self._count(found)
+            raise
+        if found.failed:
+            await self.database.write(failures.forget, found.who)
+        holder = found.holder
+        if found.project is not None and holder.project_id is None:
+            raise _no_role()
+        return Signer(
+            holder.key.access,
+            holder.key.user_id,
+            holder.user_name,
+            holder.project_id,
+            holder.project_name,
+            holder.roles,
+            holder.key.is_temporary,
+        )
+
+    async def require_body(self, found: Recognised, body_digest: str) -> None:
+        """Check a body that came after `verify`.
+
+        Raises:
+            SignatureRefused: If it does not have the digest that was signed.
+        """
+        try:
+            require_digest(found.claim, body_digest)
+        except Unauthenticated:
+            await self._count(found)
+            raise
+
+    async def _count(self, found: Recognised) -> None:
+        await self.database.write(_record, found.who, self.clock(), self.limit)
+
+
+def _look_up(
+    connection: Connection, access: str, project: str | None, who: str, since: datetime, limit: int
+) -> tuple[Holder | None, Sequence[datetime]]:
+    return access_keys.find_holder(connection, access, project), failures.latest(connection, who, since, limit)
+
+
+def _record(connection: Connection, who: str, now: datetime, limit: FailureLimit) -> None:
+    failures.record(connection, who, now)
+    since = now - timedelta(seconds=limit.window_s)
+    if len(failures.latest(connection, who, since, limit.count)) >= limit.count:
+        # The time for which the key is locked begins with the last of them.
+        failures.move(connection, who, now)
+
+
+def _has_security_token(found: Recognised) -> bool:
+    wanted = found.holder.key.security_token_hash
+    given = found.head.fields.get(SECURITY_TOKEN, ())
+    if wanted is None:
+        return True
+    text = given[0].decode("latin-1").strip() if len(given) == 1 else ""
+    return hmac.compare_digest(digest_of(text), wanted)
+
+
+def _no_role() -> SignatureRefused:
+    why = "the user of this access key has no role in the project of this request; X-Project-Id names one"
+    return SignatureRefused(Fault.NO_ROLE, why)
