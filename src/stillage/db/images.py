@@ -12,8 +12,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from stillage.db import usage
-from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, indexed_value, uploads
+from stillage.db import pieces, usage
+from stillage.db.tables import (
+    blobs,
+    image_members,
+    image_properties,
+    image_tags,
+    images,
+    indexed_value,
+    upload_endings,
+    uploads,
+)
 from stillage.errors import AlreadyExists, ImageNotFound
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
@@ -21,6 +30,8 @@ from stillage.images.quota import Limits, Quotas, Usage, scope_of_node, scope_of
 
 NO_LIMITS = Limits()
 NO_QUOTAS = Quotas()
+RESUMABLE = "resumable/"
+"""The lease owner of resumable uploads."""
 COLUMNS = [column for column in images.c if column.name != "deleted_at"]
 NAMES = frozenset(column.name for column in COLUMNS)
 # Built once: every request for an image asks this, and building costs more than asking.
@@ -106,7 +117,8 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
 
     None if there is no such image any more.
 
-    The blob of an upload in flight is not among them: its uploader notices, and removes it.
+    The blob of an upload in flight is not among them: its uploader notices, and removes it. A resumable upload ends
+    here; who sends a piece of it notices.
     """
     values = {"status": Status.DELETED, "deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
     changed = connection.execute(
@@ -121,8 +133,17 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
     connection.execute(update(blobs).where(published).values(state="deleting"))
+    unfinished = _end_resumable(connection, image_id, owner, now)
     usage.change(connection, scope_of_project(owner), Usage(images=-1))
-    return [BlobKey(key) for key in keys]
+    return [BlobKey(key) for key in (*keys, *unfinished)]
+
+
+def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobKey]:
+    rows = connection.execute(select(uploads).where(uploads.c.image_id == image_id, uploads.c.resumable)).all()
+    for row in rows:
+        connection.execute(update(blobs).where(blobs.c.key == row.blob_key).values(state="deleting"))
+        _end_upload(connection, claim_of(row), owner, now, reason="the image was deleted")
+    return [BlobKey(row.blob_key) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +155,11 @@ class Claim:
     blob_key: BlobKey
     lease_owner: str
     expected_size: int | None
+
+    @property
+    def is_resumable(self) -> bool:
+        """Nobody's: it lives on between requests, and ends when nothing came for long."""
+        return self.lease_owner == RESUMABLE
 
 
 def claim(
@@ -177,6 +203,7 @@ def claim(
             expected_size=claim.expected_size,
             lease_owner=claim.lease_owner,
             lease_expires_at=lease_expires_at,
+            resumable=claim.is_resumable,
             created_at=now,
         )
     )
@@ -233,13 +260,14 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
         "checksum": content.checksum,
         "os_hash_algo": content.os_hash_algo,
         "os_hash_value": content.os_hash_value,
+        "sha256": content.sha256,
     }
     reserved = connection.execute(select(blobs.c.reserved).where(blobs.c.key == claim.blob_key)).scalar_one()
     values = {"state": "published", "reserved": content.size, "scrubbed_at": now, **digests}
     connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(values))
     image = get(connection, claim.image_id)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
-    _end_upload(connection, claim, image.owner)
+    _end_upload(connection, claim, image.owner, now, size=content.size)
     return image
 
 
@@ -255,9 +283,12 @@ def _set_properties(connection: Connection, image_id: ImageId, properties: Mappi
     _index(connection, replace(image, tags=(), properties=properties))
 
 
-def release(connection: Connection, claim: Claim, reason: str, now: datetime) -> bool:
+def release(
+    connection: Connection, claim: Claim, reason: str, now: datetime, refusal: Mapping[str, Any] | None = None
+) -> bool:
     """End an upload without success: the image returns to `queued` with *reason*, its blob is doomed.
 
+    *refusal*: the facts of the verdict, where it was one.
     False if the image was not this upload's any more; an unpublished blob is doomed all the same.
     """
     values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
@@ -266,7 +297,7 @@ def release(connection: Connection, claim: Claim, reason: str, now: datetime) ->
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     connection.execute(update(blobs).where(unpublished).values(state="deleting"))
     owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
-    _end_upload(connection, claim, owner)
+    _end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
     return held
 
 
@@ -276,9 +307,12 @@ def expired(connection: Connection, now: datetime, owner_prefix: str | None, lim
     if owner_prefix is not None:
         dead = or_(dead, uploads.c.lease_owner.startswith(owner_prefix, autoescape=True))
     rows = connection.execute(select(uploads).where(dead).order_by(uploads.c.lease_expires_at).limit(limit))
-    return [
-        Claim(UploadId(r.id), ImageId(r.image_id), BlobKey(r.blob_key), r.lease_owner, r.expected_size) for r in rows
-    ]
+    return [claim_of(row) for row in rows]
+
+
+def claim_of(row: Any) -> Claim:
+    """Return the claim in a row of `uploads`."""
+    return Claim(UploadId(row.id), ImageId(row.image_id), BlobKey(row.blob_key), row.lease_owner, row.expected_size)
 
 
 def doomed(connection: Connection, limit: int) -> list[BlobKey]:
@@ -341,11 +375,25 @@ def forget_blob(connection: Connection, key: BlobKey) -> None:
         usage.change(connection, scope_of_project(row.owner), Usage(bytes=-row.reserved))
 
 
-def _end_upload(connection: Connection, claim: Claim, owner: ProjectId | None) -> None:
+def _end_upload(
+    connection: Connection,
+    claim: Claim,
+    owner: ProjectId | None,
+    now: datetime,
+    *,
+    size: int | None = None,
+    reason: str | None = None,
+    refusal: Mapping[str, Any] | None = None,
+) -> None:
+    pieces.end_of_upload(connection, claim.upload_id)
     # An upload ends once, whoever ends it: its own process, or a sweep.
     if connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id)).rowcount == 1:
         usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
         usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=-1))
+        if claim.is_resumable:
+            ending = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
+            values = {"id": claim.upload_id, "image_id": claim.image_id, **ending}
+            connection.execute(insert(upload_endings).values(values))
 
 
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:

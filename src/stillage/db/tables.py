@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -158,8 +159,10 @@ blobs = Table(
     Column("checksum", String(32)),
     Column("os_hash_algo", String(64)),
     Column("os_hash_value", String(128)),
+    Column("sha256", String(64)),  # where somebody declared it, or it is the os_hash_value: bytes are found by it
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
+    Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_image_id", "image_id"),
 )
 
@@ -173,9 +176,51 @@ uploads = Table(
     Column("expected_size", BigInteger),
     Column("lease_owner", String(64), nullable=False),
     Column("lease_expires_at", UtcTime, nullable=False),
+    # The rest is of resumable uploads, whose lease is theirs and nobody's: it ends when nothing came for days.
+    Column("resumable", Boolean, nullable=False, server_default=false()),
+    Column("digests", JSON),  # declared of the whole: [[algorithm, hex], …]
+    Column("judge", String(64)),  # the process that hashes and inspects, while it does
+    Column("judge_expires_at", UtcTime),
+    Column("judged", BigInteger, nullable=False, server_default="0"),
     Column("created_at", UtcTime, nullable=False),
     Index("ix_uploads_lease_expires_at", "lease_expires_at"),
     Index("ix_uploads_image_id", "image_id"),
+)
+
+# Which bytes of a resumable upload are there, durably: few rows, as neighbours are joined.
+upload_spans = Table(
+    "upload_spans",
+    metadata,
+    Column("upload_id", String(36), ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("end", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Requests that are sending bytes of a resumable upload now. Who takes one over removes its row.
+upload_pieces = Table(
+    "upload_pieces",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("upload_id", String(36), ForeignKey("uploads.id", ondelete="CASCADE"), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("owner", String(64), nullable=False),
+    Index("ix_upload_pieces_upload_id", "upload_id"),
+    Index("ix_upload_pieces_owner", "owner"),
+)
+
+# How resumable uploads ended, for clients that ask later.
+upload_endings = Table(
+    "upload_endings",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
+    Column("size", BigInteger),  # of the image, if it ended well
+    Column("reason", Text),  # why not, otherwise
+    Column("refusal", JSON),  # the facts of a verdict
+    Column("ended_at", UtcTime, nullable=False),
+    Index("ix_upload_endings_ended_at", "ended_at"),
 )
 
 # What is in use, by scope: "project:ID" or "node:ID". Quotas are conditions of its updates.

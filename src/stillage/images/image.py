@@ -95,6 +95,7 @@ class Content:
 
     Attributes:
         disk_format: None leaves it unset: of a package whose disk nobody has named.
+        sha256: Hex, where it was asked for: by it the same bytes are found again.
         properties: Set beside those that the image has.
     """
 
@@ -104,4 +105,5 @@ class Content:
     checksum: str
     os_hash_algo: str
     os_hash_value: str
+    sha256: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)

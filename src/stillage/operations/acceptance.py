@@ -61,6 +61,7 @@ def content_of(image: Image, judged: Judged, rules: UploadRules) -> Content:
         checksum=judged.digests["md5"],
         os_hash_algo=rules.hash_algorithm,
         os_hash_value=judged.digests[rules.hash_algorithm],
+        sha256=judged.digests.get("sha256"),
     )
 
 

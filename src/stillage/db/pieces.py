@@ -1,0 +1,55 @@
+"""Requests that are sending bytes of a resumable upload now. Plain functions of a connection.
+
+The row is what a request lives by: whoever takes its bytes over removes the row, and its sender finds out.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from stillage.db import usage
+from stillage.db.tables import upload_pieces
+from stillage.images.image import UploadId
+from stillage.images.quota import Limits, Usage, scope_of_node
+from stillage.images.upload import Span
+
+NO_LIMITS = Limits()
+
+
+def begin(
+    connection: Connection, piece_id: str, upload_id: UploadId, span: Span, owner: str, limits: Limits = NO_LIMITS
+) -> None:
+    """Count a request that sends *span* from now on; those that were sending some of it have lost it.
+
+    Raises:
+        TooManyUploads: If this node may not have another.
+    """
+    rows = upload_pieces.c
+    overlapping = (rows.upload_id == upload_id) & (rows.first < span.end) & (rows.end > span.first)
+    _end(connection, overlapping)
+    usage.change(connection, scope_of_node(owner), Usage(uploads=1), limits)
+    values = {"id": piece_id, "upload_id": upload_id, "first": span.first, "end": span.end, "owner": owner}
+    connection.execute(insert(upload_pieces).values(values))
+
+
+def lives(connection: Connection, piece_id: str) -> bool:
+    return connection.execute(select(upload_pieces.c.id).where(upload_pieces.c.id == piece_id)).first() is not None
+
+
+def end(connection: Connection, piece_id: str) -> None:
+    _end(connection, upload_pieces.c.id == piece_id)
+
+
+def end_of_upload(connection: Connection, upload_id: UploadId) -> None:
+    _end(connection, upload_pieces.c.upload_id == upload_id)
+
+
+def end_of_owners(connection: Connection, owner_prefix: str) -> None:
+    """Drop what processes were sending whose names begin with *owner_prefix*: they are dead."""
+    _end(connection, upload_pieces.c.owner.startswith(owner_prefix, autoescape=True))
+
+
+def _end(connection: Connection, those: Any) -> None:
+    owners = connection.execute(delete(upload_pieces).where(those).returning(upload_pieces.c.owner)).scalars().all()
+    for scope in sorted(scope_of_node(owner) for owner in owners):
+        usage.change(connection, scope, Usage(uploads=-1))

@@ -1,0 +1,167 @@
+"""Resumable uploads. Plain functions of a connection, run by `Database.read` and `Database.write`.
+
+A resumable upload is an upload (`images.claim`, `publish`, `release` are its beginning and its ends) which lives on
+between requests. Its bytes are counted here: only those that are durable.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+
+from stillage.db import images as db_images
+from stillage.db import usage
+from stillage.db.images import Claim
+from stillage.db.tables import blobs, images, upload_endings, upload_spans, uploads
+from stillage.errors import SizeChanged
+from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
+from stillage.images.upload import Digests, Span, Upload, union
+
+
+def begin(
+    connection: Connection, claim: Claim, digests: Digests, now: datetime, expires_at: datetime, limits: Limits,
+    reserve: int,
+) -> Image | None:  # fmt: skip
+    """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `images.claim`."""
+    image = db_images.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
+    if image is not None:
+        declared = [list(digest) for digest in digests]
+        connection.execute(update(uploads).where(uploads.c.id == claim.upload_id).values(digests=declared))
+    return image
+
+
+def find(connection: Connection, upload_id: UploadId) -> Upload | None:
+    """Return the upload while it holds its image; None before and after."""
+    return _find(connection, uploads.c.id == upload_id)
+
+
+def find_of_image(connection: Connection, image_id: ImageId) -> Upload | None:
+    """Return the resumable upload that holds the image now."""
+    return _find(connection, uploads.c.image_id == image_id)
+
+
+def claim_of(connection: Connection, upload_id: UploadId) -> Claim | None:
+    row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).first()
+    return None if row is None else db_images.claim_of(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an upload ended: well, with *size* bytes, or not, for a *reason*, perhaps with the facts of a verdict."""
+
+    image_id: ImageId
+    size: int | None
+    reason: str | None
+    refusal: Mapping[str, Any] | None
+
+
+def find_ending(connection: Connection, upload_id: UploadId) -> Ending | None:
+    row = connection.execute(select(upload_endings).where(upload_endings.c.id == upload_id)).first()
+    return None if row is None else Ending(ImageId(row.image_id), row.size, row.reason, row.refusal)
+
+
+def forget_endings(connection: Connection, before: datetime) -> int:
+    return connection.execute(delete(upload_endings).where(upload_endings.c.ended_at < before)).rowcount
+
+
+def count(connection: Connection, upload_id: UploadId, span: Span, expires_at: datetime) -> Upload | None:
+    """Count *span*, whose bytes are durable; return what the upload has now, None if it has ended."""
+    there = uploads.c.id == upload_id
+    # The row first: of two who count, one waits for the other.
+    if connection.execute(update(uploads).where(there).values(lease_expires_at=expires_at)).rowcount == 0:
+        return None
+    mine = upload_spans.c.upload_id == upload_id
+    touching = mine & (upload_spans.c.first <= span.end) & (upload_spans.c.end >= span.first)
+    spans = [Span(row.first, row.end) for row in connection.execute(select(upload_spans).where(touching))]
+    connection.execute(delete(upload_spans).where(touching))
+    joined = [{"upload_id": upload_id, "first": s.first, "end": s.end} for s in union([*spans, span])]
+    if joined:
+        connection.execute(insert(upload_spans), joined)
+    return find(connection, upload_id)
+
+
+def tell_size(connection: Connection, upload_id: UploadId, size: int, limits: Limits) -> Upload | None:
+    """Fix the size of the whole; None if the upload has ended.
+
+    Raises:
+        SizeChanged: If it was told otherwise before, or bytes beyond it are here.
+        QuotaExceeded: If the project may not have so many bytes.
+    """
+    unknown = (uploads.c.id == upload_id) & uploads.c.expected_size.is_(None)
+    told = connection.execute(update(uploads).where(unknown).values(expected_size=size)).rowcount == 1
+    upload = find(connection, upload_id)
+    if upload is None:
+        return None
+    if upload.size != size:
+        raise SizeChanged(upload.size or 0, size)
+    if told:
+        if upload.spans and upload.spans[-1].end > size:
+            raise SizeChanged(upload.spans[-1].end, size)
+        reserve(connection, upload.blob_key, size, limits)
+    return upload
+
+
+def reserve(connection: Connection, key: BlobKey, size: int, limits: Limits) -> None:
+    """Let *size* bytes in all count against the project, if they are more than counted so far.
+
+    Raises:
+        QuotaExceeded: If it may not have them.
+    """
+    row = connection.execute(
+        select(blobs.c.owner, blobs.c.reserved).where(blobs.c.key == key, blobs.c.state == "writing").with_for_update()
+    ).first()
+    if row is None or row.reserved >= size:
+        return
+    connection.execute(update(blobs).where(blobs.c.key == key).values(reserved=size))
+    usage.change(connection, scope_of_project(row.owner), Usage(bytes=size - row.reserved), limits)
+
+
+def take_judge(connection: Connection, upload_id: UploadId, owner: str, now: datetime, until: datetime) -> bool:
+    """Make *owner* the one that judges the upload. False while another one does."""
+    free = or_(uploads.c.judge.is_(None), uploads.c.judge == owner, uploads.c.judge_expires_at < now)
+    mine = and_(uploads.c.id == upload_id, free)
+    return connection.execute(update(uploads).where(mine).values(judge=owner, judge_expires_at=until)).rowcount == 1
+
+
+def keep_judge(connection: Connection, upload_id: UploadId, owner: str, until: datetime, judged: int) -> Upload | None:
+    """Go on judging, *judged* bytes so far; return what the upload has, None if it has ended or another judges it."""
+    mine = (uploads.c.id == upload_id) & (uploads.c.judge == owner)
+    values = {"judge_expires_at": until, "judged": judged}
+    if connection.execute(update(uploads).where(mine).values(values)).rowcount == 0:
+        return None
+    return find(connection, upload_id)
+
+
+def drop_judge(connection: Connection, upload_id: UploadId, owner: str) -> None:
+    mine = (uploads.c.id == upload_id) & (uploads.c.judge == owner)
+    connection.execute(update(uploads).where(mine).values(judge=None, judge_expires_at=None))
+
+
+def drop_judges_of(connection: Connection, owner_prefix: str) -> None:
+    """Let others judge what processes did whose names begin with *owner_prefix*: they are dead."""
+    dead = uploads.c.judge.startswith(owner_prefix, autoescape=True)
+    connection.execute(update(uploads).where(dead).values(judge=None, judge_expires_at=None))
+
+
+def _find(connection: Connection, which: Any) -> Upload | None:
+    held = (images.c.id == uploads.c.image_id) & (images.c.upload_id == uploads.c.id)
+    query = select(uploads, images.c.owner).join(images, held).where(which, uploads.c.resumable)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    mine = select(upload_spans).where(upload_spans.c.upload_id == row.id).order_by(upload_spans.c.first)
+    return Upload(
+        id=UploadId(row.id),
+        image_id=ImageId(row.image_id),
+        project_id=ProjectId(row.owner or ""),
+        blob_key=BlobKey(row.blob_key),
+        created_at=row.created_at,
+        expires_at=row.lease_expires_at,
+        size=row.expected_size,
+        digests=tuple((name, value) for name, value in row.digests or ()),
+        spans=tuple(Span(span.first, span.end) for span in connection.execute(mine)),
+        judged=row.judged,
+    )
