@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly
 from stillage.images.image import BlobKey
+from stillage.images.upload import Span
+from stillage.stores import disk
 from stillage.stores.base import SHARDS, Store
-from stillage.stores.files import HOLE, FileStore, data_runs, translated
+from stillage.stores.disk import HOLE, data_runs, translated
+from stillage.stores.files import FileStore
 from stillage.stores.memory import MemoryStore
 
 KEY = BlobKey("0f" * 16)
@@ -277,3 +280,89 @@ def test_runs_and_holes_together_are_the_block(parts: list[tuple[bool, int]]) ->
 
 def test_an_unknown_failure_names_what_was_tried() -> None:
     assert "read a blob" in str(translated(OSError(5, "Input/output error"), "read a blob"))
+
+
+# Drafts: blobs that come in pieces
+
+
+async def test_a_draft_is_no_blob_until_it_is_published(store: Store) -> None:
+    await store.begin(KEY)
+    async with store.draft(KEY) as draft:
+        assert await draft.hold(Span(2 * MIB, 2 * MIB + 4))
+        await draft.write(2 * MIB, b"tail")
+        await draft.flush()
+    with pytest.raises(BlobNotFound):
+        await read_all(store)
+    async with store.draft(KEY) as draft:
+        assert await draft.read(2 * MIB - 2, 8) == b"\0\0tail\0\0"
+        assert draft.read_at(2 * MIB, 4) == b"tail"
+        assert await draft.publish(2 * MIB + 8)
+    assert await read_all(store) == bytes(2 * MIB) + b"tail\0\0\0\0"
+
+
+async def test_a_draft_that_was_published_can_be_published_again_after_a_crash(store: Store) -> None:
+    await store.begin(KEY)
+    async with store.draft(KEY) as draft:
+        await draft.hold(Span(0, 3))
+        await draft.write(0, b"abc")
+        assert await draft.publish(3)
+    async with store.draft(KEY) as draft:
+        assert await draft.publish(3)
+    assert await read_all(store) == b"abc"
+
+
+async def test_a_span_of_a_draft_is_held_by_one_opening_at_a_time(store: Store) -> None:
+    await store.begin(KEY)
+    async with store.draft(KEY) as one, store.draft(KEY) as two:
+        assert await one.hold(Span(0, 10))
+        assert not await two.hold(Span(9, 11))
+        assert await two.hold(Span(10, 11))
+        assert not await one.publish(11)
+    async with store.draft(KEY) as three:
+        assert await three.hold(Span(0, 11))
+
+
+async def test_what_was_written_and_never_counted_can_be_cleared(store: Store) -> None:
+    await store.begin(KEY)
+    async with store.draft(KEY) as draft:
+        assert await draft.hold(Span(0, 2 * MIB))
+        await draft.write(0, b"x" * (2 * MIB))
+        await draft.clear(Span(100, MIB + 7))
+        await draft.clear(Span(3 * MIB, 4 * MIB))
+        assert await draft.read(0, 2 * MIB) == b"x" * 100 + bytes(MIB - 93) + b"x" * (MIB - 7)
+
+
+async def test_there_is_no_draft_that_nobody_began_and_none_after_it_was_deleted(store: Store) -> None:
+    with pytest.raises(BlobNotFound):
+        async with store.draft(KEY):
+            pass
+    await store.begin(KEY)
+    await store.delete(KEY)
+    with pytest.raises(BlobNotFound):
+        async with store.draft(KEY):
+            pass
+
+
+async def test_a_copy_outlives_what_it_was_copied_from(store: Store) -> None:
+    await put(store, b"bytes")
+    other = BlobKey("1e" * 16)
+    await store.copy(KEY, other)
+    await store.delete(KEY)
+    assert await read_all(store, other) == b"bytes"
+    with pytest.raises(BlobNotFound):
+        await store.copy(KEY, BlobKey("2d" * 16))
+
+
+@pytest.mark.parametrize("has_fallocate", [True, False])
+async def test_a_hole_is_made_also_where_the_file_system_has_no_call_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_fallocate: bool
+) -> None:
+    if not has_fallocate:
+        monkeypatch.setattr(disk, "_fallocate", None)
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 200_000)
+    descriptor = os.open(path, os.O_RDWR)
+    disk.make_hole(descriptor, 10, 150_000)
+    disk.make_hole(descriptor, 199_990, 1 << 40)
+    os.close(descriptor)
+    assert path.read_bytes() == b"x" * 10 + bytes(150_000) + b"x" * (199_990 - 150_010) + bytes(10)

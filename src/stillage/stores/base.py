@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from stillage.images.image import BlobKey
+from stillage.images.upload import Span
 
 SHARDS = 256
 
@@ -39,7 +40,59 @@ class BlobReader(Protocol):
         """Return up to *length* bytes from *offset*; fewer only at the end of the blob."""
 
 
+class Draft(Protocol):
+    """A blob that comes in pieces, in any order, through any number of openings in any process of the node.
+
+    It outlives processes; it is no blob, and nobody can read it as one, until it is published.
+    """
+
+    async def hold(self, span: Span) -> bool:
+        """Keep *span* from every other opening until this one ends. False if another one holds some of it."""
+
+    async def clear(self, span: Span) -> None:
+        """Make *span*, which is held, read as zeros: what was written there was never counted."""
+
+    async def write(self, offset: int, block: bytes) -> None:
+        """Put *block* at *offset*, into a span that is held and clear. A failure may show at a later call.
+
+        Raises:
+            StorageFull, StoreReadOnly, StoreFailed: As they say.
+        """
+
+    async def flush(self) -> None:
+        """Return when everything written so far is durable, and can be read."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return *length* bytes, zeros where nothing was written. Blocks; call it from a thread."""
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """The same, without blocking."""
+
+    async def publish(self, size: int) -> bool:
+        """Make the first *size* bytes the blob, durably. False while another opening holds any span.
+
+        Nothing happens if that was done before, by a process that died of it.
+        """
+
+
 class Store(Protocol):
+    async def begin(self, key: BlobKey) -> None:
+        """Make an empty draft, durably."""
+
+    def draft(self, key: BlobKey) -> AbstractAsyncContextManager[Draft]:
+        """Open a draft.
+
+        Raises:
+            BlobNotFound: If there is none.
+        """
+
+    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
+        """Publish the bytes of a published blob under another key as well. They may share their place on disk.
+
+        Raises:
+            BlobNotFound: If none is published under *key*.
+        """
+
     def writer(self, key: BlobKey) -> AbstractAsyncContextManager[BlobWriter]:
         """Begin a blob. Leaving without `commit` removes every trace of it, also after cancellation."""
 

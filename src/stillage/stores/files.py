@@ -8,7 +8,6 @@ Zero blocks are left out and become holes.
 """
 
 import asyncio
-import ctypes
 import errno
 import math
 import os
@@ -19,23 +18,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from stillage.errors import BlobNotFound, StillageError, StorageFull, StoreFailed, StoreReadOnly
+from stillage.errors import BlobNotFound
 from stillage.images.image import BlobKey
 from stillage.lanes import Lane
+from stillage.stores import drafts
+from stillage.stores.disk import PUSH_EVERY, make_folder, push, sync_directory, translated, write_data
 
 T = TypeVar("T")
 
-HOLE = 64 * 1024
-ZEROS = bytes(HOLE)
-# Write-back is pushed along as bytes come in; otherwise the final fsync has all of it to do.
-PUSH_EVERY = 32 << 20
-SYNC_FILE_RANGE_WRITE = 2
 READ_THREADS = 8
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_sync_file_range = getattr(_libc, "sync_file_range", None)  # Linux only
-if _sync_file_range is not None:
-    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 class FileStore:
@@ -54,6 +45,20 @@ class FileStore:
             lane.at_end(writer.close)
             await lane.call(writer.open)
             yield writer
+
+    async def begin(self, key: BlobKey) -> None:
+        await self._run(drafts.begin, self._path(key))
+
+    @asynccontextmanager
+    async def draft(self, key: BlobKey) -> AsyncIterator[drafts.FileDraft]:
+        async with Lane(f"draft-{key[:8]}") as writing, Lane(f"sync-{key[:8]}") as syncing:
+            draft = drafts.FileDraft(self._path(key), writing, syncing)
+            writing.at_end(draft.close)
+            await writing.call(draft.open)
+            yield draft
+
+    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
+        await self._run(drafts.link, self._path(key), self._path(new_key))
 
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator["_FileReader"]:
@@ -146,9 +151,7 @@ class _FileWriter:
     def open(self) -> None:
         folder = self._path.parent
         try:
-            if not folder.is_dir():
-                folder.mkdir(mode=0o700, exist_ok=True)
-                _sync_directory(folder.parent)
+            make_folder(folder)
             try:
                 self._descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
             except OSError as error:
@@ -161,11 +164,10 @@ class _FileWriter:
 
     def _write(self, block: bytes) -> None:
         try:
-            for start, end in data_runs(block):
-                _write_all(self._descriptor, memoryview(block)[start:end], self._size + start)
+            write_data(self._descriptor, block, self._size)
             self._size += len(block)
             if self._size - self._pushed >= PUSH_EVERY:
-                _push(self._descriptor, self._pushed, self._size - self._pushed)
+                push(self._descriptor, self._pushed, self._size - self._pushed)
                 self._pushed = self._size
         except OSError as error:
             raise translated(error, "write a blob") from error
@@ -176,7 +178,7 @@ class _FileWriter:
             os.fsync(self._descriptor)  # a failure here is final: the kernel has dropped the pages
             self._link()
             # The name lives in the directory; without this a power cut can lose it.
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise translated(error, "publish a blob") from error
 
@@ -197,44 +199,6 @@ class _FileWriter:
             os.close(self._descriptor)
         if self._part is not None:
             self._part.unlink(missing_ok=True)
-
-
-def data_runs(block: bytes) -> list[tuple[int, int]]:
-    """Return the ranges of *block* that are not whole zero pieces of `HOLE` bytes."""
-    runs: list[tuple[int, int]] = []
-    for start in range(0, len(block), HOLE):
-        end = min(start + HOLE, len(block))
-        # startswith on bytes is a memcmp, 250 times faster than looking at single bytes.
-        if block.startswith(ZEROS[: end - start], start):
-            continue
-        if runs and runs[-1][1] == start:
-            runs[-1] = (runs[-1][0], end)
-        else:
-            runs.append((start, end))
-    return runs
-
-
-def translated(error: OSError, what: str) -> StillageError:
-    """Return our error for the operating system's, raised while trying to *what*."""
-    reason = error.strerror or type(error).__name__
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFull(f"the store has no room left ({reason}); the bytes were discarded, ask the operator")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return StoreReadOnly(f"the store cannot {what} ({reason}); ask the operator")
-    return StoreFailed(f"the store failed to {what} ({reason}); ask the operator")
-
-
-def _write_all(descriptor: int, data: memoryview, offset: int) -> None:
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        data = data[written:]
-        offset += written
-
-
-def _push(descriptor: int, offset: int, length: int) -> None:
-    # Only a hint: a failure to write shows at fsync.
-    if _sync_file_range is not None:
-        _sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE)
 
 
 def _delete(path: Path) -> None:
@@ -261,11 +225,3 @@ def _probe(root: Path) -> None:
     probe = root / f".probe-{os.getpid()}"
     probe.write_bytes(b"?")
     probe.unlink()
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,9 +3,11 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from stillage.errors import BlobNotFound
 from stillage.images.image import BlobKey
+from stillage.images.upload import Span
 from stillage.stores.base import SHARDS
 
 
@@ -13,6 +15,27 @@ class MemoryStore:
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self._born: dict[str, float] = {}
+        self._drafts: dict[str, _Shared] = {}
+
+    async def begin(self, key: BlobKey) -> None:
+        self._born[key] = time.monotonic()
+        self._drafts[key] = _Shared()
+
+    @asynccontextmanager
+    async def draft(self, key: BlobKey) -> AsyncIterator["_MemoryDraft"]:
+        if key not in self._drafts:
+            raise BlobNotFound(key)
+        draft = _MemoryDraft(self.blobs, key, self._drafts[key])
+        try:
+            yield draft
+        finally:
+            draft.end()
+
+    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
+        if key not in self.blobs:
+            raise BlobNotFound(key)
+        self.blobs[new_key] = self.blobs[key]
+        self._born[new_key] = time.monotonic()
 
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_MemoryWriter"]:
@@ -27,17 +50,69 @@ class MemoryStore:
 
     async def delete(self, key: BlobKey) -> None:
         self.blobs.pop(key, None)
+        self._drafts.pop(key, None)
         self._born.pop(key, None)
 
     async def free_bytes(self) -> int | None:
         return None
 
     async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
-        old = [key for key, born in self._born.items() if key in self.blobs and born <= time.monotonic() - older_than_s]
+        old = [key for key, born in self._born.items() if self._has(key) and born <= time.monotonic() - older_than_s]
         return [BlobKey(key) for key in old if int(key[:2], 16) % SHARDS == shard]
+
+    def _has(self, key: str) -> bool:
+        return key in self.blobs or key in self._drafts
 
     async def check(self) -> None:
         """Always there."""
+
+
+@dataclass
+class _Shared:
+    """A draft, as all its openings see it."""
+
+    data: bytearray = field(default_factory=bytearray)
+    held: list[tuple[Span, object]] = field(default_factory=list)
+
+
+class _MemoryDraft:
+    def __init__(self, blobs: dict[str, bytes], key: str, shared: _Shared) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._shared = shared
+
+    async def hold(self, span: Span) -> bool:
+        if any(h.first < span.end and span.first < h.end for h, holder in self._shared.held if holder is not self):
+            return False
+        self._shared.held.append((span, self))
+        return True
+
+    async def clear(self, span: Span) -> None:
+        there = self._shared.data[span.first : span.end]
+        self._shared.data[span.first : span.first + len(there)] = bytes(len(there))
+
+    async def write(self, offset: int, block: bytes) -> None:
+        data = self._shared.data
+        data.extend(bytes(max(0, offset + len(block) - len(data))))
+        data[offset : offset + len(block)] = block
+
+    async def flush(self) -> None:
+        """There is nothing more durable than this."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return bytes(self._shared.data[offset : offset + length]).ljust(length, b"\0")
+
+    async def read(self, offset: int, length: int) -> bytes:
+        return self.read_at(offset, length)
+
+    async def publish(self, size: int) -> bool:
+        if any(holder is not self for _, holder in self._shared.held):
+            return False
+        self._blobs[self._key] = self.read_at(0, size)
+        return True
+
+    def end(self) -> None:
+        self._shared.held = [(span, holder) for span, holder in self._shared.held if holder is not self]
 
 
 class _MemoryWriter:
