@@ -1,6 +1,5 @@
 """``stillage inspect``: would these files be accepted? The same judgement as an upload's, offline."""
 
-import errno
 import json
 import os
 import sys
@@ -19,17 +18,14 @@ from stillage.api.image_v2.shape import verdict_view
 from stillage.cli.layout import Layout
 from stillage.cli.options import Config, Json
 from stillage.cli.report import mended, print_verdict, readable
+from stillage.client.local import HOLE, Rules, judge, size_of
 from stillage.errors import BadSettings
 from stillage.formats.catalogue import FORMATS
-from stillage.formats.safety import Declaration, Policy
-from stillage.formats.stream import Examination
-from stillage.formats.verdict import Verdict, verdict
+from stillage.formats.safety import Declaration
+from stillage.formats.verdict import Verdict
 from stillage.images.image import DISK_FORMATS
 
 ACCEPTED, REFUSED, UNREADABLE = 0, 1, 2
-BLOCK = 1 << 20
-# A hole costs one step for each of these instead of one for each MiB.
-HOLE = bytes(16 << 20)
 LONG = 256 << 20
 """Bytes from which on a bar shows how far it is."""
 
@@ -49,14 +45,14 @@ def inspect(files: Files, disk_format: DiskFormat = None, as_json: Json = False,
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
         raise typer.Exit(UNREADABLE) from error
-    judge = _Judge(Declaration(disk_format), app.policy_of(settings), app.may_be_empty(settings))
-    raise typer.Exit(max([_inspect_one(judge, name, as_json=as_json) for name in files]))
+    by = _Judge(Declaration(disk_format), Rules(app.policy_of(settings), app.may_be_empty(settings)))
+    raise typer.Exit(max([_inspect_one(by, name, as_json=as_json) for name in files]))
 
 
-def _inspect_one(judge: "_Judge", name: str, *, as_json: bool) -> int:
+def _inspect_one(by: "_Judge", name: str, *, as_json: bool) -> int:
     """Print the verdict on one file; return the exit status."""
     try:
-        found, layout = judge.file(name)
+        found, layout = by.file(name)
     except OSError as error:
         _say_unreadable(name, error.strerror or str(error), as_json=as_json)
         return UNREADABLE
@@ -89,8 +85,7 @@ def _print_json(document: dict[str, Any]) -> None:
 @dataclass(frozen=True, slots=True)
 class _Judge:
     declaration: Declaration
-    policy: Policy
-    may_be_empty: frozenset[str]
+    rules: Rules
 
     def file(self, name: str) -> tuple[Verdict, Layout | None]:
         """Judge one file, whole.
@@ -107,75 +102,18 @@ class _Judge:
             os.close(descriptor)
 
     def _run(self, descriptor: int, name: str) -> tuple[Verdict, Layout | None]:
-        size = _size_of(descriptor)
+        size = size_of(descriptor)
         layout = None if size is None else Layout(size)
         formats = FORMATS if layout is None else layout.watched(FORMATS)
-        examination = Examination(formats, size=size)
-        seen = 0
         with _progress(name, size) as advance:
-            for block in _blocks(descriptor, size):
-                examination.feed(block)
+
+            def saw(start: int, block: bytes) -> None:
                 if layout is not None and block is not HOLE:
-                    layout.saw(seen, block)
-                seen += len(block)
+                    layout.saw(start, block)
                 advance(len(block))
-        examination.close(None if size is None else lambda offset, length: os.pread(descriptor, length, offset))
-        found = verdict(examination.findings, self.declaration, self.policy, size=seen, may_be_empty=self.may_be_empty)
+
+            found = judge(descriptor, size, self.declaration, self.rules, formats=formats, saw=saw)
         return found, layout
-
-
-def _size_of(descriptor: int) -> int | None:
-    """Return the size of a file or device, with its position at the start; None for a pipe.
-
-    Raises:
-        OSError: If it is a directory.
-    """
-    try:
-        size = os.lseek(descriptor, 0, os.SEEK_END)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-    except OSError:
-        return None
-    os.pread(descriptor, 0, 0)  # a directory has an end to seek, and nothing to read
-    return size
-
-
-def _blocks(descriptor: int, size: int | None) -> Iterator[bytes]:
-    """Yield the bytes, from holes without reading them."""
-    at = 0
-    while True:
-        hole = _hole_at(descriptor, at, size)
-        while hole:
-            block = HOLE[: min(len(HOLE), hole)]  # the whole of it is not copied
-            yield block
-            at += len(block)
-            hole -= len(block)
-        block = _read(descriptor, at, size)
-        if not block:
-            return
-        yield block
-        at += len(block)
-
-
-def _read(descriptor: int, at: int, size: int | None) -> bytes:
-    if size is not None:
-        return os.pread(descriptor, min(BLOCK, max(0, size - at)), at)
-    pieces, missing = [], BLOCK
-    while missing and (piece := os.read(descriptor, missing)):
-        pieces.append(piece)
-        missing -= len(piece)
-    return b"".join(pieces)
-
-
-def _hole_at(descriptor: int, at: int, size: int | None) -> int:
-    """Return how many bytes from *at* on are a hole, in whole blocks."""
-    if size is None or at >= size:
-        return 0
-    try:
-        data = os.lseek(descriptor, at, os.SEEK_DATA)
-    except OSError as error:
-        # ENXIO: nothing but a hole up to the end. Others: the file system does not know.
-        data = size if error.errno == errno.ENXIO else at
-    return (min(data, size) - at) // BLOCK * BLOCK
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from stillage.cli import serve as serving
 from stillage.cli.inspect import inspect
 from stillage.cli.options import Config, Data
 from stillage.cli.token import token
+from stillage.cli.upload import upload
 from stillage.db import schema
 from stillage.db.session import make_engine
 from stillage.errors import StillageError
@@ -24,6 +25,7 @@ app.add_typer(projects.app, name="project")
 app.add_typer(accesskeys.app, name="accesskey")
 app.command()(token)
 app.command()(inspect)
+app.command()(upload)
 
 
 @app.command()

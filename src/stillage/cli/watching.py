@@ -1,0 +1,103 @@
+"""Shows people how far a transfer is: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from stillage.client.progress import Watcher
+
+LINE_EVERY_S = 10.0
+MIB = 1 << 20
+
+
+@contextmanager
+def watcher(*, quiet: bool) -> Iterator["Switch"]:
+    """What shows progress on standard error. *quiet*: only sentences."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal and not quiet:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield Switch(_Bar(progress))
+    else:
+        yield Switch(_Lines(quiet=quiet))
+
+
+class Switch:
+    """The watcher of one command; `file` is what it is busy with."""
+
+    def __init__(self, shown: Watcher) -> None:
+        self._shown = shown
+        self.file = ""
+
+    def say(self, sentence: str) -> None:
+        self._shown.say(f"{self.file}: {sentence}" if self.file else f"stillage: {sentence}")
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        self._shown.begin(f"{self.file}: {what}", total, done)
+
+    def advance(self, count: int) -> None:
+        self._shown.advance(count)
+
+
+class _Bar:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def say(self, sentence: str) -> None:
+        self._progress.console.print(escape(sentence), soft_wrap=True)
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(escape(what), total=total, completed=done)
+
+    def advance(self, count: int) -> None:
+        if self._task is not None:
+            self._progress.advance(self._task, count)
+
+
+class _Lines:
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._what, self._total, self._done = "", 0, 0
+        self._begun_at = self._shown_at = time.monotonic()
+        self._begun_with = 0
+
+    def say(self, sentence: str) -> None:
+        typer.echo(sentence, err=True)
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        self._what, self._total, self._done, self._begun_with = what, total, done, done
+        self._begun_at = self._shown_at = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        now = time.monotonic()
+        if self._quiet or now - self._shown_at < LINE_EVERY_S:
+            return
+        self._shown_at = now
+        rate = max(self._done - self._begun_with, 1) / (now - self._begun_at)
+        left = (self._total - self._done) / rate
+        share = self._done * 100 // max(self._total, 1)
+        far = f"{share} %, {self._done // MIB} of {self._total // MIB} MiB"
+        typer.echo(f"{self._what}: {far}, {rate / 1e6:.1f} MB/s, {left:.0f} s left", err=True)

@@ -1,0 +1,248 @@
+"""One pool of connections, and what comes back from it: an answer, or `Broken`."""
+
+import asyncio
+import json
+import re
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import hdrs
+from multidict import CIMultiDict, CIMultiDictProxy
+
+import stillage
+from stillage.client.clouds import Cloud
+from stillage.client.errors import BadCloud, ServerRefused
+from stillage.client.patience import Outage, Patience
+
+USER_AGENT = f"stillage/{stillage.__version__}"
+CONNECT_S = 20.0
+IDLE_S = 60.0
+"""The longest wait for the other end to take or to send a single byte."""
+MOST_SHOWN = 300
+
+Body = Callable[[], AsyncIterator[bytes | memoryview]]
+"""Begins the body anew, for every attempt."""
+
+
+class Broken(Exception):
+    """No answer: the connection could not be made, or it broke, or nothing moved on it for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked. `length` belongs to a `body`."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    body: Body | None = None
+    length: int = 0
+    idle_s: float = IDLE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said, with a body that is small."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes = b""
+
+    @property
+    def is_passing(self) -> bool:
+        """The same request may succeed later."""
+        return self.status in (408, 429) or self.status >= 500
+
+    @property
+    def retry_after_s(self) -> float | None:
+        value = self.headers.get(hdrs.RETRY_AFTER, "")
+        return float(value) if value.isascii() and value.isdigit() else None
+
+    @property
+    def json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def message(self) -> str:
+        """The server's own sentence, from any of the shapes that image services have; else the status."""
+        document = self.json
+        found = _sentence_in(document) if isinstance(document, dict) else _text_of(self.body)
+        return f"{self.status}: {found}" if found else f"status {self.status} without a reason"
+
+    def require(self, *statuses: int) -> Self:
+        """Return this answer if it is one of *statuses*.
+
+        Raises:
+            ServerRefused: If not.
+        """
+        if self.status not in statuses:
+            raise ServerRefused(f"the server answered {self.message}", status=self.status)
+        return self
+
+    def document(self, *statuses: int) -> dict[str, Any]:
+        """The JSON object of an answer with one of *statuses*.
+
+        Raises:
+            ServerRefused: If it is another answer.
+        """
+        found = self.require(*statuses).json
+        if not isinstance(found, dict):
+            raise ServerRefused("the server's answer is no JSON object; is this an image service?", status=self.status)
+        return found
+
+
+class Http:
+    """Use it as an asynchronous context manager; leaving closes every connection."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._trust = _trust_of(cloud)
+
+    async def __aenter__(self) -> Self:
+        self._client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._trust),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+            headers={hdrs.USER_AGENT: USER_AGENT, hdrs.ACCEPT: "application/json"},
+            skip_auto_headers=[hdrs.CONTENT_TYPE],
+            trust_env=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def send(self, request: Request) -> Answer:
+        """Send *request* once.
+
+        Raises:
+            Broken: If no answer came.
+            BadCloud: If the other end is not whom it should be.
+            Exception: What *request*'s own body raises.
+        """
+        async with self.stream(request) as (response, _):
+            answer = Answer(response.status, response.headers, await response.read())
+            if response.status >= 400:
+                response.close()  # it may have answered before it took everything
+            return answer
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[tuple[aiohttp.ClientResponse, asyncio.Timeout]]:
+        """Send *request* once, and read the answer's body inside. Errors as of `send`.
+
+        Whoever reads calls `alive` with the second value after each piece, or the wait ends.
+        """
+        own: list[Exception] = []
+        try:
+            async with asyncio.timeout(request.idle_s) as limit:
+                data = _watched(request, limit, own) if request.body is not None else request.content or None
+                headers = CIMultiDict(request.headers)
+                if request.body is not None:
+                    headers[hdrs.CONTENT_LENGTH] = str(request.length)
+                async with self._client.request(
+                    request.method, request.url, headers=headers, data=data, allow_redirects=False
+                ) as response:
+                    yield response, limit
+        except TimeoutError as error:
+            raise Broken(f"nothing moved for {request.idle_s:g} seconds") from error
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise BadCloud(
+                f"{_origin(request.url)} cannot be trusted: {error}; 'cacert' names its authority"
+            ) from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise BadCloud(f"{request.url!r} is no URL that can be asked") from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            if own:
+                raise own[0] from error
+            raise Broken(_why(error)) from error
+
+
+def alive(limit: asyncio.Timeout, idle_s: float = IDLE_S) -> None:
+    """Something moved: the wait begins anew."""
+    if not limit.expired():
+        limit.reschedule(asyncio.get_running_loop().time() + idle_s)
+
+
+async def _watched(request: Request, limit: asyncio.Timeout, own: list[Exception]) -> AsyncIterator[bytes | memoryview]:
+    """The body of *request*; each time that the connection takes a piece of it, the wait begins anew."""
+    assert request.body is not None  # noqa: S101 - asked by the caller
+    try:
+        async for piece in request.body():
+            alive(limit, request.idle_s)
+            yield piece
+        alive(limit, request.idle_s)
+    except Exception as error:
+        own.append(error)
+        raise
+
+
+def _trust_of(cloud: Cloud) -> ssl.SSLContext:
+    try:
+        trust = ssl.create_default_context(cafile=cloud.cacert)
+        if cloud.certificate is not None:
+            trust.load_cert_chain(*cloud.certificate)
+    except OSError as error:
+        named = " and ".join(filter(None, (cloud.cacert, *(cloud.certificate or ()))))
+        raise BadCloud(f"the certificates of {cloud.name} ({named}) cannot be read: {error.strerror}") from error
+    if not cloud.verify:
+        trust.check_hostname = False
+        trust.verify_mode = ssl.CERT_NONE
+    return trust
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.host}:{error.port} cannot be reached: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the connection broke: {error.strerror}"
+    return "the connection broke"
+
+
+def _sentence_in(document: Mapping[str, Any]) -> str:
+    inner = next((value for value in document.values() if isinstance(value, dict)), {})
+    for place in (document, inner):
+        for name in ("message", "error_msg", "errorMsg"):
+            if isinstance(place.get(name), str):
+                return str(place[name]).strip()
+    return ""
+
+
+def _text_of(body: bytes) -> str:
+    """What people read in an HTML page or a text; the status in its title is known already."""
+    text = re.sub(r"(?is)<head.*?</head>|<h1>.*?</h1>|<[^>]*>", " ", body.decode("utf-8", "replace"))
+    return " ".join(text.split())[:MOST_SHOWN]
+
+
+async def insist(send: Callable[[], Awaitable[Answer]], patience: Patience) -> Answer:
+    """Call *send* until it brings an answer that would be the same the next time.
+
+    Raises:
+        NetworkGaveUp: If *patience* ends.
+    """
+    outage = Outage(patience)
+    while True:
+        try:
+            answer = await send()
+        except Broken as broken:
+            await outage.wait(str(broken))
+        else:
+            if not answer.is_passing:
+                outage.over()
+                return answer
+            await outage.wait(f"the server answered {answer.message}", at_least_s=answer.retry_after_s)

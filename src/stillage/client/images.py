@@ -1,0 +1,212 @@
+"""Calls of the image API: those that every Glance knows, and Stillage's resumable uploads.
+
+Source: OpenStack Image API v2, "Images" and "Image data"; docs/upload.md for ``/uploads``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from stillage.client.errors import ServerRefused, UnusableFile
+from stillage.client.http import Answer, Body, Request
+from stillage.client.login import json_request
+from stillage.client.pieces import Span
+from stillage.client.session import Session
+
+# Who does not know of uploads has no such path, or takes it for something that has other methods.
+UNKNOWN = (404, 405, 501)
+GONE = (404, 410)
+OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a new image's record is to say. None leaves it to the server."""
+
+    name: str
+    disk_format: str | None = None
+    container_format: str = "bare"
+    visibility: str | None = None
+    protected: bool | None = None
+    min_disk: int | None = None
+    min_ram: int | None = None
+    tags: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        own = {
+            "name": self.name,
+            "disk_format": self.disk_format,
+            "container_format": self.container_format,
+            "visibility": self.visibility,
+            "protected": self.protected,
+            "min_disk": self.min_disk,
+            "min_ram": self.min_ram,
+            "tags": list(self.tags) or None,
+        }
+        return {**self.properties, **{key: value for key, value in own.items() if value is not None}}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the server asks before it believes that a declared digest is of bytes that we have."""
+
+    nonce: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An upload that the server knows, as last heard of.
+
+    Attributes:
+        url: With the capability: whoever has it can go on.
+        received: What the server has.
+        judged: Bytes that it has hashed and inspected.
+    """
+
+    url: str
+    received: tuple[Span, ...] = ()
+    judged: int = 0
+    proof: Proof | None = None
+
+
+class Images:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def create(self, image_id: str, attributes: Attributes) -> dict[str, Any]:
+        """Make a record, and return it. Repeating it is harmless: the id is ours.
+
+        Raises:
+            ServerRefused: If the server does not want such an image.
+        """
+        document = {**attributes.document(), "id": image_id}
+        answer = await self._session.ask(json_request("POST", self._session.url("/v2/images"), document))
+        if answer.status == 409 and (found := await self.find_by_id(image_id)) is not None:
+            return found  # the answer to an earlier attempt was lost
+        return answer.document(201)
+
+    async def find_by_id(self, image_id: str) -> dict[str, Any] | None:
+        answer = await self._session.ask(Request("GET", self._image(image_id)))
+        return None if answer.status in GONE else answer.document(200)
+
+    async def get(self, image_id: str) -> dict[str, Any]:
+        """Return the record.
+
+        Raises:
+            ServerRefused: If it is not there.
+        """
+        found = await self.find_by_id(image_id)
+        if found is None:
+            raise ServerRefused(f"there is no image {image_id}", status=404)
+        return found
+
+    async def get_by_name(self, name_or_id: str) -> dict[str, Any]:
+        """Return the one image that *name_or_id* names.
+
+        Raises:
+            ServerRefused: If there is none.
+            UnusableFile: If there are several.
+        """
+        answer = await self._session.ask(Request("GET", self._image(name_or_id)))
+        if answer.status == 200:
+            return answer.document(200)
+        url = self._session.url(f"/v2/images?name={quote(name_or_id, safe='')}")
+        found: list[dict[str, Any]] = (await self._session.ask(Request("GET", url))).document(200).get("images") or []
+        if len(found) > 1:
+            ids = ", ".join(str(image["id"]) for image in found)
+            raise UnusableFile(f"{len(found)} images are named {name_or_id!r}; give one of the ids {ids}")
+        if not found:
+            raise ServerRefused(f"there is no image {name_or_id!r}", status=404)
+        return found[0]
+
+    async def delete(self, image_id: str) -> None:
+        """Remove the record. Whether that works is not looked at."""
+        await self._session.ask(Request("DELETE", self._image(image_id)))
+
+    # Data
+
+    async def put(self, image_id: str, body: Body, size: int) -> Answer:
+        """Send all bytes, once.
+
+        Raises:
+            Broken: If no answer came.
+        """
+        headers = {"Content-Type": OCTETS, "X-OpenStack-Image-Size": str(size)}
+        url = f"{self._image(image_id)}/file"
+        return await self._session.once(Request("PUT", url, headers, body=body, length=size))
+
+    def data(self, image_id: str, span: Span | None = None) -> Request:
+        """The request for *span* of the data, or for all of it."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if span is not None:
+            headers["Range"] = f"bytes={span.start}-{span.end - 1}"
+        return Request("GET", f"{self._image(image_id)}/file", headers)
+
+    # Resumable uploads
+
+    async def open_upload(self, image_id: str, size: int, digests: Mapping[str, str]) -> OpenUpload | None:
+        """Open an upload; None if the server knows nothing of them.
+
+        Raises:
+            ServerRefused: If it does not want this one.
+        """
+        url = f"{self._image(image_id)}/uploads"
+        answer = await self._session.ask(json_request("POST", url, {"size": size, "digests": dict(digests)}))
+        if answer.status in UNKNOWN:
+            return None
+        document = answer.document(201)
+        return _upload_of(document, urljoin(url, answer.headers.get("Location") or str(document.get("url"))))
+
+    async def find_upload(self, url: str) -> OpenUpload | Answer:
+        """What the server has of an upload; the answer that says that there is none."""
+        answer = await self._by_capability(Request("GET", url))
+        return answer if answer.status in GONE else _upload_of(answer.document(200), url)
+
+    async def send(self, url: str, span: Span, size: int, body: Body | None) -> Answer:
+        """Send a piece, once; without *body* a piece of zeros.
+
+        Raises:
+            Broken: If no answer came.
+        """
+        headers = {"Content-Type": OCTETS, "Content-Range": f"bytes {span.start}-{span.end - 1}/{size}"}
+        if body is None:
+            headers |= {"Upload-Zeros": "?1", "Content-Length": "0"}
+            return await self._session.http.send(Request("PUT", url, headers))
+        return await self._session.http.send(Request("PUT", url, headers, body=body, length=span.end - span.start))
+
+    async def prove(self, url: str, proof: Proof, digests: Sequence[str]) -> bool:
+        """Answer *proof*; True if the image is active by it."""
+        document = {"nonce": proof.nonce, "digests": list(digests)}
+        answer = await self._by_capability(json_request("POST", f"{url}/proof", document))
+        return answer.status == 204
+
+    async def abandon(self, url: str) -> None:
+        """Give up an upload. Whether that works is not looked at."""
+        await self._by_capability(Request("DELETE", url))
+
+    async def _by_capability(self, request: Request) -> Answer:
+        # The address is the right: no token goes with it, and none can have ended.
+        return await self._session.ask_as_anybody(request)
+
+    def _image(self, image_id: str) -> str:
+        return self._session.url(f"/v2/images/{quote(image_id, safe='')}")
+
+
+def _upload_of(document: Mapping[str, Any], url: str) -> OpenUpload:
+    try:
+        proof = document.get("proof")
+        return OpenUpload(
+            url=url,
+            received=_spans(document.get("ranges")),
+            judged=int(document.get("judged") or 0),
+            proof=Proof(str(proof["nonce"]), _spans(proof["ranges"])) if proof else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServerRefused("the server's answer about the upload cannot be read", status=200) from error
+
+
+def _spans(ranges: Any) -> tuple[Span, ...]:
+    return tuple(Span(int(first), int(last) + 1) for first, last in ranges or ())

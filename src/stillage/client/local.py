@@ -1,0 +1,123 @@
+"""A file on this machine: read block by block, holes without reading them, and judged as an upload would be."""
+
+import errno
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from stillage.formats.base import Format
+from stillage.formats.catalogue import FORMATS
+from stillage.formats.safety import Declaration, Policy
+from stillage.formats.stream import Examination
+from stillage.formats.verdict import Verdict, verdict
+
+BLOCK = 1 << 20
+# A hole costs one step for each of these instead of one for each MiB.
+HOLE = bytes(16 << 20)
+
+Saw = Callable[[int, bytes], None]
+"""``saw(start, block)``: these bytes have passed. A block of a hole is a piece of `HOLE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What this deployment would refuse, as its settings say."""
+
+    policy: Policy
+    may_be_empty: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How a file is known again: another size, time or inode is another file."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, descriptor: int, size: int) -> "Identity":
+        found = os.fstat(descriptor)
+        return cls(size, found.st_mtime_ns, found.st_ino)
+
+
+def judge(
+    descriptor: int,
+    size: int | None,
+    declaration: Declaration,
+    rules: Rules,
+    *,
+    formats: Sequence[Format] = FORMATS,
+    saw: Saw = lambda _start, _block: None,
+) -> Verdict:
+    """Judge a whole file. *size* None reads a pipe, which can be read only once.
+
+    Raises:
+        OSError: If it cannot be read to its end.
+    """
+    examination = Examination(formats, size=size)
+    seen = 0
+    for block in blocks(descriptor, size):
+        examination.feed(block)
+        saw(seen, block)
+        seen += len(block)
+    examination.close(None if size is None else lambda offset, length: os.pread(descriptor, length, offset))
+    return verdict(examination.findings, declaration, rules.policy, size=seen, may_be_empty=rules.may_be_empty)
+
+
+def size_of(descriptor: int) -> int | None:
+    """Return the size of a file or device, with its position at the start; None for a pipe.
+
+    Raises:
+        OSError: If it is a directory.
+    """
+    try:
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError:
+        return None
+    os.pread(descriptor, 0, 0)  # a directory has an end to seek, and nothing to read
+    return size
+
+
+def blocks(descriptor: int, size: int | None) -> Iterator[bytes]:
+    """Yield the bytes, from holes without reading them."""
+    at = 0
+    while True:
+        hole = hole_at(descriptor, at, size)
+        while hole:
+            block = HOLE[: min(len(HOLE), hole)]  # the whole of it is not copied
+            yield block
+            at += len(block)
+            hole -= len(block)
+        block = _read(descriptor, at, size)
+        if not block:
+            return
+        yield block
+        at += len(block)
+
+
+def hole_at(descriptor: int, at: int, size: int | None) -> int:
+    """Return how many bytes from *at* on are a hole, in whole blocks."""
+    if size is None or at >= size:
+        return 0
+    return (next_data(descriptor, at, size) - at) // BLOCK * BLOCK
+
+
+def next_data(descriptor: int, at: int, size: int) -> int:
+    """Return where after the hole that begins at *at* there is data; *at* itself if there is no hole."""
+    try:
+        return min(os.lseek(descriptor, at, os.SEEK_DATA), size)
+    except OSError as error:
+        # ENXIO: nothing but a hole up to the end. Others: the file system does not know.
+        return size if error.errno == errno.ENXIO else at
+
+
+def _read(descriptor: int, at: int, size: int | None) -> bytes:
+    if size is not None:
+        return os.pread(descriptor, min(BLOCK, max(0, size - at)), at)
+    pieces, missing = [], BLOCK
+    while missing and (piece := os.read(descriptor, missing)):
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)

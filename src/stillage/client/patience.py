@@ -1,0 +1,84 @@
+"""When to try again, and when to give up: exponential back-off with jitter, as long as something still moves."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from stillage.client.errors import NetworkGaveUp
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+GIVE_UP_AFTER_S = 900.0
+
+
+class Patience:
+    """What all connections of a command have in common.
+
+    Args:
+        give_up_after_s: How long one request may be tried without any success.
+        say: Told when an outage begins, once for all connections.
+        clock: Seconds, monotonic.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        give_up_after_s: float = GIVE_UP_AFTER_S,
+        say: Callable[[str], None] = lambda _sentence: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.give_up_after_s = give_up_after_s
+        self.clock = clock
+        self.sleep = sleep
+        self._say = say
+        self._said = False
+
+    def say(self, why: str) -> None:
+        if not self._said:
+            self._said = True
+            self._say(f"{why}; trying again")
+
+    def forget_what_was_said(self) -> None:
+        self._said = False
+
+
+class Outage:
+    """The failures in a row of one request."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._since: float | None = None
+        self._failures = 0
+
+    async def wait(self, why: str, *, at_least_s: float | None = None) -> None:
+        """Wait before the next attempt.
+
+        Args:
+            why: What happened, as a clause.
+            at_least_s: What the server asked for.
+
+        Raises:
+            NetworkGaveUp: If nothing got through for too long.
+        """
+        patience = self._patience
+        now = patience.clock()
+        if self._since is None:
+            self._since = now
+        patience.say(why)
+        left = self._since + patience.give_up_after_s - now
+        if left <= 0:
+            raise NetworkGaveUp(f"{why}, again and again for {patience.give_up_after_s:g} seconds")
+        most = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
+        self._failures += 1
+        pause = max(random.uniform(most / 2, most), at_least_s or 0)  # noqa: S311 - no secret
+        await patience.sleep(min(pause, max(left, FIRST_PAUSE_S)))
+
+    def over(self) -> None:
+        """Something got through."""
+        if self._since is not None:
+            self._patience.forget_what_was_said()
+        self._since = None
+        self._failures = 0

@@ -1,0 +1,189 @@
+"""Sends pieces over several connections until the server has everything and has judged it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stillage.client.errors import ServerRefused
+from stillage.client.http import Answer, Broken
+from stillage.client.images import GONE, Images
+from stillage.client.patience import Outage, Patience
+from stillage.client.pieces import Piece, Span, plan, total
+from stillage.client.progress import Watcher
+from stillage.client.source import Source
+
+# Somebody who sends the same bytes makes one of us stop; more often than this it is no accident.
+MOST_CONFLICTS = 3
+POLL_S = 0.2
+LONGEST_POLL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    why: str
+    at_least_s: float | None = None
+
+
+class Sending:
+    """Of one upload. `sent` and `zeros` count bytes of this run."""
+
+    def __init__(
+        self, patience: Patience, images: Images, source: Source, image_id: str, url: str, watcher: Watcher
+    ) -> None:
+        self.sent = 0
+        self.zeros = 0
+        self._patience = patience
+        self._images = images
+        self._source = source
+        self._image_id = image_id
+        self._url = url
+        self._watcher = watcher
+        self._is_complete = False
+
+    async def run(self, pieces: Sequence[Piece], connections: int) -> None:
+        """Send *pieces*, and return when the image is active.
+
+        Raises:
+            ServerRefused: If the server does not want these bytes.
+            NetworkGaveUp: If it cannot be reached for too long.
+            UnusableFile: If the file cannot be read.
+        """
+        most = max((piece.length for piece in pieces if not piece.zeros), default=1)
+        await self._send_all(pieces, connections)
+        while not self._is_complete:
+            await self._conclude(most, connections)
+
+    async def _send_all(self, pieces: Sequence[Piece], connections: int) -> None:
+        waiting = deque(pieces)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(connections, len(pieces))):
+                    group.create_task(self._send_from(waiting))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the first is the reason of the others
+
+    async def _send_from(self, waiting: deque[Piece]) -> None:
+        while waiting and not self._is_complete:
+            await self._deliver(waiting.popleft())
+
+    async def _deliver(self, piece: Piece) -> None:
+        """Send *piece*, and what did not arrive of it again."""
+        outage = Outage(self._patience)
+        missing, conflicts = [piece], 0
+        while missing and not self._is_complete:
+            failure = await self._try(missing[0])
+            if failure is None:
+                missing.pop(0)
+                outage.over()
+                continue
+            conflicts += failure.at_least_s == 0
+            if conflicts > MOST_CONFLICTS:
+                raise ServerRefused(failure.why, status=409)
+            await outage.wait(failure.why, at_least_s=failure.at_least_s)
+            before, missing = missing, await self._missing(piece)
+            if _length(missing) < _length(before):
+                outage.over()
+            self._watcher.advance(_length(before) - _length(missing))
+
+    async def _try(self, piece: Piece) -> _Failure | None:
+        """Send *piece* once. Returns what went wrong, if it may go better."""
+        counted = 0
+
+        def count(more: int) -> None:
+            nonlocal counted
+            counted += more
+            self.sent += more
+            self._watcher.advance(more)
+
+        body = None if piece.zeros else self._source.body(piece.span, count)
+        try:
+            answer = await self._images.send(self._url, piece.span, self._source.size, body)
+        except Broken as broken:
+            failure: _Failure | None = _Failure(str(broken))
+        else:
+            failure = await self._judged(answer)
+        if failure is not None:
+            self._watcher.advance(-counted)
+        elif piece.zeros:
+            self.zeros += piece.length
+            self._watcher.advance(piece.length)
+        return failure
+
+    async def _judged(self, answer: Answer) -> _Failure | None:
+        """What *answer* to a piece means.
+
+        Raises:
+            ServerRefused: If it is the end of the upload.
+        """
+        if answer.status in (200, 201, 202):
+            return None
+        if answer.status == 204:
+            self._is_complete = True
+            return None
+        if answer.status in GONE:
+            await self._gone(answer)
+            return None
+        said = f"the server answered {answer.message}"
+        if answer.is_passing:
+            return _Failure(said, answer.retry_after_s)
+        if answer.status == 409:
+            return _Failure(said, 0)
+        raise ServerRefused(said, status=answer.status)
+
+    async def _gone(self, answer: Answer) -> None:
+        """The upload is over. Was that the success whose answer was lost?
+
+        Raises:
+            ServerRefused: If not.
+        """
+        image = await self._images.find_by_id(self._image_id)
+        if image is None or image["status"] != "active":
+            raise ServerRefused(f"the upload has ended: {answer.message}", status=answer.status)
+        self._is_complete = True
+
+    async def _missing(self, piece: Piece) -> list[Piece]:
+        """What the server does not have of *piece*."""
+        found = await self._images.find_upload(self._url)
+        if isinstance(found, Answer):
+            await self._gone(found)
+            return []
+        zeros = [piece.span] if piece.zeros else []
+        return plan(piece.span, found.received, zeros, max(1, piece.length))
+
+    async def _conclude(self, size: int, connections: int) -> None:
+        """Everything was sent, and nobody has said that the image is active: see to that."""
+        outage = Outage(self._patience)
+        pause, judged = POLL_S, -1
+        while not self._is_complete:
+            found = await self._images.find_upload(self._url)
+            if isinstance(found, Answer):
+                await self._gone(found)
+                return
+            if missing := plan(Span(0, self._source.size), found.received, (), size):
+                self._watcher.advance(-_length(missing))
+                await self._send_all(missing, connections)
+                return
+            if judged < 0:
+                self._watcher.begin("waiting for the server's verdict", self._source.size, found.judged)
+            if found.judged > judged:
+                self._watcher.advance(found.judged - judged if judged >= 0 else 0)
+                judged = found.judged
+                outage.over()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_POLL_S)
+            else:
+                await self._nudge(outage)
+
+    async def _nudge(self, outage: Outage) -> None:
+        """Send the last byte again: who sends it is told the verdict, also by a server that was restarted."""
+        last = Piece(Span(self._source.size - 1, self._source.size))
+        failure = await self._try(last)
+        self._watcher.advance(-1 if failure is None else 0)
+        if not self._is_complete:
+            why = failure.why if failure else "the server has every byte and comes to no verdict"
+            await outage.wait(why, at_least_s=failure.at_least_s if failure else None)
+
+
+def _length(pieces: Sequence[Piece]) -> int:
+    return total(piece.span for piece in pieces)

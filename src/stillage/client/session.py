@@ -1,0 +1,82 @@
+"""A conversation with one image service: logged in, patient, and logged in again when a token has ended."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Self
+
+import aiohttp
+
+from stillage.client.clouds import Cloud
+from stillage.client.http import Answer, Http, Request, insist
+from stillage.client.login import Authority, Place, TokenAuthority
+from stillage.client.patience import GIVE_UP_AFTER_S, Patience
+
+
+class Session:
+    """Made by `Session.to`. `place` says where images are, and whose."""
+
+    def __init__(self, http: Http, authority: Authority, place: Place, patience: Patience) -> None:
+        self.http = http
+        self.place = place
+        self.patience = patience
+        self._authority = authority
+
+    @classmethod
+    @asynccontextmanager
+    async def to(
+        cls,
+        cloud: Cloud,
+        *,
+        give_up_after_s: float = GIVE_UP_AFTER_S,
+        say: Callable[[str], None] = lambda _sentence: None,
+    ) -> AsyncIterator[Self]:
+        """Log in to *cloud*.
+
+        Raises:
+            BadCloud, ServerRefused, NetworkGaveUp: If that is not possible.
+        """
+        patience = Patience(give_up_after_s=give_up_after_s, say=say)
+        async with Http(cloud) as http:
+            authority = TokenAuthority(cloud, http, patience)
+            yield cls(http, authority, await authority.enter(), patience)
+
+    async def ask(self, request: Request) -> Answer:
+        """Send *request*, again and again while that may help; return the answer that stays.
+
+        Raises:
+            NetworkGaveUp: If there was none for too long.
+        """
+        return await insist(lambda: self.once(request), self.patience)
+
+    async def ask_as_anybody(self, request: Request) -> Answer:
+        """As `ask`, for addresses that are a right themselves."""
+        return await insist(lambda: self.http.send(request), self.patience)
+
+    async def once(self, request: Request) -> Answer:
+        """Send *request* once; after a 401 with a new token, if one can be had.
+
+        Raises:
+            Broken: If no answer came.
+        """
+        signed = await self._authority.signed(request)
+        answer = await self.http.send(signed)
+        if answer.status == 401 and await self._authority.renew(signed):
+            answer = await self.http.send(await self._authority.signed(request))
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[tuple[aiohttp.ClientResponse, asyncio.Timeout]]:
+        """As `once`, for an answer that is read piece by piece; see `Http.stream`."""
+        signed = await self._authority.signed(request)
+        async with self.http.stream(signed) as (response, limit):
+            if response.status != 401:
+                yield response, limit
+                return
+        await self._authority.renew(signed)
+        async with self.http.stream(await self._authority.signed(request)) as (response, limit):
+            yield response, limit
+
+    def url(self, path: str) -> str:
+        """The address of *path*, such as ``/v2/images``, or of an absolute URL itself."""
+        return path if path.startswith(("http://", "https://")) else self.place.image_url + path

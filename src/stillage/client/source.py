@@ -1,0 +1,164 @@
+"""The file that is sent: known again after a restart, judged before anything is sent, read by several connections."""
+
+import asyncio
+import hashlib
+import os
+import stat
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
+from stillage.client.http import Body
+from stillage.client.local import Identity, Rules, judge, next_data, size_of
+from stillage.client.pieces import Span, ZeroMap
+from stillage.client.progress import Watcher
+from stillage.client.state import Entry
+from stillage.formats.safety import Declaration
+from stillage.formats.verdict import Verdict
+
+READ = 1 << 20
+# What goes into the connection at once: small enough to show that it moves where it moves slowly.
+WRITTEN = 256 * 1024
+# A file that was written a moment ago may be written again without its time telling.
+SETTLED_S = 2.0
+
+
+class Source:
+    """One open file."""
+
+    def __init__(self, path: Path, descriptor: int, size: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self.size = size
+        self.identity = Identity.of(descriptor, size)
+
+    @classmethod
+    @contextmanager
+    def opened(cls, name: str) -> Iterator["Source"]:
+        """Open the file *name*.
+
+        Raises:
+            UnusableFile: If it cannot be read, or read only once.
+        """
+        path = Path(os.path.abspath(name))  # noqa: PTH100 - a name, not where links lead: it is shown and compared
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for a writer
+        except OSError as error:
+            raise UnusableFile(f"it cannot be read: {error.strerror}") from error
+        try:
+            yield cls(path, descriptor, _size_of(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def judge(self, declaration: Declaration, rules: Rules, watcher: Watcher) -> tuple[Verdict, list[Span]]:
+        """Judge the file as the server would. Returns also where it holds nothing but zeros.
+
+        Raises:
+            RefusedLocally: If it would be refused.
+            UnusableFile: If it cannot be read.
+        """
+        zeros = ZeroMap(self.size)
+
+        def saw(start: int, block: bytes) -> None:
+            zeros.saw(start, block)
+            watcher.advance(len(block))
+
+        watcher.begin("inspecting", self.size)
+        try:
+            verdict = judge(self.descriptor, self.size, declaration, rules, saw=saw)
+        except OSError as error:
+            raise UnusableFile(f"it cannot be read: {error.strerror}") from error
+        if not verdict.accepted:
+            raise RefusedLocally("; ".join(hazard.reason for hazard in verdict.hazards))
+        return verdict, zeros.runs
+
+    def holes(self) -> list[Span]:
+        """Where the file system has nothing, as far as it tells."""
+        zeros = ZeroMap(self.size)
+        at = 0
+        try:
+            while at < self.size:
+                data = next_data(self.descriptor, at, self.size)
+                zeros.note(Span(at, data))
+                at = os.lseek(self.descriptor, data, os.SEEK_HOLE) if data < self.size else data
+        except OSError:
+            pass  # this file system does not know
+        return zeros.runs
+
+    def body(self, span: Span, sent: Callable[[int], None]) -> Body:
+        """The bytes of *span*, for a request. *sent* is told how many the connection has taken."""
+
+        async def body() -> AsyncIterator[memoryview]:
+            at = span.start
+            while at < span.end:
+                block = await asyncio.to_thread(self.read, at, min(READ, span.end - at))
+                view = memoryview(block)
+                for start in range(0, len(block), WRITTEN):
+                    piece = view[start : start + WRITTEN]
+                    yield piece
+                    sent(len(piece))
+                at += len(block)
+
+        return body
+
+    def read(self, at: int, length: int) -> bytes:
+        """Bytes from *at* on, one at least.
+
+        Raises:
+            UnusableFile: If there are none, or they cannot be read.
+        """
+        try:
+            block = os.pread(self.descriptor, length, at)
+        except OSError as error:
+            raise UnusableFile(f"it cannot be read at byte {at}: {error.strerror}") from error
+        if not block:
+            raise UnusableFile(f"it has become shorter than {self.size} bytes while it was sent")
+        return block
+
+    def digest(self, span: Span, before: bytes) -> str:
+        """SHA-256 of *before* and the bytes of *span*, in hex."""
+        digest = hashlib.sha256(before)
+        at = span.start
+        while at < span.end:
+            block = self.read(at, min(READ, span.end - at))
+            digest.update(block)
+            at += len(block)
+        return digest.hexdigest()
+
+    def require_unchanged(self) -> None:
+        """See that nobody has written to it since it was opened.
+
+        Raises:
+            VerificationFailed: If somebody has.
+        """
+        if Identity.of(self.descriptor, _size_of(self.descriptor)) != self.identity:
+            raise VerificationFailed("the file was changed while it was sent; send it again")
+
+    # Digests that were made before
+
+    def known_digests(self, entry: Entry) -> dict[str, str]:
+        """What *entry* remembers, if it is of the bytes that the file has now."""
+        kept = entry.read() or {}
+        found = kept.get("digests") if kept.get("file") == self._exactly() else None
+        return {str(name): str(value) for name, value in found.items()} if isinstance(found, Mapping) else {}
+
+    def remember_digests(self, entry: Entry, digests: Mapping[str, str]) -> None:
+        if digests and time.time_ns() - os.fstat(self.descriptor).st_ctime_ns > SETTLED_S * 1e9:
+            entry.write({"file": self._exactly(), "digests": {**self.known_digests(entry), **digests}})
+
+    def _exactly(self) -> list[int]:
+        found = os.fstat(self.descriptor)
+        return [self.size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
+
+
+def _size_of(descriptor: int) -> int:
+    try:
+        kind = os.fstat(descriptor).st_mode
+        size = size_of(descriptor) if stat.S_ISREG(kind) or stat.S_ISBLK(kind) or stat.S_ISDIR(kind) else None
+    except OSError as error:
+        raise UnusableFile(f"it cannot be read: {error.strerror}") from error
+    if size is None:
+        raise UnusableFile("it is no file that can be read twice; send it with curl -T")
+    return size

@@ -1,0 +1,378 @@
+"""``stillage upload``: one file becomes one image, and no byte goes twice over the network.
+
+The server's word on what it has is the truth; what is kept here only says where to ask. A record's id is ours and is
+kept before the record is made, so that a command that was killed at any moment finds what it had begun.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from stillage.client.digests import Digests
+from stillage.client.errors import ServerRefused, UnusableFile
+from stillage.client.http import Broken
+from stillage.client.images import Attributes, Images, OpenUpload, Proof
+from stillage.client.local import Rules
+from stillage.client.patience import Outage
+from stillage.client.pieces import MIB, Span, piece_size, plan, total
+from stillage.client.progress import Watcher
+from stillage.client.sending import Sending
+from stillage.client.session import Session
+from stillage.client.source import Source
+from stillage.client.state import Entry, Shelf
+from stillage.client.verification import digests_of, verify
+from stillage.formats.safety import Declaration
+
+# Of these the bytes are a package, and the disk in it may be of any format.
+PACKAGES = ("ovf", "ova", "docker", "compressed")
+# Of so few bytes none are worth a second request.
+AT_ONCE = MIB
+# Every record has the first; the second is what Glance and Stillage use unless they were told otherwise.
+USUAL_DIGESTS = ("md5", "sha512")
+DECLARED_DIGESTS = (*USUAL_DIGESTS, "sha256")
+# What says that these bytes are not wanted, whatever is tried: the record is then of no use.
+UNWANTED = (400, 409, 410, 413, 415, 422)
+POLL_S = 0.2
+LONGEST_POLL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user wants.
+
+    Attributes:
+        attributes: Of the record to make; None where `image_id` names one.
+        connections: At once.
+        piece_bytes: Of a piece; None lets the size decide.
+        rules: What to judge by before anything is sent; None leaves that to the server.
+        instant: Hash the file first, so that a server that has the bytes already need not be sent any.
+    """
+
+    attributes: Attributes | None
+    image_id: str | None = None
+    connections: int = 4
+    piece_bytes: int | None = None
+    rules: Rules | None = None
+    instant: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of it, as far as it went.
+
+    Attributes:
+        way: How the bytes went: ``pieces``, ``plain`` or ``instant``.
+        sent: Bytes that went over the network in this run.
+        zeros: Bytes of which only was said that they are zeros.
+        resumed: Bytes that an earlier run had sent.
+        verified: The digests that are in the record and of the file.
+    """
+
+    size: int = 0
+    image_id: str | None = None
+    way: str | None = None
+    sent: int = 0
+    zeros: int = 0
+    resumed: int = 0
+    verified: Mapping[str, str] = field(default_factory=dict)
+
+
+class Upload:
+    """Sends one file.
+
+    Args:
+        session: With the server.
+        order: What the user wants.
+        state: The folder for what outlives the command.
+        watcher: Who is told.
+    """
+
+    def __init__(self, session: Session, order: Order, *, state: Path, watcher: Watcher) -> None:
+        self._session = session
+        self._images = Images(session)
+        self._order = order
+        self._watcher = watcher
+        self._begun = Shelf(state, "uploads")
+        self._read = Shelf(state, "files")
+        self.outcome = Outcome()
+
+    async def run(self, name: str) -> Outcome:
+        """Send the file *name*.
+
+        Raises:
+            ClientError: If that was not possible; its kind says why.
+        """
+        with Source.opened(name) as source:
+            self.outcome.size = source.size
+            with self._entry(source).held("sends this file as the same image") as entry:
+                begun = await self._begin(source, entry)
+                await self._finish(source, begun)
+                entry.remove()
+                return self.outcome
+
+    def _entry(self, source: Source) -> Entry:
+        order, place = self._order, self._session.place
+        what = order.image_id if order.attributes is None else repr(order.attributes.document())
+        return self._begun.entry(place.image_url, place.project_id, str(source.path), str(what))
+
+    # What was begun before, or is begun now
+
+    async def _begin(self, source: Source, entry: Entry) -> "_Begun":
+        kept = _Begun.of(entry)
+        if kept is not None and kept.file != _file_of(source):
+            self._watcher.say("the file is not the one whose upload was begun; starting again")
+            await self._forget(kept)
+            kept = None
+        image = None
+        if kept is not None:
+            image = await self._images.find_by_id(kept.image_id)
+            if image is None and kept.is_made:
+                self._watcher.say("the image whose upload was begun is gone; starting again")
+                kept = None
+        begun = kept or await self._judged(source, entry)
+        self.outcome.image_id = begun.image_id
+        if not begun.is_made and image is None:
+            begun.keep()  # before the record is made: it must be found again
+            image = await self._images.create(begun.image_id, begun.attributes(self._order.attributes))
+        begun.is_made = True
+        begun.is_done = image is not None and image["status"] == "active"
+        begun.keep()
+        return begun
+
+    async def _judged(self, source: Source, entry: Entry) -> "_Begun":
+        """Judge the file, and return what an upload of it begins with."""
+        order = self._order
+        image = await self._images.get(order.image_id) if order.image_id else None
+        if image is not None and image["status"] != "queued":
+            raise ServerRefused(f"image {image['id']} is {image['status']}; only a queued one takes bytes", status=409)
+        found = None
+        zeros = source.holes()
+        if order.rules is not None:
+            verdict, zeros = await asyncio.to_thread(
+                source.judge, _declaration(image, order.attributes), order.rules, self._watcher
+            )
+            found = verdict.format
+        return _Begun(
+            entry=entry,
+            file=_file_of(source),
+            image_id=image["id"] if image else str(uuid4()),
+            is_made=image is not None,
+            disk_format=found,
+            zeros=zeros,
+        )
+
+    async def _forget(self, begun: "_Begun") -> None:
+        """Take back what an earlier command began and nobody can finish."""
+        if begun.url is not None:
+            await self._images.abandon(begun.url)
+        await self._drop(begun)
+
+    async def _drop(self, begun: "_Begun") -> None:
+        """Remove the record that was made for an upload, unless it has its bytes."""
+        image = await self._images.find_by_id(begun.image_id)
+        if self._order.attributes is not None and image is not None and image["status"] != "active":
+            await self._images.delete(begun.image_id)
+
+    # Sending
+
+    async def _finish(self, source: Source, begun: "_Begun") -> None:
+        remembered = self._read.entry(str(source.path))
+        known = source.known_digests(remembered)
+        if self._order.instant and not begun.is_done:
+            known |= await self._hashed(source, [name for name in DECLARED_DIGESTS if name not in known])
+            source.remember_digests(remembered, known)
+        async with Digests(source.descriptor, source.size, [n for n in USUAL_DIGESTS if n not in known]) as digests:
+            try:
+                if not begun.is_done:
+                    await self._send(source, begun, known)
+                image = await self._settled(begun.image_id)
+                known |= await _in_time(digests)
+                source.require_unchanged()
+                known |= await self._hashed(source, [n for n in digests_of(image) if n not in known][:1])
+                self.outcome.verified = verify(image, size=source.size, digests=known)
+            except ServerRefused as refused:
+                if refused.status in UNWANTED and self._order.attributes is not None:
+                    await self._drop(begun)
+                    begun.entry.remove()
+                raise
+            finally:
+                source.remember_digests(remembered, known | digests.done)
+
+    async def _send(self, source: Source, begun: "_Begun", known: Mapping[str, str]) -> None:
+        upload = None
+        if source.size > AT_ONCE:
+            upload = await self._resumed(begun) or await self._opened(source, begun, known)
+        if upload is None:
+            await self._send_plainly(source, begun.image_id, silently=source.size <= AT_ONCE)
+        elif not (upload.proof is not None and await self._proven(source, upload, upload.proof)):
+            await self._send_pieces(source, begun, upload)
+
+    async def _resumed(self, begun: "_Begun") -> OpenUpload | None:
+        if begun.url is None:
+            return None
+        found = await self._images.find_upload(begun.url)
+        if isinstance(found, OpenUpload):
+            self.outcome.resumed = total(found.received)
+            return found
+        self._watcher.say(f"the upload that was begun is over ({found.message}); starting again")
+        begun.url = None
+        return None
+
+    async def _opened(self, source: Source, begun: "_Begun", known: Mapping[str, str]) -> OpenUpload | None:
+        upload = await self._images.open_upload(begun.image_id, source.size, known)
+        if upload is None:
+            self._watcher.say(
+                "this server cannot resume uploads: the file goes as one body, from the start again if that breaks"
+            )
+            return None
+        begun.url = upload.url
+        begun.keep()
+        return upload
+
+    async def _proven(self, source: Source, upload: OpenUpload, proof: Proof) -> bool:
+        nonce = proof.nonce.encode()
+        digests = [await asyncio.to_thread(source.digest, span, nonce) for span in proof.spans]
+        if not await self._images.prove(upload.url, proof, digests):
+            return False
+        self.outcome.way = "instant"
+        return True
+
+    async def _send_pieces(self, source: Source, begun: "_Begun", upload: OpenUpload) -> None:
+        self.outcome.way = "pieces"
+        received = total(upload.received)
+        size = self._order.piece_bytes or piece_size(source.size - received, self._order.connections)
+        pieces = plan(Span(0, source.size), upload.received, begun.zeros, size)
+        self._watcher.begin("sending", source.size, received)
+        sending = Sending(self._session.patience, self._images, source, begun.image_id, upload.url, self._watcher)
+        try:
+            await sending.run(pieces, self._order.connections)
+        finally:
+            self.outcome.sent, self.outcome.zeros = sending.sent, sending.zeros
+
+    async def _send_plainly(self, source: Source, image_id: str, *, silently: bool) -> None:
+        """Send everything as one body, from the beginning again if that breaks."""
+        self.outcome.way = "plain"
+        outage = Outage(self._session.patience)
+        again = False
+        while True:
+            sent = 0
+
+            def count(more: int) -> None:
+                nonlocal sent
+                sent += more
+                self._watcher.advance(more)
+
+            self._watcher.begin("sending", source.size)
+            try:
+                answer = await self._images.put(image_id, source.body(Span(0, source.size), count), source.size)
+            except Broken as broken:
+                why, pause = str(broken), None
+            else:
+                # After an attempt that broke, the image may still be busy with it.
+                if not (answer.is_passing or (again and answer.status == 409)):
+                    answer.require(200, 201, 204)
+                    return
+                why, pause = f"the server answered {answer.message}", answer.retry_after_s
+            finally:
+                self.outcome.sent += sent
+            again = True
+            await outage.wait(why if silently else f"{why}, after {sent} bytes", at_least_s=pause)
+            if (await self._images.get(image_id))["status"] == "active":
+                return  # everything had come, and only the answer was lost
+
+    async def _settled(self, image_id: str) -> dict[str, Any]:
+        """Wait until the image is active, and return its record."""
+        pause = POLL_S
+        while (image := await self._images.get(image_id))["status"] in ("saving", "importing", "uploading"):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_POLL_S)
+        if image["status"] != "active":
+            reason = image.get("os_stillage_reason") or "without a reason"
+            raise ServerRefused(f"the image is {image['status']} again: {reason}", status=415)
+        return image
+
+    async def _hashed(self, source: Source, names: list[str]) -> dict[str, str]:
+        async with Digests(source.descriptor, source.size, names) as digests:
+            return await _in_time(digests)
+
+
+@dataclass(slots=True)
+class _Begun:
+    """An upload, as it is kept between two runs of the command.
+
+    Attributes:
+        file: What makes the file the same file.
+        is_made: The record is there.
+        is_done: The image is active.
+        disk_format: As found by the inspection.
+        zeros: Where the file holds nothing but zeros.
+        url: Of the open upload, with the capability.
+    """
+
+    entry: Entry
+    file: list[int]
+    image_id: str
+    is_made: bool = False
+    is_done: bool = False
+    disk_format: str | None = None
+    zeros: list[Span] = field(default_factory=list)
+    url: str | None = None
+
+    @classmethod
+    def of(cls, entry: Entry) -> "_Begun | None":
+        kept = entry.read()
+        if kept is None:
+            return None
+        with suppress(KeyError, TypeError, ValueError):
+            return cls(
+                entry=entry,
+                file=list(kept["file"]),
+                image_id=str(kept["image_id"]),
+                is_made=bool(kept["is_made"]),
+                disk_format=kept["disk_format"],
+                zeros=[Span(start, end) for start, end in kept["zeros"]],
+                url=kept["url"],
+            )
+        return None
+
+    def keep(self) -> None:
+        self.entry.write(
+            {
+                "file": self.file,
+                "image_id": self.image_id,
+                "is_made": self.is_made,
+                "disk_format": self.disk_format,
+                "zeros": self.zeros,
+                "url": self.url,
+            }
+        )
+
+    def attributes(self, given: Attributes | None) -> Attributes:
+        """What the user gave, with the format that was found where he named none."""
+        assert given is not None  # noqa: S101 - an image that is named is there
+        if given.disk_format is not None or self.disk_format is None or given.container_format in PACKAGES:
+            return given
+        return replace(given, disk_format=self.disk_format)
+
+
+def _file_of(source: Source) -> list[int]:
+    known = source.identity
+    return [known.size, known.mtime_ns, known.inode]
+
+
+def _declaration(image: Mapping[str, Any] | None, attributes: Attributes | None) -> Declaration:
+    """What the record says of the bytes, or will say."""
+    said = image if image is not None else attributes.document() if attributes is not None else {}
+    wrapped = said.get("container_format") in PACKAGES
+    return Declaration(said.get("disk_format"), wrapped=wrapped, min_disk=int(said.get("min_disk") or 0))
+
+
+async def _in_time(digests: Digests) -> dict[str, str]:
+    try:
+        return await digests.all()
+    except OSError as error:
+        raise UnusableFile(f"it cannot be read: {error.strerror}") from error
