@@ -45,6 +45,7 @@ from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
+from stillage.operations.uploads.uploads import Uploads
 from stillage.outgoing import HttpPeer
 from stillage.stores.files import FileStore
 
@@ -98,6 +99,16 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     )
     access = Access(settings.policy)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
+    uploads = Uploads(
+        database,
+        store,
+        access=access,
+        rules=rules,
+        secret=settings.secret,
+        owner=owner,
+        max_age_s=settings.upload_age_s,
+        clock=clock,
+    )
     known = _identity(settings, database, clock)
     counters = Metrics(shared_folder(settings))
     trail = _trail(settings, counters, owner, clock)
@@ -109,6 +120,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         members=Members(database, access=access, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
+        uploads=uploads,
         inspect=Inspect(policy=rules.policy, may_be_empty=rules.may_be_empty, max_image_bytes=rules.max_image_bytes),
         download=Download(database, store, access=access),
         database=database,
@@ -127,6 +139,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         yield Worker(make_web(services), services, sweep, scrub)
     finally:
         await ingest.close()
+        await uploads.close()
         await trail.close()
         await known.close()
         store.close()
@@ -269,7 +282,8 @@ def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
         scrub_bytes_per_s=settings.scrub_bytes_per_s,
     )
     embedded = worker.services.embedded
-    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=embedded.forget_old if embedded else None)
+    also = [worker.services.uploads.upkeep] + ([embedded.forget_old] if embedded else [])
+    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=also)
 
 
 async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) -> web.AppRunner:

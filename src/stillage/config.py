@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
     shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
     lease_s: float = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
+    upload_age_s: float = Field(7 * 86400, gt=0, description="a resumable upload of which nothing comes so long ends")
     sweep_interval_s: float = Field(60, gt=0, description="how often dead uploads and doomed blobs are looked for")
     stray_age_s: float = Field(7 * 86400, gt=0, description="age at which a file that no row names is removed")
     scrub_every_s: float = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")

@@ -19,7 +19,7 @@ from serving import serving
 from stillage import app
 from stillage.config import load
 from stillage.images.access import Caller
-from stillage.operations import ingest
+from stillage.operations import acceptance, ingest
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -200,8 +200,8 @@ async def test_the_quota_of_an_upload_of_unknown_size_grows_with_it_and_ends_it(
 
 
 async def test_an_upload_of_unknown_size_needs_room_for_its_first_step(deploy: Deploy) -> None:
-    async with deploy(max_project_bytes=ingest.STEP - 1) as deployment:
-        await refused_unread(deployment, None, 413, f"{ingest.STEP} more are asked for")
+    async with deploy(max_project_bytes=acceptance.STEP - 1) as deployment:
+        await refused_unread(deployment, None, 413, f"{acceptance.STEP} more are asked for")
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def upkeep(
 ) -> Upkeep:
     schedule = Schedule(sweep_s=0.001, stray_age_s=0, scrub_every_s=changes.get("scrub_every_s"), scrub_bytes_per_s=1e9)
     return Upkeep(
-        Sweep(database, store, clock=clock), Scrub(database, store, clock=clock), schedule=schedule, also=also
+        Sweep(database, store, clock=clock), Scrub(database, store, clock=clock), schedule=schedule, also=[also]
     )
 
 

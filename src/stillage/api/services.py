@@ -21,6 +21,7 @@ from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest
 from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
+from stillage.operations.uploads.uploads import Uploads
 from stillage.stores.base import Store
 
 
@@ -45,6 +46,7 @@ class Services:
     members: Members
     info: Info
     ingest: Ingest
+    uploads: Uploads
     inspect: Inspect
     download: Download
     database: Database

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from stillage.db import usage
-from stillage.db.tables import upload_pieces
+from stillage.db.tables import upload_pieces, uploads
 from stillage.images.image import UploadId
 from stillage.images.quota import Limits, Usage, scope_of_node
 from stillage.images.upload import Span
@@ -18,18 +18,25 @@ NO_LIMITS = Limits()
 
 def begin(
     connection: Connection, piece_id: str, upload_id: UploadId, span: Span, owner: str, limits: Limits = NO_LIMITS
-) -> None:
+) -> bool:
     """Count a request that sends *span* from now on; those that were sending some of it have lost it.
+
+    False if the upload has ended.
 
     Raises:
         TooManyUploads: If this node may not have another.
     """
+    # Shared: the upload must not end while a row that names it is made.
+    there = select(uploads.c.id).where(uploads.c.id == upload_id).with_for_update(read=True)
+    if connection.execute(there).first() is None:
+        return False
     rows = upload_pieces.c
     overlapping = (rows.upload_id == upload_id) & (rows.first < span.end) & (rows.end > span.first)
     _end(connection, overlapping)
     usage.change(connection, scope_of_node(owner), Usage(uploads=1), limits)
     values = {"id": piece_id, "upload_id": upload_id, "first": span.first, "end": span.end, "owner": owner}
     connection.execute(insert(upload_pieces).values(values))
+    return True
 
 
 def lives(connection: Connection, piece_id: str) -> bool:

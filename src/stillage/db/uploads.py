@@ -165,3 +165,22 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         spans=tuple(Span(span.first, span.end) for span in connection.execute(mine)),
         judged=row.judged,
     )
+
+
+def owner_of_image(connection: Connection, image_id: ImageId) -> ProjectId | None:
+    """Return the project of an image, also of one that was deleted."""
+    owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
+    return None if owner is None else ProjectId(owner)
+
+
+def unjudged(connection: Connection, now: datetime, limit: int = 10) -> list[Upload]:
+    """Return uploads whose bytes are all there, and which nobody judges."""
+    free = or_(uploads.c.judge.is_(None), uploads.c.judge_expires_at < now)
+    whole = (
+        (upload_spans.c.upload_id == uploads.c.id)
+        & (upload_spans.c.first == 0)
+        & (upload_spans.c.end >= uploads.c.expected_size)
+    )
+    query = select(uploads.c.id).where(uploads.c.resumable, free).join(upload_spans, whole).limit(limit)
+    found = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
+    return [upload for upload in found if upload is not None]

@@ -5,7 +5,7 @@ Every process of every node does both; the operations see to it that this does n
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -38,9 +38,9 @@ class Schedule:
 
 class Upkeep:
     def __init__(
-        self, sweep: Sweep, scrub: Scrub, *, schedule: Schedule, also: Callable[[], Awaitable[object]] | None
+        self, sweep: Sweep, scrub: Scrub, *, schedule: Schedule, also: Sequence[Callable[[], Awaitable[object]]] = ()
     ) -> None:
-        """*also* is done with every sweep; None for nothing."""
+        """*also* is done with every sweep."""
         self._sweep = sweep
         self._scrub = scrub
         self._schedule = schedule
@@ -73,8 +73,8 @@ class Upkeep:
 
     async def _sweep_once(self) -> None:
         await self._sweep()
-        if self._also is not None:
-            await self._also()
+        for work in self._also:
+            await work()
         await self._sweep.remove_strays(self._shard, older_than_s=self._schedule.stray_age_s)
         self._shard = (self._shard + 1) % SHARDS
 

@@ -4,13 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from stillage.errors import EmptyBody, StorageFull
+from stillage.db import images as db
+from stillage.db.session import Database
+from stillage.errors import Conflict, EmptyBody, ImageGone, StillageError, StorageFull
 from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
-from stillage.images.image import PACKAGES, Content, Image
+from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
 from stillage.images.quota import Quotas
 from stillage.operations.judgement import Judged, Judgement
 from stillage.stores.base import Store
+
+# Bytes that an upload of unknown size reserves at a time.
+STEP = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,15 @@ def content_of(image: Image, judged: Judged, rules: UploadRules) -> Content:
         os_hash_value=judged.digests[rules.hash_algorithm],
         sha256=judged.digests.get("sha256"),
     )
+
+
+async def claim_refused(database: Database, image_id: ImageId) -> StillageError:
+    """Return why the image could not be claimed for an upload."""
+    now = await database.read(db.find, image_id)
+    if now is None:
+        return ImageGone(image_id)
+    why = "another upload is running" if now.status is Status.SAVING else "data is stored once and never changes"
+    return Conflict(f"image {image_id} is {now.status}, not queued: {why}")
 
 
 def require_may_be_empty(image: Image, rules: UploadRules) -> None:

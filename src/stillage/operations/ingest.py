@@ -17,7 +17,6 @@ from stillage.db.images import Claim
 from stillage.db.session import Database
 from stillage.errors import (
     BodyIncomplete,
-    Conflict,
     ContentRejected,
     ImageGone,
     ImageTooLarge,
@@ -26,9 +25,11 @@ from stillage.errors import (
     Unavailable,
 )
 from stillage.images.access import Access, Caller
-from stillage.images.image import BlobKey, Image, Status, UploadId
+from stillage.images.image import BlobKey, Image, UploadId
 from stillage.operations.acceptance import (
+    STEP,
     UploadRules,
+    claim_refused,
     content_of,
     judgement_of,
     require_may_be_empty,
@@ -40,9 +41,6 @@ from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
-
-# Bytes that an upload of unknown size reserves at a time.
-STEP = 64 << 20
 
 
 class Ingest:
@@ -104,16 +102,9 @@ class Ingest:
         reserve = STEP if announced.size is None else announced.size
         claimed = await self._database.write(db.claim, claim, now, lease, self._rules.quotas, reserve)
         if claimed is None:
-            raise await self._refused_claim(image)
+            raise await claim_refused(self._database, image.id)
         log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=announced.size)
         return claim, claimed
-
-    async def _refused_claim(self, image: Image) -> StillageError:
-        now = await self._database.read(db.find, image.id)
-        if now is None:
-            return ImageGone(image.id)
-        why = "another upload is running" if now.status is Status.SAVING else "data is stored once and never changes"
-        return Conflict(f"image {image.id} is {now.status}, not queued: {why}")
 
     async def _receive(
         self,

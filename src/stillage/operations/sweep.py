@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 
 from stillage.db import images as db
+from stillage.db import pieces, uploads
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.images.image import BlobKey
@@ -19,6 +20,7 @@ from stillage.stores.base import Store
 log = structlog.get_logger()
 
 BATCH = 100
+EXPIRED = "nothing more of the upload came, and it has expired; send the file again"
 DIED = "the server that received the data stopped before it had all of it; send the file again"
 
 
@@ -41,8 +43,11 @@ class Sweep:
             dead_owners: Leases of owners whose name begins so are over, whatever they say: a node that starts knows
                 that its earlier processes are gone.
         """
-        uploads = await self._end_dead_uploads(dead_owners)
-        return Swept(uploads, await self._remove_doomed_blobs())
+        if dead_owners is not None:
+            await self._database.write(pieces.end_of_owners, dead_owners)
+            await self._database.write(uploads.drop_judges_of, dead_owners)
+        ended = await self._end_dead_uploads(dead_owners)
+        return Swept(ended, await self._remove_doomed_blobs())
 
     async def remove_strays(self, shard: int, *, older_than_s: float) -> int:
         """Remove blobs of one shard of the store that no row names; return how many there were.
@@ -65,8 +70,9 @@ class Sweep:
         ended = 0
         while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):
             for claim in claims:
-                await self._database.write(db.release, claim, DIED, self._clock())
-                log.warning("upload of a dead server ended", image_id=claim.image_id, upload_id=claim.upload_id)
+                reason = EXPIRED if claim.is_resumable else DIED
+                await self._database.write(db.release, claim, reason, self._clock())
+                log.warning("upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
             ended += len(claims)
         return ended
 

@@ -1,0 +1,30 @@
+"""The name of an upload that opens it without a token: unguessable, and bound to its image and project.
+
+It is worked out and never stored: whoever knows the deployment's secret can tell it again.
+"""
+
+import base64
+import hmac
+
+from stillage.images.image import ImageId, ProjectId, UploadId
+
+MAC_LENGTH = 32  # characters of base64url: 192 bits
+
+
+class Capabilities:
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, b"capabilities of uploads", "sha256")
+
+    def name_of(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId) -> str:
+        """Return ``{upload id}.{what only we can compute}``."""
+        return f"{upload_id}.{self._mac(upload_id, image_id, project_id)}"
+
+    def opens(self, name: str, image_id: ImageId, project_id: ProjectId) -> UploadId | None:
+        """Return the upload that *name* is the capability of, if it is one for this image of this project."""
+        upload_id, _, mac = name.partition(".")
+        expected = self._mac(UploadId(upload_id), image_id, project_id)
+        return UploadId(upload_id) if hmac.compare_digest(mac.encode(), expected.encode()) else None
+
+    def _mac(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId) -> str:
+        said = f"{upload_id}\0{image_id}\0{project_id}".encode("utf-8", "surrogatepass")
+        return base64.urlsafe_b64encode(hmac.digest(self._key, said, "sha256")).decode()[:MAC_LENGTH]

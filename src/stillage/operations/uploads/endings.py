@@ -1,0 +1,30 @@
+"""How an upload ended, as what is kept of it and as the error that a request meets. In any process the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stillage.db.uploads import Ending
+from stillage.errors import ContentRejected, DiskTooLarge, InvalidInput, StillageError, UploadGone
+from stillage.images.image import UploadId
+
+FACTS = ("rule", "offset", "found", "declared", "mend")
+FINAL = (ContentRejected, InvalidInput)
+"""What a verdict on the whole may be; anything else is no word on the bytes, and may be tried again."""
+
+
+def refusal_of(error: StillageError) -> Mapping[str, Any]:
+    """Return what is to be kept of a verdict."""
+    facts = {name: getattr(error, name) for name in FACTS} if isinstance(error, ContentRejected) else {}
+    return {"message": str(error), "disk_too_large": isinstance(error, DiskTooLarge), **facts}
+
+
+def error_of(upload_id: UploadId, ending: Ending | None) -> StillageError:
+    """Return what to say of an upload that ended without success."""
+    if ending is None or ending.refusal is None:
+        return UploadGone(upload_id, (ending.reason if ending else None) or "it is not known any more")
+    message = ending.refusal["message"]
+    facts: dict[str, Any] = {name: ending.refusal.get(name) for name in FACTS}
+    if facts["rule"] is None:
+        return InvalidInput(message)
+    kind = DiskTooLarge if ending.refusal["disk_too_large"] else ContentRejected
+    return kind(message, **facts)

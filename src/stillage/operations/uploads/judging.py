@@ -1,0 +1,185 @@
+"""Judging uploads while their pieces come in: hashed and inspected from the beginning on, published when whole.
+
+One process judges an upload at a time, by a lease; it reads what is stored, so it never holds back a piece. When it
+dies another begins again from the first byte. Bytes that are counted never change, so two could not disagree.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+
+from stillage.db import images as db_images
+from stillage.db import uploads as db
+from stillage.db.session import Database
+from stillage.errors import BlobNotFound, StillageError, StoreFailed
+from stillage.images.image import Image, UploadId
+from stillage.images.upload import Upload
+from stillage.operations.acceptance import UploadRules, content_of, judgement_of, require_may_be_empty
+from stillage.operations.judgement import BLOCK, Judged, Judgement
+from stillage.operations.sweep import remove_blob
+from stillage.operations.uploads.endings import FINAL, error_of, refusal_of
+from stillage.stores.base import Draft, Store
+
+log = structlog.get_logger()
+
+RENEW_EVERY_S = 1.0
+"""How often a judge says how far it is."""
+LOOK_EVERY_S = 0.25
+"""How often one who waits looks at what other processes have done."""
+LINGER_S = 120.0
+"""How long a judge that has nothing to do keeps what it knows. After that it would begin again from the first byte."""
+
+
+class Judges:
+    """The judges of this process."""
+
+    def __init__(
+        self, database: Database, store: Store, *, rules: UploadRules, owner: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._rules = rules
+        self._owner = owner
+        self._clock = clock
+        self._news: dict[UploadId, asyncio.Event] = {}
+        self._tasks: dict[UploadId, asyncio.Task[None]] = {}
+
+    def follow(self, upload: Upload) -> None:
+        """See to it that somebody judges *upload*, of which more has come."""
+        if upload.id in self._tasks:
+            self._news[upload.id].set()
+            return
+        self._news[upload.id] = asyncio.Event()
+        task = self._tasks[upload.id] = asyncio.get_running_loop().create_task(self._judge(upload.id))
+        task.add_done_callback(lambda _: self._forget(upload.id))
+
+    async def verdict(self, upload: Upload) -> Image:
+        """Wait for the end of an upload whose bytes are all there; return its image, active.
+
+        Raises:
+            StillageError: Why it was not accepted.
+        """
+        while (ending := await self._database.read(db.find_ending, upload.id)) is None:
+            self.follow(upload)
+            if (task := self._tasks.get(upload.id)) is not None:
+                await asyncio.wait([task], timeout=LOOK_EVERY_S)
+            if upload.id not in self._tasks:
+                await asyncio.sleep(LOOK_EVERY_S / 10)
+        if ending.size is None:
+            raise error_of(upload.id, ending)
+        return await self._database.read(db_images.get, upload.image_id)
+
+    async def adopt(self) -> int:
+        """Judge whole uploads that nobody judges, since whoever did died; return how many. For the sweep."""
+        orphans = await self._database.read(db.unjudged, self._clock())
+        for upload in orphans:
+            self.follow(upload)
+        return len(orphans)
+
+    async def close(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _forget(self, upload_id: UploadId) -> None:
+        del self._tasks[upload_id], self._news[upload_id]
+
+    async def _judge(self, upload_id: UploadId) -> None:
+        try:
+            if not await self._database.write(db.take_judge, upload_id, self._owner, self._clock(), self._lease()):
+                return
+            try:
+                await self._judge_ours(upload_id)
+            finally:
+                await asyncio.shield(self._database.write(db.drop_judge, upload_id, self._owner))
+        except StillageError as error:
+            # Nothing is lost: whoever asks next, or the sweep, has it judged again.
+            log.error("an upload could not be judged", upload_id=upload_id, why=str(error))
+
+    async def _judge_ours(self, upload_id: UploadId) -> None:
+        upload = await self._database.read(db.find, upload_id)
+        if upload is None:
+            return
+        try:
+            await self._follow_to_its_end(upload)
+        except BlobNotFound:
+            await self._end(upload, StoreFailed("its bytes are gone from the store; send the file again"))
+        except (*FINAL, StoreFailed) as failure:
+            # A store that fails to make bytes durable has lost them: there is no second try.
+            await self._end(upload, failure)
+
+    async def _follow_to_its_end(self, upload: Upload) -> None:
+        image = await self._database.read(db_images.get, upload.image_id)
+        judgement = judgement_of(image, self._rules, upload.size, upload.digests)
+        judged: Judged | None = None
+        async with self._store.draft(upload.blob_key) as draft, judgement:
+            quiet_since = asyncio.get_running_loop().time()
+            while (now := await self._renewed(upload, judgement)) is not None:
+                if now.offset > judgement.size:
+                    await self._feed(judgement, draft, now)
+                    quiet_since = asyncio.get_running_loop().time()
+                elif now.is_whole:
+                    judged = judged or await self._conclude(judgement, draft, now, image)
+                    if await draft.publish(judged.size):
+                        await self._publish(now, image, judged)
+                        return
+                    await asyncio.sleep(0.02)  # a request that was taken over is about to notice
+                elif asyncio.get_running_loop().time() > quiet_since + LINGER_S:
+                    return
+                else:
+                    await judgement.settle()
+                    await self._wait_for_news(upload.id)
+
+    async def _feed(self, judgement: Judgement, draft: Draft, upload: Upload) -> None:
+        """Judge what has come, or as much of it as can be until it is time to say how far we are."""
+        until = asyncio.get_running_loop().time() + RENEW_EVERY_S
+        while judgement.size < upload.offset and asyncio.get_running_loop().time() < until:
+            length = min(BLOCK, upload.offset - judgement.size)
+            await judgement.feed(await draft.read(judgement.size, length))
+
+    async def _conclude(self, judgement: Judgement, draft: Draft, upload: Upload, image: Image) -> Judged:
+        size = judgement.size
+        if not size and not upload.digests:
+            require_may_be_empty(image, self._rules)
+
+        def read_at(offset: int, length: int) -> bytes:
+            return draft.read_at(offset, max(0, min(length, size - offset)))
+
+        judged = await judgement.conclude(read_at)
+        judged.require(upload.digests)
+        return judged
+
+    async def _publish(self, upload: Upload, image: Image, judged: Judged) -> None:
+        claim = await self._database.read(db.claim_of, upload.id)
+        content = content_of(image, judged, self._rules)
+        if claim is None or await self._database.write(db_images.publish, claim, content, self._clock()) is None:
+            await remove_blob(self._database, self._store, upload.blob_key)  # deleted at the last moment
+            return
+        log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=judged.size)
+
+    async def _end(self, upload: Upload, failure: StillageError) -> None:
+        claim = await self._database.read(db.claim_of, upload.id)
+        if claim is None:
+            return
+        refusal = refusal_of(failure) if isinstance(failure, FINAL) else None
+        await self._database.write(db_images.release, claim, failure.reason, self._clock(), refusal)
+        log.info("upload failed", image_id=upload.image_id, upload_id=upload.id, reason=failure.reason)
+        await remove_blob(self._database, self._store, upload.blob_key)
+
+    async def _renewed(self, upload: Upload, judgement: Judgement) -> Upload | None:
+        return await self._database.write(db.keep_judge, upload.id, self._owner, self._lease(), judgement.size)
+
+    async def _wait_for_news(self, upload_id: UploadId) -> None:
+        news = self._news[upload_id]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_EVERY_S):
+                await news.wait()
+        news.clear()
+
+    def _lease(self) -> datetime:
+        return self._clock() + timedelta(seconds=self._rules.lease_s)

@@ -1,0 +1,306 @@
+"""One piece of an upload on its way from a request into the draft.
+
+Whoever sends a span holds it (`Draft.hold`), so that no two requests ever write the same bytes, and bytes that count
+never change: what is sent again is compared. A newer request takes over from an older one, which may be of a client
+that went away long ago. What came before a connection broke counts.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from stillage.db import pieces
+from stillage.db import uploads as db
+from stillage.db.session import Database
+from stillage.errors import BlobNotFound, BytesDiffer, InvalidInput, PieceMismatch, PieceTakenOver, StillageError
+from stillage.images.image import UploadId
+from stillage.images.upload import Digests, Piece, Span, Upload, gaps
+from stillage.lanes import Lane
+from stillage.operations.acceptance import STEP, UploadRules
+from stillage.operations.judgement import BLOCK, Digest
+from stillage.operations.uploads.endings import error_of
+from stillage.operations.uploads.judging import Judges
+from stillage.stores.base import Draft, Store
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S = 0.5
+"""How often a request that sends looks whether it still may, and counts what came."""
+MOST_UNCOUNTED = 32 << 20
+"""Bytes after which those that came are made durable and count, however fast they come."""
+HOLD_WITHIN_S = 5.0
+"""How long an older request may take to notice that it has lost its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A piece that is being sent to this process."""
+
+    id: str
+    upload_id: UploadId
+    span: Span
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Sending:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        judges: Judges,
+        *,
+        rules: UploadRules,
+        owner: str,
+        max_age_s: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.database = database
+        self.judges = judges
+        self.rules = rules
+        self._store = store
+        self._owner = owner
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._running: dict[str, Running] = {}
+
+    async def __call__(self, upload: Upload, piece: Piece, span: Span, body: AsyncIterator[bytes]) -> Upload:
+        """Put *body* into *span* of the draft; return the upload with all of it counted.
+
+        Raises:
+            StillageError: What *body* raises. What had come counts, unless the piece has digests.
+            BytesDiffer, PieceMismatch, PieceTakenOver: As they say.
+            UploadGone: If the upload ends meanwhile.
+        """
+        running = Running(uuid4().hex, upload.id, span)
+        self.end_locally(upload.id, span)
+        limits = self.rules.quotas.node
+        if not await self.database.write(pieces.begin, running.id, upload.id, span, self._owner, limits):
+            raise await self.gone(upload.id)
+        self._running[running.id] = running
+        try:
+            async with self._store.draft(upload.blob_key) as draft:
+                held = await self._hold(draft, running)
+                return await _Taking(self, held, piece, span, draft, running).run(body)
+        except BlobNotFound as error:
+            raise await self.gone(upload.id) from error
+        finally:
+            del self._running[running.id]
+            await asyncio.shield(self.database.write(pieces.end, running.id))
+
+    async def settle(self, upload: Upload) -> Upload:
+        """End every request that sends some of *upload*; return where it stands then."""
+        everything = Span(0, self.rules.max_image_bytes)
+        self.end_locally(upload.id, everything)
+        await self.database.write(pieces.end_of_upload, upload.id)
+        try:
+            async with self._store.draft(upload.blob_key) as draft:
+                await self._hold_span(draft, everything)
+        except BlobNotFound as error:
+            raise await self.gone(upload.id) from error
+        return await self.read(upload.id)
+
+    async def read(self, upload_id: UploadId) -> Upload:
+        """Return the upload as it is now; UploadGone if it has ended."""
+        upload = await self.database.read(db.find, upload_id)
+        if upload is None:
+            raise await self.gone(upload_id)
+        return upload
+
+    async def count(self, upload: Upload, span: Span) -> Upload:
+        """Count *span*, which is durable, and let it be judged."""
+        counted = await self.database.write(db.count, upload.id, span, self.expiry())
+        if counted is None:
+            raise await self.gone(upload.id)
+        self.judges.follow(counted)
+        return counted
+
+    async def still_ours(self, running: Running) -> None:
+        """Raise PieceTakenOver, or why the upload has ended, unless the request may go on."""
+        if running.lost.is_set() or not await self.database.read(pieces.lives, running.id):
+            await self.read(running.upload_id)
+            raise PieceTakenOver
+
+    async def gone(self, upload_id: UploadId) -> StillageError:
+        return error_of(upload_id, await self.database.read(db.find_ending, upload_id))
+
+    def expiry(self) -> datetime:
+        return self._clock() + timedelta(seconds=self._max_age_s)
+
+    def end_locally(self, upload_id: UploadId, span: Span) -> None:
+        """Tell requests to this process that they have lost *span*; those to others find out by themselves."""
+        for other in self._running.values():
+            if other.upload_id == upload_id and other.span.first < span.end and span.first < other.span.end:
+                other.lost.set()
+
+    async def _hold(self, draft: Draft, running: Running) -> Upload:
+        """Hold the span, and make those parts of it zeros that do not count; return the upload as it is then."""
+        await self._hold_span(draft, running.span)
+        upload = await self.read(running.upload_id)
+        for gap in gaps(upload.spans, running.span):
+            await draft.clear(gap)
+        return upload
+
+    async def _hold_span(self, draft: Draft, span: Span) -> None:
+        until = asyncio.get_running_loop().time() + HOLD_WITHIN_S
+        while not await draft.hold(span):
+            if asyncio.get_running_loop().time() > until:
+                raise PieceTakenOver
+            await asyncio.sleep(0.02)
+
+
+class _Taking:
+    """What one request's piece knows while it comes."""
+
+    def __init__(
+        self, sending: Sending, upload: Upload, piece: Piece, span: Span, draft: Draft, running: Running
+    ) -> None:
+        self._sending = sending
+        self._upload = upload
+        self._before = upload.spans
+        self._span = span
+        self._draft = draft
+        self._running = running
+        self._zeros = piece.zeros
+        self._digests = _Digests(piece.digests)
+        self._position = self._counted = span.first
+        self._reserved = span.first
+        self._much_came = asyncio.Event()
+
+    async def run(self, body: AsyncIterator[bytes]) -> Upload:
+        async with self._digests:
+            taking = asyncio.create_task(self._take(body))
+            watching = asyncio.create_task(self._watch())
+            try:
+                await asyncio.wait({taking, watching}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await self._end(taking, watching)
+            await (watching if watching.done() and not watching.cancelled() else taking)
+            await self._digests.require()
+            await self._count()
+        return self._upload
+
+    async def _end(self, *tasks: asyncio.Task[None]) -> None:
+        """End what is still running, and see to it that what came counts, whatever has failed."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        if not self._digests.declared:
+            with suppress(StillageError):  # who waits for the piece is told why by what failed first
+                await asyncio.shield(self._count())
+
+    async def _take(self, body: AsyncIterator[bytes]) -> None:
+        if self._zeros:
+            await self._take_zeros()
+            return
+        parts: list[bytes] = []
+        try:
+            async for part in body:
+                parts.append(part)
+                if sum(map(len, parts)) >= BLOCK:
+                    block, parts = b"".join(parts), []
+                    await self._put(block)
+        finally:
+            if parts:
+                await self._put(b"".join(parts))
+
+    async def _take_zeros(self) -> None:
+        """Zeros that are not sent: the draft has them already, unless something else was sent before."""
+        for span in _parts_of(self._before, self._span):
+            for first in range(span.first, span.end, BLOCK):
+                await self._compare(first, bytes(min(BLOCK, span.end - first)))
+        await self._reserve(self._span.end)
+        self._position = self._span.end
+
+    async def _put(self, block: bytes) -> None:
+        end = self._position + len(block)
+        if end > self._span.end:
+            raise InvalidInput(f"more bytes came than this piece may have: it ends at byte {self._span.end}")
+        await self._reserve(end)
+        there = Span(self._position, end)
+        for span in _parts_of(self._before, there):
+            await self._compare(span.first, block[span.first - there.first : span.end - there.first])
+        for gap in gaps(self._before, there):
+            await self._draft.write(gap.first, block[gap.first - there.first : gap.end - there.first])
+        await self._digests.update(block)
+        self._position = end
+        # The first megabyte counts at once: that is where most hostile images show themselves.
+        if end - self._counted >= min(MOST_UNCOUNTED, max(BLOCK, self._counted - self._span.first)):
+            self._much_came.set()
+
+    async def _compare(self, offset: int, block: bytes) -> None:
+        known = await self._draft.read(offset, len(block))
+        if known != block:
+            differs = next(n for n, (old, new) in enumerate(zip(known, block, strict=True)) if old != new)
+            raise BytesDiffer(offset + differs)
+
+    async def _reserve(self, end: int) -> None:
+        """Of unknown size it is reserved in steps."""
+        if self._upload.size is None and end > self._reserved:
+            self._reserved = -(-end // STEP) * STEP
+            limits = self._sending.rules.quotas.project
+            await self._sending.database.write(db.reserve, self._upload.blob_key, self._reserved, limits)
+
+    async def _watch(self) -> None:
+        """Count what came, now and then, and look whether we still may; ends only by an error."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await _first_of(self._much_came, self._running.lost)
+            self._much_came.clear()
+            await self._sending.still_ours(self._running)
+            if not self._digests.declared:
+                await self._count()
+
+    async def _count(self) -> None:
+        position = self._position
+        if position > self._counted:
+            await self._draft.flush()
+            self._upload = await self._sending.count(self._upload, Span(self._span.first, position))
+            self._counted = position
+
+
+class _Digests:
+    """The digests of one piece, each worked out in a thread of its own."""
+
+    def __init__(self, declared: Digests) -> None:
+        self.declared = declared
+        self._digests: dict[str, Digest] = {name: hashlib.new(name, usedforsecurity=False) for name, _ in declared}
+
+    async def __aenter__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._lanes = {name: await self._stack.enter_async_context(Lane(f"piece-{name}")) for name in self._digests}
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def update(self, block: bytes) -> None:
+        for name, lane in self._lanes.items():
+            await lane.submit(self._digests[name].update, block)
+
+    async def require(self) -> None:
+        """Raise PieceMismatch unless the bytes have the digests that were declared."""
+        for name, expected in self.declared:
+            found = await self._lanes[name].call(self._digests[name].hexdigest)
+            if found != expected:
+                raise PieceMismatch(name, expected, found)
+
+
+def _parts_of(spans: tuple[Span, ...], within: Span) -> list[Span]:
+    """Return what of *within* is in *spans*."""
+    cut = [Span(max(span.first, within.first), min(span.end, within.end)) for span in spans]
+    return [span for span in cut if span.length > 0]
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -1,0 +1,247 @@
+"""What a user does with resumable uploads: open, find, list, send a piece, abandon."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from stillage.db import images as db_images
+from stillage.db import uploads as db
+from stillage.db.images import RESUMABLE, Claim
+from stillage.db.session import Database
+from stillage.errors import (
+    Conflict,
+    ImageNotFound,
+    ImageTooLarge,
+    InvalidInput,
+    OffsetMismatch,
+    StillageError,
+    Unauthenticated,
+    UploadNotFound,
+)
+from stillage.images.access import Access, Caller
+from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+from stillage.images.upload import Opening, Piece, Progress, Span, Upload
+from stillage.operations.acceptance import STEP, UploadRules, claim_refused, require_room
+from stillage.operations.sweep import remove_blob
+from stillage.operations.uploads.capability import Capabilities
+from stillage.operations.uploads.endings import error_of
+from stillage.operations.uploads.judging import Judges
+from stillage.operations.uploads.sending import Sending
+from stillage.stores.base import Store
+
+log = structlog.get_logger()
+
+ABANDONED = "the upload was abandoned; send the file again"
+
+
+class Uploads:
+    """The resumable uploads of a deployment.
+
+    Attributes:
+        max_bytes: The largest image.
+        max_age_s: An upload of which nothing came for so long ends.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        *,
+        access: Access,
+        rules: UploadRules,
+        secret: bytes,
+        owner: str,
+        max_age_s: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.max_bytes = rules.max_image_bytes
+        self.max_age_s = max_age_s
+        self.judges = Judges(database, store, rules=rules, owner=owner, clock=clock)
+        self._sending = Sending(
+            database, store, self.judges, rules=rules, owner=owner, max_age_s=max_age_s, clock=clock
+        )
+        self._database = database
+        self._store = store
+        self._access = access
+        self._rules = rules
+        self._owner = owner
+        self._clock = clock
+        self._capabilities = Capabilities(secret)
+
+    async def open(self, caller: Caller, image_id: str, opening: Opening) -> Upload:
+        """Return a new upload, for which the image is `saving` from now on.
+
+        Raises:
+            ImageTooLarge, StorageFull, QuotaExceeded, TooManyUploads: As they say.
+            ImageNotFound, Forbidden: As the caller's rights are.
+            Conflict: If the image is not queued.
+        """
+        if opening.size is not None and opening.size > self.max_bytes:
+            raise ImageTooLarge(self.max_bytes, opening.size)
+        image = await self._writable(caller, image_id)
+        await require_room(self._store, opening.size, self._rules.spare_bytes)
+        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), RESUMABLE, opening.size)
+        reserve = STEP if opening.size is None else opening.size
+        limits, now = self._rules.quotas.project, self._clock()
+        expires_at = self._sending.expiry()
+        begun = await self._database.write(db.begin, claim, opening.digests, now, expires_at, limits, reserve)
+        if begun is None:
+            raise await claim_refused(self._database, image.id)
+        try:
+            await self._store.begin(claim.blob_key)
+        except StillageError as error:
+            await self._end(claim, error.reason)
+            raise
+        log.info("resumable upload opened", image_id=image.id, upload_id=claim.upload_id, expected_size=opening.size)
+        return await self._sending.read(claim.upload_id)
+
+    async def join(self, caller: Caller, image_id: str, opening: Opening) -> Upload:
+        """Return the upload that holds the image, or a new one; many may do so at once.
+
+        Raises:
+            StillageError: As `open`, and `receive` where the sizes differ.
+        """
+        image = await self._writable(caller, image_id)
+        if (upload := await self._database.read(db.find_of_image, image.id)) is not None:
+            return upload
+        try:
+            return await self.open(caller, image_id, opening)
+        except Conflict:
+            if (upload := await self._database.read(db.find_of_image, image.id)) is None:
+                raise
+            return upload
+
+    async def of_image(self, caller: Caller, image_id: str) -> list[Upload]:
+        """Return the open uploads of an image that the caller may upload to."""
+        image = await self._writable(caller, image_id)
+        upload = await self._database.read(db.find_of_image, image.id)
+        return [] if upload is None else [upload]
+
+    async def find(self, asker: Caller | None, image_id: str, name: str) -> Upload:
+        """Return the upload that *name* says: an id, with the rights of *asker*, or a capability, without anybody's.
+
+        One that has ended well is returned complete.
+
+        Raises:
+            UploadNotFound: If there is none, or the capability is another image's or project's.
+            UploadGone, ContentRejected, InvalidInput: If it has ended without success: why.
+            Unauthenticated: If it takes rights, and nobody asks.
+        """
+        if "." in name:
+            owner = await self._database.read(db.owner_of_image, ImageId(image_id))
+            opened = self._capabilities.opens(name, ImageId(image_id), owner or ProjectId(""))
+            if opened is None:
+                raise UploadNotFound(name)
+            upload_id = opened
+        else:
+            if asker is None:
+                raise Unauthenticated
+            await self._writable(asker, image_id)
+            upload_id = UploadId(name)
+        upload = await self._database.read(db.find, upload_id)
+        if upload is None:
+            return await self._ended(ImageId(image_id), upload_id)
+        if upload.image_id != image_id:
+            raise UploadNotFound(name)
+        return upload
+
+    def capability(self, upload: Upload) -> str:
+        """Return the name by which the upload can be gone on with without a token. It is a secret."""
+        return self._capabilities.name_of(upload.id, upload.image_id, upload.project_id)
+
+    async def settle(self, upload: Upload) -> Upload:
+        """End requests that send some of *upload*, and return where it stands: its offset does not grow by them."""
+        return upload if upload.complete else await self._sending.settle(upload)
+
+    async def receive(self, upload: Upload, piece: Piece, body: AsyncIterator[bytes]) -> Progress:
+        """Take one piece. Returns when its bytes are durable, and if they were what was missing, after the verdict.
+
+        Raises:
+            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver: As they say.
+            PieceMismatch: If they have not the digests of the piece; they do not count.
+            InvalidInput: If the piece goes beyond the end.
+            UploadGone: If the upload has ended.
+            ContentRejected, DigestMismatch, EmptyBody: If the whole is not accepted.
+            StillageError: What *body* raises; what had come counts, unless the piece has digests.
+        """
+        if upload.complete:
+            raise Conflict(f"upload {upload.id} is complete")
+        upload = await self._require_size(upload, piece.size)
+        if piece.in_order and piece.first != upload.offset:
+            upload = await self._sending.settle(upload)
+            if piece.first != upload.offset:
+                raise OffsetMismatch(upload.offset, piece.first)
+        span = self._span_of(upload, piece)
+        if span.length:
+            upload = await self._sending(upload, piece, span, body)
+        if piece.last:
+            end = upload.offset if piece.length is None else span.end
+            upload = await self._require_size(upload, end)
+        if piece.length is not None and (missing := span.end - _reached(upload, span)):
+            raise InvalidInput(f"the piece ended {missing} bytes before its announced end; what came counts")
+        if not upload.is_whole:
+            return Progress(upload)
+        return Progress(upload, await self.judges.verdict(upload))
+
+    async def abandon(self, upload: Upload) -> None:
+        """End the upload; the image is `queued` again. Nothing happens if it has ended."""
+        claim = await self._database.read(db.claim_of, upload.id)
+        if claim is not None:
+            await self._end(claim, ABANDONED)
+
+    async def upkeep(self) -> None:
+        """Judge whole uploads whose judges died, and forget how old ones ended. For the sweep."""
+        await self.judges.adopt()
+        before = self._clock() - timedelta(seconds=self.max_age_s)
+        await self._database.write(db.forget_endings, before)
+
+    async def close(self) -> None:
+        await self.judges.close()
+
+    async def _writable(self, caller: Caller, image_id: str) -> Image:
+        seen = await self._database.read(db_images.find_seen, image_id, caller.project_id)
+        return self._access.require(caller, "upload_image", seen, image_id)
+
+    async def _require_size(self, upload: Upload, size: int | None) -> Upload:
+        if size is None or size == upload.size:
+            return upload
+        if size > self.max_bytes:
+            raise ImageTooLarge(self.max_bytes, size)
+        told = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
+        if told is None:
+            raise await self._sending.gone(upload.id)
+        return told
+
+    def _span_of(self, upload: Upload, piece: Piece) -> Span:
+        most = self.max_bytes if upload.size is None else upload.size
+        end = most if piece.length is None else piece.first + piece.length
+        if not 0 <= piece.first <= end <= most:
+            raise InvalidInput(f"bytes {piece.first} to {end} are not within the {most} of the whole")
+        return Span(piece.first, end)
+
+    async def _ended(self, image_id: ImageId, upload_id: UploadId) -> Upload:
+        ending = await self._database.read(db.find_ending, upload_id)
+        if ending is None or ending.image_id != image_id:
+            raise UploadNotFound(upload_id)
+        if ending.size is None:
+            raise error_of(upload_id, ending)
+        image = await self._database.read(db_images.find, image_id)
+        if image is None or image.blob_key is None:
+            raise ImageNotFound(image_id)
+        whole = (Span(0, ending.size),) if ending.size else ()
+        return Upload(
+            upload_id, image_id, ProjectId(image.owner or ""), image.blob_key, image.updated_at, image.updated_at,
+            size=ending.size, spans=whole, judged=ending.size, complete=True,
+        )  # fmt: skip
+
+    async def _end(self, claim: Claim, reason: str) -> None:
+        await self._database.write(db_images.release, claim, reason, self._clock())
+        await remove_blob(self._database, self._store, claim.blob_key)
+        log.info("resumable upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
+
+
+def _reached(upload: Upload, span: Span) -> int:
+    """How far *span* is there from its first byte."""
+    return next((min(s.end, span.end) for s in upload.spans if s.first <= span.first < s.end), span.first)

@@ -1,0 +1,424 @@
+"""Resumable uploads, on every engine: what is counted, judged and published, and who may."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import builders
+from fakes import Clock
+from stillage.db import images as db
+from stillage.db import pieces, usage
+from stillage.db.session import Database
+from stillage.errors import (
+    BodyIncomplete,
+    BytesDiffer,
+    Conflict,
+    ContentRejected,
+    DigestMismatch,
+    ImageNotFound,
+    InvalidInput,
+    OffsetMismatch,
+    PieceMismatch,
+    PieceTakenOver,
+    QuotaExceeded,
+    SizeChanged,
+    Unauthenticated,
+    UploadGone,
+    UploadNotFound,
+)
+from stillage.formats.safety import Policy
+from stillage.images.access import Access
+from stillage.images.image import Image, Status
+from stillage.images.quota import Limits, Quotas, Usage
+from stillage.images.upload import Digests, Opening, Piece, Progress, Span, Upload
+from stillage.operations.acceptance import UploadRules
+from stillage.operations.sweep import Sweep
+from stillage.operations.uploads.uploads import Uploads
+from stillage.stores.files import FileStore
+
+MIB = 1 << 20
+ME = builders.caller("lab", "member")
+DATA = random.Random(1).randbytes(3 * MIB + 77)
+RULES = UploadRules(
+    max_image_bytes=64 * MIB,
+    hash_algorithm="sha512",
+    may_be_empty=frozenset({"raw"}),
+    recordable_formats=frozenset(),
+    format_property=None,
+    lease_s=60,
+    policy=Policy(),
+    quotas=Quotas(),
+    spare_bytes=0,
+)
+
+
+@dataclass
+class World:
+    database: Database
+    store: FileStore
+    clock: Clock
+    uploads: Uploads
+
+    async def image(self, **changes: Any) -> Image:
+        image = builders.image(id=str(uuid4()), owner="lab", disk_format="raw", container_format="bare", **changes)
+        await self.database.write(db.add, image)
+        return image
+
+    async def open(self, size: int | None = len(DATA), digests: Digests = (), **changes: Any) -> Upload:
+        return await self.uploads.open(ME, (await self.image(**changes)).id, Opening(size, digests))
+
+    async def send(self, upload: Upload, first: int, end: int, data: bytes = DATA, **more: Any) -> Progress:
+        return await self.uploads.receive(upload, Piece(first, end - first, **more), sliced(data[first:end]))
+
+    async def now(self, upload: Upload) -> Upload:
+        return await self.uploads.find(ME, upload.image_id, upload.id)
+
+    async def record(self, upload: Upload) -> Image:
+        return await self.database.read(db.get, upload.image_id)
+
+    async def stored(self, image: Image) -> bytes:
+        assert image.blob_key is not None
+        async with self.store.reader(image.blob_key) as reader:
+            return await reader.read(0, 64 * MIB)
+
+    def files(self) -> list[Path]:
+        return [path for path in self.store.root.rglob("*") if path.is_file()]
+
+
+async def sliced(data: bytes, size: int = 300_000) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def cut(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+    raise BodyIncomplete("the connection broke")
+
+
+def uploads_of(database: Database, store: FileStore, clock: Clock, owner: str, rules: UploadRules = RULES) -> Uploads:
+    access = Access({})
+    return Uploads(
+        database, store, access=access, rules=rules, secret=b"secret", owner=owner, max_age_s=3600, clock=clock
+    )
+
+
+@asynccontextmanager
+async def a_world(database: Database, folder: Path, clock: Clock, rules: UploadRules = RULES) -> AsyncIterator[World]:
+    store = FileStore(folder / "blobs")
+    uploads = uploads_of(database, store, clock, "node/1.", rules)
+    yield World(database, store, clock, uploads)
+    await uploads.close()
+    store.close()
+
+
+@pytest.fixture
+async def world(database: Database, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
+    async with a_world(database, tmp_path, clock) as made:
+        yield made
+
+
+async def test_pieces_in_any_order_become_the_image(world: World) -> None:
+    upload = await world.open()
+    assert (await world.record(upload)).status is Status.SAVING
+    assert (await world.send(upload, 2 * MIB, len(DATA))).image is None
+    progress = await world.send(upload, 0, MIB)
+    assert progress.upload.spans == (Span(0, MIB), Span(2 * MIB, len(DATA)))
+    image = (await world.send(upload, MIB, 2 * MIB)).image
+    assert image is not None
+    assert (image.status, image.size) == (Status.ACTIVE, len(DATA))
+    assert image.checksum == hashlib.md5(DATA).hexdigest()
+    assert image.os_hash_value == hashlib.sha512(DATA).hexdigest()
+    assert await world.stored(image) == DATA
+    assert len(world.files()) == 1
+
+
+async def test_what_came_before_the_connection_broke_counts_to_the_last_byte(world: World) -> None:
+    upload = await world.open()
+    with pytest.raises(BodyIncomplete):
+        await world.uploads.receive(upload, Piece(0, len(DATA), in_order=True), cut(DATA[: MIB + 5]))
+    upload = await world.now(upload)
+    assert upload.offset == MIB + 5
+    with pytest.raises(OffsetMismatch) as mismatch:
+        await world.send(upload, MIB, len(DATA), in_order=True)
+    assert mismatch.value.expected == MIB + 5
+    assert (await world.send(upload, MIB + 5, len(DATA), in_order=True)).image is not None
+
+
+async def test_pieces_of_unknown_total_end_with_the_last(world: World) -> None:
+    upload = await world.open(None)
+    progress = await world.uploads.receive(upload, Piece(0, in_order=True), sliced(DATA[:MIB]))
+    assert (progress.upload.offset, progress.upload.size, progress.image) == (MIB, None, None)
+    last = Piece(MIB, in_order=True, last=True)
+    image = (await world.uploads.receive(progress.upload, last, sliced(DATA[MIB:]))).image
+    assert image is not None
+    assert await world.stored(image) == DATA
+
+
+async def test_the_same_bytes_again_are_fine_and_others_are_not(world: World) -> None:
+    upload = await world.open()
+    await world.send(upload, 0, 2 * MIB)
+    await world.send(upload, MIB // 2, 2 * MIB + 10)
+    changed = bytearray(DATA)
+    changed[MIB + 3] ^= 1
+    with pytest.raises(BytesDiffer) as differ:
+        await world.send(upload, MIB, len(DATA), bytes(changed))
+    assert differ.value.offset == MIB + 3
+    image = (await world.send(upload, MIB, len(DATA))).image
+    assert image is not None
+    assert await world.stored(image) == DATA
+
+
+async def test_a_piece_whose_digest_lies_does_not_count_and_leaves_nothing_behind(world: World) -> None:
+    zeros = bytes(len(DATA))
+    upload = await world.open()
+    lie = (("sha256", hashlib.sha256(b"other").hexdigest()),)
+    with pytest.raises(PieceMismatch):
+        await world.send(upload, 0, len(DATA), digests=lie)
+    assert (await world.now(upload)).received == 0
+    truth = (("sha256", hashlib.sha256(zeros).hexdigest()),)
+    image = (await world.send(upload, 0, len(DATA), zeros, digests=truth)).image
+    assert image is not None
+    assert await world.stored(image) == zeros
+
+
+async def test_zeros_need_not_be_sent(world: World) -> None:
+    upload = await world.open(len(DATA) + 16 * MIB)
+    await world.send(upload, 0, len(DATA))
+    piece = Piece(len(DATA), 16 * MIB, zeros=True)
+    image = (await world.uploads.receive(upload, piece, sliced(b""))).image
+    assert image is not None
+    assert await world.stored(image) == DATA + bytes(16 * MIB)
+    assert world.files()[0].stat().st_blocks * 512 < 5 * MIB
+
+
+async def test_a_declared_digest_of_the_whole_is_verified_before_it_is_published(world: World) -> None:
+    upload = await world.open(digests=(("sha256", hashlib.sha256(b"other").hexdigest()),))
+    with pytest.raises(InvalidInput, match="sha256 mismatch"):
+        await world.send(upload, 0, len(DATA))
+    image = await world.record(upload)
+    assert image.status is Status.QUEUED
+    assert "sha256 mismatch" in (image.reason or "")
+    assert world.files() == []
+    assert issubclass(DigestMismatch, InvalidInput)
+
+
+async def test_a_hostile_image_is_refused_as_soon_as_its_beginning_shows_it(world: World) -> None:
+    bad = b"QFI\xfb" + (3).to_bytes(4, "big") + (512).to_bytes(8, "big") + (9).to_bytes(4, "big") + bytes(4 * MIB)
+    upload = await world.open(size=60 * MIB, name="evil")
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield bad
+        while True:
+            await asyncio.sleep(0.01)
+            yield bytes(1000)
+
+    with pytest.raises(ContentRejected):
+        await world.uploads.receive(upload, Piece(0, 60 * MIB), endless())
+    assert (await world.record(upload)).status is Status.QUEUED
+    with pytest.raises(ContentRejected):
+        await world.now(upload)
+    assert world.files() == []
+
+
+async def test_a_capability_opens_its_upload_and_no_other(world: World) -> None:
+    upload, other = await world.open(), await world.open()
+    name = world.uploads.capability(upload)
+    assert (await world.uploads.find(None, upload.image_id, name)).id == upload.id
+    for image_id, wrong in [
+        (other.image_id, name),
+        (upload.image_id, world.uploads.capability(other)),
+        (upload.image_id, name[:-1]),
+        (upload.image_id, f"{upload.id}."),
+        (upload.image_id, f"{upload.id}.\xff"),
+    ]:
+        with pytest.raises(UploadNotFound):
+            await world.uploads.find(None, image_id, wrong)
+    with pytest.raises(Unauthenticated):
+        await world.uploads.find(None, upload.image_id, upload.id)
+    with pytest.raises(ImageNotFound):
+        await world.uploads.find(builders.caller("theirs", "member"), upload.image_id, upload.id)
+
+
+async def test_an_abandoned_upload_leaves_a_queued_image_and_no_bytes(world: World) -> None:
+    upload = await world.open()
+    await world.send(upload, 0, MIB)
+    await world.uploads.abandon(upload)
+    assert (await world.record(upload)).status is Status.QUEUED
+    assert world.files() == []
+    with pytest.raises(UploadGone, match="abandoned"):
+        await world.now(upload)
+    with pytest.raises(UploadGone, match="abandoned"):
+        await world.send(upload, MIB, len(DATA))
+    assert await world.database.read(usage.find, "project:lab") == Usage(images=1)
+
+
+async def test_an_upload_of_which_nothing_comes_expires_and_one_that_goes_on_does_not(world: World) -> None:
+    upload = await world.open()
+    sweep = Sweep(world.database, world.store, clock=world.clock)
+    world.clock.advance(3000)
+    await world.send(upload, 0, MIB)
+    world.clock.advance(3000)
+    await sweep()
+    assert (await world.now(upload)).offset == MIB
+    world.clock.advance(1000)
+    await sweep()
+    with pytest.raises(UploadGone, match="expired"):
+        await world.now(upload)
+    assert world.files() == []
+    world.clock.advance(4000)
+    await world.uploads.upkeep()
+    with pytest.raises(UploadNotFound):
+        await world.now(upload)
+
+
+async def test_deleting_the_image_ends_its_upload_also_in_the_middle_of_a_piece(world: World) -> None:
+    upload = await world.open()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield DATA[:MIB]
+        await world.database.write(db.mark_deleted, upload.image_id, world.clock())
+        await asyncio.Event().wait()
+
+    with pytest.raises(UploadGone, match="deleted"):
+        await world.uploads.receive(upload, Piece(0, len(DATA)), body())
+    assert await world.database.read(usage.find, "project:lab") == Usage(bytes=len(DATA))
+    await Sweep(world.database, world.store, clock=world.clock)()
+    assert world.files() == []
+    assert await world.database.read(usage.find, "project:lab") == Usage()
+
+
+async def test_a_newer_request_takes_over_from_one_whose_client_may_be_gone(world: World) -> None:
+    upload = await world.open()
+    came = asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield DATA[:MIB]
+        came.set()
+        await asyncio.Event().wait()
+
+    old = asyncio.create_task(world.uploads.receive(upload, Piece(0, len(DATA)), stalled()))
+    await came.wait()
+    image = (await world.send(upload, 0, len(DATA))).image
+    assert image is not None
+    assert await world.stored(image) == DATA
+    with pytest.raises((PieceTakenOver, Conflict)):
+        await old
+
+
+async def test_a_newer_request_to_another_process_takes_over_as_well(world: World) -> None:
+    upload = await world.open()
+    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield DATA[: MIB + 9]
+        await asyncio.Event().wait()
+
+    old = asyncio.create_task(world.uploads.receive(upload, Piece(0, len(DATA), in_order=True), stalled()))
+    while (await world.now(upload)).offset != MIB + 9:  # noqa: ASYNC110 - the database has no event for it
+        await asyncio.sleep(0.01)
+    settled = await other.settle(upload)
+    assert settled.offset == MIB + 9
+    with pytest.raises(PieceTakenOver):
+        await old
+    rest = Piece(MIB + 9, len(DATA) - MIB - 9, in_order=True)
+    assert (await other.receive(settled, rest, sliced(DATA[MIB + 9 :]))).image is not None
+    await other.close()
+
+
+async def test_who_judged_may_die_and_another_process_judges_from_the_first_byte(world: World) -> None:
+    upload = await world.open()
+    await world.send(upload, 0, 2 * MIB)
+    for task in world.uploads.judges._tasks.values():
+        task.cancel()  # what a killed process leaves: its lease
+    await world.uploads.close()
+    await world.database.write(pieces.end_of_owners, "node/1.")
+    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+    rest = Piece(2 * MIB, len(DATA) - 2 * MIB)
+    world.clock.advance(61)
+    image = (await other.receive(upload, rest, sliced(DATA[2 * MIB :]))).image
+    assert image is not None
+    assert image.checksum == hashlib.md5(DATA).hexdigest()
+    await other.close()
+
+
+async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(world: World) -> None:
+    upload = await world.open()
+    sending = world.uploads._sending
+    held = await sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
+    await world.uploads.close()
+    assert held.is_whole
+    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+    while (await world.record(upload)).status is Status.SAVING:
+        await other.upkeep()
+        await asyncio.sleep(0.01)
+    assert (await world.now(upload)).complete
+    await other.close()
+
+
+async def test_sizes_and_places_are_agreed_upon(world: World) -> None:
+    upload = await world.open()
+    with pytest.raises(SizeChanged):
+        await world.send(upload, 0, 10, size=len(DATA) + 1)
+    with pytest.raises(InvalidInput, match="not within"):
+        await world.send(upload, len(DATA) - 5, len(DATA) + 5)
+    with pytest.raises(InvalidInput, match="before its announced end"):
+        await world.uploads.receive(upload, Piece(0, 100), sliced(DATA[:60]))
+    assert (await world.now(upload)).offset == 60
+    with pytest.raises(InvalidInput, match="more bytes came"):
+        await world.uploads.receive(upload, Piece(60, 10), sliced(DATA[60:100]))
+    with pytest.raises(Conflict):
+        await world.uploads.open(ME, upload.image_id, Opening(5))
+    assert (await world.uploads.join(ME, upload.image_id, Opening(len(DATA)))).id == upload.id
+    assert [found.id for found in await world.uploads.of_image(ME, upload.image_id)] == [upload.id]
+
+
+async def test_an_upload_reserves_its_bytes_until_they_are_gone(
+    database: Database, tmp_path: Path, clock: Clock
+) -> None:
+    rules = replace(RULES, quotas=Quotas(project=Limits(bytes=10 * MIB, uploads=1), node=Limits(uploads=1)))
+    async with a_world(database, tmp_path, clock, rules) as world:
+        with pytest.raises(QuotaExceeded):
+            await world.open(size=11 * MIB)
+        upload = await world.open()
+        assert await database.read(usage.find, "project:lab") == Usage(len(DATA), 2, 1)
+        await world.send(upload, 0, MIB)
+        assert await database.read(usage.find, "node:node") == Usage()
+        await world.send(upload, MIB, len(DATA))
+        assert await database.read(usage.find, "project:lab") == Usage(len(DATA), 2, 0)
+
+
+@given(seed=st.integers(0, 1 << 32))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+async def test_whatever_order_overlap_and_breaks_the_image_is_the_same(world: World, seed: int) -> None:
+    dice = random.Random(seed)
+    data = dice.randbytes(dice.randrange(1, 5 * MIB))
+    upload = await world.open(len(data))
+    image = None
+    for _ in range(200):
+        if image is not None:
+            break
+        first = dice.randrange(len(data))
+        end = min(len(data), first + dice.randrange(1, 2 * MIB))
+        if dice.random() < 0.3:  # what is missing, so that it comes to an end
+            spans = (await world.now(upload)).spans
+            first = spans[0].end if spans and spans[0].first == 0 else 0
+            end = min([span.first for span in spans if span.first > first] or [len(data)])
+        if dice.random() < 0.2:
+            broken = cut(data[first : (first + end) // 2 + 1])
+            with pytest.raises(BodyIncomplete):
+                await world.uploads.receive(upload, Piece(first, end - first), broken)
+        else:
+            image = (await world.send(upload, first, end, data)).image
+    assert image is not None
+    assert await world.stored(image) == data
+    assert image.os_hash_value == hashlib.sha512(data).hexdigest()
