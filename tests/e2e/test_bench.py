@@ -52,3 +52,9 @@ def test_every_scenario_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert document["scenarios"].keys() >= {"upload", "upload-tls", "download", "memory-upload", "get-image"}
     assert all(row["figure"] > 0 for row in document["scenarios"].values())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cost_of_knowing_who_asks_is_measured() -> None:
+    rows = answer_of("bench.authentication", "--seconds", "0.01", "--json")
+    assert len(rows) >= 3
+    assert all(row["microseconds"] > 0 and row["ratio"] > 0 for row in rows)
