@@ -13,6 +13,7 @@ from stillage.api.services import CALLER, INITIATOR, NOTED, REQUEST_ID, services
 from stillage.audit.events import SERVICE, USER, Action, Change, Initiator
 
 IMAGE = f"{SERVICE}/images/image"
+KEY = "data/security/key"
 APPLICATION_CREDENTIAL = "data/security/credential/application"
 
 CHANGES: Mapping[str, Action] = {
@@ -31,11 +32,15 @@ CHANGES: Mapping[str, Action] = {
     "DELETE /v3/auth/tokens": Action("revoke", "data/security/token"),
     "POST /v3/users/{user_id}/application_credentials": Action("create", APPLICATION_CREDENTIAL),
     "DELETE /v3/users/{user_id}/application_credentials/{credential_id}": Action("delete", APPLICATION_CREDENTIAL),
+    "POST /v3.0/OS-CREDENTIAL/credentials": Action("create", KEY),
+    "PUT /v3.0/OS-CREDENTIAL/credentials/{access}": Action("update", KEY),
+    "DELETE /v3.0/OS-CREDENTIAL/credentials/{access}": Action("delete", KEY),
+    "POST /v3.0/OS-CREDENTIAL/securitytokens": Action("create", f"{KEY}/temporary"),
 }
 # Routes with a method that could change something, and do not.
 NO_CHANGES = frozenset({"POST /v2/images/inspect"})
 
-TARGETS = ("image_id", "credential_id")
+TARGETS = ("image_id", "credential_id", "access")
 PARTS = {"member_id": "member", "tag": "tag", "user_id": "user"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from stillage.api.errors import GATEWAY_CODES, Shape, as_gateway, as_keystone, problem_of
 from stillage.api.services import CALLER, REQUEST_ID, identity_url, note, services
@@ -94,6 +94,8 @@ async def _caller(request: web.Request) -> Caller:
     if (signatures := find_signatures(request)) is not None:
         return (await signer_of(request, signatures)).as_caller()
     token, service_token = _only(request, TOKEN), _only(request, SERVICE_TOKEN)
+    if not token and services(request).embedded is None and hdrs.AUTHORIZATION in request.headers:
+        raise Unauthenticated(f"only tokens are known here, not signatures; log in at {identity_url(request)}")
     if not token:
         raise Unauthenticated(UNAUTHENTICATED)
     return await services(request).identity.caller_of(token, service_token=service_token)

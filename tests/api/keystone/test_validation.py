@@ -129,6 +129,14 @@ async def test_forged_identity_headers_mean_nothing(town: Town, keystone: FakeKe
     assert (await ask(town, keystone.token(lives_s=-1), **forged)).status == 401
 
 
+async def test_a_signature_is_a_401_that_says_what_is_known_here(town: Town, keystone: FakeKeystone) -> None:
+    authorization = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date, Signature={'0' * 64}"
+    answer = await ask(town, "", authorization=authorization)
+    assert answer.status == 401
+    assert "not signatures" in answer.message
+    assert (await person(town, "")("POST", "/v3.0/OS-CREDENTIAL/credentials", {})).status == 404
+
+
 @pytest.mark.parametrize("name", ["X-Auth-Token", "X-Service-Token"])
 async def test_two_tokens_are_none_and_the_same_twice_is_one(town: Town, keystone: FakeKeystone, name: str) -> None:
     good, other = (keystone.token(user, "service", "service", "member") for user in ("nova", "cinder"))

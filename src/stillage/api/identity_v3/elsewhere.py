@@ -7,11 +7,11 @@ from stillage.errors import NotFound
 
 
 async def point(request: web.Request) -> web.Response:
-    """Any request to /identity or /v3: 404, with the address that is right."""
+    """Any request to /identity, /v3 or /v3.0: 404, with the address that is right."""
     raise NotFound(f"users and tokens of this server are Keystone's; log in at {identity_url(request)}")
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    for prefix in ("/identity", "/v3"):
+    for prefix in ("/identity", "/v3", "/v3.0"):
         router.add_route("*", prefix, point)
         router.add_route("*", f"{prefix}/{{rest:.*}}", point)

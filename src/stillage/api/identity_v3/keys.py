@@ -6,9 +6,10 @@ Source: Huawei Cloud, IAM API Reference, "Access Key Management".
 from aiohttp import web
 
 from stillage.api.bodies import json_of, json_response
-from stillage.api.identity_v3.asking import MAX_BODY, asker, identity
+from stillage.api.identity_v3.asking import MAX_BODY, asker, identity, initiator_of
 from stillage.api.identity_v3.shape import key_document, temporary_document
 from stillage.api.middleware import TOKEN
+from stillage.api.services import INITIATOR, note
 from stillage.identity.keys import key_change_of, key_request_of, temporary_request_of
 
 
@@ -16,6 +17,7 @@ async def create(request: web.Request) -> web.Response:
     """POST /v3.0/OS-CREDENTIAL/credentials: the only answer that ever has the secret."""
     who = await asker(request)
     made = await identity(request).access_keys.create(who, key_request_of(await json_of(request, limit=MAX_BODY)))
+    note(request, target=made.key.access)
     return json_response({"credential": key_document(made.key, secret=made.secret)}, status=201)
 
 
@@ -26,7 +28,9 @@ async def create_temporary(request: web.Request) -> web.Response:
     """
     wanted = temporary_request_of(await json_of(request, limit=MAX_BODY))
     token = await identity(request).token_of(wanted.token or request.headers.get(TOKEN) or "")
+    request[INITIATOR] = initiator_of(token)
     made = await identity(request).access_keys.create_temporary(token, wanted.duration_s)
+    note(request, target=made.key.access)
     return json_response({"credential": temporary_document(made)}, status=201)
 
 
