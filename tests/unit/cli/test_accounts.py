@@ -184,3 +184,24 @@ def test_where_users_are_keystones_the_commands_say_so(run: Run, command: str, m
     monkeypatch.setenv("STILLAGE_KEYSTONE_SECRET", "s")
     with pytest.raises(BadSettings, match=r"those of Keystone at http://cloud\.test:5000;"):
         run(*command.split())
+
+
+def test_an_access_key_is_made_listed_disabled_and_deleted(run: Run) -> None:
+    (made,) = json.loads(run("accesskey", "create", "demo", "--project", "demo", "--description", "ci", "--json"))
+    (listed,) = json.loads(run("accesskey", "list", "--user", "demo", "--json"))
+    assert (listed["access"], listed["project"], listed["description"]) == (made["access"], "demo", "ci")
+    assert made["secret"] not in run("accesskey", "list")
+    run("accesskey", "disable", made["access"])
+    assert not json.loads(run("accesskey", "list", "--json"))[0]["enabled"]
+    run("accesskey", "enable", made["access"])
+    assert made["access"] in run("accesskey", "delete", made["access"])
+    assert json.loads(run("accesskey", "list", "--json")) == []
+    with pytest.raises(NotFound):
+        run("accesskey", "delete", made["access"])
+
+
+def test_the_secret_of_an_access_key_is_printed_once(run: Run) -> None:
+    printed = run("accesskey", "create", "demo").splitlines()
+    assert [line.rpartition(" ")[0] for line in printed] == ["access key", "secret key"]
+    with pytest.raises(NotFound):
+        run("accesskey", "create", "nobody")
