@@ -37,12 +37,14 @@ from stillage.errors import (
     UploadNotFound,
 )
 from stillage.formats.safety import Policy
-from stillage.images.access import Access
+from stillage.images.access import Access, Caller
 from stillage.images.image import Image, Status
 from stillage.images.quota import Limits, Quotas, Usage
 from stillage.images.upload import Digests, Opening, Piece, Progress, Span, Upload
 from stillage.operations.acceptance import UploadRules
+from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
+from stillage.operations.uploads.instant import Proof
 from stillage.operations.uploads.uploads import Uploads
 from stillage.stores.files import FileStore
 
@@ -422,3 +424,84 @@ async def test_whatever_order_overlap_and_breaks_the_image_is_the_same(world: Wo
     assert image is not None
     assert await world.stored(image) == data
     assert image.os_hash_value == hashlib.sha512(data).hexdigest()
+
+
+# Bytes that are here already
+
+
+def answer(proof: Proof, data: bytes) -> list[str]:
+    nonce = proof.nonce.encode()
+    return [hashlib.sha256(nonce + data[span.first : span.end]).hexdigest() for span in proof.ranges]
+
+
+async def offered(world: World, caller: Caller = ME, **changes: Any) -> tuple[Upload, Proof | None]:
+    upload = await world.open(digests=(("sha256", hashlib.sha256(DATA).hexdigest()),), **changes)
+    return upload, await world.uploads.instant.offer(caller, upload)
+
+
+async def an_original(world: World, **changes: Any) -> Image:
+    first = await world.open(digests=(("sha256", hashlib.sha256(DATA).hexdigest()),), **changes)
+    image = (await world.send(first, 0, len(DATA))).image
+    assert image is not None
+    return image
+
+
+async def test_who_has_bytes_that_are_here_need_not_send_them(world: World) -> None:
+    original = await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert (image.status, image.checksum) == (Status.ACTIVE, original.checksum)
+    await world.database.write(db.mark_deleted, original.id, world.clock())
+    await Sweep(world.database, world.store, clock=world.clock)()
+    assert await world.stored(image) == DATA
+    assert len(world.files()) == 1
+    assert (await world.now(upload)).complete
+    assert await world.database.read(usage.find, "project:lab") == Usage(len(DATA), 1, 0)
+
+
+async def test_a_digest_alone_opens_nothing(world: World) -> None:
+    await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    guess = hashlib.sha256(b"guess").hexdigest()
+    for nonce, digests in [
+        (proof.nonce, [guess] * len(proof.ranges)),
+        (proof.nonce, []),
+        (proof.nonce[:-1], answer(proof, DATA)),
+        ("", answer(proof, DATA)),
+    ]:
+        with pytest.raises(Conflict, match="send the bytes"):
+            await world.uploads.instant.prove(upload, nonce, digests)
+    other, _ = await offered(world)
+    with pytest.raises(Conflict, match="not of this upload"):
+        await world.uploads.instant.prove(other, proof.nonce, answer(proof, DATA))
+    world.clock.advance(601)
+    with pytest.raises(Conflict, match="too old"):
+        await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert (await world.send(upload, 0, len(DATA))).image is not None
+
+
+async def test_only_what_the_caller_may_read_is_offered(world: World) -> None:
+    await an_original(world)
+    assert (await offered(world, builders.caller("theirs", "member")))[1] is None
+    assert (await offered(world, builders.caller("lab", "reader")))[1] is None
+
+
+async def test_what_was_judged_as_something_else_is_not_offered(world: World) -> None:
+    await an_original(world)
+    image = builders.image(id=str(uuid4()), owner="lab", disk_format="vhd", container_format="bare")
+    await world.database.write(db.add, image)
+    digests = (("sha256", hashlib.sha256(DATA).hexdigest()),)
+    upload = await world.uploads.open(ME, image.id, Opening(len(DATA), digests))
+    assert await world.uploads.instant.offer(ME, upload) is None
+
+
+async def test_a_scrub_learns_the_digest_that_nobody_declared(world: World) -> None:
+    plain = await world.open()
+    await world.send(plain, 0, len(DATA))
+    assert (await offered(world))[1] is None
+    world.clock.advance(1)
+    scrub = Scrub(world.database, world.store, clock=world.clock)
+    assert [found.damage async for found in scrub(older_than_s=0)] == [None]
+    assert (await offered(world))[1] is not None

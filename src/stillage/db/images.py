@@ -362,6 +362,11 @@ def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bo
     return connection.execute(update(images).where(mine).values(damage=damage)).rowcount == 1
 
 
+def learn_sha256(connection: Connection, key: BlobKey, sha256: str) -> None:
+    """Remember a digest of a blob's bytes that nobody declared."""
+    connection.execute(update(blobs).where(blobs.c.key == key, blobs.c.sha256.is_(None)).values(sha256=sha256))
+
+
 def is_published(connection: Connection, key: BlobKey) -> bool:
     return connection.execute(select(blobs.c.state).where(blobs.c.key == key)).scalar() == "published"
 

@@ -163,6 +163,7 @@ blobs = Table(
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
     Index("ix_blobs_sha256", "sha256"),
+    Index("ix_blobs_os_hash_value", "os_hash_value"),
     Index("ix_blobs_image_id", "image_id"),
 )
 

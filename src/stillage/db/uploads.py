@@ -16,9 +16,13 @@ from stillage.db import usage
 from stillage.db.images import Claim
 from stillage.db.tables import blobs, images, upload_endings, upload_spans, uploads
 from stillage.errors import SizeChanged
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+from stillage.images.access import Seen
+from stillage.images.image import BlobKey, Image, ImageId, ProjectId, Status, UploadId
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
 from stillage.images.upload import Digests, Span, Upload, union
+
+STRONG = frozenset({"sha256", "sha384", "sha512"})
+"""Algorithms by which bytes are found again."""
 
 
 def begin(
@@ -184,3 +188,25 @@ def unjudged(connection: Connection, now: datetime, limit: int = 10) -> list[Upl
     query = select(uploads.c.id).where(uploads.c.resumable, free).join(upload_spans, whole).limit(limit)
     found = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
     return [upload for upload in found if upload is not None]
+
+
+def with_bytes(
+    connection: Connection, digests: Digests, size: int, project_id: ProjectId, limit: int = 20
+) -> list[Seen]:
+    """Return active, undamaged images whose bytes have *size* and one of *digests*, as *project_id* meets them."""
+    # "md5" and the like name no collision-free digest: what is asked by them is not answered.
+    digests = tuple((name, value) for name, value in digests if name in STRONG)
+    if not digests:
+        return []
+    same = [and_(blobs.c.os_hash_algo == name, blobs.c.os_hash_value == value) for name, value in digests]
+    same += [blobs.c.sha256 == value for name, value in digests if name == "sha256"]
+    well = (blobs.c.state == "published") & (blobs.c.size == size) & images.c.damage.is_(None)
+    query = (
+        select(images.c.id)
+        .join(blobs, blobs.c.key == images.c.blob_key)
+        .where(well, images.c.status == Status.ACTIVE, or_(*same))
+        .order_by(images.c.created_at.desc())
+        .limit(limit)
+    )
+    found = [db_images.find_seen(connection, i, project_id) for i in connection.execute(query).scalars().all()]
+    return [seen for seen in found if seen is not None]

@@ -87,7 +87,9 @@ class Store(Protocol):
         """
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        """Publish the bytes of a published blob under another key as well. They may share their place on disk.
+        """Publish the bytes of a published blob under another key as well, in the place of a draft that may be there.
+
+        They may share their place on disk.
 
         Raises:
             BlobNotFound: If none is published under *key*.

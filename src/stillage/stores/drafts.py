@@ -31,6 +31,7 @@ def link(path: Path, new_path: Path) -> None:
     try:
         make_folder(new_path.parent)
         os.link(path, new_path)
+        _part(new_path).unlink(missing_ok=True)
         sync_directory(new_path.parent)
     except FileNotFoundError as error:
         raise BlobNotFound(path.name) from error

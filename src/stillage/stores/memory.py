@@ -35,6 +35,7 @@ class MemoryStore:
         if key not in self.blobs:
             raise BlobNotFound(key)
         self.blobs[new_key] = self.blobs[key]
+        self._drafts.pop(new_key, None)
         self._born[new_key] = time.monotonic()
 
     @asynccontextmanager

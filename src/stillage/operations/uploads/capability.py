@@ -23,7 +23,11 @@ class Capabilities:
         """Return the upload that *name* is the capability of, if it is one for this image of this project."""
         upload_id, _, mac = name.partition(".")
         expected = self._mac(UploadId(upload_id), image_id, project_id)
-        return UploadId(upload_id) if hmac.compare_digest(mac.encode(), expected.encode()) else None
+        return (
+            UploadId(upload_id)
+            if hmac.compare_digest(mac.encode("utf-8", "surrogatepass"), expected.encode())
+            else None
+        )
 
     def _mac(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId) -> str:
         said = f"{upload_id}\0{image_id}\0{project_id}".encode("utf-8", "surrogatepass")

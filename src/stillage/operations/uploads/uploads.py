@@ -27,6 +27,7 @@ from stillage.operations.acceptance import STEP, UploadRules, claim_refused, req
 from stillage.operations.sweep import remove_blob
 from stillage.operations.uploads.capability import Capabilities
 from stillage.operations.uploads.endings import error_of
+from stillage.operations.uploads.instant import Instant
 from stillage.operations.uploads.judging import Judges
 from stillage.operations.uploads.sending import Sending
 from stillage.stores.base import Store
@@ -40,6 +41,7 @@ class Uploads:
     """The resumable uploads of a deployment.
 
     Attributes:
+        instant: Bytes that are here already need not be sent.
         max_bytes: The largest image.
         max_age_s: An upload of which nothing came for so long ends.
     """
@@ -69,6 +71,7 @@ class Uploads:
         self._owner = owner
         self._clock = clock
         self._capabilities = Capabilities(secret)
+        self.instant = Instant(database, store, access=access, rules=rules, secret=secret, clock=clock)
 
     async def open(self, caller: Caller, image_id: str, opening: Opening) -> Upload:
         """Return a new upload, for which the image is `saving` from now on.

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("uploads", sa.Column("judged", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("blobs", sa.Column("sha256", sa.String(length=64), nullable=True))
     op.create_index("ix_blobs_sha256", "blobs", ["sha256"], unique=False)
+    op.create_index("ix_blobs_os_hash_value", "blobs", ["os_hash_value"], unique=False)
     op.execute("UPDATE blobs SET sha256 = os_hash_value WHERE os_hash_algo = 'sha256'")
     op.create_table(
         "upload_spans",

@@ -1,0 +1,162 @@
+"""Instant uploads: a client that has bytes which its project may read already need not send them.
+
+It declares their digest, and must prove that it has them: by digests of ranges which we choose, mixed with a nonce. The
+digest of a whole, which may be printed on a web page, opens nothing.
+"""
+
+import base64
+import hmac
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+import structlog
+
+from stillage.db import images as db_images
+from stillage.db import uploads as db
+from stillage.db.session import Database
+from stillage.errors import BlobNotFound, Conflict, UploadGone
+from stillage.images.access import Access, Caller, Seen
+from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
+from stillage.images.upload import Span, Upload
+from stillage.operations.acceptance import UploadRules
+from stillage.operations.sweep import remove_blob
+from stillage.stores.base import Store
+
+log = structlog.get_logger()
+
+RANGES = 32
+RANGE_BYTES = 16 << 10
+VALID_S = 600
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a client is asked: for every range the SHA-256 of the nonce's text and the bytes of the range."""
+
+    nonce: str
+    ranges: tuple[Span, ...]
+
+
+class Instant:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        *,
+        access: Access,
+        rules: UploadRules,
+        secret: bytes,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._access = access
+        self._rules = rules
+        self._key = hmac.digest(secret, b"proofs of possession", "sha256")
+        self._clock = clock
+
+    async def offer(self, caller: Caller, upload: Upload) -> Proof | None:
+        """Return what to prove, if bytes with the digests of *upload* are here and *caller* may read them."""
+        if not upload.digests or not upload.size:
+            return None
+        image = await self._database.read(db_images.get, upload.image_id)
+        found = await self._database.read(db.with_bytes, upload.digests, upload.size, caller.project_id)
+        source = next((seen.image for seen in found if self._may_stand_for(caller, seen, image)), None)
+        if source is None:
+            return None
+        until = int(self._clock().timestamp()) + VALID_S
+        said = f"{until}.{source.id}.{secrets.token_urlsafe(16)}"
+        nonce = f"{said}.{self._mac(upload, said)}"
+        return Proof(nonce, self._ranges(nonce, upload.size))
+
+    async def prove(self, upload: Upload, nonce: str, digests: Sequence[str]) -> Image:
+        """Return the image of *upload*, active with the bytes that the client has shown to have.
+
+        Raises:
+            Conflict: If it has not shown it; the upload stays open, and its bytes can be sent.
+            UploadGone: If the upload has ended meanwhile.
+        """
+        source = await self._source_of(upload, nonce)
+        if source.blob_key is None or source.size is None:
+            raise Conflict("the bytes are not here any more; send them")
+        try:
+            expected = await self._expected(source, self._ranges(nonce, source.size), nonce)
+            if not hmac.compare_digest(_octets("".join(digests).lower()), _octets("".join(expected))):
+                raise Conflict("these are not the digests of the ranges that were asked for; send the bytes")
+            await self._store.copy(source.blob_key, upload.blob_key)
+        except BlobNotFound as error:
+            raise Conflict("the bytes are not here any more; send them") from error
+        return await self._publish(upload, source)
+
+    def _may_stand_for(self, caller: Caller, seen: Seen, image: Image) -> bool:
+        """Only bytes that were judged for the same declaration, so that they need not be judged again."""
+        source = seen.image
+        disk_gib = (source.virtual_size or 0) / GIB
+        return (
+            self._access.allows(caller, "get_image", seen)
+            and self._access.allows(caller, "download_image", seen)
+            and image.disk_format in (None, source.disk_format)
+            and (image.container_format in PACKAGES) == (source.container_format in PACKAGES)
+            and not (self._rules.policy.min_disk_binds and image.min_disk < disk_gib)
+        )
+
+    async def _source_of(self, upload: Upload, nonce: str) -> Image:
+        said, _, mac = nonce.rpartition(".")
+        if not hmac.compare_digest(_octets(mac), _octets(self._mac(upload, said))):
+            raise Conflict("this nonce is not of this upload; send the bytes")
+        until, source_id, _ = said.split(".")
+        if int(until) < self._clock().timestamp():
+            raise Conflict("this nonce is too old; send the bytes")
+        source = await self._database.read(db_images.find, ImageId(source_id))
+        if source is None or source.status is not Status.ACTIVE or source.damage is not None:
+            raise Conflict("the bytes are not here any more; send them")
+        return source
+
+    async def _expected(self, source: Image, ranges: Sequence[Span], nonce: str) -> list[str]:
+        assert source.blob_key is not None  # noqa: S101 - an active image has one
+        async with self._store.reader(source.blob_key) as reader:
+            return [sha256(nonce.encode() + await reader.read(span.first, span.length)).hexdigest() for span in ranges]
+
+    async def _publish(self, upload: Upload, source: Image) -> Image:
+        claim = await self._database.read(db.claim_of, upload.id)
+        kept = self._rules.format_property
+        content = Content(
+            size=source.size or 0,
+            virtual_size=source.virtual_size,
+            disk_format=source.disk_format,
+            checksum=source.checksum or "",
+            os_hash_algo=source.os_hash_algo or "",
+            os_hash_value=source.os_hash_value or "",
+            sha256=dict(upload.digests).get("sha256"),
+            properties={kept: source.properties[kept]} if kept is not None and kept in source.properties else {},
+        )
+        image: Image | None = None
+        if claim is not None:
+            image = await self._database.write(db_images.publish, claim, content, self._clock())
+        if image is None:
+            await remove_blob(self._database, self._store, upload.blob_key)
+            raise UploadGone(upload.id, "the image was deleted, or its bytes came another way")
+        log.info("upload done without its bytes", image_id=image.id, upload_id=upload.id, size=image.size)
+        return image
+
+    def _ranges(self, nonce: str, size: int) -> tuple[Span, ...]:
+        """Nobody can tell them before the nonce is out, nor choose a nonce for them."""
+        if size <= RANGES * RANGE_BYTES:
+            return (Span(0, size),)
+        dice = random.Random(hmac.digest(self._key, b"ranges" + nonce.encode(), "sha256"))  # noqa: S311 - seeded by a MAC
+        firsts = sorted(dice.randrange(size - RANGE_BYTES + 1) for _ in range(RANGES))
+        return tuple(Span(first, first + RANGE_BYTES) for first in firsts)
+
+    def _mac(self, upload: Upload, said: str) -> str:
+        mac = hmac.digest(self._key, _octets(f"{upload.id}\0{said}"), "sha256")
+        return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+
+
+def _octets(text: str) -> bytes:
+    """JSON may hold half of a surrogate pair."""
+    return text.encode("utf-8", "surrogatepass")
