@@ -7,6 +7,7 @@ check can do without: SHA-256 of the canonical request, and HMAC-SHA-256 of the 
 import argparse
 import hmac
 import json
+import logging
 import statistics
 import sys
 import time
@@ -15,19 +16,23 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
+from bench import tokens
 from stillage.errors import SignatureRefused
 from stillage.identity.canonical import EMPTY_SHA256, Head, canonical_requests
 from stillage.identity.claim import claim_of
 from stillage.identity.signing import payloads_of, require_recent, require_signature, sign_request
+from stillage.identity.tokens import digest_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOST = "images.example.test"
 SECRET = "not-a-real-secret"
 ROUNDS = 7
 MAX_US = 300.0
+MAX_REMEMBERED_US = 100.0
 REQUESTS: Mapping[str, str] = {
     "a small request": "/v2/images/0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11",
     "a list with a query": "/v2/images?limit=25&name=a%20b&sort=name%3Aasc&status=active&tag=one&tag=two&owner=lab",
@@ -115,12 +120,27 @@ def signatures(seconds: float) -> Sequence[Row]:
     return rows
 
 
+def keystone_tokens(seconds: float) -> Sequence[Row]:
+    """Tokens of a cloud's Keystone. The floor is to hash one: nothing is remembered by its text."""
+    least = microseconds(lambda: digest_of(tokens.TOKENS[0]), seconds)
+    rows = [Row("token: remembered, no I/O", microseconds(tokens.remembered(), seconds), least, MAX_REMEMBERED_US)]
+    for what, asked, questions in (
+        ("1,000 times the same at once: 1 validation", tokens.TOKENS[:1] * 1000, 1),
+        ("1,000 different ones at once: 1,000 validations", tokens.TOKENS, 1000),
+    ):
+        taken, validations = min(tokens.at_once(asked) for _ in range(ROUNDS))
+        assert validations == questions
+        rows.append(Row(f"token: {what}", taken, least))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.authentication", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1, help="for each figure; default: 1")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    rows = signatures(args.seconds)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    rows = [*signatures(args.seconds), *keystone_tokens(args.seconds)]
     if args.json:
         json.dump([{**asdict(row), "ratio": row.ratio, "ok": row.is_good} for row in rows], sys.stdout, indent=2)
         return
