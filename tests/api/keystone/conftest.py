@@ -32,6 +32,7 @@ def serve(migrated_sqlite: Path, tmp_path: Path, clock: Clock, keystone: FakeKey
     @asynccontextmanager
     async def make(**settings: Any) -> AsyncIterator[Town]:
         shutil.copy(migrated_sqlite, tmp_path / "stillage.db")
+        (tmp_path / "secret.key").write_bytes(bytes(32))
         given = {
             "keystone_url": keystone.url,
             "keystone_username": "stillage",
