@@ -1,6 +1,5 @@
 """The composition root: settings in, one worker process out."""
 
-import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -256,9 +255,9 @@ async def serve(
     metrics_sockets: Sequence[socket.socket],
     owner: str,
     ready: Callable[[], None],
-    stop: asyncio.Event,
+    stop: wire.Stop,
 ) -> None:
-    """Serve until *stop* is set, then let running requests finish within their grace time."""
+    """Serve until *stop* is asked for, then let running requests finish within the time that it gives them."""
     async with build(settings, owner=owner) as worker:
         prefix = worker.services.addresses.prefix
         runner = wire.Runner(worker.web, header_timeout_s=settings.header_timeout_s, prefix=prefix)
@@ -268,8 +267,8 @@ async def serve(
         async with _upkeep(worker, settings).running():
             ready()
             await stop.wait()
-            log.info("stopping", grace_s=settings.shutdown_grace_s)
-            cut_off = await wire.stop(runner, worker.services.running, settings.shutdown_grace_s)
+            log.info("stopping")
+            cut_off = await wire.stop(runner, worker.services.running, stop)
         await metrics_runner.cleanup()
         log.info("stopped", cut_off=cut_off)
 

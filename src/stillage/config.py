@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     idle_timeout_s: float = Field(60, gt=0, description="longest silence of a client in the middle of a body")
     header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
     shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
+    restart_grace_s: float = Field(3600, ge=0, description="the same after SIGHUP, when new workers serve meanwhile")
     lease_s: float = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
     upload_age_s: float = Field(7 * 86400, gt=0, description="a resumable upload of which nothing comes so long ends")
     sweep_interval_s: float = Field(60, gt=0, description="how often dead uploads and doomed blobs are looked for")

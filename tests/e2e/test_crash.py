@@ -255,3 +255,51 @@ def test_of_several_workers_each_finishes_its_upload_when_stopped(own_server: Ma
     server.start()
     for image_id in images:
         holds(server, image_id, DATA)
+
+
+# Replaced while they serve
+
+
+def test_a_hangup_replaces_the_workers_and_no_upload_and_no_request_is_lost(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2")).start()
+    before = workers_of(server)
+    images = [server.create() for _ in range(6)]
+    clients = [begin(server, image_id, WITH_LENGTH, len(DATA)) for image_id in images]
+    for image_id in images:
+        server.await_status(image_id, "saving")
+    server.run.process.send_signal(signal.SIGHUP)
+    answers = 0
+    while '"the workers are replaced"' not in server.log:
+        assert server.call("GET", "/readyz").status == 200
+        answers += 1
+    assert answers
+    for client in clients:
+        client.send(DATA)
+    assert {client.answer().status for client in clients} == {204}
+    for client in clients:
+        client.close()
+    eventually(lambda: len(workers_of(server)) == 2, "the old workers have ended")
+    assert not set(before) & set(workers_of(server))
+    for image_id in images:
+        holds(server, image_id, DATA)
+    assert server.stop() == 0
+
+
+def test_a_stop_during_a_replacement_hurries_the_old_workers(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2"), shutdown_grace_s=0.2).start()
+    image_id = server.create()
+    with begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
+        client.send(DATA[:MIB])
+        server.await_status(image_id, "saving")
+        server.run.process.send_signal(signal.SIGHUP)
+        eventually(lambda: '"the workers are replaced"' in server.log, "new workers serve")
+        assert server.stop() == 0
+    server.start()
+    assert server.show(image_id)["status"] == "queued"
+
+
+def test_a_single_process_says_that_it_cannot_replace_itself_and_goes_on(own_server: MakeServer) -> None:
+    server = own_server().start()
+    server.run.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "takes --workers 2 or more" in server.log, "it says so")
+    assert server.call("GET", "/readyz").status == 200

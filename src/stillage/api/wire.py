@@ -345,15 +345,43 @@ class Running:
         if not self._count:
             self._idle.set()
 
-    async def drain(self, grace_s: float) -> int:
-        """Wait until no request runs, *grace_s* at the most. Return how many still do."""
+    async def drain(self, stop: "Stop") -> int:
+        """Wait until no request runs, or *stop* is over. Return how many still do."""
         self.draining = True
-        try:
-            async with asyncio.timeout(grace_s):
-                await self._idle.wait()
-        except TimeoutError:
-            pass
+        waiting = [asyncio.ensure_future(self._idle.wait()), asyncio.ensure_future(stop.over())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
         return self._count
+
+
+class Stop:
+    """When a server is to end, and how long what it has begun may go on."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._until = 0.0
+
+    def ask(self, grace_s: float) -> None:
+        """End, after *grace_s* at the most. Asked again, the earlier end is meant."""
+        until = asyncio.get_running_loop().time() + grace_s
+        self._until = min(self._until, until) if self._asked.is_set() else until
+        self._asked.set()
+        self._hurried.set()
+
+    async def wait(self) -> None:
+        """Return when it is asked for."""
+        await self._asked.wait()
+
+    async def over(self) -> None:
+        """Return when it has been asked for, and nothing may go on any more."""
+        await self.wait()
+        while (left := self._until - asyncio.get_running_loop().time()) > 0:
+            self._hurried.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._hurried.wait()
 
 
 class _Site(web.SockSite):
@@ -380,10 +408,10 @@ async def listen(runner: Runner, sockets: Sequence[socket.socket], tls: ssl.SSLC
         await _Site(runner, sock, ssl_context=tls, backlog=1024).start()
 
 
-async def stop(runner: Runner, running: Running, grace_s: float) -> int:
-    """Stop accepting, let running requests finish within *grace_s*, then close. Return how many were cut off."""
+async def stop(runner: Runner, running: Running, how: Stop) -> int:
+    """Stop accepting, let running requests finish until *how* is over, then close. Return how many were cut off."""
     for site in list(runner.sites):
         await site.stop()
-    cut_off = await running.drain(grace_s)
+    cut_off = await running.drain(how)
     await runner.cleanup()
     return cut_off

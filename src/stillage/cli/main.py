@@ -37,7 +37,7 @@ def serve(
     config_file: Config = None,
 ) -> None:
     """Serve the image API. The first start makes everything that it needs in the data folder."""
-    serving.serve(config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
+    serving.serve(lambda: config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
 
 
 @app.command()

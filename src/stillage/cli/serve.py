@@ -1,7 +1,8 @@
 """``stillage serve``: prepare the data folder, bind, and run one worker here or several beside.
 
 The parent of several workers serves nothing itself: it holds the sockets and the folder's lock, starts a worker again
-that died, and passes signals on.
+that died, and passes signals on. At SIGHUP it replaces them, one after the other: the new one, with the code, the
+settings and the certificate as they are then, serves on the same socket while the old one finishes what it has begun.
 """
 
 import asyncio
@@ -24,17 +25,19 @@ import uvloop
 from prometheus_client.multiprocess import mark_process_dead
 
 from stillage import app
+from stillage.api import wire
 from stillage.cli import logs
 from stillage.cli.home import Home, client_url
 from stillage.config import Settings, address_of
 from stillage.db import schema
 from stillage.db.session import Database
-from stillage.errors import BadSettings
+from stillage.errors import BadSettings, StillageError
 
 log = structlog.get_logger()
 
 # A worker that dies at once, again and again, has a fault that starting it again does not cure.
 PAUSE_AFTER_DEATH_S = 1.0
+ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
 PR_SET_PDEATHSIG = 1
 M_MMAP_THRESHOLD = -3
 # Larger than a block of an image, which is wanted again at once; smaller than what hashing a password takes.
@@ -50,12 +53,16 @@ class Plan:
     certificate: tuple[str, str] | None
 
 
-def serve(settings: Settings) -> None:
+def serve(load: Callable[[], Settings]) -> None:
     """Run until SIGTERM or SIGINT.
+
+    Args:
+        load: Returns the settings, at the start and for every restart of the workers.
 
     Raises:
         BadSettings: If it cannot even begin; the text says why.
     """
+    settings = load()
     logs.configure(settings.log_format, settings.log_level)
     return_large_memory()
     home = Home(settings.data)
@@ -72,7 +79,7 @@ def serve(settings: Settings) -> None:
         if settings.workers == 1:
             run_worker(plan, sockets, metrics_sockets, f"{plan.node_id}/0.", lambda: announce(home, settings))
         else:
-            _supervise(plan, home, sockets, metrics_sockets)
+            _supervise(plan, home, sockets, metrics_sockets, load)
     finally:
         os.close(lock)
 
@@ -163,8 +170,10 @@ def run_worker(
     metrics_sockets: Sequence[socket.socket],
     owner: str,
     ready: Callable[[], None],
+    *,
+    hangup: Callable[[wire.Stop], None] = lambda _: log.warning(ALONE),
 ) -> None:
-    """Serve in this process until SIGTERM or SIGINT."""
+    """Serve in this process until SIGTERM or SIGINT, or until SIGHUP says that another one serves instead."""
     tls = None
     if plan.certificate is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -172,9 +181,10 @@ def run_worker(
         tls.load_cert_chain(*plan.certificate)
 
     async def run() -> None:
-        stop = asyncio.Event()
+        stop, loop = wire.Stop(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
+        loop.add_signal_handler(signal.SIGHUP, hangup, stop)
         await app.serve(
             plan.settings, sockets, tls=tls, metrics_sockets=metrics_sockets, owner=owner, ready=ready, stop=stop
         )
@@ -218,7 +228,11 @@ Stillage is ready at {url}
 
 
 def _supervise(
-    plan: Plan, home: Home, sockets: Sequence[socket.socket], metrics_sockets: Sequence[socket.socket]
+    plan: Plan,
+    home: Home,
+    sockets: Sequence[socket.socket],
+    metrics_sockets: Sequence[socket.socket],
+    load: Callable[[], Settings],
 ) -> None:
     shared = app.shared_folder(plan.settings)
     assert shared is not None  # noqa: S101 - several workers share it
@@ -229,16 +243,32 @@ def _supervise(
     crew = _Crew(plan, sockets, metrics_sockets)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: crew.stop())
+    signal.signal(signal.SIGHUP, lambda *_: crew.ask_renewal())
     crew.start()
     if not crew.stopping:
         announce(home, plan.settings)
-    while (dead := crew.wait()) is not None:
+    while (dead := crew.wait(lambda: _renewed(plan, home, load))) is not None:
         mark_process_dead(dead.pid, str(shared))  # type: ignore[no-untyped-call]
-        if not crew.stopping:
+        if crew.retired(dead):
+            log.info("a replaced worker has ended", pid=dead.pid, exit_code=dead.exitcode)
+            asyncio.run(_sweep(plan.settings, dead.name))
+        elif not crew.stopping:
             log.error("a worker died; starting it again", pid=dead.pid, exit_code=dead.exitcode)
             asyncio.run(_sweep(plan.settings, dead.name))
             time.sleep(PAUSE_AFTER_DEATH_S)
             crew.replace(dead)
+
+
+def _renewed(plan: Plan, home: Home, load: Callable[[], Settings]) -> Plan | None:
+    """Return the plan of the next workers; None if the settings cannot be used. What is bound and held stays."""
+    try:
+        settings = load()
+        same = {"listen": plan.settings.listen, "data": plan.settings.data, "workers": plan.settings.workers}
+        settings = settings.model_copy(update=same)
+        return Plan(settings, plan.node_id, _certificate(home, settings))
+    except StillageError as error:
+        log.error("the settings cannot be used; the workers stay as they are", why=str(error))
+        return None
 
 
 class _Crew:
@@ -253,6 +283,8 @@ class _Crew:
         # Kept open as long as the worker lives: it could not say that it is ready to an end that nobody holds.
         self._ready: dict[BaseProcess, Connection] = {}
         self._started = 0
+        self._retiring: set[BaseProcess] = set()
+        self._waker, self._wake = os.pipe()
         # Not fork: a worker must not inherit the parent's connections and locks.
         self._context = multiprocessing.get_context("spawn")
 
@@ -263,16 +295,54 @@ class _Crew:
         for process, connection in self._ready.items():
             wait_for_any([connection, process.sentinel])
 
-    def wait(self) -> BaseProcess | None:
-        """Wait for a worker to end and return it; None when none is left."""
-        if not self._slots:
-            return None
-        ended = wait_for_any([process.sentinel for process in self._slots])
-        dead = next(process for process in self._slots if process.sentinel in ended)
-        dead.join()
-        if self.stopping:
-            del self._slots[dead]
-        return dead
+    def wait(self, renewed: Callable[[], Plan | None]) -> BaseProcess | None:
+        """Wait for a worker to end and return it; None when none is left. Replaces all of them when that is asked for.
+
+        Args:
+            renewed: Returns the plan for new workers; None to leave the old ones.
+        """
+        while everybody := [*self._slots, *self._retiring]:
+            ended = wait_for_any([self._waker, *(process.sentinel for process in everybody)])
+            dead = next((process for process in everybody if process.sentinel in ended), None)
+            if dead is not None:
+                dead.join()
+                if self.stopping:
+                    self._slots.pop(dead, None)
+                return dead
+            os.read(self._waker, 1)
+            if not self.stopping and (plan := renewed()) is not None:
+                self._plan = plan
+                self._renew()
+        return None
+
+    def ask_renewal(self) -> None:
+        os.write(self._wake, b"!")
+
+    def retired(self, dead: BaseProcess) -> bool:
+        """True for a worker that had been replaced before it ended."""
+        if dead not in self._retiring:
+            return False
+        self._retiring.discard(dead)
+        self._ready.pop(dead).close()
+        return True
+
+    def _renew(self) -> None:
+        """Replace each worker by a new one, as soon as that serves; if it cannot, the others stay."""
+        for old, slot in list(self._slots.items()):
+            new = self._start(slot)
+            wait_for_any([self._ready[new], new.sentinel])
+            if not new.is_alive() or self.stopping:
+                log.error("a new worker does not start; the old ones go on", exit_code=new.exitcode)
+                new.terminate()
+                new.join()
+                del self._slots[new]
+                self._ready.pop(new).close()
+                return
+            del self._slots[old]
+            self._retiring.add(old)
+            if old.pid is not None and old.is_alive():
+                os.kill(old.pid, signal.SIGHUP)
+        log.info("the workers are replaced", workers=len(self._slots))
 
     def replace(self, dead: BaseProcess) -> None:
         self._ready.pop(dead).close()
@@ -280,11 +350,11 @@ class _Crew:
 
     def stop(self) -> None:
         self.stopping = True
-        for process in self._slots:
+        for process in (*self._slots, *self._retiring):
             if process.is_alive():
                 process.terminate()
 
-    def _start(self, slot: int) -> None:
+    def _start(self, slot: int) -> BaseProcess:
         reading, writing = self._context.Pipe(duplex=False)
         name = f"{self._plan.node_id}/{self._started}."
         metrics_sockets = self._metrics_sockets if slot == 0 else []
@@ -296,6 +366,7 @@ class _Crew:
         self._slots[process] = slot
         self._ready[process] = reading
         self._started += 1
+        return process
 
 
 def _run_child(
@@ -305,4 +376,5 @@ def _run_child(
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     logs.configure(plan.settings.log_format, plan.settings.log_level)
     return_large_memory()
-    run_worker(plan, [sock], metrics_sockets, owner, lambda: ready.send(True))
+    grace_s = plan.settings.restart_grace_s
+    run_worker(plan, [sock], metrics_sockets, owner, lambda: ready.send(True), hangup=lambda stop: stop.ask(grace_s))
