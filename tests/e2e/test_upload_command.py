@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clients import Shells
 from samples import load
 from sending import Person
 from server import MIB, MakeServer, Server
@@ -21,9 +22,9 @@ def server(shared_server: MakeServer) -> Server:
 
 
 @pytest.fixture
-def person(server: Server, tmp_path: Path) -> Person:
+def person(server: Server, shells: Shells, tmp_path: Path) -> Person:
     (tmp_path / "disk.raw").write_bytes(DATA)
-    return Person.of(server, tmp_path)
+    return Person.of(server, tmp_path, shells)
 
 
 def test_a_file_becomes_an_image_that_is_the_file(server: Server, person: Person) -> None:
@@ -45,9 +46,9 @@ def test_a_file_becomes_an_image_that_is_the_file(server: Server, person: Person
     assert person.kept("uploads") == []
 
 
-def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, tmp_path: Path) -> None:
+def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, shells: Shells, tmp_path: Path) -> None:
     (tmp_path / "disk.qcow2").write_bytes(load("qcow2-v3-plain.qcow2"))
-    person = Person(tmp_path, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml")})
+    person = Person(tmp_path, shells, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml")})
     done = person.run("upload", "disk.qcow2", "--os-cloud", "stillage")
     assert done.status == 0, done.error
     assert done.out.startswith("disk.qcow2: image ")
@@ -134,7 +135,7 @@ def test_an_application_credential_and_a_token_log_in_too(server: Server, person
         {"OS_APPLICATION_CREDENTIAL_ID": made["id"], "OS_APPLICATION_CREDENTIAL_SECRET": made["secret"]},
         {"OS_TOKEN": server.token(), "OS_PROJECT_ID": project["project"]["id"]},
     ):
-        somebody = Person(person.folder, common | login)
+        somebody = Person(person.folder, person.shells, common | login)
         assert somebody.upload("disk.raw").status == 0
 
 
