@@ -301,3 +301,17 @@ async def test_an_image_whose_file_is_gone_answers_500_before_any_scrub(deploy: 
         status, answer = await deployment.get(f"/v2/images/{image_id}/file")
         assert status == 500
         assert "its bytes are gone" in answer["error"]["message"]
+
+
+async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with deploy(request_timeout_s=0.1) as deployment:
+        monkeypatch.setattr(Images, "get", never)
+        answer = await deployment.call("GET", f"/v2/images/{uuid4()}")
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "took longer than 0.1 seconds" in answer.text
