@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
@@ -20,6 +21,7 @@ from stillage import app
 from stillage.config import load
 from stillage.images.access import Caller
 from stillage.operations import acceptance, ingest
+from stillage.operations.images import Images
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -311,7 +313,8 @@ async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
 
     async with deploy(request_timeout_s=0.1) as deployment:
         monkeypatch.setattr(Images, "get", never)
-        answer = await deployment.call("GET", f"/v2/images/{uuid4()}")
-        assert answer.status == 503
-        assert int(answer.headers["Retry-After"]) > 0
-        assert "took longer than 0.1 seconds" in answer.text
+        path, headers = f"/v2/images/{uuid4()}", {"X-Auth-Token": "lab"}
+        async with deployment.session.get(path, headers=headers) as answer:
+            assert answer.status == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            assert "took longer than 0.1 seconds" in await answer.text()

@@ -105,7 +105,7 @@ class FileStore:
         self._threads.shutdown()
 
     async def _soon(self, work: Callable[..., T], *args: object) -> T:
-        """Run *work*, unless the disk hangs: then its thread is lost to us, and those who wait are not to be as well."""
+        """Run *work*; StoreStalled if the disk hangs. Its thread may be lost then, and those who wait must not be."""
         running = asyncio.ensure_future(self._run(work, *args))
         done, _ = await asyncio.wait([running], timeout=self._patience_s)
         if not done:

@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stillage.api import pace
 from stillage.api.pace import steady
 from stillage.errors import RateTooLow
 
@@ -20,7 +19,7 @@ class Loop:
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     made = Loop()
-    monkeypatch.setattr(pace.asyncio, "get_running_loop", lambda: made)
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: made)
     return made
 
 
