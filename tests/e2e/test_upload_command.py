@@ -139,6 +139,24 @@ def test_an_application_credential_and_a_token_log_in_too(server: Server, person
         assert somebody.upload("disk.raw").status == 0
 
 
+def test_access_keys_sign_every_request(server: Server, person: Person) -> None:
+    key = json.loads(server.cli("accesskey", "create", "demo", "--json"))
+    key = key[0] if isinstance(key, list) else key
+    auth = server.clouds["stillage"]["auth"]
+    common = {"OS_AUTH_URL": auth["auth_url"], "OS_CACERT": str(server.home / "tls" / "ca.pem")}
+    keys = {"OS_ACCESS_KEY": key["access"], "OS_SECRET_KEY": key["secret"]}
+    for more in ({}, {"OS_PROJECT_NAME": "demo"}):
+        signer = Person(person.folder, person.shells, common | keys | more)
+        done = signer.upload("disk.raw", "--name", "two words: ü/ä")
+        assert done.status == 0, done
+        fetched = signer.download(done.views[0]["image"], "-o", "fetched", "--force")
+        assert (fetched.status, (person.folder / "fetched").read_bytes() == DATA) == (0, True)
+    wrong = Person(person.folder, person.shells, common | keys | {"OS_SECRET_KEY": "not-the-secret"})
+    refused = wrong.run("upload", "disk.raw")
+    assert (refused.status, "verify aksk signature fail" in refused.error) == (3, True)
+    assert "not-the-secret" not in refused.error
+
+
 def test_nobody_at_the_address_is_status_4_and_a_strange_certificate_status_2(server: Server, person: Person) -> None:
     auth = {f"OS_{name.upper()}": value for name, value in server.clouds["stillage"]["auth"].items()}
     person.variables = auth
