@@ -16,7 +16,8 @@ from sqlalchemy import Engine
 
 from stillage.db.session import Database
 from stillage.images.image import BlobKey
-from stillage.stores.base import BlobReader, BlobWriter, Store
+from stillage.images.upload import Span
+from stillage.stores.base import BlobReader, BlobWriter, Draft, Store
 
 T = TypeVar("T")
 
@@ -115,6 +116,22 @@ class Faulty:
         self._real = real
         self._fate = fate
 
+    async def begin(self, key: BlobKey) -> None:
+        await self._fate.meet("begin")
+        await self._real.begin(key)
+        await self._fate.meet("begun")
+
+    @asynccontextmanager
+    async def draft(self, key: BlobKey) -> AsyncIterator["_Draft"]:
+        await self._fate.meet("draft")
+        async with self._real.draft(key) as real:
+            yield _Draft(real, self._fate)
+
+    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
+        await self._fate.meet("copy")
+        await self._real.copy(key, new_key)
+        await self._fate.meet("copied")
+
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_Writer"]:
         await self._fate.meet("open")
@@ -167,6 +184,41 @@ class _Writer:
         await self._fate.meet("commit")
         await self._real.commit()
         await self._fate.meet("committed")
+
+
+class _Draft:
+    def __init__(self, real: Draft, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    async def hold(self, span: Span) -> bool:
+        return await self._real.hold(span)
+
+    async def clear(self, span: Span) -> None:
+        await self._fate.meet("clear")
+        await self._real.clear(span)
+
+    async def write(self, offset: int, block: bytes) -> None:
+        await self._fate.meet("write")
+        await self._real.write(offset, block)
+        await self._fate.meet("written")
+
+    async def flush(self) -> None:
+        await self._fate.meet("flush")
+        await self._real.flush()
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._real.read_at(offset, length)
+
+    async def read(self, offset: int, length: int) -> bytes:
+        half = await self._fate.meet("read")
+        return await self._real.read(offset, length // 2 if half else length)
+
+    async def publish(self, size: int) -> bool:
+        await self._fate.meet("commit")
+        published = await self._real.publish(size)
+        await self._fate.meet("committed")
+        return published
 
 
 class _Reader:
