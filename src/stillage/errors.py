@@ -171,6 +171,13 @@ class SizeChanged(Conflict):
         self.given = given
 
 
+class UploadComplete(Conflict):
+    """An upload has all its bytes; more cannot be added."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"upload {upload_id} is complete, and takes no more")
+
+
 class PieceTakenOver(Conflict):
     """Another request sends the same bytes: the newer one goes on."""
 
@@ -180,6 +187,14 @@ class PieceTakenOver(Conflict):
 
 class PieceMismatch(DigestMismatch):
     """The bytes of a piece do not have its digest. They do not count."""
+
+
+class ProtocolUnknown(StillageError):
+    """The client speaks a version of a protocol that is not known here. *known*: the one that is."""
+
+    def __init__(self, protocol: str, given: str, known: str) -> None:
+        super().__init__(f"{protocol} {given!r} is not spoken here; {known} is")
+        self.known = known
 
 
 class TooLarge(StillageError):
@@ -302,15 +317,6 @@ class PeerTooSlow(StillageError):
         super().__init__(f"no byte arrived for {idle_s:g} seconds; the upload was abandoned, send the file again")
 
 
-class RateTooLow(StillageError):
-    """The client sends, and so slowly that it would take for ever."""
-
-    def __init__(self, rate: float, least: float) -> None:
-        super().__init__(
-            f"{rate:.0f} bytes came in a second, and {least:.0f} are the least here; send the file over a faster line"
-        )
-
-
 class Unavailable(StillageError):
     """A part that this needs does not answer now; the same request may succeed later."""
 
@@ -327,20 +333,6 @@ class SecretUnreadable(StillageError):
             f"the secret of access key {access} cannot be decrypted: it was made under another secret.key; "
             "delete the key and make a new one"
         )
-
-
-class RequestTooLong(Unavailable):
-    """A request about records took longer than any may."""
-
-    def __init__(self, limit_s: float) -> None:
-        super().__init__(f"this took longer than {limit_s:g} seconds and was given up; try again, or ask the operator")
-
-
-class StoreStalled(Unavailable):
-    """The store does not answer: its disk hangs, or all its threads wait for one that does."""
-
-    def __init__(self, patience_s: float) -> None:
-        super().__init__(f"the store did not answer for {patience_s:g} seconds; try again later", retry_after_s=30)
 
 
 class StoreReadOnly(Unavailable):

@@ -13,7 +13,7 @@ ROUTES = TEXT.partition("## Routes")[2].partition("## Client commands")[0]
 def test_every_route_has_a_row() -> None:
     for route in DETAILS:
         assert f"`{route}`" in ROUTES, route
-    assert set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /\S*)`", ROUTES)) == set(DETAILS)
+    assert set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE|OPTIONS) /\S*)`", ROUTES)) == set(DETAILS)
 
 
 def test_every_named_test_is_there() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs, web
 
-from stillage.api.services import CALLER, INITIATOR, NOTED, REQUEST_ID, Handler, services
+from stillage.api.middleware import Handler
+from stillage.api.services import CALLER, INITIATOR, NOTED, REQUEST_ID, services, shown_path
 from stillage.audit.events import SERVICE, USER, Action, Change, Initiator
 
 IMAGE = f"{SERVICE}/images/image"
@@ -20,6 +21,12 @@ CHANGES: Mapping[str, Action] = {
     "PATCH /v2/images/{image_id}": Action("update", IMAGE),
     "DELETE /v2/images/{image_id}": Action("delete", IMAGE),
     "PUT /v2/images/{image_id}/file": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/uploads": Action("create/upload", IMAGE),
+    "PUT /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
+    "PATCH /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/uploads/{upload}/proof": Action("update/file", IMAGE),
+    "DELETE /v2/images/{image_id}/uploads/{upload}": Action("delete/upload", IMAGE),
     "POST /v2/images/{image_id}/actions/deactivate": Action("disable", IMAGE),
     "POST /v2/images/{image_id}/actions/reactivate": Action("enable", IMAGE),
     "POST /v2/images/{image_id}/members": Action("create/member", IMAGE),
@@ -73,7 +80,7 @@ def _change(request: web.Request, action: Action, status: int | None) -> Change:
         target_id=made or next((found[name] for name in TARGETS if name in found), None),
         parts={PARTS[name]: part for name, part in found.items() if name in PARTS} | noted,
         status=status,
-        path=request.path,
+        path=shown_path(request),
         request_id=request[REQUEST_ID],
         address=services(request).addresses.client(request),
         agent=request.headers.get(hdrs.USER_AGENT),

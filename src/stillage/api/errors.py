@@ -5,7 +5,7 @@ gateway which clients that sign their requests know.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -13,16 +13,19 @@ from aiohttp import web
 
 from stillage import errors
 
+CHECKSUM_MISMATCH = 460
+"""Not of HTTP: tus has it of its own."""
+
 STATUS: Mapping[type[Exception], int] = {
     errors.InvalidInput: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.PeerTooSlow: 408,
-    errors.RateTooLow: 408,
     errors.Conflict: 409,
     errors.ImageGone: 410,
     errors.UploadGone: 410,
+    errors.ProtocolUnknown: 412,
     errors.TooLarge: 413,
     errors.WrongMediaType: 415,
     errors.ContentRejected: 415,
@@ -41,6 +44,7 @@ class Problem:
     Attributes:
         kind: The error's class, for dialects that have codes of their own.
         extra: Facts for machines (``rule``, ``offset``, ``found`` …).
+        members: What a dialect says beside the error of the shape.
     """
 
     status: int
@@ -48,7 +52,14 @@ class Problem:
     kind: type[Exception]
     headers: Mapping[str, str]
     extra: Mapping[str, Any]
+    members: Mapping[str, Any] = field(default_factory=dict)
+    media_type: str = "application/json"
 
+
+Dialect = Callable[[Problem], Problem]
+"""How one protocol words a problem."""
+DIALECT: web.RequestKey[Dialect] = web.RequestKey("dialect")
+"""Set by whoever answers a request in the words of a protocol of its own."""
 
 Shape = Callable[[Problem, str], dict[str, Any]]
 """``shape(problem, request_id)``: the JSON body."""
@@ -70,6 +81,10 @@ def problem_of(error: Exception, *, identity_url: str) -> Problem:
         headers["Accept-Patch"] = ", ".join(error.accepted)
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
+    if isinstance(error, errors.OffsetMismatch):
+        headers["Upload-Offset"] = str(error.expected)
+    if isinstance(error, errors.ProtocolUnknown):
+        headers["Tus-Version"] = error.known
     return Problem(status_of(error), str(error), type(error), headers, _facts(error))
 
 
@@ -86,6 +101,10 @@ def _of_router(error: web.HTTPException) -> str:
 
 
 def _facts(error: errors.StillageError) -> Mapping[str, Any]:
+    if isinstance(error, errors.OffsetMismatch):
+        return {"expected": error.expected, "given": error.given}
+    if isinstance(error, errors.ImageTooLarge):
+        return {"limit": error.limit}
     if not isinstance(error, errors.ContentRejected):
         return {}
     facts = {
@@ -104,9 +123,13 @@ def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
     The object stands inside ``error`` because glanceclient asks every value of the outermost object for its ``message``
     and fails on one that is a plain text or number; openstacksdk prints either form.
     """
-    title = HTTPStatus(problem.status).phrase
+    title = phrase_of(problem.status)
     head = {"code": problem.status, "title": title, "message": problem.message}
     return {"error": {**head, **problem.extra, "request_id": request_id}}
+
+
+def phrase_of(status: int) -> str:
+    return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
 
 
 def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
@@ -136,10 +159,10 @@ IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
     errors.ImageNotFound: (404, "IMG.0144"),
     errors.NotFound: (404, "IMG.0027"),
     errors.PeerTooSlow: (408, "IMG.0001"),
-    errors.RateTooLow: (408, "IMG.0001"),
     errors.Conflict: (409, "IMG.0046"),
     errors.ImageGone: (404, "IMG.0144"),
     errors.UploadGone: (410, "IMG.0046"),
+    errors.ProtocolUnknown: (412, "IMG.0001"),
     errors.StorageFull: (500, "IMG.0061"),
     errors.ImageTooLarge: (400, "IMG.0059"),
     errors.TooLarge: (400, "IMG.0015"),
@@ -157,7 +180,7 @@ IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
 def in_ims(problem: Problem) -> Problem:
     """Return *problem* with the status that IMS gives it."""
     status = next((IMS_CODES[cls][0] for cls in problem.kind.__mro__ if cls in IMS_CODES), problem.status)
-    return Problem(status, problem.message, problem.kind, problem.headers, problem.extra)
+    return replace(problem, status=status)
 
 
 def as_ims(problem: Problem, _request_id: str) -> dict[str, Any]:

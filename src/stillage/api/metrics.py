@@ -1,6 +1,6 @@
 """What Prometheus reads at ``/metrics``. Labels hold route patterns, never ids."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,18 @@ class Metrics:
             raise
         else:
             self.outcomes.labels("stored").inc()
+        finally:
+            self.uploads.dec()
+
+    @contextmanager
+    def piece(self) -> Iterator[Callable[[str], None]]:
+        """Count a request that brings bytes of an upload as running. Yields what counts the upload's end."""
+        self.uploads.inc()
+        try:
+            yield lambda outcome: self.outcomes.labels(outcome).inc()
+        except BaseException as error:
+            self.outcomes.labels(type(error).__name__).inc()
+            raise
         finally:
             self.uploads.dec()
 

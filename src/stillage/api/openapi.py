@@ -14,6 +14,7 @@ from aiohttp import web
 from stillage import __version__
 from stillage.api.bodies import json_response
 from stillage.api.image_v2.schemas import IMAGE_PROPERTIES, MEMBER
+from stillage.api.image_v2.uploads.digests import DECLARABLE
 from stillage.images.creation import MAX_TEXT, READ_ONLY
 from stillage.images.image import DISK_FORMATS
 from stillage.images.patch import OPS, V2_0, V2_1
@@ -83,6 +84,20 @@ UPLOAD_HEADERS = {
     "Content-MD5": {**TEXT, "description": "base64 (RFC 1864) or hex"},
     "Content-Digest": {**TEXT, "description": "RFC 9530; sha-256 and sha-512 are verified"},
 }
+# Source: docs/resumable.md.
+PIECE_HEADERS = {"Content-Range": {**TEXT, "pattern": r"^bytes (\d+-\d+/(\d+|\*)|\*/\d+)$"}}
+DRAFT_HEADERS = {
+    "Upload-Complete": {"enum": ["?0", "?1"], "description": "?1: the body is all that is missing"},
+    "Upload-Length": {**COUNT, "description": "bytes of the whole image"},
+    "Upload-Draft-Interop-Version": {"enum": ["6", "7", "8"], "description": "interim responses 104 are understood"},
+    "Repr-Digest": {**TEXT, "description": "RFC 9530, of the whole image"},
+}
+TUS_HEADERS = {
+    "Tus-Resumable": {"const": "1.0.0"},
+    "Upload-Defer-Length": {"const": "1"},
+    "Upload-Metadata": {**TEXT, "description": "sha256, sha512 and md5, in hex, are verified of the whole image"},
+    "Upload-Checksum": {**TEXT, "description": "of the body: md5, sha1, sha256 or sha512, and base64"},
+}
 DECLARED = {"disk_format": {"enum": list(DISK_FORMATS)}}
 INSPECT_HEADERS = {
     "X-Image-Meta-Disk-Format": {"enum": list(DISK_FORMATS), "description": "as what to judge; any one format without"},
@@ -108,8 +123,34 @@ DETAILS: Mapping[str, Details] = {
     ),
     "DELETE /v2/images/{image_id}": Details({204: None}, (*READS, 409)),
     "PUT /v2/images/{image_id}/file": Details(
-        {204: None}, (*WRITES, 408, 410, 503), headers=UPLOAD_HEADERS, body={OCTETS: {}}
+        {201: None, 202: "Upload", 204: None},
+        (*WRITES, 408, 410, 429, 503),
+        headers=UPLOAD_HEADERS | PIECE_HEADERS | DRAFT_HEADERS,
+        body={OCTETS: {}},
     ),
+    "OPTIONS /v2/images/{image_id}/file": Details({204: None}, READS),
+    "OPTIONS /v2/images/{image_id}/uploads": Details({204: None}, READS),
+    "POST /v2/images/{image_id}/uploads": Details(
+        {201: "Upload"}, (*WRITES, 408, 410, 412, 429, 503), body={JSON: _ref("NewUpload")}
+    ),
+    "GET /v2/images/{image_id}/uploads": Details({200: "Uploads"}, READS),
+    "GET /v2/images/{image_id}/uploads/{upload}": Details({200: "Upload"}, (*READS, 410)),
+    "PUT /v2/images/{image_id}/uploads/{upload}": Details(
+        {202: "Upload", 204: None}, (*WRITES, 408, 410, 429, 503), headers=PIECE_HEADERS, body={OCTETS: {}}
+    ),
+    "PATCH /v2/images/{image_id}/uploads/{upload}": Details(
+        {204: None},
+        (*WRITES, 408, 410, 412, 429, 460, 503),
+        headers={"Upload-Offset": COUNT, **DRAFT_HEADERS, **TUS_HEADERS},
+        body={"application/partial-upload": {}, "application/offset+octet-stream": {}},
+    ),
+    "POST /v2/images/{image_id}/uploads/{upload}": Details(
+        {204: None}, (*WRITES, 408, 410, 412, 429, 460, 503), headers={"X-HTTP-Method-Override": TEXT}
+    ),
+    "POST /v2/images/{image_id}/uploads/{upload}/proof": Details(
+        {204: None}, (*WRITES, 408, 410), body={JSON: _ref("Proof")}
+    ),
+    "DELETE /v2/images/{image_id}/uploads/{upload}": Details({204: None}, (*READS, 410, 412)),
     "POST /v2/images/inspect": Details(
         {200: "Verdict"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
     ),
@@ -151,6 +192,49 @@ def _verdict() -> dict[str, Any]:
         "hazards": {"type": "array", "items": {"type": "object", "properties": hazard, "required": list(hazard)}},
     }
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _upload_schemas() -> dict[str, Any]:
+    """Source: docs/resumable.md, "The document"."""
+    unknown = {"type": ["integer", "null"], "minimum": 0}
+    digests = {"type": "object", "properties": dict.fromkeys(DECLARABLE, TEXT), "additionalProperties": False}
+    ranges = {"type": "array", "items": {"type": "array", "items": COUNT, "minItems": 2, "maxItems": 2}}
+    properties = {
+        "id": TEXT,
+        "image_id": TEXT,
+        "url": {**TEXT, "description": "a path; whoever knows it may go on with the upload, without a token"},
+        "size": unknown,
+        "offset": {**COUNT, "description": "bytes that are there from the beginning, without a gap"},
+        "received": {**COUNT, "description": "bytes that are there in all"},
+        "ranges": ranges,
+        "judged": {**COUNT, "description": "bytes that are hashed and inspected"},
+        "complete": {"type": "boolean"},
+        "digests": {"type": "object", "additionalProperties": TEXT},
+        "created_at": TEXT,
+        "expires_at": TEXT,
+    }
+    return {
+        "Upload": {
+            "type": "object",
+            "properties": properties | {"proof": {"type": "object", "properties": {"nonce": TEXT, "ranges": ranges}}},
+            "required": list(properties),
+        },
+        "Proof": {
+            "type": "object",
+            "properties": {"nonce": TEXT, "digests": {"type": "array", "items": TEXT}},
+            "required": ["nonce", "digests"],
+        },
+        "Uploads": {
+            "type": "object",
+            "properties": {"uploads": {"type": "array", "items": _ref("Upload")}},
+            "required": ["uploads"],
+        },
+        "NewUpload": {
+            "type": "object",
+            "properties": {"size": unknown, "digests": digests},
+            "additionalProperties": False,
+        },
+    }
 
 
 def _schemas() -> dict[str, Any]:
@@ -197,6 +281,7 @@ def _schemas() -> dict[str, Any]:
         },
         "PatchV21": {"type": "array", "items": {**change, "required": ["op", "path"]}},
         "PatchV20": {"type": "array", "items": old_change},
+        **_upload_schemas(),
         "Versions": {"type": "object", "properties": {"versions": {"type": "array"}}, "required": ["versions"]},
         "Error": {
             "type": "object",

@@ -1,6 +1,6 @@
 """The one typed door from a handler to what `app` built."""
 
-from collections.abc import Awaitable, Callable
+import re
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -37,8 +37,6 @@ class Services:
         trail: Hears of every change.
         addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
-        least_bytes_per_s: Uploads that come more slowly are ended; 0 ends none.
-        request_s: Longest time for a request that moves no image data.
         buffers: Memory for bodies that have to be read before anybody knows who sends them.
     """
 
@@ -61,12 +59,11 @@ class Services:
     addresses: Addresses
     region: str
     idle_s: float
-    least_bytes_per_s: float
-    request_s: float
     buffers: Allowance
 
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Whoever knows the second part may go on with the upload.
+CAPABILITY = re.compile(r"(/uploads/[^/.]*)\.[^/]*")
 
 SERVICES = web.AppKey("services", Services)
 CALLER = web.RequestKey("caller", Caller)
@@ -87,6 +84,11 @@ def caller(request: web.Request) -> Caller:
 def note(request: web.Request, **facts: str) -> None:
     """Remember for the audit what the address of *request* does not say: the id of what was made is its ``target``."""
     request[NOTED] = {**request.get(NOTED, {}), **facts}
+
+
+def shown_path(request: web.Request) -> str:
+    """The request's path without the secret that an upload's address may end with: for whatever is written down."""
+    return CAPABILITY.sub(r"\1.…", request.path)
 
 
 def public_url(request: web.Request) -> str:

@@ -28,6 +28,12 @@ def patch_of(_context: Any, value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+@schemathesis.serializer("application/partial-upload", "application/offset+octet-stream")
+def piece_of(_context: Any, value: Any) -> bytes:
+    """How schemathesis writes a piece of an image."""
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("home"))

@@ -1,10 +1,10 @@
 """Bytes in and out. Source: OpenStack Image API v2, "Image data"."""
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from stillage.api.image_v2.announced import OCTETS, announced_of
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
-from stillage.api.pace import steady
+from stillage.api.image_v2.uploads import draft, pieces
 from stillage.api.sending import send
 from stillage.api.services import caller, services
 from stillage.api.wire import body_of
@@ -13,11 +13,17 @@ from stillage.api.wire import body_of
 async def upload(request: web.Request) -> web.Response:
     """PUT /v2/images/{image_id}/file: store the image's data. 204 when it is active and durable.
 
+    Nothing of an upload that breaks is kept, unless the client has asked for one of the doors of `uploads`.
+
     Source: IMS API Reference, "Uploading an Image (Native OpenStack API)".
     """
+    if hdrs.CONTENT_RANGE in request.headers:
+        return await pieces.put_file(request)
+    if draft.is_asked_for(request):
+        return await draft.create(request)
     known = services(request)
     announced = announced_of(request)
-    body = steady(known.metrics.counted(body_of(request, idle_s=known.idle_s)), known.least_bytes_per_s)
+    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
     with known.metrics.upload():
         await known.ingest(caller(request), request.match_info["image_id"], body, announced)
     return web.Response(status=204)

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from stillage.api.image_v2 import data, images, info, inspection, members, schemas, tags
+from stillage.api.image_v2.uploads import routes as uploads
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -16,6 +17,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_post("/v2/images/{image_id}/actions/reactivate", images.reactivate)
     router.add_put("/v2/images/{image_id}/file", data.upload)
     router.add_get("/v2/images/{image_id}/file", data.download)
+    uploads.add_routes(router)
     router.add_post("/v2/images/{image_id}/members", members.add)
     router.add_get("/v2/images/{image_id}/members", members.list_members, allow_head=False)
     router.add_get("/v2/images/{image_id}/members/{member_id}", members.show, allow_head=False)

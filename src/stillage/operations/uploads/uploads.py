@@ -24,7 +24,7 @@ from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
 from stillage.images.upload import Opening, Piece, Progress, Span, Upload
 from stillage.operations.acceptance import STEP, UploadRules, claim_refused, require_room
-from stillage.operations.sweep import remove_blob
+from stillage.operations.sweep import EXPIRED, remove_blob
 from stillage.operations.uploads.capability import Capabilities
 from stillage.operations.uploads.endings import error_of
 from stillage.operations.uploads.instant import Instant
@@ -148,11 +148,18 @@ class Uploads:
             return await self._ended(ImageId(image_id), upload_id)
         if upload.image_id != image_id:
             raise UploadNotFound(name)
+        if upload.expires_at <= self._clock():
+            await self._end_by_id(upload_id, EXPIRED)  # the sweep would do so in a moment
+            return await self._ended(upload.image_id, upload_id)
         return upload
 
     def capability(self, upload: Upload) -> str:
         """Return the name by which the upload can be gone on with without a token. It is a secret."""
         return self._capabilities.name_of(upload.id, upload.image_id, upload.project_id)
+
+    def remaining_s(self, upload: Upload) -> int:
+        """Return how long the upload lives if nothing comes of it."""
+        return max(0, int((upload.expires_at - self._clock()).total_seconds()))
 
     async def settle(self, upload: Upload) -> Upload:
         """End requests that send some of *upload*, and return where it stands: its offset does not grow by them."""
@@ -171,11 +178,11 @@ class Uploads:
         """
         if upload.complete:
             raise Conflict(f"upload {upload.id} is complete")
-        upload = await self._require_size(upload, piece.size)
         if piece.in_order and piece.first != upload.offset:
             upload = await self._sending.settle(upload)
             if piece.first != upload.offset:
                 raise OffsetMismatch(upload.offset, piece.first)
+        upload = await self._require_size(upload, piece.size)
         span = self._span_of(upload, piece)
         if span.length:
             upload = await self._sending(upload, piece, span, body)
@@ -190,9 +197,7 @@ class Uploads:
 
     async def abandon(self, upload: Upload) -> None:
         """End the upload; the image is `queued` again. Nothing happens if it has ended."""
-        claim = await self._database.read(db.claim_of, upload.id)
-        if claim is not None:
-            await self._end(claim, ABANDONED)
+        await self._end_by_id(upload.id, ABANDONED)
 
     async def upkeep(self) -> None:
         """Judge whole uploads whose judges died, and forget how old ones ended. For the sweep."""
@@ -238,6 +243,11 @@ class Uploads:
             upload_id, image_id, ProjectId(image.owner or ""), image.blob_key, image.updated_at, image.updated_at,
             size=ending.size, spans=whole, judged=ending.size, complete=True,
         )  # fmt: skip
+
+    async def _end_by_id(self, upload_id: UploadId, reason: str) -> None:
+        claim = await self._database.read(db.claim_of, upload_id)
+        if claim is not None:
+            await self._end(claim, reason)
 
     async def _end(self, claim: Claim, reason: str) -> None:
         await self._database.write(db_images.release, claim, reason, self._clock())

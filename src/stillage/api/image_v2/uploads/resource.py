@@ -1,0 +1,125 @@
+"""An upload as a resource: opened, listed, shown, abandoned; and which door a request comes to."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from stillage.api.bodies import json_object, json_response
+from stillage.api.image_v2.announced import REPR_DIGEST, digests_of, require_store
+from stillage.api.image_v2.uploads import draft, tus
+from stillage.api.image_v2.uploads.digests import hex_digest
+from stillage.api.image_v2.uploads.room import open_upload, upload_of
+from stillage.api.image_v2.uploads.shape import document_of, document_response
+from stillage.api.services import caller, services
+from stillage.api.wire import length_of
+from stillage.errors import InvalidInput, WrongMediaType
+from stillage.images.upload import Digests, Opening
+
+METHOD_OVERRIDE = "X-HTTP-Method-Override"
+LARGEST = 10**18
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /v2/images/{image_id}/uploads: open an upload. Anything in its JSON may be left out, and so may the JSON."""
+    if tus.is_spoken(request):
+        return await tus.create(request)
+    if draft.is_asked_for(request):
+        return await draft.create(request)
+    require_store(request)
+    upload = await open_upload(request, await _opening(request))
+    proof = await services(request).uploads.instant.offer(caller(request), upload)
+    return document_response(request, upload, status=201, proof=proof)
+
+
+async def list_uploads(request: web.Request) -> web.Response:
+    """GET /v2/images/{image_id}/uploads: the image's upload, if one is open."""
+    uploads = await services(request).uploads.of_image(caller(request), request.match_info["image_id"])
+    return json_response({"uploads": [document_of(request, upload) for upload in uploads]})
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /v2/images/{image_id}/uploads/{upload}."""
+    return document_response(request, await upload_of(request))
+
+
+async def head(request: web.Request) -> web.Response:
+    """HEAD /v2/images/{image_id}/uploads/{upload}: where it stands, in the words of tus or of the IETF's draft."""
+    return await (tus.head(request) if tus.is_spoken(request) else draft.head(request))
+
+
+async def patch(request: web.Request) -> web.Response:
+    """PATCH /v2/images/{image_id}/uploads/{upload}: go on where it stands, as tus or the IETF's draft say."""
+    media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    if tus.is_spoken(request) or media_type == tus.MEDIA_TYPE:
+        return await tus.patch(request)
+    if media_type == draft.MEDIA_TYPE:
+        return await draft.patch(request)
+    await upload_of(request)
+    accepted = (draft.MEDIA_TYPE, tus.MEDIA_TYPE)
+    raise WrongMediaType(f"Content-Type must be {' or '.join(accepted)}, not {media_type[:100]!r}", accepted)
+
+
+async def abandon(request: web.Request) -> web.Response:
+    """DELETE /v2/images/{image_id}/uploads/{upload}: forget its bytes. The image is queued again."""
+    if tus.is_spoken(request):
+        tus.begin(request)
+    await services(request).uploads.abandon(await upload_of(request))
+    return web.Response(status=204)
+
+
+async def prove(request: web.Request) -> web.Response:
+    """POST /v2/images/{image_id}/uploads/{upload}/proof: show to have bytes that are here. The image is active."""
+    upload = await upload_of(request)
+    nonce, digests = _proof(await json_object(request))
+    await services(request).uploads.instant.prove(upload, nonce, digests)
+    return web.Response(status=204)
+
+
+async def override(request: web.Request) -> web.Response:
+    """POST /v2/images/{image_id}/uploads/{upload}: as the method in X-HTTP-Method-Override, for who has no other."""
+    methods: Mapping[str, Callable[[web.Request], Awaitable[web.Response]]] = {"PATCH": patch, "DELETE": abandon}
+    wanted = request.headers.get(METHOD_OVERRIDE, "").upper()
+    if wanted not in methods:
+        await upload_of(request)
+        raise InvalidInput(f"{METHOD_OVERRIDE} must be {' or '.join(methods)}, not {wanted[:32]!r}")
+    return await methods[wanted](request)
+
+
+async def offer(request: web.Request) -> web.Response:
+    """OPTIONS: what is offered to whom sends data to this image."""
+    await services(request).images.get(caller(request), request.match_info["image_id"])
+    uploads = services(request).uploads
+    accepted = {"Accept-Patch": f"{draft.MEDIA_TYPE}, {tus.MEDIA_TYPE}"}
+    return web.Response(status=204, headers=accepted | tus.offered(uploads) | draft.offered(uploads))
+
+
+async def _opening(request: web.Request) -> Opening:
+    document = await json_object(request) if length_of(request) != 0 else {}
+    if unknown := sorted(set(document) - {"size", "digests"}):
+        raise InvalidInput(f"{unknown[0][:32]!r} is not known here; size and digests are")
+    digests = dict(_digests(document.get("digests"))) | dict(digests_of(request, REPR_DIGEST))
+    return Opening(_size(document.get("size")), tuple(sorted(digests.items())))
+
+
+def _proof(document: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
+    nonce, digests = document.get("nonce"), document.get("digests")
+    if not isinstance(nonce, str) or not isinstance(digests, list) or not all(isinstance(d, str) for d in digests):
+        raise InvalidInput("a proof has the nonce, a text, and digests, a list of texts in hex")
+    return nonce, digests
+
+
+def _size(given: Any) -> int | None:
+    if given is None:
+        return None
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < LARGEST:
+        raise InvalidInput(f"size must be the number of bytes, or null, not {str(given)[:32]!r}")
+    return given
+
+
+def _digests(given: Any) -> Digests:
+    if given is None:
+        return ()
+    if not isinstance(given, dict):
+        raise InvalidInput("digests must be an object: names of algorithms, and digests in hex")
+    return tuple((name, hex_digest(name, text)) for name, text in given.items())

@@ -1,0 +1,64 @@
+"""What stands behind every door: the upload that a request is about, and the way of its bytes."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from stillage.api.services import CALLER, caller, note, public_url, services
+from stillage.api.wire import body_of
+from stillage.images.upload import Opening, Piece, Progress, Upload
+
+WAS_WHOLE = web.RequestKey("was_whole", bool)
+"""Set when a request's body has come to its announced end."""
+
+
+async def open_upload(request: web.Request, opening: Opening) -> Upload:
+    upload = await services(request).uploads.open(caller(request), request.match_info["image_id"], opening)
+    note(request, upload=upload.id)
+    return upload
+
+
+async def upload_of(request: web.Request) -> Upload:
+    """Return the upload that the request's address names, by its id or by its capability.
+
+    Raises:
+        UploadNotFound: If there is none, or whoever asks may not know of it.
+        UploadGone: If it has ended without success.
+    """
+    asker, image_id, name = request.get(CALLER), request.match_info["image_id"], request.match_info["upload"]
+    upload = await services(request).uploads.find(asker, image_id, name)
+    note(request, upload=upload.id)
+    return upload
+
+
+async def receive(request: web.Request, upload: Upload, piece: Piece) -> Progress:
+    """Take the request's body as *piece* of *upload*."""
+    known = services(request)
+    body = nothing() if piece.zeros else _noted_at_end(request)
+    with known.metrics.piece() as ended:
+        progress = await known.uploads.receive(upload, piece, body)
+        if progress.image is not None:
+            ended("stored")
+    return progress
+
+
+async def _noted_at_end(request: web.Request) -> AsyncIterator[bytes]:
+    known = services(request)
+    async for part in known.metrics.counted(body_of(request, idle_s=known.idle_s)):
+        yield part
+    request[WAS_WHOLE] = True
+
+
+def location_of(request: web.Request, upload: Upload) -> str:
+    """The upload's capability URL. Whoever knows it may go on with the upload: it is shown to its owner alone."""
+    return f"{public_url(request)}{path_of(request, upload)}"
+
+
+def path_of(request: web.Request, upload: Upload) -> str:
+    return f"/v2/images/{upload.image_id}/uploads/{services(request).uploads.capability(upload)}"
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    """A body without bytes."""
+    return
+    yield b""

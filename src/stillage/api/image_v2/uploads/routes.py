@@ -1,0 +1,23 @@
+"""The routes of resumable uploads, and the handler behind each."""
+
+from aiohttp import web
+
+from stillage.api.image_v2.uploads import pieces, resource
+
+UPLOADS = "/v2/images/{image_id}/uploads"
+# `api.middleware` knows by this parameter an address that needs no token.
+UPLOAD = UPLOADS + "/{upload}"
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    router.add_options("/v2/images/{image_id}/file", resource.offer)
+    router.add_options(UPLOADS, resource.offer)
+    router.add_post(UPLOADS, resource.create)
+    router.add_get(UPLOADS, resource.list_uploads, allow_head=False)
+    router.add_get(UPLOAD, resource.show, allow_head=False)
+    router.add_head(UPLOAD, resource.head)
+    router.add_put(UPLOAD, pieces.put)
+    router.add_patch(UPLOAD, resource.patch)
+    router.add_delete(UPLOAD, resource.abandon)
+    router.add_post(UPLOAD, resource.override)
+    router.add_post(UPLOAD + "/proof", resource.prove)
