@@ -212,6 +212,14 @@ def executable(environment: str, name: str) -> str:
     return str(path)
 
 
+def node_modules(name: str) -> Path:
+    """Where JavaScript's client *name* is; a test that needs it is skipped where there is no node to run it."""
+    path = ENVIRONMENTS / name / "node_modules"
+    if not path.exists():
+        pytest.skip(f"{path} is not there: 'scripts/clients' makes it where node and npm are")
+    return path
+
+
 def make_account(server: Server, shells: Shells, home: Path, user: str, project: str, role: str = "member") -> Account:
     """Make *project*, and *user* in it, with the commands that an operator has."""
 
