@@ -30,7 +30,11 @@ class Lane:
 
     def __init__(self, name: str, *, depth: int = DEPTH) -> None:
         self._loop = asyncio.get_running_loop()
-        self._room = asyncio.Semaphore(depth)
+        self._depth = depth
+        self._given = 0  # counted by the loop alone
+        self._done = 0  # counted by the thread alone
+        self._held_back = False
+        self._room = asyncio.Event()
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._failure: BaseException | None = None
         self._at_end: list[Callable[[], None]] = []
@@ -58,9 +62,11 @@ class Lane:
         Raises:
             BaseException: Whatever an earlier piece of work raised.
         """
-        await self._room.acquire()
+        while self._failure is None and self._given - self._done >= self._depth:
+            await self._wait_for_room()
         if self._failure is not None:
             raise self._failure
+        self._given += 1
 
         def run() -> None:
             try:
@@ -69,7 +75,8 @@ class Lane:
             except BaseException as failure:  # noqa: BLE001 - handed to whoever submits next
                 self._failure = failure
             finally:
-                self._tell(self._room.release)
+                self._done += 1
+                self._let_go_on()
 
         self._queue.put(run)
 
@@ -94,6 +101,19 @@ class Lane:
 
         self._queue.put(run)
         return await done
+
+    async def _wait_for_room(self) -> None:
+        self._room.clear()
+        self._held_back = True
+        # Looked at once more after saying so: the thread may have been done just before it could see that.
+        if self._given - self._done >= self._depth:
+            await self._room.wait()
+
+    def _let_go_on(self) -> None:
+        # Waking the loop costs more than anything else here: only if it waits, and when there is room for several.
+        if self._held_back and self._given - self._done <= self._depth // 2:
+            self._held_back = False
+            self._tell(self._room.set)
 
     def _run(self) -> None:
         try:
