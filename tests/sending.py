@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clients import Shells
 from server import COMMAND, PATIENCE_S, Server
 
 
@@ -30,16 +31,18 @@ class Person:
 
     Attributes:
         folder: Where his files are.
+        shells: Runs his commands.
         variables: What is in his environment besides.
     """
 
     folder: Path
+    shells: Shells
     variables: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, server: Server, folder: Path, cloud: str = "stillage") -> "Person":
+    def of(cls, server: Server, folder: Path, shells: Shells, cloud: str = "stillage") -> "Person":
         """Somebody who uses the clouds.yaml that *server* has written."""
-        return cls(folder, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml"), "OS_CLOUD": cloud})
+        return cls(folder, shells, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml"), "OS_CLOUD": cloud})
 
     @property
     def state(self) -> Path:
@@ -50,21 +53,28 @@ class Person:
         return [json.loads(path.read_text()) for path in (self.state / "stillage" / kind).glob("*.json")]
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        foreign = ("OS_", "STILLAGE_", "HUAWEICLOUD_", "HW_")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        own = {"HOME": str(self.folder), "XDG_STATE_HOME": str(self.state), "PYTHONIOENCODING": "utf-8"}
+        """Run the command in a process of its own, which can be sent signals."""
         return subprocess.Popen(
             [str(COMMAND), *arguments],
             cwd=self.folder,
-            env=inherited | own | self.variables,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
+    @property
+    def environment(self) -> dict[str, str]:
+        foreign = ("OS_", "STILLAGE_", "HUAWEICLOUD_", "HW_", "XDG_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        own = {"HOME": str(self.folder), "XDG_STATE_HOME": str(self.state), "PYTHONIOENCODING": "utf-8"}
+        return inherited | own | self.variables
+
     def run(self, *arguments: str) -> Ended:
-        return ended(self.start(*arguments))
+        done = self.shells.run("stillage", ("stillage", *arguments), self.folder, self.environment)
+        assert "Traceback" not in done.error, done.error
+        return Ended(done.code, done.out, done.error)
 
     def upload(self, *arguments: str) -> Ended:
         return self.run("upload", "--json", *arguments)

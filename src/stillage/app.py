@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import audit, health, metrics, middleware, openapi, versions, wire
+from stillage.api import audit, health, metrics, middleware, openapi, pace, versions, wire
 from stillage.api.addresses import Addresses
 from stillage.api.allowance import Allowance
 from stillage.api.identity_v3 import elsewhere
@@ -132,6 +132,8 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         addresses=Addresses(settings.public_url, settings.trusted_proxies),
         region=settings.region,
         idle_s=settings.idle_timeout_s,
+        least_bytes_per_s=settings.min_upload_bytes_per_s,
+        request_s=settings.request_timeout_s,
         buffers=Allowance(BUFFERED_BYTES),
     )
     try:
@@ -233,7 +235,13 @@ async def make_identity_bootstrap(database: Database, admin_password: str | None
 def make_web(services: Services) -> web.Application:
     """Return the web application: every route, and what happens around them."""
     application = web.Application(
-        middlewares=[middleware.observe, audit.audit, middleware.translate_errors, middleware.authenticate]
+        middlewares=[
+            middleware.observe,
+            audit.audit,
+            middleware.translate_errors,
+            pace.limit_time,
+            middleware.authenticate,
+        ]
     )
     application[SERVICES] = services
     application.on_response_prepare.append(middleware.add_request_id)

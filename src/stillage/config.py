@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         (), description="addresses or networks whose Forwarded and X-Forwarded-* headers are believed"
     )
     idle_timeout_s: float = Field(60, gt=0, description="longest silence of a client in the middle of a body")
+    min_upload_bytes_per_s: float = Field(
+        0, ge=0, description="slower uploads are ended; 0 lets everybody take his time"
+    )
+    request_timeout_s: float = Field(60, gt=0, description="longest time for a request that moves no image data")
     header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
     shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
     restart_grace_s: float = Field(3600, ge=0, description="the same after SIGHUP, when new workers serve meanwhile")

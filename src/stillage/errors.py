@@ -317,6 +317,15 @@ class PeerTooSlow(StillageError):
         super().__init__(f"no byte arrived for {idle_s:g} seconds; the upload was abandoned, send the file again")
 
 
+class RateTooLow(StillageError):
+    """The client sends, and so slowly that it would take for ever."""
+
+    def __init__(self, rate: float, least: float) -> None:
+        super().__init__(
+            f"{rate:.0f} bytes came in a second, and {least:.0f} are the least here; send the file over a faster line"
+        )
+
+
 class Unavailable(StillageError):
     """A part that this needs does not answer now; the same request may succeed later."""
 
@@ -333,6 +342,20 @@ class SecretUnreadable(StillageError):
             f"the secret of access key {access} cannot be decrypted: it was made under another secret.key; "
             "delete the key and make a new one"
         )
+
+
+class RequestTooLong(Unavailable):
+    """A request about records took longer than any may."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"this took longer than {limit_s:g} seconds and was given up; try again, or ask the operator")
+
+
+class StoreStalled(Unavailable):
+    """The store does not answer: its disk hangs, or all its threads wait for one that does."""
+
+    def __init__(self, patience_s: float) -> None:
+        super().__init__(f"the store did not answer for {patience_s:g} seconds; try again later", retry_after_s=30)
 
 
 class StoreReadOnly(Unavailable):

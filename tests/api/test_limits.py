@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
@@ -20,6 +21,7 @@ from stillage import app
 from stillage.config import load
 from stillage.images.access import Caller
 from stillage.operations import acceptance, ingest
+from stillage.operations.images import Images
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -301,3 +303,18 @@ async def test_an_image_whose_file_is_gone_answers_500_before_any_scrub(deploy: 
         status, answer = await deployment.get(f"/v2/images/{image_id}/file")
         assert status == 500
         assert "its bytes are gone" in answer["error"]["message"]
+
+
+async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with deploy(request_timeout_s=0.1) as deployment:
+        monkeypatch.setattr(Images, "get", never)
+        path, headers = f"/v2/images/{uuid4()}", {"X-Auth-Token": "lab"}
+        async with deployment.session.get(path, headers=headers) as answer:
+            assert answer.status == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            assert "took longer than 0.1 seconds" in await answer.text()

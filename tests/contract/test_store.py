@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -11,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly
+from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly, StoreStalled
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
 from stillage.stores import disk
 from stillage.stores.base import SHARDS, Store
 from stillage.stores.disk import HOLE, data_runs, translated
-from stillage.stores.files import FileStore
+from stillage.stores.files import READ_THREADS, FileStore
 from stillage.stores.memory import MemoryStore
 
 KEY = BlobKey("0f" * 16)
@@ -366,3 +367,26 @@ async def test_a_hole_is_made_also_where_the_file_system_has_no_call_for_it(
     disk.make_hole(descriptor, 199_990, 1 << 40)
     os.close(descriptor)
     assert path.read_bytes() == b"x" * 10 + bytes(150_000) + b"x" * (199_990 - 150_010) + bytes(10)
+
+
+async def test_a_disk_that_hangs_is_told_of_and_does_not_hang_those_who_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, hangs = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event()
+    await put(store, b"bytes")
+    real = os.statvfs
+
+    def hanging(path: Path) -> os.statvfs_result:
+        hangs.wait()
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", hanging)
+    for _ in range(2 * READ_THREADS):
+        with pytest.raises(StoreStalled):
+            await store.free_bytes()
+    with pytest.raises(StoreStalled):
+        await read_all(store)
+    hangs.set()
+    assert await store.free_bytes()
+    assert await read_all(store) == b"bytes"
+    store.close()

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from clients import Shells
 from rude import CHUNKED, WITH_LENGTH, Body
 from server import MIB, Hindered, MakeServer, Server
 
@@ -67,3 +68,11 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]
             return made
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
+    """Runs our own command without importing it anew for each."""
+    made = Shells(tmp_path_factory.mktemp("shells"))
+    yield made
+    made.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clients import Shells
 from samples import load
 from sending import Person
 from server import MIB, MakeServer, Server
@@ -21,9 +22,9 @@ def server(shared_server: MakeServer) -> Server:
 
 
 @pytest.fixture
-def person(server: Server, tmp_path: Path) -> Person:
+def person(server: Server, shells: Shells, tmp_path: Path) -> Person:
     (tmp_path / "disk.raw").write_bytes(DATA)
-    return Person.of(server, tmp_path)
+    return Person.of(server, tmp_path, shells)
 
 
 def test_a_file_becomes_an_image_that_is_the_file(server: Server, person: Person) -> None:
@@ -45,9 +46,9 @@ def test_a_file_becomes_an_image_that_is_the_file(server: Server, person: Person
     assert person.kept("uploads") == []
 
 
-def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, tmp_path: Path) -> None:
+def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, shells: Shells, tmp_path: Path) -> None:
     (tmp_path / "disk.qcow2").write_bytes(load("qcow2-v3-plain.qcow2"))
-    person = Person(tmp_path, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml")})
+    person = Person(tmp_path, shells, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml")})
     done = person.run("upload", "disk.qcow2", "--os-cloud", "stillage")
     assert done.status == 0, done.error
     assert done.out.startswith("disk.qcow2: image ")
@@ -134,8 +135,26 @@ def test_an_application_credential_and_a_token_log_in_too(server: Server, person
         {"OS_APPLICATION_CREDENTIAL_ID": made["id"], "OS_APPLICATION_CREDENTIAL_SECRET": made["secret"]},
         {"OS_TOKEN": server.token(), "OS_PROJECT_ID": project["project"]["id"]},
     ):
-        somebody = Person(person.folder, common | login)
+        somebody = Person(person.folder, person.shells, common | login)
         assert somebody.upload("disk.raw").status == 0
+
+
+def test_access_keys_sign_every_request(server: Server, person: Person) -> None:
+    key = json.loads(server.cli("accesskey", "create", "demo", "--json"))
+    key = key[0] if isinstance(key, list) else key
+    auth = server.clouds["stillage"]["auth"]
+    common = {"OS_AUTH_URL": auth["auth_url"], "OS_CACERT": str(server.home / "tls" / "ca.pem")}
+    keys = {"OS_ACCESS_KEY": key["access"], "OS_SECRET_KEY": key["secret"]}
+    for more in ({}, {"OS_PROJECT_NAME": "demo"}):
+        signer = Person(person.folder, person.shells, common | keys | more)
+        done = signer.upload("disk.raw", "--name", "two words: ü/ä")
+        assert done.status == 0, done
+        fetched = signer.download(done.views[0]["image"], "-o", "fetched", "--force")
+        assert (fetched.status, (person.folder / "fetched").read_bytes() == DATA) == (0, True)
+    wrong = Person(person.folder, person.shells, common | keys | {"OS_SECRET_KEY": "not-the-secret"})
+    refused = wrong.run("upload", "disk.raw")
+    assert (refused.status, "verify aksk signature fail" in refused.error) == (3, True)
+    assert "not-the-secret" not in refused.error
 
 
 def test_nobody_at_the_address_is_status_4_and_a_strange_certificate_status_2(server: Server, person: Person) -> None:

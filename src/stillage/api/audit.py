@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs, web
 
-from stillage.api.middleware import Handler
-from stillage.api.services import CALLER, INITIATOR, NOTED, REQUEST_ID, services, shown_path
+from stillage.api.services import CALLER, INITIATOR, NOTED, REQUEST_ID, Handler, services, shown_path
 from stillage.audit.events import SERVICE, USER, Action, Change, Initiator
 
 IMAGE = f"{SERVICE}/images/image"

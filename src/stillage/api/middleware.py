@@ -2,22 +2,19 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import structlog
 from aiohttp import hdrs, web
 
 from stillage.api.errors import DIALECT, GATEWAY_CODES, Shape, as_gateway, as_keystone, phrase_of, problem_of
-from stillage.api.services import CALLER, REQUEST_ID, identity_url, note, services, shown_path
+from stillage.api.services import CALLER, REQUEST_ID, Handler, identity_url, note, services, shown_path
 from stillage.api.signatures import find_signatures, forget_body, signer_of
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
 from stillage.images.access import Caller
 
 log = structlog.get_logger()
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 IDENTITY_PATHS = ("/identity", "/v3")
 TOKEN = "X-Auth-Token"  # noqa: S105 - the header's name

@@ -1,6 +1,7 @@
 """The one typed door from a handler to what `app` built."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -37,6 +38,8 @@ class Services:
         trail: Hears of every change.
         addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
+        least_bytes_per_s: Uploads that come more slowly are ended; 0 ends none.
+        request_s: Longest time for a request that moves no image data.
         buffers: Memory for bodies that have to be read before anybody knows who sends them.
     """
 
@@ -59,8 +62,12 @@ class Services:
     addresses: Addresses
     region: str
     idle_s: float
+    least_bytes_per_s: float
+    request_s: float
     buffers: Allowance
 
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # Whoever knows the second part may go on with the upload.
 CAPABILITY = re.compile(r"(/uploads/[^/.]*)\.[^/]*")

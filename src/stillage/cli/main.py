@@ -9,6 +9,7 @@ from stillage import config
 from stillage.cli import accesskeys, projects, users
 from stillage.cli import scrub as scrubbing
 from stillage.cli import serve as serving
+from stillage.cli.download import download
 from stillage.cli.inspect import inspect
 from stillage.cli.options import Config, Data
 from stillage.cli.token import token
@@ -26,6 +27,7 @@ app.add_typer(accesskeys.app, name="accesskey")
 app.command()(token)
 app.command()(inspect)
 app.command()(upload)
+app.command()(download)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 import stillage
 from stillage.client.clouds import Cloud
@@ -143,6 +144,7 @@ class Http:
         Whoever reads calls `alive` with the second value after each piece, or the wait ends.
         """
         own: list[Exception] = []
+        url = _url_of(request)
         try:
             async with asyncio.timeout(request.idle_s) as limit:
                 data = _watched(request, limit, own) if request.body is not None else request.content or None
@@ -150,7 +152,7 @@ class Http:
                 if request.body is not None:
                     headers[hdrs.CONTENT_LENGTH] = str(request.length)
                 async with self._client.request(
-                    request.method, request.url, headers=headers, data=data, allow_redirects=False
+                    request.method, url, headers=headers, data=data, allow_redirects=False
                 ) as response:
                     yield response, limit
         except TimeoutError as error:
@@ -198,6 +200,13 @@ def _trust_of(cloud: Cloud) -> ssl.SSLContext:
         trust.check_hostname = False
         trust.verify_mode = ssl.CERT_NONE
     return trust
+
+
+def _url_of(request: Request) -> URL:
+    try:
+        return URL(request.url, encoded=True)  # as it was signed, to the letter
+    except ValueError as error:
+        raise BadCloud(f"{request.url!r} is no URL that can be asked") from error
 
 
 def _origin(url: str) -> str:

@@ -9,6 +9,7 @@ import aiohttp
 
 from stillage.client.clouds import Cloud
 from stillage.client.http import Answer, Http, Request, insist
+from stillage.client.keys import KeyAuthority
 from stillage.client.login import Authority, Place, TokenAuthority
 from stillage.client.patience import GIVE_UP_AFTER_S, Patience
 
@@ -38,7 +39,8 @@ class Session:
         """
         patience = Patience(give_up_after_s=give_up_after_s, say=say)
         async with Http(cloud) as http:
-            authority = TokenAuthority(cloud, http, patience)
+            kind = KeyAuthority if cloud.auth_type == "aksk" else TokenAuthority
+            authority: Authority = kind(cloud, http, patience)
             yield cls(http, authority, await authority.enter(), patience)
 
     async def ask(self, request: Request) -> Answer:

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from stillage.errors import BlobNotFound
+from stillage.errors import BlobNotFound, StoreStalled
 from stillage.images.image import BlobKey
 from stillage.lanes import Lane
 from stillage.stores import drafts
@@ -27,13 +27,16 @@ from stillage.stores.disk import PUSH_EVERY, make_folder, push, sync_directory, 
 T = TypeVar("T")
 
 READ_THREADS = 8
+PATIENCE_S = 10.0
 
 
 class FileStore:
     """A folder of blobs. Creates *root* if it is not there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, patience_s: float = PATIENCE_S) -> None:
+        """*patience_s*: how long the disk may take for what an upload or a download has to know before it begins."""
         self.root = root
+        self._patience_s = patience_s
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store")
 
@@ -63,7 +66,7 @@ class FileStore:
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator["_FileReader"]:
         try:
-            descriptor = await self._run(os.open, self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = await self._soon(os.open, self._path(key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise BlobNotFound(key) from error
         except OSError as error:
@@ -81,7 +84,7 @@ class FileStore:
 
     async def free_bytes(self) -> int | None:
         try:
-            status = await self._run(os.statvfs, self.root)
+            status = await self._soon(os.statvfs, self.root)
         except OSError as error:
             raise translated(error, "tell how much room it has") from error
         return status.f_bavail * status.f_frsize
@@ -100,6 +103,15 @@ class FileStore:
 
     def close(self) -> None:
         self._threads.shutdown()
+
+    async def _soon(self, work: Callable[..., T], *args: object) -> T:
+        """Run *work*; StoreStalled if the disk hangs. Its thread may be lost then, and those who wait must not be."""
+        running = asyncio.ensure_future(self._run(work, *args))
+        done, _ = await asyncio.wait([running], timeout=self._patience_s)
+        if not done:
+            running.cancel()  # if it has not begun; the queue before it must not grow
+            raise StoreStalled(self._patience_s)
+        return running.result()
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)

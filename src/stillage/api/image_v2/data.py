@@ -5,6 +5,7 @@ from aiohttp import hdrs, web
 from stillage.api.image_v2.announced import OCTETS, announced_of
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
 from stillage.api.image_v2.uploads import draft, pieces
+from stillage.api.pace import steady
 from stillage.api.sending import send
 from stillage.api.services import caller, services
 from stillage.api.wire import body_of
@@ -23,7 +24,7 @@ async def upload(request: web.Request) -> web.Response:
         return await draft.create(request)
     known = services(request)
     announced = announced_of(request)
-    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
+    body = steady(known.metrics.counted(body_of(request, idle_s=known.idle_s)), known.least_bytes_per_s)
     with known.metrics.upload():
         await known.ingest(caller(request), request.match_info["image_id"], body, announced)
     return web.Response(status=204)

@@ -5,6 +5,7 @@ from aiohttp import web
 from stillage.api.bodies import json_response
 from stillage.api.image_v2.announced import announced_of
 from stillage.api.image_v2.shape import verdict_view
+from stillage.api.pace import steady
 from stillage.api.services import services
 from stillage.api.wire import body_of
 from stillage.errors import InvalidInput
@@ -25,7 +26,7 @@ async def inspect(request: web.Request) -> web.Response:
     partial = _is_partial(request)
     declaration = Declaration(_disk_format(request))
     announced = announced_of(request, partial=partial)
-    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
+    body = steady(known.metrics.counted(body_of(request, idle_s=known.idle_s)), known.least_bytes_per_s)
     found = await known.inspect(body, declaration, size=announced.size, partial=partial)
     return json_response(verdict_view(found))
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from stillage.api.pace import steady
 from stillage.api.services import CALLER, caller, note, public_url, services
 from stillage.api.wire import body_of
 from stillage.images.upload import Opening, Piece, Progress, Upload
@@ -44,7 +45,8 @@ async def receive(request: web.Request, upload: Upload, piece: Piece) -> Progres
 
 async def _noted_at_end(request: web.Request) -> AsyncIterator[bytes]:
     known = services(request)
-    async for part in known.metrics.counted(body_of(request, idle_s=known.idle_s)):
+    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
+    async for part in steady(body, known.least_bytes_per_s):
         yield part
     request[WAS_WHOLE] = True
 

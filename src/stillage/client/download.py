@@ -1,0 +1,329 @@
+"""``stillage download``: an image becomes a file, over several connections, and goes on where it was.
+
+The bytes come into ``FILE.part`` and get their name when they are all there and have the digests of the record. What
+has come is kept in the state folder, and only after it is on the disk.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from stillage.client.digests import Digests, Frontier
+from stillage.client.errors import ServerRefused, UnusableFile, VerificationFailed
+from stillage.client.http import Broken, alive
+from stillage.client.images import Images
+from stillage.client.local import HOLE
+from stillage.client.patience import Outage
+from stillage.client.pieces import MIB, Piece, Span, merged, piece_size, plan, total
+from stillage.client.progress import Watcher
+from stillage.client.session import Session
+from stillage.client.state import Entry, Shelf
+from stillage.client.verification import digests_of, verify
+
+READ = MIB
+# Zero blocks of this size are left out, so that the file has holes where the image has zeros.
+HOLE_SIZE = 64 * 1024
+# So much may have to come again after a power cut.
+KEPT_EVERY = 64 * MIB
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What became of it, as far as it went; as `upload.Outcome`."""
+
+    size: int = 0
+    image_id: str | None = None
+    file: str | None = None
+    received: int = 0
+    resumed: int = 0
+    verified: Mapping[str, str] = field(default_factory=dict)
+
+
+class Download:
+    """Fetches one image.
+
+    Args:
+        session: With the server.
+        state: The folder for what outlives the command.
+        connections: At once.
+        force: Overwrite the file that is there.
+        watcher: Who is told.
+    """
+
+    def __init__(self, session: Session, *, state: Path, connections: int, force: bool, watcher: Watcher) -> None:
+        self._session = session
+        self._images = Images(session)
+        self._begun = Shelf(state, "downloads")
+        self._connections = connections
+        self._force = force
+        self._watcher = watcher
+        self._waiting: deque[Piece] = deque()
+        self._has_answered = asyncio.Event()
+        self.outcome = Fetched()
+
+    async def run(self, image: str, output: str | None) -> Fetched:
+        """Fetch the image with this name or id into the file *output*, or one named like the image.
+
+        Raises:
+            ClientError: If that was not possible; its kind says why.
+        """
+        record = await self._images.get_by_name(image)
+        if record["status"] != "active" or record.get("size") is None:
+            raise ServerRefused(f"image {record['id']} is {record['status']}; it has no data to fetch", status=409)
+        path, size = _path_of(output or _name_of(record)), int(record["size"])
+        self.outcome.size, self.outcome.image_id, self.outcome.file = size, str(record["id"]), str(path)
+        _require_free(path, force=self._force)
+        entry = self._begun.entry(self._session.place.image_url, str(record["id"]), str(path))
+        with entry.held("fetches this image into the same file"), _Part.opened(path, size, entry) as part:
+            self.outcome.resumed = total(part.received)
+            try:
+                await self._fetch(record, part)
+            except VerificationFailed:
+                part.remove()
+                raise
+            part.publish(replace=self._force)
+        return self.outcome
+
+    async def _fetch(self, record: Mapping[str, Any], part: "_Part") -> None:
+        wanted = [name for name in digests_of(record) if name != "md5"] or list(digests_of(record))
+        self._watcher.begin("fetching", part.size, total(part.received))
+        async with Digests(part.descriptor, part.size, wanted, part.frontier) as digests:
+            try:
+                await self._receive(record, part)
+            finally:
+                await part.keep()
+            self.outcome.verified = verify(record, size=part.size, digests=await digests.all())
+
+    async def _receive(self, record: Mapping[str, Any], part: "_Part") -> None:
+        missing = part.size - total(part.received)
+        pieces = plan(Span(0, part.size), part.received, (), piece_size(missing, self._connections))
+        self._waiting.extend(pieces)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(min(self._connections, len(pieces))):
+                    group.create_task(self._receive_waiting(str(record["id"]), part, is_first=number == 0))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the first is the reason of the others
+
+    async def _receive_waiting(self, image_id: str, part: "_Part", *, is_first: bool) -> None:
+        if not is_first:
+            await self._has_answered.wait()  # whether the server knows ranges
+        while self._waiting:
+            await self._piece(image_id, part, self._waiting.popleft().span)
+
+    async def _piece(self, image_id: str, part: "_Part", span: Span) -> None:
+        """Fetch *span*, and again what is missing of it when the connection breaks."""
+        outage = Outage(self._session.patience)
+        while span.start < span.end:
+            if not part.misses(span.start):  # came with an answer to another piece
+                span = Span(part.next_missing(span), span.end)
+                continue
+            before, pause = span, None
+            try:
+                async with self._session.stream(self._images.data(image_id, span)) as (response, limit):
+                    why, pause = _refused(response)
+                    if why is None:
+                        if response.status == 200:
+                            span = self._all_at_once(part, span)
+                        self._has_answered.set()
+                        start = span.start if response.status == 206 else 0
+                        span = await self._take(response, limit, part, start, span)
+            except Broken as broken:
+                why = str(broken)
+                span = Span(part.next_missing(span), span.end)
+            if span.start > before.start:
+                outage.over()
+            if why is not None:
+                await outage.wait(why, at_least_s=pause)
+
+    def _all_at_once(self, part: "_Part", span: Span) -> Span:
+        """The server sends everything whatever it is asked for: take it all from this one answer."""
+        if self._waiting:
+            self._watcher.say("this server does not send parts: one connection fetches everything")
+            self._waiting.clear()
+            return Span(span.start, part.size)
+        return span
+
+    async def _take(
+        self, response: aiohttp.ClientResponse, limit: asyncio.Timeout, part: "_Part", at: int, wanted: Span
+    ) -> Span:
+        """Write what comes, which begins at *at*; return what is still missing of *wanted*."""
+        async for block in response.content.iter_chunked(READ):
+            alive(limit)
+            piece = block[: max(0, wanted.end - at)]
+            skip = min(len(piece), max(0, wanted.start - at))
+            if piece[skip:]:
+                await part.write(at + skip, piece[skip:])
+                self.outcome.received += len(piece) - skip
+                self._watcher.advance(len(piece) - skip)
+            at += len(piece)
+            if at >= wanted.end:
+                response.close()  # a server without ranges sends the rest as well
+                break
+        return Span(max(wanted.start, min(at, wanted.end)), wanted.end)
+
+
+def _refused(response: aiohttp.ClientResponse) -> tuple[str | None, float | None]:
+    """Why *response* has no data, as far as that may pass, and how long to wait.
+
+    Raises:
+        ServerRefused: If it will not pass.
+    """
+    if response.status in (200, 206):
+        return None, None
+    said = f"the server answered {response.status}"
+    if response.status in (408, 429) or response.status >= 500:
+        wait = response.headers.get("Retry-After", "")
+        return said, float(wait) if wait.isdigit() else None
+    raise ServerRefused(said, status=response.status)
+
+
+def _path_of(name: str) -> Path:
+    return Path(os.path.abspath(name))  # noqa: PTH100 - a name, not where links lead
+
+
+def _require_free(path: Path, *, force: bool) -> None:
+    if path.is_dir() or (path.exists() and not force):
+        raise UnusableFile(f"{path} is there already; --force overwrites a file")
+
+
+def _name_of(record: Mapping[str, Any]) -> str:
+    """The image's name if it can be a file's, else its id."""
+    name = str(record.get("name") or "")
+    usable = name.isprintable() and "/" not in name and not name.startswith(".")
+    return name if name and usable else str(record["id"])
+
+
+class _Part:
+    """The file that is not yet whole, and what has come of it."""
+
+    def __init__(self, path: Path, descriptor: int, size: int, entry: Entry) -> None:
+        self.descriptor = descriptor
+        self.size = size
+        self.frontier = Frontier()
+        self.received: list[Span] = []
+        self._path = path
+        self._entry = entry
+        self._unkept = 0
+
+    @classmethod
+    def opened(cls, path: Path, size: int, entry: Entry) -> "_Part":
+        """Open the part beside *path*, with what has come of it before.
+
+        Raises:
+            UnusableFile: If it cannot be written.
+        """
+        name = path.with_name(f"{path.name}.part")
+        try:
+            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise UnusableFile(f"{name} cannot be written: {error.strerror}") from error
+        part = cls(path, descriptor, size, entry)
+        kept, found = entry.read() or {}, os.fstat(descriptor)
+        if kept.get("inode") == found.st_ino and kept.get("size") == size == found.st_size:
+            part.received = merged(Span(start, end) for start, end in kept["received"])
+            part.frontier.advance(part.next_missing(Span(0, size)))
+        else:
+            part._empty()
+        return part
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+    def _empty(self) -> None:
+        try:
+            os.ftruncate(self.descriptor, 0)
+            os.ftruncate(self.descriptor, self.size)
+        except OSError as error:
+            raise UnusableFile(f"{self._path}.part cannot be written: {error.strerror}") from error
+
+    def misses(self, at: int) -> bool:
+        return not any(span.start <= at < span.end for span in self.received)
+
+    def next_missing(self, span: Span) -> int:
+        """The first place in *span* that has not come; its end if all has."""
+        held = next((have.end for have in self.received if have.start <= span.start < have.end), span.start)
+        return min(held, span.end)
+
+    async def write(self, at: int, data: bytes) -> None:
+        """Take *data*, which belongs at *at*.
+
+        Raises:
+            UnusableFile: If it cannot be written.
+        """
+        try:
+            await asyncio.to_thread(_write, self.descriptor, at, data)
+        except OSError as error:
+            raise UnusableFile(f"{self._path}.part cannot be written: {error.strerror}") from error
+        self.received = merged([*self.received, Span(at, at + len(data))])
+        self.frontier.advance(self.next_missing(Span(0, self.size)))
+        self._unkept += len(data)
+        if self._unkept >= KEPT_EVERY:
+            await self.keep()
+
+    async def keep(self) -> None:
+        """Remember what has come."""
+        received, self._unkept = self.received, 0
+        with suppress(OSError):  # nothing is lost but a little time
+            await asyncio.to_thread(os.fdatasync, self.descriptor)
+            inode = os.fstat(self.descriptor).st_ino
+            self._entry.write({"inode": inode, "size": self.size, "received": received})
+
+    def publish(self, *, replace: bool) -> None:
+        """Give the file its name.
+
+        Raises:
+            UnusableFile: If that has been taken meanwhile.
+        """
+        part = self._path.with_name(f"{self._path.name}.part")
+        try:
+            os.fsync(self.descriptor)
+            if replace:
+                part.replace(self._path)
+            else:
+                _rename(part, self._path)
+        except FileExistsError as error:
+            raise UnusableFile(f"{self._path} is there already; --force overwrites it") from error
+        except OSError as error:
+            raise UnusableFile(f"{self._path} cannot be written: {error.strerror}") from error
+        self._entry.remove()
+
+    def remove(self) -> None:
+        """Begin anew the next time: these are not the bytes."""
+        self._path.with_name(f"{self._path.name}.part").unlink(missing_ok=True)
+        self._entry.remove()
+
+
+def _rename(part: Path, path: Path) -> None:
+    """Rename without overwriting, where the file system can do that."""
+    try:
+        os.link(part, path)
+    except PermissionError:  # no hard links here
+        if path.exists():
+            raise FileExistsError from None
+        part.replace(path)
+    else:
+        part.unlink()
+
+
+def _write(descriptor: int, at: int, data: bytes) -> None:
+    """Write *data*, without its zero blocks: the file is as long as it will be, and has holes there."""
+    view = memoryview(data)
+    begin = 0
+    for start in range(0, len(data) + 1, HOLE_SIZE):
+        block = data[start : start + HOLE_SIZE]
+        if len(block) < HOLE_SIZE or HOLE.startswith(block):
+            end = len(data) if len(block) < HOLE_SIZE else start
+            while begin < end:
+                begin += os.pwrite(descriptor, view[begin:end], at + begin)
+            begin = max(begin, start + len(block))

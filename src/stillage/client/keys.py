@@ -1,0 +1,75 @@
+"""Who asks: a pair of access keys, with which every request is signed. Nothing is fetched, and nothing ends.
+
+Source: as of `identity.signing`; for what is asked of the identity service docs/signatures.md.
+"""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from stillage.client.clouds import ACCESS_KEYS, SECRET_KEYS, Cloud
+from stillage.client.errors import BadCloud
+from stillage.client.http import Answer, Http, Request, insist
+from stillage.client.login import Place, identity_url, image_url_of
+from stillage.client.patience import Patience
+from stillage.identity.claim import UNSIGNED_PAYLOAD
+from stillage.identity.signing import sign_request
+
+
+class KeyAuthority:
+    """Signs. The project is the one that is named; else the server takes the key's own."""
+
+    def __init__(self, cloud: Cloud, http: Http, patience: Patience) -> None:
+        self._cloud = cloud
+        self._http = http
+        self._patience = patience
+        self._access_key = cloud.need(*ACCESS_KEYS)
+        self._secret = cloud.need(*SECRET_KEYS)
+        self._project_id = cloud.find("project_id", "tenant_id")
+
+    async def enter(self) -> Place:
+        name = self._cloud.find("project_name", "tenant_name")
+        if self._project_id is None and name is not None:
+            self._project_id = await self._project_named(name)
+        if self._cloud.image_url:
+            return Place(image_url_of(self._cloud, ()), self._project_id or self._access_key)
+        answer = await self._ask("/auth/catalog")
+        catalogue = answer.document(200).get("catalog") or []
+        return Place(image_url_of(self._cloud, catalogue), self._project_id or self._access_key)
+
+    async def signed(self, request: Request) -> Request:
+        headers = dict(request.headers)
+        if self._project_id is not None:
+            headers["X-Project-Id"] = self._project_id
+        if (security_token := self._cloud.find("security_token")) is not None:
+            headers["X-Security-Token"] = security_token
+        # What is read while it is sent cannot be hashed before.
+        payload = UNSIGNED_PAYLOAD if request.body is not None else hashlib.sha256(request.content).hexdigest()
+        signature = sign_request(
+            request.method,
+            request.url,
+            headers,
+            access_key=self._access_key,
+            secret=self._secret,
+            payload=payload,
+            now=datetime.now(UTC),
+        )
+        return replace(request, headers=headers | signature)
+
+    async def renew(self, refused: Request) -> bool:  # noqa: ARG002 - whatever it was
+        return False
+
+    async def _project_named(self, name: str) -> str:
+        found = (await self._ask(f"/projects?name={quote(name, safe='')}")).document(200).get("projects") or []
+        if len(found) != 1:
+            raise BadCloud(f"{len(found)} projects are named {name!r} for {self._cloud.name}; give project_id")
+        return str(found[0]["id"])
+
+    async def _ask(self, path: str) -> Answer:
+        url = f"{await identity_url(self._cloud, self._http, self._patience)}{path}"
+
+        async def send() -> Answer:
+            return await self._http.send(await self.signed(Request("GET", url)))
+
+        return await insist(send, self._patience)

@@ -1,0 +1,561 @@
+"""Create, upload, leave, delete, patch, crash and sweep in any order, with whatever may fail failing.
+
+The operations are the real ones, on a real database and a real store; `faulty` lets them fail. After every step the
+promises are checked against the rows and the bytes (`promises`), and against what clients were told.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+import promises
+from builders import caller
+from fakes import Clock
+from faulty import (
+    CRASH,
+    DATABASE_POINTS,
+    SHORT,
+    STALL,
+    STALLED,
+    STORE_POINTS,
+    Crash,
+    Fate,
+    Fault,
+    Faulty,
+    FaultyDatabase,
+)
+from postgres import PostgresServer
+from stillage.db.session import Database
+from stillage.errors import (
+    BodyIncomplete,
+    StillageError,
+    StorageFull,
+    StoreFailed,
+    StoreReadOnly,
+    Unavailable,
+)
+from stillage.formats.safety import Policy
+from stillage.images.access import Access
+from stillage.images.creation import Defaults
+from stillage.images.image import Visibility
+from stillage.images.patch import Operation
+from stillage.images.quota import Limits, Quotas
+from stillage.operations.acceptance import UploadRules
+from stillage.operations.download import Download
+from stillage.operations.images import Images
+from stillage.operations.ingest import Ingest
+from stillage.operations.pipeline import Announced
+from stillage.operations.sweep import Sweep
+from stillage.stores.base import Store
+from stillage.stores.files import FileStore
+from stillage.stores.memory import MemoryStore
+
+T = TypeVar("T")
+
+# More, and other ones every time, with `make chaos`.
+EXAMPLES = int(os.environ.get("STILLAGE_CHAOS_EXAMPLES", "0"))
+LEASE_S = 3600.0  # of the clock in `fakes`; nothing here takes long enough to renew one
+# In memory where there is such a file system: nothing here loses its power, and waiting for a disk takes most of the
+# time.
+QUICK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+ERIN = caller()
+RULES = UploadRules(
+    max_image_bytes=4 << 20,
+    hash_algorithm="sha512",
+    may_be_empty=frozenset({"raw"}),
+    recordable_formats=frozenset(),
+    format_property=None,
+    lease_s=LEASE_S,
+    policy=Policy(max_virtual_size=1 << 40),
+    quotas=Quotas(project=Limits(bytes=300 << 20, images=8, uploads=5)),
+    spare_bytes=0,
+)
+ERRORS: list[Fault] = [
+    StorageFull("no room"),
+    StoreReadOnly("read-only"),
+    StoreFailed("broken"),
+    OSError(5, "Input/output error"),
+]
+WHAT_FAILS = st.one_of(
+    st.tuples(st.sampled_from(STORE_POINTS), st.sampled_from([*ERRORS, STALL, CRASH])),
+    st.tuples(st.sampled_from(DATABASE_POINTS), st.sampled_from([Unavailable("away"), CRASH])),
+    st.just(("read", SHORT)),
+)
+
+
+class Process:
+    """The operations of one server process, on its faulty sides of database and store."""
+
+    def __init__(self, database: Database, store: Store, clock: Clock, owner: str) -> None:
+        self.owner = owner
+        self.fate = Fate()
+        mine, shelf = FaultyDatabase(database, self.fate), Faulty(store, self.fate)
+        access = Access({})
+        self.images = Images(
+            mine, shelf, access=access, defaults=Defaults(Visibility.SHARED), limits=RULES.quotas.project, clock=clock
+        )
+        self.ingest = Ingest(mine, shelf, access=access, rules=RULES, owner=owner, clock=clock)
+        self.download = Download(mine, shelf, access=access)
+        self.sweep = Sweep(mine, shelf, clock=clock)
+
+
+class Body:
+    """What a client sends, when the test says so."""
+
+    def __init__(self) -> None:
+        self.sent = bytearray()
+        self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
+        self.waits = asyncio.Event()
+
+    def put(self, piece: bytes | BaseException | None) -> None:
+        """A piece; None is the end, an exception what reading then raises."""
+        if isinstance(piece, bytes):
+            self.sent += piece
+        self.waits.clear()
+        self._queue.put_nowait(piece)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        while True:
+            if self._queue.empty():
+                self.waits.set()
+            piece = await self._queue.get()
+            if isinstance(piece, BaseException):
+                raise piece
+            if piece is None:
+                return
+            yield piece
+
+
+@dataclass
+class Upload:
+    image_id: str
+    process: Process
+    body: Body
+    task: "asyncio.Task[Any]"
+    stalled: asyncio.Event
+    has_begun: bool = False
+
+
+@dataclass
+class Known:
+    """What clients know of an image.
+
+    Attributes:
+        data: What was acknowledged, or seen to be active: it never changes.
+        possible: What may be active although nobody was told.
+        failed: An upload that had begun has ended without success.
+        properties: What patches may have set.
+        deleted: True if acknowledged, None if it may be.
+    """
+
+    data: bytes | None = None
+    possible: list[bytes] = field(default_factory=list)
+    failed: bool = False
+    properties: dict[str, set[str]] = field(default_factory=dict)
+    deleted: bool | None = False
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Subclasses say on which database and store."""
+
+    images = Bundle("images")
+    uploads = Bundle("uploads")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="stillage-any-order-", dir=QUICK))
+        self.loop = asyncio.new_event_loop()
+        self.database, self.store = self.make(self.folder)
+        self.clock = Clock()
+        self.number = 0
+        self.known: dict[str, Known] = {}
+        self.running: list[Upload] = []
+        self.processes: list[Process] = []
+
+    def make(self, folder: Path) -> tuple[Database, Store]:
+        raise NotImplementedError
+
+    def files(self) -> dict[str, bytes]:
+        if isinstance(self.store, MemoryStore):
+            return dict(self.store.blobs)
+        assert isinstance(self.store, FileStore)
+        return promises.read_folder(self.store.root)
+
+    @initialize()
+    def start(self) -> None:
+        self.processes = [self.started(), self.started()]
+
+    def started(self) -> Process:
+        self.number += 1
+        return Process(self.database, self.store, self.clock, f"node-{self.number % 2}/{self.number}.")
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def attempt(self, process: Process, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do it, let it fail if its process has had bad luck, and bury the process if it died."""
+        struck = process.fate.struck
+        try:
+            return self.do(self.or_stalled(process, work))
+        except (StillageError, OSError) as error:
+            if process.fate.struck == struck and isinstance(error, OSError | Unavailable | StoreFailed):
+                raise
+            return None
+        except Crash:
+            return None
+        finally:
+            self.bury_the_dead()
+
+    async def or_stalled(self, process: Process, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for *work*; what stalls goes on when everybody has seen that it does."""
+        task, stalled = begun(work)
+        while not task.done():
+            await first_of(task, stalled)
+            process.fate.go_on()
+        return await task
+
+    # Records
+
+    @rule(target=images, which=st.integers(0, 1))
+    def create(self, which: int) -> Any:
+        process = self.processes[which]
+        document = {"disk_format": "raw", "container_format": "bare"}
+        image = self.attempt(process, process.images.create(ERIN, document))
+        if image is None:
+            return multiple()
+        self.known[image.id] = Known()
+        return image.id
+
+    @rule(image=images, which=st.integers(0, 1), value=st.sampled_from(["a", "b"]))
+    def patch(self, image: str, which: int, value: str) -> None:
+        process = self.processes[which]
+        operation = Operation("add", "note", value)
+        patched = self.attempt(process, process.images.update(ERIN, image, [operation]))
+        known = self.known[image].properties
+        # Without an answer it may have happened.
+        known["note"] = {value} if patched is not None else known.get("note", {""}) | {value}
+
+    @rule(image=images, which=st.integers(0, 1))
+    def delete(self, image: str, which: int) -> None:
+        process, known = self.processes[which], self.known[image]
+
+        async def delete() -> bool:
+            await process.images.delete(ERIN, image)
+            return True
+
+        done = self.attempt(process, delete())
+        known.deleted = True if done or known.deleted else None
+
+    @rule(image=images, which=st.integers(0, 1))
+    def read(self, image: str, which: int) -> None:
+        process = self.processes[which]
+
+        async def read() -> bytes | None:
+            found = await process.download.describe(ERIN, image)
+            if not found.has_data:
+                return None
+            async with process.download.open(found) as reader:
+                return await reader.read(0, 8 << 20)
+
+        struck = process.fate.struck
+        data = self.attempt(process, read())
+        if data is not None and process.fate.struck == struck:
+            assert data in ([self.known[image].data] if self.known[image].data is not None else self.possible(image))
+
+    # Uploads
+
+    @rule(target=uploads, image=images, which=st.integers(0, 1), size=st.sampled_from([None, 0, 5, 300_000, 5 << 20]))
+    def begin(self, image: str, which: int, size: int | None) -> Any:
+        process, body = self.processes[which], Body()
+        work = process.ingest(ERIN, image, body.pieces(), Announced(size))
+        upload = Upload(image, process, body, *self.do(_begun(work)))
+        self.running.append(upload)
+        self.settle(upload)
+        upload.has_begun = body.waits.is_set()
+        return upload if not upload.task.done() else multiple()
+
+    @rule(image=images, which=st.integers(0, 1), size=st.sampled_from([0, 5, 1 << 20]), known=st.booleans())
+    def upload(self, image: str, which: int, size: int, known: bool) -> None:
+        upload = self.begin(image, which, size if known else None)
+        if isinstance(upload, Upload):
+            self.feed(upload, 1 + self.number, size)
+            self.end(upload, None)
+
+    @rule(upload=uploads, byte=st.integers(1, 255), size=st.sampled_from([1, 5, 300_000, 1 << 20]))
+    def feed(self, upload: Upload, byte: int, size: int) -> None:
+        if not upload.task.done():
+            upload.body.put(bytes([byte]) * size)
+            self.settle(upload)
+
+    @rule(upload=consumes(uploads))
+    def finish(self, upload: Upload) -> None:
+        self.end(upload, None)
+
+    @rule(upload=consumes(uploads))
+    def leave(self, upload: Upload) -> None:
+        self.end(upload, BodyIncomplete("the body ended before its announced end"))
+
+    @rule(upload=consumes(uploads))
+    def cancel(self, upload: Upload) -> None:
+        upload.body.waits.clear()
+        upload.task.cancel()
+        self.settle(upload)
+
+    def end(self, upload: Upload, how: BaseException | None) -> None:
+        if not upload.task.done():
+            upload.body.put(how)
+            self.settle(upload)
+
+    def settle(self, upload: Upload) -> None:
+        """Let it run until it is done, or waits for its client, or for a store that stalls."""
+        self.do(self.settled(upload))
+        self.learn(upload)
+        self.bury_the_dead()
+
+    async def settled(self, upload: Upload) -> None:
+        await first_of(upload.task, upload.body.waits, upload.stalled)
+        if upload.task.done():
+            # What outlives its request ends, whether it stalls or not.
+            closing = asyncio.ensure_future(upload.process.ingest.close())
+            while not closing.done():
+                await first_of(closing, upload.stalled)
+                if upload.stalled.is_set():
+                    upload.process.fate.go_on()
+
+    def settle_all(self) -> None:
+        """What has let one thing go on may have let others."""
+        for upload in list(self.running):
+            self.do(self.settled(upload))
+            self.learn(upload)
+
+    def learn(self, upload: Upload) -> None:
+        """Take note of what the client was told."""
+        if not upload.task.done() or upload not in self.running:
+            return
+        self.running.remove(upload)
+        known, sent = self.known[upload.image_id], bytes(upload.body.sent)
+        if upload.task.cancelled() or upload.task.exception() is not None:
+            known.possible.append(sent)
+            known.failed |= upload.has_begun
+            return
+        assert known.data is None or known.data in known.possible, "acknowledged twice"
+        known.data = sent
+
+    # Time and misfortune
+
+    @rule(which=st.integers(0, 1), what=WHAT_FAILS, nth=st.integers(1, 3))
+    def something_will_fail(self, which: int, what: tuple[str, Fault], nth: int) -> None:
+        self.processes[which].fate.plan(*what, nth=nth)
+
+    @rule(which=st.integers(0, 1))
+    def everything_works_again(self, which: int) -> None:
+        process = self.processes[which]
+        process.fate.forget()
+        for upload in [one for one in self.running if one.process is process]:
+            self.settle(upload)
+
+    @rule(which=st.integers(0, 1))
+    def crash(self, which: int) -> None:
+        self.processes[which].fate.dead = True
+        self.bury_the_dead()
+
+    def bury_the_dead(self) -> None:
+        self.settle_all()
+        for which, process in enumerate(self.processes):
+            if process.fate.dead:
+                self.bury(process)
+                self.processes[which] = self.started()
+
+    def bury(self, process: Process) -> None:
+        """Take its tasks apart, which can do nothing any more; leave what a crash leaves."""
+        process.fate.go_on()
+        lost = [upload for upload in self.running if upload.process is process]
+        for upload in lost:
+            upload.task.cancel()
+        self.do(_ended([upload.task for upload in lost]))
+        self.do(_ended([asyncio.ensure_future(process.ingest.close(), loop=self.loop)]))
+        for upload in lost:
+            self.learn(upload)
+        if isinstance(self.store, FileStore):
+            for key in self.half_written(process):
+                part = self.store.root / key[:2] / f"{key}.part"  # as on a file system where every file has a name
+                part.parent.mkdir(exist_ok=True)
+                part.write_bytes(b"half an image")
+
+    def half_written(self, process: Process) -> list[str]:
+        state = self.state()
+        keys = [row.blob_key for row in state.uploads.values() if row.lease_owner == process.owner]
+        return [key for key in keys if key not in state.files]
+
+    @rule(which=st.integers(0, 1), how=st.sampled_from(["alone", "both", "restarted", "later", "strays"]))
+    def sweep(self, which: int, how: str) -> None:
+        process = self.processes[which]
+        if how == "later":
+            # Also leases of uploads that run are over then: their process was only slow, and must notice.
+            self.clock.advance(LEASE_S + 1)
+        if how == "both":
+            self.sweep_both()
+        elif how == "restarted":
+            alive = {process.owner for process in self.processes}
+            for number in range(1, self.number + 1):
+                if (dead := f"node-{number % 2}/{number}.") not in alive:
+                    self.attempt(self.processes[which], self.processes[which].sweep(dead_owners=dead))
+        elif how == "strays":
+            for shard in {int(name[:2], 16) for name in self.files()}:
+                self.attempt(self.processes[which], self.processes[which].sweep.remove_strays(shard, older_than_s=0))
+        else:
+            self.attempt(process, process.sweep())
+
+    def sweep_both(self) -> None:
+        async def both() -> None:
+            sweeps = [self.or_stalled(process, process.sweep()) for process in self.processes]
+            for result in await asyncio.gather(*sweeps, return_exceptions=True):
+                if isinstance(result, BaseException) and not isinstance(result, StillageError | OSError | Crash):
+                    raise result
+
+        self.do(both())
+        self.bury_the_dead()
+
+    # What must be true
+
+    def state(self) -> promises.State:
+        with self.database.engine.connect() as connection:
+            return promises.State.read(connection, self.files())
+
+    def possible(self, image_id: str) -> list[bytes]:
+        running = [bytes(upload.body.sent) for upload in self.running if upload.image_id == image_id]
+        return self.known[image_id].possible + running
+
+    @invariant()
+    def promises_hold(self) -> None:
+        assert self.database.engine.pool.checkedout() == 0, "a transaction is open"  # type: ignore[attr-defined]
+        state = self.state()
+        # A process that was thought dead may commit its bytes after all; they are found as strays.
+        found = [what for what in promises.broken(state) if not what.endswith("has no row")]
+        assert not found
+        for image_id, known in self.known.items():
+            self.image_is(state, image_id, known)
+
+    def image_is(self, state: promises.State, image_id: str, known: Known) -> None:
+        image = state.images[image_id]
+        if known.deleted is not None:
+            assert (image.status == "deleted") == known.deleted
+        if image.status == "deleted":
+            return
+        if image.status == "active":
+            data = state.files[image.blob_key]
+            assert data in (self.possible(image_id) if known.data is None else [known.data])
+            known.data = data
+        else:
+            assert known.data is None, f"it was active, and is {image.status}"
+        assert image.properties.get("note", "") in known.properties.get("note", {""})
+
+    def teardown(self) -> None:
+        try:
+            if self.processes:
+                self.come_to_an_end()
+        finally:
+            self.loop.close()
+            self.database.close()
+            if isinstance(self.store, FileStore):
+                self.store.close()
+            shutil.rmtree(self.folder)
+
+    def come_to_an_end(self) -> None:
+        """Let clients leave, and sweep once: then nothing is left of whatever has happened."""
+        for process in self.processes:
+            process.fate.forget()
+        for upload in list(self.running):
+            self.settle(upload)
+            self.end(upload, BodyIncomplete("left"))
+        self.clock.advance(LEASE_S + 1)
+        last = self.started()
+        self.do(last.sweep())
+        for shard in {int(name[:2], 16) for name in self.files()}:
+            self.do(last.sweep.remove_strays(shard, older_than_s=0))
+        assert promises.unsettled(self.state()) == []
+        self.promises_hold()
+        for image_id, known in self.known.items():
+            if known.failed and known.data is None and known.deleted is False:
+                assert self.state().images[image_id].reason, "its owner can read why"
+
+
+def begun(work: Coroutine[Any, Any, T]) -> tuple["asyncio.Task[T]", asyncio.Event]:
+    """Begin *work*. The event is set while it stalls."""
+    stalled = asyncio.Event()
+    context = copy_context()
+    context.run(STALLED.set, stalled)
+    return asyncio.get_running_loop().create_task(work, context=context), stalled
+
+
+async def _begun(work: Coroutine[Any, Any, T]) -> tuple["asyncio.Task[T]", asyncio.Event]:
+    return begun(work)
+
+
+async def first_of(task: "asyncio.Future[Any]", *events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait({task, *waiting}, return_when=asyncio.FIRST_COMPLETED)
+    for one in waiting:
+        one.cancel()
+
+
+async def _ended(tasks: list["asyncio.Future[Any]"]) -> None:
+    for task in tasks:
+        with suppress(asyncio.CancelledError, Exception, Crash):
+            await task
+
+
+def machine(make: Callable[[Path], tuple[Database, Store]]) -> type[AnyOrder]:
+    return type("AnyOrder", (AnyOrder,), {"make": lambda _self, folder: make(folder)})
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, FileStore])
+def test_the_promises_hold_in_any_order_on_sqlite(kind: type, migrated_sqlite: Path) -> None:
+    def make(folder: Path) -> tuple[Database, Store]:
+        path = shutil.copy(migrated_sqlite, folder / "stillage.db")
+        store: Store = MemoryStore() if kind is MemoryStore else FileStore(folder / "blobs")
+        return Database(f"sqlite:///{path}"), store
+
+    run(make, share=3)
+
+
+def test_the_promises_hold_in_any_order_on_postgresql(postgres: PostgresServer) -> None:
+    def make(folder: Path) -> tuple[Database, Store]:
+        with postgres.migrated() as url:  # emptied when it is given out the next time
+            return Database(url), FileStore(folder / "blobs")
+
+    run(make, share=1)
+
+
+def run(make: Callable[[Path], tuple[Database, Store]], *, share: int) -> None:
+    run_state_machine_as_test(
+        machine(make),
+        settings=settings(
+            max_examples=(EXAMPLES or 15) * share,
+            stateful_step_count=40,
+            derandomize=not EXAMPLES,
+            database=None,
+            deadline=None,
+        ),
+    )

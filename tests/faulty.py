@@ -1,0 +1,258 @@
+"""A process that fails when a test wants it to: its store and its database fail, stall, lose answers, and die.
+
+`Faulty` is a whole `Store` around a real one, `FaultyDatabase` a `Database` around a real one. Both ask one `Fate` at
+every point that they pass. A `Crash` is the end of the process: from there on nothing that it still tries has an
+effect, so that no clean-up of its own can hide what a power cut would leave.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Engine
+
+from stillage.db.session import Database
+from stillage.images.image import BlobKey
+from stillage.images.upload import Span
+from stillage.stores.base import BlobReader, BlobWriter, Draft, Store
+
+T = TypeVar("T")
+
+
+class Crash(BaseException):
+    """The process ended here. Not an Exception: nothing may think that it can be handled."""
+
+
+STALL: Final = "stall"
+SHORT: Final = "short"
+CRASH: Final = "crash"
+# What can go wrong: an error to raise, or one of the three words.
+Fault = Exception | str
+
+STORE_POINTS = (
+    "open", "opened", "write", "written", "flush", "commit", "committed", "reader", "read", "delete", "deleted",
+    "free_bytes", "find_old", "check",
+)  # fmt: skip
+DATABASE_POINTS = ("db read", "db write", "db written")
+
+
+# Set by whoever begins some work, to learn that it stalls.
+STALLED: ContextVar[asyncio.Event] = ContextVar("stalled")
+
+
+@dataclass
+class Fate:
+    """What goes wrong, and when: at the n-th passing of a point from the time of planning on.
+
+    Attributes:
+        dead: The process has crashed.
+        struck: How often something has gone wrong.
+    """
+
+    dead: bool = False
+    struck: int = 0
+    _planned: dict[str, tuple[int, Fault]] = field(default_factory=dict)
+    _stalling: list[asyncio.Event] = field(default_factory=list)
+    _freed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def plan(self, point: str, fault: Fault, *, nth: int = 1) -> None:
+        self._planned[point] = (nth, fault)
+
+    def forget(self) -> None:
+        """Nothing more goes wrong; what stalls goes on."""
+        self._planned.clear()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """What stalls goes on."""
+        for event in self._stalling:
+            event.clear()
+        self._stalling.clear()
+        self._freed.set()
+        self._freed = asyncio.Event()
+
+    async def meet(self, point: str) -> bool:
+        """Pass *point*. True if what is done there shall be done by half.
+
+        Raises:
+            BaseException: What was planned.
+        """
+        fault = self._due(point)
+        if fault == STALL:
+            STALLED.get().set()
+            self._stalling.append(STALLED.get())
+            await self._freed.wait()
+            self._require_life()
+        elif fault == CRASH:
+            self.dead = True
+            raise Crash
+        elif isinstance(fault, Exception):
+            raise fault
+        return fault == SHORT
+
+    def _due(self, point: str) -> Fault | None:
+        self._require_life()
+        nth, fault = self._planned.get(point, (0, ""))
+        if nth > 1:
+            self._planned[point] = (nth - 1, fault)
+        if nth != 1:
+            return None
+        del self._planned[point]
+        self.struck += 1
+        return fault
+
+    def _require_life(self) -> None:
+        if self.dead:
+            raise Crash
+
+
+class Faulty:
+    """A store that is as good as *real*, until its fate strikes. Short reads are its only lie."""
+
+    def __init__(self, real: Store, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    async def begin(self, key: BlobKey) -> None:
+        await self._fate.meet("begin")
+        await self._real.begin(key)
+        await self._fate.meet("begun")
+
+    @asynccontextmanager
+    async def draft(self, key: BlobKey) -> AsyncIterator["_Draft"]:
+        await self._fate.meet("draft")
+        async with self._real.draft(key) as real:
+            yield _Draft(real, self._fate)
+
+    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
+        await self._fate.meet("copy")
+        await self._real.copy(key, new_key)
+        await self._fate.meet("copied")
+
+    @asynccontextmanager
+    async def writer(self, key: BlobKey) -> AsyncIterator["_Writer"]:
+        await self._fate.meet("open")
+        async with self._real.writer(key) as real:
+            await self._fate.meet("opened")
+            yield _Writer(real, self._fate)
+
+    @asynccontextmanager
+    async def reader(self, key: BlobKey) -> AsyncIterator["_Reader"]:
+        await self._fate.meet("reader")
+        async with self._real.reader(key) as real:
+            yield _Reader(real, self._fate)
+
+    async def delete(self, key: BlobKey) -> None:
+        await self._fate.meet("delete")
+        await self._real.delete(key)
+        await self._fate.meet("deleted")
+
+    async def free_bytes(self) -> int | None:
+        await self._fate.meet("free_bytes")
+        return await self._real.free_bytes()
+
+    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
+        await self._fate.meet("find_old")
+        return await self._real.find_old(shard, older_than_s)
+
+    async def check(self) -> None:
+        await self._fate.meet("check")
+        await self._real.check()
+
+
+class _Writer:
+    def __init__(self, real: BlobWriter, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    async def write(self, block: bytes) -> None:
+        await self._fate.meet("write")
+        await self._real.write(block)
+        await self._fate.meet("written")
+
+    async def flush(self) -> None:
+        await self._fate.meet("flush")
+        await self._real.flush()
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._real.read_at(offset, length)
+
+    async def commit(self) -> None:
+        await self._fate.meet("commit")
+        await self._real.commit()
+        await self._fate.meet("committed")
+
+
+class _Draft:
+    def __init__(self, real: Draft, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    async def hold(self, span: Span) -> bool:
+        return await self._real.hold(span)
+
+    async def clear(self, span: Span) -> None:
+        await self._fate.meet("clear")
+        await self._real.clear(span)
+
+    async def write(self, offset: int, block: bytes) -> None:
+        await self._fate.meet("write")
+        await self._real.write(offset, block)
+        await self._fate.meet("written")
+
+    async def flush(self) -> None:
+        await self._fate.meet("flush")
+        await self._real.flush()
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._real.read_at(offset, length)
+
+    async def read(self, offset: int, length: int) -> bytes:
+        half = await self._fate.meet("read")
+        return await self._real.read(offset, length // 2 if half else length)
+
+    async def publish(self, size: int) -> bool:
+        await self._fate.meet("commit")
+        published = await self._real.publish(size)
+        await self._fate.meet("committed")
+        return published
+
+
+class _Reader:
+    file_descriptor = None  # bytes pass through here, so that they can be short
+
+    def __init__(self, real: BlobReader, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    async def read(self, offset: int, length: int) -> bytes:
+        half = await self._fate.meet("read")
+        return await self._real.read(offset, length // 2 if half else length)
+
+
+class FaultyDatabase(Database):
+    """Units of work of *real*. What is written may be done although the answer is lost."""
+
+    def __init__(self, real: Database, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    @property
+    def engine(self) -> Engine:  # type: ignore[override]
+        return self._real.engine
+
+    async def read(self, work: Callable[..., T], *args: Any) -> T:
+        await self._fate.meet("db read")
+        return await self._real.read(work, *args)
+
+    async def write(self, work: Callable[..., T], *args: Any) -> T:
+        await self._fate.meet("db write")
+        result = await self._real.write(work, *args)
+        await self._fate.meet("db written")
+        return result
+
+    def close(self) -> None:
+        """The real one stays open: other processes use it."""

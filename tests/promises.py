@@ -1,0 +1,149 @@
+"""The promises of docs/design.md, checked by reading the database and what is stored.
+
+`broken` says what is wrong at any moment, whatever runs; `unsettled` what is wrong when nothing runs any more and a
+sweep has been. Both return sentences, and none when all is well.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select
+
+from stillage.db.tables import blobs, images, uploads, usage
+from stillage.images.quota import scope_of_node
+
+Rows = Mapping[str, Row[Any]]
+WITH_DATA = ("active", "deactivated")
+CONTENT = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
+
+
+def read_folder(root: Path) -> dict[str, bytes]:
+    """Every named file in a `FileStore`, by its name."""
+    return {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@dataclass(frozen=True)
+class State:
+    """All there is at one moment.
+
+    Attributes:
+        files: What is stored, by name: a key, or a key and ``.part``.
+    """
+
+    images: Rows
+    blobs: Rows
+    uploads: Rows
+    usage: Rows
+    files: Mapping[str, bytes]
+
+    @classmethod
+    def read(cls, connection: Connection, files: Mapping[str, bytes]) -> "State":
+        """*connection* is in a transaction of its own."""
+
+        def rows(table: Table) -> Rows:
+            key = next(iter(table.primary_key)).name
+            return {getattr(row, key): row for row in connection.execute(select(table))}
+
+        return cls(rows(images), rows(blobs), rows(uploads), rows(usage), files)
+
+    def published_of(self, image_id: str) -> list[Row[Any]]:
+        return [row for row in self.blobs.values() if row.image_id == image_id and row.state == "published"]
+
+
+def broken(state: State) -> list[str]:
+    """What breaks a promise that holds at every moment: 1 (the judged bytes), 3 (no file without a row)."""
+    return [
+        *(f"image {row.id} ({row.status}): {what}" for row in state.images.values() for what in _of_image(state, row)),
+        *(f"file {name} has no row" for name in state.files if name.removesuffix(".part") not in state.blobs),
+        *(f"upload {row.id} has no blob that is written" for row in state.uploads.values() if _is_lost(state, row)),
+        *_miscounted(state),
+    ]
+
+
+def unsettled(state: State) -> list[str]:
+    """What is left over, besides what is `broken`, when nothing runs and a sweep has been: promise 3."""
+    published = {key for key, row in state.blobs.items() if row.state == "published"}
+    return [
+        *broken(state),
+        *(f"image {row.id} is stuck in {row.status}" for row in state.images.values() if row.status == "saving"),
+        *(f"upload {upload_id} is still there" for upload_id in state.uploads),
+        *(f"blob {key} is still {row.state}" for key, row in state.blobs.items() if key not in published),
+        *(f"file {name} is left over" for name in state.files if name not in published),
+        *(f"{scope} still counts {row.uploads} uploads" for scope, row in state.usage.items() if row.uploads),
+    ]
+
+
+def _of_image(state: State, image: Row[Any]) -> Iterator[str]:
+    published = state.published_of(image.id)
+    if image.status in WITH_DATA:
+        if [row.key for row in published] != [image.blob_key]:
+            yield f"its blob is {image.blob_key}, and published are {[row.key for row in published]}"
+            return
+        yield from _of_bytes(image, published[0], state.files.get(image.blob_key))
+    else:
+        if published:
+            yield f"blob {published[0].key} is published"
+        if image.blob_key is not None:
+            yield f"it names blob {image.blob_key}"
+    if (image.status == "saving") != (image.upload_id is not None):
+        yield f"its upload is {image.upload_id}"
+    if image.status == "saving" and image.upload_id not in state.uploads:
+        yield "nobody uploads to it"
+    if image.status in ("queued", "saving") and any(getattr(image, name) is not None for name in CONTENT):
+        yield f"it says {[getattr(image, name) for name in CONTENT]} of bytes that it does not have"
+    if image.status == "active" and image.reason is not None:
+        yield f"it has the reason {image.reason!r}"
+    if (image.status == "deleted") != (image.deleted_at is not None):
+        yield f"it was deleted at {image.deleted_at}"
+
+
+def _of_bytes(image: Row[Any], blob: Row[Any], data: bytes | None) -> Iterator[str]:
+    if data is None:
+        yield f"blob {blob.key} is gone"
+        return
+    found = (len(data), _digest("md5", data), _digest(image.os_hash_algo, data))
+    for row, of in ((image, "its record"), (blob, "its blob")):
+        said = (row.size, row.checksum, row.os_hash_value)
+        if said != found:
+            yield f"{of} says {said}, and the bytes are {found}"
+
+
+_digests: dict[tuple[str, bytes], str] = {}
+
+
+def _digest(algorithm: str, data: bytes) -> str:
+    # The same bytes are looked at after every step.
+    if (algorithm, data) not in _digests:
+        if len(_digests) > 100:
+            _digests.clear()
+        _digests[algorithm, data] = hashlib.new(algorithm, data).hexdigest()
+    return _digests[algorithm, data]
+
+
+def _is_lost(state: State, upload: Row[Any]) -> bool:
+    blob = state.blobs.get(upload.blob_key)
+    return blob is None or blob.state != "writing"
+
+
+def _miscounted(state: State) -> Iterator[str]:
+    counted: dict[str, list[int]] = {scope: [0, 0, 0] for scope in state.usage}
+
+    def count(scope: str, what: int, by: int) -> None:
+        counted.setdefault(scope, [0, 0, 0])[what] += by
+
+    for row in state.blobs.values():
+        count(f"project:{row.owner or ''}", 0, row.reserved)
+    for row in state.images.values():
+        if row.deleted_at is None:
+            count(f"project:{row.owner or ''}", 1, 1)
+    for row in state.uploads.values():
+        count(f"project:{state.blobs[row.blob_key].owner or ''}", 2, 1)
+        count(scope_of_node(row.lease_owner), 2, 1)
+    for scope, (size, number, running) in counted.items():
+        known = state.usage.get(scope)
+        said = (0, 0, 0) if known is None else (known.bytes, known.images, known.uploads)
+        if said != (size, number, running):
+            yield f"{scope} is said to use {said} (bytes, images, uploads), and uses {(size, number, running)}"
