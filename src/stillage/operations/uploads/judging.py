@@ -68,6 +68,8 @@ class Judges:
                 await asyncio.wait([task], timeout=LOOK_EVERY_S)
             if upload.id not in self._tasks:
                 await asyncio.sleep(LOOK_EVERY_S / 10)
+        if (task := self._tasks.get(upload.id)) is not None:
+            await asyncio.wait([task])  # who judged it here removes what was refused
         if ending.size is None:
             raise error_of(upload.id, ending)
         return await self._database.read(db_images.get, upload.image_id)
