@@ -230,6 +230,14 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
     assert server.stop() == 0
 
 
+def test_a_stop_while_a_dead_worker_is_being_replaced_is_not_forgotten(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2")).start()
+    os.kill(workers_of(server)[0], signal.SIGKILL)
+    eventually(lambda: "a worker died; starting it again" in server.log, "the parent has noticed")
+    assert server.stop() == 0
+    assert server.log.count('"stopped"') == 1, "nobody was started to be stopped"
+
+
 def test_workers_end_with_their_parent(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     workers = workers_of(server)

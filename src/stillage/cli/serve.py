@@ -349,8 +349,11 @@ class _Crew:
         log.info("the workers are replaced", workers=len(self._slots))
 
     def replace(self, dead: BaseProcess) -> None:
+        """Start another worker in the place of *dead*, unless a stop was asked for meanwhile."""
         self._ready.pop(dead).close()
-        self._start(self._slots.pop(dead))
+        slot = self._slots.pop(dead)
+        if not self.stopping:
+            self._start(slot)
 
     def stop(self) -> None:
         self.stopping = True
@@ -370,6 +373,8 @@ class _Crew:
         self._slots[process] = slot
         self._ready[process] = reading
         self._started += 1
+        if self.stopping:  # asked for while it was started, and so not known to `stop`
+            process.terminate()
         return process
 
 
