@@ -36,6 +36,7 @@ bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench.listing --engine postgresql
 	.venv/bin/python -m bench.inspecting
 	.venv/bin/python -m bench.authentication
+	.venv/bin/python -m bench.catching_up
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz
