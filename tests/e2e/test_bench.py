@@ -58,3 +58,9 @@ def test_the_cost_of_knowing_who_asks_is_measured() -> None:
     rows = answer_of("bench.authentication", "--seconds", "0.01", "--json")
     assert len(rows) >= 3
     assert all(row["microseconds"] > 0 and row["ratio"] > 0 for row in rows)
+
+
+def test_one_connection_is_compared_with_four() -> None:
+    document = answer_of("bench.parallel", "--size", "4MiB", "--json")
+    assert document["seconds"].keys() == {"1", "4"}
+    assert document["ratio"] > 0
