@@ -217,6 +217,8 @@ class Upload:
         found = await self._images.find_upload(begun.url)
         if isinstance(found, OpenUpload):
             self.outcome.resumed = total(found.received)
+            share = 100 * self.outcome.resumed // self.outcome.size
+            self._watcher.say(f"going on with image {begun.image_id}, of which the server has {share} %")
             return found
         self._watcher.say(f"the upload that was begun is over ({found.message}); starting again")
         begun.url = None
