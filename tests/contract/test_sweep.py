@@ -5,20 +5,22 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Connection, event, text
 
 from fakes import Clock
 from stillage.db import images as db
 from stillage.db import usage
 from stillage.db.images import Claim
 from stillage.db.session import Database
-from stillage.errors import Unavailable
+from stillage.errors import StoreFailed, Unavailable
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.scrub import Scrub
-from stillage.operations.sweep import Sweep
+from stillage.operations.sweep import MOST_FAILURES, Sweep
 from stillage.stores.base import SHARDS, Store
 from stillage.stores.files import FileStore
 from stillage.stores.memory import MemoryStore
@@ -103,6 +105,70 @@ async def test_a_swept_upload_gives_back_what_it_used(database: Database, store:
     assert [(one.bytes, one.uploads) for one in found] == [(0, 0), (0, 0)]
 
 
+class Stubborn(MemoryStore):
+    """Does not let go of some blobs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: set[BlobKey] = set()
+        self.asked: asyncio.Event | None = None
+
+    async def delete(self, key: BlobKey) -> None:
+        if key in self.kept:
+            if self.asked is not None:
+                self.asked.set()
+                await asyncio.Event().wait()
+            raise StoreFailed("the store failed to delete a blob")
+        await super().delete(key)
+
+
+async def doomed_blobs(database: Database, store: Store, clock: Clock, count: int) -> list[BlobKey]:
+    keys = [await put(store, a_key()) for _ in range(count)]
+    for key in keys:
+        await database.write(db.release, await claimed(database, clock, key), "left", clock())
+    return keys
+
+
+async def test_a_blob_that_cannot_be_removed_does_not_keep_the_others(database: Database, clock: Clock) -> None:
+    store = Stubborn()
+    keys = await doomed_blobs(database, store, clock, 5)
+    store.kept = set(keys[:3])
+    sweep = Sweep(database, store, clock=clock)
+    assert (await sweep()).blobs == 2
+    assert set(store.blobs) == store.kept
+    store.kept = set()
+    assert (await sweep()).blobs == 3
+    assert not store.blobs
+
+
+async def test_a_store_that_removes_nothing_is_not_asked_for_everything(database: Database, clock: Clock) -> None:
+    store = Stubborn()
+    store.kept = set(await doomed_blobs(database, store, clock, MOST_FAILURES + 5))
+    assert (await Sweep(database, store, clock=clock)()).blobs == 0
+
+
+@pytest.mark.parametrize("query", [db.expired, db.doomed, db.take_for_scrub], ids=lambda query: query.__name__)
+async def test_a_sweep_looks_at_nothing_but_what_it_wants(
+    database: Database, clock: Clock, query: Callable[..., object]
+) -> None:
+    arguments = {"expired": (clock(), None, 9), "doomed": (9,), "take_for_scrub": (clock(), clock())}[query.__name__]
+    is_sqlite = database.engine.dialect.name == "sqlite"
+
+    def plan(connection: Connection) -> str:
+        asked: list[tuple[str, Any]] = []
+        event.listen(connection, "before_cursor_execute", lambda _c, _u, sql, values, *_: asked.append((sql, values)))
+        if not is_sqlite:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))  # as it is with many rows
+        query(connection, *arguments)
+        sql, values = asked[-1]
+        return str(connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' * is_sqlite}{sql}", values).fetchall())
+
+    found = await database.write(plan)
+    assert "ix_" in found, found
+    assert "SCAN " not in found, found
+    assert "Seq Scan" not in found, found
+
+
 # Upkeep
 
 
@@ -143,6 +209,21 @@ async def test_upkeep_sweeps_looks_into_every_shard_and_scrubs(database: Databas
         await eventually(all_done)
     assert set(store.blobs) == {damaged.blob_key}
     assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs on"
+
+
+async def test_uploads_of_dead_servers_end_while_the_store_hangs(database: Database, clock: Clock) -> None:
+    store = Stubborn()
+    store.asked = asyncio.Event()
+    store.kept = set(await doomed_blobs(database, store, clock, 1))
+    async with upkeep(database, store, clock, nothing).running():
+        await asyncio.wait_for(store.asked.wait(), PATIENCE_S)
+        dead = await claimed(database, clock, await put(store, a_key()))
+        clock.advance(61)
+
+        async def is_queued() -> bool:
+            return (await database.read(db.get, dead.image_id)).status is Status.QUEUED
+
+        await eventually(is_queued)
 
 
 @pytest.mark.parametrize("error", [Unavailable("the database does not answer"), ZeroDivisionError()], ids=repr)

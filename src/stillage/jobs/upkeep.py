@@ -50,9 +50,11 @@ class Upkeep:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do it in the background."""
-        tasks = [asyncio.create_task(self._again_and_again(self._sweep_once, self._schedule.sweep_s))]
+        # Apart, so that a store which hangs keeps no image in `saving`.
+        works = [self._end_once, self._remove_once]
         if self._schedule.scrub_every_s is not None:
-            tasks.append(asyncio.create_task(self._again_and_again(self._scrub_once, self._schedule.sweep_s)))
+            works.append(self._scrub_once)
+        tasks = [asyncio.create_task(self._again_and_again(work, self._schedule.sweep_s)) for work in works]
         try:
             yield
         finally:
@@ -71,10 +73,13 @@ class Upkeep:
             except Exception:
                 log.exception("upkeep failed; it is tried again")
 
-    async def _sweep_once(self) -> None:
-        await self._sweep()
+    async def _end_once(self) -> None:
+        await self._sweep.end_dead_uploads()
         for work in self._also:
             await work()
+
+    async def _remove_once(self) -> None:
+        await self._sweep.remove_doomed_blobs()
         await self._sweep.remove_strays(self._shard, older_than_s=self._schedule.stray_age_s)
         self._shard = (self._shard + 1) % SHARDS
 

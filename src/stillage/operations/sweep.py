@@ -20,6 +20,8 @@ from stillage.stores.base import Store
 log = structlog.get_logger()
 
 BATCH = 100
+# Blobs that cannot be removed, after which a sweep leaves the store alone; fewer do not keep the others.
+MOST_FAILURES = 20
 EXPIRED = "nothing more of the upload came, and it has expired; send the file again"
 DIED = "the server that received the data stopped before it had all of it; send the file again"
 
@@ -43,11 +45,8 @@ class Sweep:
             dead_owners: Leases of owners whose name begins so are over, whatever they say: a node that starts knows
                 that its earlier processes are gone.
         """
-        if dead_owners is not None:
-            await self._database.write(pieces.end_of_owners, dead_owners)
-            await self._database.write(uploads.drop_judges_of, dead_owners)
-        ended = await self._end_dead_uploads(dead_owners)
-        return Swept(ended, await self._remove_doomed_blobs())
+        ended = await self.end_dead_uploads(dead_owners=dead_owners)
+        return Swept(ended, await self.remove_doomed_blobs())
 
     async def remove_strays(self, shard: int, *, older_than_s: float) -> int:
         """Remove blobs of one shard of the store that no row names; return how many there were.
@@ -66,7 +65,11 @@ class Sweep:
             await self._store.delete(key)
         return len(unknown)
 
-    async def _end_dead_uploads(self, dead_owners: str | None) -> int:
+    async def end_dead_uploads(self, *, dead_owners: str | None = None) -> int:
+        """The half of a sweep that needs no store: images return to `queued`. Returns how many uploads it ended."""
+        if dead_owners is not None:
+            await self._database.write(pieces.end_of_owners, dead_owners)
+            await self._database.write(uploads.drop_judges_of, dead_owners)
         ended = 0
         while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):
             for claim in claims:
@@ -76,16 +79,20 @@ class Sweep:
             ended += len(claims)
         return ended
 
-    async def _remove_doomed_blobs(self) -> int:
+    async def remove_doomed_blobs(self) -> int:
+        """The other half: bytes that nobody needs go. Returns how many blobs it removed."""
         removed = 0
-        while keys := await self._database.read(db.doomed, BATCH):
+        failed: set[BlobKey] = set()
+        while keys := set(await self._database.read(db.doomed, BATCH)) - failed:
             for key in keys:
                 try:
                     await remove_blob(self._database, self._store, key)
+                    removed += 1
                 except StillageError as error:
                     log.error("a blob could not be removed; the next sweep tries again", key=key, why=str(error))
-                    return removed
-            removed += len(keys)
+                    failed.add(key)
+                    if len(failed) == MOST_FAILURES:
+                        return removed
         return removed
 
 
