@@ -20,6 +20,22 @@ WITH_DATA = ("active", "deactivated")
 CONTENT = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
 
 
+class Folder(Mapping[str, bytes]):
+    """Every named file in a `FileStore`, read when it is looked at: there may be many."""
+
+    def __init__(self, root: Path) -> None:
+        self._paths = {path.name: path for path in root.rglob("*") if path.is_file()}
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._paths[name].read_bytes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
 def read_folder(root: Path) -> dict[str, bytes]:
     """Every named file in a `FileStore`, by its name."""
     return {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}

@@ -180,6 +180,7 @@ uploads = Table(
     # The rest is of resumable uploads, whose lease is theirs and nobody's: it ends when nothing came for days.
     Column("resumable", Boolean, nullable=False, server_default=false()),
     Column("digests", JSON),  # declared of the whole: [[algorithm, hex], …]
+    Column("metadata", Text),  # as a client of tus has sent it
     Column("judge", String(64)),  # the process that hashes and inspects, while it does
     Column("judge_expires_at", UtcTime),
     Column("judged", BigInteger, nullable=False, server_default="0"),

@@ -19,21 +19,22 @@ from stillage.errors import SizeChanged
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, Status, UploadId
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
-from stillage.images.upload import Digests, Span, Upload, union
+from stillage.images.upload import Digests, Opening, Span, Upload, union
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
 """Algorithms by which bytes are found again."""
 
 
 def begin(
-    connection: Connection, claim: Claim, digests: Digests, now: datetime, expires_at: datetime, limits: Limits,
+    connection: Connection, claim: Claim, opening: Opening, now: datetime, expires_at: datetime, limits: Limits,
     reserve: int,
 ) -> Image | None:  # fmt: skip
     """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `images.claim`."""
     image = db_images.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
     if image is not None:
-        declared = [list(digest) for digest in digests]
-        connection.execute(update(uploads).where(uploads.c.id == claim.upload_id).values(digests=declared))
+        declared = [list(digest) for digest in opening.digests]
+        values = {"digests": declared, "metadata": opening.metadata}
+        connection.execute(update(uploads).where(uploads.c.id == claim.upload_id).values(values))
     return image
 
 
@@ -166,6 +167,7 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         expires_at=row.lease_expires_at,
         size=row.expected_size,
         digests=tuple((name, value) for name, value in row.digests or ()),
+        metadata=row.metadata,
         spans=tuple(Span(span.first, span.end) for span in connection.execute(mine)),
         judged=row.judged,
     )

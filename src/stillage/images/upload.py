@@ -60,10 +60,12 @@ class Opening:
     Attributes:
         size: Bytes; None if that is told later.
         digests: Of the whole; verified before anything is published.
+        metadata: What else it says, which is kept for it to read.
     """
 
     size: int | None = None
     digests: Digests = ()
+    metadata: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Upload:
         digests: Declared of the whole.
         spans: Which bytes are there and durable, as a `union`.
         judged: How many from the beginning are hashed and inspected.
+        metadata: The client's own, as it was said.
         complete: It has ended well: its bytes are published.
     """
 
@@ -112,6 +115,7 @@ class Upload:
     spans: tuple[Span, ...] = ()
     judged: int = 0
     complete: bool = False
+    metadata: str | None = None
 
     @property
     def offset(self) -> int:

@@ -1,9 +1,13 @@
 """The door of the IETF's resumable uploads. What only the connection shows, interim responses above all, is in e2e."""
 
+import asyncio
+import re
+
 import pytest
 
 from doors import DATA, HALF, PARTIAL, Draft, Pieces, base64_of, document, holds, path_of, queued
-from image_api import Person
+from image_api import Person, Town
+from stillage.api.image_v2.uploads import draft
 
 DOOR = Draft()
 PROBLEM = "https://iana.org/assignments/http-problem-types#"
@@ -169,3 +173,45 @@ async def test_an_upload_goes_on_through_another_door(erin: Person) -> None:
     answer = await DOOR.send(erin, path_of(answer), HALF, DATA[HALF : HALF + 100])
     assert answer.status == 204
     await holds(erin, image_id)
+
+
+async def test_who_sends_hears_now_and_then_how_much_is_safe(
+    town: Town, erin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draft, "TELL_EVERY_S", 0.01)
+    image_id = await queued(erin)
+    size = 3 << 20
+    head = "\r\n".join(
+        [
+            f"PUT /v2/images/{image_id}/file HTTP/1.1",
+            f"Host: {town.url.partition('://')[2]}",
+            f"X-Auth-Token: {erin.token}",
+            "Content-Type: application/octet-stream",
+            f"Content-Length: {size}",
+            "Upload-Complete: ?1",
+            "Upload-Draft-Interop-Version: 8",
+            "",
+            "",
+        ]
+    )
+    host, _, port = town.url.partition("://")[2].partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        async with asyncio.timeout(30):
+            writer.write(head.encode())
+            first = await reader.readuntil(b"\r\n\r\n")
+            assert first.startswith(b"HTTP/1.1 104 Upload Resumption Supported\r\n")
+            assert b"Location: http" in first
+            writer.write(bytes(size - 1))
+            told = await reader.readuntil(b"\r\n\r\n")
+            assert told.startswith(b"HTTP/1.1 104 ")
+            assert b"Location" not in told
+            assert re.search(rb"Upload-Offset: [1-9]", told)
+            writer.write(b"\0")
+            while (answer := await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 104 "):
+                assert b"Upload-Offset" in answer
+            assert answer.startswith(b"HTTP/1.1 204 ")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    await holds(erin, image_id, bytes(size))

@@ -34,6 +34,7 @@ async def test_the_head_of_an_upload_is_all_that_tus_wants(erin: Person) -> None
     assert answer.status == 200
     assert (answer.headers["upload-offset"], answer.headers["upload-length"]) == ("0", "5")
     assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["upload-metadata"] == metadata
     assert answer.headers["tus-resumable"] == "1.0.0"
     assert "upload-expires" in answer.headers
 

@@ -89,7 +89,7 @@ class Uploads:
         reserve = STEP if opening.size is None else opening.size
         limits, now = self._rules.quotas.project, self._clock()
         expires_at = self._sending.expiry()
-        begun = await self._database.write(db.begin, claim, opening.digests, now, expires_at, limits, reserve)
+        begun = await self._database.write(db.begin, claim, opening, now, expires_at, limits, reserve)
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:

@@ -36,7 +36,9 @@ def test_metadata_is_read_or_refused(sent: str) -> None:
         assert isinstance(tus.metadata_of(sent), dict)
 
 
-@pytest.mark.parametrize("sent", ["a b c", "a YQ==,a YQ==", ",a YQ==", "a YQ==,,b YQ==", "a !", "ä YQ==", "a YQ"])
+@pytest.mark.parametrize(
+    "sent", ["a b c", "a YQ==,a YQ==", ",a YQ==", "a YQ==,,b YQ==", "a !", "ä YQ==", "a YQ", f"a {'A' * 4096}"]
+)
 def test_metadata_that_is_none_is_refused(sent: str) -> None:
     with pytest.raises(InvalidInput, match="Upload-Metadata"):
         tus.metadata_of(sent)
@@ -47,7 +49,7 @@ def test_a_digest_in_the_metadata_is_declared_of_the_whole() -> None:
     coded = base64.b64encode(digest.upper().encode()).decode()
     sent = f"filename ZGlzay5pbWc=,sha256 {coded},empty"
     made = opening(upload_length="5", upload_metadata=sent)
-    assert (made.size, made.digests) == (5, (("sha256", digest),))
+    assert (made.size, made.digests, made.metadata) == (5, (("sha256", digest),), sent)
     with pytest.raises(InvalidInput, match="64 hex digits"):
         opening(upload_length="5", upload_metadata="sha256 YWJj")
 

@@ -38,6 +38,7 @@ EXPIRES = "Upload-Expires"
 
 CHECKSUMS: Mapping[str, int] = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 """`hashlib` names and the number of a digest's bytes."""
+MAX_METADATA = 4096
 NUMBER = re.compile(r"[0-9]{1,18}")
 KEY = re.compile(r"[!-+\--~]+")
 
@@ -89,6 +90,8 @@ async def head(request: web.Request) -> web.Response:
         headers[DEFER_LENGTH] = "1"
     else:
         headers[LENGTH] = str(upload.size)
+    if upload.metadata is not None:
+        headers[METADATA] = upload.metadata
     return web.Response(status=200, headers=headers | _expiry(upload))
 
 
@@ -131,12 +134,13 @@ def _opening(request: web.Request) -> Opening:
         raise InvalidInput(f"{DEFER_LENGTH} must be 1, not {deferred[:32]!r}")
     if (size is None) == (deferred is None):
         raise InvalidInput(f"one of {LENGTH} and {DEFER_LENGTH} is needed, and only one")
-    metadata = metadata_of(request.headers.get(METADATA, ""))
+    sent = request.headers.get(METADATA)
+    metadata = metadata_of(sent or "")
     digests = dict(digests_of(request, REPR_DIGEST))
     for name in DECLARABLE:
         if name in metadata:
             digests[name] = hex_digest(name, metadata[name].decode("ascii", "replace"))
-    return Opening(size, tuple(sorted(digests.items())))
+    return Opening(size, tuple(sorted(digests.items())), sent or None)
 
 
 def _first_piece(request: web.Request) -> Piece | None:
@@ -153,6 +157,8 @@ def metadata_of(sent: str) -> dict[str, bytes]:
     Raises:
         InvalidInput: If it is none.
     """
+    if len(sent) > MAX_METADATA:
+        raise InvalidInput(f"{METADATA} may have {MAX_METADATA} bytes, and this has {len(sent)}")
     found: dict[str, bytes] = {}
     for pair in sent.split(",") if sent.strip() else ():
         key, _, value = pair.strip().partition(" ")

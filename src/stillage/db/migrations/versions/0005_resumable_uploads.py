@@ -17,6 +17,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("uploads", sa.Column("resumable", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("uploads", sa.Column("digests", sa.JSON(), nullable=True))
+    op.add_column("uploads", sa.Column("metadata", sa.Text(), nullable=True))
     op.add_column("uploads", sa.Column("judge", sa.String(length=64), nullable=True))
     op.add_column("uploads", sa.Column("judge_expires_at", tables.UtcTime(), nullable=True))
     op.add_column("uploads", sa.Column("judged", sa.BigInteger(), nullable=False, server_default="0"))
