@@ -13,7 +13,10 @@ from doors import DATA, DOORS, HALF, Door, Pieces, base64_of, document, holds, p
 from fakes import Clock
 from image_api import Person, Town
 from samples import load
+from stillage.api.image_v2.uploads.room import nothing
 from stillage.api.services import SERVICES
+from stillage.errors import UploadComplete
+from stillage.images.upload import Piece
 
 
 @pytest.fixture(params=DOORS, ids=lambda door: door.name)
@@ -60,6 +63,17 @@ async def test_who_lost_the_last_answer_finds_out_that_all_is_well(erin: Person,
     found = await document(nobody, path)
     assert (found["complete"], found["offset"], found["size"]) == (True, len(DATA), len(DATA))
     await holds(erin, image_id)
+
+
+async def test_who_asks_in_the_moment_of_completion_hears_of_it(town: Town, erin: Person, door: Door) -> None:
+    uploads = town.application[SERVICES].uploads
+    image_id = await queued(erin)
+    path = await door.open(erin, image_id, len(DATA))
+    before = await uploads.find(None, image_id, path.rpartition("/")[2])
+    assert (await door.send(erin, path, 0, DATA, last=True)).status == 204
+    assert (await uploads.settle(before)).complete
+    with pytest.raises(UploadComplete):
+        await uploads.receive(before, Piece(0, 5), nothing())
 
 
 async def test_what_came_of_a_piece_that_broke_off_stays(town: Town, erin: Person, door: Door) -> None:

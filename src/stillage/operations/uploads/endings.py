@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stillage.db.uploads import Ending
-from stillage.errors import ContentRejected, DiskTooLarge, InvalidInput, StillageError, UploadGone
+from stillage.errors import ContentRejected, DiskTooLarge, InvalidInput, StillageError, UploadComplete, UploadGone
 from stillage.images.image import UploadId
 
 FACTS = ("rule", "offset", "found", "declared", "mend")
@@ -19,7 +19,9 @@ def refusal_of(error: StillageError) -> Mapping[str, Any]:
 
 
 def error_of(upload_id: UploadId, ending: Ending | None) -> StillageError:
-    """Return what to say of an upload that ended without success."""
+    """Return what to say to who goes on with an upload that has ended, well or not."""
+    if ending is not None and ending.size is not None:
+        return UploadComplete(upload_id)
     if ending is None or ending.refusal is None:
         return UploadGone(upload_id, (ending.reason if ending else None) or "it is not known any more")
     message = ending.refusal["message"]

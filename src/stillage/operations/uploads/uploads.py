@@ -18,6 +18,7 @@ from stillage.errors import (
     OffsetMismatch,
     StillageError,
     Unauthenticated,
+    UploadComplete,
     UploadNotFound,
 )
 from stillage.images.access import Access, Caller
@@ -163,13 +164,18 @@ class Uploads:
 
     async def settle(self, upload: Upload) -> Upload:
         """End requests that send some of *upload*, and return where it stands: its offset does not grow by them."""
-        return upload if upload.complete else await self._sending.settle(upload)
+        if upload.complete:
+            return upload
+        try:
+            return await self._sending.settle(upload)
+        except UploadComplete:  # meanwhile
+            return await self._ended(upload.image_id, upload.id)
 
     async def receive(self, upload: Upload, piece: Piece, body: AsyncIterator[bytes]) -> Progress:
         """Take one piece. Returns when its bytes are durable, and if they were what was missing, after the verdict.
 
         Raises:
-            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver: As they say.
+            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, UploadComplete: As they say.
             PieceMismatch: If they have not the digests of the piece; they do not count.
             InvalidInput: If the piece goes beyond the end.
             UploadGone: If the upload has ended.
@@ -177,7 +183,7 @@ class Uploads:
             StillageError: What *body* raises; what had come counts, unless the piece has digests.
         """
         if upload.complete:
-            raise Conflict(f"upload {upload.id} is complete")
+            raise UploadComplete(upload.id)
         if piece.in_order and piece.first != upload.offset:
             upload = await self._sending.settle(upload)
             if piece.first != upload.offset:
