@@ -94,10 +94,14 @@ class Chaos:
             "restart the workers": (self._restart_the_workers, 1),
             "restart the server": (self._restart_the_server, 1),
         }
+        said = 0.0
         names, weights = list(kinds), [weight for _, weight in kinds.values()]
         signals = 0
         while signals < events / 4 or self.counts.total() - self.counts["stored"] - self.counts["deleted"] < events:
             time.sleep(dice.uniform(0.0, 0.4))
+            if time.monotonic() - said > PATIENCE_S:
+                said = time.monotonic()
+                print(dict(self.counts), file=sys.stderr, flush=True)
             self._wake(time.monotonic())
             name = dice.choices(names, weights)[0]
             if kinds[name][0](dice):
@@ -118,7 +122,8 @@ class Chaos:
         return True
 
     def _kill_the_server(self, _: random.Random) -> bool:
-        self._stopped.clear()
+        _signal(self._server.pid, signal.SIGKILL)
+        self._wake(float("inf"))  # a worker that is stopped in its first moments has to see for itself
         self._server.kill()
         self._server.start()
         return True

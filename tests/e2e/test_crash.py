@@ -247,6 +247,30 @@ def test_workers_end_with_their_parent(own_server: MakeServer) -> None:
     assert server.call("GET", "/readyz").status == 200
 
 
+def test_a_worker_whose_parent_dies_before_it_has_begun_does_not_begin(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2"))
+    run = server.launch()
+    early = eventually(lambda: workers_of(server), "a worker is being started")
+    for pid in early:
+        os.kill(pid, signal.SIGSTOP)
+    os.kill(server.pid, signal.SIGKILL)
+    eventually(lambda: run.process.poll() is not None, "the parent is gone")
+    for pid in early:
+        os.kill(pid, signal.SIGCONT)
+    try:
+        eventually(lambda: not any(is_alive(pid) for pid in early), "it has ended by itself", within_s=30)
+    finally:
+        for pid in filter(is_alive, early):
+            os.kill(pid, signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_of_several_workers_each_finishes_its_upload_when_stopped(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     images = [server.create() for _ in range(6)]

@@ -383,6 +383,9 @@ def _run_child(
 ) -> None:
     # Workers end with their parent, however it ends: whoever starts next must find the folder unused.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getppid() != parent.pid:
+        return  # it ended before the line above, and nobody would end us
     logs.configure(plan.settings.log_format, plan.settings.log_level)
     return_large_memory()
     grace_s = plan.settings.restart_grace_s
