@@ -66,10 +66,9 @@ def table_of(rows: dict[str, Row]) -> Table:
     table.add_column("")
     for name, row in rows.items():
         speed = [*_cells(row.stillage), *_cells(row.floor), "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"]
-        bar = f"{'≤' if row.at_most else '≥'} {row.bar:g}{row.unit}"
-        verdict = "[green]ok[/]" if row.is_good else "[red]below[/]" if not row.at_most else "[red]above[/]"
+        verdict = "[green]ok[/]" if row.is_good else "[red]missed[/]"
         note = f"\n[dim]{row.note}[/]" if row.note else ""
-        table.add_row(title_of(SCENARIOS[name]) + note, *speed, _figure(row), bar, verdict)
+        table.add_row(title_of(SCENARIOS[name]) + note, *speed, _figure(row), _bar(row), verdict)
     return table
 
 
@@ -81,11 +80,20 @@ def _figure(row: Row) -> str:
     return f"{row.figure:,.0f} {row.unit}" if row.unit else f"{row.figure:.2f}"
 
 
+def _bar(row: Row) -> str:
+    bars = [f"{'≤' if row.at_most else '≥'} {row.bar:g} {row.unit}".rstrip()]
+    if row.cpu_ratio_bar is not None:
+        bars.append(f"CPU ≤ {row.cpu_ratio_bar:.2f}")
+    if row.cpu_bar is not None:
+        bars.append(f"CPU ≤ {row.cpu_bar:.2f} s/GiB")
+    return "\n".join(bars)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *SCENARIOS], metavar="NAME", help=", ".join(SCENARIOS))
-    parser.add_argument("--size", type=size_of, default=GIB, help="of an image; default: 1GiB")
-    parser.add_argument("--rounds", type=int, default=3, help="of which the median is taken; default: 3")
+    parser.add_argument("--size", type=size_of, default=512 * MIB, help="of an image; default: 512MiB")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median is taken; default: 5")
     parser.add_argument("--seconds", type=float, default=3, help="of asking for small things, each round; default: 3")
     parser.add_argument(
         "--dir", type=Path, help="default: /dev/shm if large enough, else the folder for temporary files"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import urandom
 from pathlib import Path
 from statistics import median
@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.client import Job, Report
 from bench.load import Load, LoadReport
+from bench.slow import Crowd
 from bench.targets import Setup, Target, Targets, cpu_seconds
 
 MIB = 1 << 20
@@ -38,6 +39,8 @@ class Row:
         figure: What the bar is for: Stillage's part of the floor's speed, or an amount of `unit`.
         bar: The least, or with `at_most` the greatest, that is good.
         cpu_ratio: Stillage's CPU time over the floor's.
+        cpu_ratio_bar: The greatest of it that is good.
+        cpu_bar: The most CPU seconds for each GiB that are good.
         note: What else was seen.
     """
 
@@ -48,11 +51,20 @@ class Row:
     stillage: Rate | None = None
     floor: Rate | None = None
     cpu_ratio: float | None = None
+    cpu_ratio_bar: float | None = None
+    cpu_bar: float | None = None
     note: str = ""
 
     @property
     def is_good(self) -> bool:
-        return self.figure <= self.bar if self.at_most else self.figure >= self.bar
+        fast = self.figure <= self.bar if self.at_most else self.figure >= self.bar
+        return fast and self._is_cheap
+
+    @property
+    def _is_cheap(self) -> bool:
+        if self.cpu_ratio_bar is not None and (self.cpu_ratio or 0) > self.cpu_ratio_bar:
+            return False
+        return self.cpu_bar is None or self.stillage is None or self.stillage.cpu <= self.cpu_bar
 
 
 @dataclass(frozen=True)
@@ -72,18 +84,25 @@ class Bench:
     seconds: float
 
     def upload(
-        self, *, bar: float, setup: Setup = PLAIN, connections: int = 1, chunk: int | None = None, zeros: bool = False
+        self,
+        *,
+        bar: float,
+        cpu_ratio_bar: float | None = None,
+        setup: Setup = PLAIN,
+        connections: int = 1,
+        chunk: int | None = None,
+        zeros: bool = False,
     ) -> Row:
         """Compare uploads of *connections* images at once."""
-        source = self._zeros() if zeros else self._random()
+        source = self._zeros() if zeros else self.random()
 
         def measure(server: Target) -> Rate:
             with _images(server, connections) as paths:
                 return self._transfer(server, setup, "PUT", paths, source=source, chunk=chunk)
 
-        return self._compare(setup, measure, bar)
+        return replace(self._compare(setup, measure, bar), cpu_ratio_bar=cpu_ratio_bar)
 
-    def download(self, *, bar: float, setup: Setup = PLAIN, connections: int = 1) -> Row:
+    def download(self, *, bar: float, setup: Setup = PLAIN, connections: int = 1, cpu_bar: float | None = None) -> Row:
         """Compare downloads of one image on *connections* connections at once."""
         stored: dict[int, str] = {}
 
@@ -92,25 +111,39 @@ class Bench:
 
         ours, floor = self.targets.stillage(setup), self.targets.floor(setup)
         with self.stored(ours, setup) as stored[ours.pid], self.stored(floor, setup) as stored[floor.pid]:
-            return self._compare(setup, measure, bar)
+            return replace(self._compare(setup, measure, bar), cpu_bar=cpu_bar)
 
     @contextmanager
     def stored(self, server: Target, setup: Setup) -> Iterator[str]:
         """An image with its bytes, for a while."""
         with _images(server, 1) as paths:
-            self._transfer(server, setup, "PUT", paths, source=self._random())
+            self._transfer(server, setup, "PUT", paths, source=self.random())
             yield paths[0]
 
     def job(self, server: Target, setup: Setup, **rest: object) -> Job:
         return Job(port=server.port, tls=setup.tls, headers=server.headers, **rest)  # type: ignore[arg-type]
 
     def random_upload(self, server: Target, setup: Setup, path: str, size: int) -> Job:
-        return self.job(server, setup, verb="PUT", paths=[path], size=size, source=str(self._random()))
+        return self.job(server, setup, verb="PUT", paths=[path], size=size, source=str(self.random()))
 
     def ask(self, server: Target, path: str, *, connections: int) -> LoadReport:
         """Ask for *path* again and again."""
         load = Load(server.port, path, server.headers, connections, self.seconds)
         return LoadReport(**_answer_of("bench.load", json.dumps(asdict(load))))
+
+    @contextmanager
+    def slow_readers(self, server: Target, setup: Setup, path: str, readers: int) -> Iterator[None]:
+        """So many downloads of *path*, each of which takes little."""
+        crowd = Crowd(server.port, setup.tls, path, server.headers, readers)
+        command = [sys.executable, "-m", "bench.slow", json.dumps(asdict(crowd))]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            assert client.stdout is not None
+            if not client.stdout.readline():
+                raise RuntimeError("the slow clients could not begin")
+            try:
+                yield
+            finally:
+                client.communicate()
 
     def _compare(self, setup: Setup, measure: Callable[[Target], Rate], bar: float) -> Row:
         ours, floor = self.targets.stillage(setup), self.targets.floor(setup)
@@ -141,7 +174,8 @@ class Bench:
         spent = cpu_seconds(server.pid) - before
         return Rate(report.size / report.seconds / 1e6, spent / (report.size / GIB))
 
-    def _random(self) -> Path:
+    def random(self) -> Path:
+        """A file of bytes that nothing can leave out."""
         return self._source("random", lambda: urandom(PIECE))
 
     def _zeros(self) -> Path:

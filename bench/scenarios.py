@@ -4,18 +4,25 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from statistics import median
 
 from bench.listing import fill
 from bench.measuring import MIB, PLAIN, Bench, Row, run_client
-from bench.targets import Setup, StillageTarget, Target, cpu_seconds, peak_memory, reset_peak_memory
+from bench.targets import Setup, StillageTarget, Target, cpu_seconds, memory, peak_memory, reset_peak_memory
 from stillage.db.session import make_engine
 
 TLS = Setup(tls=True)
 SHA256 = Setup(algorithm="sha256")
+WORKERS = Setup(workers=2)
+UPLOAD_CPU = 1.15  # times the floor's
+DOWNLOAD_CPU = 0.35  # s/GiB
 STALL_S = 2.0
 WORKER_MEMORY = 150  # MiB
+CROWD = 200
+ASKERS = 4
 
 Scenario = Callable[[Bench], Row]
 SCENARIOS: dict[str, Scenario] = {}
@@ -34,7 +41,37 @@ def title_of(run: Scenario) -> str:
 @scenario
 def upload(bench: Bench) -> Row:
     """Upload with Content-Length."""
-    return bench.upload(bar=0.85)
+    return bench.upload(bar=0.92, cpu_ratio_bar=UPLOAD_CPU)
+
+
+@scenario
+def upload_sha256(bench: Bench) -> Row:
+    """Upload, MD5 and SHA-256."""
+    return bench.upload(bar=0.90, cpu_ratio_bar=UPLOAD_CPU, setup=SHA256)
+
+
+@scenario
+def upload_four(bench: Bench) -> Row:
+    """Four uploads at once."""
+    return bench.upload(bar=0.95, cpu_ratio_bar=UPLOAD_CPU, connections=4)
+
+
+@scenario
+def upload_four_workers(bench: Bench) -> Row:
+    """Four uploads at once, two workers."""
+    return bench.upload(bar=0.95, cpu_ratio_bar=UPLOAD_CPU, setup=WORKERS, connections=4)
+
+
+@scenario
+def upload_tls(bench: Bench) -> Row:
+    """Upload over TLS."""
+    return bench.upload(bar=0.75, setup=TLS)
+
+
+@scenario
+def upload_tls_four(bench: Bench) -> Row:
+    """Four uploads at once over TLS."""
+    return bench.upload(bar=0.75, setup=TLS, connections=4)
 
 
 @scenario
@@ -50,51 +87,27 @@ def upload_chunked_1m(bench: Bench) -> Row:
 
 
 @scenario
-def upload_sha256(bench: Bench) -> Row:
-    """Upload, MD5 and SHA-256."""
-    return bench.upload(bar=0.85, setup=SHA256)
-
-
-@scenario
 def upload_zeros(bench: Bench) -> Row:
     """Upload, three quarters zero blocks."""
     return bench.upload(bar=0.85, zeros=True)
 
 
 @scenario
-def upload_tls(bench: Bench) -> Row:
-    """Upload over TLS."""
-    return bench.upload(bar=0.75, setup=TLS)
-
-
-@scenario
-def upload_four(bench: Bench) -> Row:
-    """Four uploads at once."""
-    return bench.upload(bar=0.85, connections=4)
-
-
-@scenario
-def upload_tls_four(bench: Bench) -> Row:
-    """Four uploads at once over TLS."""
-    return bench.upload(bar=0.75, setup=TLS, connections=4)
-
-
-@scenario
 def download(bench: Bench) -> Row:
     """Download beside a bare sendfile."""
-    return bench.download(bar=0.80)
+    return bench.download(bar=0.95, cpu_bar=DOWNLOAD_CPU)
+
+
+@scenario
+def download_four(bench: Bench) -> Row:
+    """Four downloads at once."""
+    return bench.download(bar=0.95, cpu_bar=DOWNLOAD_CPU, connections=4)
 
 
 @scenario
 def download_tls(bench: Bench) -> Row:
     """Download over TLS."""
     return bench.download(bar=0.75, setup=TLS)
-
-
-@scenario
-def download_four(bench: Bench) -> Row:
-    """Four downloads at once."""
-    return bench.download(bar=0.80, connections=4)
 
 
 @scenario
@@ -126,6 +139,49 @@ def memory_stalled_download(bench: Bench) -> Row:
 def memory_stalled_download_tls(bench: Bench) -> Row:
     """Peak memory with a client that stops reading, over TLS."""
     return _stalled(bench, TLS)
+
+
+@scenario
+def memory_slow_downloads(bench: Bench) -> Row:
+    """Memory that 200 slow downloads cost."""
+    return _crowded(bench, PLAIN)
+
+
+@scenario
+def memory_slow_downloads_tls(bench: Bench) -> Row:
+    """Memory that 200 slow downloads cost, over TLS."""
+    return _crowded(bench, TLS)
+
+
+@scenario
+def latency_slow_downloads(bench: Bench) -> Row:
+    """p99 of GET /v2/images/{id} during 200 slow downloads, times that of an idle server."""
+    server = bench.targets.stillage(PLAIN)
+    with bench.stored(server, PLAIN) as path:
+        pairs = []
+        for _ in range(bench.rounds):
+            idle = bench.ask(server, path.removesuffix("/file"), connections=ASKERS)
+            with bench.slow_readers(server, PLAIN, path, CROWD):
+                pairs.append((bench.ask(server, path.removesuffix("/file"), connections=ASKERS), idle))
+    crowded, idle = (sorted(each.p99_s for each in side)[len(pairs) // 2] for side in zip(*pairs, strict=True))
+    note = f"p99 {crowded * 1e3:.1f} ms, idle {idle * 1e3:.1f} ms, {ASKERS} connections"
+    return Row(median(a.p99_s / b.p99_s for a, b in pairs), 2, at_most=True, note=note)
+
+
+@scenario
+def latency_uploads(bench: Bench) -> Row:
+    """p99 of GET /v2/images/{id} during four uploads."""
+    server = bench.targets.stillage(PLAIN)
+    paths = [server.new_image() for _ in range(4)]
+    job = bench.job(server, PLAIN, verb="PUT", paths=paths, size=4 * bench.size, source=str(bench.random()))
+    with subprocess.Popen([sys.executable, "-m", "bench.client", json.dumps(asdict(job))]) as client:
+        try:
+            report = bench.ask(server, paths[0].removesuffix("/file"), connections=1)
+        finally:
+            client.terminate()
+    for path in paths:
+        server.delete(path)
+    return Row(report.p99_s * 1e3, 100, "ms", at_most=True, note=f"median {report.median_s * 1e3:.1f} ms")
 
 
 @scenario
@@ -175,6 +231,17 @@ def _stalled(bench: Bench, setup: Setup) -> Row:
             peak = peak_memory(server.pid)
             client.communicate(b"\n")
     return _memory(peak)
+
+
+def _crowded(bench: Bench, setup: Setup) -> Row:
+    server = bench.targets.stillage(setup)
+    with bench.stored(server, setup) as path:
+        before = memory(server.pid)
+        reset_peak_memory(server.pid)
+        with bench.slow_readers(server, setup, path, CROWD):
+            time.sleep(STALL_S)
+            peak = peak_memory(server.pid)
+    return replace(_memory(peak - before), note=f"{before / MIB:.0f} MiB before")
 
 
 def _memory(peak: int) -> Row:

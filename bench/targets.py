@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -28,6 +28,7 @@ class Setup:
 
     tls: bool = False
     algorithm: str = "sha512"
+    workers: int = 1
 
 
 class Target(Protocol):
@@ -44,9 +45,10 @@ class Target(Protocol):
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads, also ended ones, since the process began."""
+    """User and system time since the process began, of all its threads, also ended ones, and of its children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(fields[11]) + int(fields[12])) / TICKS + sum(cpu_seconds(int(child)) for child in children)
 
 
 def reset_peak_memory(pid: int) -> None:
@@ -55,8 +57,17 @@ def reset_peak_memory(pid: int) -> None:
 
 def peak_memory(pid: int) -> int:
     """The largest resident set since the last reset."""
+    return _memory(pid, "VmHWM")
+
+
+def memory(pid: int) -> int:
+    """The resident set now."""
+    return _memory(pid, "VmRSS")
+
+
+def _memory(pid: int, which: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(which))
 
 
 class _Process:
@@ -110,7 +121,7 @@ class FloorTarget:
 
 
 class StillageTarget:
-    """``stillage serve`` with one worker."""
+    """``stillage serve``."""
 
     def __init__(self, folder: Path, setup: Setup, made: certificate.Certificate) -> None:
         folder.mkdir(parents=True)
@@ -119,6 +130,7 @@ class StillageTarget:
         if setup.tls:
             env |= {"STILLAGE_TLS_CERTIFICATE": str(made.chain), "STILLAGE_TLS_KEY": str(made.key)}
         command = ["-m", "stillage", "serve", "--data", str(folder / "data"), "--listen", f"{HOST}:0"]
+        command += ["--workers", str(setup.workers)]
         command.append("--tls" if setup.tls else "--no-tls")
         self._process = _Process(command, folder / "log", env)
         self.pid = self._process.pid
@@ -180,14 +192,16 @@ class Targets:
         self._stack.close()
 
     def floor(self, setup: Setup) -> Target:
-        return self._get(FloorTarget, setup)
+        return self._get(FloorTarget, replace(setup, workers=1))
 
     def stillage(self, setup: Setup) -> Target:
         return self._get(StillageTarget, setup)
 
     def _get(self, kind: type[FloorTarget | StillageTarget], setup: Setup) -> Target:
         if (kind, setup) not in self._running:
-            folder = self._folder / f"{kind.__name__}-{'tls' if setup.tls else 'plain'}-{setup.algorithm}"
+            folder = (
+                self._folder / f"{kind.__name__}-{'tls' if setup.tls else 'plain'}-{setup.algorithm}-{setup.workers}"
+            )
             made = kind(folder, setup, self._certificate)
             self._stack.callback(made.stop)
             self._running[kind, setup] = made
