@@ -6,6 +6,8 @@ An executor call for each block costs half the speed; a lane costs one queue hop
 """
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
@@ -15,6 +17,11 @@ T = TypeVar("T")
 
 DEPTH = 4
 """Blocks that may wait in a lane. Of about 1 MiB each."""
+
+
+GIVES_WAY = 10
+"""How much nicer a lane is than the loop and the database's threads. A request passes through several threads; beside
+four uploads on two cores, without this it waits at each of them for as long as the hashing of many blocks takes."""
 
 
 class LaneClosed(Exception):
@@ -116,6 +123,8 @@ class Lane:
             self._tell(self._room.set)
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # elsewhere it would make the whole process nicer
+            os.nice(GIVES_WAY)
         try:
             while (piece := self._queue.get()) is not None:
                 piece()

@@ -1,9 +1,11 @@
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
 
-from stillage.lanes import Lane, LaneClosed
+from stillage.lanes import GIVES_WAY, Lane, LaneClosed
 
 
 async def test_work_runs_in_order_in_another_thread() -> None:
@@ -79,3 +81,19 @@ async def test_the_end_runs_also_when_the_owner_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await owner
     assert ended.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads of other systems have no priority of their own")
+async def test_a_lane_gives_way_to_the_loop() -> None:
+    async with Lane("test") as lane:
+        theirs = await lane.call(os.getpriority, os.PRIO_PROCESS, 0)
+    assert theirs == min(19, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)
+
+
+async def test_nothing_is_lost_between_a_fast_lane_and_a_fast_feeder() -> None:
+    done: list[object] = []
+    async with Lane("test", depth=1) as lane:
+        for number in range(5000):
+            await lane.submit(done.append, number)
+        await lane.call(lambda: None)
+    assert done == list(range(5000))

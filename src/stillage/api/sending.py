@@ -1,7 +1,7 @@
 """Sending an image to a client, which may be slow, or stop reading.
 
 Over a plain connection the kernel copies from the file to the socket (`os.sendfile`); over TLS, or from a store that
-has no files, blocks of 1 MiB pass through here. Either way memory does not depend on how slow the client is.
+has no files, blocks pass through here. Either way memory does not depend on how slow the client is.
 """
 
 import asyncio
@@ -14,7 +14,9 @@ from aiohttp import web
 from stillage.errors import StoreFailed
 from stillage.stores.base import BlobReader
 
-BLOCK = 1 << 20
+# A slow client holds three times as much: the block, what OpenSSL made of it, and what waits for the socket.
+BLOCK = 128 << 10
+WAITING = 64 << 10
 ONE_CALL = 8 << 20
 # How long a thread waits for a full socket before it goes back to serve others.
 PATIENCE_MS = 10
@@ -35,7 +37,7 @@ async def send(
         if reader.file_descriptor is not None and request.get_extra_info("sslcontext") is None:
             await _send_by_kernel(request, response, reader.file_descriptor, first, length, idle_s)
         else:
-            await _send_blocks(response, reader, first, length, idle_s)
+            await _send_blocks(request, response, reader, first, length, idle_s)
     except TimeoutError as error:
         if request.transport is not None:
             request.transport.abort()
@@ -43,8 +45,10 @@ async def send(
 
 
 async def _send_blocks(
-    response: web.StreamResponse, reader: BlobReader, first: int, length: int, idle_s: float
+    request: web.Request, response: web.StreamResponse, reader: BlobReader, first: int, length: int, idle_s: float
 ) -> None:
+    if request.transport is not None:
+        request.transport.set_write_buffer_limits(high=WAITING)
     end = first + length
     while first < end:
         block = await reader.read(first, min(BLOCK, end - first))
