@@ -31,6 +31,7 @@ from stillage.db.session import make_engine
 CLIENTS = 6
 SIZES = (0, 1, 70_000, 1 << 20, (1 << 20) + 1, 4 << 20)
 SETTINGS = {"lease_s": 4, "sweep_interval_s": 0.5, "idle_timeout_s": 5, "shutdown_grace_s": 1, "restart_grace_s": 3}
+MOST_PAUSE_S = 5.0
 ENGINES = ("sqlite", "postgresql")
 # What a client meets when its server is gone, or has never been.
 GONE = (OSError, AssertionError, ValueError)
@@ -99,6 +100,7 @@ class Chaos:
         signals = 0
         while signals < events / 4 or self.counts.total() - self.counts["stored"] - self.counts["deleted"] < events:
             time.sleep(dice.uniform(0.0, 0.4))
+            self._let_it_work()
             if time.monotonic() - said > PATIENCE_S:
                 said = time.monotonic()
                 print(dict(self.counts), file=sys.stderr, flush=True)
@@ -108,6 +110,13 @@ class Chaos:
                 self._count(name)
                 signals += 1
         self._wake(float("inf"))
+
+    def _let_it_work(self) -> None:
+        """Wait until an upload has succeeded, or long enough: who is only ever being started breaks no promise."""
+        before, until = self.counts["stored"], time.monotonic() + MOST_PAUSE_S
+        while self.counts["stored"] == before and time.monotonic() < until:
+            time.sleep(0.02)
+            self._wake(time.monotonic())
 
     def _kill_a_worker(self, dice: random.Random) -> bool:
         pid = self._a_worker(dice)
