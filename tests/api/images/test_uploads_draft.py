@@ -143,7 +143,7 @@ async def test_a_verdict_on_all_of_the_bytes_says_that_all_of_them_came(erin: Pe
     image_id = await queued(erin, disk_format="qcow2")
     answer = await erin.upload(image_id, DATA, upload_complete="?1")
     assert (answer.status, answer.headers["upload-complete"]) == (415, "?1")
-    answer = await erin.upload(image_id, DATA[:HALF], upload_complete="?0")
+    answer = await erin.upload(await queued(erin), DATA[:HALF], upload_complete="?0")
     answer = await erin("PATCH", path_of(answer), b"", upload_offset="0", upload_complete="?1", content_type=PARTIAL)
     assert answer.status == 409
     assert "upload-complete" not in answer.headers
