@@ -120,3 +120,12 @@ async def test_neither_token_is_in_the_log(town: Town, keystone: FakeKeystone, n
     assert lines
     for secret in (token, nova, "unknown-token", "unknown-service-token"):
         assert secret not in str(lines)
+
+
+async def test_the_audit_names_the_service_that_vouched(town: Town, keystone: FakeKeystone, nova: str) -> None:
+    erin = Person(town.session, keystone.token(lives_s=-1), "")
+    with capture_logs() as lines:
+        assert (await erin("POST", "/v2/images", {}, x_service_token=nova)).status == 201
+    (event,) = [line for line in lines if line["event"] == "audit"]
+    assert event["initiator"]["id"] == "id-of-erin"
+    assert event["initiator"]["credential"] == {"type": "token", "vouched_by": "id-of-nova"}

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,19 @@ from stillage.operations.identity.accounts import Accounts
 
 
 @pytest.fixture
+def settings() -> dict[str, Any]:
+    """What a test may have otherwise."""
+    return {}
+
+
+@pytest.fixture
 async def office(
-    migrated_sqlite: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    migrated_sqlite: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> AsyncIterator[Office]:
     monkeypatch.setattr(app, "Passwords", cheap_passwords)
     shutil.copy(migrated_sqlite, tmp_path / "stillage.db")
     (tmp_path / "secret.key").write_bytes(bytes(32))
-    async with app.build(load(data=tmp_path, tls=False), owner="test", clock=clock) as worker:
+    async with app.build(load(data=tmp_path, tls=False, **settings), owner="test", clock=clock) as worker:
         passwords = cheap_passwords()
         accounts = Accounts(worker.services.database, passwords, clock=clock)
         for project in ("lab", "works", "closed"):
@@ -29,7 +36,7 @@ async def office(
         await accounts.create_user("erin", "erins", project="lab")
         await accounts.create_user("ada", "adas", project="lab", role="admin")
         await accounts.create_user("paul", "pauls")
-        async with serving(worker.web) as url:
+        async with serving(worker.web, prefix=worker.services.addresses.prefix) as url:
             yield Office(url, worker.services, accounts, clock)
         passwords.close()
 

@@ -170,3 +170,13 @@ async def test_secrets_are_encrypted_at_rest_under_their_own_name(office: Office
         vault.open("another", key.sealed)
     with pytest.raises(SecretUnreadable):
         Vault(bytes(31) + b"x").open(key.access, key.sealed)
+
+
+async def test_the_audit_names_who_made_which_key(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    token = await office.token()
+    made = (await ask(office, "POST", TEMPORARY, token, by_token())).json["credential"]
+    written = capsys.readouterr().out
+    assert made["access"] in written
+    assert (await office.accounts.get_user("erin")).id in written
+    assert made["secret"] not in written
+    assert made["securitytoken"] not in written
