@@ -215,7 +215,6 @@ class ImageService:
             "os_hash_algo": "sha512",
             "os_hash_value": hashlib.sha512(data).hexdigest(),
         }
-        kept.upload = None
 
     # Resumable uploads
 
@@ -254,6 +253,8 @@ class ImageService:
         kept = self._found(request)
         if kept is None:
             return _error(410, "the upload has ended")
+        if kept.record["status"] == "active":
+            return _error(409, "the upload is complete")
         span, _, size = request.headers["Content-Range"].removeprefix("bytes ").partition("/")
         first, last = map(int, span.split("-"))
         assert int(size) == len(kept.data)
@@ -267,8 +268,7 @@ class ImageService:
             self.received += len(chunk)
         if 0 in kept.have:
             return web.json_response(self._document(kept), status=202)
-        if kept.record["status"] != "active":
-            self._publish(kept)
+        self._publish(kept)
         return web.Response(status=204)
 
     async def _abandon(self, request: web.Request) -> web.Response:

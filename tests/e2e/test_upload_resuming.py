@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from clients import Shells
-from image_service import PASSWORD, ImageService, answers, breaks_after, loses_the_answer
+from image_service import PASSWORD, Handler, ImageService, answers, breaks_after, loses_the_answer
 from sending import Person, ended
 from server import MIB, eventually
 
@@ -86,6 +87,30 @@ def test_every_answer_may_be_lost(service: ImageService, tmp_path: Path, shells:
     done = person.upload("disk.raw", "--piece-size", "8MiB")
     assert done.status == 0, done
     assert bytes(service.only().data) == DATA
+
+
+def test_the_answer_to_the_last_piece_may_be_lost(service: ImageService, tmp_path: Path, shells: Shells) -> None:
+    service.faults.append(("PUT", loses_the_answer))
+    done = at(service, tmp_path, shells).upload("disk.raw", "--piece-size", "16MiB", "--give-up-after", "5")
+    assert (done.status, bytes(service.only().data) == DATA) == (0, True), done
+
+
+def test_an_upload_that_was_completed_by_a_killed_command_is_recognised(
+    service: ImageService, tmp_path: Path, shells: Shells
+) -> None:
+    async def is_still_judged(request: web.Request, handler: Handler) -> web.StreamResponse:
+        record = service.only().record
+        return web.json_response({**record, "status": "saving"})
+
+    person = at(service, tmp_path, shells)
+    service.faults += [("PUT", answers(503))] * 99
+    assert person.upload("disk.raw", "--give-up-after", "0.1").status == 4
+    kept = service.only()
+    kept.data[:], kept.have[:] = DATA, b"\1" * len(DATA)
+    service._publish(kept)
+    service.faults[:] = [("GET /v2/images", is_still_judged)]
+    done = person.upload("disk.raw", "--give-up-after", "5")
+    assert (done.status, done.views[0]["sent"], done.views[0]["resumed"]) == (0, 0, len(DATA)), done
 
 
 def test_a_token_that_ends_in_between_is_replaced(service: ImageService, tmp_path: Path, shells: Shells) -> None:

@@ -128,6 +128,8 @@ class Sending:
         if answer.is_passing:
             return _Failure(said, answer.retry_after_s)
         if answer.status == 409:
+            if await self._is_active():
+                return None
             return _Failure(said, 0)
         raise ServerRefused(said, status=answer.status)
 
@@ -137,10 +139,14 @@ class Sending:
         Raises:
             ServerRefused: If not.
         """
-        image = await self._images.find_by_id(self._image_id)
-        if image is None or image["status"] != "active":
+        if not await self._is_active():
             raise ServerRefused(f"the upload has ended: {answer.message}", status=answer.status)
-        self._is_complete = True
+
+    async def _is_active(self) -> bool:
+        """Has the image its bytes? Then nothing is left to do, whoever was told of it."""
+        image = await self._images.find_by_id(self._image_id)
+        self._is_complete = image is not None and image["status"] == "active"
+        return self._is_complete
 
     async def _missing(self, piece: Piece) -> list[Piece]:
         """What the server does not have of *piece*."""
@@ -155,7 +161,7 @@ class Sending:
         """Everything was sent, and nobody has said that the image is active: see to that."""
         outage = Outage(self._patience)
         pause, judged = POLL_S, -1
-        while not self._is_complete:
+        while not await self._is_active():
             found = await self._images.find_upload(self._url)
             if isinstance(found, Answer):
                 await self._gone(found)
