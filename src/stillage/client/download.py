@@ -317,13 +317,21 @@ def _rename(part: Path, path: Path) -> None:
 
 
 def _write(descriptor: int, at: int, data: bytes) -> None:
-    """Write *data*, without its zero blocks: the file is as long as it will be, and has holes there."""
+    """Write *data*, without its zero blocks: the file is as long as it will be, and has holes there.
+
+    What is left of a block counts as one: how the network cuts the bytes must not decide where there are holes.
+    """
     view = memoryview(data)
     begin = 0
-    for start in range(0, len(data) + 1, HOLE_SIZE):
+    for start in range(0, len(data), HOLE_SIZE):
         block = data[start : start + HOLE_SIZE]
-        if len(block) < HOLE_SIZE or HOLE.startswith(block):
-            end = len(data) if len(block) < HOLE_SIZE else start
-            while begin < end:
-                begin += os.pwrite(descriptor, view[begin:end], at + begin)
-            begin = max(begin, start + len(block))
+        if HOLE.startswith(block):
+            _write_all(descriptor, view[begin:start], at + begin)
+            begin = start + len(block)
+    _write_all(descriptor, view[begin:], at + begin)
+
+
+def _write_all(descriptor: int, data: memoryview, at: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, at)
+        data, at = data[written:], at + written
