@@ -39,12 +39,9 @@ log = structlog.get_logger()
 PAUSE_AFTER_DEATH_S = 1.0
 ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
 PR_SET_PDEATHSIG = 1
-M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 # Larger than a block of an image, which is wanted again at once; smaller than what hashing a password takes.
 RETURNED_AT_ONCE = 4 << 20
-# Free at the end of the heap, kept for the next block: without this every block is given back and faulted in again.
-KEPT = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,6 @@ def return_large_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, RETURNED_AT_ONCE)
-        mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def bind(listen: str, count: int) -> list[socket.socket]:
