@@ -146,7 +146,7 @@ class Chaos:
         return True
 
     def _a_worker(self, dice: random.Random) -> int | None:
-        return dice.choice(found) if (found := workers_of(self._server.pid)) else None
+        return dice.choice(found) if (found := self._server.workers) else None
 
     def _wake(self, until: float) -> None:
         for pid in [pid for pid, then in self._stopped.items() if then <= until]:
@@ -257,20 +257,6 @@ class Chaos:
 
 def print_of(data: bytes) -> Print:
     return len(data), hashlib.md5(data).hexdigest()
-
-
-def workers_of(pid: int) -> list[int]:
-    """The worker processes of the server *pid*."""
-    with suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if _is_worker(child)]
-    return []
-
-
-def _is_worker(pid: str) -> bool:
-    with suppress(OSError):
-        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:

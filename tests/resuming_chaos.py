@@ -111,12 +111,12 @@ class ResumingChaos:
             chosen.kill()
             chosen.wait()
         elif victim == "worker":
-            workers = _children(self._server.pid)
+            workers = self._server.workers
             if not workers:
                 return
             _kill(self._dice.choice(workers))
         else:
-            workers = _children(self._server.pid)
+            workers = self._server.workers
             self._server.kill()
             for pid in workers:
                 _kill(pid)
@@ -136,19 +136,22 @@ class ResumingChaos:
         return None
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def _free_port() -> int:
-    """Clients go on at the same address, so that it must outlive a server."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """Clients go on at the same address, so that it must outlive a server.
+
+    It is none that the kernel hands out: who asks again and again on this machine would some day be given it for the
+    own end, be connected with itself, and keep the server from it.
+    """
+    first_handed_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(first_handed_out // 2, first_handed_out), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager

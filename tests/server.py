@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -92,7 +93,11 @@ class Server:
     def start(self) -> "Server":
         """Start, and return when it has said that it is ready."""
         run = self.launch()
-        eventually(lambda: run.has_ended or READY.search(run.output), "the server says that it is ready or ends")
+        try:
+            eventually(lambda: run.has_ended or READY.search(run.output), "the server says that it is ready or ends")
+        except AssertionError as error:
+            run.end(signal.SIGABRT)  # after which every thread has said where it was
+            raise AssertionError(f"{error}\n{run.log}") from error
         found = READY.search(run.output)
         assert found, f"the server did not start:\n{run.log}"
         self.url = found[1]
@@ -108,6 +113,7 @@ class Server:
     def environment(self) -> dict[str, str]:
         """The environment without anybody's own settings, but with this server's."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STILLAGE_")}
+        inherited["PYTHONFAULTHANDLER"] = "1"
         return inherited | {f"STILLAGE_{name.upper()}": str(value) for name, value in self.settings.items()}
 
     @property
@@ -272,6 +278,14 @@ class Server:
         root = self.home / "blobs"
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
+    @property
+    def workers(self) -> list[int]:
+        """Its worker processes, where it has several. Whatever else it started is none of them."""
+        with suppress(OSError):
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            return [int(child) for child in children if _is_worker(child)]
+        return []
+
     def open_blobs(self, pid: int | None = None) -> set[str]:
         """Every file of the blob folder that the server, or its worker *pid*, has open, also those without a name."""
         folder = f"{self.home.resolve()}/blobs/"
@@ -385,6 +399,12 @@ class _Run:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream
             stream.close()
+
+
+def _is_worker(pid: str) -> bool:
+    with suppress(OSError):
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def _descriptors(pid: int) -> list[str]:

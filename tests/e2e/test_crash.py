@@ -194,16 +194,11 @@ def test_a_second_server_on_the_same_port_says_so(server: Hindered, own_server: 
 # Several workers
 
 
-def workers_of(server: Server) -> list[int]:
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"multiprocessing.spawn" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 def worker_with_upload(server: Server) -> int:
     """The worker that has a file of the blob folder open."""
 
     def ask() -> int | None:
-        return next((pid for pid in workers_of(server) if server.open_blobs(pid)), None)
+        return next((pid for pid in server.workers if server.open_blobs(pid)), None)
 
     pid = eventually(ask, "a worker receives an upload")
     assert pid
@@ -212,7 +207,7 @@ def worker_with_upload(server: Server) -> int:
 
 def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
-    assert len(before := workers_of(server)) == 2
+    assert len(before := server.workers) == 2
     for _ in range(8):
         holds(server, server.stored(DATA[:MIB]), DATA[:MIB])
     stored, image_id = server.blobs(), server.create()
@@ -223,8 +218,8 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
         assert client.rest() == b""
     server.await_status(image_id, "queued")
     assert DIED in server.show(image_id)["os_stillage_reason"]
-    eventually(lambda: len(workers_of(server)) == 2 and killed not in workers_of(server), "there are two workers again")
-    assert len(set(before) & set(workers_of(server))) == 1
+    eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
+    assert len(set(before) & set(server.workers)) == 1
     assert server.blobs() == stored
     a_second_upload_succeeds(server, image_id)
     assert server.stop() == 0
@@ -232,7 +227,7 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
 
 def test_a_stop_while_a_dead_worker_is_being_replaced_is_not_forgotten(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
-    os.kill(workers_of(server)[0], signal.SIGKILL)
+    os.kill(server.workers[0], signal.SIGKILL)
     eventually(lambda: "a worker died; starting it again" in server.log, "the parent has noticed")
     assert server.stop() == 0
     assert server.log.count('"stopped"') == 1, "nobody was started to be stopped"
@@ -240,7 +235,7 @@ def test_a_stop_while_a_dead_worker_is_being_replaced_is_not_forgotten(own_serve
 
 def test_workers_end_with_their_parent(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
-    workers = workers_of(server)
+    workers = server.workers
     server.kill()
     eventually(lambda: not any(Path(f"/proc/{pid}/stat").exists() for pid in workers), "the workers are gone")
     server.start()
@@ -250,7 +245,7 @@ def test_workers_end_with_their_parent(own_server: MakeServer) -> None:
 def test_a_worker_whose_parent_dies_before_it_has_begun_does_not_begin(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2"))
     run = server.launch()
-    early = eventually(lambda: workers_of(server), "a worker is being started")
+    early = eventually(lambda: server.workers, "a worker is being started")
     for pid in early:
         os.kill(pid, signal.SIGSTOP)
     os.kill(server.pid, signal.SIGKILL)
@@ -294,7 +289,7 @@ def test_of_several_workers_each_finishes_its_upload_when_stopped(own_server: Ma
 
 def test_a_hangup_replaces_the_workers_and_no_upload_and_no_request_is_lost(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
-    before = workers_of(server)
+    before = server.workers
     images = [server.create() for _ in range(6)]
     clients = [begin(server, image_id, WITH_LENGTH, len(DATA)) for image_id in images]
     for image_id in images:
@@ -310,8 +305,8 @@ def test_a_hangup_replaces_the_workers_and_no_upload_and_no_request_is_lost(own_
     assert {client.answer().status for client in clients} == {204}
     for client in clients:
         client.close()
-    eventually(lambda: len(workers_of(server)) == 2, "the old workers have ended")
-    assert not set(before) & set(workers_of(server))
+    eventually(lambda: len(server.workers) == 2, "the old workers have ended")
+    assert not set(before) & set(server.workers)
     for image_id in images:
         holds(server, image_id, DATA)
     assert server.stop() == 0
