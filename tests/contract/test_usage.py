@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import pytest
 from alembic import command
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, event, func, select, text
 
+from postgres import PostgresServer
 from stillage.db import images, schema, usage
 from stillage.db.images import Claim
 from stillage.db.session import Database, make_engine
@@ -217,6 +218,35 @@ async def test_a_double_end_counts_once(database: Database, other: Database) -> 
     assert await used_by_node(database) == Usage()
     await asyncio.gather(*(d.write(images.forget_blob, claim.blob_key) for d in (database, other) * 4))
     assert await used(database) == Usage(images=1)
+
+
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_a_release_that_meets_the_claim_it_is_for_ends_all_of_it_or_nothing(postgres: PostgresServer, nth: int) -> None:
+    """On PostgreSQL each statement sees what was committed before it began, and so may see more than the one before."""
+    with postgres.migrated() as url:
+        engine = make_engine(url)
+        claiming, releasing = engine.connect(), engine.connect()
+        image = an_image()
+        images.add(claiming, image)
+        claiming.commit()
+        claim = a_claim(image)
+        images.claim(claiming, claim, NOW, LATER, images.NO_QUOTAS, 100)
+
+        said: list[str] = []
+
+        def commit(*rest: Any) -> None:
+            said.append(rest[2])
+            if len(said) == nth:
+                claiming.commit()
+
+        event.listen(releasing, "after_cursor_execute", commit)
+        assert not images.release(releasing, claim, "left", LATER)
+        releasing.commit()
+        claiming.commit()
+        require_that_it_adds_up(claiming)
+        for connection in (claiming, releasing):
+            connection.close()
+        engine.dispose()
 
 
 # From the claim to the end

@@ -295,9 +295,10 @@ def release(
     held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
     # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
-    connection.execute(update(blobs).where(unpublished).values(state="deleting"))
-    owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
-    _end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
+    # Without such a blob there is no upload either, or none yet: its claim may be committed at this moment.
+    if connection.execute(update(blobs).where(unpublished).values(state="deleting")).rowcount == 1:
+        owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
+        _end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
     return held
 
 
