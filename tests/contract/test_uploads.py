@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ from stillage.images.upload import Digests, Opening, Piece, Progress, Span, Uplo
 from stillage.operations.acceptance import UploadRules
 from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
+from stillage.operations.uploads import judging
 from stillage.operations.uploads.instant import Proof
 from stillage.operations.uploads.uploads import Uploads
 from stillage.stores.files import FileStore
@@ -351,6 +353,19 @@ async def test_who_judged_may_die_and_another_process_judges_from_the_first_byte
     assert image is not None
     assert image.checksum == hashlib.md5(DATA).hexdigest()
     await other.close()
+
+
+async def test_a_crowd_of_begun_uploads_takes_few_threads_and_holds_nobody_up(
+    database: Database, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "AT_ONCE", 2)
+    async with a_world(database, tmp_path, clock) as world:
+        for _ in range(8):
+            await world.send(await world.open(), 0, 1)
+            assert sum(thread.name == "hash-md5" for thread in threading.enumerate()) <= 2
+        image = (await world.send(await world.open(), 0, len(DATA))).image
+        assert image is not None
+        assert image.status is Status.ACTIVE
 
 
 async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(world: World) -> None:

@@ -31,6 +31,10 @@ LOOK_EVERY_S = 0.25
 """How often one who waits looks at what other processes have done."""
 LINGER_S = 120.0
 """How long a judge that has nothing to do keeps what it knows. After that it would begin again from the first byte."""
+AT_ONCE = 32
+"""Judges of one process that have threads. The others wait: ten thousand uploads of one byte each take no more."""
+RELEARNED_PER_S = 256 << 20
+"""While others wait, a judge that has nothing to do stays for as long as it would take to begin again, at this rate."""
 
 
 class Judges:
@@ -46,6 +50,7 @@ class Judges:
         self._clock = clock
         self._news: dict[UploadId, asyncio.Event] = {}
         self._tasks: dict[UploadId, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     def follow(self, upload: Upload) -> None:
         """See to it that somebody judges *upload*, of which more has come."""
@@ -93,12 +98,13 @@ class Judges:
 
     async def _judge(self, upload_id: UploadId) -> None:
         try:
-            if not await self._database.write(db.take_judge, upload_id, self._owner, self._clock(), self._lease()):
-                return
-            try:
-                await self._judge_ours(upload_id)
-            finally:
-                await asyncio.shield(self._database.write(db.drop_judge, upload_id, self._owner))
+            async with self._places:
+                if not await self._database.write(db.take_judge, upload_id, self._owner, self._clock(), self._lease()):
+                    return
+                try:
+                    await self._judge_ours(upload_id)
+                finally:
+                    await asyncio.shield(self._database.write(db.drop_judge, upload_id, self._owner))
         except StillageError as error:
             # Nothing is lost: whoever asks next, or the sweep, has it judged again.
             log.error("an upload could not be judged", upload_id=upload_id, why=str(error))
@@ -131,10 +137,10 @@ class Judges:
                         await self._publish(now, image, judged)
                         return
                     await asyncio.sleep(0.02)  # a request that was taken over is about to notice
-                elif asyncio.get_running_loop().time() > quiet_since + LINGER_S:
-                    return
                 else:
                     await judgement.settle()
+                    if asyncio.get_running_loop().time() > quiet_since + self._patience_s(judgement.size):
+                        return
                     await self._wait_for_news(upload.id)
 
     async def _feed(self, judgement: Judgement, draft: Draft, upload: Upload) -> None:
@@ -182,6 +188,10 @@ class Judges:
             async with asyncio.timeout(RENEW_EVERY_S):
                 await news.wait()
         news.clear()
+
+    def _patience_s(self, judged: int) -> float:
+        others_wait = len(self._tasks) > AT_ONCE
+        return min(LINGER_S, judged / RELEARNED_PER_S) if others_wait else LINGER_S
 
     def _lease(self) -> datetime:
         return self._clock() + timedelta(seconds=self._rules.lease_s)
