@@ -15,13 +15,20 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-DEPTH = 4
-"""Blocks that may wait in a lane. Of about 1 MiB each."""
+DEPTH = 8
+"""Blocks of about 1 MiB that may wait in a lane. Fewer cost speed: the slowest lane then lets the others go empty, and
+every block is a wake-up. Those of one upload hold the same blocks."""
+LEAST_DEPTH = 2
+SHARED = 16 * DEPTH
+"""Blocks that may wait in all lanes of this process together, as long as none gets less than the least. Four uploads
+wait as they like; forty take no more memory for it."""
 
 
 GIVES_WAY = 10
 """How much nicer a lane is than the loop and the database's threads. A request passes through several threads; beside
 four uploads on two cores, without this it waits at each of them for as long as the hashing of many blocks takes."""
+GIVES_WAY_TO_LANES = 14
+"""The same for a lane that is done soon, and so has time to wait for those that are not: writing beside hashing."""
 
 
 class LaneClosed(Exception):
@@ -35,9 +42,12 @@ class Lane:
     in a lane build on one another. Use it as an asynchronous context manager; leaving ends the thread.
     """
 
-    def __init__(self, name: str, *, depth: int = DEPTH) -> None:
+    _running = 0  # in this process
+
+    def __init__(self, name: str, *, depth: int = DEPTH, nice: int = GIVES_WAY) -> None:
         self._loop = asyncio.get_running_loop()
-        self._depth = depth
+        self._most = depth
+        self._nice = nice
         self._given = 0  # counted by the loop alone
         self._done = 0  # counted by the thread alone
         self._held_back = False
@@ -50,14 +60,25 @@ class Lane:
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     async def __aenter__(self) -> Self:
+        Lane._running += 1
         self._thread.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        Lane._running -= 1
         # What is still queued is of no use to anybody: fail it, then wait for the piece that is running.
         self._failure = self._failure or LaneClosed()
         self._queue.put(None)
         await asyncio.shield(self._ended)
+
+    @property
+    def _depth(self) -> int:
+        return min(self._most, max(LEAST_DEPTH, SHARED // max(1, Lane._running)))
+
+    @property
+    def is_idle(self) -> bool:
+        """True if everything submitted is done, and nothing has failed."""
+        return self._failure is None and self._given == self._done
 
     def at_end(self, work: Callable[[], None]) -> None:
         """Run *work* in the thread when the lane ends, whatever has failed and whoever still waits."""
@@ -124,7 +145,7 @@ class Lane:
 
     def _run(self) -> None:
         if sys.platform == "linux":  # elsewhere it would make the whole process nicer
-            os.nice(GIVES_WAY)
+            os.nice(self._nice)
         try:
             while (piece := self._queue.get()) is not None:
                 piece()

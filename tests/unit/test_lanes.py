@@ -2,10 +2,11 @@ import asyncio
 import os
 import sys
 import threading
+from contextlib import AsyncExitStack
 
 import pytest
 
-from stillage.lanes import GIVES_WAY, Lane, LaneClosed
+from stillage.lanes import DEPTH, GIVES_WAY, LEAST_DEPTH, SHARED, Lane, LaneClosed
 
 
 async def test_work_runs_in_order_in_another_thread() -> None:
@@ -49,6 +50,26 @@ async def test_a_full_lane_holds_its_feeder_back() -> None:
         assert fed == 3
         gate.set()
         await feeding
+
+
+async def test_many_lanes_hold_no_more_together_than_a_few() -> None:
+    gate = threading.Event()
+    async with AsyncExitStack() as stack:
+        lanes = [await stack.enter_async_context(Lane("test")) for _ in range(SHARED // LEAST_DEPTH)]
+        feeding = [asyncio.create_task(lanes[0].submit(gate.wait)) for _ in range(DEPTH)]
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert sum(task.done() for task in feeding) == LEAST_DEPTH
+        gate.set()
+        await asyncio.gather(*feeding)
+    async with Lane("test") as lane:  # alone again
+        gate.clear()
+        for _ in range(DEPTH):
+            await lane.submit(gate.wait)
+        assert not lane.is_idle
+        gate.set()
+        await lane.call(lambda: None)
+        assert lane.is_idle
 
 
 async def test_leaving_drops_what_is_queued_and_runs_the_end() -> None:

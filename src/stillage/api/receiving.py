@@ -14,7 +14,7 @@ from aiohttp.http import HttpRequestParser
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 BLOCK = 1 << 20
-AHEAD = 2
+AHEAD = 4
 """Blocks that are received while nobody takes them. Beyond that the socket stalls."""
 LOOK_EVERY_S = 1.0
 """How long a block that fills slowly is waited for; then what has come of it is handed over. aiohttp, when stopped

@@ -4,6 +4,7 @@ A region that has gone by when it is asked for is read from the stored bytes aft
 look); how much of that one inspector may do is bounded.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,14 +71,22 @@ class Examination:
         self._tail = b""
         self._closed = False
         self._runners = [_Runner(module, self._stream) for module in formats]
+        self._wanted_from = self._next_wanted()
         self._findings = self._collect()
 
     def feed(self, block: bytes) -> None:
         start, before = self._seen, self._tail
         self._seen += len(block)
         self._tail = block[-MAX_TAIL:] if len(block) >= MAX_TAIL else (before + block)[-MAX_TAIL:]
+        if self._seen <= self._wanted_from:
+            return
         for runner in self._runners:
             runner.feed(block, start, before)
+        self._wanted_from = self._next_wanted()
+
+    def is_indifferent_to(self, block: bytes) -> bool:
+        """True if no inspector waits for anything in *block*: to feed it takes no time, and finds nothing new."""
+        return self._seen + len(block) <= self._wanted_from
 
     def close(self, read_at: ReadAt | None) -> None:
         """End the stream. With *read_at* None, what has gone by stays unread and the findings say so."""
@@ -93,6 +102,10 @@ class Examination:
         if any([runner.take_news() for runner in self._runners]):
             self._findings = self._collect()
         return self._findings
+
+    def _next_wanted(self) -> float:
+        """Where the next byte is that an inspector waits for; infinity if only the end can tell more."""
+        return min((runner.waits_for for runner in self._runners), default=math.inf)
 
     def _collect(self) -> Findings:
         return Findings(
@@ -123,6 +136,14 @@ class _Runner:
     def take_news(self) -> bool:
         news, self._news = self._news, False
         return news
+
+    @property
+    def waits_for(self) -> float:
+        """Where the next byte is that it waits for in the stream; infinity if only the end can tell it more."""
+        want = self.want
+        if not isinstance(want, Region) or self._behind:
+            return math.inf
+        return want.offset + len(self._held) if want.length else 0
 
     def feed(self, block: bytes, start: int, before: bytes) -> None:
         """Go on with *block*, which begins at *start* and comes directly after *before*."""

@@ -78,6 +78,9 @@ class Judgement:
             await lane.submit(self._digests[name].update, block)
         if self.size <= JUDGED_AT_ONCE * BLOCK:
             await self._inspecting.call(self._inspect, block)
+        elif self._inspecting.is_idle and self._examination.is_indifferent_to(block):
+            # Most blocks of most images: not worth waking a thread, which interrupts one that hashes.
+            self._examination.feed(block)
         else:
             await self._inspecting.submit(self._inspect, block)
 

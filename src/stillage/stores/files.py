@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from stillage.errors import BlobNotFound, StoreStalled
 from stillage.images.image import BlobKey
-from stillage.lanes import Lane
+from stillage.lanes import GIVES_WAY_TO_LANES, Lane
 from stillage.stores import drafts
 from stillage.stores.disk import PUSH_EVERY, make_folder, push, sync_directory, translated, write_data
 
@@ -42,7 +42,7 @@ class FileStore:
 
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_FileWriter"]:
-        async with Lane(f"write-{key[:8]}") as lane:
+        async with Lane(f"write-{key[:8]}", nice=GIVES_WAY_TO_LANES) as lane:
             writer = _FileWriter(self._path(key), lane)
             # A client that hangs up may cancel us; the descriptor is closed all the same, by the thread that uses it.
             lane.at_end(writer.close)
@@ -54,7 +54,7 @@ class FileStore:
 
     @asynccontextmanager
     async def draft(self, key: BlobKey) -> AsyncIterator[drafts.FileDraft]:
-        async with Lane(f"draft-{key[:8]}") as writing, Lane(f"sync-{key[:8]}") as syncing:
+        async with Lane(f"draft-{key[:8]}", nice=GIVES_WAY_TO_LANES) as writing, Lane(f"sync-{key[:8]}") as syncing:
             draft = drafts.FileDraft(self._path(key), writing, syncing)
             writing.at_end(draft.close)
             await writing.call(draft.open)

@@ -84,6 +84,27 @@ def test_what_is_sent_is_what_was_asked_for_in_any_order_and_with_any_cut(wants:
     assert asked(DATA, *wants, cuts=cuts) == expected
 
 
+@given(wants=st.lists(regions | tails, max_size=12), cuts=st.lists(st.integers(0, len(DATA)), max_size=8))
+def test_a_block_that_nobody_waits_for_tells_nobody_anything(wants: list[Want], cuts: list[int]) -> None:
+    asker = Asker(list(wants))
+    examination = Examination((asker,))
+    for start, end in pairwise([0, *sorted(cuts), len(DATA)]):
+        before, findings = len(asker.sent), examination.findings
+        indifferent = examination.is_indifferent_to(DATA[start:end])
+        examination.feed(DATA[start:end])
+        if indifferent:
+            assert len(asker.sent) == before
+            assert examination.findings is findings
+
+
+def test_nobody_waits_for_what_lies_before_the_next_region() -> None:
+    examination = Examination((Asker([Region(0, 4), Region(5000, 4)]),))
+    assert not examination.is_indifferent_to(DATA[:10])
+    examination.feed(DATA[:10])
+    assert examination.is_indifferent_to(DATA[10:5000])
+    assert not examination.is_indifferent_to(DATA[10:5001])
+
+
 def test_a_region_ahead_is_served_while_the_stream_passes() -> None:
     asker = Asker([Region(10, 4), Region(5000, 4)])
     examination = Examination((asker,))
