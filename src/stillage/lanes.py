@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-DEPTH = 8
+DEPTH = 12
 """Blocks of about 1 MiB that may wait in a lane. Fewer cost speed: the slowest lane then lets the others go empty, and
 every block is a wake-up. Those of one upload hold the same blocks."""
 LEAST_DEPTH = 2
