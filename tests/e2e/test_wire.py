@@ -454,6 +454,25 @@ def test_a_client_that_stops_reading_a_download_costs_no_memory_and_is_cut_off(s
     strict_server.api("DELETE", f"/v2/images/{image_id}")
 
 
+def test_a_client_that_reads_now_fast_and_now_slowly_gets_the_same_bytes(server: Server) -> None:
+    data = os.urandom(16 * MIB + 7)
+    image_id = server.stored(data)
+    with Rude(server, small_buffers=True) as client:
+        get = request("GET", f"/v2/images/{image_id}/file", "Connection: close", x_auth_token=server.token())
+        client.send(get)
+        client.line()
+        got = b""
+        while len(got) < len(data) // 2:
+            piece = client.read(MIB)
+            assert piece, f"the server closed after {len(got)} bytes"
+            got += piece
+            if len(piece) % 5 == 0:
+                time.sleep(0.03)  # longer than the server calls soon
+        got += client.rest()
+        assert got.partition(b"\r\n\r\n")[2] == data
+    server.api("DELETE", f"/v2/images/{image_id}")
+
+
 def test_a_client_that_leaves_a_download_is_forgotten(server: Server) -> None:
     image_id = server.stored(os.urandom(MIB) * 32)
     with Rude(server, small_buffers=True) as client:
