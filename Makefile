@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check bench fuzz chaos clean
+.PHONY: help setup serve dev test check bench fuzz chaos kills clean
 
 SETUP := .venv/.stillage-setup
 DEV := .venv/.stillage-dev
@@ -46,6 +46,9 @@ fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow
 chaos: dev ## kill everything, again and again, and look what is left; CHAOS_ARGS="--events 500 --seed 1"
 	STILLAGE_CHAOS_EXAMPLES=200 .venv/bin/pytest -q tests/contract/test_any_order.py
 	PYTHONPATH=tests .venv/bin/python -m chaos $(CHAOS_ARGS)
+
+kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS_ARGS="--kills 300 --seed 1"
+	PYTHONPATH=tests .venv/bin/python -m resuming_chaos $(KILLS_ARGS)
 
 clean: ## remove everything that the targets above made in this folder
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks dist
