@@ -20,8 +20,8 @@ DEPTH = 12
 every block is a wake-up. Those of one upload hold the same blocks."""
 LEAST_DEPTH = 2
 SHARED = 16 * DEPTH
-"""Blocks that may wait in all lanes of this process together, as long as none gets less than the least. Four uploads
-wait as they like; forty take no more memory for it."""
+"""Blocks that may wait in all lanes of this process together, as long as none gets less than the least. Four uploads of
+four lanes hold as many as they like; two dozen hold no more than those."""
 
 
 GIVES_WAY = 10
@@ -60,8 +60,8 @@ class Lane:
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     async def __aenter__(self) -> Self:
-        Lane._running += 1
         self._thread.start()
+        Lane._running += 1
         return self
 
     async def __aexit__(self, *_: object) -> None:

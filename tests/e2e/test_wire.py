@@ -461,13 +461,14 @@ def test_a_client_that_reads_now_fast_and_now_slowly_gets_the_same_bytes(server:
         get = request("GET", f"/v2/images/{image_id}/file", "Connection: close", x_auth_token=server.token())
         client.send(get)
         client.line()
-        got = b""
+        got, pause_at = b"", 0
         while len(got) < len(data) // 2:
             piece = client.read(MIB)
             assert piece, f"the server closed after {len(got)} bytes"
             got += piece
-            if len(piece) % 5 == 0:
-                time.sleep(0.03)  # longer than the server calls soon
+            if len(got) > pause_at:
+                pause_at += MIB
+                time.sleep(0.03)  # for the server to find the socket full
         got += client.rest()
         assert got.partition(b"\r\n\r\n")[2] == data
     server.api("DELETE", f"/v2/images/{image_id}")

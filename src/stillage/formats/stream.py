@@ -75,10 +75,10 @@ class Examination:
         self._findings = self._collect()
 
     def feed(self, block: bytes) -> None:
-        start, before = self._seen, self._tail
+        start, before, indifferent = self._seen, self._tail, self.is_indifferent_to(block)
         self._seen += len(block)
         self._tail = block[-MAX_TAIL:] if len(block) >= MAX_TAIL else (before + block)[-MAX_TAIL:]
-        if self._seen <= self._wanted_from:
+        if indifferent:
             return
         for runner in self._runners:
             runner.feed(block, start, before)
