@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly, StoreStalled
+from stillage.holes import HOLE, data_runs
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
 from stillage.stores import disk
 from stillage.stores.base import SHARDS, Store
-from stillage.stores.disk import HOLE, data_runs, translated
+from stillage.stores.disk import translated
 from stillage.stores.files import READ_THREADS, FileStore
 from stillage.stores.memory import MemoryStore
 

@@ -19,17 +19,15 @@ from stillage.client.digests import Digests, Frontier
 from stillage.client.errors import ServerRefused, UnusableFile, VerificationFailed
 from stillage.client.http import Broken, alive
 from stillage.client.images import Images
-from stillage.client.local import HOLE
 from stillage.client.patience import Outage
 from stillage.client.pieces import MIB, Piece, Span, merged, piece_size, plan, total
 from stillage.client.progress import Watcher
 from stillage.client.session import Session
 from stillage.client.state import Entry, Shelf
 from stillage.client.verification import digests_of, verify
+from stillage.holes import write_data
 
 READ = MIB
-# Zero blocks of this size are left out, so that the file has holes where the image has zeros.
-HOLE_SIZE = 64 * 1024
 # So much may have to come again after a power cut.
 KEPT_EVERY = 64 * MIB
 
@@ -262,7 +260,7 @@ class _Part:
             UnusableFile: If it cannot be written.
         """
         try:
-            await asyncio.to_thread(_write, self.descriptor, at, data)
+            await asyncio.to_thread(write_data, self.descriptor, data, at)
         except OSError as error:
             raise UnusableFile(f"{self._path}.part cannot be written: {error.strerror}") from error
         self.received = merged([*self.received, Span(at, at + len(data))])
@@ -314,24 +312,3 @@ def _rename(part: Path, path: Path) -> None:
         part.replace(path)
     else:
         part.unlink()
-
-
-def _write(descriptor: int, at: int, data: bytes) -> None:
-    """Write *data*, without its zero blocks: the file is as long as it will be, and has holes there.
-
-    What is left of a block counts as one: how the network cuts the bytes must not decide where there are holes.
-    """
-    view = memoryview(data)
-    begin = 0
-    for start in range(0, len(data), HOLE_SIZE):
-        block = data[start : start + HOLE_SIZE]
-        if HOLE.startswith(block):
-            _write_all(descriptor, view[begin:start], at + begin)
-            begin = start + len(block)
-    _write_all(descriptor, view[begin:], at + begin)
-
-
-def _write_all(descriptor: int, data: memoryview, at: int) -> None:
-    while data:
-        written = os.pwrite(descriptor, data, at)
-        data, at = data[written:], at + written

@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 from stillage.errors import StillageError, StorageFull, StoreFailed, StoreReadOnly
+from stillage.holes import HOLE, ZEROS, write_all
 
-HOLE = 64 * 1024
-ZEROS = bytes(HOLE)
 # Write-back is pushed along as bytes come in; otherwise the final fsync has all of it to do.
 PUSH_EVERY = 32 << 20
 SYNC_FILE_RANGE_WRITE = 2
@@ -23,21 +22,6 @@ if _fallocate is not None:
     _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
 
-def data_runs(block: bytes) -> list[tuple[int, int]]:
-    """Return the ranges of *block* that are not whole zero pieces of `HOLE` bytes."""
-    runs: list[tuple[int, int]] = []
-    for start in range(0, len(block), HOLE):
-        end = min(start + HOLE, len(block))
-        # startswith on bytes is a memcmp, 250 times faster than looking at single bytes.
-        if block.startswith(ZEROS[: end - start], start):
-            continue
-        if runs and runs[-1][1] == start:
-            runs[-1] = (runs[-1][0], end)
-        else:
-            runs.append((start, end))
-    return runs
-
-
 def translated(error: OSError, what: str) -> StillageError:
     """Return our error for the operating system's, raised while trying to *what*."""
     reason = error.strerror or type(error).__name__
@@ -48,23 +32,10 @@ def translated(error: OSError, what: str) -> StillageError:
     return StoreFailed(f"the store failed to {what} ({reason}); ask the operator")
 
 
-def write_all(descriptor: int, data: memoryview, offset: int) -> None:
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        data = data[written:]
-        offset += written
-
-
 def push(descriptor: int, offset: int, length: int) -> None:
     # Only a hint: a failure to write shows at fsync.
     if _sync_file_range is not None:
         _sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE)
-
-
-def write_data(descriptor: int, block: bytes, offset: int) -> None:
-    """Write *block* at *offset*, where there is a hole: its zero pieces stay one."""
-    for start, end in data_runs(block):
-        write_all(descriptor, memoryview(block)[start:end], offset + start)
 
 
 def make_hole(descriptor: int, offset: int, length: int) -> None:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from stillage.errors import BlobNotFound, StoreStalled
+from stillage.holes import write_data
 from stillage.images.image import BlobKey
 from stillage.lanes import GIVES_WAY_TO_LANES, Lane
 from stillage.stores import drafts
-from stillage.stores.disk import PUSH_EVERY, make_folder, push, sync_directory, translated, write_data
+from stillage.stores.disk import PUSH_EVERY, make_folder, push, sync_directory, translated
 
 T = TypeVar("T")
 

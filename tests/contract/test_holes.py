@@ -1,4 +1,4 @@
-"""Where a download leaves holes does not depend on how the network cuts what comes."""
+"""Where a file gets holes does not depend on how the bytes are cut."""
 
 import os
 import random
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stillage.client import download
+from stillage.holes import write_data
 
 MIB = 1 << 20
 DATA = random.Random(5).randbytes(MIB) + bytes(8 * MIB) + random.Random(6).randbytes(MIB + 321)
@@ -18,6 +18,6 @@ def test_zeros_stay_holes_however_they_are_cut(tmp_path: Path, cut: int) -> None
     with path.open("wb") as file:
         os.ftruncate(file.fileno(), len(DATA))
         for at in range(0, len(DATA), cut):
-            download._write(file.fileno(), at, DATA[at : at + cut])
+            write_data(file.fileno(), DATA[at : at + cut], at)
     assert path.read_bytes() == DATA
     assert path.stat().st_blocks * 512 < 3 * MIB
