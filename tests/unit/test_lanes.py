@@ -56,6 +56,7 @@ async def test_many_lanes_hold_no_more_together_than_a_few() -> None:
     gate = threading.Event()
     async with AsyncExitStack() as stack:
         lanes = [await stack.enter_async_context(Lane("test")) for _ in range(SHARED // LEAST_DEPTH)]
+        stack.callback(gate.set)  # before the lanes end, also when this fails
         feeding = [asyncio.create_task(lanes[0].submit(gate.wait)) for _ in range(DEPTH)]
         for _ in range(100):
             await asyncio.sleep(0)
