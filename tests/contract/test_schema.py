@@ -41,3 +41,13 @@ def test_a_database_from_the_future_is_refused(empty_database_url: str) -> None:
     with pytest.raises(BadSettings, match="9999"):
         schema.require_current(engine)
     engine.dispose()
+
+
+NEVER_DELETED = {"images", "projects", "users"}
+
+
+def test_a_row_that_is_deleted_finds_those_that_name_it_by_an_index() -> None:
+    for table in metadata.tables.values():
+        led_by = {next(iter(index.columns)).name for index in (*table.indexes, table.primary_key)}
+        naming = {key.parent.name for key in table.foreign_keys if key.column.table.name not in NEVER_DELETED}
+        assert naming <= led_by, table.name

@@ -187,6 +187,7 @@ uploads = Table(
     Column("created_at", UtcTime, nullable=False),
     Index("ix_uploads_lease_expires_at", "lease_expires_at"),
     Index("ix_uploads_image_id", "image_id"),
+    Index("ix_uploads_blob_key", "blob_key"),
 )
 
 # Which bytes of a resumable upload are there, durably: few rows, as neighbours are joined.
@@ -292,6 +293,7 @@ tokens = Table(
     Column("issued_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Index("ix_tokens_user_id", "user_id"),
+    Index("ix_tokens_application_credential_id", "application_credential_id"),
     Index("ix_tokens_expires_at", "expires_at"),
 )
 
