@@ -38,6 +38,8 @@ bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench.authentication
 	.venv/bin/python -m bench.catching_up
 	.venv/bin/python -m bench.parallel
+	.venv/bin/python -m bench.sweeping --images 100000
+	.venv/bin/python -m bench.sparse --size 8GiB --data 64MiB
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz

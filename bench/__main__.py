@@ -14,22 +14,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.measuring import GIB, MIB, Bench, Rate, Row
+from bench.measuring import MIB, Bench, Rate, Row, size_of
 from bench.scenarios import SCENARIOS, title_of
 from bench.targets import Targets
 
-UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": GIB}
 SHARED_MEMORY = Path("/dev/shm")
 # The most that is ever there: four images, or one four times as large, and what they are made of.
 IMAGES_AT_ONCE = 5
 WIDTH = 140  # of the table where there is no terminal
-
-
-def size_of(text: str) -> int:
-    for unit, factor in UNITS.items():
-        if text.endswith(unit):
-            return int(float(text.removesuffix(unit)) * factor)
-    return int(text)
 
 
 def folder_for(size: int) -> Path:

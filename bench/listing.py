@@ -103,11 +103,10 @@ COLUMNS = (
 def fill(engine: Engine, count: int) -> None:
     """Insert *count* images without asking for each, as fast as the engine takes rows."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        put = _copy if engine.dialect.name == "postgresql" else _insert
         indexes = ["ix_image_properties_image_id", "ix_image_tags_image_id"]
         for index in indexes:
             connection.execute(text(f"DROP INDEX {index}"))
-        put(connection, "images", COLUMNS, (Seed(number).row() for number in range(count)))
+        put_images(connection, count)
         # A value at a time: rows in the order of the clustered key go in many times faster.
         for name in Seed(0).properties:
             rows = [(name, seed.properties[name], seed.created_at, seed.id) for seed in map(Seed, range(count))]
@@ -124,9 +123,24 @@ def fill(engine: Engine, count: int) -> None:
         )
         for index in indexes:
             connection.execute(text(f"CREATE INDEX {index} ON {index[3:-9]} (image_id)"))
+    settle(engine)
+
+
+def put_images(connection: Connection, count: int) -> None:
+    """Insert the records alone, without what they are filtered by."""
+    put(connection, "images", COLUMNS, (Seed(number).row() for number in range(count)))
+
+
+def settle(engine: Engine) -> None:
+    """Let the engine do now what it does after many changes at some time of its own."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
+
+
+def put(connection: Connection, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert *rows* as fast as the engine takes them."""
+    (_copy if connection.dialect.name == "postgresql" else _insert)(connection, table, columns, rows)
 
 
 def _insert(connection: Connection, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:

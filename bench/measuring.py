@@ -18,9 +18,18 @@ from bench.targets import Setup, Target, Targets, cpu_seconds
 
 MIB = 1 << 20
 GIB = 1 << 30
+UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": GIB}
 PIECE = 64 * 1024
 SOURCE = 256 * MIB
 PLAIN = Setup()
+
+
+def size_of(text: str) -> int:
+    """Return the bytes that an argument such as ``512MiB`` says."""
+    for unit, factor in UNITS.items():
+        if text.endswith(unit):
+            return int(float(text.removesuffix(unit)) * factor)
+    return int(text)
 
 
 @dataclass(frozen=True)

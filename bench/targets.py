@@ -126,6 +126,7 @@ class StillageTarget:
     def __init__(self, folder: Path, setup: Setup, made: certificate.Certificate) -> None:
         folder.mkdir(parents=True)
         self.database_url = f"sqlite:///{folder / 'data' / 'stillage.db'}"
+        self.blobs = folder / "data" / "blobs"
         env = {"STILLAGE_HASH_ALGORITHM": setup.algorithm, "STILLAGE_ADMIN_PASSWORD": PASSWORD}
         if setup.tls:
             env |= {"STILLAGE_TLS_CERTIFICATE": str(made.chain), "STILLAGE_TLS_KEY": str(made.key)}

@@ -48,6 +48,7 @@ NEVER_DELETED = {"images", "projects", "users"}
 
 def test_a_row_that_is_deleted_finds_those_that_name_it_by_an_index() -> None:
     for table in metadata.tables.values():
-        led_by = {next(iter(index.columns)).name for index in (*table.indexes, table.primary_key)}
+        indexes = [list(table.primary_key.columns), *(list(index.columns) for index in table.indexes)]
+        led_by = {columns[0].name for columns in indexes}
         naming = {key.parent.name for key in table.foreign_keys if key.column.table.name not in NEVER_DELETED}
         assert naming <= led_by, table.name
