@@ -50,7 +50,8 @@ def test_every_scenario_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
     document = answer_of("bench", *small, "--dir", str(tmp_path), "--json")
     assert document["environment"]["folder"] == str(tmp_path)
     assert document["scenarios"].keys() >= {"upload", "upload-tls", "download", "memory-upload", "get-image"}
-    assert all(row["figure"] > 0 for row in document["scenarios"].values())
+    may_be_nothing = {"memory-slow-downloads", "memory-slow-downloads-tls"}
+    assert all(row["figure"] > 0 for name, row in document["scenarios"].items() if name not in may_be_nothing)
     assert list(tmp_path.iterdir()) == []
 
 

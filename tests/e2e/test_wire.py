@@ -481,6 +481,7 @@ def test_a_client_that_leaves_a_download_is_forgotten(server: Server) -> None:
         assert client.read(15) == b"HTTP/1.1 200 OK"
         client.reset()
     eventually(lambda: not server.open_blobs(), "the server has closed the file")
+    assert [event for event in server.events if event["event"] == "internal error"] == []
     server.api("DELETE", f"/v2/images/{image_id}")
 
 

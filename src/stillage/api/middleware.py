@@ -61,9 +61,11 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         require_small_head(request)
         return await handler(request)
     except Exception as error:
-        if not isinstance(error, StillageError | web.HTTPException):
+        has_begun = request.writer.output_size > 0
+        has_left = has_begun and isinstance(error, ConnectionError)
+        if not (has_left or isinstance(error, StillageError | web.HTTPException)):
             log.error("internal error", exc_info=error)
-        if request.writer.output_size > 0:
+        if has_begun:
             # The answer has begun; the only way to say that it is not whole is to cut it off.
             log.warning("answer cut off", why=str(error) or type(error).__name__)
             if request.transport is not None:

@@ -7,7 +7,11 @@ has no files, blocks pass through here. Either way memory does not depend on how
 import asyncio
 import os
 import select
-from concurrent.futures import ThreadPoolExecutor
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 
 from aiohttp import web
 
@@ -71,29 +75,49 @@ async def _send_by_kernel(
     await response.write(b"")
     async with asyncio.timeout(idle_s):
         await request.writer.drain()
-    # The transport owns its descriptor; the loop lets us watch a copy.
-    socket = os.dup(transport.get_extra_info("socket").fileno())
-    loop = asyncio.get_running_loop()
+    # Descriptors of our own: the transport and the reader close theirs when they like, and what the numbers mean then
+    # is another client and another image.
+    connection, file = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())), os.dup(file)
+    running: Future[int] | None = None
     try:
         while length:
-            sent = await loop.run_in_executor(_threads, _send_some, socket, file, first, length)
+            running = _threads.submit(_send_some, connection.fileno(), file, first, length)
+            sent = await asyncio.wrap_future(running)
             first += sent
             length -= sent
             if length and not sent:
-                await _writable(socket, idle_s)
+                await _writable(connection.fileno(), idle_s)
+    except BaseException:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)  # the client sees that it is over, and so does a thread that sends
+        raise
     finally:
-        os.close(socket)
+        _when_done(running, partial(_close, connection, file))
+    if not transport.is_closing():
         transport.set_write_buffer_limits()
 
 
-def _send_some(socket: int, file: int, first: int, length: int) -> int:
+def _when_done(running: "Future[int] | None", work: Callable[[], None]) -> None:
+    """Do *work* now, or as soon as the thread that was given the last piece is done with it."""
+    if running is None:
+        work()
+    else:
+        running.add_done_callback(lambda _: work())
+
+
+def _close(connection: socket.socket, file: int) -> None:
+    connection.close()
+    os.close(file)
+
+
+def _send_some(connection: int, file: int, first: int, length: int) -> int:
     """Send until done, or until the socket stays full for `PATIENCE_MS`. Return how many bytes went."""
     poll = select.poll()
-    poll.register(socket, select.POLLOUT)
+    poll.register(connection, select.POLLOUT)
     sent = 0
     while sent < length:
         try:
-            count = os.sendfile(socket, file, first + sent, min(ONE_CALL, length - sent))
+            count = os.sendfile(connection, file, first + sent, min(ONE_CALL, length - sent))
         except BlockingIOError:
             if not poll.poll(PATIENCE_MS):
                 break
@@ -104,15 +128,15 @@ def _send_some(socket: int, file: int, first: int, length: int) -> int:
     return sent
 
 
-async def _writable(socket: int, idle_s: float) -> None:
+async def _writable(connection: int, idle_s: float) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(socket, _set, ready)
+    loop.add_writer(connection, _set, ready)
     try:
         async with asyncio.timeout(idle_s):
             await ready
     finally:
-        loop.remove_writer(socket)
+        loop.remove_writer(connection)
 
 
 def _set(ready: "asyncio.Future[None]") -> None:

@@ -1,0 +1,90 @@
+"""`api.sending` where a download ends before its last byte: over a real socket, of a real file."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError, ClientSession, web
+
+from serving import serving
+from stillage.api.sending import send
+from stillage.images.image import BlobKey
+from stillage.stores.files import FileStore
+
+KEY = BlobKey("ab" * 16)
+SIZE = 4 << 20
+PATIENCE_S = 20.0
+
+
+class Held:
+    """Stands in for `os.sendfile`: waits until it may go on, and looks what its descriptors are then."""
+
+    def __init__(self, sendfile: Callable[..., int]) -> None:
+        self._sendfile = sendfile
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.ended = threading.Event()
+        self.were: list[str] = []
+        self.are: list[str] = []
+
+    def __call__(self, *arguments: int) -> int:
+        self.were = _meant_by(arguments)
+        self.begun.set()
+        self.go_on.wait(PATIENCE_S)
+        self.are = _meant_by(arguments)
+        try:
+            return self._sendfile(*arguments)
+        finally:
+            self.ended.set()
+
+
+def _meant_by(arguments: tuple[int, ...]) -> list[str]:
+    return [str(Path(f"/proc/self/fd/{descriptor}").readlink()) for descriptor in arguments[:2]]
+
+
+async def test_a_download_that_is_ended_leaves_its_thread_the_descriptors_that_it_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they name when they are closed may be another client, and another's image."""
+    held = Held(os.sendfile)
+    monkeypatch.setattr(os, "sendfile", held)
+    store = FileStore(tmp_path)
+    async with store.writer(KEY) as writer:
+        await writer.write(os.urandom(SIZE))
+        await writer.commit()
+    handlers: list[asyncio.Task[None]] = []
+
+    async def download(request: web.Request) -> web.StreamResponse:
+        handlers.append(asyncio.current_task())  # type: ignore[arg-type]
+        response = web.StreamResponse(headers={"Content-Length": str(SIZE)})
+        async with store.reader(KEY) as reader:
+            await response.prepare(request)
+            await send(request, response, reader, 0, SIZE, idle_s=PATIENCE_S)
+        return response
+
+    application = web.Application()
+    application.router.add_get("/", download)
+    try:
+        async with serving(application) as url, ClientSession() as session:
+            asked = asyncio.create_task(_read_all(session, url))
+            assert await asyncio.to_thread(held.begun.wait, PATIENCE_S)
+            handlers[0].cancel()
+            with pytest.raises(ClientError):
+                await asyncio.wait_for(asked, PATIENCE_S)
+            others = [os.open(tmp_path, os.O_RDONLY) for _ in range(8)]  # would get the numbers of closed ones
+            held.go_on.set()
+            assert await asyncio.to_thread(held.ended.wait, PATIENCE_S)
+            for other in others:
+                os.close(other)
+    finally:
+        held.go_on.set()
+        store.close()
+    assert held.are == held.were
+
+
+async def _read_all(session: ClientSession, url: str) -> None:
+    async with session.get(url) as answer:
+        await answer.read()
