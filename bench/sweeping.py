@@ -42,6 +42,8 @@ BLOBS = text(
     " os_hash_algo, os_hash_value, created_at FROM images WHERE status = 'active'"
 )
 
+NAMES = text("UPDATE images SET blob_key = replace(id, '-', '') WHERE status = 'active'")
+
 
 def now() -> datetime:
     return datetime.now(UTC)
@@ -79,6 +81,7 @@ class Full:
 def _fill(connection: Connection, images: int) -> None:
     put_images(connection, images)
     connection.execute(BLOBS)
+    connection.execute(NAMES)
 
 
 def _begin(connection: Connection, count: int, owner: str, lease: timedelta) -> None:

@@ -5,13 +5,12 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, event, text
 
 from fakes import Clock
+from plans import plans_of
 from stillage.db import images as db
 from stillage.db import usage
 from stillage.db.images import Claim
@@ -152,21 +151,10 @@ async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     database: Database, clock: Clock, query: Callable[..., object]
 ) -> None:
     arguments = {"expired": (clock(), None, 9), "doomed": (9,), "take_for_scrub": (clock(), clock())}[query.__name__]
-    is_sqlite = database.engine.dialect.name == "sqlite"
-
-    def plan(connection: Connection) -> str:
-        asked: list[tuple[str, Any]] = []
-        event.listen(connection, "before_cursor_execute", lambda _c, _u, sql, values, *_: asked.append((sql, values)))
-        if not is_sqlite:
-            connection.execute(text("SET LOCAL enable_seqscan = off"))  # as it is with many rows
-        query(connection, *arguments)
-        sql, values = asked[-1]
-        return str(connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' * is_sqlite}{sql}", values).fetchall())
-
-    found = await database.write(plan)
-    assert "ix_" in found, found
-    assert "SCAN " not in found, found
-    assert "Seq Scan" not in found, found
+    plan = (await database.write(plans_of, lambda connection: query(connection, *arguments)))[-1]
+    assert "ix_" in plan, plan
+    assert "SCAN " not in plan, plan
+    assert "Seq Scan" not in plan, plan
 
 
 # Upkeep

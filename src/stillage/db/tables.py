@@ -164,7 +164,8 @@ blobs = Table(
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
     Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_os_hash_value", "os_hash_value"),
-    Index("ix_blobs_image_id", "image_id"),
+    # With the state, or SQLite, which keeps no statistics, takes the index of the state and reads all published ones.
+    Index("ix_blobs_image_id_state", "image_id", "state"),
 )
 
 # One attempt to give an image its bytes. The row lives exactly as long as the attempt.

@@ -202,13 +202,11 @@ def with_bytes(
         return []
     same = [and_(blobs.c.os_hash_algo == name, blobs.c.os_hash_value == value) for name, value in digests]
     same += [blobs.c.sha256 == value for name, value in digests if name == "sha256"]
-    well = (blobs.c.state == "published") & (blobs.c.size == size) & images.c.damage.is_(None)
+    # From the digest to the blob to its image: an image names no blob that is not published.
+    named = (images.c.id == blobs.c.image_id) & (images.c.blob_key == blobs.c.key)
+    well = (blobs.c.size == size) & images.c.damage.is_(None) & (images.c.status == Status.ACTIVE)
     query = (
-        select(images.c.id)
-        .join(blobs, blobs.c.key == images.c.blob_key)
-        .where(well, images.c.status == Status.ACTIVE, or_(*same))
-        .order_by(images.c.created_at.desc())
-        .limit(limit)
+        select(images.c.id).join(blobs, named).where(well, or_(*same)).order_by(images.c.created_at.desc()).limit(limit)
     )
     found = [db_images.find_seen(connection, i, project_id) for i in connection.execute(query).scalars().all()]
     return [seen for seen in found if seen is not None]
