@@ -122,7 +122,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         ingest=ingest,
         uploads=uploads,
         inspect=Inspect(policy=rules.policy, may_be_empty=rules.may_be_empty, max_image_bytes=rules.max_image_bytes),
-        download=Download(database, store, access=access),
+        download=Download(database, store, access=access, deleted_s=settings.deleted_download_s),
         database=database,
         store=store,
         profile=profile,

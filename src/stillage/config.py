@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     min_upload_bytes_per_s: float = Field(
         0, ge=0, description="slower uploads are ended; 0 lets everybody take his time"
     )
+    deleted_download_s: float = Field(3600, ge=0, description="longest that a download may outlive its image")
     request_timeout_s: float = Field(60, gt=0, description="longest time for a request that moves no image data")
     header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
     shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")

@@ -131,6 +131,15 @@ class ImageGone(StillageError):
         self.image_id = image_id
 
 
+class DownloadOverdue(StillageError):
+    """The image was deleted, and this download of it did not end in time."""
+
+    def __init__(self, deleted_s: float) -> None:
+        super().__init__(
+            f"the image was deleted, and its downloads had {deleted_s:g} seconds more; this one is cut off"
+        )
+
+
 class UploadNotFound(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"no upload {name[:36]!r} of this image is known here")

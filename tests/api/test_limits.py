@@ -2,10 +2,11 @@
 
 import asyncio
 import dataclasses
+import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from serving import serving
 from stillage import app
 from stillage.config import load
 from stillage.images.access import Caller
-from stillage.operations import acceptance, ingest
+from stillage.operations import acceptance, download, ingest
 from stillage.operations.images import Images
 
 KIB = 1 << 10
@@ -303,6 +304,57 @@ async def test_an_image_whose_file_is_gone_answers_500_before_any_scrub(deploy: 
         status, answer = await deployment.get(f"/v2/images/{image_id}/file")
         assert status == 500
         assert "its bytes are gone" in answer["error"]["message"]
+
+
+@asynccontextmanager
+async def downloading(deployment: Deployment, image_id: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A download whose client has read the head of the answer, and reads on when it likes."""
+    parts = urlsplit(deployment.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        head = f"GET /v2/images/{image_id}/file HTTP/1.1\r\nHost: here\r\nX-Auth-Token: lab\r\nConnection: close"
+        writer.write(f"{head}\r\n\r\n".encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        yield reader
+    finally:
+        writer.close()
+
+
+async def all_that_comes(reader: asyncio.StreamReader) -> bytes:
+    received = bytearray()
+    with suppress(ConnectionError):
+        while piece := await reader.read(MIB):
+            received += piece
+    return bytes(received)
+
+
+def open_files(folder: Path) -> list[str]:
+    """What this process has open in *folder*, names of deleted files included."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed while we looked
+            links.append(str(descriptor.readlink()))
+    return [link for link in links if link.startswith(f"{folder}/")]
+
+
+@pytest.mark.parametrize("grace_s", [0.01, 3600])
+async def test_a_download_may_outlive_its_image_for_a_while(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, grace_s: float
+) -> None:
+    monkeypatch.setattr(download, "LOOK_EVERY_S", 0.001)
+    data = os.urandom(MIB) * 32  # more than the kernel holds for a client that reads nothing
+    async with deploy(deleted_download_s=grace_s) as deployment:
+        image_id = await deployment.stored(data)
+        async with downloading(deployment, image_id) as reader:
+            async with deployment.session.delete(f"/v2/images/{image_id}", headers={"X-Auth-Token": "lab"}) as deleted:
+                assert deleted.status == 204
+            if grace_s < 1:
+                async with asyncio.timeout(PATIENCE_S):
+                    while open_files(deployment.home / "blobs"):  # noqa: ASYNC110 - the kernel has no event for it
+                        await asyncio.sleep(0.005)
+            received = await asyncio.wait_for(all_that_comes(reader), PATIENCE_S)
+        assert data.startswith(received)
+        assert (len(received) == len(data)) == (grace_s > 1)
 
 
 async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(

@@ -116,7 +116,7 @@ class Process:
             mine, shelf, access=access, defaults=Defaults(Visibility.SHARED), limits=RULES.quotas.project, clock=clock
         )
         self.ingest = Ingest(mine, shelf, access=access, rules=RULES, owner=owner, clock=clock)
-        self.download = Download(mine, shelf, access=access)
+        self.download = Download(mine, shelf, access=access, deleted_s=60)
         self.sweep = Sweep(mine, shelf, clock=clock)
 
 

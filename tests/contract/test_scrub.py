@@ -100,7 +100,7 @@ async def test_damage_is_found_told_and_gone_when_the_bytes_are_right_again(
     harmed = harm(store.blobs.pop(key))
     if harmed is not None:
         store.blobs[key] = harmed
-    download = Download(database, store, access=Access())
+    download = Download(database, store, access=Access(), deleted_s=60)
 
     found = await run(scrub, clock)
     assert {one.blob.image_id for one in found} == {image.id, well.id}
@@ -213,7 +213,7 @@ async def test_what_is_not_published_is_not_scrubbed(database: Database, scrub: 
 async def test_bytes_that_are_missing_are_told_before_any_scrub(
     database: Database, store: MemoryStore, clock: Clock
 ) -> None:
-    download = Download(database, store, access=Access())
+    download = Download(database, store, access=Access(), deleted_s=60)
     image = await stored(database, store, clock)
     store.blobs.clear()
     with pytest.raises(ImageDamaged, match="its bytes are gone"):

@@ -1,23 +1,29 @@
 """Read an image's bytes."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from stillage.db import images as db
 from stillage.db.session import Database
-from stillage.errors import BlobNotFound, Forbidden, ImageDamaged, ImageNotFound
+from stillage.errors import BlobNotFound, DownloadOverdue, Forbidden, ImageDamaged, ImageNotFound, Unavailable
 from stillage.images.access import Access, Caller
-from stillage.images.image import Image, Status
+from stillage.images.image import BlobKey, Image, Status
 from stillage.stores.base import BlobReader, Store
+
+LOOK_EVERY_S = 15.0
+"""How soon a download learns that its image was deleted. Most are done before they first look."""
 
 
 class Download:
     """``GET /v2/images/{image_id}/file``."""
 
-    def __init__(self, database: Database, store: Store, *, access: Access) -> None:
+    def __init__(self, database: Database, store: Store, *, access: Access, deleted_s: float) -> None:
+        """*deleted_s*: how long downloads of an image may go on when it was deleted; until then its bytes are there."""
         self._database = database
         self._store = store
         self._access = access
+        self._deleted_s = deleted_s
 
     async def describe(self, caller: Caller, image_id: str) -> Image:
         """Return the image if *caller* may read its bytes.
@@ -37,18 +43,42 @@ class Download:
 
     @asynccontextmanager
     async def open(self, image: Image) -> AsyncIterator[BlobReader]:
-        """Open the bytes of *image*, which has data.
+        """Open the bytes of *image*, which has data. They can be read until the end, also when it is deleted meanwhile.
 
         Raises:
-            ImageNotFound: If it was deleted meanwhile.
+            ImageNotFound: If it was deleted before.
             ImageDamaged: If it was not, and its bytes are gone all the same.
+            DownloadOverdue: Out of what is inside, when that takes too long after a deletion.
         """
         if image.blob_key is None:
             raise ImageNotFound(image.id)
         try:
-            async with self._store.reader(image.blob_key) as reader:
+            async with self._store.reader(image.blob_key) as reader, self._not_for_ever(image.blob_key):
                 yield reader
         except BlobNotFound as error:
             if await self._database.read(db.is_published, image.blob_key):
                 raise ImageDamaged(image.id, "its bytes are gone") from error
             raise ImageNotFound(image.id) from error
+
+    @asynccontextmanager
+    async def _not_for_ever(self, key: BlobKey) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(None) as limit:
+                watching = asyncio.create_task(self._watch(key, limit))
+                try:
+                    yield
+                finally:
+                    watching.cancel()
+        except TimeoutError as error:
+            if limit.expired():
+                raise DownloadOverdue(self._deleted_s) from error
+            raise
+
+    async def _watch(self, key: BlobKey, limit: asyncio.Timeout) -> None:
+        """Set *limit* once the image is deleted."""
+        is_there = True
+        while is_there:
+            await asyncio.sleep(LOOK_EVERY_S)
+            with suppress(Unavailable):
+                is_there = await self._database.read(db.is_published, key)
+        limit.reschedule(asyncio.get_running_loop().time() + self._deleted_s)
