@@ -112,15 +112,22 @@ class Bench:
         return replace(self._compare(setup, measure, bar), cpu_ratio_bar=cpu_ratio_bar)
 
     def download(self, *, bar: float, setup: Setup = PLAIN, connections: int = 1, cpu_bar: float | None = None) -> Row:
-        """Compare downloads of one image on *connections* connections at once."""
+        """Compare downloads of one image on *connections* connections at once.
+
+        Both send the very same file: where its pages lie in memory counts for more than who sends them.
+        """
         stored: dict[int, str] = {}
 
         def measure(server: Target) -> Rate:
             return self._transfer(server, setup, "GET", [stored[server.pid]] * connections)
 
         ours, floor = self.targets.stillage(setup), self.targets.floor(setup)
-        with self.stored(ours, setup) as stored[ours.pid], self.stored(floor, setup) as stored[floor.pid]:
-            return replace(self._compare(setup, measure, bar), cpu_bar=cpu_bar)
+        with self.stored(ours, setup) as stored[ours.pid]:
+            stored[floor.pid] = floor.adopt(ours.newest_blob())
+            try:
+                return replace(self._compare(setup, measure, bar), cpu_bar=cpu_bar)
+            finally:
+                floor.delete(stored[floor.pid])
 
     @contextmanager
     def stored(self, server: Target, setup: Setup) -> Iterator[str]:

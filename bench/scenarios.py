@@ -11,7 +11,7 @@ from statistics import median
 
 from bench.listing import fill
 from bench.measuring import MIB, PLAIN, Bench, Row, run_client
-from bench.targets import Setup, StillageTarget, Target, cpu_seconds, memory, peak_memory, reset_peak_memory
+from bench.targets import Setup, Target, cpu_seconds, memory, peak_memory, reset_peak_memory
 from stillage.db.session import make_engine
 
 TLS = Setup(tls=True)
@@ -201,7 +201,6 @@ def get_image(bench: Bench) -> Row:
 def list_images(bench: Bench) -> Row:
     """GET /v2/images?limit=25 on 16 connections, of 10,000 images with 15 properties."""
     server = bench.targets.stillage(PLAIN)
-    assert isinstance(server, StillageTarget)
     engine = make_engine(server.database_url)
     fill(engine, 10_000)
     engine.dispose()

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from bench.measuring import GIB, MIB, PLAIN, size_of
 from bench.scenarios import WORKER_MEMORY
-from bench.targets import HOST, StillageTarget, Target, Targets, memory, peak_memory, reset_peak_memory
+from bench.targets import HOST, Target, Targets, memory, peak_memory, reset_peak_memory
 
 ZEROS = bytes(MIB)
 POINTS = 24  # of the memory curve
@@ -122,7 +122,6 @@ def compare(server: Target, path: str, image: Image) -> None:
 def measure(folder: Path, image: Image, *, announced: bool) -> Report:
     with Targets(folder) as targets:
         server = targets.stillage(PLAIN)
-        assert isinstance(server, StillageTarget)
         path = server.new_image()
         report = Report(image.size, image.data, announced, [])
         sending = Sending(server, path, image, announced)
@@ -137,7 +136,7 @@ def measure(folder: Path, image: Image, *, announced: bool) -> Report:
             running.result()
         report.upload_s = time.perf_counter() - begun
         report.peak_memory = peak_memory(server.pid)
-        report.disk = sum(file.stat().st_blocks * 512 for file in server.blobs.rglob("*") if file.is_file())
+        report.disk = server.newest_blob().stat().st_blocks * 512
         begun = time.perf_counter()
         compare(server, path, image)
         report.download_s = time.perf_counter() - begun

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar, cast
 from uuid import uuid4
 
 from stillage.cli import certificate
@@ -116,6 +116,12 @@ class FloorTarget:
     def new_image(self) -> str:
         return f"/{uuid4()}"
 
+    def adopt(self, file: Path) -> str:
+        """Return the path of an image whose bytes are those of *file*, not a copy of them."""
+        path = self.new_image()
+        (self._folder / path.lstrip("/")).hardlink_to(file)
+        return path
+
     def delete(self, path: str) -> None:
         (self._folder / path.lstrip("/")).unlink()
 
@@ -139,6 +145,10 @@ class StillageTarget:
         self.stop = self._process.stop
         self._ca = made.authority if setup.tls else None
         self.headers = {"Content-Type": "application/octet-stream", "X-Auth-Token": self._log_in()}
+
+    def newest_blob(self) -> Path:
+        """The file of the image that was stored last."""
+        return max((path for path in self.blobs.rglob("*") if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
 
     def new_image(self) -> str:
         image = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
@@ -175,6 +185,9 @@ class StillageTarget:
         return http.client.HTTPSConnection(HOST, self.port, context=ssl.create_default_context(cafile=self._ca))
 
 
+T = TypeVar("T", FloorTarget, StillageTarget)
+
+
 class Targets:
     """Starts each server when it is first asked for, and stops all at the end."""
 
@@ -192,13 +205,13 @@ class Targets:
     ) -> None:
         self._stack.close()
 
-    def floor(self, setup: Setup) -> Target:
+    def floor(self, setup: Setup) -> FloorTarget:
         return self._get(FloorTarget, replace(setup, workers=1))
 
-    def stillage(self, setup: Setup) -> Target:
+    def stillage(self, setup: Setup) -> StillageTarget:
         return self._get(StillageTarget, setup)
 
-    def _get(self, kind: type[FloorTarget | StillageTarget], setup: Setup) -> Target:
+    def _get(self, kind: type[T], setup: Setup) -> T:
         if (kind, setup) not in self._running:
             folder = (
                 self._folder / f"{kind.__name__}-{'tls' if setup.tls else 'plain'}-{setup.algorithm}-{setup.workers}"
@@ -206,4 +219,4 @@ class Targets:
             made = kind(folder, setup, self._certificate)
             self._stack.callback(made.stop)
             self._running[kind, setup] = made
-        return self._running[kind, setup]
+        return cast(T, self._running[kind, setup])
