@@ -54,13 +54,20 @@ async def _send_blocks(
     if request.transport is not None:
         request.transport.set_write_buffer_limits(high=WAITING)
     end = first + length
-    while first < end:
-        block = await reader.read(first, min(BLOCK, end - first))
-        if not block:
-            raise StoreFailed(f"the blob ends at byte {first}, {end - first} bytes early")
-        async with asyncio.timeout(idle_s):
-            await response.write(block)
-        first += len(block)
+    ahead = asyncio.ensure_future(reader.read(first, min(BLOCK, length)))
+    try:
+        while first < end:
+            block = await ahead
+            if not block:
+                raise StoreFailed(f"the blob ends at byte {first}, {end - first} bytes early")
+            first += len(block)
+            if first < end:
+                # Over TLS, writing is encrypting: meanwhile the next block is read.
+                ahead = asyncio.ensure_future(reader.read(first, min(BLOCK, end - first)))
+            async with asyncio.timeout(idle_s):
+                await response.write(block)
+    finally:
+        ahead.cancel()
 
 
 async def _send_by_kernel(

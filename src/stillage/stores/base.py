@@ -1,5 +1,6 @@
 """What a store is: bytes at rest under a key. Open, write, commit; discarding is what happens by default."""
 
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -36,8 +37,8 @@ class BlobReader(Protocol):
     def file_descriptor(self) -> int | None:
         """A descriptor for the kernel to send from; None where the bytes are no local file."""
 
-    async def read(self, offset: int, length: int) -> bytes:
-        """Return up to *length* bytes from *offset*; fewer only at the end of the blob."""
+    def read(self, offset: int, length: int) -> Awaitable[bytes]:
+        """Begin to read; what is awaited are up to *length* bytes from *offset*, fewer only at the end of the blob."""
 
 
 class Draft(Protocol):

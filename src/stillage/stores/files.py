@@ -12,7 +12,7 @@ import errno
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -126,10 +126,12 @@ class _FileReader:
         self.file_descriptor = descriptor
         self._threads = threads
 
-    async def read(self, offset: int, length: int) -> bytes:
+    def read(self, offset: int, length: int) -> Awaitable[bytes]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, self._read, offset, length)
+
+    def _read(self, offset: int, length: int) -> bytes:
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, os.pread, self.file_descriptor, length, offset)
+            return os.pread(self.file_descriptor, length, offset)
         except OSError as error:
             raise translated(error, "read a blob") from error
 
