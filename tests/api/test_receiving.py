@@ -1,6 +1,7 @@
 """Bodies of known length go past aiohttp's parser, and nobody notices."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ import uvloop
 from aiohttp import web
 
 from stillage.api import wire
-from stillage.api.receiving import AHEAD, BLOCK, LOOK_EVERY_S
+from stillage.api.receiving import AHEAD, BLOCK, LOOK_EVERY_S, Blocks
 from stillage.cli import certificate
 from stillage.errors import BodyIncomplete, PeerTooSlow
 
@@ -26,9 +27,10 @@ Talk = Callable[[Reader, Writer], Awaitable[None]]
 
 
 class Uploads:
-    """A server that keeps what it receives, and how it ended."""
+    """A server that keeps what it receives, and how it ended. With *keep* it lets go of no piece before the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = False) -> None:
+        self.keep = keep
         self.bodies: list[bytes] = []
         self.ends: list[BaseException | None] = []
         self.stop_after: int | None = None
@@ -39,18 +41,22 @@ class Uploads:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = bytearray()
+        kept: list[bytes] = []
         self.bodies.append(b"")
         end: BaseException | None = None
         try:
             async for piece in wire.body_of(request, idle_s=IDLE_S):
-                body += piece
+                if self.keep:
+                    kept.append(piece)
+                else:
+                    body += piece
                 self.begun.set()
                 await self.go_on.wait()
                 if self.stop_after is not None and len(body) >= self.stop_after:
                     break
         except (BodyIncomplete, PeerTooSlow) as error:
             end = error
-        self.bodies[-1] = bytes(body)
+        self.bodies[-1] = bytes(body) + b"".join(kept)
         self.ends.append(end)
         self.ended.set()
         return await wire.answer(request, web.Response(status=204 if end is None else 400))
@@ -67,9 +73,12 @@ def tls(request: pytest.FixtureRequest, tmp_path: Path) -> certificate.Certifica
 
 
 async def served(
-    talk: Callable[[Reader, Writer, Uploads], Awaitable[None]], made: certificate.Certificate | None
+    talk: Callable[[Reader, Writer, Uploads], Awaitable[None]],
+    made: certificate.Certificate | None,
+    *,
+    keep: bool = False,
 ) -> Uploads:
-    uploads = Uploads()
+    uploads = Uploads(keep=keep)
     application = web.Application()
     application.router.add_put("/", uploads.handle)
     runner = wire.Runner(application, header_timeout_s=60)
@@ -123,6 +132,35 @@ def test_the_bytes_are_the_same_however_the_stream_is_cut(
         assert uploads.bodies == [body(size)]
 
     run(main())
+
+
+def test_a_block_stays_as_it_is_for_whoever_keeps_it(
+    run: Callable[[Any], None], tls: certificate.Certificate | None
+) -> None:
+    sent = os.urandom(24 * BLOCK + 3)
+
+    async def talk(reader: Reader, writer: Writer, _: Uploads) -> None:
+        writer.write(head(len(sent)) + sent)
+        assert await status(reader) == 204
+
+    async def main() -> None:
+        uploads = await served(talk, tls, keep=True)
+        assert uploads.bodies == [sent]
+
+    run(main())
+
+
+def test_a_block_is_used_again_when_nobody_has_it_any_more() -> None:
+    blocks = Blocks()
+    first = blocks.take()
+    number, view = id(first), memoryview(first)[5:9]
+    second = blocks.take()
+    assert second is not first
+    del first
+    third = blocks.take()
+    assert number not in (id(second), id(third)), "it is taken as long as there is a view of it"
+    del view
+    assert id(blocks.take()) == number
 
 
 def test_requests_that_follow_on_the_connection_are_answered(

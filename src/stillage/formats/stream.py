@@ -77,7 +77,7 @@ class Examination:
     def feed(self, block: bytes) -> None:
         start, before, indifferent = self._seen, self._tail, self.is_indifferent_to(block)
         self._seen += len(block)
-        self._tail = block[-MAX_TAIL:] if len(block) >= MAX_TAIL else (before + block)[-MAX_TAIL:]
+        self._tail = bytes(block[-MAX_TAIL:]) if len(block) >= MAX_TAIL else (before + block)[-MAX_TAIL:]
         if indifferent:
             return
         for runner in self._runners:
@@ -192,7 +192,7 @@ class _Runner:
 
     def _take(self, piece: bytes) -> bytes:
         if not self._held:
-            return piece
+            return bytes(piece)
         data = bytes(self._held + piece)
         self._held.clear()
         return data

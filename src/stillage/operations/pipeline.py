@@ -30,6 +30,9 @@ async def blocks_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     pieces: list[bytes] = []
     room = BLOCK
     async for piece in body:
+        if not pieces and len(piece) == BLOCK:
+            yield piece
+            continue
         rest = piece
         while len(rest) >= room:
             pieces.append(rest[:room])
