@@ -228,7 +228,7 @@ class _Reader:
         self._real = real
         self._fate = fate
 
-    async def read(self, offset: int, length: int) -> bytes:
+    async def read(self, offset: int, length: int) -> bytes | bytearray:
         half = await self._fate.meet("read")
         return await self._real.read(offset, length // 2 if half else length)
 

@@ -276,7 +276,7 @@ class AnyOrder(RuleBasedStateMachine):
             if not found.has_data:
                 return None
             async with process.download.open(found) as reader:
-                return await reader.read(0, 8 << 20)
+                return bytes(await reader.read(0, 8 << 20))
 
         struck = process.fate.struck
         data = self.attempt(process, read())

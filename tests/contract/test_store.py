@@ -49,7 +49,7 @@ async def put(store: Store, *blocks: bytes, key: BlobKey = KEY) -> None:
 
 async def read_all(store: Store, key: BlobKey = KEY) -> bytes:
     async with store.reader(key) as reader:
-        return await reader.read(0, 64 * MIB)
+        return bytes(await reader.read(0, 64 * MIB))
 
 
 async def test_a_blob_is_invisible_until_it_is_committed(store: Store) -> None:
@@ -100,6 +100,42 @@ async def test_parts_can_be_read_and_the_end_is_short(store: Store) -> None:
         assert await reader.read(3, 4) == b"3456"
         assert await reader.read(8, 10) == b"89"
         assert await reader.read(10, 1) == b""
+
+
+class Cache:
+    """In the place of `os.preadv`: what the page cache of some kernel says of each read."""
+
+    def __init__(self, answers: list[int | None]) -> None:
+        """*answers*: an errno, or None for all the bytes; -1 for half of them. The last one is repeated."""
+        self._answers = answers
+        self._preadv = os.preadv
+        self.asked = 0
+
+    def __call__(self, descriptor: int, buffers: list[bytearray], offset: int, _flags: int) -> int:
+        answer = self._answers[min(self.asked, len(self._answers) - 1)]
+        self.asked += 1
+        if answer is None or answer == -1:
+            read = self._preadv(descriptor, buffers, offset)
+            return read if answer is None else read // 2
+        raise OSError(answer, os.strerror(answer))
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [([None], 4), ([errno.EAGAIN], 4), ([-1], 4), ([None, errno.EAGAIN, None], 4), ([errno.EOPNOTSUPP], 1)],
+    ids=["all is there", "nothing is there", "half is there", "some is there", "the file system cannot tell"],
+)
+async def test_whatever_the_page_cache_has_the_bytes_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[int | None], asked: int
+) -> None:
+    data = os.urandom(4 * HOLE)
+    store = file_store(tmp_path)
+    await put(store, data)
+    cache = Cache(answers)
+    monkeypatch.setattr(os, "preadv", cache)
+    async with store.reader(KEY) as reader:
+        assert b"".join([await reader.read(at * HOLE, HOLE) for at in range(4)]) == data
+    assert cache.asked == asked
 
 
 async def test_an_open_blob_outlives_its_deletion(store: Store) -> None:

@@ -93,7 +93,7 @@ class World:
     async def stored(self, image: Image) -> bytes:
         assert image.blob_key is not None
         async with self.store.reader(image.blob_key) as reader:
-            return await reader.read(0, 64 * MIB)
+            return bytes(await reader.read(0, 64 * MIB))
 
     def files(self) -> list[Path]:
         return [path for path in self.store.root.rglob("*") if path.is_file()]

@@ -37,7 +37,7 @@ class BlobReader(Protocol):
     def file_descriptor(self) -> int | None:
         """A descriptor for the kernel to send from; None where the bytes are no local file."""
 
-    def read(self, offset: int, length: int) -> Awaitable[bytes]:
+    def read(self, offset: int, length: int) -> Awaitable[bytes | bytearray]:
         """Begin to read; what is awaited are up to *length* bytes from *offset*, fewer only at the end of the blob."""
 
 

@@ -125,9 +125,29 @@ class _FileReader:
     def __init__(self, descriptor: int, threads: ThreadPoolExecutor) -> None:
         self.file_descriptor = descriptor
         self._threads = threads
+        self._can_ask_cache = hasattr(os, "RWF_NOWAIT")
 
-    def read(self, offset: int, length: int) -> Awaitable[bytes]:
-        return asyncio.get_running_loop().run_in_executor(self._threads, self._read, offset, length)
+    def read(self, offset: int, length: int) -> Awaitable[bytes | bytearray]:
+        loop = asyncio.get_running_loop()
+        # What memory has is there sooner than a thread is awake.
+        block = self._cached(offset, length)
+        if block is None:
+            return loop.run_in_executor(self._threads, self._read, offset, length)
+        done: asyncio.Future[bytearray] = loop.create_future()
+        done.set_result(block)
+        return done
+
+    def _cached(self, offset: int, length: int) -> bytearray | None:
+        """Read without asking the disk, which would hold up the event loop; None if that is not possible."""
+        if not self._can_ask_cache:
+            return None
+        block = bytearray(length)
+        try:
+            if os.preadv(self.file_descriptor, [block], offset, os.RWF_NOWAIT) == length:
+                return block
+        except OSError as error:
+            self._can_ask_cache = error.errno == errno.EAGAIN  # anything else: this file system cannot tell
+        return None
 
     def _read(self, offset: int, length: int) -> bytes:
         try:
