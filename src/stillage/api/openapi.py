@@ -131,7 +131,10 @@ DETAILS: Mapping[str, Details] = {
     "OPTIONS /v2/images/{image_id}/file": Details({204: None}, READS),
     "OPTIONS /v2/images/{image_id}/uploads": Details({204: None}, READS),
     "POST /v2/images/{image_id}/uploads": Details(
-        {201: "Upload"}, (*WRITES, 408, 410, 412, 429, 503), body={JSON: _ref("NewUpload")}
+        {201: "Upload"},
+        (*WRITES, 408, 410, 412, 429, 460, 503),
+        headers={"Upload-Length": COUNT, **TUS_HEADERS},
+        body={JSON: _ref("NewUpload"), "application/offset+octet-stream": {}},
     ),
     "GET /v2/images/{image_id}/uploads": Details({200: "Uploads"}, READS),
     "GET /v2/images/{image_id}/uploads/{upload}": Details({200: "Upload"}, (*READS, 410)),
