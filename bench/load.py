@@ -5,6 +5,7 @@ LOAD and the answer on standard output are JSON, see `Load` and `LoadReport`.
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ class Load:
     headers: dict[str, str]
     connections: int
     seconds: float
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,15 @@ async def run(load: Load) -> LoadReport:
     request = "\r\n".join([*lines, "", ""]).encode()
     begun = time.perf_counter()
     askers = [_Asker(request, begun + load.seconds, loop.create_future()) for _ in range(load.connections)]
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     for asker in askers:
-        await loop.create_connection(lambda asker=asker: asker, "127.0.0.1", load.port)  # type: ignore[misc]
+        await loop.create_connection(
+            lambda asker=asker: asker,
+            "127.0.0.1",
+            load.port,
+            ssl=trusting if load.tls else None,
+        )
     await asyncio.gather(*(asker.done for asker in askers))
     seconds = time.perf_counter() - begun
     latencies = sorted(latency for asker in askers for latency in asker.latencies)

@@ -130,10 +130,10 @@ class Bench:
                 floor.delete(stored[floor.pid])
 
     @contextmanager
-    def stored(self, server: Target, setup: Setup) -> Iterator[str]:
-        """An image with its bytes, for a while."""
+    def stored(self, server: Target, setup: Setup, size: int | None = None) -> Iterator[str]:
+        """An image with its bytes, *size* of them or as many as usual, for a while."""
         with _images(server, 1) as paths:
-            self._transfer(server, setup, "PUT", paths, source=self.random())
+            run_client(self.random_upload(server, setup, paths[0], size or self.size))
             yield paths[0]
 
     def job(self, server: Target, setup: Setup, **rest: object) -> Job:
@@ -142,9 +142,9 @@ class Bench:
     def random_upload(self, server: Target, setup: Setup, path: str, size: int) -> Job:
         return self.job(server, setup, verb="PUT", paths=[path], size=size, source=str(self.random()))
 
-    def ask(self, server: Target, path: str, *, connections: int) -> LoadReport:
+    def ask(self, server: Target, path: str, *, connections: int, setup: Setup = PLAIN) -> LoadReport:
         """Ask for *path* again and again."""
-        load = Load(server.port, path, server.headers, connections, self.seconds)
+        load = Load(server.port, path, server.headers, connections, self.seconds, setup.tls)
         return LoadReport(**_answer_of("bench.load", json.dumps(asdict(load))))
 
     @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from statistics import median
 
+from bench.client import Job
 from bench.listing import fill
 from bench.measuring import MIB, PLAIN, Bench, Row, run_client
 from bench.targets import Setup, Target, cpu_seconds, memory, peak_memory, reset_peak_memory
@@ -174,15 +175,29 @@ def latency_uploads(bench: Bench) -> Row:
     server = bench.targets.stillage(PLAIN)
     paths = [server.new_image() for _ in range(4)]
     job = bench.job(server, PLAIN, verb="PUT", paths=paths, size=4 * bench.size, source=str(bench.random()))
+    row = _asked_during(bench, server, PLAIN, job)
+    for path in paths:
+        server.delete(path)
+    return row
+
+
+@scenario
+def latency_downloads_tls(bench: Bench) -> Row:
+    """p99 of GET /v2/images/{id} during four downloads over TLS."""
+    server = bench.targets.stillage(TLS)
+    with bench.stored(server, TLS, 4 * bench.size) as path:
+        job = bench.job(server, TLS, verb="GET", paths=[path] * 4, size=4 * bench.size)
+        return _asked_during(bench, server, TLS, job)
+
+
+def _asked_during(bench: Bench, server: Target, setup: Setup, job: Job) -> Row:
     command = [sys.executable, "-m", "bench.client", json.dumps(asdict(job))]
     # What it says of itself, if it is done before we are, is no part of our answer.
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as client:
         try:
-            report = bench.ask(server, paths[0].removesuffix("/file"), connections=1)
+            report = bench.ask(server, job.paths[0].removesuffix("/file"), connections=1, setup=setup)
         finally:
             client.terminate()
-    for path in paths:
-        server.delete(path)
     return Row(report.p99_s * 1e3, 100, "ms", at_most=True, note=f"median {report.median_s * 1e3:.1f} ms")
 
 

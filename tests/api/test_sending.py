@@ -4,13 +4,14 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientError, ClientSession, web
 
 from serving import serving
-from stillage.api.sending import send
+from stillage.api.sending import BLOCK, send
 from stillage.images.image import BlobKey
 from stillage.stores.files import FileStore
 
@@ -83,6 +84,46 @@ async def test_a_download_that_is_ended_leaves_its_thread_the_descriptors_that_i
         held.go_on.set()
         store.close()
     assert held.are == held.were
+
+
+class AtHand:
+    """A blob without a descriptor, its bytes there at once. Notes at each read how many turns the loop has had."""
+
+    file_descriptor = None
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.turns_at_read: list[int] = []
+        self._loop = asyncio.get_running_loop()
+        self._turn()
+
+    def _turn(self) -> None:
+        self.turns += 1
+        self._loop.call_soon(self._turn)
+
+    def read(self, offset: int, length: int) -> asyncio.Future[bytes]:  # noqa: ARG002 - they are all alike
+        self.turns_at_read.append(self.turns)
+        done: asyncio.Future[bytes] = self._loop.create_future()
+        done.set_result(bytes(length))
+        return done
+
+
+async def test_a_fast_client_leaves_the_loop_to_others_after_each_block() -> None:
+    blob = AtHand()
+
+    async def download(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(SIZE)})
+        await response.prepare(request)
+        await send(request, response, blob, 0, SIZE, idle_s=PATIENCE_S)
+        return response
+
+    application = web.Application()
+    application.router.add_get("/", download)
+    async with serving(application) as url, ClientSession() as session:
+        await asyncio.wait_for(_read_all(session, url), PATIENCE_S)
+    turns = blob.turns_at_read[1:]  # the first two are read together
+    assert len(turns) == SIZE // BLOCK - 1
+    assert all(later > earlier for earlier, later in pairwise(turns))
 
 
 async def _read_all(session: ClientSession, url: str) -> None:
