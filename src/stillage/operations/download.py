@@ -43,7 +43,7 @@ class Download:
 
     @asynccontextmanager
     async def open(self, image: Image) -> AsyncIterator[BlobReader]:
-        """Open the bytes of *image*, which has data. They can be read until the end, also when it is deleted meanwhile.
+        """Open the bytes of *image*, which has data. When it is deleted meanwhile, they can be read on for a while.
 
         Raises:
             ImageNotFound: If it was deleted before.
