@@ -13,12 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import structlog
 
+from stillage.app import now
 from stillage.db import images as db
 from stillage.db import schema
 from stillage.db.session import Database
@@ -46,10 +46,6 @@ RULES = UploadRules(
     quotas=Quotas(),
     spare_bytes=0,
 )
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 async def floor(path: Path) -> float:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from statistics import median
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from bench.listing import database, put_images, settle
+from stillage.app import now
 from stillage.db import images as db
 from stillage.db import uploads
 from stillage.db.images import RESUMABLE, Claim
@@ -43,10 +44,6 @@ BLOBS = text(
 )
 
 NAMES = text("UPDATE images SET blob_key = replace(id, '-', '') WHERE status = 'active'")
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Shelf(MemoryStore):

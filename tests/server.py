@@ -288,8 +288,7 @@ class Server:
 
     def open_blobs(self, pid: int | None = None) -> set[str]:
         """Every file of the blob folder that the server, or its worker *pid*, has open, also those without a name."""
-        folder = f"{self.home.resolve()}/blobs/"
-        return {target for target in _descriptors(pid or self.pid) if target.startswith(folder)}
+        return open_files(self.home / "blobs", pid or self.pid)
 
     def bytes_read(self) -> int:
         """How many bytes the process has taken from its sockets and files until now."""
@@ -405,6 +404,11 @@ def _is_worker(pid: str) -> bool:
     with suppress(OSError):
         return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
+
+
+def open_files(folder: Path, pid: int) -> set[str]:
+    """What the process has open in *folder*, names of deleted files included."""
+    return {target for target in _descriptors(pid) if target.startswith(f"{folder.resolve()}/")}
 
 
 def _descriptors(pid: int) -> list[str]:

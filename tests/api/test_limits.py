@@ -17,6 +17,7 @@ import pytest
 from aiohttp import ClientSession
 
 from builders import caller
+from server import open_files
 from serving import serving
 from stillage import app
 from stillage.config import load
@@ -328,15 +329,6 @@ async def all_that_comes(reader: asyncio.StreamReader) -> bytes:
     return bytes(received)
 
 
-def open_files(folder: Path) -> list[str]:
-    """What this process has open in *folder*, names of deleted files included."""
-    links = []
-    for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # closed while we looked
-            links.append(str(descriptor.readlink()))
-    return [link for link in links if link.startswith(f"{folder}/")]
-
-
 @pytest.mark.parametrize("grace_s", [0.01, 3600])
 async def test_a_download_may_outlive_its_image_for_a_while(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch, grace_s: float
@@ -350,7 +342,7 @@ async def test_a_download_may_outlive_its_image_for_a_while(
                 assert deleted.status == 204
             if grace_s < 1:
                 async with asyncio.timeout(PATIENCE_S):
-                    while open_files(deployment.home / "blobs"):  # noqa: ASYNC110 - the kernel has no event for it
+                    while open_files(deployment.home / "blobs", os.getpid()):  # noqa: ASYNC110 - the kernel has no event for it
                         await asyncio.sleep(0.005)
             received = await asyncio.wait_for(all_that_comes(reader), PATIENCE_S)
         assert data.startswith(received)
