@@ -1,4 +1,4 @@
-"""`api.sending` where a download ends before its last byte: over a real socket, of a real file."""
+"""`api.sending`: a download that ends before its last byte, and one that is as fast as the server."""
 
 import asyncio
 import os
