@@ -1,6 +1,7 @@
 """Fixtures that more than one layer needs. A test that asks for a database runs on every engine."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,9 @@ from stillage.operations.identity.guard import FailureLimit
 # A busy machine is no failure: nothing here depends on the clock.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and so would be the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ENGINES = ["sqlite", "postgresql"]
 
