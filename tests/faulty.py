@@ -132,6 +132,10 @@ class Faulty:
         await self._real.copy(key, new_key)
         await self._fate.meet("copied")
 
+    async def drop_draft(self, key: BlobKey) -> None:
+        await self._fate.meet("drop")
+        await self._real.drop_draft(key)
+
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_Writer"]:
         await self._fate.meet("open")

@@ -391,6 +391,26 @@ async def test_a_copy_outlives_what_it_was_copied_from(store: Store) -> None:
         await store.copy(KEY, BlobKey("2d" * 16))
 
 
+async def test_a_draft_beside_a_copy_stays_what_it_is_until_it_is_dropped(store: Store) -> None:
+    await put(store, b"bytes")
+    other = BlobKey("1e" * 16)
+    await store.begin(other)
+    for _ in range(2):
+        await store.copy(KEY, other)
+    async with store.draft(other) as draft:
+        assert await draft.hold(Span(0, 5))
+        await draft.write(0, b"draft")
+        await draft.flush()
+    assert await read_all(store) == await read_all(store, other) == b"bytes"
+    async with store.draft(other) as draft:
+        assert await draft.read(0, 5) == b"draft"
+        assert await draft.publish(5)
+    assert await read_all(store) == b"bytes"
+    assert await read_all(store, other) == b"draft"
+    await store.drop_draft(other)
+    assert await read_all(store, other) == b"draft"
+
+
 @pytest.mark.parametrize("has_fallocate", [True, False])
 async def test_a_hole_is_made_also_where_the_file_system_has_no_call_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_fallocate: bool

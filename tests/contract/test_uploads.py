@@ -520,3 +520,74 @@ async def test_a_scrub_learns_the_digest_that_nobody_declared(world: World) -> N
     scrub = Scrub(world.database, world.store, clock=world.clock)
     assert [found.damage async for found in scrub(older_than_s=0)] == [None]
     assert (await offered(world))[1] is not None
+
+
+class PublishFails(Exception):
+    """In the place of a database that does not answer."""
+
+
+async def shown_in_vain(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Image, Upload, Proof]:
+    """An original, and an upload that was shown to have its bytes, but whose row could not be written."""
+    original = await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+
+    def fail(*_: object) -> None:
+        raise PublishFails
+
+    with monkeypatch.context() as patched:
+        patched.setattr(db, "publish", fail)
+        with pytest.raises(PublishFails):
+            await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    return original, upload, proof
+
+
+async def test_pieces_that_come_after_a_proof_in_vain_leave_the_original_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, upload, _ = await shown_in_vain(world, monkeypatch)
+    with pytest.raises(InvalidInput, match="sha256 mismatch"):
+        await world.send(upload, 0, len(DATA), bytes(len(DATA)))
+    assert await world.stored(original) == DATA
+    assert (await world.record(upload)).status is Status.QUEUED
+    assert len(world.files()) == 1
+
+
+async def test_what_is_sent_after_a_proof_in_vain_becomes_the_image(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, upload, _ = await shown_in_vain(world, monkeypatch)
+    image = (await world.send(upload, 0, len(DATA))).image
+    assert image is not None
+    assert await world.stored(image) == await world.stored(original) == DATA
+    assert len(world.files()) == 2
+
+
+async def test_a_proof_can_be_shown_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, upload, proof = await shown_in_vain(world, monkeypatch)
+    image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert await world.stored(image) == DATA
+    assert len(world.files()) == 2
+
+
+async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    copied, go_on = asyncio.Event(), asyncio.Event()
+    copy = world.store.copy
+
+    async def slow_copy(*keys: Any) -> None:
+        await copy(*keys)
+        copied.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(world.store, "copy", slow_copy)
+    proving = asyncio.create_task(world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
+    await asyncio.wait_for(copied.wait(), 10)
+    await world.send(upload, 5, MIB, bytes(len(DATA)))
+    go_on.set()
+    assert await world.stored(await proving) == await world.stored(original) == DATA
+    assert len(world.files()) == 2

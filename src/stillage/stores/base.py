@@ -88,13 +88,16 @@ class Store(Protocol):
         """
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        """Publish the bytes of a published blob under another key as well, in the place of a draft that may be there.
+        """Publish the bytes of a published blob under another key as well; nothing happens if that was done before.
 
-        They may share their place on disk.
+        They may share their place on disk. A draft that is there stays: until the copy counts, its bytes do.
 
         Raises:
             BlobNotFound: If none is published under *key*.
         """
+
+    async def drop_draft(self, key: BlobKey) -> None:
+        """Remove the draft, if there is one, of a blob that was published another way."""
 
     def writer(self, key: BlobKey) -> AbstractAsyncContextManager[BlobWriter]:
         """Begin a blob. Leaving without `commit` removes every trace of it, also after cancellation."""

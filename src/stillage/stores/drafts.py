@@ -7,6 +7,7 @@ however that ends, and holds between processes as well.
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from stillage.errors import BlobNotFound
@@ -31,13 +32,20 @@ def begin(path: Path) -> None:
 def link(path: Path, new_path: Path) -> None:
     try:
         make_folder(new_path.parent)
-        os.link(path, new_path)
-        _part(new_path).unlink(missing_ok=True)
+        with suppress(FileExistsError):  # by somebody who died, or was not heard, before he could say so
+            os.link(path, new_path)
         sync_directory(new_path.parent)
     except FileNotFoundError as error:
         raise BlobNotFound(path.name) from error
     except OSError as error:
         raise translated(error, "copy a blob") from error
+
+
+def drop(path: Path) -> None:
+    try:
+        _part(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise translated(error, "remove a draft") from error
 
 
 class FileDraft:
@@ -77,7 +85,8 @@ class FileDraft:
             raise translated(error, "read back an upload") from error
 
     def open(self) -> None:
-        # Where a process died after renaming it, it has its last name already.
+        # Where a process died after renaming it, it has its last name already. The draft first: beside it, the other
+        # may be a copy, which shares its bytes with another blob.
         for path in (_part(self._path), self._path):
             try:
                 self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -130,14 +139,20 @@ class FileDraft:
         try:
             os.ftruncate(self._descriptor, size)
             os.fsync(self._descriptor)
-            if not self._path.exists():
-                _part(self._path).rename(self._path)
+            self._rename()
             sync_directory(self._path.parent)
         except FileNotFoundError as error:
             raise BlobNotFound(self._path.name) from error
         except OSError as error:
             raise translated(error, "publish a blob") from error
         return True
+
+    def _rename(self) -> None:
+        try:
+            _part(self._path).rename(self._path)  # also over a copy, which has the same bytes
+        except FileNotFoundError:
+            if not self._path.exists():
+                raise
 
 
 def _part(path: Path) -> Path:

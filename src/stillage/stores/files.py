@@ -64,6 +64,9 @@ class FileStore:
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
         await self._run(drafts.link, self._path(key), self._path(new_key))
 
+    async def drop_draft(self, key: BlobKey) -> None:
+        await self._run(drafts.drop, self._path(key))
+
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator["_FileReader"]:
         try:

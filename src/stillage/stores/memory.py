@@ -35,8 +35,10 @@ class MemoryStore:
         if key not in self.blobs:
             raise BlobNotFound(key)
         self.blobs[new_key] = self.blobs[key]
-        self._drafts.pop(new_key, None)
         self._born[new_key] = time.monotonic()
+
+    async def drop_draft(self, key: BlobKey) -> None:
+        self._drafts.pop(key, None)
 
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_MemoryWriter"]:

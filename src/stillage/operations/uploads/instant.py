@@ -141,6 +141,7 @@ class Instant:
         if image is None:
             await remove_blob(self._database, self._store, upload.blob_key)
             raise UploadGone(upload.id, "the image was deleted, or its bytes came another way")
+        await self._store.drop_draft(upload.blob_key)
         log.info("upload done without its bytes", image_id=image.id, upload_id=upload.id, size=image.size)
         return image
 
