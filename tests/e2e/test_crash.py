@@ -3,7 +3,8 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,20 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
     assert server.stop() == 0
 
 
+def test_a_worker_that_dies_while_the_database_is_away_is_started_again(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2")).start()
+    database, away, killed = server.home / "stillage.db", server.home / "away", server.workers[0]
+    database.rename(away)
+    database.mkdir()
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: '"the database does not answer"' in server.log, "the parent has tried to clean up")
+    database.rmdir()
+    away.rename(database)
+    eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
+    holds(server, server.stored(DATA[:MIB]), DATA[:MIB])
+    assert server.stop() == 0
+
+
 def test_a_stop_while_a_dead_worker_is_being_replaced_is_not_forgotten(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     os.kill(server.workers[0], signal.SIGKILL)
@@ -323,6 +338,33 @@ def test_a_stop_during_a_replacement_hurries_the_old_workers(own_server: MakeSer
         assert server.stop() == 0
     server.start()
     assert server.show(image_id)["status"] == "queued"
+
+
+def test_after_a_restart_in_vain_the_workers_are_those_of_before(own_server: MakeServer, tmp_path: Path) -> None:
+    settings, policy = tmp_path / "stillage.toml", tmp_path / "policy.yaml"
+    settings.touch()
+    policy.write_text("[")
+    server = own_server(arguments=("--workers", "2", "--config", str(settings))).start()
+    settings.write_text(f'policy_file = "{policy}"')
+    server.run.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "a new worker does not start" in server.log, "the parent gives it up")
+    killed = server.workers[0]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
+    eventually(lambda: every_worker_answers(server), "both of them serve")
+    assert server.stop() == 0
+
+
+def every_worker_answers(server: Server) -> bool:
+    """False, almost certainly, if one of them does not: the kernel spreads connections."""
+    try:
+        for _ in range(12):
+            with closing(HTTPConnection(*server.address, timeout=3)) as connection:
+                connection.request("GET", "/healthz")
+                assert connection.getresponse().status == 200
+    except OSError:
+        return False
+    return True
 
 
 def test_a_single_process_says_that_it_cannot_replace_itself_and_goes_on(own_server: MakeServer) -> None:

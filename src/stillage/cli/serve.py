@@ -244,19 +244,33 @@ def _supervise(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: crew.stop())
     signal.signal(signal.SIGHUP, lambda *_: crew.ask_renewal())
-    crew.start()
-    if not crew.stopping:
-        announce(home, plan.settings)
-    while (dead := crew.wait(lambda: _renewed(plan, home, load))) is not None:
-        mark_process_dead(dead.pid, str(shared))  # type: ignore[no-untyped-call]
-        if crew.retired(dead):
-            log.info("a replaced worker has ended", pid=dead.pid, exit_code=dead.exitcode)
-            asyncio.run(_sweep(plan.settings, dead.name))
-        elif not crew.stopping:
-            log.error("a worker died; starting it again", pid=dead.pid, exit_code=dead.exitcode)
-            asyncio.run(_sweep(plan.settings, dead.name))
-            time.sleep(PAUSE_AFTER_DEATH_S)
-            crew.replace(dead)
+    try:
+        crew.start()
+        if not crew.stopping:
+            announce(home, plan.settings)
+        while (dead := crew.wait(lambda: _renewed(plan, home, load))) is not None:
+            mark_process_dead(dead.pid, str(shared))  # type: ignore[no-untyped-call]
+            if crew.retired(dead):
+                log.info("a replaced worker has ended", pid=dead.pid, exit_code=dead.exitcode)
+                _clean_up_after(dead, crew.plan.settings)
+            elif not crew.stopping:
+                log.error("a worker died; starting it again", pid=dead.pid, exit_code=dead.exitcode)
+                _clean_up_after(dead, crew.plan.settings)
+                time.sleep(PAUSE_AFTER_DEATH_S)
+                crew.replace(dead)
+    finally:
+        crew.end()
+
+
+def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
+    """End the uploads of a worker that is gone. If that fails, its leases run out, and the others' sweeps do it."""
+    try:
+        asyncio.run(_sweep(settings, dead.name))
+    except StillageError as error:
+        log.error("cleaning up after a dead worker failed; its leases run out", pid=dead.pid, why=str(error))
+    except Exception:
+        # Whatever it is, the parent stays: the other workers are well, and this one is to be started again.
+        log.exception("cleaning up after a dead worker failed; its leases run out", pid=dead.pid)
 
 
 def _renewed(plan: Plan, home: Home, load: Callable[[], Settings]) -> Plan | None:
@@ -266,17 +280,22 @@ def _renewed(plan: Plan, home: Home, load: Callable[[], Settings]) -> Plan | Non
         same = {"listen": plan.settings.listen, "data": plan.settings.data, "workers": plan.settings.workers}
         settings = settings.model_copy(update=same)
         return Plan(settings, plan.node_id, _certificate(home, settings))
-    except StillageError as error:
+    except (StillageError, OSError, ValueError) as error:  # ValueError: a certificate that is none
         log.error("the settings cannot be used; the workers stay as they are", why=str(error))
         return None
 
 
 class _Crew:
-    """The worker processes. Each has a socket of its own, which outlives it, and a name of its own, which does not."""
+    """The worker processes. Each has a socket of its own, which outlives it, and a name of its own, which does not.
+
+    Attributes:
+        plan: By which workers are started now.
+        stopping: Nobody is started any more.
+    """
 
     def __init__(self, plan: Plan, sockets: Sequence[socket.socket], metrics_sockets: Sequence[socket.socket]) -> None:
         self.stopping = False
-        self._plan = plan
+        self.plan = plan
         self._sockets = sockets
         self._metrics_sockets = metrics_sockets
         self._slots: dict[BaseProcess, int] = {}
@@ -292,8 +311,8 @@ class _Crew:
         """Start one worker for each socket, and wait until all are ready or one has died."""
         for slot in range(len(self._sockets)):
             self._start(slot)
-        for process, connection in self._ready.items():
-            wait_for_any([connection, process.sentinel])
+        for process in list(self._ready):
+            self._serves(process)
 
     def wait(self, renewed: Callable[[], Plan | None]) -> BaseProcess | None:
         """Wait for a worker to end and return it; None when none is left. Replaces all of them when that is asked for.
@@ -311,8 +330,7 @@ class _Crew:
                 return dead
             os.read(self._waker, 1)
             if not self.stopping and (plan := renewed()) is not None:
-                self._plan = plan
-                self._renew()
+                self._renew(plan)
         return None
 
     def ask_renewal(self) -> None:
@@ -326,20 +344,21 @@ class _Crew:
         self._ready.pop(dead).close()
         return True
 
-    def _renew(self) -> None:
-        """Replace each worker by a new one, as soon as that serves; if it cannot, the others stay."""
+    def _renew(self, plan: Plan) -> None:
+        """Replace each worker by a new one, as soon as that serves; if it cannot, the others stay, and their plan."""
+        before, self.plan = self.plan, plan
         for old, slot in list(self._slots.items()):
             new = self._start(slot)
-            wait_for_any([self._ready[new], new.sentinel])
-            if not new.is_alive() or self.stopping:
-                log.error("a new worker does not start; the old ones go on", exit_code=new.exitcode)
+            if not self._serves(new) or self.stopping:
                 new.terminate()
                 new.join()
+                log.error("a new worker does not start; the old ones go on", exit_code=new.exitcode)
+                self.plan = before
                 del self._slots[new]
                 self._ready.pop(new).close()
                 return
+            self._retiring.add(old)  # before it is forgotten: a stop may come between the two
             del self._slots[old]
-            self._retiring.add(old)
             if old.pid is not None and old.is_alive():
                 os.kill(old.pid, signal.SIGHUP)
         log.info("the workers are replaced", workers=len(self._slots))
@@ -357,12 +376,25 @@ class _Crew:
             if process.is_alive():
                 process.terminate()
 
+    def end(self) -> None:
+        """Stop, and wait until nobody is left, who would go on with nobody to look after them."""
+        self.stop()
+        for process in (*self._slots, *self._retiring):
+            process.join()
+
+    def _serves(self, process: BaseProcess) -> bool:
+        """Wait until *process* says that it serves; False if it ends before."""
+        try:
+            return bool(self._ready[process].recv())
+        except (EOFError, OSError):  # comes before the process has quite ended
+            return False
+
     def _start(self, slot: int) -> BaseProcess:
         reading, writing = self._context.Pipe(duplex=False)
-        name = f"{self._plan.node_id}/{self._started}."
+        name = f"{self.plan.node_id}/{self._started}."
         metrics_sockets = self._metrics_sockets if slot == 0 else []
         process = self._context.Process(
-            target=_run_child, args=(self._plan, self._sockets[slot], metrics_sockets, name, writing), name=name
+            target=_run_child, args=(self.plan, self._sockets[slot], metrics_sockets, name, writing), name=name
         )
         process.start()
         writing.close()
