@@ -33,6 +33,7 @@ from stillage.errors import (
     PieceTakenOver,
     QuotaExceeded,
     SizeChanged,
+    StoreFailed,
     Unauthenticated,
     UploadGone,
     UploadNotFound,
@@ -591,3 +592,32 @@ async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them
     go_on.set()
     assert await world.stored(await proving) == await world.stored(original) == DATA
     assert len(world.files()) == 2
+
+
+# What a crash leaves
+
+
+async def test_an_upload_whose_process_died_before_it_had_a_draft_gets_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_begun(_key: object) -> None:
+        """The process died here."""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "begin", never_begun)
+        asked, sent = await world.open(), await world.open()
+    assert (await world.uploads.settle(asked)).offset == 0
+    for upload in (asked, sent):
+        assert (await world.send(upload, 0, MIB)).upload.offset == MIB
+        assert (await world.send(upload, MIB, len(DATA))).image is not None
+
+
+async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:
+    upload = (await world.send(await world.open(), 0, MIB)).upload
+    await world.uploads.close()
+    await world.store.delete(upload.blob_key)
+    with pytest.raises(StoreFailed, match="its bytes are gone from the store"):
+        await world.send(upload, MIB, len(DATA))
+    with pytest.raises(UploadGone, match="its bytes are gone from the store"):
+        await asyncio.wait_for(world.uploads.judges.verdict(upload), 20)
+    assert (await world.record(upload)).status is Status.QUEUED

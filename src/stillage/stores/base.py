@@ -78,7 +78,7 @@ class Draft(Protocol):
 
 class Store(Protocol):
     async def begin(self, key: BlobKey) -> None:
-        """Make an empty draft, durably."""
+        """Make an empty draft, durably, unless there is one."""
 
     def draft(self, key: BlobKey) -> AbstractAsyncContextManager[Draft]:
         """Open a draft.

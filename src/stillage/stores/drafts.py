@@ -23,7 +23,7 @@ FLOCK = "hhqqi4x"
 def begin(path: Path) -> None:
     try:
         make_folder(path.parent)
-        os.close(os.open(_part(path), os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        os.close(os.open(_part(path), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         sync_directory(path.parent)
     except OSError as error:
         raise translated(error, "begin a blob") from error

@@ -19,7 +19,7 @@ class MemoryStore:
 
     async def begin(self, key: BlobKey) -> None:
         self._born[key] = time.monotonic()
-        self._drafts[key] = _Shared()
+        self._drafts.setdefault(key, _Shared())
 
     @asynccontextmanager
     async def draft(self, key: BlobKey) -> AsyncIterator["_MemoryDraft"]:

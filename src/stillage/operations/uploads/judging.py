@@ -36,6 +36,8 @@ AT_ONCE = 32
 RELEARNED_PER_S = 256 << 20
 """While others wait, a judge that has nothing to do stays for as long as it would take to begin again, at this rate."""
 
+LOST = "its bytes are gone from the store; send the file again"
+
 
 class Judges:
     """The judges of this process."""
@@ -116,7 +118,7 @@ class Judges:
         try:
             await self._follow_to_its_end(upload)
         except BlobNotFound:
-            await self._end(upload, StoreFailed("its bytes are gone from the store; send the file again"))
+            await self._end(upload, StoreFailed(LOST))
         except (*FINAL, StoreFailed) as failure:
             # A store that fails to make bytes durable has lost them: there is no second try.
             await self._end(upload, failure)

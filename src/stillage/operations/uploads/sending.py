@@ -18,14 +18,23 @@ import structlog
 from stillage.db import pieces
 from stillage.db import uploads as db
 from stillage.db.session import Database
-from stillage.errors import BlobNotFound, BytesDiffer, InvalidInput, PieceMismatch, PieceTakenOver, StillageError
+from stillage.errors import (
+    BlobNotFound,
+    BytesDiffer,
+    InvalidInput,
+    PieceMismatch,
+    PieceTakenOver,
+    StillageError,
+    StoreFailed,
+)
 from stillage.images.image import UploadId
 from stillage.images.upload import Digests, Piece, Span, Upload, gaps
 from stillage.lanes import Lane
 from stillage.operations.acceptance import STEP, UploadRules
 from stillage.operations.judgement import BLOCK, Digest
+from stillage.operations.sweep import remove_blob
 from stillage.operations.uploads.endings import error_of
-from stillage.operations.uploads.judging import Judges
+from stillage.operations.uploads.judging import LOST, Judges
 from stillage.stores.base import Draft, Store
 
 log = structlog.get_logger()
@@ -87,11 +96,12 @@ class Sending:
             async with self._store.draft(upload.blob_key) as draft:
                 held = await self._hold(draft, running)
                 return await _Taking(self, held, piece, span, draft, running).run(body)
-        except BlobNotFound as error:
-            raise await self.gone(upload.id) from error
+        except BlobNotFound:
+            await self._begin_again(upload.id)
         finally:
             del self._running[running.id]
             await asyncio.shield(self.database.write(pieces.end, running.id))
+        return await self(upload, piece, span, body)
 
     async def settle(self, upload: Upload) -> Upload:
         """End every request that sends some of *upload*; return where it stands then."""
@@ -101,8 +111,8 @@ class Sending:
         try:
             async with self._store.draft(upload.blob_key) as draft:
                 await self._hold_span(draft, everything)
-        except BlobNotFound as error:
-            raise await self.gone(upload.id) from error
+        except BlobNotFound:
+            await self._begin_again(upload.id)
         return await self.read(upload.id)
 
     async def read(self, upload_id: UploadId) -> Upload:
@@ -137,6 +147,22 @@ class Sending:
         for other in self._running.values():
             if other.upload_id == upload_id and other.span.first < span.end and span.first < other.span.end:
                 other.lost.set()
+
+    async def _begin_again(self, upload_id: UploadId) -> None:
+        """Make the draft of an upload that has none: who opened it is about to, or has died before he could.
+
+        Raises:
+            StoreFailed: If it had one, and so has lost its bytes.
+            StillageError: Why the upload has ended.
+        """
+        upload = await self.read(upload_id)
+        if upload.spans:
+            self.judges.follow(upload)  # which ends it
+            raise StoreFailed(LOST)
+        await self._store.begin(upload.blob_key)
+        if await self.database.read(db.find, upload_id) is None:  # meanwhile, with whatever it had
+            await remove_blob(self.database, self._store, upload.blob_key)
+            raise await self.gone(upload_id)
 
     async def _hold(self, draft: Draft, running: Running) -> Upload:
         """Hold the span, and make those parts of it zeros that do not count; return the upload as it is then."""
