@@ -621,3 +621,9 @@ async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:
     with pytest.raises(UploadGone, match="its bytes are gone from the store"):
         await asyncio.wait_for(world.uploads.judges.verdict(upload), 20)
     assert (await world.record(upload)).status is Status.QUEUED
+
+
+async def test_who_judged_a_whole_upload_of_no_bytes_may_have_died(world: World) -> None:
+    upload = await world.open(size=0)
+    assert await world.uploads.judges.adopt() == 1
+    assert (await world.uploads.judges.verdict(upload)).size == 0

@@ -182,12 +182,13 @@ def owner_of_image(connection: Connection, image_id: ImageId) -> ProjectId | Non
 def unjudged(connection: Connection, now: datetime, limit: int = 10) -> list[Upload]:
     """Return uploads whose bytes are all there, and which nobody judges."""
     free = or_(uploads.c.judge.is_(None), uploads.c.judge_expires_at < now)
-    whole = (
-        (upload_spans.c.upload_id == uploads.c.id)
-        & (upload_spans.c.first == 0)
-        & (upload_spans.c.end >= uploads.c.expected_size)
+    all_there = select(upload_spans.c.upload_id).where(
+        upload_spans.c.upload_id == uploads.c.id,
+        upload_spans.c.first == 0,
+        upload_spans.c.end >= uploads.c.expected_size,
     )
-    query = select(uploads.c.id).where(uploads.c.resumable, free).join(upload_spans, whole).limit(limit)
+    whole = or_(uploads.c.expected_size == 0, all_there.exists())
+    query = select(uploads.c.id).where(uploads.c.resumable, free, whole).limit(limit)
     found = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
     return [upload for upload in found if upload is not None]
 
