@@ -627,3 +627,15 @@ async def test_who_judged_a_whole_upload_of_no_bytes_may_have_died(world: World)
     upload = await world.open(size=0)
     assert await world.uploads.judges.adopt() == 1
     assert (await world.uploads.judges.verdict(upload)).size == 0
+
+
+async def test_a_sweep_that_was_slow_leaves_an_upload_of_which_something_came_meanwhile(world: World) -> None:
+    upload = await world.open()
+    world.clock.advance(3601)
+    (claim,) = await world.database.read(db.expired, world.clock(), None, 10)
+    await world.send(upload, 0, MIB)
+    assert not await world.database.write(db.release_dead, claim, "too late", world.clock())
+    assert (await world.now(upload)).offset == MIB
+    world.clock.advance(3601)
+    assert await world.database.write(db.release_dead, claim, "nothing came", world.clock())
+    assert (await world.record(upload)).reason == "nothing came"

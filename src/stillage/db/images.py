@@ -304,11 +304,27 @@ def release(
 
 def expired(connection: Connection, now: datetime, owner_prefix: str | None, limit: int) -> list[Claim]:
     """Return uploads whose lease has run out, or whose owner's name begins with *owner_prefix*."""
-    dead = uploads.c.lease_expires_at < now
-    if owner_prefix is not None:
-        dead = or_(dead, uploads.c.lease_owner.startswith(owner_prefix, autoescape=True))
+    dead = _is_dead(now, owner_prefix)
     rows = connection.execute(select(uploads).where(dead).order_by(uploads.c.lease_expires_at).limit(limit))
     return [claim_of(row) for row in rows]
+
+
+def release_dead(
+    connection: Connection, claim: Claim, reason: str, now: datetime, owner_prefix: str | None = None
+) -> bool:
+    """`release` an upload that is still one of those `expired`. False if its lease was renewed since that was read."""
+    still = select(uploads.c.id).where(uploads.c.id == claim.upload_id, _is_dead(now, owner_prefix))
+    if connection.execute(still).first() is None:
+        return False
+    release(connection, claim, reason, now)
+    return True
+
+
+def _is_dead(now: datetime, owner_prefix: str | None) -> Any:
+    over = uploads.c.lease_expires_at < now
+    if owner_prefix is None:
+        return over
+    return or_(over, uploads.c.lease_owner.startswith(owner_prefix, autoescape=True))
 
 
 def claim_of(row: Any) -> Claim:

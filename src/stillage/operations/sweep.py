@@ -74,9 +74,9 @@ class Sweep:
         while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):
             for claim in claims:
                 reason = EXPIRED if claim.is_resumable else DIED
-                await self._database.write(db.release, claim, reason, self._clock())
-                log.warning("upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
-            ended += len(claims)
+                if await self._database.write(db.release_dead, claim, reason, self._clock(), dead_owners):
+                    log.warning("upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
+                    ended += 1
         return ended
 
     async def remove_doomed_blobs(self) -> int:
