@@ -192,6 +192,16 @@ def test_a_second_server_on_the_same_port_says_so(server: Hindered, own_server: 
     fails_with_one_sentence(second, f"stillage: cannot listen on {listen}: Address already in use")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_certificate_that_is_none_is_said_so(own_server: MakeServer, tmp_path: Path, workers: int) -> None:
+    chain = tmp_path / "chain.pem"
+    chain.write_text("no certificate")
+    second = own_server(
+        tls=True, arguments=("--workers", str(workers)), tls_certificate=chain, tls_key=tmp_path / "key.pem"
+    )
+    fails_with_one_sentence(second, f"stillage: the certificate {chain} with the key {tmp_path}/key.pem cannot be used")
+
+
 # Several workers
 
 

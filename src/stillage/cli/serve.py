@@ -135,9 +135,22 @@ def _certificate(home: Home, settings: Settings) -> tuple[str, str] | None:
     if not settings.tls:
         return None
     if settings.tls_certificate is not None and settings.tls_key is not None:
-        return str(settings.tls_certificate), str(settings.tls_key)
-    made = home.certificate(settings)
-    return str(made.chain), str(made.key)
+        chain, key = settings.tls_certificate, settings.tls_key
+    else:
+        made = home.certificate(settings)
+        chain, key = made.chain, made.key
+    try:
+        _tls(str(chain), str(key))  # here, where somebody is told: a worker could only die of it
+    except OSError as error:
+        raise BadSettings(f"the certificate {chain} with the key {key} cannot be used: {error.strerror}") from error
+    return str(chain), str(key)
+
+
+def _tls(chain: str, key: str) -> ssl.SSLContext:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.set_alpn_protocols(["http/1.1"])
+    tls.load_cert_chain(chain, key)
+    return tls
 
 
 async def _prepare(home: Home, settings: Settings, node_id: str) -> None:
@@ -174,11 +187,7 @@ def run_worker(
     hangup: Callable[[wire.Stop], None] = lambda _: log.warning(ALONE),
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT, or until SIGHUP says that another one serves instead."""
-    tls = None
-    if plan.certificate is not None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.set_alpn_protocols(["http/1.1"])
-        tls.load_cert_chain(*plan.certificate)
+    tls = None if plan.certificate is None else _tls(*plan.certificate)
 
     async def run() -> None:
         stop, loop = wire.Stop(), asyncio.get_running_loop()
