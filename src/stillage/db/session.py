@@ -63,14 +63,14 @@ class Database:
             with self.engine.connect() as connection:
                 return work(connection, *args)
         except DBAPIError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def _write(self, work: Callable[..., T], *args: Any) -> T:
         try:
             with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
                 return work(connection, *args)
         except DBAPIError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
 
 def make_engine(url: str) -> Engine:
@@ -103,7 +103,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _translated(error: DBAPIError) -> Exception:
+def translated(error: DBAPIError) -> Exception:
     """A database that does not answer is a passing condition; anything else is a defect and stays what it is."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     # sqlite3 calls a missing table an OperationalError as well; psycopg keeps the class for the connection.
