@@ -387,6 +387,20 @@ def every_worker_answers(server: Server) -> bool:
     return True
 
 
+def test_a_hangup_of_workers_alone_changes_nothing(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2")).start()
+    image_id, before = server.create(), server.workers
+    with begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
+        client.send(DATA[:MIB])
+        worker_with_upload(server)
+        for pid in before:
+            os.kill(pid, signal.SIGHUP)
+        eventually(lambda: every_worker_answers(server), "both of them serve", within_s=20)
+        client.send(DATA[MIB:])
+        assert client.answer().status == 204
+    assert server.workers == before
+
+
 def test_a_single_process_says_that_it_cannot_replace_itself_and_goes_on(own_server: MakeServer) -> None:
     server = own_server().start()
     server.run.process.send_signal(signal.SIGHUP)

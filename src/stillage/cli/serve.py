@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 # A worker that dies at once, again and again, has a fault that starting it again does not cure.
 PAUSE_AFTER_DEATH_S = 1.0
+# From the parent to a worker: another one serves. SIGHUP is for the parent, and may come to all of its group.
+RETIRE = signal.SIGUSR1
 ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
 PR_SET_PDEATHSIG = 1
 M_MMAP_THRESHOLD = -3
@@ -184,16 +186,20 @@ def run_worker(
     owner: str,
     ready: Callable[[], None],
     *,
-    hangup: Callable[[wire.Stop], None] = lambda _: log.warning(ALONE),
+    has_parent: bool = False,
 ) -> None:
-    """Serve in this process until SIGTERM or SIGINT, or until SIGHUP says that another one serves instead."""
+    """Serve in this process until SIGTERM or SIGINT, or until its parent says that another one serves instead."""
     tls = None if plan.certificate is None else _tls(*plan.certificate)
 
     async def run() -> None:
         stop, loop = wire.Stop(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
-        loop.add_signal_handler(signal.SIGHUP, hangup, stop)
+        if has_parent:
+            loop.add_signal_handler(RETIRE, stop.ask, plan.settings.restart_grace_s)
+            loop.add_signal_handler(signal.SIGHUP, lambda: None)  # of a whole group; the parent has it as well
+        else:
+            loop.add_signal_handler(signal.SIGHUP, log.warning, ALONE)
         await app.serve(
             plan.settings, sockets, tls=tls, metrics_sockets=metrics_sockets, owner=owner, ready=ready, stop=stop
         )
@@ -361,7 +367,8 @@ class _Crew:
             if not self._serves(new) or self.stopping:
                 new.terminate()
                 new.join()
-                log.error("a new worker does not start; the old ones go on", exit_code=new.exitcode)
+                if not self.stopping:
+                    log.error("a new worker does not start; the old ones go on", exit_code=new.exitcode)
                 self.plan = before
                 del self._slots[new]
                 self._ready.pop(new).close()
@@ -369,7 +376,7 @@ class _Crew:
             self._retiring.add(old)  # before it is forgotten: a stop may come between the two
             del self._slots[old]
             if old.pid is not None and old.is_alive():
-                os.kill(old.pid, signal.SIGHUP)
+                os.kill(old.pid, RETIRE)
         log.info("the workers are replaced", workers=len(self._slots))
 
     def replace(self, dead: BaseProcess) -> None:
@@ -425,5 +432,4 @@ def _run_child(
         return  # it ended before the line above, and nobody would end us
     logs.configure(plan.settings.log_format, plan.settings.log_level)
     return_large_memory()
-    grace_s = plan.settings.restart_grace_s
-    run_worker(plan, [sock], metrics_sockets, owner, lambda: ready.send(True), hangup=lambda stop: stop.ask(grace_s))
+    run_worker(plan, [sock], metrics_sockets, owner, lambda: ready.send(True), has_parent=True)
