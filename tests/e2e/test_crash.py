@@ -401,6 +401,17 @@ def test_a_hangup_of_workers_alone_changes_nothing(own_server: MakeServer) -> No
     assert server.workers == before
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_hangup_during_the_start_does_not_end_it(own_server: MakeServer, workers: int) -> None:
+    server = own_server(arguments=("--workers", str(workers)))
+    run = server.launch()
+    eventually((server.home / "lock").exists, "it has begun to start")
+    run.process.send_signal(signal.SIGHUP)
+    eventually(lambda: run.has_ended or "Stillage is ready at" in run.output, "it is ready or has ended")
+    assert not run.has_ended
+    assert server.stop() == 0
+
+
 def test_a_single_process_says_that_it_cannot_replace_itself_and_goes_on(own_server: MakeServer) -> None:
     server = own_server().start()
     server.run.process.send_signal(signal.SIGHUP)
