@@ -594,6 +594,18 @@ async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them
     assert len(world.files()) == 2
 
 
+@pytest.mark.parametrize("other", ["sha256", "sha384", "md5"])
+async def test_nothing_is_offered_to_who_also_declares_a_digest_that_is_not_known_of_the_bytes(
+    world: World, other: str
+) -> None:
+    await an_original(world)
+    right = ("sha512", hashlib.sha512(DATA).hexdigest())
+    upload = await world.open(digests=(right, (other, hashlib.new(other, b"something else").hexdigest())))
+    assert await world.uploads.instant.offer(ME, upload) is None
+    upload = await world.open(digests=(right, ("md5", hashlib.md5(DATA).hexdigest())))
+    assert await world.uploads.instant.offer(ME, upload) is not None
+
+
 # What a crash leaves
 
 

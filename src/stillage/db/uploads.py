@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from stillage.db import images as db_images
 from stillage.db import usage
@@ -196,18 +196,21 @@ def unjudged(connection: Connection, now: datetime, limit: int = 10) -> list[Upl
 def with_bytes(
     connection: Connection, digests: Digests, size: int, project_id: ProjectId, limit: int = 20
 ) -> list[Seen]:
-    """Return active, undamaged images whose bytes have *size* and one of *digests*, as *project_id* meets them."""
-    # "md5" and the like name no collision-free digest: what is asked by them is not answered.
-    digests = tuple((name, value) for name, value in digests if name in STRONG)
-    if not digests:
+    """Return active, undamaged images whose bytes have *size* and all *digests*, as *project_id* meets them."""
+    # "md5" and the like name no collision-free digest: what is asked by them alone is not answered.
+    if not any(name in STRONG for name, _ in digests):
         return []
-    same = [and_(blobs.c.os_hash_algo == name, blobs.c.os_hash_value == value) for name, value in digests]
-    same += [blobs.c.sha256 == value for name, value in digests if name == "sha256"]
+    same = [_has_digest(name, value) for name, value in digests]
     # From the digest to the blob to its image: an image names no blob that is not published.
     named = (images.c.id == blobs.c.image_id) & (images.c.blob_key == blobs.c.key)
     well = (blobs.c.size == size) & images.c.damage.is_(None) & (images.c.status == Status.ACTIVE)
-    query = (
-        select(images.c.id).join(blobs, named).where(well, or_(*same)).order_by(images.c.created_at.desc()).limit(limit)
-    )
+    query = select(images.c.id).join(blobs, named).where(well, *same).order_by(images.c.created_at.desc()).limit(limit)
     found = [db_images.find_seen(connection, i, project_id) for i in connection.execute(query).scalars().all()]
     return [seen for seen in found if seen is not None]
+
+
+def _has_digest(name: str, value: str) -> ColumnElement[bool]:
+    """That this is known of a blob's bytes. What is not known of them nobody has verified."""
+    shown = (blobs.c.os_hash_algo == name) & (blobs.c.os_hash_value == value)
+    other = {"md5": blobs.c.checksum, "sha256": blobs.c.sha256}.get(name)
+    return shown if other is None else or_(shown, other == value)
