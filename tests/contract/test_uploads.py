@@ -40,7 +40,7 @@ from stillage.errors import (
 )
 from stillage.formats.safety import Policy
 from stillage.images.access import Access, Caller
-from stillage.images.image import Image, Status
+from stillage.images.image import BlobKey, Image, Status
 from stillage.images.quota import Limits, Quotas, Usage
 from stillage.images.upload import Digests, Opening, Piece, Progress, Span, Upload
 from stillage.operations.acceptance import UploadRules
@@ -95,6 +95,9 @@ class World:
         assert image.blob_key is not None
         async with self.store.reader(image.blob_key) as reader:
             return bytes(await reader.read(0, 64 * MIB))
+
+    def path_of(self, key: BlobKey) -> Path:
+        return self.store.root / key[:2] / key
 
     def files(self) -> list[Path]:
         return [path for path in self.store.root.rglob("*") if path.is_file()]
@@ -604,6 +607,40 @@ async def test_nothing_is_offered_to_who_also_declares_a_digest_that_is_not_know
     assert await world.uploads.instant.offer(ME, upload) is None
     upload = await world.open(digests=(right, ("md5", hashlib.md5(DATA).hexdigest())))
     assert await world.uploads.instant.offer(ME, upload) is not None
+
+
+async def test_bytes_that_need_not_be_sent_are_scrubbed_when_the_original_is_due(world: World) -> None:
+    original = await an_original(world)
+    world.clock.advance(60)
+    upload, proof = await offered(world)
+    assert proof is not None
+    image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    world.clock.advance(30)
+    scrub = Scrub(world.database, world.store, clock=world.clock)
+    assert {found.blob.image_id async for found in scrub(older_than_s=60)} == {original.id, image.id}
+
+
+async def test_an_original_found_damaged_at_the_last_moment_gives_its_bytes_to_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    link = world.store.copy
+
+    async def scrub_first(key: BlobKey, new_key: BlobKey) -> None:
+        world.path_of(key).write_bytes(DATA[:-1] + b"!")
+        scrub = Scrub(world.database, world.store, clock=world.clock)
+        world.clock.advance(1)
+        assert [found.damage is None async for found in scrub(older_than_s=0)] == [False]
+        await link(key, new_key)
+
+    monkeypatch.setattr(world.store, "copy", scrub_first)
+    with pytest.raises(Conflict, match="send"):
+        await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    image = (await world.send(upload, 0, len(DATA))).image
+    assert image is not None
+    assert await world.stored(image) == DATA
 
 
 # What a crash leaves

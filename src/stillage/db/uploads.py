@@ -15,9 +15,9 @@ from stillage.db import images as db_images
 from stillage.db import usage
 from stillage.db.images import Claim
 from stillage.db.tables import blobs, images, upload_endings, upload_spans, uploads
-from stillage.errors import SizeChanged
+from stillage.errors import Conflict, SizeChanged
 from stillage.images.access import Seen
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, Status, UploadId
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
 from stillage.images.upload import Digests, Opening, Span, Upload, union
 
@@ -214,3 +214,21 @@ def _has_digest(name: str, value: str) -> ColumnElement[bool]:
     shown = (blobs.c.os_hash_algo == name) & (blobs.c.os_hash_value == value)
     other = {"md5": blobs.c.checksum, "sha256": blobs.c.sha256}.get(name)
     return shown if other is None else or_(shown, other == value)
+
+
+def publish_same(connection: Connection, claim: Claim, content: Content, source: Image, now: datetime) -> Image | None:
+    """As `images.publish`, with the bytes of *source*: they were read when its were.
+
+    Raises:
+        Conflict: If *source* does not have them any more, or a scrub has found them damaged.
+    """
+    well = (images.c.id == source.id) & (images.c.blob_key == source.blob_key) & images.c.damage.is_(None)
+    query = select(blobs.c.scrubbed_at).join(images, images.c.blob_key == blobs.c.key).where(well)
+    row = connection.execute(query.with_for_update(read=True, of=images)).first()  # a scrub may be about to find damage
+    if row is None:
+        raise Conflict("the bytes are not here any more; send them")
+    image = db_images.publish(connection, claim, content, now)
+    if image is not None:
+        mine = blobs.c.key == claim.blob_key
+        connection.execute(update(blobs).where(mine).values(scrubbed_at=row.scrubbed_at))
+    return image

@@ -7,8 +7,8 @@ however that ends, and holds between processes as well.
 import fcntl
 import os
 import struct
-from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from stillage.errors import BlobNotFound
 from stillage.holes import write_data
@@ -32,8 +32,11 @@ def begin(path: Path) -> None:
 def link(path: Path, new_path: Path) -> None:
     try:
         make_folder(new_path.parent)
-        with suppress(FileExistsError):  # by somebody who died, or was not heard, before he could say so
-            os.link(path, new_path)
+        # Not to its name at once, where an attempt that broke off may have left others.
+        link = new_path.with_name(f"{new_path.name}.{uuid4().hex}")
+        os.link(path, link)
+        link.replace(new_path)
+        link.unlink(missing_ok=True)  # replacing a file by itself does nothing
         sync_directory(new_path.parent)
     except FileNotFoundError as error:
         raise BlobNotFound(path.name) from error

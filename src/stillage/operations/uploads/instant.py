@@ -137,7 +137,7 @@ class Instant:
         )
         image: Image | None = None
         if claim is not None:
-            image = await self._database.write(db_images.publish, claim, content, self._clock())
+            image = await self._database.write(db.publish_same, claim, content, source, self._clock())
         if image is None:
             await remove_blob(self._database, self._store, upload.blob_key)
             raise UploadGone(upload.id, "the image was deleted, or its bytes came another way")
