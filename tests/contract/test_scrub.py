@@ -1,6 +1,7 @@
 """Integrity at rest, on every engine and store: damage is found, told, and forgotten when it is cured."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
@@ -17,11 +18,12 @@ from fakes import Clock
 from stillage.db import images as db
 from stillage.db.images import Claim
 from stillage.db.session import Database
-from stillage.errors import ImageDamaged, ImageNotFound, StoreFailed
+from stillage.errors import ImageDamaged, ImageNotFound, Unavailable
 from stillage.images.access import Access
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.operations.download import Download
 from stillage.operations.scrub import Scrub, Scrubbed
+from stillage.stores.disk import translated
 from stillage.stores.files import FileStore
 from stillage.stores.memory import MemoryStore
 
@@ -130,19 +132,79 @@ async def test_files_are_read_as_well(database: Database, clock: Clock, tmp_path
 
 
 class FailingStore(MemoryStore):
-    """Its disk gives an I/O error for each read."""
+    """The operating system has an error for each read."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
 
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator[Any]:
-        raise StoreFailed(f"the store failed to read {key} (Input/output error); ask the operator")
-        yield
+        if self._number:
+            raise translated(OSError(self._number, os.strerror(self._number)), "open a blob")
+        async with super().reader(key) as reader:
+            yield reader
+
+    def mend(self) -> None:
+        self._number = 0
 
 
-async def test_bytes_that_cannot_be_read_are_damage(database: Database, clock: Clock) -> None:
-    store = FailingStore()
-    image = await stored(database, store, clock)
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EISDIR], ids=errno.errorcode.get)
+async def test_bytes_that_cannot_be_read_are_damage_and_the_others_are_read(
+    database: Database, clock: Clock, number: int
+) -> None:
+    store = FailingStore(number)
+    images = [await stored(database, store, clock) for _ in range(2)]
     await run(Scrub(database, store, clock=clock), clock)
-    assert "cannot be read: the store failed" in str(await damage_of(database, image))
+    for image in images:
+        damage = str(await damage_of(database, image))
+        assert damage.startswith("its bytes cannot be read: the store")
+        assert f"open a blob ({os.strerror(number)})" in damage
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM], ids=errno.errorcode.get)
+async def test_that_we_cannot_read_now_says_nothing_about_the_bytes(
+    database: Database, clock: Clock, number: int
+) -> None:
+    store = FailingStore(number)
+    image = await stored(database, store, clock)
+    scrub = Scrub(database, store, clock=clock)
+    clock.advance(DAY)
+    with pytest.raises(Unavailable, match="cannot open a blob now"):
+        await run(scrub, clock, older_than_s=DAY)
+    assert await damage_of(database, image) is None
+    store.mend()
+    assert [one.damage for one in await run(scrub, clock, older_than_s=DAY)] == [None], "it is still due"
+
+
+class SlowStore(MemoryStore):
+    """Takes for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def reader(self, key: BlobKey) -> AsyncIterator[Any]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield self.blobs[key]
+
+
+async def test_a_blob_that_a_stop_kept_from_being_read_is_still_due(database: Database, clock: Clock) -> None:
+    store = SlowStore()
+    image = await stored(database, store, clock)
+    clock.advance(DAY)
+    scrubbing = asyncio.create_task(run(Scrub(database, store, clock=clock), clock, older_than_s=DAY))
+    async with asyncio.timeout(10):
+        await store.asked.wait()
+    assert await database.read(db.take_for_scrub, clock() - timedelta(days=1), clock()) is None
+    scrubbing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await scrubbing
+    due = await database.read(db.take_for_scrub, clock() - timedelta(days=1), clock())
+    assert due is not None
+    assert due.image_id == image.id
 
 
 async def test_each_is_read_once_in_its_time_and_the_longest_waiting_first(

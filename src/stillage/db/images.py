@@ -357,6 +357,7 @@ class Stored:
     checksum: str
     os_hash_algo: str
     os_hash_value: str
+    scrubbed_at: datetime
 
 
 def take_for_scrub(connection: Connection, before: datetime, now: datetime) -> Stored | None:
@@ -370,7 +371,13 @@ def take_for_scrub(connection: Connection, before: datetime, now: datetime) -> S
     if row is None:
         return None
     connection.execute(update(blobs).where(blobs.c.key == row.key).values(scrubbed_at=now))
-    return Stored(BlobKey(row.key), ImageId(row.image_id), row.size, row.checksum, row.os_hash_algo, row.os_hash_value)
+    digests = (row.checksum, row.os_hash_algo, row.os_hash_value)
+    return Stored(BlobKey(row.key), ImageId(row.image_id), row.size, *digests, row.scrubbed_at)
+
+
+def give_back_to_scrub(connection: Connection, stored: Stored) -> None:
+    """Undo `take_for_scrub`: the blob could not be read to its end."""
+    connection.execute(update(blobs).where(blobs.c.key == stored.key).values(scrubbed_at=stored.scrubbed_at))
 
 
 def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bool:

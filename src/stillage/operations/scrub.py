@@ -15,7 +15,7 @@ import structlog
 from stillage.db import images as db
 from stillage.db.images import Stored
 from stillage.db.session import Database
-from stillage.errors import BlobNotFound, StoreFailed
+from stillage.errors import BlobNotFound, StoreFailed, StoreReadOnly
 from stillage.lanes import Lane
 from stillage.stores.base import BlobReader, Store
 
@@ -41,15 +41,22 @@ class Scrub:
     async def __call__(self, *, older_than_s: float, bytes_per_s: float | None = None) -> AsyncIterator[Scrubbed]:
         """Scrub every blob that was not scrubbed for *older_than_s*, the longest waiting first.
 
-        Any number may run at once, on any node; each takes others.
+        Any number may run at once, on any node; each takes others. What cannot be finished is due again.
 
         Args:
             older_than_s: 0 scrubs everything once.
             bytes_per_s: How fast to read, so that others have the disk; None as fast as it goes.
+
+        Raises:
+            Unavailable: If database or store do not answer now.
         """
         before = self._clock() - timedelta(seconds=older_than_s)
         while (blob := await self._database.write(db.take_for_scrub, before, self._clock())) is not None:
-            damage = await self._damage_of(blob, bytes_per_s)
+            try:
+                damage = await self._damage_of(blob, bytes_per_s)
+            except BaseException:  # a stop is one as well
+                await asyncio.shield(self._database.write(db.give_back_to_scrub, blob))
+                raise
             if not await self._database.write(db.set_damage, blob, damage):
                 continue  # deleted while it was read, which says nothing about the store
             if damage is not None:
@@ -62,7 +69,7 @@ class Scrub:
                 return await self._compare(blob, reader, bytes_per_s)
         except BlobNotFound:
             return "its bytes are gone"
-        except StoreFailed as error:
+        except (StoreFailed, StoreReadOnly) as error:  # the latter of a file that we may not read
             return f"its bytes cannot be read: {error}"
 
     async def _compare(self, blob: Stored, reader: BlobReader, bytes_per_s: float | None) -> str | None:

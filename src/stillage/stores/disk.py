@@ -5,7 +5,7 @@ import errno
 import os
 from pathlib import Path
 
-from stillage.errors import StillageError, StorageFull, StoreFailed, StoreReadOnly
+from stillage.errors import StillageError, StorageFull, StoreFailed, StoreReadOnly, Unavailable
 from stillage.holes import HOLE, ZEROS, write_all
 
 # Write-back is pushed along as bytes come in; otherwise the final fsync has all of it to do.
@@ -29,6 +29,8 @@ def translated(error: OSError, what: str) -> StillageError:
         return StorageFull(f"the store has no room left ({reason}); the bytes were discarded, ask the operator")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StoreReadOnly(f"the store cannot {what} ({reason}); ask the operator")
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        return Unavailable(f"the store cannot {what} now ({reason}); try again later")
     return StoreFailed(f"the store failed to {what} ({reason}); ask the operator")
 
 
