@@ -11,7 +11,8 @@ HEAD = """\
 # Settings
 
 One TOML file (`stillage serve --config FILE`), the environment (`STILLAGE_` and the name in capitals) and the command
-line; the later wins. Sizes are bytes, durations (`_s`) seconds. This page is written by `scripts/settings_page.py`.
+line; the later wins, and what is empty in the environment is unset. Lists in the environment have commas. Sizes are
+bytes, durations (`_s`) seconds, a century at the most. This page is written by `scripts/settings_page.py`.
 
 | setting | default | meaning |
 |---|---|---|

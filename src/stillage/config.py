@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -18,12 +18,16 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from stillage.errors import BadSettings
 
 TIB = 1 << 40
 IPNetwork = IPv4Network | IPv6Network
 SECRET_BYTES = 32
+CENTURY_S = 100 * 365 * 86400
+Seconds = Annotated[float, Field(le=CENTURY_S)]  # what is added to a date must leave one
 
 _config_file: ContextVar[Path | None] = ContextVar("config_file", default=None)
 
@@ -37,7 +41,8 @@ def default_data() -> Path:
 class Settings(BaseSettings):
     """Every setting, with what it means. Sizes in bytes, durations in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="STILLAGE_", frozen=True, extra="forbid")
+    # Empty is unset: what a unit file or a compose file makes of a variable that it does not have.
+    model_config = SettingsConfigDict(env_prefix="STILLAGE_", env_ignore_empty=True, frozen=True, extra="forbid")
 
     data: Path = Field(default_factory=default_data, description="folder for the database, blobs, keys and clouds.yaml")
     listen: str = Field("127.0.0.1:9292", description="HOST:PORT to listen on; [::1]:9292 for IPv6")
@@ -64,8 +69,8 @@ class Settings(BaseSettings):
     keystone_project: str = Field("service", description="project of keystone_username")
     keystone_domain: str = Field("Default", description="domain of keystone_username and of keystone_project, by name")
     keystone_ca: Path | None = Field(None, description="PEM with whom to trust for Keystone, not the machine's own")
-    keystone_timeout_s: float = Field(10, gt=0, description="longest wait for an answer of Keystone")
-    keystone_cache_s: float = Field(
+    keystone_timeout_s: Seconds = Field(10, gt=0, description="longest wait for an answer of Keystone")
+    keystone_cache_s: Seconds = Field(
         300, ge=0, description="how long an answer of Keystone is believed; a revoked token may work for so long"
     )
     service_token_roles: Annotated[frozenset[str], NoDecode] = Field(
@@ -94,22 +99,22 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
         (), description="addresses or networks whose Forwarded and X-Forwarded-* headers are believed"
     )
-    idle_timeout_s: float = Field(60, gt=0, description="longest silence of a client in the middle of a body")
+    idle_timeout_s: Seconds = Field(60, gt=0, description="longest silence of a client in the middle of a body")
     min_upload_bytes_per_s: float = Field(
         0, ge=0, description="slower uploads are ended; 0 lets everybody take his time"
     )
-    deleted_download_s: float = Field(3600, ge=0, description="longest that a download may outlive its image")
-    request_timeout_s: float = Field(60, gt=0, description="longest time for a request that moves no image data")
-    header_timeout_s: float = Field(60, gt=0, description="longest wait for a request's head")
-    shutdown_grace_s: float = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
-    restart_grace_s: float = Field(3600, ge=0, description="the same after SIGHUP, when new workers serve meanwhile")
-    lease_s: float = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
-    upload_age_s: float = Field(7 * 86400, gt=0, description="a resumable upload of which nothing comes so long ends")
-    sweep_interval_s: float = Field(60, gt=0, description="how often dead uploads and doomed blobs are looked for")
-    stray_age_s: float = Field(7 * 86400, gt=0, description="age at which a file that no row names is removed")
-    scrub_every_s: float = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")
+    deleted_download_s: Seconds = Field(3600, ge=0, description="longest that a download may outlive its image")
+    request_timeout_s: Seconds = Field(60, gt=0, description="longest time for a request that moves no image data")
+    header_timeout_s: Seconds = Field(60, gt=0, description="longest wait for a request's head")
+    shutdown_grace_s: Seconds = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
+    restart_grace_s: Seconds = Field(3600, ge=0, description="the same after SIGHUP, when new workers serve meanwhile")
+    lease_s: Seconds = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
+    upload_age_s: Seconds = Field(7 * 86400, gt=0, description="a resumable upload of which nothing comes so long ends")
+    sweep_interval_s: Seconds = Field(60, gt=0, description="how often dead uploads and doomed blobs are looked for")
+    stray_age_s: Seconds = Field(7 * 86400, gt=0, description="age at which a file that no row names is removed")
+    scrub_every_s: Seconds = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")
     scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast a background scrub reads")
-    token_lifetime_s: int = Field(24 * 3600, ge=300, description="lifetime of tokens")
+    token_lifetime_s: int = Field(24 * 3600, ge=300, le=CENTURY_S, description="lifetime of tokens")
     audit_file: Path | None = Field(None, description="file for one JSON line for each change (docs/audit.md)")
     audit_webhook: SecretStr | None = Field(None, description="https URL that the same events are POSTed to, in JSON")
     metrics_listen: str | None = Field(None, description="HOST:PORT for /metrics without a token")
@@ -119,12 +124,26 @@ class Settings(BaseSettings):
     @field_validator("allowed_rules", "service_token_roles", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+        return frozenset(_listed(value)) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: Any) -> Any:
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+        listed = _listed(value) if isinstance(value, str) else value
+        return tuple(map(ip_network, listed)) if isinstance(listed, list | tuple) else listed
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        try:
+            driver = make_url(value).drivername
+        except (ArgumentError, ValueError):
+            driver = ""
+        if driver not in ("postgresql+psycopg", "sqlite") or value == "sqlite://":
+            raise ValueError("it must be postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME or sqlite:////FILE")
+        return value
 
     @field_validator("listen", "metrics_listen")
     @classmethod
@@ -248,6 +267,10 @@ class Settings(BaseSettings):
         file = _config_file.get()
         toml = (TomlConfigSettingsSource(settings_cls, file),) if file else ()
         return (init_settings, env_settings, *toml)
+
+
+def _listed(value: str) -> list[str]:
+    return [item for part in value.split(",") if (item := part.strip())]
 
 
 def address_of(listen: str) -> tuple[str, int]:

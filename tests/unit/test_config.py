@@ -41,6 +41,17 @@ def test_tls_is_zero_or_one_in_the_environment(value: str, tls: bool, monkeypatc
         ("PUBLIC_URL", "example.test", "http://"),
         ("PROFILE", "glance", "'openstack' or 'ims'"),
         ("IDLE_TIMEOUT_S", "-1", "greater than 0"),
+        ("LEASE_S", "inf", "less than or equal to 3153600000"),
+        ("LEASE_S", "nan", "less than or equal to 3153600000"),
+        ("UPLOAD_AGE_S", "1e15", "less than or equal to 3153600000"),
+        ("TOKEN_LIFETIME_S", "100000000000000", "less than or equal to 3153600000"),
+        ("TRUSTED_PROXIES", "abc", "'abc' does not appear to be an IPv4 or IPv6 network"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "has host bits set"),
+        ("DATABASE_URL", "nonsense", "it must be postgresql+psycopg://"),
+        ("DATABASE_URL", "mysql://host/db", "it must be postgresql+psycopg://"),
+        ("DATABASE_URL", "postgresql://host/db", "it must be postgresql+psycopg://"),
+        ("DATABASE_URL", "postgresql+psycopg://host:port/db", "it must be postgresql+psycopg://"),
+        ("DATABASE_URL", "sqlite://", "sqlite:////FILE"),
     ],
 )
 def test_a_bad_setting_is_told_by_name_value_and_what_is_allowed(
@@ -52,6 +63,20 @@ def test_a_bad_setting_is_told_by_name_value_and_what_is_allowed(
     assert setting.lower() in str(refused.value)
     assert value in str(refused.value)
     assert told in str(refused.value)
+    assert str(refused.value).count("setting ") == 1
+
+
+def test_a_password_in_the_url_of_the_database_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLAGE_DATABASE_URL", "postgres://stillage:secret@host/db")
+    with pytest.raises(BadSettings, match="database_url: it must be") as refused:
+        load()
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_what_is_empty_in_the_environment_is_unset(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"STILLAGE_{name.upper()}", "")
+    assert load().model_fields_set == set()
 
 
 def test_an_unknown_setting_in_the_file_is_told(tmp_path: Path) -> None:
@@ -79,6 +104,13 @@ def test_a_bad_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rules_are_a_list_with_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STILLAGE_ALLOWED_RULES", "qcow2.dirty,qcow2.internal-snapshot")
     assert load().allowed_rules == {"qcow2.dirty", "qcow2.internal-snapshot"}
+
+
+def test_lists_may_have_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLAGE_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+    monkeypatch.setenv("STILLAGE_ALLOWED_RULES", "qcow2.dirty, raw.size ,")
+    assert [str(network) for network in load().trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert load().allowed_rules == {"qcow2.dirty", "raw.size"}
 
 
 def test_addresses_have_a_host_and_a_port() -> None:
