@@ -5,8 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from server import COMMAND, MakeServer, Server
+from stillage.cli.main import app
 
 
 @pytest.fixture
@@ -55,5 +57,27 @@ def _holds(server: Server, name: str, data: bytes) -> bool:
 def test_a_scrub_where_nothing_is_deployed_says_so(tmp_path: Path) -> None:
     done = scrub(tmp_path / "nowhere")
     assert done.returncode == 1
-    assert done.stderr.startswith("stillage: ")
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("stillage: there is no database in ")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_scrub_of_a_database_of_another_version_says_so(tmp_path: Path) -> None:
+    (tmp_path / "stillage.db").touch()
+    (tmp_path / "secret.key").write_bytes(bytes(32))
+    done = scrub(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("stillage: the database is at schema None")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(("--rate", value) for value in ("0", "-1", "nan", "inf")),
+        *(("--older-than-s", value) for value in ("-1", "nan", "inf", "1000000000000")),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_rate_and_no_age_is_told(wrong: tuple[str, str]) -> None:
+    done = CliRunner().invoke(app, ["scrub", *wrong])
+    assert done.exit_code == 2
+    assert wrong[0] in done.output

@@ -43,8 +43,7 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
         raise BadSettings(
             f"users, projects and tokens are those of Keystone at {settings.keystone_url}; use the openstack command"
         )
-    if settings.database_url is None and not (settings.data / "stillage.db").exists():
-        raise BadSettings(f"there is no database in {settings.data}; the first 'stillage serve' makes it")
+    require_database(settings)
 
     async def run() -> T:
         database, passwords = Database(settings.database), Passwords()
@@ -59,6 +58,12 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
             database.close()
 
     return asyncio.run(run())
+
+
+def require_database(settings: Settings) -> None:
+    """Raise BadSettings where nothing was ever served: looking for it would make it."""
+    if settings.database_url is None and not (settings.data / "stillage.db").exists():
+        raise BadSettings(f"there is no database in {settings.data}; the first 'stillage serve' makes it")
 
 
 def now() -> datetime:

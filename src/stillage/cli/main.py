@@ -1,5 +1,6 @@
 """``stillage``: serve, and administer what it serves."""
 
+import math
 import sys
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from stillage.cli.inspect import inspect
 from stillage.cli.options import Config, Data
 from stillage.cli.token import token
 from stillage.cli.upload import upload
+from stillage.config import CENTURY_S
 from stillage.db import schema
 from stillage.db.session import make_engine
 from stillage.errors import StillageError
@@ -42,12 +44,22 @@ def serve(
     serving.serve(lambda: config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
 
 
+def _above_zero(rate: float | None) -> float | None:
+    if rate is not None and not 0 < rate < math.inf:  # nor what is no number
+        raise typer.BadParameter("it must be more than 0")
+    return rate
+
+
 @app.command()
 def scrub(
     data: Data = None,
     config_file: Config = None,
-    older_than_s: Annotated[float, typer.Option(metavar="S", help="Leave what was read in the last S seconds.")] = 0,
-    rate: Annotated[float | None, typer.Option(metavar="MB/S", help="Read no faster than this.")] = None,
+    older_than_s: Annotated[
+        int, typer.Option(metavar="S", min=0, max=CENTURY_S, help="Leave what was read in the last S seconds.")
+    ] = 0,
+    rate: Annotated[
+        float | None, typer.Option(metavar="MB/S", callback=_above_zero, help="Read no faster than this.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged."""

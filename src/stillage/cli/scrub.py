@@ -8,15 +8,18 @@ from rich.console import Console
 
 from stillage import app
 from stillage.cli import logs
+from stillage.cli.accounts import require_database
 from stillage.config import Settings
+from stillage.db import schema
 
 
 def scrub(settings: Settings, *, older_than_s: float, bytes_per_s: float | None, as_json: bool) -> None:
     """Scrub, and print what is damaged. Exit status 1 if something is.
 
     Raises:
-        BadSettings: If there is no deployment to look at.
+        BadSettings: If there is no deployment to look at, or it is not of this version.
     """
+    require_database(settings)
     logs.configure(settings.log_format, settings.log_level)
     read, damaged = asyncio.run(_scrub(settings, older_than_s, bytes_per_s, as_json=as_json))
     if as_json:
@@ -32,6 +35,7 @@ async def _scrub(
 ) -> tuple[int, int]:
     read = damaged = 0
     async with app.build(settings, owner="") as worker:
+        schema.require_current(worker.services.database.engine)
         async for scrubbed in worker.scrub(older_than_s=older_than_s, bytes_per_s=bytes_per_s):
             read += 1
             if scrubbed.damage is None:
