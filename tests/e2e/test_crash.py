@@ -192,26 +192,6 @@ def test_a_second_server_on_the_same_port_says_so(server: Hindered, own_server: 
     fails_with_one_sentence(second, f"stillage: cannot listen on {listen}: Address already in use")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_certificate_that_is_none_is_said_so(own_server: MakeServer, tmp_path: Path, workers: int) -> None:
-    chain = tmp_path / "chain.pem"
-    chain.write_text("no certificate")
-    second = own_server(
-        tls=True, arguments=("--workers", str(workers)), tls_certificate=chain, tls_key=tmp_path / "key.pem"
-    )
-    fails_with_one_sentence(second, f"stillage: the certificate {chain} with the key {tmp_path}/key.pem cannot be used")
-
-
-@pytest.mark.parametrize("url", [None, "postgresql+psycopg://nobody@127.0.0.1:1/nothing"], ids=["sqlite", "postgresql"])
-def test_a_start_without_its_database_ends_with_a_sentence(own_server: MakeServer, url: str | None) -> None:
-    server = own_server(**({} if url is None else {"database_url": url}))
-    (server.home / "stillage.db").mkdir()
-    run = server.launch()
-    assert run.wait() == 1
-    assert run.log.splitlines()[-1].startswith("stillage: the database does not answer")
-    assert "Traceback" not in run.log
-
-
 # Several workers
 
 

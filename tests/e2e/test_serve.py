@@ -202,3 +202,49 @@ def test_no_secret_is_ever_written(own_server: MakeServer) -> None:
     written = server.output + server.log
     for secret in [*secrets, "a-token-that-is-none", "a wrong password", "somebody's disk"]:
         assert secret not in written
+
+
+BROKEN: dict[str, tuple[dict[str, object], str]] = {
+    "no certificate": (
+        {"tls": True, "tls_certificate": "/none/c.pem", "tls_key": "/none/k.pem"},
+        "the certificate /none/c.pem with the key /none/k.pem cannot be used: No such file or directory",
+    ),
+    "no certificate, two workers": (
+        {"tls": True, "workers": 2, "tls_certificate": "/none/c.pem", "tls_key": "/none/k.pem"},
+        "cannot be used: No such file",
+    ),
+    "no PEM": ({"tls": True, "tls_certificate": "/etc/passwd", "tls_key": "/etc/passwd"}, "cannot be used: "),
+    "no folder for the database": (
+        {"database_url": "sqlite:////none/x.db"},
+        "the database sqlite:////none/x.db does not answer: unable to open database file",
+    ),
+    "no database": ({"database_url": "sqlite:////etc/passwd"}, "does not answer: file is not a database"),
+    "nobody at the database's address": (
+        {"database_url": "postgresql+psycopg://stillage:secret@127.0.0.1:1/x"},
+        "the database postgresql+psycopg://stillage:***@127.0.0.1:1/x does not answer: ",
+    ),
+    "an address for metrics that is not ours": (
+        {"metrics_listen": "192.0.2.1:80"},
+        "cannot listen on 192.0.2.1:80: Cannot assign requested address; choose another metrics_listen",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_server_that_cannot_begin_says_why_in_one_sentence(own_server: MakeServer, case: str) -> None:
+    settings, told = BROKEN[case]
+    run = own_server(**settings).launch()
+    assert run.wait() == 1
+    assert run.output == ""
+    assert run.log.count("\n") == 1
+    assert run.log.startswith("stillage: ")
+    assert told in run.log
+    assert "secret" not in run.log
+
+
+def test_a_lock_that_cannot_be_opened_is_told(own_server: MakeServer) -> None:
+    server = own_server()
+    (server.home / "lock").mkdir()
+    run = server.launch()
+    assert run.wait() == 1
+    assert run.log == f"stillage: {server.home / 'lock'} cannot be opened: Is a directory\n"

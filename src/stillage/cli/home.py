@@ -51,9 +51,13 @@ class Home:
         """Take the folder for this process, until it ends. Returns the descriptor that holds it.
 
         Raises:
-            BadSettings: If another server has it.
+            BadSettings: If another server has it, or it cannot be written to.
         """
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.folder / "lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:  # such as of a server that was started once as another user
+            raise BadSettings(f"{path} cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

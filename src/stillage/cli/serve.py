@@ -73,7 +73,7 @@ def serve(load: Callable[[], Settings]) -> None:
     lock = home.lock()
     try:
         sockets = bind(settings.listen, settings.workers)
-        metrics_sockets = bind(settings.metrics_listen, 1) if settings.metrics_listen else []
+        metrics_sockets = bind(settings.metrics_listen, 1, setting="metrics_listen") if settings.metrics_listen else []
         settings = settings.model_copy(update={"listen": _shown_address(settings.listen, sockets[0])})
         if settings.secret_key is None:
             home.make_secret()
@@ -97,8 +97,10 @@ def return_large_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, RETURNED_AT_ONCE)
 
 
-def bind(listen: str, count: int) -> list[socket.socket]:
+def bind(listen: str, count: int, *, setting: str = "--listen") -> list[socket.socket]:
     """Return *count* bound sockets for ``HOST:PORT``, among which the kernel spreads connections.
+
+    *setting* is where the address comes from.
 
     Raises:
         BadSettings: If the address cannot be had, for instance because somebody listens there.
@@ -113,7 +115,7 @@ def bind(listen: str, count: int) -> list[socket.socket]:
         first.close()
         return [_bound(family, address, shared=True) for _ in range(count)]
     except OSError as error:
-        raise BadSettings(f"cannot listen on {listen}: {error.strerror}; choose another --listen") from error
+        raise BadSettings(f"cannot listen on {listen}: {error.strerror}; choose another {setting}") from error
 
 
 def _bound(family: int, address: object, *, shared: bool) -> socket.socket:
@@ -142,17 +144,20 @@ def _certificate(home: Home, settings: Settings) -> tuple[str, str] | None:
     else:
         made = home.certificate(settings)
         chain, key = made.chain, made.key
+    certificate = str(chain), str(key)
     try:
-        _tls(str(chain), str(key))  # here, where somebody is told: a worker could only die of it
-    except OSError as error:
-        raise BadSettings(f"the certificate {chain} with the key {key} cannot be used: {error.strerror}") from error
-    return str(chain), str(key)
+        tls_of(certificate)  # here, where somebody is told: a worker could only die of it
+    except OSError as error:  # of which an SSLError is one
+        why = error.strerror or str(error)
+        raise BadSettings(f"the certificate {chain} with the key {key} cannot be used: {why}") from error
+    return certificate
 
 
-def _tls(chain: str, key: str) -> ssl.SSLContext:
+def tls_of(certificate: tuple[str, str]) -> ssl.SSLContext:
+    """Return what serves with a chain and its key, which are read now."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.set_alpn_protocols(["http/1.1"])
-    tls.load_cert_chain(chain, key)
+    tls.load_cert_chain(*certificate, password="")  # asking for one would wait at a terminal that nobody sees
     return tls
 
 
@@ -190,7 +195,7 @@ def run_worker(
     has_parent: bool = False,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT, or until its parent says that another one serves instead."""
-    tls = None if plan.certificate is None else _tls(*plan.certificate)
+    tls = None if plan.certificate is None else tls_of(plan.certificate)
 
     async def run() -> None:
         stop, loop = wire.Stop(), asyncio.get_running_loop()

@@ -105,10 +105,14 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def translated(error: DBAPIError) -> Exception:
     """A database that does not answer is a passing condition; anything else is a defect and stays what it is."""
+    if not is_passing(error):
+        return error
+    log.warning("the database does not answer", why=str(error.orig))
+    return Unavailable(f"the database does not answer: {type(error.orig).__name__}")
+
+
+def is_passing(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     # sqlite3 calls a missing table an OperationalError as well; psycopg keeps the class for the connection.
     passing = isinstance(error, OperationalError) if code is None else (code & 0xFF) in SQLITE_PASSING
-    if passing or error.connection_invalidated:
-        log.warning("the database does not answer", why=str(error.orig))
-        return Unavailable(f"the database does not answer: {type(error.orig).__name__}")
-    return error
+    return passing or error.connection_invalidated
