@@ -103,6 +103,23 @@ async def test_zeros_need_not_be_sent(erin: Person) -> None:
     await holds(erin, image_id, DATA + bytes(5000))
 
 
+async def test_who_sends_no_body_need_not_say_of_what_kind_it_is(erin: Person) -> None:
+    image_id = await queued(erin)
+    path = await DOOR.open(erin, image_id, 5000)
+
+    async def put(at: str, **headers: str) -> int:
+        sent = {"X-Auth-Token": erin.token, **headers}
+        async with erin.session.put(at, headers=sent, skip_auto_headers=["Content-Type"]) as answer:
+            return answer.status
+
+    asked = {"Content-Range": "bytes */5000"}
+    for at in (path, f"/v2/images/{image_id}/file"):
+        assert await put(at, **asked) == 202
+        assert await put(at, **asked, **{"Content-Type": "text/plain"}) == 415
+    assert await put(path, **{"Content-Range": "bytes 0-4999/5000", "Upload-Zeros": "?1"}) == 204
+    await holds(erin, image_id, bytes(5000))
+
+
 async def test_zeros_where_there_are_other_bytes_are_refused(erin: Person) -> None:
     image_id = await queued(erin)
     assert await put_file(erin, image_id, 0, DATA[:HALF]) == 202

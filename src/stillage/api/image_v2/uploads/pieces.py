@@ -68,7 +68,8 @@ def place_of(request: web.Request) -> Place:
         WrongMediaType: If they are no plain bytes.
         InvalidInput: If the head contradicts itself, or cannot be read.
     """
-    require_octets(request)
+    if hdrs.CONTENT_TYPE in request.headers or length_of(request) != 0:
+        require_octets(request)
     sent = request.headers.getall(hdrs.CONTENT_RANGE, [])
     match = CONTENT_RANGE.fullmatch(sent[0].strip()) if len(sent) == 1 else None
     if match is None:
