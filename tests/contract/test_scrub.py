@@ -21,6 +21,7 @@ from stillage.db.session import Database
 from stillage.errors import ImageDamaged, ImageNotFound, Unavailable
 from stillage.images.access import Access
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.operations import download
 from stillage.operations.download import Download
 from stillage.operations.scrub import Scrub, Scrubbed
 from stillage.stores.disk import translated
@@ -102,18 +103,18 @@ async def test_damage_is_found_told_and_gone_when_the_bytes_are_right_again(
     harmed = harm(store.blobs.pop(key))
     if harmed is not None:
         store.blobs[key] = harmed
-    download = Download(database, store, access=Access(), deleted_s=60)
+    downloads = Download(database, store, access=Access(), deleted_s=60)
 
     found = await run(scrub, clock)
     assert {one.blob.image_id for one in found} == {image.id, well.id}
     assert [one.blob.image_id for one in found if one.damage] == [image.id]
     with pytest.raises(ImageDamaged, match=expected):
-        await download.describe(caller("lab"), image.id)
-    assert await download.describe(caller("lab"), well.id) == well
+        await downloads.describe(caller("lab"), image.id)
+    assert await downloads.describe(caller("lab"), well.id) == well
 
     store.blobs[key] = DATA
     assert [one.damage for one in await run(scrub, clock)] == [None, None]
-    assert await download.describe(caller("lab"), image.id) == image
+    assert await downloads.describe(caller("lab"), image.id) == image
 
 
 async def test_files_are_read_as_well(database: Database, clock: Clock, tmp_path: Path) -> None:
@@ -275,11 +276,28 @@ async def test_what_is_not_published_is_not_scrubbed(database: Database, scrub: 
 async def test_bytes_that_are_missing_are_told_before_any_scrub(
     database: Database, store: MemoryStore, clock: Clock
 ) -> None:
-    download = Download(database, store, access=Access(), deleted_s=60)
+    downloads = Download(database, store, access=Access(), deleted_s=60)
     image = await stored(database, store, clock)
     store.blobs.clear()
     with pytest.raises(ImageDamaged, match="its bytes are gone"):
-        await download.open(image).__aenter__()
+        await downloads.open(image).__aenter__()
     await database.write(db.mark_deleted, image.id, clock())
     with pytest.raises(ImageNotFound):
-        await download.open(image).__aenter__()
+        await downloads.open(image).__aenter__()
+
+
+async def test_a_download_that_runs_ends_when_its_image_is_found_damaged(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LOOK_EVERY_S", 0.01)
+    image = await stored(database, store, clock)
+    downloads = Download(database, store, access=Access(), deleted_s=60)
+
+    async def read_for_ever() -> None:
+        async with downloads.open(image):
+            store.blobs[str(image.blob_key)] = flipped(DATA)
+            await run(scrub, clock)
+            await asyncio.Event().wait()
+
+    with pytest.raises(ImageDamaged, match="their sha512 is"):
+        await asyncio.wait_for(read_for_ever(), 30)

@@ -6,13 +6,21 @@ from contextlib import asynccontextmanager, suppress
 
 from stillage.db import images as db
 from stillage.db.session import Database
-from stillage.errors import BlobNotFound, DownloadOverdue, Forbidden, ImageDamaged, ImageNotFound, Unavailable
+from stillage.errors import (
+    BlobNotFound,
+    DownloadOverdue,
+    Forbidden,
+    ImageDamaged,
+    ImageNotFound,
+    StillageError,
+    Unavailable,
+)
 from stillage.images.access import Access, Caller
-from stillage.images.image import BlobKey, Image, Status
+from stillage.images.image import Image, ImageId, Status
 from stillage.stores.base import BlobReader, Store
 
 LOOK_EVERY_S = 15.0
-"""How soon a download learns that its image was deleted. Most are done before they first look."""
+"""How soon a download learns that its image was deleted, or found damaged. Most are done before they first look."""
 
 
 class Download:
@@ -47,13 +55,14 @@ class Download:
 
         Raises:
             ImageNotFound: If it was deleted before.
-            ImageDamaged: If it was not, and its bytes are gone all the same.
+            ImageDamaged: If it was not, and its bytes are gone all the same; out of what is inside, when a scrub finds
+                damage meanwhile.
             DownloadOverdue: Out of what is inside, when that takes too long after a deletion.
         """
         if image.blob_key is None:
             raise ImageNotFound(image.id)
         try:
-            async with self._store.reader(image.blob_key) as reader, self._not_for_ever(image.blob_key):
+            async with self._store.reader(image.blob_key) as reader, self._not_for_ever(image.id):
                 yield reader
         except BlobNotFound as error:
             if await self._database.read(db.is_published, image.blob_key):
@@ -61,24 +70,29 @@ class Download:
             raise ImageNotFound(image.id) from error
 
     @asynccontextmanager
-    async def _not_for_ever(self, key: BlobKey) -> AsyncIterator[None]:
+    async def _not_for_ever(self, image_id: ImageId) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(None) as limit:
-                watching = asyncio.create_task(self._watch(key, limit))
+                watching = asyncio.create_task(self._watch(image_id, limit))
                 try:
                     yield
                 finally:
                     watching.cancel()
         except TimeoutError as error:
             if limit.expired():
-                raise DownloadOverdue(self._deleted_s) from error
+                raise watching.result() from error
             raise
 
-    async def _watch(self, key: BlobKey, limit: asyncio.Timeout) -> None:
-        """Set *limit* once the image is deleted."""
-        is_there = True
-        while is_there:
+    async def _watch(self, image_id: ImageId, limit: asyncio.Timeout) -> StillageError:
+        """Set *limit* once the image is deleted, or found damaged; return what is to be said of it then."""
+        loop = asyncio.get_running_loop()
+        while True:
             await asyncio.sleep(LOOK_EVERY_S)
             with suppress(Unavailable):
-                is_there = await self._database.read(db.is_published, key)
-        limit.reschedule(asyncio.get_running_loop().time() + self._deleted_s)
+                image = await self._database.read(db.find, image_id)
+                if image is None:
+                    limit.reschedule(loop.time() + self._deleted_s)
+                    return DownloadOverdue(self._deleted_s)
+                if image.damage is not None:
+                    limit.reschedule(loop.time())
+                    return ImageDamaged(image_id, image.damage)
