@@ -59,9 +59,9 @@ async def stored(
     return published
 
 
-async def run(scrub: Scrub, clock: Clock, *, older_than_s: float = 0, **rate: float) -> list[Scrubbed]:
+async def run(scrub: Scrub, clock: Clock, *, older_than_s: float = 0, **how: Any) -> list[Scrubbed]:
     clock.advance(1)
-    return [scrubbed async for scrubbed in scrub(older_than_s=older_than_s, **rate)]
+    return [scrubbed async for scrubbed in scrub(older_than_s=older_than_s, **how)]
 
 
 async def damage_of(database: Database, image: Image) -> str | None:
@@ -112,6 +112,7 @@ async def test_damage_is_found_told_and_gone_when_the_bytes_are_right_again(
         await downloads.describe(caller("lab"), image.id)
     assert await downloads.describe(caller("lab"), well.id) == well
 
+    assert [one.blob.image_id for one in await run(scrub, clock, damaged_only=True)] == [image.id]
     store.blobs[key] = DATA
     assert [one.damage for one in await run(scrub, clock)] == [None, None]
     assert await downloads.describe(caller("lab"), image.id) == image

@@ -46,7 +46,8 @@ def test_a_scrub_says_what_is_damaged_and_the_server_serves_it_no_more(server: S
     assert scrub(server.home, "--older-than-s", "3600").returncode == 0, "nothing is due"
 
     path.write_bytes(b"some image")
-    assert scrub(server.home).returncode == 0
+    done = scrub(server.home, "--damaged")
+    assert (done.returncode, done.stdout) == (0, "1 images read, 0 damaged\n")
     assert server.download(image_id).body == b"some image"
 
 

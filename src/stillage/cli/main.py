@@ -60,12 +60,17 @@ def scrub(
     rate: Annotated[
         float | None, typer.Option(metavar="MB/S", callback=_above_zero, help="Read no faster than this.")
     ] = None,
+    damaged_only: Annotated[
+        bool, typer.Option("--damaged", help="Only images that are marked as damaged: were they mended?")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged."""
     settings = config.load(config_file, data=data)
     bytes_per_s = rate * 1_000_000 if rate is not None else None
-    scrubbing.scrub(settings, older_than_s=older_than_s, bytes_per_s=bytes_per_s, as_json=as_json)
+    scrubbing.scrub(
+        settings, older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only, as_json=as_json
+    )
 
 
 @db.command()

@@ -13,7 +13,9 @@ from stillage.config import Settings
 from stillage.db import schema
 
 
-def scrub(settings: Settings, *, older_than_s: float, bytes_per_s: float | None, as_json: bool) -> None:
+def scrub(
+    settings: Settings, *, older_than_s: float, bytes_per_s: float | None, damaged_only: bool, as_json: bool
+) -> None:
     """Scrub, and print what is damaged. Exit status 1 if something is.
 
     Raises:
@@ -21,7 +23,7 @@ def scrub(settings: Settings, *, older_than_s: float, bytes_per_s: float | None,
     """
     require_database(settings)
     logs.configure(settings.log_format, settings.log_level)
-    read, damaged = asyncio.run(_scrub(settings, older_than_s, bytes_per_s, as_json=as_json))
+    read, damaged = asyncio.run(_scrub(settings, older_than_s, bytes_per_s, damaged_only=damaged_only, as_json=as_json))
     if as_json:
         typer.echo(json.dumps({"images": read, "damaged": damaged}))
     else:
@@ -31,12 +33,13 @@ def scrub(settings: Settings, *, older_than_s: float, bytes_per_s: float | None,
 
 
 async def _scrub(
-    settings: Settings, older_than_s: float, bytes_per_s: float | None, *, as_json: bool
+    settings: Settings, older_than_s: float, bytes_per_s: float | None, *, damaged_only: bool, as_json: bool
 ) -> tuple[int, int]:
     read = damaged = 0
     async with app.build(settings, owner="") as worker:
         schema.require_current(worker.services.database.engine)
-        async for scrubbed in worker.scrub(older_than_s=older_than_s, bytes_per_s=bytes_per_s):
+        scrub = worker.scrub(older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only)
+        async for scrubbed in scrub:
             read += 1
             if scrubbed.damage is None:
                 continue

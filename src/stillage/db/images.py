@@ -360,12 +360,17 @@ class Stored:
     scrubbed_at: datetime
 
 
-def take_for_scrub(connection: Connection, before: datetime, now: datetime) -> Stored | None:
+def take_for_scrub(
+    connection: Connection, before: datetime, now: datetime, *, damaged_only: bool = False
+) -> Stored | None:
     """Return the published blob whose last scrub is the longest ago, and count it as scrubbed from *now* on.
 
-    None if all were scrubbed after *before*. Two who ask at once get two blobs.
+    None if all were scrubbed after *before*. Two who ask at once get two blobs. *damaged_only*: of images that are
+    marked, and no others.
     """
     due = (blobs.c.state == "published") & (blobs.c.scrubbed_at < before)
+    if damaged_only:
+        due &= blobs.c.key.in_(select(images.c.blob_key).where(images.c.damage.is_not(None)))
     query = select(blobs).where(due).order_by(blobs.c.scrubbed_at).limit(1).with_for_update(skip_locked=True)
     row = connection.execute(query).first()
     if row is None:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -38,7 +39,9 @@ class Scrub:
         self._store = store
         self._clock = clock
 
-    async def __call__(self, *, older_than_s: float, bytes_per_s: float | None = None) -> AsyncIterator[Scrubbed]:
+    async def __call__(
+        self, *, older_than_s: float, bytes_per_s: float | None = None, damaged_only: bool = False
+    ) -> AsyncIterator[Scrubbed]:
         """Scrub every blob that was not scrubbed for *older_than_s*, the longest waiting first.
 
         Any number may run at once, on any node; each takes others. What cannot be finished is due again.
@@ -46,12 +49,14 @@ class Scrub:
         Args:
             older_than_s: 0 scrubs everything once.
             bytes_per_s: How fast to read, so that others have the disk; None as fast as it goes.
+            damaged_only: Only what is marked as damaged, to see what was mended.
 
         Raises:
             Unavailable: If database or store do not answer now.
         """
         before = self._clock() - timedelta(seconds=older_than_s)
-        while (blob := await self._database.write(db.take_for_scrub, before, self._clock())) is not None:
+        take = partial(db.take_for_scrub, damaged_only=damaged_only)
+        while (blob := await self._database.write(take, before, self._clock())) is not None:
             try:
                 damage = await self._damage_of(blob, bytes_per_s)
             except BaseException:  # a stop is one as well
