@@ -287,6 +287,19 @@ async def test_bytes_that_are_missing_are_told_before_any_scrub(
         await downloads.open(image).__aenter__()
 
 
+async def test_a_blob_that_is_cut_short_is_told_before_its_first_byte_is_sent(
+    database: Database, store: MemoryStore, clock: Clock
+) -> None:
+    downloads = Download(database, store, access=Access(), deleted_s=60)
+    image = await stored(database, store, clock)
+    store.blobs[str(image.blob_key)] = DATA[:-1]
+    with pytest.raises(ImageDamaged, match=f"fewer than the {len(DATA)} bytes that were stored"):
+        await downloads.open(image).__aenter__()
+    empty = await stored(database, store, clock, b"")
+    async with downloads.open(empty) as reader:
+        assert await reader.read(0, 1) == b""
+
+
 async def test_a_download_that_runs_ends_when_its_image_is_found_damaged(
     database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,14 +55,16 @@ class Download:
 
         Raises:
             ImageNotFound: If it was deleted before.
-            ImageDamaged: If it was not, and its bytes are gone all the same; out of what is inside, when a scrub finds
-                damage meanwhile.
+            ImageDamaged: If it was not, and its bytes are gone or cut short all the same; out of what is inside, when a
+                scrub finds damage meanwhile.
             DownloadOverdue: Out of what is inside, when that takes too long after a deletion.
         """
         if image.blob_key is None:
             raise ImageNotFound(image.id)
         try:
             async with self._store.reader(image.blob_key) as reader, self._not_for_ever(image.id):
+                if image.size and not await reader.read(image.size - 1, 1):
+                    raise ImageDamaged(image.id, f"fewer than the {image.size} bytes that were stored are there")
                 yield reader
         except BlobNotFound as error:
             if await self._database.read(db.is_published, image.blob_key):
