@@ -688,3 +688,19 @@ async def test_a_sweep_that_was_slow_leaves_an_upload_of_which_something_came_me
     world.clock.advance(3601)
     assert await world.database.write(db.release_dead, claim, "nothing came", world.clock())
     assert (await world.record(upload)).reason == "nothing came"
+
+
+async def test_an_image_deleted_while_an_upload_is_opened_leaves_no_draft(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, begin = await world.image(), world.store.begin
+
+    async def deleted_before(key: Any) -> None:
+        await world.database.write(db.mark_deleted, image.id, world.clock())
+        await Sweep(world.database, world.store, clock=world.clock)()
+        await begin(key)
+
+    monkeypatch.setattr(world.store, "begin", deleted_before)
+    with pytest.raises(UploadGone, match="the image was deleted"):
+        await world.uploads.open(ME, image.id, Opening(len(DATA)))
+    assert world.files() == []

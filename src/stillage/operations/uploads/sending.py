@@ -27,7 +27,7 @@ from stillage.errors import (
     StillageError,
     StoreFailed,
 )
-from stillage.images.image import UploadId
+from stillage.images.image import BlobKey, UploadId
 from stillage.images.upload import Digests, Piece, Span, Upload, gaps
 from stillage.lanes import Lane
 from stillage.operations.acceptance import STEP, UploadRules
@@ -159,10 +159,16 @@ class Sending:
         if upload.spans:
             self.judges.follow(upload)  # which ends it
             raise StoreFailed(LOST)
-        await self._store.begin(upload.blob_key)
-        if await self.database.read(db.find, upload_id) is None:  # meanwhile, with whatever it had
-            await remove_blob(self.database, self._store, upload.blob_key)
+        await self.begin_draft(upload_id, upload.blob_key)
+
+    async def begin_draft(self, upload_id: UploadId, key: BlobKey) -> Upload:
+        """Make the draft of an upload; return the upload, or raise why it has ended meanwhile, with whatever it had."""
+        await self._store.begin(key)
+        upload = await self.database.read(db.find, upload_id)
+        if upload is None:
+            await remove_blob(self.database, self._store, key)
             raise await self.gone(upload_id)
+        return upload
 
     async def _hold(self, draft: Draft, running: Running) -> Upload:
         """Hold the span, and make those parts of it zeros that do not count; return the upload as it is then."""

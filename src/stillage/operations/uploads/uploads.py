@@ -94,12 +94,12 @@ class Uploads:
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:
-            await self._store.begin(claim.blob_key)
+            upload = await self._sending.begin_draft(claim.upload_id, claim.blob_key)
         except StillageError as error:
             await self._end(claim, error.reason)
             raise
         log.info("resumable upload opened", image_id=image.id, upload_id=claim.upload_id, expected_size=opening.size)
-        return await self._sending.read(claim.upload_id)
+        return upload
 
     async def join(self, caller: Caller, image_id: str, opening: Opening) -> Upload:
         """Return the upload that holds the image, or a new one; many may do so at once.
