@@ -1,17 +1,19 @@
 """What every store promises."""
 
+import asyncio
 import errno
 import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server import open_files
 from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly, StoreStalled
 from stillage.holes import HOLE, data_runs
 from stillage.images.image import BlobKey
@@ -24,6 +26,7 @@ from stillage.stores.memory import MemoryStore
 
 KEY = BlobKey("0f" * 16)
 MIB = 1 << 20
+PATIENCE_S = 20.0
 
 
 def memory_store(_folder: Path) -> Store:
@@ -447,3 +450,60 @@ async def test_a_disk_that_hangs_is_told_of_and_does_not_hang_those_who_ask(
     assert await store.free_bytes()
     assert await read_all(store) == b"bytes"
     store.close()
+
+
+async def test_a_store_can_be_asked_by_many_at_once_whether_it_is_well(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "blobs")
+    await asyncio.gather(*(store.check() for _ in range(200)))
+    store.close()
+
+
+async def test_asking_a_disk_that_hangs_whether_it_is_well_takes_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, hangs = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event()
+    await put(store, b"bytes")
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: hangs.wait(PATIENCE_S))
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreStalled):
+                await asyncio.gather(*(store.check() for _ in range(READ_THREADS)))
+        assert await read_all(store) == b"bytes"
+    finally:
+        hangs.set()
+    store.close()
+
+
+@pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
+@pytest.mark.parametrize("what", ["reader", "writer", "draft", "begin"])
+async def test_what_a_disk_opens_too_late_is_closed_again(
+    what: str, nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, hangs, real = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event(), os.open
+    await put(store, b"bytes")
+    new = BlobKey(KEY[:2] + "new")
+    if what == "draft":
+        await store.begin(new)
+    before = everything_in(store)
+
+    def hanging(path: Path, flags: int, *mode: int, **more: int) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE and not nameless:
+            raise OSError(errno.EOPNOTSUPP, "no nameless files here")
+        hangs.wait(PATIENCE_S)
+        return real(path, flags, *mode, **more)
+
+    monkeypatch.setattr(os, "open", hanging)
+    opening = store.begin(new) if what == "begin" else _opened(getattr(store, what)(KEY if what == "reader" else new))
+    try:
+        with pytest.raises(StoreStalled):
+            await opening
+    finally:
+        hangs.set()
+    store.close()  # when its threads have ended
+    assert open_files(store.root, os.getpid()) == set()
+    assert everything_in(store) == before
+
+
+async def _opened(blob: AbstractAsyncContextManager[object]) -> None:
+    async with blob:
+        pass

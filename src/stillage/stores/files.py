@@ -13,7 +13,7 @@ import math
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -40,25 +40,27 @@ class FileStore:
         self._patience_s = patience_s
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store")
+        self._probing: Future[None] | None = None
 
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_FileWriter"]:
         async with Lane(f"write-{key[:8]}", nice=GIVES_WAY_TO_LANES) as lane:
             writer = _FileWriter(self._path(key), lane)
+            await self._soon(writer.open, too_late=lambda _: writer.close())
             # A client that hangs up may cancel us; the descriptor is closed all the same, by the thread that uses it.
             lane.at_end(writer.close)
-            await lane.call(writer.open)
             yield writer
 
     async def begin(self, key: BlobKey) -> None:
-        await self._run(drafts.begin, self._path(key))
+        path = self._path(key)
+        await self._soon(drafts.begin, path, too_late=lambda _: _delete(path))
 
     @asynccontextmanager
     async def draft(self, key: BlobKey) -> AsyncIterator[drafts.FileDraft]:
         async with Lane(f"draft-{key[:8]}", nice=GIVES_WAY_TO_LANES) as writing, Lane(f"sync-{key[:8]}") as syncing:
             draft = drafts.FileDraft(self._path(key), writing, syncing)
+            await self._soon(draft.open, too_late=lambda _: draft.close())
             writing.at_end(draft.close)
-            await writing.call(draft.open)
             yield draft
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
@@ -70,7 +72,7 @@ class FileStore:
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator["_FileReader"]:
         try:
-            descriptor = await self._soon(os.open, self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = await self._soon(os.open, self._path(key), os.O_RDONLY | os.O_CLOEXEC, too_late=os.close)
         except FileNotFoundError as error:
             raise BlobNotFound(key) from error
         except OSError as error:
@@ -100,22 +102,38 @@ class FileStore:
             raise translated(error, "look through the store") from error
 
     async def check(self) -> None:
+        # One probe for all who ask meanwhile: they would be in each other's way, and on a disk that hangs each would
+        # take a thread.
+        if self._probing is None or self._probing.done():
+            self._probing = self._threads.submit(_probe, self.root)
         try:
-            await self._run(_probe, self.root)
+            await self._patiently(self._probing)
         except OSError as error:
             raise translated(error, "write to the store") from error
 
     def close(self) -> None:
         self._threads.shutdown()
 
-    async def _soon(self, work: Callable[..., T], *args: object) -> T:
-        """Run *work*; StoreStalled if the disk hangs. Its thread may be lost then, and those who wait must not be."""
-        running = asyncio.ensure_future(self._run(work, *args))
-        done, _ = await asyncio.wait([running], timeout=self._patience_s)
+    async def _soon(self, work: Callable[..., T], *args: object, too_late: Callable[[T], object] = lambda _: None) -> T:
+        """Run *work*; StoreStalled if the disk hangs. Its thread may be lost then, and those who wait must not be.
+
+        *too_late* is done with a result that comes when nobody waits for it any more.
+        """
+        running = self._threads.submit(work, *args)
+        try:
+            return await self._patiently(running)
+        except BaseException:
+            if not running.cancel():  # it has begun; if it has not, the queue before it must not grow
+                running.add_done_callback(lambda done: done.exception() or too_late(done.result()))
+            raise
+
+    async def _patiently(self, running: "Future[T]") -> T:
+        waiting = asyncio.wrap_future(running)
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains of it
+        done, _ = await asyncio.wait([waiting], timeout=self._patience_s)
         if not done:
-            running.cancel()  # if it has not begun; the queue before it must not grow
             raise StoreStalled(self._patience_s)
-        return running.result()
+        return waiting.result()
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
