@@ -150,9 +150,11 @@ class Lane:
             while (piece := self._queue.get()) is not None:
                 piece()
         finally:
-            for work in self._at_end:
-                work()
-            self._tell(_succeed, self._ended, None)
+            try:
+                for work in self._at_end:
+                    work()
+            finally:
+                self._tell(_succeed, self._ended, None)
 
     def _tell(self, callback: Callable[..., object], *args: Any) -> None:
         # The loop is closed when a server was stopped the hard way; then nobody is left to be told.

@@ -19,7 +19,7 @@ from stillage.holes import HOLE, data_runs
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
 from stillage.stores import disk
-from stillage.stores.base import SHARDS, Store
+from stillage.stores.base import SHARDS, BlobWriter, Draft, Store
 from stillage.stores.disk import translated
 from stillage.stores.files import READ_THREADS, FileStore
 from stillage.stores.memory import MemoryStore
@@ -472,6 +472,27 @@ async def test_asking_a_disk_that_hangs_whether_it_is_well_takes_one_thread(
     finally:
         hangs.set()
     store.close()
+
+
+async def test_a_file_that_cannot_be_closed_or_removed_ends_its_upload_all_the_same(
+    files_in: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = os.close
+
+    def fail(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, "could not write it all")
+
+    async def break_off(blob: AbstractAsyncContextManager[BlobWriter | Draft]) -> None:
+        async with blob:
+            failing.setattr(os, "close", fail)
+            failing.setattr(Path, "unlink", lambda *_, **__: fail(os.open(os.devnull, os.O_RDONLY)))
+            raise RuntimeError("client left")
+
+    await files_in.begin(KEY)
+    for blob in (files_in.writer(BlobKey("1f" * 16)), files_in.draft(KEY)):
+        with monkeypatch.context() as failing, pytest.raises(RuntimeError, match="client left"):
+            await asyncio.wait_for(break_off(blob), PATIENCE_S)
 
 
 @pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])

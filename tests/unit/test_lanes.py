@@ -105,6 +105,18 @@ async def test_the_end_runs_also_when_the_owner_is_cancelled() -> None:
     assert ended.is_set()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_lane_ends_also_when_what_it_does_at_the_end_fails() -> None:
+    def fail() -> None:
+        raise ValueError("broken")
+
+    async def own() -> None:
+        async with Lane("test") as lane:
+            lane.at_end(fail)
+
+    await asyncio.wait_for(own(), 20)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="threads of other systems have no priority of their own")
 async def test_a_lane_gives_way_to_the_loop() -> None:
     async with Lane("test") as lane:

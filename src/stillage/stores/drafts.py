@@ -7,6 +7,7 @@ however that ends, and holds between processes as well.
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -101,8 +102,10 @@ class FileDraft:
         raise BlobNotFound(self._path.name)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        # What counts is durable already; file systems of a network say only here what they could not write of the rest.
+        with suppress(OSError):
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
 
     def _lock(self, first: int, length: int) -> bool:
         wanted = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -251,10 +251,14 @@ class _FileWriter:
             os.close(folder)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        if self._part is not None:
-            self._part.unlink(missing_ok=True)
+        # What shall last is durable already. File systems of a network say only here what they could not write of the
+        # rest; a name that cannot be removed is left to `delete`.
+        with suppress(OSError):
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+        with suppress(OSError):
+            if self._part is not None:
+                self._part.unlink(missing_ok=True)
 
 
 def _delete(path: Path) -> None:
