@@ -290,6 +290,10 @@ class Server:
         """Every file of the blob folder that the server, or its worker *pid*, has open, also those without a name."""
         return open_files(self.home / "blobs", pid or self.pid)
 
+    def connections(self) -> int:
+        """How many sockets the server has, also those that it listens on."""
+        return sum(target.startswith("socket:") for target in _descriptors(self.pid))
+
     def bytes_read(self) -> int:
         """How many bytes the process has taken from its sockets and files until now."""
         return _proc_number(self.pid, "io", "rchar")

@@ -12,7 +12,7 @@ from stillage.api import wire
 @asynccontextmanager
 async def serving(application: web.Application, *, prefix: str = "") -> AsyncIterator[str]:
     """Yield the URL of a running server, without a slash at its end."""
-    runner = wire.Runner(application, header_timeout_s=60, prefix=prefix)
+    runner = wire.Runner(application, header_timeout_s=60, idle_timeout_s=60, prefix=prefix)
     await runner.setup()
     sock = socket.create_server(("127.0.0.1", 0))
     await wire.listen(runner, [sock], None)

@@ -270,7 +270,12 @@ async def serve(
     """Serve until *stop* is asked for, then let running requests finish within the time that it gives them."""
     async with build(settings, owner=owner) as worker:
         prefix = worker.services.addresses.prefix
-        runner = wire.Runner(worker.web, header_timeout_s=settings.header_timeout_s, prefix=prefix)
+        runner = wire.Runner(
+            worker.web,
+            header_timeout_s=settings.header_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            prefix=prefix,
+        )
         await runner.setup()
         metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
         await wire.listen(runner, sockets, tls)

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
         (), description="addresses or networks whose Forwarded and X-Forwarded-* headers are believed"
     )
-    idle_timeout_s: Seconds = Field(60, gt=0, description="longest silence of a client in the middle of a body")
+    idle_timeout_s: Seconds = Field(60, gt=0, description="longest that a client may send, or read, nothing of a body")
     min_upload_bytes_per_s: float = Field(
         0, ge=0, description="slower uploads are ended; 0 lets everybody take his time"
     )

@@ -81,7 +81,7 @@ async def served(
     uploads = Uploads(keep=keep)
     application = web.Application()
     application.router.add_put("/", uploads.handle)
-    runner = wire.Runner(application, header_timeout_s=60)
+    runner = wire.Runner(application, header_timeout_s=60, idle_timeout_s=60)
     await runner.setup()
     theirs = ours = None
     if made is not None:

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -706,6 +707,19 @@ def test_requests_behind_a_large_upload_wait_for_it(server: Server, body: Body) 
         client.send(upload + request("GET", f"/v2/images/{image_id}/file", x_auth_token=server.token()))
         assert client.answer().status == 204
         assert client.answer().body == data
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other kernel has a time limit for this")
+def test_clients_that_read_no_answer_are_cut_off_after_the_idle_limit(strict_server: Server) -> None:
+    server = strict_server
+    size = len(server.call("GET", "/openapi.json").body)
+    before = server.connections()
+    with ExitStack() as stack:
+        for unread in range(2 * MIB, 8 * MIB, MIB // 2):  # what the kernel takes by itself is somewhere between
+            client = stack.enter_context(Rude(server, small_buffers=True))
+            client.send_as_far_as_taken(request("GET", "/openapi.json") * (unread // size))
+        eventually(lambda: server.connections() > before, "they are there")
+        eventually(lambda: server.connections() <= before, "they are cut off")
 
 
 # Row 16

@@ -11,6 +11,7 @@ aiohttp is right on its own about malformed heads, contradictory lengths, cut ch
 * **The sum of the head.** aiohttp limits each field and their number, 4 MiB in all.
 * **The time limit of TLS.** Python gives a handshake, and the good-bye, half a minute and more.
 * **The time limits of bodies.** aiohttp waits for ever for the next piece.
+* **The time limit of answers.** aiohttp waits for ever for a client to read. The kernel does not, where it is told.
 * **Large bodies** of known length go past the parser, see `api.receiving`.
 * **The drain.** aiohttp's own graceful stop drops the incoming bytes of running uploads. We count running requests,
   stop listening, wait for the count to fall to zero, and only then let aiohttp clean up.
@@ -159,8 +160,17 @@ class Server(web.Server):
 class Runner(web.AppRunner):
     """aiohttp's runner with our `Server` in it, and our limits."""
 
-    def __init__(self, app: web.Application, *, header_timeout_s: float, prefix: str = "") -> None:
-        """*prefix*: a path that requests may stand below, as a proxy leaves them; routes do not know of it."""
+    def __init__(
+        self, app: web.Application, *, header_timeout_s: float, idle_timeout_s: float, prefix: str = ""
+    ) -> None:
+        """Make it.
+
+        Args:
+            app: What is served.
+            header_timeout_s: For the head of a request, and for the handshake of TLS.
+            idle_timeout_s: How long a client may read nothing of what waits for it.
+            prefix: A path that requests may stand below, as a proxy leaves them; routes do not know of it.
+        """
         self._prefix = prefix
         super().__init__(
             app,
@@ -177,6 +187,7 @@ class Runner(web.AppRunner):
             read_bufsize=READ_BUFFER,
         )
         self.header_timeout_s = header_timeout_s
+        self.idle_timeout_s = idle_timeout_s
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -405,6 +416,9 @@ class _Site(web.SockSite):
 async def listen(runner: Runner, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
     """Accept connections on *sockets*, which are bound already."""
     for sock in sockets:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; every connection has it from the socket that it comes from
+            unread_ms = round(min(max(1, runner.idle_timeout_s * 1000), 2**31 - 1))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
         await _Site(runner, sock, ssl_context=tls, backlog=1024).start()
 
 
