@@ -47,6 +47,16 @@ def nothing_is_left_of_it(
     a_second_upload_succeeds(server, image_id)
 
 
+@contextmanager
+def logs_no_error(server: Server) -> Iterator[None]:
+    """Check that what clients did in the block, which was done when it ended, is no error in the log."""
+    known = len(server.events)
+    yield
+    server.call("GET", "/healthz")
+    eventually(lambda: any(event.get("path") == "/healthz" for event in server.events[known:]), "the log is here")
+    assert [event for event in server.events[known:] if event["level"] == "error"] == []
+
+
 def a_second_upload_succeeds(server: Server, image_id: str) -> None:
     """Check that the image takes other bytes, with the right digests, and remove it."""
     data = SECOND if server.show(image_id)["disk_format"] in ("raw", None) else b""

@@ -134,6 +134,8 @@ class Connection(Lender):
         if isinstance(exc, HttpProcessingError):
             log.info("malformed request", peer=request.remote, why=exc.message.partition("\n")[0])
             text = f"this is not a well-formed HTTP request: {(message or exc.message).partition(':')[0].strip()}"
+        elif isinstance(exc, ConnectionError):
+            raise exc  # the client left, or was cut off; whoever saw that first has logged it
         else:
             log.error("request failed outside the application", peer=request.remote, exc_info=exc)
             text = "internal error; the server's log says more"
@@ -302,7 +304,8 @@ async def answer(request: web.Request, response: web.StreamResponse) -> web.Stre
     if RECEIVER in request:
         request[RECEIVER].end()
     unread = not request.content.is_eof() or EXPECTATION in request
-    if not unread or _is_small(request):
+    # Of a body that broke aiohttp would try to read the rest, and call it an error of ours that there is none.
+    if not unread or (_is_small(request) and request.content.exception() is None):
         return response
     response.force_close()
     try:
