@@ -2,15 +2,15 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from aftermath import a_second_upload_succeeds, begin, holds, nothing_is_left_of_it, received_bytes
-from rude import CHUNKED, WITH_LENGTH, Body, Rude
+from rude import CHUNKED, WITH_LENGTH, Body, Rude, request
 from server import MIB, Hindered, MakeServer, Server, eventually
 
 DIED = "the server that received the data stopped"
@@ -39,6 +39,19 @@ def server(shared_server: MakeServer) -> Hindered:
         made.go_on()
         made.start()
     return made
+
+
+@pytest.fixture
+def own_hindered(tmp_path: Path) -> Iterator[Callable[..., Hindered]]:
+    """``own_hindered(workers=2)``: one of this test's own, not started yet."""
+    with ExitStack() as stack:
+
+        def make(**arguments: object) -> Hindered:
+            made = Hindered(tmp_path / "home", **arguments)
+            stack.callback(made.close)
+            return made
+
+        yield make
 
 
 @contextmanager
@@ -238,6 +251,33 @@ def test_a_worker_that_dies_while_the_database_is_away_is_started_again(own_serv
     eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
     holds(server, server.stored(DATA[:MIB]), DATA[:MIB])
     assert server.stop() == 0
+
+
+def test_a_disk_that_hangs_keeps_no_server_from_ending(own_hindered: Callable[..., Hindered]) -> None:
+    server = own_hindered(shutdown_grace_s=0)
+    server.start()
+    image_id = server.stored(b"bytes")
+    server.stop_at("before the bytes are removed")
+    with Rude(server) as client:
+        client.send(request("DELETE", f"/v2/images/{image_id}", x_auth_token=server.token()))
+        eventually(server.has_stopped, "the disk hangs")
+        assert server.stop() == 0
+    server.go_on()
+
+
+def test_a_disk_that_hangs_keeps_no_dead_worker_from_being_replaced(own_hindered: Callable[..., Hindered]) -> None:
+    server = own_hindered(workers=2)
+    server.start()
+    server.stop_at("before the bytes are removed")  # in the parent: its workers are not hindered
+    image_id = server.create()
+    with begin(server, image_id, WITH_LENGTH, 5 * MIB) as client:
+        client.send(os.urandom(3 * MIB))
+        server.await_status(image_id, "saving")
+        old = set(server.workers)
+        dead = next(pid for pid in old if server.open_blobs(pid))
+        os.kill(dead, signal.SIGKILL)
+    eventually(lambda: len(server.workers) == 2 and set(server.workers) != old, "another worker is started")
+    assert server.await_status(image_id, "queued")["os_stillage_reason"]
 
 
 def test_a_stop_while_a_dead_worker_is_being_replaced_is_not_forgotten(own_server: MakeServer) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
+from threading import Timer
 
 import structlog
 import uvloop
@@ -42,6 +43,8 @@ RETIRE = signal.SIGUSR1
 ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
 PR_SET_PDEATHSIG = 1
 M_MMAP_THRESHOLD = -3
+# What a process gets, after the time for what it had begun, to put everything away.
+HANGS_AFTER_S = 10.0
 # Larger than a block of an image, which is wanted again at once; smaller than what hashing a password takes.
 RETURNED_AT_ONCE = 4 << 20
 
@@ -185,6 +188,11 @@ async def _sweep(settings: Settings, dead_owners: str) -> None:
         log.warning("cleaned up after a crash", uploads=swept.uploads, blobs=swept.blobs)
 
 
+async def _end_uploads(settings: Settings, dead_owner: str) -> None:
+    async with app.build(settings, owner="") as worker:
+        await worker.sweep.end_dead_uploads(dead_owners=dead_owner)
+
+
 def run_worker(
     plan: Plan,
     sockets: Sequence[socket.socket],
@@ -200,9 +208,9 @@ def run_worker(
     async def run() -> None:
         stop, loop = wire.Stop(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
+            loop.add_signal_handler(number, _end_in_time, stop, plan.settings.shutdown_grace_s)
         if has_parent:
-            loop.add_signal_handler(RETIRE, stop.ask, plan.settings.restart_grace_s)
+            loop.add_signal_handler(RETIRE, _end_in_time, stop, plan.settings.restart_grace_s)
             loop.add_signal_handler(signal.SIGHUP, lambda: None)  # of a whole group; the parent has it as well
         else:
             loop.add_signal_handler(signal.SIGHUP, log.warning, ALONE)
@@ -211,6 +219,23 @@ def run_worker(
         )
 
     uvloop.run(run())
+
+
+def _end_in_time(stop: wire.Stop, grace_s: float) -> None:
+    """End this process after *grace_s* at the most, and a little later the hard way.
+
+    A thread in a dead disk, or one that waits for a silent database, cannot be ended and would be waited for. What it
+    leaves behind is what a kill leaves: a sweep finds it.
+    """
+    stop.ask(grace_s)
+
+    def give_up() -> None:
+        log.error("the disk or the database hangs; the process ends without waiting for it")
+        os._exit(0)
+
+    hanging = Timer(grace_s + HANGS_AFTER_S, give_up)
+    hanging.daemon = True
+    hanging.start()
 
 
 def announce(home: Home, settings: Settings) -> None:
@@ -284,9 +309,12 @@ def _supervise(
 
 
 def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
-    """End the uploads of a worker that is gone. If that fails, its leases run out, and the others' sweeps do it."""
+    """End the uploads of a worker that is gone. If that fails, its leases run out, and the others' sweeps do it.
+
+    Its bytes are left to the others in any case, since the disk may hang.
+    """
     try:
-        asyncio.run(_sweep(settings, dead.name))
+        asyncio.run(_end_uploads(settings, dead.name))
     except StillageError as error:
         log.error("cleaning up after a dead worker failed; its leases run out", pid=dead.pid, why=str(error))
     except Exception:
