@@ -5,9 +5,12 @@ has no files, blocks pass through here. Either way memory does not depend on how
 """
 
 import asyncio
+import fcntl
 import os
 import select
 import socket
+import sys
+import termios
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -137,14 +140,26 @@ def _send_some(connection: int, file: int, first: int, length: int) -> int:
 
 
 async def _writable(connection: int, idle_s: float) -> None:
+    """Wait for a full socket; TimeoutError if its client reads nothing for *idle_s*.
+
+    It is writable again when a third of it is free, which is more than a slow client reads in that time.
+    """
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
+    unread = _unread(connection)
     loop.add_writer(connection, _set, ready)
     try:
-        async with asyncio.timeout(idle_s):
-            await ready
+        while not (await asyncio.wait([ready], timeout=idle_s))[0]:
+            before, unread = unread, _unread(connection)
+            if unread >= before:
+                raise TimeoutError
     finally:
         loop.remove_writer(connection)
+
+
+def _unread(connection: int) -> int:
+    """Return how many bytes the kernel holds for the client."""
+    return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _set(ready: "asyncio.Future[None]") -> None:
