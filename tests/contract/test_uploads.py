@@ -1,7 +1,9 @@
 """Resumable uploads, on every engine: what is counted, judged and published, and who may."""
 
 import asyncio
+import errno
 import hashlib
+import os
 import random
 import threading
 from collections.abc import AsyncIterator
@@ -33,7 +35,9 @@ from stillage.errors import (
     PieceTakenOver,
     QuotaExceeded,
     SizeChanged,
+    StorageFull,
     StoreFailed,
+    StoreReadOnly,
     Unauthenticated,
     UploadGone,
     UploadNotFound,
@@ -384,6 +388,27 @@ async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(worl
         await asyncio.sleep(0.01)
     assert (await world.now(upload)).complete
     await other.close()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
+async def test_a_store_that_cannot_publish_is_told_of_at_once_and_nothing_is_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    upload = await world.open()
+
+    def full(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "ftruncate", full)
+        async with asyncio.timeout(10):
+            with pytest.raises((StorageFull, StoreReadOnly), match="ask the operator"):
+                await world.send(upload, 0, len(DATA))
+    assert (await world.now(upload)).is_whole
+    while (await world.record(upload)).status is Status.SAVING:
+        await world.uploads.upkeep()
+        await asyncio.sleep(0.01)
+    assert await world.stored(await world.record(upload)) == DATA
 
 
 async def test_sizes_and_places_are_agreed_upon(world: World) -> None:

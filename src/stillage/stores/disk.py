@@ -26,7 +26,7 @@ def translated(error: OSError, what: str) -> StillageError:
     """Return our error for the operating system's, raised while trying to *what*."""
     reason = error.strerror or type(error).__name__
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFull(f"the store has no room left ({reason}); the bytes were discarded, ask the operator")
+        return StorageFull(f"the store has no room left ({reason}); ask the operator, and send again what is missing")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StoreReadOnly(f"the store cannot {what} ({reason}); ask the operator")
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):

@@ -51,7 +51,7 @@ class Judges:
         self._owner = owner
         self._clock = clock
         self._news: dict[UploadId, asyncio.Event] = {}
-        self._tasks: dict[UploadId, asyncio.Task[None]] = {}
+        self._tasks: dict[UploadId, asyncio.Task[StillageError | None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
 
     def follow(self, upload: Upload) -> None:
@@ -67,12 +67,16 @@ class Judges:
         """Wait for the end of an upload whose bytes are all there; return its image, active.
 
         Raises:
-            StillageError: Why it was not accepted.
+            StillageError: Why it was not accepted; or why it could not be judged now, and then nothing is lost.
         """
+        failure: StillageError | None = None
         while (ending := await self._database.read(db.find_ending, upload.id)) is None:
+            if failure is not None:
+                raise failure
             self.follow(upload)
             if (task := self._tasks.get(upload.id)) is not None:
-                await asyncio.wait([task], timeout=LOOK_EVERY_S)
+                done, _ = await asyncio.wait([task], timeout=LOOK_EVERY_S)
+                failure = task.result() if done and not task.cancelled() else None
             if upload.id not in self._tasks:
                 await asyncio.sleep(LOOK_EVERY_S / 10)
         if (task := self._tasks.get(upload.id)) is not None:
@@ -98,11 +102,12 @@ class Judges:
     def _forget(self, upload_id: UploadId) -> None:
         del self._tasks[upload_id], self._news[upload_id]
 
-    async def _judge(self, upload_id: UploadId) -> None:
+    async def _judge(self, upload_id: UploadId) -> StillageError | None:
+        """Judge the upload if nobody else does; return what kept us from it."""
         try:
             async with self._places:
                 if not await self._database.write(db.take_judge, upload_id, self._owner, self._clock(), self._lease()):
-                    return
+                    return None
                 try:
                     await self._judge_ours(upload_id)
                 finally:
@@ -110,6 +115,8 @@ class Judges:
         except StillageError as error:
             # Nothing is lost: whoever asks next, or the sweep, has it judged again.
             log.error("an upload could not be judged", upload_id=upload_id, why=str(error))
+            return error
+        return None
 
     async def _judge_ours(self, upload_id: UploadId) -> None:
         upload = await self._database.read(db.find, upload_id)
