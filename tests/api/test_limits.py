@@ -262,6 +262,32 @@ async def test_a_larger_image_than_what_is_free_is_refused_before_its_first_byte
         await refused_unread(deployment, min(1 << 40, free + (1 << 36)), 413, r"the store has room for \d+ bytes, and")
 
 
+@pytest.mark.parametrize("size", [200 * KIB, None], ids=["length", "chunked"])
+async def test_an_upload_leaves_the_spare_room_also_when_others_took_the_rest_meanwhile(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, size: int | None
+) -> None:
+    monkeypatch.setattr(ingest, "STEP", 64 * KIB)
+    async with deploy(spare_bytes=MIB) as deployment:
+        image_id = await deployment.created()
+        async with deployment.uploading(image_id, size) as upload:
+            await upload.begun()
+
+            async def little() -> int:
+                return MIB - 1
+
+            monkeypatch.setattr(deployment.worker.services.store, "free_bytes", little)
+            data = bytes(130 * KIB)
+            upload.writer.write(data if size else b"%x\r\n%b\r\n" % (len(data), data))
+            answer = await upload.answer()
+        assert answer.status == 413
+        assert "the store has room for 0 bytes; ask the operator" in answer.body
+        await deployment.worker.services.ingest.close()
+        _, image = await deployment.get(f"/v2/images/{image_id}")
+        assert image["status"] == "queued"
+        assert "room for 0 bytes" in image["os_stillage_reason"]
+        assert (await deployment.usage())["size_total"] == (-1, 0)
+
+
 @pytest.mark.parametrize("profile", ["openstack", "ims"])
 async def test_a_damaged_image_answers_500_with_the_reason(deploy: Deploy, profile: str) -> None:
     async with deploy(profile=profile) as deployment:

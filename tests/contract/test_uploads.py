@@ -50,7 +50,7 @@ from stillage.images.upload import Digests, Opening, Piece, Progress, Span, Uplo
 from stillage.operations.acceptance import UploadRules
 from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
-from stillage.operations.uploads import judging
+from stillage.operations.uploads import judging, sending
 from stillage.operations.uploads.instant import Proof
 from stillage.operations.uploads.uploads import Uploads
 from stillage.stores.files import FileStore
@@ -378,8 +378,7 @@ async def test_a_crowd_of_begun_uploads_takes_few_threads_and_holds_nobody_up(
 
 async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(world: World) -> None:
     upload = await world.open()
-    sending = world.uploads._sending
-    held = await sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
+    held = await world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
     await world.uploads.close()
     assert held.is_whole
     other = uploads_of(world.database, world.store, world.clock, "node/2.")
@@ -409,6 +408,52 @@ async def test_a_store_that_cannot_publish_is_told_of_at_once_and_nothing_is_los
         await world.uploads.upkeep()
         await asyncio.sleep(0.01)
     assert await world.stored(await world.record(upload)) == DATA
+
+
+def leave_room(world: World, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    async def free_bytes() -> int:
+        return room
+
+    monkeypatch.setattr(world.store, "free_bytes", free_bytes)
+
+
+async def test_a_piece_that_has_no_room_is_refused_unread_and_one_that_needs_none_is_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await world.open(len(DATA) + MIB)
+    await world.send(upload, 0, 2 * MIB)
+    leave_room(world, monkeypatch, MIB)
+
+    async def unread() -> AsyncIterator[bytes]:
+        pytest.fail("the body was read")
+        yield b""
+
+    upload = await world.now(upload)
+    with pytest.raises(StorageFull, match=f"room for {MIB} bytes, and this piece has {MIB + 77}"):
+        await world.uploads.receive(upload, Piece(MIB, len(DATA) - MIB), unread())
+    assert (await world.send(upload, MIB, 3 * MIB)).upload.offset == 3 * MIB
+    leave_room(world, monkeypatch, 0)
+    await world.send(upload, MIB, 2 * MIB)
+    zeros = Piece(len(DATA), MIB, zeros=True)
+    assert (await world.uploads.receive(upload, zeros, sliced(b""))).upload.received == 4 * MIB
+
+
+async def test_a_piece_leaves_the_spare_room_and_what_came_of_it_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "STEP", MIB)
+    upload = await world.open()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield DATA[:MIB]
+        leave_room(world, monkeypatch, -1)
+        yield DATA[MIB:]
+
+    with pytest.raises(StorageFull, match="room for 0 bytes; ask the operator"):
+        await world.uploads.receive(upload, Piece(0, len(DATA)), body())
+    assert (await world.now(upload)).offset == MIB
+    monkeypatch.undo()
+    assert (await world.send(upload, 0, len(DATA))).image is not None
 
 
 async def test_sizes_and_places_are_agreed_upon(world: World) -> None:

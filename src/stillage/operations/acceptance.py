@@ -1,12 +1,13 @@
 """What a deployment asks of the bytes of an image, and what its record says of them afterwards."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from stillage.db import images as db
 from stillage.db.session import Database
-from stillage.errors import Conflict, EmptyBody, ImageGone, StillageError, StorageFull
+from stillage.errors import Conflict, EmptyBody, ImageGone, StillageError, StorageFull, StoreStalled
 from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
 from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
@@ -14,7 +15,7 @@ from stillage.images.quota import Quotas
 from stillage.operations.judgement import Judged, Judgement
 from stillage.stores.base import Store
 
-# Bytes that an upload of unknown size reserves at a time.
+# Bytes after which an upload looks at what room is left, and which one of unknown size reserves at a time.
 STEP = 64 << 20
 
 
@@ -86,13 +87,19 @@ def require_may_be_empty(image: Image, rules: UploadRules) -> None:
         raise EmptyBody(f"the body is empty; {formats} images may be. Send the file again")
 
 
-async def require_room(store: Store, size: int | None, spare_bytes: int) -> None:
+async def require_room(store: Store, size: int | None, spare_bytes: int, what: str = "image") -> None:
     """Raise StorageFull if *store* has no room for *size* bytes, if they are known, and *spare_bytes*."""
     free = await store.free_bytes()
     if free is not None and (size or 0) > free - spare_bytes:
         room = max(0, free - spare_bytes)
-        wanted = "" if size is None else f", and this image has {size}"
+        wanted = "" if size is None else f", and this {what} has {size}"
         raise StorageFull(f"the store has room for {room} bytes{wanted}; ask the operator")
+
+
+async def require_spare_room(store: Store, spare_bytes: int) -> None:
+    """Raise StorageFull if, in the middle of an upload, no more is left than *spare_bytes*: who comes first has it."""
+    with suppress(StoreStalled):  # a disk that hangs holds the upload back by itself
+        await require_room(store, None, spare_bytes)
 
 
 def _described(declaration: Declaration, found: Facts, rules: UploadRules) -> dict[str, Any]:

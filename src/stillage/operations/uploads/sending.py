@@ -25,12 +25,13 @@ from stillage.errors import (
     PieceMismatch,
     PieceTakenOver,
     StillageError,
+    StorageFull,
     StoreFailed,
 )
 from stillage.images.image import BlobKey, UploadId
 from stillage.images.upload import Digests, Piece, Span, Upload, gaps
 from stillage.lanes import Lane
-from stillage.operations.acceptance import STEP, UploadRules
+from stillage.operations.acceptance import STEP, UploadRules, require_room, require_spare_room
 from stillage.operations.judgement import BLOCK, Digest
 from stillage.operations.sweep import remove_blob
 from stillage.operations.uploads.endings import error_of
@@ -84,8 +85,10 @@ class Sending:
         Raises:
             StillageError: What *body* raises. What had come counts, unless the piece has digests.
             BytesDiffer, PieceMismatch, PieceTakenOver: As they say.
+            StorageFull: If there is no room for them, unread; or not for the rest, after those that count.
             UploadGone: If the upload ends meanwhile.
         """
+        await self._require_room(upload, piece, span)
         running = Running(uuid4().hex, upload.id, span)
         self.end_locally(upload.id, span)
         limits = self.rules.quotas.node
@@ -98,6 +101,9 @@ class Sending:
                 return await _Taking(self, held, piece, span, draft, running).run(body)
         except BlobNotFound:
             await self._begin_again(upload.id)
+        except StorageFull as error:
+            log.error("upload failed", image_id=upload.image_id, upload_id=upload.id, reason=error.reason)
+            raise
         finally:
             del self._running[running.id]
             await asyncio.shield(self.database.write(pieces.end, running.id))
@@ -130,6 +136,9 @@ class Sending:
         self.judges.follow(counted)
         return counted
 
+    async def require_spare_room(self) -> None:
+        await require_spare_room(self._store, self.rules.spare_bytes)
+
     async def still_ours(self, running: Running) -> None:
         """Raise PieceTakenOver, or why the upload has ended, unless the request may go on."""
         if running.lost.is_set() or not await self.database.read(pieces.lives, running.id):
@@ -138,6 +147,12 @@ class Sending:
 
     async def gone(self, upload_id: UploadId) -> StillageError:
         return error_of(upload_id, await self.database.read(db.find_ending, upload_id))
+
+    async def _require_room(self, upload: Upload, piece: Piece, span: Span) -> None:
+        missing = sum(gap.length for gap in gaps(upload.spans, span))
+        if missing and not piece.zeros:
+            size = None if piece.length is None else missing
+            await require_room(self._store, size, self.rules.spare_bytes, "piece")
 
     def expiry(self) -> datetime:
         return self._clock() + timedelta(seconds=self._max_age_s)
@@ -202,6 +217,7 @@ class _Taking:
         self._digests = _Digests(piece.digests)
         self._position = self._counted = span.first
         self._reserved = span.first
+        self._begun = span.first + STEP
         self._much_came = asyncio.Event()
 
     async def run(self, body: AsyncIterator[bytes]) -> Upload:
@@ -253,7 +269,7 @@ class _Taking:
         end = self._position + len(block)
         if end > self._span.end:
             raise InvalidInput(f"more bytes came than this piece may have: it ends at byte {self._span.end}")
-        await self._reserve(end)
+        await self._begin_step(end)
         there = Span(self._position, end)
         for span in _parts_of(self._before, there):
             await self._compare(span.first, block[span.first - there.first : span.end - there.first])
@@ -270,6 +286,13 @@ class _Taking:
         if known != block:
             differs = next(n for n, (old, new) in enumerate(zip(known, block, strict=True)) if old != new)
             raise BytesDiffer(offset + differs)
+
+    async def _begin_step(self, end: int) -> None:
+        """Look whether more may come: others take room as well."""
+        if end > self._begun:
+            self._begun += STEP
+            await self._sending.require_spare_room()
+        await self._reserve(end)
 
     async def _reserve(self, end: int) -> None:
         """Of unknown size it is reserved in steps."""
