@@ -262,12 +262,13 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
         "os_hash_value": content.os_hash_value,
         "sha256": content.sha256,
     }
-    reserved = connection.execute(select(blobs.c.reserved).where(blobs.c.key == claim.blob_key)).scalar_one()
+    mine = select(blobs.c.reserved).where(blobs.c.key == claim.blob_key)
+    reserved = connection.execute(mine.with_for_update()).scalar_one()
     values = {"state": "published", "reserved": content.size, "scrubbed_at": now, **digests}
     connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(values))
     image = get(connection, claim.image_id)
-    usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
     _end_upload(connection, claim, image.owner, now, size=content.size)
+    usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
     return image
 
 
@@ -419,15 +420,18 @@ def _end_upload(
     reason: str | None = None,
     refusal: Mapping[str, Any] | None = None,
 ) -> None:
-    pieces.end_of_upload(connection, claim.upload_id)
-    # An upload ends once, whoever ends it: its own process, or a sweep.
-    if connection.execute(delete(uploads).where(uploads.c.id == claim.upload_id)).rowcount == 1:
-        usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
-        usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=-1))
-        if claim.is_resumable:
-            ending = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
-            values = {"id": claim.upload_id, "image_id": claim.image_id, **ending}
-            connection.execute(insert(upload_endings).values(values))
+    # An upload ends once, whoever ends it: its own process, or a sweep. Its row before those of its pieces.
+    mine = uploads.c.id == claim.upload_id
+    if connection.execute(select(uploads.c.id).where(mine).with_for_update()).first() is None:
+        return
+    senders = pieces.forget_of_upload(connection, claim.upload_id)
+    connection.execute(delete(uploads).where(mine))
+    usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
+    usage.change_uploads_of_nodes(connection, ended=[claim.lease_owner, *senders])
+    if claim.is_resumable:
+        ending = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
+        values = {"id": claim.upload_id, "image_id": claim.image_id, **ending}
+        connection.execute(insert(upload_endings).values(values))
 
 
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:

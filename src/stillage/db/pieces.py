@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 from stillage.db import usage
 from stillage.db.tables import upload_pieces, uploads
 from stillage.images.image import UploadId
-from stillage.images.quota import Limits, Usage, scope_of_node
+from stillage.images.quota import Limits
 from stillage.images.upload import Span
 
 NO_LIMITS = Limits()
@@ -32,8 +32,8 @@ def begin(
         return False
     rows = upload_pieces.c
     overlapping = (rows.upload_id == upload_id) & (rows.first < span.end) & (rows.end > span.first)
-    _end(connection, overlapping)
-    usage.change(connection, scope_of_node(owner), Usage(uploads=1), limits)
+    lost = _forget(connection, overlapping)
+    usage.change_uploads_of_nodes(connection, ended=lost, begun=[owner], limits=limits)
     values = {"id": piece_id, "upload_id": upload_id, "first": span.first, "end": span.end, "owner": owner}
     connection.execute(insert(upload_pieces).values(values))
     return True
@@ -51,12 +51,19 @@ def end_of_upload(connection: Connection, upload_id: UploadId) -> None:
     _end(connection, upload_pieces.c.upload_id == upload_id)
 
 
+def forget_of_upload(connection: Connection, upload_id: UploadId) -> list[str]:
+    """Drop what is sent of an upload that ends; return the senders, who are still to be counted off their nodes."""
+    return _forget(connection, upload_pieces.c.upload_id == upload_id)
+
+
 def end_of_owners(connection: Connection, owner_prefix: str) -> None:
     """Drop what processes were sending whose names begin with *owner_prefix*: they are dead."""
     _end(connection, upload_pieces.c.owner.startswith(owner_prefix, autoescape=True))
 
 
 def _end(connection: Connection, those: Any) -> None:
-    owners = connection.execute(delete(upload_pieces).where(those).returning(upload_pieces.c.owner)).scalars().all()
-    for scope in sorted(scope_of_node(owner) for owner in owners):
-        usage.change(connection, scope, Usage(uploads=-1))
+    usage.change_uploads_of_nodes(connection, ended=_forget(connection, those))
+
+
+def _forget(connection: Connection, those: Any) -> list[str]:
+    return list(connection.execute(delete(upload_pieces).where(those).returning(upload_pieces.c.owner)).scalars())

@@ -95,6 +95,9 @@ def tell_size(connection: Connection, upload_id: UploadId, size: int, limits: Li
         SizeChanged: If it was told otherwise before, or bytes beyond it are here.
         QuotaExceeded: If the project may not have so many bytes.
     """
+    # The blob first, as everybody does: who ends the upload holds it, and goes on to the upload.
+    its_blob = blobs.c.key == select(uploads.c.blob_key).where(uploads.c.id == upload_id).scalar_subquery()
+    connection.execute(select(blobs.c.key).where(its_blob).with_for_update())
     unknown = (uploads.c.id == upload_id) & uploads.c.expected_size.is_(None)
     told = connection.execute(update(uploads).where(unknown).values(expected_size=size)).rowcount == 1
     upload = find(connection, upload_id)

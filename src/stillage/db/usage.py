@@ -3,11 +3,14 @@
 A limit is a condition of the update itself, so that ten who race for the last place find one winner.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, select, text, update
 
 from stillage.db.tables import usage
 from stillage.errors import QuotaExceeded, TooManyUploads
-from stillage.images.quota import Limits, Usage
+from stillage.images.quota import Limits, Usage, scope_of_node
 
 # The same words on SQLite and PostgreSQL; SQLAlchemy has one construct for each.
 BEGIN_ROW = text('INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, 0, 0, 0) ON CONFLICT DO NOTHING')
@@ -40,6 +43,21 @@ def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LI
     )
     if changed.rowcount == 0:
         raise _refusal(scope, find(connection, scope), by, limits)
+
+
+def change_uploads_of_nodes(
+    connection: Connection, *, ended: Sequence[str] = (), begun: Sequence[str] = (), limits: Limits = NO_LIMITS
+) -> None:
+    """Count uploads that have *ended* and *begun* on the nodes of their lease owners, in an order that is everybody's.
+
+    Raises:
+        TooManyUploads: If a node may not have so many.
+    """
+    changes: Counter[str] = Counter()
+    changes.update(map(scope_of_node, begun))
+    changes.subtract(map(scope_of_node, ended))
+    for scope in sorted(changes):
+        change(connection, scope, Usage(uploads=changes[scope]), limits)
 
 
 def _refusal(scope: str, used: Usage, by: Usage, limits: Limits) -> Exception:

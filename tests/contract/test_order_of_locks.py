@@ -1,0 +1,145 @@
+"""Two transactions on PostgreSQL wait for one another, and never in a circle: see "Quotas" in `docs/design.md`."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+import builders
+from postgres import PostgresServer
+from stillage.db import images, pieces, uploads
+from stillage.db.images import RESUMABLE, Claim
+from stillage.db.session import make_engine
+from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId
+from stillage.images.quota import Limits
+from stillage.images.upload import Opening, Span
+
+Unit = Callable[[Connection], object]
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CONTENT = Content(50, None, "raw", "c" * 32, "sha512", "d" * 128)
+LIMITS = Limits()
+LOCKS = re.compile("^(INSERT|UPDATE|DELETE)|FOR (UPDATE|SHARE)")
+
+
+def claim_on(name: str, owner: str) -> Claim:
+    return Claim(UploadId(f"upload-{name}"), ImageId(name), BlobKey(f"blob-{name}"), owner, None)
+
+
+RESUMING, PLAIN, NEW = claim_on("a", RESUMABLE), claim_on("b", "node/1."), claim_on("c", "node/2.")
+FIRST = Span(0, 100)
+
+
+def there(connection: Connection) -> None:
+    """A resumable upload with a piece, a plain one, and a queued image."""
+    for name in "abc":
+        images.add(connection, builders.image(id=name, owner="mine"))
+    uploads.begin(connection, RESUMING, Opening(), NOW, NOW, LIMITS, 1)
+    pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, "node/1.")
+    images.claim(connection, PLAIN, NOW, NOW, reserve=1)
+
+
+def hand_over(connection: Connection) -> None:
+    image = images.get(connection, RESUMING.image_id)
+    assert images.save(connection, image, replace(image, owner=ProjectId("theirs")))
+
+
+UNITS: dict[str, Unit] = {
+    "claim": lambda c: images.claim(c, NEW, NOW, NOW, reserve=1),
+    "extend": lambda c: images.extend(c, PLAIN, 5, LIMITS),
+    "publish": lambda c: images.publish(c, PLAIN, CONTENT, NOW),
+    "publish resumable": lambda c: images.publish(c, RESUMING, CONTENT, NOW),
+    "release": lambda c: images.release(c, PLAIN, "left", NOW),
+    "release resumable": lambda c: images.release(c, RESUMING, "abandoned", NOW),
+    "delete resumable": lambda c: images.mark_deleted(c, RESUMING.image_id, NOW),
+    "hand over": hand_over,
+    "piece": lambda c: pieces.begin(c, "another", RESUMING.upload_id, FIRST, "node/2."),
+    "piece ends": lambda c: pieces.end(c, "piece"),
+    "worker died": lambda c: pieces.end_of_owners(c, "node/1."),
+    "count": lambda c: uploads.count(c, RESUMING.upload_id, FIRST, NOW),
+    "tell size": lambda c: uploads.tell_size(c, RESUMING.upload_id, 150, LIMITS),
+    "reserve": lambda c: uploads.reserve(c, RESUMING.blob_key, 150, LIMITS),
+}
+
+
+@pytest.fixture(scope="module")
+def engine(postgres: PostgresServer) -> Iterator[Engine]:
+    with postgres.migrated() as url:
+        engine = make_engine(url)
+        with engine.begin() as connection:
+            there(connection)
+        yield engine
+        engine.dispose()
+
+
+@contextmanager
+def meeting(engine: Engine) -> Iterator["Meeting"]:
+    with engine.connect() as one, engine.connect() as two, engine.connect() as watching:
+        yield Meeting(one, two, watching)
+
+
+@dataclass
+class Meeting:
+    """Two connections whose changes nobody keeps, and one that sees whether they wait."""
+
+    one: Connection
+    two: Connection
+    watching: Connection
+    failed: list[str] = field(default_factory=list)
+
+    def run(self, connection: Connection, unit: Unit) -> None:
+        try:
+            unit(connection)
+        except DBAPIError as error:
+            self.failed.append(str(error.orig).splitlines()[0])
+        connection.rollback()
+
+    def meet(self, first: Unit, second: Unit, nth: int) -> bool:
+        """Run *second* after the *nth* locking statement of *first*, as far as it comes. False if there is none."""
+        begun: list[threading.Thread] = []
+        said = 0
+
+        def after(*rest: Any) -> None:
+            nonlocal said
+            said += bool(LOCKS.search(rest[2]))
+            if said == nth and not begun:
+                begun.append(threading.Thread(target=self.run, args=(self.two, second)))
+                begun[0].start()
+                while begun[0].is_alive() and not self.waits(process):
+                    begun[0].join(0.0005)
+
+        for connection in (self.one, self.two):
+            connection.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
+        process = self.two.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        event.listen(self.one, "after_cursor_execute", after)
+        self.run(self.one, first)
+        event.remove(self.one, "after_cursor_execute", after)
+        for thread in begun:
+            thread.join()
+        self.two.rollback()
+        return bool(begun)
+
+    def waits(self, process: int) -> bool:
+        asked = text("SELECT count(*) FROM pg_locks WHERE pid = :process AND NOT granted")
+        return bool(self.watching.execute(asked, {"process": process}).scalar())
+
+
+@pytest.mark.parametrize("first", UNITS)
+def test_no_two_wait_for_one_another(engine: Engine, first: str) -> None:
+    found = []
+    names = list(UNITS)
+    with meeting(engine) as now:
+        for second in names[names.index(first) :]:  # who comes first makes no circle that the other would not
+            nth = 1
+            while now.meet(UNITS[first], UNITS[second], nth):
+                found += [f"{second}, after {nth}: {why}" for why in now.failed]
+                now.failed.clear()
+                nth += 1
+    assert not found
