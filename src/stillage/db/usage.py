@@ -6,7 +6,7 @@ A limit is a condition of the update itself, so that ten who race for the last p
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from stillage.db.tables import usage
 from stillage.errors import QuotaExceeded, TooManyUploads
@@ -14,13 +14,12 @@ from stillage.images.quota import Limits, Usage, scope_of_node
 
 # The same words on SQLite and PostgreSQL; SQLAlchemy has one construct for each.
 BEGIN_ROW = text('INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, 0, 0, 0) ON CONFLICT DO NOTHING')
+FIND = select(usage.c.bytes, usage.c.images, usage.c.uploads).where(usage.c.scope == bindparam("scope"))
 NO_LIMITS = Limits()
 
 
 def find(connection: Connection, scope: str) -> Usage:
-    row = connection.execute(
-        select(usage.c.bytes, usage.c.images, usage.c.uploads).where(usage.c.scope == scope)
-    ).first()
+    row = connection.execute(FIND, {"scope": scope}).first()
     return Usage() if row is None else Usage(row[0], row[1], row[2])
 
 
@@ -36,13 +35,13 @@ def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LI
         limit = getattr(limits, name)
         if limit is not None and getattr(by, name) > 0:
             allowed = allowed.where(usage.c[name] + getattr(by, name) <= limit)
-    changed = connection.execute(
-        allowed.values(
-            bytes=usage.c.bytes + by.bytes, images=usage.c.images + by.images, uploads=usage.c.uploads + by.uploads
-        )
-    )
-    if changed.rowcount == 0:
-        raise _refusal(scope, find(connection, scope), by, limits)
+    values = {name: usage.c[name] + getattr(by, name) for name in ("bytes", "images", "uploads")}
+    if connection.execute(allowed.values(values)).rowcount == 0:
+        # Nobody gives anything back while we say what is in use; somebody may just have done so.
+        used = Usage(*connection.execute(FIND.with_for_update(), {"scope": scope}).one())
+        if (refusal := _refusal(scope, used, by, limits)) is not None:
+            raise refusal
+        connection.execute(update(usage).where(usage.c.scope == scope).values(values))
 
 
 def change_uploads_of_nodes(
@@ -60,10 +59,12 @@ def change_uploads_of_nodes(
         change(connection, scope, Usage(uploads=changes[scope]), limits)
 
 
-def _refusal(scope: str, used: Usage, by: Usage, limits: Limits) -> Exception:
+def _refusal(scope: str, used: Usage, by: Usage, limits: Limits) -> Exception | None:
     # Only what was asked for: an operator may have set a limit below what is in use.
     if limits.uploads is not None and 0 < by.uploads > limits.uploads - used.uploads:
         return TooManyUploads(scope.partition(":")[0], limits.uploads)
     if limits.images is not None and 0 < by.images > limits.images - used.images:
         return QuotaExceeded("images", limits.images, used.images, by.images)
-    return QuotaExceeded("bytes", limits.bytes or 0, used.bytes, by.bytes)
+    if limits.bytes is not None and 0 < by.bytes > limits.bytes - used.bytes:
+        return QuotaExceeded("bytes", limits.bytes, used.bytes, by.bytes)
+    return None
