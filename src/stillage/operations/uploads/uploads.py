@@ -201,6 +201,19 @@ class Uploads:
             return Progress(upload)
         return Progress(upload, await self.judges.verdict(upload))
 
+    async def receive_first(self, upload: Upload, piece: Piece, body: AsyncIterator[bytes]) -> Progress:
+        """As `receive`, for the request that opened the upload.
+
+        If nothing of it counts the upload ends: its client, who was not answered, may not know of it.
+        """
+        try:
+            return await self.receive(upload, piece, body)
+        except StillageError as error:
+            now = await self._database.read(db.find, upload.id)
+            if now is not None and not now.spans:
+                await self._end_by_id(upload.id, error.reason)
+            raise
+
     async def abandon(self, upload: Upload) -> None:
         """End the upload; the image is `queued` again. Nothing happens if it has ended."""
         await self._end_by_id(upload.id, ABANDONED)

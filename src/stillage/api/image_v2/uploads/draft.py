@@ -98,7 +98,7 @@ async def create(request: web.Request) -> web.Response:
     location = {"Location": location_of(request, upload)}
     await _inform(request, location | limits_of(request, upload))
     piece = Piece(0, length, size, complete, digests_of(request, CONTENT_DIGEST), in_order=True)
-    progress = await _receive(request, upload, piece)
+    progress = await _receive(request, upload, piece, opened=True)
     headers = {COMPLETE: boolean(complete), OFFSET: str(progress.upload.offset)}
     if complete:
         return web.Response(status=204, headers=headers)
@@ -185,9 +185,9 @@ def _require_nothing_more(upload: Upload, first: int, length: int | None, *, com
         raise UploadComplete(upload.id)
 
 
-async def _receive(request: web.Request, upload: Upload, piece: Piece) -> Progress:
+async def _receive(request: web.Request, upload: Upload, piece: Piece, *, opened: bool = False) -> Progress:
     async with _progress_told(request, upload):
-        return await receive(request, upload, piece)
+        return await receive(request, upload, piece, opened=opened)
 
 
 @asynccontextmanager

@@ -32,12 +32,13 @@ async def upload_of(request: web.Request) -> Upload:
     return upload
 
 
-async def receive(request: web.Request, upload: Upload, piece: Piece) -> Progress:
-    """Take the request's body as *piece* of *upload*."""
+async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened: bool = False) -> Progress:
+    """Take the request's body as *piece* of *upload*, which the same request may have *opened*."""
     known = services(request)
     body = nothing() if piece.zeros else _noted_at_end(request)
     with known.metrics.piece() as ended:
-        progress = await known.uploads.receive(upload, piece, body)
+        take = known.uploads.receive_first if opened else known.uploads.receive
+        progress = await take(upload, piece, body)
         if progress.image is not None:
             ended("stored")
     return progress

@@ -75,7 +75,7 @@ async def create(request: web.Request) -> web.Response:
     if piece is None and opening.size == 0:
         piece = Piece(0, 0)  # nothing is missing, so nobody would send a PATCH
     if piece is not None:
-        progress = await receive(request, upload, piece)
+        progress = await receive(request, upload, piece, opened=True)
         upload = progress.upload
         headers[OFFSET] = str(upload.offset)
     return web.Response(status=201, headers=headers | _expiry(upload))
