@@ -266,7 +266,7 @@ async def test_a_larger_image_than_what_is_free_is_refused_before_its_first_byte
 async def test_an_upload_leaves_the_spare_room_also_when_others_took_the_rest_meanwhile(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch, size: int | None
 ) -> None:
-    monkeypatch.setattr(ingest, "STEP", 64 * KIB)
+    monkeypatch.setattr(ingest, "LOOK_AFTER", 64 * KIB)
     async with deploy(spare_bytes=MIB) as deployment:
         image_id = await deployment.created()
         async with deployment.uploading(image_id, size) as upload:

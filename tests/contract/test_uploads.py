@@ -441,7 +441,7 @@ async def test_a_piece_that_has_no_room_is_refused_unread_and_one_that_needs_non
 async def test_a_piece_leaves_the_spare_room_and_what_came_of_it_counts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "STEP", MIB)
+    monkeypatch.setattr(sending, "LOOK_AFTER", MIB)
     upload = await world.open()
 
     async def body() -> AsyncIterator[bytes]:

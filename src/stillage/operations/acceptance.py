@@ -15,7 +15,9 @@ from stillage.images.quota import Quotas
 from stillage.operations.judgement import Judged, Judgement
 from stillage.stores.base import Store
 
-# Bytes after which an upload looks at what room is left, and which one of unknown size reserves at a time.
+# Bytes after which an upload looks again at what room is left. All that run may take so much beyond `spare_bytes`.
+LOOK_AFTER = 16 << 20
+# Bytes that an upload of unknown size reserves at a time.
 STEP = 64 << 20
 
 

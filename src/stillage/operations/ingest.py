@@ -27,6 +27,7 @@ from stillage.errors import (
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, UploadId
 from stillage.operations.acceptance import (
+    LOOK_AFTER,
     STEP,
     UploadRules,
     claim_refused,
@@ -127,16 +128,20 @@ class Ingest:
     async def _checked(
         self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
     ) -> AsyncIterator[bytes]:
-        """Pass *body* on while the image is ours, and quota and room allow."""
-        received = 0
-        begun = STEP
+        """Pass *body* on while the image is ours, and room and quota allow; of unknown size it is reserved in steps."""
+        received = looked = 0
+        reserved = STEP
         try:
             async for piece in body:
                 still_ours()
                 received += len(piece)
-                while received > begun:
-                    await self._begin_step(claim)
-                    begun += STEP
+                if received > looked + LOOK_AFTER:
+                    await require_spare_room(self._store, self._rules.spare_bytes)
+                    looked = received
+                while claim.expected_size is None and received > reserved:
+                    if not await self._database.write(db.extend, claim, STEP, self._rules.quotas.project):
+                        raise ImageGone(image.id)
+                    reserved += STEP
                 yield piece
         except BodyIncomplete as error:
             raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
@@ -144,14 +149,6 @@ class Ingest:
         # announced it is the size that is wrong.
         if not received and not claim.expected_size:
             require_may_be_empty(image, self._rules)
-
-    async def _begin_step(self, claim: Claim) -> None:
-        """Look whether more may come: others take room as well, and of unknown size it is reserved in steps."""
-        await require_spare_room(self._store, self._rules.spare_bytes)
-        if claim.expected_size is not None:
-            return
-        if not await self._database.write(db.extend, claim, STEP, self._rules.quotas.project):
-            raise ImageGone(claim.image_id)
 
     async def _publish(self, claim: Claim, image: Image, judged: Judged) -> Image:
         published = await self._database.write(db.publish, claim, content_of(image, judged, self._rules), self._clock())

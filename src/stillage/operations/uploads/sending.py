@@ -31,7 +31,7 @@ from stillage.errors import (
 from stillage.images.image import BlobKey, UploadId
 from stillage.images.upload import Digests, Piece, Span, Upload, gaps
 from stillage.lanes import Lane
-from stillage.operations.acceptance import STEP, UploadRules, require_room, require_spare_room
+from stillage.operations.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
 from stillage.operations.judgement import BLOCK, Digest
 from stillage.operations.sweep import remove_blob
 from stillage.operations.uploads.endings import error_of
@@ -216,8 +216,7 @@ class _Taking:
         self._zeros = piece.zeros
         self._digests = _Digests(piece.digests)
         self._position = self._counted = span.first
-        self._reserved = span.first
-        self._begun = span.first + STEP
+        self._reserved = self._looked = span.first
         self._much_came = asyncio.Event()
 
     async def run(self, body: AsyncIterator[bytes]) -> Upload:
@@ -269,7 +268,8 @@ class _Taking:
         end = self._position + len(block)
         if end > self._span.end:
             raise InvalidInput(f"more bytes came than this piece may have: it ends at byte {self._span.end}")
-        await self._begin_step(end)
+        await self._look_at_room(end)
+        await self._reserve(end)
         there = Span(self._position, end)
         for span in _parts_of(self._before, there):
             await self._compare(span.first, block[span.first - there.first : span.end - there.first])
@@ -287,12 +287,11 @@ class _Taking:
             differs = next(n for n, (old, new) in enumerate(zip(known, block, strict=True)) if old != new)
             raise BytesDiffer(offset + differs)
 
-    async def _begin_step(self, end: int) -> None:
-        """Look whether more may come: others take room as well."""
-        if end > self._begun:
-            self._begun += STEP
+    async def _look_at_room(self, end: int) -> None:
+        """Others take room as well."""
+        if end > self._looked + LOOK_AFTER:
+            self._looked = end
             await self._sending.require_spare_room()
-        await self._reserve(end)
 
     async def _reserve(self, end: int) -> None:
         """Of unknown size it is reserved in steps."""
