@@ -24,6 +24,9 @@ from sqlalchemy.exc import ArgumentError
 from stillage.errors import BadSettings
 
 TIB = 1 << 40
+# What the columns of the tables hold: beyond that no limit can be compared with what is in use.
+MOST_BYTES = (1 << 63) - 1
+MOST_ROWS = (1 << 31) - 1
 IPNetwork = IPv4Network | IPv6Network
 SECRET_BYTES = 32
 CENTURY_S = 100 * 365 * 86400
@@ -80,15 +83,21 @@ class Settings(BaseSettings):
         default=True, description="refuse requests with a service token without one of these roles"
     )
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
-    max_image_bytes: int | None = Field(None, ge=1, description="largest image; 1 TiB, under ims 128 GiB")
+    max_image_bytes: int | None = Field(
+        None, ge=1, le=MOST_BYTES, description="largest image; 1 TiB, under ims 128 GiB"
+    )
     max_project_bytes: int | None = Field(
-        None, ge=0, description="bytes of all images of one project; no limit when unset"
+        None, ge=0, le=MOST_BYTES, description="bytes of all images of one project; no limit when unset"
     )
-    max_project_images: int | None = Field(None, ge=0, description="images of one project; no limit when unset")
+    max_project_images: int | None = Field(
+        None, ge=0, le=MOST_ROWS, description="images of one project; no limit when unset"
+    )
     max_project_uploads: int | None = Field(
-        None, ge=1, description="running uploads of one project; no limit when unset"
+        None, ge=1, le=MOST_ROWS, description="running uploads of one project; no limit when unset"
     )
-    max_node_uploads: int | None = Field(None, ge=1, description="running uploads of this node; no limit when unset")
+    max_node_uploads: int | None = Field(
+        None, ge=1, le=MOST_ROWS, description="running uploads of this node; no limit when unset"
+    )
     spare_bytes: int = Field(1 << 30, ge=0, description="room that an upload must leave in the store")
     require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")
     max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")

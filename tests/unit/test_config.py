@@ -52,6 +52,11 @@ def test_tls_is_zero_or_one_in_the_environment(value: str, tls: bool, monkeypatc
         ("DATABASE_URL", "postgresql://host/db", "it must be postgresql+psycopg://"),
         ("DATABASE_URL", "postgresql+psycopg://host:port/db", "it must be postgresql+psycopg://"),
         ("DATABASE_URL", "sqlite://", "sqlite:////FILE"),
+        ("MAX_IMAGE_BYTES", str(1 << 63), f"less than or equal to {(1 << 63) - 1}"),
+        ("MAX_PROJECT_BYTES", str(1 << 63), f"less than or equal to {(1 << 63) - 1}"),
+        ("MAX_PROJECT_IMAGES", str(1 << 31), f"less than or equal to {(1 << 31) - 1}"),
+        ("MAX_PROJECT_UPLOADS", str(1 << 31), f"less than or equal to {(1 << 31) - 1}"),
+        ("MAX_NODE_UPLOADS", str(1 << 31), f"less than or equal to {(1 << 31) - 1}"),
     ],
 )
 def test_a_bad_setting_is_told_by_name_value_and_what_is_allowed(
