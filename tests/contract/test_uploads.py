@@ -309,6 +309,12 @@ async def test_deleting_the_image_ends_its_upload_also_in_the_middle_of_a_piece(
     assert await world.database.read(usage.find, "project:lab") == Usage()
 
 
+async def test_a_judge_that_begins_as_its_image_is_deleted_has_nothing_to_do(world: World) -> None:
+    upload = await world.open()
+    await world.database.write(db.mark_deleted, upload.image_id, world.clock())
+    await world.uploads.judges._follow_to_its_end(upload)
+
+
 async def test_a_newer_request_takes_over_from_one_whose_client_may_be_gone(world: World) -> None:
     upload = await world.open()
     came = asyncio.Event()

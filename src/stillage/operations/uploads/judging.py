@@ -131,7 +131,9 @@ class Judges:
             await self._end(upload, failure)
 
     async def _follow_to_its_end(self, upload: Upload) -> None:
-        image = await self._database.read(db_images.get, upload.image_id)
+        image = await self._database.read(db_images.find, upload.image_id)
+        if image is None:  # deleted at this moment, and its upload with it
+            return
         judgement = judgement_of(image, self._rules, upload.size, upload.digests)
         judged: Judged | None = None
         async with self._store.draft(upload.blob_key) as draft, judgement:
