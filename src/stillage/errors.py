@@ -354,7 +354,7 @@ class SecretUnreadable(StillageError):
 
 
 class RequestTooLong(Unavailable):
-    """A request about records took longer than any may."""
+    """A request that moves no image data, or does not yet, took longer than any may."""
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"this took longer than {limit_s:g} seconds and was given up; try again, or ask the operator")

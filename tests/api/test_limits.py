@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
@@ -23,7 +22,10 @@ from stillage import app
 from stillage.config import load
 from stillage.images.access import Caller
 from stillage.operations import acceptance, download, ingest
+from stillage.operations.download import Download
 from stillage.operations.images import Images
+from stillage.operations.ingest import Ingest
+from stillage.operations.uploads.uploads import Uploads
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -375,16 +377,47 @@ async def test_a_download_may_outlive_its_image_for_a_while(
         assert (len(received) == len(data)) == (grace_s > 1)
 
 
-async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def never(*_: object) -> None:
-        await asyncio.Event().wait()
+async def never(*_: object) -> None:
+    await asyncio.Event().wait()
 
+
+@pytest.mark.parametrize(
+    ("stuck", "name", "method", "path"),
+    [
+        (Images, "get", "GET", ""),
+        (Ingest, "_claim", "PUT", "/file"),
+        (Uploads, "open", "POST", "/uploads"),
+        (Download, "describe", "GET", "/file"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, stuck: type, name: str, method: str, path: str
+) -> None:
     async with deploy(request_timeout_s=0.1) as deployment:
-        monkeypatch.setattr(Images, "get", never)
-        path, headers = f"/v2/images/{uuid4()}", {"X-Auth-Token": "lab"}
-        async with deployment.session.get(path, headers=headers) as answer:
+        image_id = await deployment.created()
+        monkeypatch.setattr(stuck, name, never)
+        headers = {
+            "X-Auth-Token": "lab",
+            "Content-Type": f"application/{'json' if method == 'POST' else 'octet-stream'}",
+        }
+        body = {"PUT": bytes(512 * KIB), "POST": b"{}"}.get(method)
+        url = f"/v2/images/{image_id}{path}"
+        async with deployment.session.request(method, url, headers=headers, data=body) as answer:
             assert answer.status == 503
             assert int(answer.headers["Retry-After"]) > 0
             assert "took longer than 0.1 seconds" in await answer.text()
+
+
+async def test_a_body_and_its_verdict_may_take_longer_than_a_request(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Ingest._publish
+
+    async def slow(*args: Any) -> Any:
+        await asyncio.sleep(1.1)  # beyond the limit of a request
+        return await publish(*args)
+
+    monkeypatch.setattr(Ingest, "_publish", slow)
+    async with deploy(request_timeout_s=1) as deployment:
+        await deployment.stored(b"bytes")

@@ -1,4 +1,4 @@
-"""How long a request may take: a rate for those that bring an image, a time in all for those that do not."""
+"""How long a request may take: a time in all, until it begins to move an image's bytes, and a rate from then on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,10 +6,27 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from stillage.api.services import Handler, services
+from stillage.api.wire import body_of
 from stillage.errors import RateTooLow, RequestTooLong
 
 # Nobody is judged by his first moments: connections begin slowly.
 FIRST_S = 10.0
+
+LIMIT = web.RequestKey("limit", asyncio.Timeout)
+
+
+async def image_bytes(request: web.Request) -> AsyncIterator[bytes]:
+    """Yield the body of *request*, an image's bytes, which may take long if they come steadily.
+
+    Raises:
+        RateTooLow: If it comes too slowly.
+        StillageError: As `wire.receive`.
+    """
+    known = services(request)
+    let_take_long(request)
+    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
+    async for piece in steady(body, known.least_bytes_per_s):
+        yield piece
 
 
 async def steady(body: AsyncIterator[bytes], least_bytes_per_s: float) -> AsyncIterator[bytes]:
@@ -31,18 +48,18 @@ async def steady(body: AsyncIterator[bytes], least_bytes_per_s: float) -> AsyncI
 
 @web.middleware
 async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give up a request about records that takes too long. Those that move images have limits of their own."""
-    if _moves_bytes(request.path):
-        return await handler(request)
+    """Give up a request that takes too long, unless it moves bytes, which take as long as the client needs."""
     limit_s = services(request).request_s
     try:
-        async with asyncio.timeout(limit_s) as limit:
+        async with asyncio.timeout(limit_s) as request[LIMIT]:
             return await handler(request)
     except TimeoutError as error:
-        if limit.expired():
+        if request[LIMIT].expired():
             raise RequestTooLong(limit_s) from error
         raise
 
 
-def _moves_bytes(path: str) -> bool:
-    return path.endswith(("/file", "/inspect")) or "/uploads" in path
+def let_take_long(request: web.Request) -> None:
+    """From here on *request* moves an image's bytes, or waits for what is found in them."""
+    if not request[LIMIT].expired():
+        request[LIMIT].reschedule(None)

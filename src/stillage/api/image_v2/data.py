@@ -5,10 +5,9 @@ from aiohttp import hdrs, web
 from stillage.api.image_v2.announced import OCTETS, announced_of
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
 from stillage.api.image_v2.uploads import draft, pieces
-from stillage.api.pace import steady
+from stillage.api.pace import image_bytes, let_take_long
 from stillage.api.sending import send
 from stillage.api.services import caller, services
-from stillage.api.wire import body_of
 
 
 async def upload(request: web.Request) -> web.Response:
@@ -24,9 +23,8 @@ async def upload(request: web.Request) -> web.Response:
         return await draft.create(request)
     known = services(request)
     announced = announced_of(request)
-    body = steady(known.metrics.counted(body_of(request, idle_s=known.idle_s)), known.least_bytes_per_s)
     with known.metrics.upload():
-        await known.ingest(caller(request), request.match_info["image_id"], body, announced)
+        await known.ingest(caller(request), request.match_info["image_id"], image_bytes(request), announced)
     return web.Response(status=204)
 
 
@@ -50,6 +48,7 @@ async def download(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         return response
     async with known.download.open(image) as reader:
+        let_take_long(request)
         await response.prepare(request)
         await send(request, response, reader, part.first, part.length, idle_s=known.idle_s)
     known.metrics.sent.inc(part.length)

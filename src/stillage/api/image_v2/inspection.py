@@ -5,9 +5,8 @@ from aiohttp import web
 from stillage.api.bodies import json_response
 from stillage.api.image_v2.announced import announced_of
 from stillage.api.image_v2.shape import verdict_view
-from stillage.api.pace import steady
+from stillage.api.pace import image_bytes
 from stillage.api.services import services
-from stillage.api.wire import body_of
 from stillage.errors import InvalidInput
 from stillage.formats.safety import Declaration
 from stillage.images.image import DISK_FORMATS
@@ -22,12 +21,10 @@ async def inspect(request: web.Request) -> web.Response:
     ``X-Image-Meta-Disk-Format``, or ``disk_format`` in the query, is what the image would be declared as; any one
     format will do without it. ``X-Image-Meta-Partial: true`` says that more of the image would follow.
     """
-    known = services(request)
     partial = _is_partial(request)
     declaration = Declaration(_disk_format(request))
     announced = announced_of(request, partial=partial)
-    body = steady(known.metrics.counted(body_of(request, idle_s=known.idle_s)), known.least_bytes_per_s)
-    found = await known.inspect(body, declaration, size=announced.size, partial=partial)
+    found = await services(request).inspect(image_bytes(request), declaration, size=announced.size, partial=partial)
     return json_response(verdict_view(found))
 
 

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from stillage.api.pace import steady
+from stillage.api.pace import image_bytes, let_take_long
 from stillage.api.services import CALLER, caller, note, public_url, services
-from stillage.api.wire import body_of
 from stillage.images.upload import Opening, Piece, Progress, Upload
 
 WAS_WHOLE = web.RequestKey("was_whole", bool)
@@ -35,6 +34,7 @@ async def upload_of(request: web.Request) -> Upload:
 async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened: bool = False) -> Progress:
     """Take the request's body as *piece* of *upload*, which the same request may have *opened*."""
     known = services(request)
+    let_take_long(request)  # also without a body: the last piece waits for the verdict
     body = nothing() if piece.zeros else _noted_at_end(request)
     with known.metrics.piece() as ended:
         take = known.uploads.receive_first if opened else known.uploads.receive
@@ -45,9 +45,7 @@ async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened:
 
 
 async def _noted_at_end(request: web.Request) -> AsyncIterator[bytes]:
-    known = services(request)
-    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
-    async for part in steady(body, known.least_bytes_per_s):
+    async for part in image_bytes(request):
         yield part
     request[WAS_WHOLE] = True
 
