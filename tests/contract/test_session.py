@@ -1,7 +1,9 @@
 """Units of work, on every engine."""
 
 import asyncio
+import socket
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from stillage.db import session
 from stillage.db.images import add as add_image
 from stillage.db.session import Database
 from stillage.db.tables import images, projects, role_assignments
@@ -138,6 +141,16 @@ async def test_a_database_that_does_not_answer_is_unavailable(scheme: str, tmp_p
             await database.write(names)
     finally:
         database.close()
+
+
+async def test_a_database_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "CONNECT_WITHIN_S", 2)  # libpq knows no less
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        closing(Database(f"postgresql+psycopg://u@127.0.0.1:{silent.getsockname()[1]}/db")) as database,
+        pytest.raises(Unavailable, match="does not answer"),
+    ):
+        await asyncio.wait_for(database.check(), 60)
 
 
 async def test_a_defect_in_a_statement_is_not_taken_for_a_silent_database(database: Database) -> None:

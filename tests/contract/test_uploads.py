@@ -39,6 +39,7 @@ from stillage.errors import (
     StoreFailed,
     StoreReadOnly,
     Unauthenticated,
+    Unavailable,
     UploadGone,
     UploadNotFound,
 )
@@ -735,6 +736,22 @@ async def test_an_upload_whose_process_died_before_it_had_a_draft_gets_one(
     for upload in (asked, sent):
         assert (await world.send(upload, 0, MIB)).upload.offset == MIB
         assert (await world.send(upload, MIB, len(DATA))).image is not None
+
+
+async def test_a_piece_that_ends_while_the_database_is_away_stops_counting_for_its_node_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("the database does not answer")
+
+    upload = await world.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(pieces, "end", away)
+        with pytest.raises(Unavailable):
+            await world.send(upload, 0, MIB)
+    assert (await world.database.read(usage.find, "node:node")).uploads == 1
+    await world.uploads.upkeep()
+    assert (await world.database.read(usage.find, "node:node")).uploads == 0
 
 
 async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:

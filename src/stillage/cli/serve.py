@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
-from threading import Timer
+from threading import Thread, Timer
 
 import structlog
 import uvloop
@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 # A worker that dies at once, again and again, has a fault that starting it again does not cure.
 PAUSE_AFTER_DEATH_S = 1.0
+PAUSE_AFTER_FAILURE_S = 5.0
 # From the parent to a worker: another one serves. SIGHUP is for the parent, and may come to all of its group.
 RETIRE = signal.SIGUSR1
 ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
@@ -309,17 +310,22 @@ def _supervise(
 
 
 def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
-    """End the uploads of a worker that is gone. If that fails, its leases run out, and the others' sweeps do it.
+    """End the uploads of a worker that is gone, beside everything else and until it succeeds.
 
-    Its bytes are left to the others in any case, since the disk may hang.
+    Its bytes are left to the sweeps, since the disk may hang.
     """
-    try:
-        asyncio.run(_end_uploads(settings, dead.name))
-    except StillageError as error:
-        log.error("cleaning up after a dead worker failed; its leases run out", pid=dead.pid, why=str(error))
-    except Exception:
-        # Whatever it is, the parent stays: the other workers are well, and this one is to be started again.
-        log.exception("cleaning up after a dead worker failed; its leases run out", pid=dead.pid)
+
+    def try_again_and_again() -> None:
+        while True:
+            try:
+                return asyncio.run(_end_uploads(settings, dead.name))
+            except StillageError as error:
+                log.error("cleaning up after a dead worker failed; it is tried again", pid=dead.pid, why=str(error))
+            except Exception:
+                log.exception("cleaning up after a dead worker failed; it is tried again", pid=dead.pid)
+            time.sleep(PAUSE_AFTER_FAILURE_S)
+
+    Thread(target=try_again_and_again, daemon=True).start()
 
 
 def _renewed(plan: Plan, home: Home, load: Callable[[], Settings]) -> Plan | None:

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
+CONNECT_WITHIN_S = 10  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
 READERS = 4
 SQLITE_PASSING = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -75,8 +76,10 @@ class Database:
 
 def make_engine(url: str) -> Engine:
     """Return an engine with our settings. *url*: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=READERS + WRITERS["postgresql"], max_overflow=0, pool_pre_ping=True)
+    if (parsed := make_url(url)).get_backend_name() != "sqlite":
+        patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
+        size = READERS + WRITERS["postgresql"]
+        return create_engine(url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=patience)
     engine = create_engine(
         url, pool_size=READERS + WRITERS["sqlite"], max_overflow=0, connect_args={"check_same_thread": False}
     )

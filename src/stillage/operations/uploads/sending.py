@@ -78,6 +78,7 @@ class Sending:
         self._max_age_s = max_age_s
         self._clock = clock
         self._running: dict[str, Running] = {}
+        self._ended: set[str] = set()  # the database does not know it yet
 
     async def __call__(self, upload: Upload, piece: Piece, span: Span, body: AsyncIterator[bytes]) -> Upload:
         """Put *body* into *span* of the draft; return the upload with all of it counted.
@@ -106,8 +107,18 @@ class Sending:
             raise
         finally:
             del self._running[running.id]
-            await asyncio.shield(self.database.write(pieces.end, running.id))
+            self._ended.add(running.id)
+            await asyncio.shield(self.tell_ended())
         return await self(upload, piece, span, body)
+
+    async def tell_ended(self) -> None:
+        """Tell the database of requests that have ended: they count for the node until it knows.
+
+        For the sweep as well, since it may be away when they end.
+        """
+        for piece_id in list(self._ended):
+            await self.database.write(pieces.end, piece_id)
+            self._ended.discard(piece_id)
 
     async def settle(self, upload: Upload) -> Upload:
         """End every request that sends some of *upload*; return where it stands then."""

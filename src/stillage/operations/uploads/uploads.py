@@ -219,8 +219,9 @@ class Uploads:
         await self._end_by_id(upload.id, ABANDONED)
 
     async def upkeep(self) -> None:
-        """Judge whole uploads whose judges died, and forget how old ones ended. For the sweep."""
+        """For the sweep: judge whole uploads whose judges died, forget how old ones ended, tell what was not heard."""
         await self.judges.adopt()
+        await self._sending.tell_ended()
         before = self._clock() - timedelta(seconds=self.max_age_s)
         await self._database.write(db.forget_endings, before)
 
