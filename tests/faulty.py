@@ -229,6 +229,7 @@ class _Reader:
     file_descriptor = None  # bytes pass through here, so that they can be short
 
     def __init__(self, real: BlobReader, fate: Fate) -> None:
+        self.size = real.size
         self._real = real
         self._fate = fate
 

@@ -63,8 +63,8 @@ class Download:
             raise ImageNotFound(image.id)
         try:
             async with self._store.reader(image.blob_key) as reader, self._not_for_ever(image.id):
-                if image.size and not await reader.read(image.size - 1, 1):
-                    raise ImageDamaged(image.id, f"fewer than the {image.size} bytes that were stored are there")
+                if reader.size < (image.size or 0):
+                    raise ImageDamaged(image.id, f"{reader.size} bytes are there, of {image.size} that were stored")
                 yield reader
         except BlobNotFound as error:
             if await self._database.read(db.is_published, image.blob_key):

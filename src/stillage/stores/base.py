@@ -34,6 +34,10 @@ class BlobReader(Protocol):
     """One published blob, open. It stays readable while it is open, also when it is deleted meanwhile."""
 
     @property
+    def size(self) -> int:
+        """How many bytes are there, which are fewer than were stored when something has cut the blob short."""
+
+    @property
     def file_descriptor(self) -> int | None:
         """A descriptor for the kernel to send from; None where the bytes are no local file."""
 

@@ -145,6 +145,7 @@ class FileStore:
 class _FileReader:
     def __init__(self, descriptor: int, threads: ThreadPoolExecutor) -> None:
         self.file_descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
         self._threads = threads
         self._can_ask_cache = hasattr(os, "RWF_NOWAIT")
 

@@ -141,6 +141,7 @@ class _MemoryReader:
     file_descriptor = None
 
     def __init__(self, data: bytes) -> None:
+        self.size = len(data)
         self._data = data
 
     async def read(self, offset: int, length: int) -> bytes:
