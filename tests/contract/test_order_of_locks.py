@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 import builders
 from postgres import PostgresServer
 from stillage.db import images, pieces, uploads
-from stillage.db.images import RESUMABLE, Claim
+from stillage.db.images import RESUMABLE, Claim, Stored
 from stillage.db.session import make_engine
 from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId
 from stillage.images.quota import Limits
@@ -24,6 +24,7 @@ from stillage.images.upload import Opening, Span
 Unit = Callable[[Connection], object]
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
 CONTENT = Content(50, None, "raw", "c" * 32, "sha512", "d" * 128)
 LIMITS = Limits()
 LOCKS = re.compile("^(INSERT|UPDATE|DELETE)|FOR (UPDATE|SHARE)")
@@ -34,16 +35,20 @@ def claim_on(name: str, owner: str) -> Claim:
 
 
 RESUMING, PLAIN, NEW = claim_on("a", RESUMABLE), claim_on("b", "node/1."), claim_on("c", "node/2.")
+SOURCE = claim_on("d", "node/1.")
+SCRUBBED = Stored(SOURCE.blob_key, SOURCE.image_id, 50, "c" * 32, "sha512", "d" * 128, NOW)
 FIRST = Span(0, 100)
 
 
 def there(connection: Connection) -> None:
-    """A resumable upload with a piece, a plain one, and a queued image."""
-    for name in "abc":
+    """A resumable upload with a piece, a plain one, a queued image, and an active one."""
+    for name in "abcd":
         images.add(connection, builders.image(id=name, owner="mine"))
     uploads.begin(connection, RESUMING, Opening(), NOW, NOW, LIMITS, 1)
     pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, "node/1.")
     images.claim(connection, PLAIN, NOW, NOW, reserve=1)
+    images.claim(connection, SOURCE, NOW, NOW, reserve=1)
+    images.publish(connection, SOURCE, CONTENT, NOW)
 
 
 def hand_over(connection: Connection) -> None:
@@ -51,13 +56,22 @@ def hand_over(connection: Connection) -> None:
     assert images.save(connection, image, replace(image, owner=ProjectId("theirs")))
 
 
+def publish_same(connection: Connection) -> None:
+    uploads.publish_same(connection, RESUMING, CONTENT, images.get(connection, SOURCE.image_id), NOW)
+
+
 UNITS: dict[str, Unit] = {
     "claim": lambda c: images.claim(c, NEW, NOW, NOW, reserve=1),
     "extend": lambda c: images.extend(c, PLAIN, 5, LIMITS),
     "publish": lambda c: images.publish(c, PLAIN, CONTENT, NOW),
     "publish resumable": lambda c: images.publish(c, RESUMING, CONTENT, NOW),
+    "publish same": publish_same,
+    "delete source": lambda c: images.mark_deleted(c, SOURCE.image_id, NOW),
+    "scrub begins": lambda c: images.take_for_scrub(c, LATER, LATER),
+    "scrub ends": lambda c: images.set_damage(c, SCRUBBED, "a bit has turned"),
     "release": lambda c: images.release(c, PLAIN, "left", NOW),
     "release resumable": lambda c: images.release(c, RESUMING, "abandoned", NOW),
+    "release dead": lambda c: images.release_dead(c, RESUMING, "expired", LATER),
     "delete resumable": lambda c: images.mark_deleted(c, RESUMING.image_id, NOW),
     "hand over": hand_over,
     "piece": lambda c: pieces.begin(c, "another", RESUMING.upload_id, FIRST, "node/2."),
