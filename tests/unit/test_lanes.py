@@ -1,5 +1,6 @@
 import asyncio
 import os
+import queue
 import sys
 import threading
 from contextlib import AsyncExitStack
@@ -105,8 +106,10 @@ async def test_the_end_runs_also_when_the_owner_is_cancelled() -> None:
     assert ended.is_set()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_lane_ends_also_when_what_it_does_at_the_end_fails() -> None:
+async def test_a_lane_ends_also_when_what_it_does_at_the_end_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: queue.Queue[BaseException | None] = queue.Queue()
+    monkeypatch.setattr(threading, "excepthook", lambda failed: told.put(failed.exc_value))
+
     def fail() -> None:
         raise ValueError("broken")
 
@@ -115,6 +118,7 @@ async def test_a_lane_ends_also_when_what_it_does_at_the_end_fails() -> None:
             lane.at_end(fail)
 
     await asyncio.wait_for(own(), 20)
+    assert "broken" in str(await asyncio.to_thread(told.get, timeout=20))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads of other systems have no priority of their own")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
 
 from stillage.db import images as db_images
 from stillage.db import usage
@@ -199,39 +199,51 @@ def unjudged(connection: Connection, now: datetime, limit: int = 10) -> list[Upl
 def with_bytes(
     connection: Connection, digests: Digests, size: int, project_id: ProjectId, limit: int = 20
 ) -> list[Seen]:
-    """Return active, undamaged images whose bytes have *size* and all *digests*, as *project_id* meets them."""
+    """Return active, undamaged images of whose bytes *size* and *digests* are true, as *project_id* meets them.
+
+    One of the digests at least is known of them, a strong one, and none is known to be another.
+    """
     # "md5" and the like name no collision-free digest: what is asked by them alone is not answered.
-    if not any(name in STRONG for name, _ in digests):
+    strong = [(name, value) for name, value in digests if name in STRONG]
+    if not strong:
         return []
-    same = [_has_digest(name, value) for name, value in digests]
+    same = [and_(blobs.c.os_hash_algo == name, blobs.c.os_hash_value == value) for name, value in strong]
+    same += [blobs.c.sha256 == value for name, value in strong if name == "sha256"]
+    no_other = [func.coalesce(_known(name), value) == value for name, value in digests]
     # From the digest to the blob to its image: an image names no blob that is not published.
     named = (images.c.id == blobs.c.image_id) & (images.c.blob_key == blobs.c.key)
     well = (blobs.c.size == size) & images.c.damage.is_(None) & (images.c.status == Status.ACTIVE)
-    query = select(images.c.id).join(blobs, named).where(well, *same).order_by(images.c.created_at.desc()).limit(limit)
+    query = (
+        select(images.c.id)
+        .join(blobs, named)
+        .where(well, or_(*same), *no_other)
+        .order_by(images.c.created_at.desc())
+        .limit(limit)
+    )
     found = [db_images.find_seen(connection, i, project_id) for i in connection.execute(query).scalars().all()]
     return [seen for seen in found if seen is not None]
 
 
-def _has_digest(name: str, value: str) -> ColumnElement[bool]:
-    """That this is known of a blob's bytes. What is not known of them nobody has verified."""
-    shown = (blobs.c.os_hash_algo == name) & (blobs.c.os_hash_value == value)
+def _known(name: str) -> ColumnElement[str | None]:
+    """What digest *name* of a blob's bytes is; NULL if nobody has looked."""
+    shown = case((blobs.c.os_hash_algo == name, blobs.c.os_hash_value))
     other = {"md5": blobs.c.checksum, "sha256": blobs.c.sha256}.get(name)
-    return shown if other is None else or_(shown, other == value)
+    return shown if other is None else func.coalesce(shown, other)
 
 
 def publish_same(connection: Connection, claim: Claim, content: Content, source: Image, now: datetime) -> Image | None:
-    """As `images.publish`, with the bytes of *source*: they were read when its were.
+    """As `images.publish`, with the bytes of *source*: they were read when its were, and have the digests that it has.
 
     Raises:
         Conflict: If *source* does not have them any more, or a scrub has found them damaged.
     """
     well = (images.c.id == source.id) & (images.c.blob_key == source.blob_key) & images.c.damage.is_(None)
-    query = select(blobs.c.scrubbed_at).join(images, images.c.blob_key == blobs.c.key).where(well)
+    query = select(blobs.c.scrubbed_at, blobs.c.sha256).join(images, images.c.blob_key == blobs.c.key).where(well)
     row = connection.execute(query.with_for_update(read=True, of=images)).first()  # a scrub may be about to find damage
     if row is None:
         raise Conflict("the bytes are not here any more; send them")
     image = db_images.publish(connection, claim, content, now)
     if image is not None:
         mine = blobs.c.key == claim.blob_key
-        connection.execute(update(blobs).where(mine).values(scrubbed_at=row.scrubbed_at))
+        connection.execute(update(blobs).where(mine).values(scrubbed_at=row.scrubbed_at, sha256=row.sha256))
     return image

@@ -132,7 +132,7 @@ class Instant:
             checksum=source.checksum or "",
             os_hash_algo=source.os_hash_algo or "",
             os_hash_value=source.os_hash_value or "",
-            sha256=dict(upload.digests).get("sha256"),
+            sha256=None,  # what is known of it comes with the bytes
             properties={kept: source.properties[kept]} if kept is not None and kept in source.properties else {},
         )
         image: Image | None = None
