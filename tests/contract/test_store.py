@@ -496,7 +496,7 @@ async def test_a_file_that_cannot_be_closed_or_removed_ends_its_upload_all_the_s
 
 
 @pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
-@pytest.mark.parametrize("what", ["reader", "writer", "draft", "begin"])
+@pytest.mark.parametrize("what", ["reader", "writer", "draft"])
 async def test_what_a_disk_opens_too_late_is_closed_again(
     what: str, nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,15 +514,40 @@ async def test_what_a_disk_opens_too_late_is_closed_again(
         return real(path, flags, *mode, **more)
 
     monkeypatch.setattr(os, "open", hanging)
-    opening = store.begin(new) if what == "begin" else _opened(getattr(store, what)(KEY if what == "reader" else new))
     try:
         with pytest.raises(StoreStalled):
-            await opening
+            await _opened(getattr(store, what)(KEY if what == "reader" else new))
     finally:
         hangs.set()
     store.close()  # when its threads have ended
     assert open_files(store.root, os.getpid()) == set()
     assert everything_in(store) == before
+
+
+async def test_a_draft_that_is_begun_too_late_stays_with_those_who_have_begun_it_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, hangs, real = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event(), os.open
+    new = BlobKey(KEY[:2] + "new")
+
+    def hanging(path: Path, *rest: int) -> int:
+        hangs.wait(PATIENCE_S)
+        return real(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", hanging)
+        with pytest.raises(StoreStalled):
+            await store.begin(new)
+    other = FileStore(store.root)
+    await other.begin(new)
+    async with other.draft(new) as draft:
+        await draft.write(0, b"bytes")
+        await draft.flush()
+    hangs.set()
+    for each in (store, other):
+        each.close()  # when its threads have ended
+    assert (store.root / new[:2] / f"{new}.part").read_bytes() == b"bytes"
+    assert open_files(store.root, os.getpid()) == set()
 
 
 async def _opened(blob: AbstractAsyncContextManager[object]) -> None:

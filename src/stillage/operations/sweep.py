@@ -51,8 +51,9 @@ class Sweep:
     async def remove_strays(self, shard: int, *, older_than_s: float) -> int:
         """Remove blobs of one shard of the store that no row names; return how many there were.
 
-        There is one way to make a stray: a process that was thought dead wakes up between committing its bytes and
-        learning that it has lost its image, and is killed there.
+        There are two ways to make one: a process that was thought dead wakes up between committing its bytes and
+        learning that it has lost its image, and is killed there; or a disk that hung begins a draft, of no bytes, when
+        its upload was given up for that.
 
         Args:
             shard: Which part of the store, see `Store.find_old`.

@@ -52,8 +52,8 @@ class FileStore:
             yield writer
 
     async def begin(self, key: BlobKey) -> None:
-        path = self._path(key)
-        await self._soon(drafts.begin, path, too_late=lambda _: _delete(path))
+        # Also too late: others may have begun it meanwhile, and what they sent would go with it.
+        await self._soon(drafts.begin, self._path(key))
 
     @asynccontextmanager
     async def draft(self, key: BlobKey) -> AsyncIterator[drafts.FileDraft]:
