@@ -730,6 +730,22 @@ async def test_an_original_found_damaged_at_the_last_moment_gives_its_bytes_to_n
     assert await world.stored(image) == DATA
 
 
+async def test_who_goes_on_at_once_with_an_upload_just_opened_keeps_it(world: World) -> None:
+    upload, asked = await world.open(), asyncio.Event()
+
+    async def nothing_yet() -> AsyncIterator[bytes]:
+        asked.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    opening = asyncio.create_task(world.uploads.receive_first(upload, Piece(0, len(DATA)), nothing_yet()))
+    await asyncio.wait_for(asked.wait(), 10)
+    assert (await world.uploads.settle(upload)).offset == 0
+    with pytest.raises(PieceTakenOver):
+        await opening
+    assert (await world.send(upload, 0, len(DATA))).image is not None
+
+
 # What a crash leaves
 
 

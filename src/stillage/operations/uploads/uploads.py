@@ -16,6 +16,7 @@ from stillage.errors import (
     ImageTooLarge,
     InvalidInput,
     OffsetMismatch,
+    PieceTakenOver,
     StillageError,
     Unauthenticated,
     UploadComplete,
@@ -208,6 +209,8 @@ class Uploads:
         """
         try:
             return await self.receive(upload, piece, body)
+        except PieceTakenOver:  # by somebody who knows of it
+            raise
         except StillageError as error:
             now = await self._database.read(db.find, upload.id)
             if now is not None and not now.spans:
