@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 import builders
 from fakes import Clock
@@ -778,6 +779,21 @@ async def test_a_piece_that_ends_while_the_database_is_away_stops_counting_for_i
     assert (await world.database.read(usage.find, "node:node")).uploads == 1
     await world.uploads.upkeep()
     assert (await world.database.read(usage.find, "node:node")).uploads == 0
+
+
+async def test_pieces_that_end_together_tell_the_database_each_of_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, end = [], pieces.end
+
+    def counted(connection: Connection, piece_id: str) -> None:
+        told.append(piece_id)
+        end(connection, piece_id)
+
+    monkeypatch.setattr(pieces, "end", counted)
+    uploads = [await world.open() for _ in range(8)]
+    await asyncio.gather(*(world.send(upload, 0, 10) for upload in uploads))
+    assert len(told) == len(set(told)) == 8
 
 
 async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:

@@ -108,17 +108,17 @@ class Sending:
         finally:
             del self._running[running.id]
             self._ended.add(running.id)
-            await asyncio.shield(self.tell_ended())
+            await asyncio.shield(self._tell_ended(running.id))
         return await self(upload, piece, span, body)
 
     async def tell_ended(self) -> None:
-        """Tell the database of requests that have ended: they count for the node until it knows.
-
-        For the sweep as well, since it may be away when they end.
-        """
+        """Tell the database of requests that ended while it was away: they count for the node until it knows."""
         for piece_id in list(self._ended):
-            await self.database.write(pieces.end, piece_id)
-            self._ended.discard(piece_id)
+            await self._tell_ended(piece_id)
+
+    async def _tell_ended(self, piece_id: str) -> None:
+        await self.database.write(pieces.end, piece_id)
+        self._ended.discard(piece_id)
 
     async def settle(self, upload: Upload) -> Upload:
         """End every request that sends some of *upload*; return where it stands then."""
