@@ -209,6 +209,38 @@ async def test_a_blob_that_a_stop_kept_from_being_read_is_still_due(database: Da
     assert due.image_id == image.id
 
 
+def away(*_: object) -> None:
+    raise Unavailable("the database does not answer")
+
+
+async def test_a_stop_while_the_database_is_away_is_a_stop(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SlowStore()
+    await stored(database, store, clock)
+    scrubbing = asyncio.create_task(run(Scrub(database, store, clock=clock), clock))
+    await asyncio.wait_for(store.asked.wait(), 10)
+    monkeypatch.setattr(db, "give_back_to_scrub", away)
+    scrubbing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await scrubbing
+
+
+async def test_damage_found_while_the_database_is_away_is_looked_for_again_when_it_is_back(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = await stored(database, store, clock)
+    store.blobs[str(image.blob_key)] = b"other"
+    clock.advance(DAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(db, "set_damage", away)
+        patched.setattr(db, "give_back_to_scrub", away)
+        with pytest.raises(Unavailable):
+            await run(scrub, clock, older_than_s=DAY)
+    assert [one.blob.image_id for one in await run(scrub, clock, older_than_s=DAY)] == [image.id]
+    assert await damage_of(database, image) is not None
+
+
 async def test_each_is_read_once_in_its_time_and_the_longest_waiting_first(
     database: Database, store: MemoryStore, scrub: Scrub, clock: Clock
 ) -> None:

@@ -7,6 +7,7 @@ again (a disk came back, a file was restored) is served again.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +17,7 @@ import structlog
 from stillage.db import images as db
 from stillage.db.images import Stored
 from stillage.db.session import Database
-from stillage.errors import BlobNotFound, StoreFailed, StoreReadOnly
+from stillage.errors import BlobNotFound, StoreFailed, StoreReadOnly, Unavailable
 from stillage.lanes import Lane
 from stillage.stores.base import BlobReader, Store
 
@@ -38,6 +39,7 @@ class Scrub:
         self._database = database
         self._store = store
         self._clock = clock
+        self._unfinished: set[Stored] = set()  # the database does not know it yet
 
     async def __call__(
         self, *, older_than_s: float, bytes_per_s: float | None = None, damaged_only: bool = False
@@ -54,19 +56,28 @@ class Scrub:
         Raises:
             Unavailable: If database or store do not answer now.
         """
+        await self._give_back()
         before = self._clock() - timedelta(seconds=older_than_s)
         take = partial(db.take_for_scrub, damaged_only=damaged_only)
         while (blob := await self._database.write(take, before, self._clock())) is not None:
             try:
                 damage = await self._damage_of(blob, bytes_per_s)
+                is_there = await self._database.write(db.set_damage, blob, damage)
             except BaseException:  # a stop is one as well
-                await asyncio.shield(self._database.write(db.give_back_to_scrub, blob))
+                self._unfinished.add(blob)
+                with suppress(Unavailable):  # the next scrub does it
+                    await asyncio.shield(self._give_back())
                 raise
-            if not await self._database.write(db.set_damage, blob, damage):
+            if not is_there:
                 continue  # deleted while it was read, which says nothing about the store
             if damage is not None:
                 log.error("an image is damaged at rest", image_id=blob.image_id, key=blob.key, damage=damage)
             yield Scrubbed(blob, damage)
+
+    async def _give_back(self) -> None:
+        for blob in list(self._unfinished):
+            await self._database.write(db.give_back_to_scrub, blob)
+            self._unfinished.discard(blob)
 
     async def _damage_of(self, blob: Stored, bytes_per_s: float | None) -> str | None:
         try:
