@@ -612,16 +612,19 @@ async def shown_in_vain(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[
     """An original, and an upload that was shown to have its bytes, but whose row could not be written."""
     original = await an_original(world)
     upload, proof = await offered(world)
-    assert proof is not None
+    return original, upload, await show_in_vain(world, monkeypatch, upload, proof)
 
+
+async def show_in_vain(world: World, monkeypatch: pytest.MonkeyPatch, upload: Upload, proof: Proof | None) -> Proof:
     def fail(*_: object) -> None:
         raise PublishFails
 
+    assert proof is not None
     with monkeypatch.context() as patched:
         patched.setattr(db, "publish", fail)
         with pytest.raises(PublishFails):
             await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
-    return original, upload, proof
+    return proof
 
 
 async def test_pieces_that_come_after_a_proof_in_vain_leave_the_original_alone(
@@ -633,6 +636,22 @@ async def test_pieces_that_come_after_a_proof_in_vain_leave_the_original_alone(
     assert await world.stored(original) == DATA
     assert (await world.record(upload)).status is Status.QUEUED
     assert len(world.files()) == 1
+
+
+async def test_nothing_is_written_to_a_copy_where_the_upload_never_had_a_draft(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_begun(_key: object) -> None:
+        """The process died here."""
+
+    original = await an_original(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "begin", never_begun)
+        upload, proof = await offered(world)
+    await show_in_vain(world, monkeypatch, upload, proof)
+    with pytest.raises(InvalidInput, match="sha256 mismatch"):
+        await world.send(upload, 0, len(DATA), bytes(len(DATA)))
+    assert await world.stored(original) == DATA
 
 
 async def test_what_is_sent_after_a_proof_in_vain_becomes_the_image(

@@ -94,7 +94,8 @@ class Store(Protocol):
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
         """Publish the bytes of a published blob under another key as well; nothing happens if that was done before.
 
-        They may share their place on disk. A draft that is there stays: until the copy counts, its bytes do.
+        They may share their place on disk. A draft that is there stays: until the copy counts, its bytes do. Where none
+        is, `draft` opens the copy, which nobody may write to.
 
         Raises:
             BlobNotFound: If none is published under *key*.
