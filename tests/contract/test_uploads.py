@@ -694,6 +694,26 @@ async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them
     assert len(world.files()) == 2
 
 
+async def test_a_draft_that_a_proof_leaves_is_removed_by_a_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never_dropped(_key: object) -> None:
+        raise PublishFails  # the process died here
+
+    await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    await world.send(upload, 0, MIB)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "drop_draft", never_dropped)
+        with pytest.raises(PublishFails):
+            await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert len(world.files()) == 3
+    sweep = Sweep(world.database, world.store, clock=world.clock)
+    for shard in range(256):
+        assert await sweep.remove_strays(shard, older_than_s=0) == 0
+    assert len(world.files()) == 2
+    assert await world.stored(await world.record(upload)) == DATA
+
+
 RIGHT = ("sha512", hashlib.sha512(DATA).hexdigest())
 
 

@@ -339,13 +339,13 @@ def doomed(connection: Connection, limit: int) -> list[BlobKey]:
     return [BlobKey(key) for key in rows]
 
 
-def unknown_blobs(connection: Connection, keys: Sequence[BlobKey]) -> list[BlobKey]:
-    """Return those of *keys* that no row names."""
-    known: set[str] = set()
+def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str, str]:
+    """Return in which state those of *keys* are that a row names."""
+    states: dict[str, str] = {}
     for start in range(0, len(keys), 500):  # SQLite limits the parameters of a statement
-        some = keys[start : start + 500]
-        known.update(connection.execute(select(blobs.c.key).where(blobs.c.key.in_(some))).scalars())
-    return [key for key in keys if key not in known]
+        named = blobs.c.key.in_(keys[start : start + 500])
+        states |= {row.key: row.state for row in connection.execute(select(blobs.c.key, blobs.c.state).where(named))}
+    return states
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,11 @@ class Sweep:
         return Swept(ended, await self.remove_doomed_blobs())
 
     async def remove_strays(self, shard: int, *, older_than_s: float) -> int:
-        """Remove blobs of one shard of the store that no row names; return how many there were.
+        """Remove blobs of one shard of the store that no row names, and drafts that nobody needs beside a blob.
 
-        There are two ways to make one: a process that was thought dead wakes up between committing its bytes and
+        Returns how many blobs there were.
+
+        There are two ways to such a blob: a process that was thought dead wakes up between committing its bytes and
         learning that it has lost its image, and is killed there; or a disk that hung begins a draft, of no bytes, when
         its upload was given up for that.
 
@@ -60,10 +62,14 @@ class Sweep:
             older_than_s: Longer than any upload can take.
         """
         old = await self._store.find_old(shard, older_than_s)
-        unknown = await self._database.read(db.unknown_blobs, old) if old else []
+        states = await self._database.read(db.states_of_blobs, old) if old else {}
+        unknown = [key for key in old if key not in states]
         for key in unknown:
             log.warning("a blob that no row names is removed", key=key)
             await self._store.delete(key)
+        for key in old:
+            if states.get(key) == "published":  # another way, perhaps, by who died before he could drop the draft
+                await self._store.drop_draft(key)
         return len(unknown)
 
     async def end_dead_uploads(self, *, dead_owners: str | None = None) -> int:
