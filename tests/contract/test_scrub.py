@@ -209,6 +209,22 @@ async def test_a_blob_that_a_stop_kept_from_being_read_is_still_due(database: Da
     assert due.image_id == image.id
 
 
+@pytest.mark.parametrize("harmed", [1, 2, 3])
+async def test_images_of_the_same_bytes_are_due_by_each_other_only_once(
+    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, harmed: int
+) -> None:
+    images = []
+    for _ in range(3):
+        images.append(await stored(database, store, clock))
+        clock.advance(1)
+    for image in images[:harmed]:
+        store.blobs[str(image.blob_key)] = b"other"
+    for _ in range(2):
+        found = await asyncio.wait_for(run(scrub, clock), 20)
+        assert {one.blob.image_id for one in found} == {image.id for image in images}
+        assert {one.blob.image_id for one in found if one.damage} == {image.id for image in images[:harmed]}
+
+
 def away(*_: object) -> None:
     raise Unavailable("the database does not answer")
 

@@ -747,6 +747,29 @@ async def test_bytes_that_need_not_be_sent_are_scrubbed_when_the_original_is_due
     assert {found.blob.image_id async for found in scrub(older_than_s=60)} == {original.id, image.id}
 
 
+async def test_bytes_proven_while_a_scrub_reads_their_original_are_read_if_it_finds_damage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = await an_original(world)
+    assert original.blob_key is not None
+    world.path_of(original.blob_key).write_bytes(DATA[:-1] + b"!")
+    world.clock.advance(61)
+    scrub = Scrub(world.database, world.store, clock=world.clock)
+    compare = scrub._compare
+    proven: list[Image] = []
+
+    async def prove_first(*args: Any) -> str | None:
+        if not proven:
+            upload, proof = await offered(world)
+            assert proof is not None
+            proven.append(await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
+        return await compare(*args)
+
+    monkeypatch.setattr(scrub, "_compare", prove_first)
+    damaged = [found.blob.image_id async for found in scrub(older_than_s=60) if found.damage]
+    assert damaged == [original.id, proven[0].id]
+
+
 async def test_an_original_found_damaged_at_the_last_moment_gives_its_bytes_to_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -387,9 +387,26 @@ def give_back_to_scrub(connection: Connection, stored: Stored) -> None:
 
 
 def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bool:
-    """Mark the image of a blob as damaged, or with None as well again. False if it was deleted meanwhile."""
+    """Mark the image of a blob as damaged, or with None as well again. False if it was deleted meanwhile.
+
+    Other blobs of the same bytes, which may share their place on disk, are due then as this one was.
+    """
     mine = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
-    return connection.execute(update(images).where(mine).values(damage=damage)).rowcount == 1
+    if connection.execute(update(images).where(mine).values(damage=damage)).rowcount == 0:
+        return False
+    if damage is not None:
+        _let_be_due(connection, stored)
+    return True
+
+
+def _let_be_due(connection: Connection, stored: Stored) -> None:
+    same = (blobs.c.os_hash_algo == stored.os_hash_algo) & (blobs.c.os_hash_value == stored.os_hash_value)
+    later = same & (blobs.c.state == "published") & (blobs.c.scrubbed_at > stored.scrubbed_at)
+    # What is marked has been read: otherwise two of them would be due by each other for ever.
+    unmarked = select(images.c.blob_key).where(images.c.blob_key == blobs.c.key, images.c.damage.is_(None))
+    query = select(blobs.c.key).where(later, unmarked.exists()).order_by(blobs.c.key).with_for_update()
+    keys = connection.execute(query).scalars().all()
+    connection.execute(update(blobs).where(blobs.c.key.in_(keys)).values(scrubbed_at=stored.scrubbed_at))
 
 
 def learn_sha256(connection: Connection, key: BlobKey, sha256: str) -> None:
