@@ -64,14 +64,14 @@ class Database:
             with self.engine.connect() as connection:
                 return work(connection, *args)
         except DBAPIError as error:
-            raise translated(error) from error
+            raise _translated(error) from error
 
     def _write(self, work: Callable[..., T], *args: Any) -> T:
         try:
             with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
                 return work(connection, *args)
         except DBAPIError as error:
-            raise translated(error) from error
+            raise _translated(error) from error
 
 
 def make_engine(url: str) -> Engine:
@@ -106,7 +106,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def translated(error: DBAPIError) -> Exception:
+def _translated(error: DBAPIError) -> Exception:
     """A database that does not answer is a passing condition; anything else is a defect and stays what it is."""
     if not is_passing(error):
         return error
