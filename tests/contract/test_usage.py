@@ -249,7 +249,7 @@ def test_a_release_that_meets_the_claim_it_is_for_ends_all_of_it_or_nothing(post
         engine.dispose()
 
 
-def test_room_that_comes_while_a_refusal_is_worded_is_taken(postgres: PostgresServer) -> None:
+def test_room_that_comes_at_the_last_moment_is_taken(postgres: PostgresServer) -> None:
     with postgres.migrated() as url:
         engine = make_engine(url)
         ending, asking = engine.connect(), engine.connect()
@@ -257,7 +257,7 @@ def test_room_that_comes_while_a_refusal_is_worded_is_taken(postgres: PostgresSe
         ending.commit()
 
         def end_other(*rest: Any) -> None:
-            if rest[2].startswith("UPDATE") and not ended:
+            if rest[2].startswith("INSERT") and not ended:
                 ended.append(True)
                 usage.change(ending, "node:a", Usage(uploads=-1))
                 ending.commit()

@@ -1,6 +1,6 @@
 """What projects and nodes use, one row for each, changed in the transaction that changes what it counts.
 
-A limit is a condition of the update itself, so that ten who race for the last place find one winner.
+Who has to look at a limit holds the row first, so that ten who race for the last place find one winner.
 """
 
 from collections import Counter
@@ -30,18 +30,12 @@ def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LI
         QuotaExceeded, TooManyUploads: If that would pass one of *limits*; nothing is changed then.
     """
     connection.execute(BEGIN_ROW, {"scope": scope})
-    allowed = update(usage).where(usage.c.scope == scope)
-    for name in ("bytes", "images", "uploads"):
-        limit = getattr(limits, name)
-        if limit is not None and getattr(by, name) > 0:
-            allowed = allowed.where(usage.c[name] + getattr(by, name) <= limit)
-    values = {name: usage.c[name] + getattr(by, name) for name in ("bytes", "images", "uploads")}
-    if connection.execute(allowed.values(values)).rowcount == 0:
-        # Nobody gives anything back while we say what is in use; somebody may just have done so.
+    if limits != NO_LIMITS:
         used = Usage(*connection.execute(FIND.with_for_update(), {"scope": scope}).one())
         if (refusal := _refusal(scope, used, by, limits)) is not None:
             raise refusal
-        connection.execute(update(usage).where(usage.c.scope == scope).values(values))
+    values = {name: usage.c[name] + getattr(by, name) for name in ("bytes", "images", "uploads")}
+    connection.execute(update(usage).where(usage.c.scope == scope).values(values))
 
 
 def change_uploads_of_nodes(
