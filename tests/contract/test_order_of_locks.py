@@ -78,6 +78,7 @@ UNITS: dict[str, Unit] = {
     "piece ends": lambda c: pieces.end(c, "piece"),
     "worker died": lambda c: pieces.end_of_owners(c, "node/1."),
     "count": lambda c: uploads.count(c, RESUMING.upload_id, FIRST, NOW),
+    "keep": lambda c: uploads.keep(c, RESUMING.upload_id, NOW),
     "tell size": lambda c: uploads.tell_size(c, RESUMING.upload_id, 150, LIMITS),
     "reserve": lambda c: uploads.reserve(c, RESUMING.blob_key, 150, LIMITS),
 }

@@ -827,6 +827,29 @@ async def test_an_upload_whose_process_died_before_it_had_a_draft_gets_one(
         assert (await world.send(upload, MIB, len(DATA))).image is not None
 
 
+async def test_an_upload_that_nobody_was_told_of_does_not_keep_its_image(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, begun = await world.image(), asyncio.Event()
+
+    async def hang(_key: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.store, "begin", hang)
+    opening = asyncio.create_task(world.uploads.open(ME, image.id, Opening(len(DATA))))
+    await asyncio.wait_for(begun.wait(), 10)
+    opening.cancel()  # it took longer than a request may, or the process died
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    monkeypatch.undo()
+    world.clock.advance(61)
+    assert (await Sweep(world.database, world.store, clock=world.clock)()).uploads == 1
+    upload = await world.uploads.open(ME, image.id, Opening(len(DATA)))
+    world.clock.advance(3599)
+    assert (await world.send(upload, 0, len(DATA))).image is not None
+
+
 async def test_a_piece_that_ends_while_the_database_is_away_stops_counting_for_its_node_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

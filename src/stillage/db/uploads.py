@@ -72,6 +72,14 @@ def forget_endings(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(upload_endings).where(upload_endings.c.ended_at < before)).rowcount
 
 
+def keep(connection: Connection, upload_id: UploadId, expires_at: datetime) -> Upload | None:
+    """Let the upload live until *expires_at*; return it, None if it has ended."""
+    there = uploads.c.id == upload_id
+    if connection.execute(update(uploads).where(there).values(lease_expires_at=expires_at)).rowcount == 0:
+        return None
+    return find(connection, upload_id)
+
+
 def count(connection: Connection, upload_id: UploadId, span: Span, expires_at: datetime) -> Upload | None:
     """Count *span*, whose bytes are durable; return what the upload has now, None if it has ended."""
     there = uploads.c.id == upload_id

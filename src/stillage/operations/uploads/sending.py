@@ -188,9 +188,9 @@ class Sending:
         await self.begin_draft(upload_id, upload.blob_key)
 
     async def begin_draft(self, upload_id: UploadId, key: BlobKey) -> Upload:
-        """Make the draft of an upload; return the upload, or raise why it has ended meanwhile, with whatever it had."""
+        """Make the draft of an upload, which lives from then on; or raise why it has ended, with whatever it had."""
         await self._store.begin(key)
-        upload = await self.database.read(db.find, upload_id)
+        upload = await self.database.write(db.keep, upload_id, self.expiry())
         if upload is None:
             await remove_blob(self.database, self._store, key)
             raise await self.gone(upload_id)

@@ -90,7 +90,8 @@ class Uploads:
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), RESUMABLE, opening.size)
         reserve = STEP if opening.size is None else opening.size
         limits, now = self._rules.quotas.project, self._clock()
-        expires_at = self._sending.expiry()
+        # Until it has its draft: if we die before, or are given up, nobody is told of it.
+        expires_at = now + timedelta(seconds=self._rules.lease_s)
         begun = await self._database.write(db.begin, claim, opening, now, expires_at, limits, reserve)
         if begun is None:
             raise await claim_refused(self._database, image.id)
