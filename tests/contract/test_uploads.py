@@ -464,6 +464,19 @@ async def test_a_piece_leaves_the_spare_room_and_what_came_of_it_counts(
     assert (await world.send(upload, 0, len(DATA))).image is not None
 
 
+@pytest.mark.parametrize(("body", "failure"), [(cut, BodyIncomplete), (sliced, PieceMismatch)])
+async def test_what_does_not_count_of_a_piece_takes_no_room(world: World, body: Any, failure: type[Exception]) -> None:
+    upload = await world.open()
+    await world.send(upload, 0, MIB)
+    piece = Piece(0, len(DATA), digests=(("sha256", hashlib.sha256(DATA).hexdigest()),))
+    with pytest.raises(failure):
+        await world.uploads.receive(await world.now(upload), piece, body(DATA[:-9] + bytes(9)))
+    (draft,) = world.files()
+    assert draft.read_bytes().rstrip(b"\0") == DATA[:MIB].rstrip(b"\0")
+    assert draft.stat().st_blocks * 512 < 2 * MIB
+    assert (await world.uploads.receive(await world.now(upload), piece, sliced(DATA))).image is not None
+
+
 async def test_sizes_and_places_are_agreed_upon(world: World) -> None:
     upload = await world.open()
     with pytest.raises(SizeChanged):

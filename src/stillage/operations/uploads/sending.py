@@ -238,8 +238,12 @@ class _Taking:
                 await asyncio.wait({taking, watching}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 await self._end(taking, watching)
-            await (watching if watching.done() and not watching.cancelled() else taking)
-            await self._digests.require()
+            try:
+                await (watching if watching.done() and not watching.cancelled() else taking)
+                await self._digests.require()
+            except StillageError:
+                await self._give_room_back()
+                raise
             await self._count()
         return self._upload
 
@@ -251,6 +255,13 @@ class _Taking:
         if not self._digests.declared:
             with suppress(StillageError):  # who waits for the piece is told why by what failed first
                 await asyncio.shield(self._count())
+
+    async def _give_room_back(self) -> None:
+        """What does not count is cleared when it is sent again; until then others may need its room, or it itself."""
+        if self._digests.declared:
+            with suppress(StillageError):
+                for gap in gaps(self._before, Span(self._span.first, self._position)):
+                    await self._draft.clear(gap)
 
     async def _take(self, body: AsyncIterator[bytes]) -> None:
         if self._zeros:
