@@ -53,8 +53,8 @@ class Shelf(MemoryStore):
         super().__init__()
         self._old = keys
 
-    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:  # noqa: ARG002 - all are old
-        return [key for key in self._old if key.startswith(f"{shard:02x}")]
+    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:  # noqa: ARG002 - all are old
+        return {key: False for key in self._old if key.startswith(f"{shard:02x}")}
 
 
 @dataclass(frozen=True)

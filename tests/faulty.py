@@ -158,7 +158,7 @@ class Faulty:
         await self._fate.meet("free_bytes")
         return await self._real.free_bytes()
 
-    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
+    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
         await self._fate.meet("find_old")
         return await self._real.find_old(shard, older_than_s)
 

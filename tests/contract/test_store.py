@@ -165,21 +165,21 @@ async def test_old_blobs_are_found_in_their_shard_only(store: Store) -> None:
     other = BlobKey("10" * 16)
     await put(store, b"x")
     await put(store, b"y", key=other)
-    assert await store.find_old(SHARD, 0) == [KEY]
-    assert await store.find_old(0x10, 0) == [other]
+    assert await store.find_old(SHARD, 0) == {KEY: False}
+    assert await store.find_old(0x10, 0) == {other: False}
     found = [key for shard in range(SHARDS) for key in await store.find_old(shard, 0)]
     assert sorted(found) == sorted([KEY, other])
 
 
 async def test_young_blobs_are_not_found(store: Store) -> None:
     await put(store, b"x")
-    assert await store.find_old(SHARD, 3600) == []
+    assert await store.find_old(SHARD, 3600) == {}
 
 
 async def test_a_deleted_blob_is_not_found(store: Store) -> None:
     await put(store, b"x")
     await store.delete(KEY)
-    assert await store.find_old(SHARD, 0) == []
+    assert await store.find_old(SHARD, 0) == {}
 
 
 async def test_a_store_says_what_room_it_has_or_that_it_cannot(store: Store) -> None:
@@ -212,8 +212,8 @@ async def test_the_age_of_a_file_is_that_of_its_last_byte_and_a_part_is_found_to
     part.write_bytes(b"left over")
     for old in (path, part):
         os.utime(old, (0, time.time() - 100))
-    assert await store.find_old(SHARD, 90) == [KEY], "once, though there are two files"
-    assert await store.find_old(SHARD, 110) == []
+    assert await store.find_old(SHARD, 90) == {KEY: True}, "once, though there are two files"
+    assert await store.find_old(SHARD, 110) == {}
     await store.delete(KEY)
     assert everything_in(store) == []
 
@@ -231,7 +231,7 @@ async def test_a_file_that_goes_while_the_store_is_looked_through_is_no_failure(
             raise FileNotFoundError
 
     monkeypatch.setattr(os, "scandir", lambda _folder: nullcontext([Gone()]))
-    assert await store.find_old(SHARD, 0) == []
+    assert await store.find_old(SHARD, 0) == {}
 
 
 @pytest.fixture(params=["nameless", "named"])

@@ -62,13 +62,13 @@ class Sweep:
             older_than_s: Longer than any upload can take.
         """
         old = await self._store.find_old(shard, older_than_s)
-        states = await self._database.read(db.states_of_blobs, old) if old else {}
+        states = await self._database.read(db.states_of_blobs, list(old)) if old else {}
         unknown = [key for key in old if key not in states]
         for key in unknown:
             log.warning("a blob that no row names is removed", key=key)
             await self._store.delete(key)
-        for key in old:
-            if states.get(key) == "published":  # another way, perhaps, by who died before he could drop the draft
+        for key, has_draft in old.items():
+            if has_draft and states.get(key) == "published":  # another way, by who died before he could drop it
                 await self._store.drop_draft(key)
         return len(unknown)
 

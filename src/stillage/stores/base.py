@@ -120,8 +120,8 @@ class Store(Protocol):
     async def free_bytes(self) -> int | None:
         """Return how many more bytes there is room for; None where nobody can say."""
 
-    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
-        """Return keys of blobs, whole or not, that were last touched *older_than_s* ago.
+    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
+        """Return keys of blobs, whole or not, that were last touched *older_than_s* ago; true where a draft is there.
 
         Args:
             shard: 0 … `SHARDS` - 1; together they are all blobs, each a part that can be looked through at once.

@@ -95,7 +95,7 @@ class FileStore:
             raise translated(error, "tell how much room it has") from error
         return status.f_bavail * status.f_frsize
 
-    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
+    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
         try:
             return await self._run(_find_old, self.root / f"{shard:02x}", time.time() - older_than_s)
         except OSError as error:
@@ -267,12 +267,16 @@ def _delete(path: Path) -> None:
     path.with_name(f"{path.name}.part").unlink(missing_ok=True)
 
 
-def _find_old(folder: Path, before: float) -> list[BlobKey]:
+def _find_old(folder: Path, before: float) -> dict[BlobKey, bool]:
+    old: dict[BlobKey, bool] = {}
     if not folder.is_dir():
-        return []
+        return old
     with os.scandir(folder) as entries:
-        old = [entry.name.removesuffix(".part") for entry in entries if _touched(entry) <= before]
-    return [BlobKey(key) for key in dict.fromkeys(old)]
+        for entry in entries:
+            if _touched(entry) <= before:
+                key = BlobKey(entry.name.removesuffix(".part"))
+                old[key] = old.get(key, False) or entry.name != key
+    return old
 
 
 def _touched(entry: "os.DirEntry[str]") -> float:

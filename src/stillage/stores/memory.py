@@ -59,9 +59,9 @@ class MemoryStore:
     async def free_bytes(self) -> int | None:
         return None
 
-    async def find_old(self, shard: int, older_than_s: float) -> list[BlobKey]:
+    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
         old = [key for key, born in self._born.items() if self._has(key) and born <= time.monotonic() - older_than_s]
-        return [BlobKey(key) for key in old if int(key[:2], 16) % SHARDS == shard]
+        return {BlobKey(key): key in self._drafts for key in old if int(key[:2], 16) % SHARDS == shard}
 
     def _has(self, key: str) -> bool:
         return key in self.blobs or key in self._drafts
