@@ -14,7 +14,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from stillage.cli import main
+from stillage.cli import main, worker
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.operations.judgement import Judgement
@@ -100,6 +100,9 @@ def hinder() -> None:
     before(db, "release", "before the clean-up")
     after_commit("release", "in the middle of the clean-up")
     before(files, "_delete", "before the bytes are removed")
+    after_commit("end_of_owners", "when pieces of a dead worker have ended")
+    after_commit("forget_endings", "in a sweep")
+    worker.HANGS_AFTER_S = 1.0  # a hang is ours, and known to be one
     without_nameless_files()
 
 

@@ -266,8 +266,12 @@ async def serve(
     owner: str,
     ready: Callable[[], None],
     stop: wire.Stop,
+    over: Callable[[], None],
 ) -> None:
-    """Serve until *stop* is asked for, then let running requests finish within the time that it gives them."""
+    """Serve until *stop* is asked for, then let running requests finish within the time that it gives them.
+
+    *over* is called when they have, or are cut off: what follows takes long only if the disk or the database hangs.
+    """
     async with build(settings, owner=owner) as worker:
         prefix = worker.services.addresses.prefix
         runner = wire.Runner(
@@ -284,6 +288,7 @@ async def serve(
             await stop.wait()
             log.info("stopping")
             cut_off = await wire.stop(runner, worker.services.running, stop)
+            over()
         await metrics_runner.cleanup()
         log.info("stopped", cut_off=cut_off)
 

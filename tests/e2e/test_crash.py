@@ -265,6 +265,25 @@ def test_a_disk_that_hangs_keeps_no_server_from_ending(own_hindered: Callable[..
     server.go_on()
 
 
+def test_what_hangs_is_waited_for_no_longer_than_what_had_begun(own_hindered: Callable[..., Hindered]) -> None:
+    server = own_hindered(shutdown_grace_s=3600, sweep_interval_s=0.1)
+    server.start()
+    server.stop_at("in a sweep")
+    eventually(server.has_stopped, "the database hangs")
+    assert server.stop() == 0
+    server.go_on()
+
+
+def test_a_database_that_hangs_keeps_no_parent_from_ending(own_hindered: Callable[..., Hindered]) -> None:
+    server = own_hindered(workers=2)
+    server.start()
+    server.stop_at("when pieces of a dead worker have ended")
+    os.kill(server.workers[0], signal.SIGKILL)
+    eventually(server.has_stopped, "the parent cleans up")
+    assert server.stop() == 0
+    server.go_on()
+
+
 def test_a_disk_that_hangs_keeps_no_dead_worker_from_being_replaced(own_hindered: Callable[..., Hindered]) -> None:
     server = own_hindered(workers=2)
     server.start()

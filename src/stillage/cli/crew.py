@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from stillage import app
 from stillage.cli import logs
-from stillage.cli.worker import RETIRE, Plan, return_large_memory, run_worker
+from stillage.cli.worker import RETIRE, Plan, end_soon, return_large_memory, run_worker
 from stillage.config import Settings
 from stillage.errors import StillageError
 
@@ -78,6 +78,7 @@ def supervise(
                 crew.replace(dead)
     finally:
         crew.end()
+        end_soon()
 
 
 def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 # From the parent of several: another one serves. SIGHUP is for the parent, and may come to all of its group.
 RETIRE = signal.SIGUSR1
 ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
-# What a process gets, after the time for what it had begun, to put everything away.
+# What a process gets, when all that it had begun is over, to put everything away.
 HANGS_AFTER_S = 10.0
 M_MMAP_THRESHOLD = -3
 # Larger than a block of an image, which is wanted again at once; smaller than what hashing a password takes.
@@ -53,32 +53,38 @@ def run_worker(
     async def run() -> None:
         stop, loop = wire.Stop(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _end_in_time, stop, plan.settings.shutdown_grace_s)
+            loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
         if has_parent:
-            loop.add_signal_handler(RETIRE, _end_in_time, stop, plan.settings.restart_grace_s)
+            loop.add_signal_handler(RETIRE, stop.ask, plan.settings.restart_grace_s)
             loop.add_signal_handler(signal.SIGHUP, lambda: None)  # of a whole group; the parent has it as well
         else:
             loop.add_signal_handler(signal.SIGHUP, log.warning, ALONE)
         await app.serve(
-            plan.settings, sockets, tls=tls, metrics_sockets=metrics_sockets, owner=owner, ready=ready, stop=stop
+            plan.settings,
+            sockets,
+            tls=tls,
+            metrics_sockets=metrics_sockets,
+            owner=owner,
+            ready=ready,
+            stop=stop,
+            over=end_soon,
         )
 
     uvloop.run(run())
 
 
-def _end_in_time(stop: wire.Stop, grace_s: float) -> None:
-    """End this process after *grace_s* at the most, and a little later the hard way.
+def end_soon() -> None:
+    """Have this process end within a moment, whose work is done: if need be the hard way.
 
     A thread in a dead disk, or one that waits for a silent database, cannot be ended and would be waited for. What it
     leaves behind is what a kill leaves: a sweep finds it.
     """
-    stop.ask(grace_s)
 
     def give_up() -> None:
         log.error("the disk or the database hangs; the process ends without waiting for it")
         os._exit(0)
 
-    hanging = Timer(grace_s + HANGS_AFTER_S, give_up)
+    hanging = Timer(HANGS_AFTER_S, give_up)
     hanging.daemon = True
     hanging.start()
 
