@@ -291,10 +291,8 @@ def test_a_disk_that_hangs_keeps_no_dead_worker_from_being_replaced(own_hindered
     image_id = server.create()
     with begin(server, image_id, WITH_LENGTH, 5 * MIB) as client:
         client.send(os.urandom(3 * MIB))
-        server.await_status(image_id, "saving")
         old = set(server.workers)
-        dead = next(pid for pid in old if server.open_blobs(pid))
-        os.kill(dead, signal.SIGKILL)
+        os.kill(worker_with_upload(server), signal.SIGKILL)
     eventually(lambda: len(server.workers) == 2 and set(server.workers) != old, "another worker is started")
     assert server.await_status(image_id, "queued")["os_stillage_reason"]
 
