@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import pytest
 from aiohttp import ClientError, ClientSession, web
 
 from serving import serving
-from stillage.api import sending
 from stillage.api.sending import BLOCK, send
 from stillage.images.image import BlobKey
 from stillage.stores.files import FileStore
@@ -66,7 +63,7 @@ async def test_a_download_that_is_ended_leaves_its_thread_the_descriptors_that_i
         response = web.StreamResponse(headers={"Content-Length": str(SIZE)})
         async with store.reader(KEY) as reader:
             await response.prepare(request)
-            await send(request, response, reader, 0, SIZE, idle_s=PATIENCE_S)
+            await send(request, response, reader, 0, SIZE)
         return response
 
     application = web.Application()
@@ -117,7 +114,7 @@ async def test_a_fast_client_leaves_the_loop_to_others_after_each_block() -> Non
     async def download(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(SIZE)})
         await response.prepare(request)
-        await send(request, response, blob, 0, SIZE, idle_s=PATIENCE_S)
+        await send(request, response, blob, 0, SIZE)
         return response
 
     application = web.Application()
@@ -132,20 +129,3 @@ async def test_a_fast_client_leaves_the_loop_to_others_after_each_block() -> Non
 async def _read_all(session: ClientSession, url: str) -> None:
     async with session.get(url) as answer:
         await answer.read()
-
-
-async def test_a_slow_client_is_not_given_up_for_as_long_as_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = iter([3, 2, 1])  # what the kernel holds, each time that it is asked
-    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as far:
-        near, _ = listening.accept()
-        with near:
-            near.setblocking(False)
-            with suppress(BlockingIOError):
-                while near.send(bytes(BLOCK)):
-                    pass
-            assert sending._unread(near.fileno()) > 0
-            monkeypatch.setattr(sending, "_unread", lambda _: next(held, 1))
-            with pytest.raises(TimeoutError):
-                await sending._writable(near.fileno(), 0.01)
-            assert far.recv(1)
-    assert next(held, None) is None

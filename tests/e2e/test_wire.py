@@ -460,6 +460,27 @@ def test_a_client_that_stops_reading_a_download_costs_no_memory_and_is_cut_off(s
     strict_server.api("DELETE", f"/v2/images/{image_id}")
 
 
+def test_a_client_that_reads_slowly_but_steadily_is_not_cut_off(strict_server: Server) -> None:
+    image_id = strict_server.stored(bytes(16 * MIB))
+    get = request("GET", f"/v2/images/{image_id}/file", x_auth_token=strict_server.token())
+    # As above: when this machine could not keep the pace, the attempt says nothing.
+    for _ in range(20):
+        known, longest = len(strict_server.events), 0.0
+        with Rude(strict_server, small_buffers=True) as client:
+            client.send(get)
+            for _ in range(30):  # the kernel holds more than is read in that time
+                begun = time.monotonic()
+                assert client.socket.recv(64 << 10)
+                time.sleep(IDLE_S / 10)
+                longest = max(longest, time.monotonic() - begun)
+            cut_off = [event for event in strict_server.events[known:] if event["event"] == "answer cut off"]
+            client.reset()
+        if not cut_off or longest < IDLE_S / 2:
+            break
+    assert not cut_off
+    strict_server.api("DELETE", f"/v2/images/{image_id}")
+
+
 def test_a_client_that_reads_now_fast_and_now_slowly_gets_the_same_bytes(server: Server) -> None:
     data = os.urandom(16 * MIB + 7)
     image_id = server.stored(data)

@@ -1,16 +1,13 @@
-"""Sending an image to a client, which may be slow, or stop reading.
+"""Sending an image to a client, which may be slow, or stop reading: the kernel knows, see `wire.listen`.
 
 Over a plain connection the kernel copies from the file to the socket (`os.sendfile`); over TLS, or from a store that
 has no files, blocks pass through here. Either way memory does not depend on how slow the client is.
 """
 
 import asyncio
-import fcntl
 import os
 import select
 import socket
-import sys
-import termios
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -31,28 +28,24 @@ PATIENCE_MS = 10
 _threads = ThreadPoolExecutor(16, thread_name_prefix="send")
 
 
-async def send(
-    request: web.Request, response: web.StreamResponse, reader: BlobReader, first: int, length: int, *, idle_s: float
-) -> None:
+async def send(request: web.Request, response: web.StreamResponse, reader: BlobReader, first: int, length: int) -> None:
     """Send *length* bytes from *first* as the body of *response*, whose head is prepared.
 
     Raises:
-        ConnectionError: If the client left, or read nothing for *idle_s*.
+        ConnectionError: If the client left, or the kernel gave it up.
         StoreFailed: If the blob ends early. The answer has begun, so the connection must be cut.
     """
     try:
         if reader.file_descriptor is not None and request.get_extra_info("sslcontext") is None:
-            await _send_by_kernel(request, response, reader.file_descriptor, first, length, idle_s)
+            await _send_by_kernel(request, response, reader.file_descriptor, first, length)
         else:
-            await _send_blocks(request, response, reader, first, length, idle_s)
-    except TimeoutError as error:
-        if request.transport is not None:
-            request.transport.abort()
+            await _send_blocks(request, response, reader, first, length)
+    except TimeoutError as error:  # the kernel's, ETIMEDOUT
         raise ConnectionResetError("the client stopped reading") from error
 
 
 async def _send_blocks(
-    request: web.Request, response: web.StreamResponse, reader: BlobReader, first: int, length: int, idle_s: float
+    request: web.Request, response: web.StreamResponse, reader: BlobReader, first: int, length: int
 ) -> None:
     if request.transport is not None:
         request.transport.set_write_buffer_limits(high=WAITING)
@@ -67,15 +60,14 @@ async def _send_blocks(
             if first < end:
                 # Over TLS, writing is encrypting: meanwhile the next block is read.
                 ahead = asyncio.ensure_future(reader.read(first, min(BLOCK, end - first)))
-            async with asyncio.timeout(idle_s):
-                await response.write(block)
+            await response.write(block)
             await asyncio.sleep(0)  # a client as fast as we are would never let anybody else have the loop
     finally:
         ahead.cancel()
 
 
 async def _send_by_kernel(
-    request: web.Request, response: web.StreamResponse, file: int, first: int, length: int, idle_s: float
+    request: web.Request, response: web.StreamResponse, file: int, first: int, length: int
 ) -> None:
     transport = request.transport
     if transport is None:
@@ -84,8 +76,7 @@ async def _send_by_kernel(
     # writer's drain waits until the last byte has left it.
     transport.set_write_buffer_limits(high=0)
     await response.write(b"")
-    async with asyncio.timeout(idle_s):
-        await request.writer.drain()
+    await request.writer.drain()
     # Descriptors of our own: the transport and the reader close theirs when they like, and what the numbers mean then
     # is another client and another image.
     connection, file = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())), os.dup(file)
@@ -97,7 +88,7 @@ async def _send_by_kernel(
             first += sent
             length -= sent
             if length and not sent:
-                await _writable(connection.fileno(), idle_s)
+                await _writable(connection.fileno())
     except BaseException:
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)  # the client sees that it is over, and so does a thread that sends
@@ -139,27 +130,15 @@ def _send_some(connection: int, file: int, first: int, length: int) -> int:
     return sent
 
 
-async def _writable(connection: int, idle_s: float) -> None:
-    """Wait for a full socket; TimeoutError if its client reads nothing for *idle_s*.
-
-    It is writable again when a third of it is free, which is more than a slow client reads in that time.
-    """
+async def _writable(connection: int) -> None:
+    """Wait for a full socket, or for the end of its connection."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    unread = _unread(connection)
     loop.add_writer(connection, _set, ready)
     try:
-        while not (await asyncio.wait([ready], timeout=idle_s))[0]:
-            before, unread = unread, _unread(connection)
-            if unread >= before:
-                raise TimeoutError
+        await ready
     finally:
         loop.remove_writer(connection)
-
-
-def _unread(connection: int) -> int:
-    """Return how many bytes the kernel holds for the client."""
-    return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _set(ready: "asyncio.Future[None]") -> None:

@@ -50,7 +50,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     async with known.download.open(image) as reader:
         let_take_long(request)
         await response.prepare(request)
-        await send(request, response, reader, part.first, part.length, idle_s=known.idle_s)
+        await send(request, response, reader, part.first, part.length)
     known.metrics.sent.inc(part.length)
     await response.write_eof()
     return response
