@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -273,15 +274,14 @@ async def serve(
     *over* is called when they have, or are cut off: what follows takes long only if the disk or the database hangs.
     """
     async with build(settings, owner=owner) as worker:
-        prefix = worker.services.addresses.prefix
-        runner = wire.Runner(
-            worker.web,
-            header_timeout_s=settings.header_timeout_s,
-            idle_timeout_s=settings.idle_timeout_s,
-            prefix=prefix,
+        make_runner = partial(
+            wire.Runner, header_timeout_s=settings.header_timeout_s, idle_timeout_s=settings.idle_timeout_s
         )
+        runner = make_runner(worker.web, prefix=worker.services.addresses.prefix)
+        metrics_runner = make_runner(_metrics_alone(worker.services.metrics))
         await runner.setup()
-        metrics_runner = await _serve_metrics(worker.services.metrics, metrics_sockets)
+        await metrics_runner.setup()
+        await wire.listen(metrics_runner, metrics_sockets, None)
         await wire.listen(runner, sockets, tls)
         async with _upkeep(worker, settings).running():
             ready()
@@ -305,14 +305,10 @@ def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
     return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=also)
 
 
-async def _serve_metrics(counters: Metrics, sockets: Sequence[socket.socket]) -> web.AppRunner:
+def _metrics_alone(counters: Metrics) -> web.Application:
     async def show(_request: web.Request) -> web.Response:
         return metrics.response(counters)
 
     application = web.Application()
     application.router.add_get("/metrics", show)
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
-    await runner.setup()
-    for sock in sockets:
-        await web.SockSite(runner, sock).start()
-    return runner
+    return application

@@ -162,11 +162,17 @@ def test_metrics_are_for_administrators(server: Server) -> None:
 def test_a_door_of_its_own_shows_metrics_to_prometheus(own_server: MakeServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = free.getsockname()
-    server = own_server(metrics_listen=f"127.0.0.1:{address[1]}").start()
+    server = own_server(metrics_listen=f"127.0.0.1:{address[1]}", idle_timeout_s=1).start()
     server.url = f"http://127.0.0.1:{address[1]}"
+    before = server.connections()
     answer = server.call("GET", "/metrics")
     assert answer.status == 200
     assert b"stillage_uploads_in_flight" in answer.body
+    # Its time limits are those of the other door.
+    with Rude(server, small_buffers=True) as client:
+        client.send_as_far_as_taken(request("GET", "/metrics") * (8 * MIB // len(answer.body)))
+        eventually(lambda: server.connections() > before, "it is there")
+        eventually(lambda: server.connections() <= before, "it is cut off")
 
 
 def test_every_request_is_logged_under_the_id_that_its_answer_carries(either: Server) -> None:
