@@ -438,6 +438,16 @@ def test_a_hangup_of_workers_alone_changes_nothing(own_server: MakeServer) -> No
     assert server.workers == before
 
 
+def test_a_hangup_does_not_end_workers_that_start(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2"))
+    run = server.launch()
+    begun = eventually(lambda: server.workers, "a worker is started")
+    for pid in begun:
+        os.kill(pid, signal.SIGHUP)
+    eventually(lambda: run.has_ended or "Stillage is ready at" in run.output, "it is ready or has ended")
+    assert set(begun) <= set(server.workers)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_hangup_during_the_start_does_not_end_it(own_server: MakeServer, workers: int) -> None:
     server = own_server(arguments=("--workers", str(workers)))

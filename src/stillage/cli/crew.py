@@ -217,7 +217,10 @@ class _Crew:
         process = self._context.Process(
             target=_run_child, args=(self.plan, self._sockets[slot], metrics_sockets, name, writing), name=name
         )
+        # A hangup is for the parent, and may come to all of its group: workers inherit that it does not reach them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         writing.close()
         self._slots[process] = slot
         self._ready[process] = reading

@@ -19,7 +19,7 @@ from stillage.config import Settings
 
 log = structlog.get_logger()
 
-# From the parent of several: another one serves. SIGHUP is for the parent, and may come to all of its group.
+# From the parent of several: another one serves. SIGHUP is for the parent alone.
 RETIRE = signal.SIGUSR1
 ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
 # What a process gets, when all that it had begun is over, to put everything away.
@@ -56,7 +56,6 @@ def run_worker(
             loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
         if has_parent:
             loop.add_signal_handler(RETIRE, stop.ask, plan.settings.restart_grace_s)
-            loop.add_signal_handler(signal.SIGHUP, lambda: None)  # of a whole group; the parent has it as well
         else:
             loop.add_signal_handler(signal.SIGHUP, log.warning, ALONE)
         await app.serve(
