@@ -39,7 +39,7 @@ class Services:
         addresses: What absolute links begin with.
         idle_s: Longest silence of a client in the middle of a body.
         least_bytes_per_s: Uploads that come more slowly are ended; 0 ends none.
-        request_s: Longest time for a request that moves no image data.
+        request_s: Longest time for a request before it moves image data.
         buffers: Memory for bodies that have to be read before anybody knows who sends them.
     """
 
