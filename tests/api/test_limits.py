@@ -5,6 +5,7 @@ import dataclasses
 import os
 import re
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from server import open_files
 from serving import serving
 from stillage import app
 from stillage.config import load
+from stillage.db import images as images_db
 from stillage.images.access import Caller
 from stillage.operations import acceptance, download, ingest
 from stillage.operations.download import Download
@@ -407,6 +409,29 @@ async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
             assert answer.status == 503
             assert int(answer.headers["Retry-After"]) > 0
             assert "took longer than 0.1 seconds" in await answer.text()
+
+
+async def test_an_upload_that_begins_after_its_request_was_given_up_ends(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = threading.Event()
+    claim = images_db.claim
+
+    def slow(*args: Any) -> Any:
+        given_up.wait(20)
+        return claim(*args)
+
+    monkeypatch.setattr(images_db, "claim", slow)
+    async with deploy(request_timeout_s=0.5) as deployment:
+        image_id = await deployment.created()
+        headers = {"X-Auth-Token": "lab", "Content-Type": "application/octet-stream"}
+        async with deployment.session.put(f"/v2/images/{image_id}/file", headers=headers, data=b"bytes") as answer:
+            assert answer.status == 503
+        given_up.set()
+        await deployment.worker.services.ingest.close()
+        _, image = await deployment.get(f"/v2/images/{image_id}")
+        assert image["status"] == "queued"
+        assert "given up before its" in image["os_stillage_reason"]
 
 
 async def test_a_body_and_its_verdict_may_take_longer_than_a_request(

@@ -5,7 +5,7 @@ reason. Every status change is one compare-and-set that names the upload; no tra
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -102,7 +102,12 @@ class Ingest:
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
         reserve = STEP if announced.size is None else announced.size
-        claimed = await self._database.write(db.claim, claim, now, lease, self._rules.quotas, reserve)
+        claiming = asyncio.ensure_future(self._database.write(db.claim, claim, now, lease, self._rules.quotas, reserve))
+        try:
+            claimed = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            self._in_background(self._give_up_late(claim, claiming))
+            raise
         if claimed is None:
             raise await claim_refused(self._database, image.id)
         log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=announced.size)
@@ -193,8 +198,17 @@ class Ingest:
         facts = {"rule": failure.rule, "offset": failure.offset} if isinstance(failure, ContentRejected) else {}
         loud("upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason, **facts)
 
+    async def _give_up_late(self, claim: Claim, claiming: Awaitable[Image | None]) -> None:
+        """Give up what the database had begun, and may yet do, when its request was given up."""
+        with suppress(StillageError):
+            if await claiming is not None:
+                await self._give_up(claim, Unavailable("the request was given up before its body; send the file again"))
+
     async def _shielded(self, clean_up: Coroutine[None, None, None]) -> None:
+        await asyncio.shield(self._in_background(clean_up))
+
+    def _in_background(self, clean_up: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(clean_up)
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
-        await asyncio.shield(task)
+        return task
