@@ -22,6 +22,8 @@ from serving import serving
 from stillage import app
 from stillage.config import load
 from stillage.db import images as images_db
+from stillage.db import pieces as pieces_db
+from stillage.db import usage
 from stillage.images.access import Caller
 from stillage.operations import acceptance, download, ingest
 from stillage.operations.download import Download
@@ -432,6 +434,31 @@ async def test_an_upload_that_begins_after_its_request_was_given_up_ends(
         _, image = await deployment.get(f"/v2/images/{image_id}")
         assert image["status"] == "queued"
         assert "given up before its" in image["os_stillage_reason"]
+
+
+async def test_a_piece_is_given_up_before_its_body_and_then_counts_for_nothing(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = threading.Event()
+    begin = pieces_db.begin
+
+    def slow(*args: Any) -> Any:
+        given_up.wait(20)
+        return begin(*args)
+
+    monkeypatch.setattr(pieces_db, "begin", slow)
+    async with deploy(request_timeout_s=0.5) as deployment:
+        headers, path = {"X-Auth-Token": "lab"}, f"/v2/images/{await deployment.created()}/uploads"
+        async with deployment.session.post(path, headers=headers, json={"size": 5}) as opened:
+            url = urlsplit((await opened.json())["url"]).path
+        headers |= {"Content-Range": "bytes 0-4/5", "Content-Type": "application/octet-stream"}
+        async with deployment.session.put(url, headers=headers, data=b"bytes") as answer:
+            assert answer.status == 503
+        given_up.set()
+        await deployment.worker.services.uploads.upkeep()
+        assert (await deployment.worker.services.database.read(usage.find, "node:node")).uploads == 0
+        async with deployment.session.put(url, headers=headers, data=b"bytes") as answer:
+            assert answer.status == 204
 
 
 async def test_a_body_and_its_verdict_may_take_longer_than_a_request(

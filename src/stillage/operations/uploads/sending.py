@@ -92,8 +92,7 @@ class Sending:
         await self._require_room(upload, piece, span)
         running = Running(uuid4().hex, upload.id, span)
         self.end_locally(upload.id, span)
-        limits = self.rules.quotas.node
-        if not await self.database.write(pieces.begin, running.id, upload.id, span, self._owner, limits):
+        if not await self._begin(running):
             raise await self.gone(upload.id)
         self._running[running.id] = running
         try:
@@ -110,6 +109,15 @@ class Sending:
             self._ended.add(running.id)
             await asyncio.shield(self._tell_ended(running.id))
         return await self(upload, piece, span, body)
+
+    async def _begin(self, running: Running) -> bool:
+        limits = self.rules.quotas.node
+        try:
+            write = self.database.write
+            return await write(pieces.begin, running.id, running.upload_id, running.span, self._owner, limits)
+        except asyncio.CancelledError:
+            self._ended.add(running.id)  # the database may do it all the same
+            raise
 
     async def tell_ended(self) -> None:
         """Tell the database of requests that ended while it was away: they count for the node until it knows."""

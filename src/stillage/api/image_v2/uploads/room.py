@@ -34,7 +34,8 @@ async def upload_of(request: web.Request) -> Upload:
 async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened: bool = False) -> Progress:
     """Take the request's body as *piece* of *upload*, which the same request may have *opened*."""
     known = services(request)
-    let_take_long(request)  # also without a body: the last piece waits for the verdict
+    if piece.zeros or not piece.length:
+        let_take_long(request)  # there may be no body to do so, and a verdict to wait for
     body = nothing() if piece.zeros else _noted_at_end(request)
     with known.metrics.piece() as ended:
         take = known.uploads.receive_first if opened else known.uploads.receive
