@@ -85,6 +85,8 @@ class Path:
                 await line.put((free + self.delay_s, data))
             await line.put((loop.time() + self.delay_s, b""))
             await arriving
+        except OSError:
+            both_ended()  # who waits at the other end would never hear of it
         finally:
             arriving.cancel()
 
