@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError
 from stillage.errors import BadSettings
 
 TIB = 1 << 40
-# What the columns of the tables hold: beyond that no limit can be compared with what is in use.
+# What the columns of the tables hold: no more can be in use.
 MOST_BYTES = (1 << 63) - 1
 MOST_ROWS = (1 << 31) - 1
 IPNetwork = IPv4Network | IPv6Network
