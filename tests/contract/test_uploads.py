@@ -22,6 +22,7 @@ import builders
 from fakes import Clock
 from stillage.db import images as db
 from stillage.db import pieces, usage
+from stillage.db import uploads as db_uploads
 from stillage.db.session import Database
 from stillage.errors import (
     BodyIncomplete,
@@ -389,12 +390,36 @@ async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(worl
     held = await world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
     await world.uploads.close()
     assert held.is_whole
-    world.clock.advance(RULES.lease_s + 1)  # the first judge may have taken it a moment before it was stopped
     other = uploads_of(world.database, world.store, world.clock, "node/2.")
     while (await world.record(upload)).status is Status.SAVING:
         await other.upkeep()
         await asyncio.sleep(0.01)
     assert (await world.now(upload)).complete
+    await other.close()
+
+
+async def test_a_judge_that_is_stopped_as_it_takes_an_upload_leaves_it_to_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taking, go_on = threading.Event(), threading.Event()
+    take = db_uploads.take_judge
+
+    def slow(*args: Any) -> bool:
+        taking.set()
+        go_on.wait(20)
+        return take(*args)
+
+    upload = await world.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(db_uploads, "take_judge", slow)
+        await world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
+        assert await asyncio.to_thread(taking.wait, 20)
+        closing = asyncio.create_task(world.uploads.close())
+        await asyncio.sleep(0)
+        go_on.set()
+        await closing
+    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+    assert (await asyncio.wait_for(other.judges.verdict(upload), 20)).status is Status.ACTIVE
     await other.close()
 
 

@@ -5,7 +5,7 @@ dies another begins again from the first byte. Bytes that are counted never chan
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -106,17 +106,23 @@ class Judges:
         """Judge the upload if nobody else does; return what kept us from it."""
         try:
             async with self._places:
-                if not await self._database.write(db.take_judge, upload_id, self._owner, self._clock(), self._lease()):
-                    return None
+                take = self._database.write(db.take_judge, upload_id, self._owner, self._clock(), self._lease())
+                taking = asyncio.ensure_future(take)
                 try:
-                    await self._judge_ours(upload_id)
+                    if await asyncio.shield(taking):
+                        await self._judge_ours(upload_id)
                 finally:
-                    await asyncio.shield(self._database.write(db.drop_judge, upload_id, self._owner))
+                    await asyncio.shield(self._drop(upload_id, taking))
         except StillageError as error:
             # Nothing is lost: whoever asks next, or the sweep, has it judged again.
             log.error("an upload could not be judged", upload_id=upload_id, why=str(error))
             return error
         return None
+
+    async def _drop(self, upload_id: UploadId, taking: Awaitable[bool]) -> None:
+        """Leave the upload to others, also if it is only being taken when we are stopped."""
+        if await taking:
+            await self._database.write(db.drop_judge, upload_id, self._owner)
 
     async def _judge_ours(self, upload_id: UploadId) -> None:
         upload = await self._database.read(db.find, upload_id)
