@@ -1,0 +1,291 @@
+"""Uploads of bytes that are here already: what is offered, to whom, and that nobody's bytes change by it."""
+
+import asyncio
+import hashlib
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+import builders
+from stillage.db import images as db
+from stillage.db import usage
+from stillage.errors import (
+    Conflict,
+    InvalidInput,
+)
+from stillage.images.access import Caller
+from stillage.images.image import BlobKey, Image, Status
+from stillage.images.quota import Usage
+from stillage.images.upload import Opening, Upload
+from stillage.operations.scrub import Scrub
+from stillage.operations.sweep import Sweep
+from stillage.operations.uploads.instant import Proof
+from upload_world import DATA, ME, MIB, World
+
+
+def answer(proof: Proof, data: bytes) -> list[str]:
+    nonce = proof.nonce.encode()
+    return [hashlib.sha256(nonce + data[span.first : span.end]).hexdigest() for span in proof.ranges]
+
+
+async def offered(world: World, caller: Caller = ME, **changes: Any) -> tuple[Upload, Proof | None]:
+    upload = await world.open(digests=(("sha256", hashlib.sha256(DATA).hexdigest()),), **changes)
+    return upload, await world.uploads.instant.offer(caller, upload)
+
+
+async def an_original(world: World, **changes: Any) -> Image:
+    first = await world.open(digests=(("sha256", hashlib.sha256(DATA).hexdigest()),), **changes)
+    image = (await world.send(first, 0, len(DATA))).image
+    assert image is not None
+    return image
+
+
+async def test_who_has_bytes_that_are_here_need_not_send_them(world: World) -> None:
+    original = await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert (image.status, image.checksum) == (Status.ACTIVE, original.checksum)
+    await world.database.write(db.mark_deleted, original.id, world.clock())
+    await Sweep(world.database, world.store, clock=world.clock)()
+    assert await world.stored(image) == DATA
+    assert len(world.files()) == 1
+    assert (await world.now(upload)).complete
+    assert await world.database.read(usage.find, "project:lab") == Usage(len(DATA), 1, 0)
+
+
+async def test_a_digest_alone_opens_nothing(world: World) -> None:
+    await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    guess = hashlib.sha256(b"guess").hexdigest()
+    for nonce, digests in [
+        (proof.nonce, [guess] * len(proof.ranges)),
+        (proof.nonce, []),
+        (proof.nonce[:-1], answer(proof, DATA)),
+        ("", answer(proof, DATA)),
+    ]:
+        with pytest.raises(Conflict, match="send the bytes"):
+            await world.uploads.instant.prove(upload, nonce, digests)
+    other, _ = await offered(world)
+    with pytest.raises(Conflict, match="not of this upload"):
+        await world.uploads.instant.prove(other, proof.nonce, answer(proof, DATA))
+    world.clock.advance(601)
+    with pytest.raises(Conflict, match="too old"):
+        await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert (await world.send(upload, 0, len(DATA))).image is not None
+
+
+async def test_only_what_the_caller_may_read_is_offered(world: World) -> None:
+    await an_original(world)
+    assert (await offered(world, builders.caller("theirs", "member")))[1] is None
+    assert (await offered(world, builders.caller("lab", "reader")))[1] is None
+
+
+async def test_what_was_judged_as_something_else_is_not_offered(world: World) -> None:
+    await an_original(world)
+    image = builders.image(id=str(uuid4()), owner="lab", disk_format="vhd", container_format="bare")
+    await world.database.write(db.add, image)
+    digests = (("sha256", hashlib.sha256(DATA).hexdigest()),)
+    upload = await world.uploads.open(ME, image.id, Opening(len(DATA), digests))
+    assert await world.uploads.instant.offer(ME, upload) is None
+
+
+async def test_a_scrub_learns_the_digest_that_nobody_declared(world: World) -> None:
+    plain = await world.open()
+    await world.send(plain, 0, len(DATA))
+    assert (await offered(world))[1] is None
+    world.clock.advance(1)
+    scrub = Scrub(world.database, world.store, clock=world.clock)
+    assert [found.damage async for found in scrub(older_than_s=0)] == [None]
+    assert (await offered(world))[1] is not None
+
+
+class PublishFails(Exception):
+    """In the place of a database that does not answer."""
+
+
+async def shown_in_vain(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Image, Upload, Proof]:
+    """An original, and an upload that was shown to have its bytes, but whose row could not be written."""
+    original = await an_original(world)
+    upload, proof = await offered(world)
+    return original, upload, await show_in_vain(world, monkeypatch, upload, proof)
+
+
+async def show_in_vain(world: World, monkeypatch: pytest.MonkeyPatch, upload: Upload, proof: Proof | None) -> Proof:
+    def fail(*_: object) -> None:
+        raise PublishFails
+
+    assert proof is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(db, "publish", fail)
+        with pytest.raises(PublishFails):
+            await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    return proof
+
+
+async def test_pieces_that_come_after_a_proof_in_vain_leave_the_original_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, upload, _ = await shown_in_vain(world, monkeypatch)
+    with pytest.raises(InvalidInput, match="sha256 mismatch"):
+        await world.send(upload, 0, len(DATA), bytes(len(DATA)))
+    assert await world.stored(original) == DATA
+    assert (await world.record(upload)).status is Status.QUEUED
+    assert len(world.files()) == 1
+
+
+async def test_nothing_is_written_to_a_copy_where_the_upload_never_had_a_draft(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_begun(_key: object) -> None:
+        """The process died here."""
+
+    original = await an_original(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "begin", never_begun)
+        upload, proof = await offered(world)
+    await show_in_vain(world, monkeypatch, upload, proof)
+    with pytest.raises(InvalidInput, match="sha256 mismatch"):
+        await world.send(upload, 0, len(DATA), bytes(len(DATA)))
+    assert await world.stored(original) == DATA
+
+
+async def test_what_is_sent_after_a_proof_in_vain_becomes_the_image(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, upload, _ = await shown_in_vain(world, monkeypatch)
+    image = (await world.send(upload, 0, len(DATA))).image
+    assert image is not None
+    assert await world.stored(image) == await world.stored(original) == DATA
+    assert len(world.files()) == 2
+
+
+async def test_a_proof_can_be_shown_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, upload, proof = await shown_in_vain(world, monkeypatch)
+    image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert await world.stored(image) == DATA
+    assert len(world.files()) == 2
+
+
+async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    copied, go_on = asyncio.Event(), asyncio.Event()
+    copy = world.store.copy
+
+    async def slow_copy(*keys: Any) -> None:
+        await copy(*keys)
+        copied.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(world.store, "copy", slow_copy)
+    proving = asyncio.create_task(world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
+    await asyncio.wait_for(copied.wait(), 10)
+    await world.send(upload, 5, MIB, bytes(len(DATA)))
+    go_on.set()
+    assert await world.stored(await proving) == await world.stored(original) == DATA
+    assert len(world.files()) == 2
+
+
+async def test_a_draft_that_a_proof_leaves_is_removed_by_a_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never_dropped(_key: object) -> None:
+        raise PublishFails  # the process died here
+
+    await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    await world.send(upload, 0, MIB)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "drop_draft", never_dropped)
+        with pytest.raises(PublishFails):
+            await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    assert len(world.files()) == 3
+    sweep = Sweep(world.database, world.store, clock=world.clock)
+    for shard in range(256):
+        assert await sweep.remove_strays(shard, older_than_s=0) == 0
+    assert len(world.files()) == 2
+    assert await world.stored(await world.record(upload)) == DATA
+
+
+RIGHT = ("sha512", hashlib.sha512(DATA).hexdigest())
+
+
+async def test_nothing_is_offered_to_who_also_declares_another_digest_than_is_known_of_the_bytes(world: World) -> None:
+    await an_original(world)
+    upload = await world.open(digests=(RIGHT, ("md5", hashlib.md5(b"something else").hexdigest())))
+    assert await world.uploads.instant.offer(ME, upload) is None
+    upload = await world.open(digests=(RIGHT, ("md5", hashlib.md5(DATA).hexdigest())))
+    assert await world.uploads.instant.offer(ME, upload) is not None
+
+
+async def test_a_digest_that_nobody_has_verified_is_not_recorded_with_bytes_that_need_not_be_sent(world: World) -> None:
+    await world.send(await world.open(), 0, len(DATA))
+    wrong = ("sha256", hashlib.sha256(b"something else").hexdigest())
+    upload = await world.open(digests=(RIGHT, wrong))
+    proof = await world.uploads.instant.offer(ME, upload)
+    assert proof is not None
+    await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    upload = await world.open(digests=(wrong,))
+    assert await world.uploads.instant.offer(ME, upload) is None
+
+
+async def test_bytes_that_need_not_be_sent_are_scrubbed_when_the_original_is_due(world: World) -> None:
+    original = await an_original(world)
+    world.clock.advance(60)
+    upload, proof = await offered(world)
+    assert proof is not None
+    image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    world.clock.advance(30)
+    scrub = Scrub(world.database, world.store, clock=world.clock)
+    assert {found.blob.image_id async for found in scrub(older_than_s=60)} == {original.id, image.id}
+
+
+async def test_bytes_proven_while_a_scrub_reads_their_original_are_read_if_it_finds_damage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = await an_original(world)
+    assert original.blob_key is not None
+    world.path_of(original.blob_key).write_bytes(DATA[:-1] + b"!")
+    world.clock.advance(61)
+    scrub = Scrub(world.database, world.store, clock=world.clock)
+    compare = scrub._compare
+    proven: list[Image] = []
+
+    async def prove_first(*args: Any) -> str | None:
+        if not proven:
+            upload, proof = await offered(world)
+            assert proof is not None
+            proven.append(await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
+        return await compare(*args)
+
+    monkeypatch.setattr(scrub, "_compare", prove_first)
+    damaged = [found.blob.image_id async for found in scrub(older_than_s=60) if found.damage]
+    assert damaged == [original.id, proven[0].id]
+
+
+async def test_an_original_found_damaged_at_the_last_moment_gives_its_bytes_to_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await an_original(world)
+    upload, proof = await offered(world)
+    assert proof is not None
+    link = world.store.copy
+
+    async def scrub_first(key: BlobKey, new_key: BlobKey) -> None:
+        world.path_of(key).write_bytes(DATA[:-1] + b"!")
+        scrub = Scrub(world.database, world.store, clock=world.clock)
+        world.clock.advance(1)
+        assert [found.damage is None async for found in scrub(older_than_s=0)] == [False]
+        await link(key, new_key)
+
+    monkeypatch.setattr(world.store, "copy", scrub_first)
+    with pytest.raises(Conflict, match="send"):
+        await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
+    image = (await world.send(upload, 0, len(DATA))).image
+    assert image is not None
+    assert await world.stored(image) == DATA

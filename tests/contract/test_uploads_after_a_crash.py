@@ -1,0 +1,133 @@
+"""Resumable uploads whose process died, or whose database was away, at the worst moment."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from stillage.db import images as db
+from stillage.db import pieces, usage
+from stillage.errors import (
+    StoreFailed,
+    Unavailable,
+    UploadGone,
+)
+from stillage.images.image import Status
+from stillage.images.upload import Opening
+from stillage.operations.sweep import Sweep
+from upload_world import DATA, ME, MIB, World
+
+
+async def test_an_upload_whose_process_died_before_it_had_a_draft_gets_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_begun(_key: object) -> None:
+        """The process died here."""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "begin", never_begun)
+        asked, sent = await world.open(), await world.open()
+    assert (await world.uploads.settle(asked)).offset == 0
+    for upload in (asked, sent):
+        assert (await world.send(upload, 0, MIB)).upload.offset == MIB
+        assert (await world.send(upload, MIB, len(DATA))).image is not None
+
+
+async def test_an_upload_that_nobody_was_told_of_does_not_keep_its_image(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, begun = await world.image(), asyncio.Event()
+
+    async def hang(_key: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.store, "begin", hang)
+    opening = asyncio.create_task(world.uploads.open(ME, image.id, Opening(len(DATA))))
+    await asyncio.wait_for(begun.wait(), 10)
+    opening.cancel()  # it took longer than a request may, or the process died
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    monkeypatch.undo()
+    world.clock.advance(61)
+    assert (await Sweep(world.database, world.store, clock=world.clock)()).uploads == 1
+    upload = await world.uploads.open(ME, image.id, Opening(len(DATA)))
+    world.clock.advance(3599)
+    assert (await world.send(upload, 0, len(DATA))).image is not None
+
+
+async def test_a_piece_that_ends_while_the_database_is_away_stops_counting_for_its_node_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("the database does not answer")
+
+    upload = await world.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(pieces, "end", away)
+        with pytest.raises(Unavailable):
+            await world.send(upload, 0, MIB)
+    assert (await world.database.read(usage.find, "node:node")).uploads == 1
+    await world.uploads.upkeep()
+    assert (await world.database.read(usage.find, "node:node")).uploads == 0
+
+
+async def test_pieces_that_end_together_tell_the_database_each_of_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, end = [], pieces.end
+
+    def counted(connection: Connection, piece_id: str) -> None:
+        told.append(piece_id)
+        end(connection, piece_id)
+
+    monkeypatch.setattr(pieces, "end", counted)
+    uploads = [await world.open() for _ in range(8)]
+    await asyncio.gather(*(world.send(upload, 0, 10) for upload in uploads))
+    assert len(told) == len(set(told)) == 8
+
+
+async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:
+    upload = (await world.send(await world.open(), 0, MIB)).upload
+    await world.uploads.close()
+    await world.store.delete(upload.blob_key)
+    with pytest.raises(StoreFailed, match="its bytes are gone from the store"):
+        await world.send(upload, MIB, len(DATA))
+    with pytest.raises(UploadGone, match="its bytes are gone from the store"):
+        await asyncio.wait_for(world.uploads.judges.verdict(upload), 20)
+    assert (await world.record(upload)).status is Status.QUEUED
+
+
+async def test_who_judged_a_whole_upload_of_no_bytes_may_have_died(world: World) -> None:
+    upload = await world.open(size=0)
+    assert await world.uploads.judges.adopt() == 1
+    assert (await world.uploads.judges.verdict(upload)).size == 0
+
+
+async def test_a_sweep_that_was_slow_leaves_an_upload_of_which_something_came_meanwhile(world: World) -> None:
+    upload = await world.open()
+    world.clock.advance(3601)
+    (claim,) = await world.database.read(db.expired, world.clock(), None, 10)
+    await world.send(upload, 0, MIB)
+    assert not await world.database.write(db.release_dead, claim, "too late", world.clock())
+    assert (await world.now(upload)).offset == MIB
+    world.clock.advance(3601)
+    assert await world.database.write(db.release_dead, claim, "nothing came", world.clock())
+    assert (await world.record(upload)).reason == "nothing came"
+
+
+async def test_an_image_deleted_while_an_upload_is_opened_leaves_no_draft(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, begin = await world.image(), world.store.begin
+
+    async def deleted_before(key: Any) -> None:
+        await world.database.write(db.mark_deleted, image.id, world.clock())
+        await Sweep(world.database, world.store, clock=world.clock)()
+        await begin(key)
+
+    monkeypatch.setattr(world.store, "begin", deleted_before)
+    with pytest.raises(UploadGone, match="the image was deleted"):
+        await world.uploads.open(ME, image.id, Opening(len(DATA)))
+    assert world.files() == []

@@ -1,0 +1,102 @@
+"""A database, a store and the resumable uploads of one process, for tests of uploads."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import builders
+from fakes import Clock
+from stillage.db import images as db
+from stillage.db.session import Database
+from stillage.errors import (
+    BodyIncomplete,
+)
+from stillage.formats.safety import Policy
+from stillage.images.access import Access
+from stillage.images.image import BlobKey, Image
+from stillage.images.quota import Quotas
+from stillage.images.upload import Digests, Opening, Piece, Progress, Upload
+from stillage.operations.acceptance import UploadRules
+from stillage.operations.uploads.uploads import Uploads
+from stillage.stores.files import FileStore
+
+MIB = 1 << 20
+ME = builders.caller("lab", "member")
+DATA = random.Random(1).randbytes(3 * MIB + 77)
+RULES = UploadRules(
+    max_image_bytes=64 * MIB,
+    hash_algorithm="sha512",
+    may_be_empty=frozenset({"raw"}),
+    recordable_formats=frozenset(),
+    format_property=None,
+    lease_s=60,
+    policy=Policy(),
+    quotas=Quotas(),
+    spare_bytes=0,
+)
+
+
+@dataclass
+class World:
+    database: Database
+    store: FileStore
+    clock: Clock
+    uploads: Uploads
+
+    async def image(self, **changes: Any) -> Image:
+        image = builders.image(id=str(uuid4()), owner="lab", disk_format="raw", container_format="bare", **changes)
+        await self.database.write(db.add, image)
+        return image
+
+    async def open(self, size: int | None = len(DATA), digests: Digests = (), **changes: Any) -> Upload:
+        return await self.uploads.open(ME, (await self.image(**changes)).id, Opening(size, digests))
+
+    async def send(self, upload: Upload, first: int, end: int, data: bytes = DATA, **more: Any) -> Progress:
+        return await self.uploads.receive(upload, Piece(first, end - first, **more), sliced(data[first:end]))
+
+    async def now(self, upload: Upload) -> Upload:
+        return await self.uploads.find(ME, upload.image_id, upload.id)
+
+    async def record(self, upload: Upload) -> Image:
+        return await self.database.read(db.get, upload.image_id)
+
+    async def stored(self, image: Image) -> bytes:
+        assert image.blob_key is not None
+        async with self.store.reader(image.blob_key) as reader:
+            return bytes(await reader.read(0, 64 * MIB))
+
+    def path_of(self, key: BlobKey) -> Path:
+        return self.store.root / key[:2] / key
+
+    def files(self) -> list[Path]:
+        return [path for path in self.store.root.rglob("*") if path.is_file()]
+
+
+async def sliced(data: bytes, size: int = 300_000) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def cut(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+    raise BodyIncomplete("the connection broke")
+
+
+def uploads_of(database: Database, store: FileStore, clock: Clock, owner: str, rules: UploadRules = RULES) -> Uploads:
+    access = Access({})
+    return Uploads(
+        database, store, access=access, rules=rules, secret=b"secret", owner=owner, max_age_s=3600, clock=clock
+    )
+
+
+@asynccontextmanager
+async def a_world(database: Database, folder: Path, clock: Clock, rules: UploadRules = RULES) -> AsyncIterator[World]:
+    store = FileStore(folder / "blobs")
+    uploads = uploads_of(database, store, clock, "node/1.", rules)
+    yield World(database, store, clock, uploads)
+    await uploads.close()
+    store.close()
