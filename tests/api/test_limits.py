@@ -413,17 +413,22 @@ async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
             assert "took longer than 0.1 seconds" in await answer.text()
 
 
+def held(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> threading.Event:
+    """Hold up a unit of work of the database until what is returned is set."""
+    go_on, real = threading.Event(), getattr(module, name)
+
+    def slow(*args: Any) -> Any:
+        go_on.wait(20)
+        return real(*args)
+
+    monkeypatch.setattr(module, name, slow)
+    return go_on
+
+
 async def test_an_upload_that_begins_after_its_request_was_given_up_ends(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_up = threading.Event()
-    claim = images_db.claim
-
-    def slow(*args: Any) -> Any:
-        given_up.wait(20)
-        return claim(*args)
-
-    monkeypatch.setattr(images_db, "claim", slow)
+    given_up = held(monkeypatch, images_db, "claim")
     async with deploy(request_timeout_s=0.5) as deployment:
         image_id = await deployment.created()
         headers = {"X-Auth-Token": "lab", "Content-Type": "application/octet-stream"}
@@ -439,14 +444,7 @@ async def test_an_upload_that_begins_after_its_request_was_given_up_ends(
 async def test_a_piece_is_given_up_before_its_body_and_then_counts_for_nothing(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_up = threading.Event()
-    begin = pieces_db.begin
-
-    def slow(*args: Any) -> Any:
-        given_up.wait(20)
-        return begin(*args)
-
-    monkeypatch.setattr(pieces_db, "begin", slow)
+    given_up = held(monkeypatch, pieces_db, "begin")
     async with deploy(request_timeout_s=0.5) as deployment:
         headers, path = {"X-Auth-Token": "lab"}, f"/v2/images/{await deployment.created()}/uploads"
         async with deployment.session.post(path, headers=headers, json={"size": 5}) as opened:
