@@ -251,8 +251,9 @@ async def test_a_newer_request_to_another_process_takes_over_as_well(world: Worl
         await asyncio.Event().wait()
 
     old = asyncio.create_task(world.uploads.receive(upload, Piece(0, len(DATA), in_order=True), stalled()))
-    while (await world.now(upload)).offset != MIB + 9:  # noqa: ASYNC110 - the database has no event for it
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while (await world.now(upload)).offset != MIB + 9:  # noqa: ASYNC110 - the database has no event for it
+            await asyncio.sleep(0.01)
     settled = await other.settle(upload)
     assert settled.offset == MIB + 9
     with pytest.raises(PieceTakenOver):
@@ -297,9 +298,10 @@ async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(worl
     await world.uploads.close()
     assert held.is_whole
     other = uploads_of(world.database, world.store, world.clock, "node/2.")
-    while (await world.record(upload)).status is Status.SAVING:
-        await other.upkeep()
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while (await world.record(upload)).status is Status.SAVING:
+            await other.upkeep()
+            await asyncio.sleep(0.01)
     assert (await world.now(upload)).complete
     await other.close()
 

@@ -263,26 +263,14 @@ async def test_an_upload_whose_opening_request_is_refused_with_its_bytes_does_no
     tus = {"tus_resumable": "1.0.0", "content_type": "application/offset+octet-stream"}
     async with serve(max_node_uploads=1) as town:
         erin = town.person()
-        held, image_id = await queued(erin), await queued(erin)
-        ends = asyncio.Event()
-
-        async def slow() -> AsyncIterator[bytes]:
-            yield DATA[:10]
-            await ends.wait()
-            yield DATA[10:]
-
-        running = asyncio.create_task(erin.upload(held, slow()))
-        while (await erin.show(held))["status"] != "saving":  # noqa: ASYNC110 - only the server knows
-            await asyncio.sleep(0.01)
-        length = str(len(DATA))
-        answer = await erin("POST", f"/v2/images/{image_id}/uploads", DATA, upload_length=length, **tus)
-        assert answer.status == 429
-        image = await erin.show(image_id)
-        assert (image["status"], "uploads of this node" in image["os_stillage_reason"]) == ("queued", True)
-        assert (await erin.upload(image_id, DATA, upload_complete="?1")).status == 429
-        assert (await erin.show(image_id))["status"] == "queued"
-        ends.set()
-        assert (await running).status == 204
+        image_id, length = await queued(erin), str(len(DATA))
+        async with erin.uploading(await queued(erin)):
+            answer = await erin("POST", f"/v2/images/{image_id}/uploads", DATA, upload_length=length, **tus)
+            assert answer.status == 429
+            image = await erin.show(image_id)
+            assert (image["status"], "uploads of this node" in image["os_stillage_reason"]) == ("queued", True)
+            assert (await erin.upload(image_id, DATA, upload_complete="?1")).status == 429
+            assert (await erin.show(image_id))["status"] == "queued"
         wrong = f"md5 {base64_of('md5', b'other')}"
         answer = await erin(
             "POST", f"/v2/images/{image_id}/uploads", DATA, upload_length=length, upload_checksum=wrong, **tus
