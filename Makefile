@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup serve dev test check bench fuzz chaos kills clean
 
+# Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
+unexport PYTHONDONTWRITEBYTECODE
+
 SETUP := .venv/.stillage-setup
 DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
