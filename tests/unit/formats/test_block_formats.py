@@ -20,13 +20,18 @@ from vmdk_images import descriptor, stream
 
 MODULES: dict[str, Format] = {"vmdk": vmdk, "vhd": vhd, "vhdx": vhdx, "vdi": vdi}
 ENTRIES = [entry for name in MODULES for entry in entries(disk_format=name)]
-IMAGES = {str(entry["file"]): load(str(entry["file"])) for entry in ENTRIES} | {"stream.vmdk": stream()}
+STREAM = "stream.vmdk"  # made here, not a sample
+NAMES = sorted([*(str(entry["file"]) for entry in ENTRIES), STREAM])
 STARTS = {
-    "vmdk": [IMAGES["vmdk-monosparse.vmdk"][:512], IMAGES["vmdk-streamopt.vmdk"][:512], b"COWD", b"version=1\n"],
-    "vhd": [b"conectix", IMAGES["vhd-dynamic.vhd"][:512], IMAGES["vhd-dynamic.vhd"][:1536]],
-    "vhdx": [b"vhdxfile", IMAGES["vhdx-dynamic.vhdx"][: 320 << 10]],
-    "vdi": [IMAGES["vdi-dynamic.vdi"][:68], IMAGES["vdi-dynamic.vdi"][:512]],
+    "vmdk": [load("vmdk-monosparse.vmdk")[:512], load("vmdk-streamopt.vmdk")[:512], b"COWD", b"version=1\n"],
+    "vhd": [b"conectix", load("vhd-dynamic.vhd")[:512], load("vhd-dynamic.vhd")[:1536]],
+    "vhdx": [b"vhdxfile", load("vhdx-dynamic.vhdx")[: 320 << 10]],
+    "vdi": [load("vdi-dynamic.vdi")[:68], load("vdi-dynamic.vdi")[:512]],
 }
+
+
+def image_of(name: str) -> bytes:
+    return stream() if name == STREAM else load(name)
 
 
 def module_of(name: str) -> Format:
@@ -36,7 +41,7 @@ def module_of(name: str) -> Format:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["file"])
 def test_every_sample_has_the_verdict_of_the_manifest(entry: dict[str, object]) -> None:
     declared = str(entry["disk_format"])
-    findings = examine(IMAGES[str(entry["file"])])
+    findings = examine(image_of(str(entry["file"])))
     refused = refusal(findings, Declaration(declared), Policy())
     assert ("reject" if refused else "accept") == entry["verdict"], refused
     sizes = {facts.virtual_size for facts in findings.matched if facts.format == declared}
@@ -45,9 +50,9 @@ def test_every_sample_has_the_verdict_of_the_manifest(entry: dict[str, object]) 
 
 
 @settings(max_examples=60)
-@given(name=st.sampled_from(sorted(IMAGES)), data=st.data())
+@given(name=st.sampled_from(NAMES), data=st.data())
 def test_findings_do_not_depend_on_how_the_stream_is_cut(name: str, data: st.DataObject) -> None:
-    image, module = IMAGES[name], module_of(name)
+    image, module = image_of(name), module_of(name)
     places = st.integers(0, len(image)) | st.integers(0, min(len(image), 1 << 18)) | st.just(len(image) - 512)
     cuts = data.draw(st.lists(places, max_size=12))
     whole, cut = examine(image, formats=(module,)), examine(image, cuts=cuts, formats=(module,))
@@ -57,7 +62,7 @@ def test_findings_do_not_depend_on_how_the_stream_is_cut(name: str, data: st.Dat
 @pytest.mark.parametrize("name", ["vmdk-monosparse.vmdk", "vmdk-streamopt.vmdk", "stream.vmdk", "vdi-dynamic.vdi"])
 @pytest.mark.parametrize("step", [512, 1000, 4096, 65537])
 def test_an_image_in_order_needs_no_second_look(name: str, step: int) -> None:
-    image = IMAGES[name]
+    image = image_of(name)
     examination = Examination((module_of(name),))
     for start, end in pairwise([*range(0, len(image), step), len(image)]):
         examination.feed(image[start:end])
@@ -67,9 +72,9 @@ def test_an_image_in_order_needs_no_second_look(name: str, step: int) -> None:
 
 
 @settings(max_examples=150)
-@given(name=st.sampled_from(sorted(IMAGES)), data=st.data())
+@given(name=st.sampled_from(NAMES), data=st.data())
 def test_damage_of_any_kind_is_only_ever_reported(name: str, data: st.DataObject) -> None:
-    image = IMAGES[name]
+    image = image_of(name)
     near = st.integers(0, min(len(image), 4096) - 1) | st.integers(-min(len(image), 1536), -1)
     places = near | st.integers(0, len(image) - 1)
     edits = data.draw(st.lists(st.tuples(places, st.binary(min_size=1, max_size=16)), min_size=1, max_size=4))
@@ -87,7 +92,7 @@ def test_any_bytes_behind_a_start_are_only_ever_reported(name: str, data: st.Dat
 
 @pytest.mark.parametrize("name", [str(entry["file"]) for entry in ENTRIES if entry["verdict"] == "accept"])
 def test_no_part_of_an_image_is_accepted(name: str) -> None:
-    image, module = IMAGES[name], module_of(name)
+    image, module = image_of(name), module_of(name)
     last = len(image) - 1
     for length in [*range(513, 9000, 509), last // 2, last - 1024, last - 512, last]:
         # Without its footer a fixed VHD is raw bytes; without the last byte of it, it is one of an older program.
@@ -124,8 +129,8 @@ def test_claims_end_where_their_memory_does() -> None:
         Claims(8).first_overlap([0, 9, 8 << 30])
 
 
-def largest_sparse() -> bytes:
-    """As many grain tables as are accepted."""
+def largest_sparse() -> tuple[bytes, int]:
+    """As many grain tables as are accepted: what the image begins with, and how long zeros make it."""
     tables = vmdk_tables.MAX_TABLES
     sectors = tables * 512 * 128
     first = 2048
@@ -133,35 +138,38 @@ def largest_sparse() -> bytes:
     edits = [(8, b"\1"), (12, sectors.to_bytes(8, "little")), (56, (21).to_bytes(8, "little")), (64, overhead)]
     text = descriptor(sectors, create_type="monolithicSparse").ljust(20 * 512, b"\0")
     directory = array("I", range(first, first + 4 * tables, 4)).tobytes()
-    image = patched(IMAGES["vmdk-monosparse.vmdk"][: 21 * 512], *edits, (512, text)) + directory
-    return image.ljust((first + 4 * tables) * 512, b"\0")
+    image = patched(image_of("vmdk-monosparse.vmdk")[: 21 * 512], *edits, (512, text)) + directory
+    return image, (first + 4 * tables) * 512
 
 
-def large_vhdx() -> bytes:
+def largest_stream() -> tuple[bytes, int]:
+    image = stream([], vmdk_tables.MAX_TABLES * 512 * 128)
+    return image, len(image)
+
+
+def large_vhdx() -> tuple[bytes, int]:
     """64 TiB of disk in 8 MiB blocks, its whole BAT filled with numbers that begin well."""
-    image = IMAGES["vhdx-dynamic.vhdx"]
-    return patched(image, (2 << 20, b"".join((n << 20 | 6).to_bytes(8, "little") for n in range(4, 131_076))))
+    image = image_of("vhdx-dynamic.vhdx")
+    image = patched(image, (2 << 20, b"".join((n << 20 | 6).to_bytes(8, "little") for n in range(4, 131_076))))
+    return image, len(image)
 
 
-LARGE = {
-    "tables.vmdk": largest_sparse,
-    "footer.vmdk": lambda: stream([], vmdk_tables.MAX_TABLES * 512 * 128),
-    "full.vhdx": large_vhdx,
-}
-
-
+LARGE = {"tables.vmdk": largest_sparse, "footer.vmdk": largest_stream, "full.vhdx": large_vhdx}
 ACCEPTED = ("tables.vmdk", "footer.vmdk")
 
 
-@pytest.mark.parametrize("name", [*sorted(IMAGES), *LARGE])
+@pytest.mark.parametrize("name", [*NAMES, *LARGE])
 def test_an_examination_stays_small(name: str) -> None:
-    image = LARGE[name]() if name in LARGE else IMAGES[name]
+    image, size = LARGE[name]() if name in LARGE else (image_of(name), len(image_of(name)))
+
+    def read_at(offset: int, length: int) -> bytes:
+        return image[offset : offset + length].ljust(min(length, size - offset), b"\0")
+
     examination = Examination(tuple(MODULES.values()))
-    blocks = [image[at : at + (1 << 20)] for at in range(0, len(image), 1 << 20)]
     tracemalloc.start()
-    for block in blocks:
-        examination.feed(block)
-    examination.close(lambda offset, length: image[offset : offset + length])
+    for offset in range(0, size, 1 << 20):
+        examination.feed(read_at(offset, 1 << 20))
+    examination.close(read_at)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -176,8 +184,8 @@ def test_the_rules_have_ids_of_their_format_and_are_all_declared() -> None:
 
 
 def test_two_formats_in_one_file_are_both_seen() -> None:
-    footer = IMAGES["vhd-fixed.vhd"][-512:]
-    both = IMAGES["vdi-static.vdi"] + footer
+    footer = image_of("vhd-fixed.vhd")[-512:]
+    both = image_of("vdi-static.vdi") + footer
     assert {facts.format for facts in examine(both).matched} >= {"vdi", "vhd"}
     assert refusal(examine(both), Declaration("vdi"), Policy()) is not None
     assert rule(vhd, both) == "vhd.size-mismatch"
