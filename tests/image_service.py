@@ -76,14 +76,17 @@ class ImageService:
             thread.join()
             loop.run_until_complete(_end_all())
             loop.close()
+            self.images.clear()  # now, and not when the cycles of the application are collected
 
     def only(self) -> Kept:
         assert len(self.images) == 1, list(self.images)
         return next(iter(self.images.values()))
 
-    def store(self, data: bytes, **attributes: Any) -> str:
+    def store(self, data: bytes | bytearray, **attributes: Any) -> str:
+        """Keep *data* as an image; a bytearray is not copied."""
         image_id = str(uuid4())
-        kept = Kept({"id": image_id, "name": None, "status": "queued", **attributes}, bytearray(data))
+        kept_data = data if isinstance(data, bytearray) else bytearray(data)
+        kept = Kept({"id": image_id, "name": None, "status": "queued", **attributes}, kept_data)
         self.images[image_id] = kept
         self._publish(kept)
         return image_id
@@ -186,7 +189,7 @@ class ImageService:
         return web.Response(status=204)
 
     async def _data(self, request: web.Request) -> web.StreamResponse:
-        whole = memoryview(bytes(self.images[request.match_info["id"]].data))
+        whole = memoryview(self.images[request.match_info["id"]].data)
         part, answer = whole, web.StreamResponse()
         if self.resumable and "Range" in request.headers:
             first, last = request.headers["Range"].removeprefix("bytes=").split("-")
@@ -207,7 +210,7 @@ class ImageService:
         return answer
 
     def _publish(self, kept: Kept) -> None:
-        data = bytes(kept.data)
+        data = kept.data
         kept.record |= {
             "status": "active",
             "size": len(data),

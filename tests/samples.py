@@ -8,7 +8,7 @@
 
 import gzip
 import json
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def entries(**wanted: Any) -> list[dict[str, Any]]:
     return [entry for entry in manifest().values() if all(entry[name] == value for name, value in wanted.items())]
 
 
-@cache
+@lru_cache(maxsize=8)  # all of them together are 220 MiB
 def load(name: str) -> bytes:
     """The image itself, unpacked."""
     entry = manifest()[name]
