@@ -12,12 +12,12 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import audit, health, metrics, middleware, openapi, pace, versions, wire
+from stillage.api import audit, metrics, middleware, pace, root, wire
 from stillage.api.addresses import Addresses
 from stillage.api.allowance import Allowance
-from stillage.api.identity_v3 import elsewhere
-from stillage.api.identity_v3 import routes as identity_v3
-from stillage.api.image_v2 import routes as image_v2
+from stillage.api.dialects import DIALECTS, Dialect
+from stillage.api.identity_v3 import dialect as identity_v3
+from stillage.api.image_v2 import dialect as image_v2
 from stillage.api.image_v2.uploads import tus
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import PROFILES
@@ -245,12 +245,20 @@ def make_web(services: Services) -> web.Application:
         ]
     )
     application[SERVICES] = services
+    application[DIALECTS] = dialects = dialects_of(services)
     application.on_response_prepare.append(middleware.add_request_id)
     application.on_response_prepare.append(tus.mark)
-    identity_routes = identity_v3 if services.embedded is not None else elsewhere
-    for routes in (health, versions, openapi, identity_routes, image_v2):
-        routes.add_routes(application.router)
+    application.on_response_prepare.append(identity_v3.mark)
+    for dialect in dialects:
+        dialect.add_routes(application.router)
     return application
+
+
+def dialects_of(services: Services) -> Sequence[Dialect]:
+    """Return the APIs of a deployment. What belongs to none of them is not there."""
+    error = services.profile.error
+    identity = identity_v3.IDENTITY_V3 if services.embedded is not None else identity_v3.ELSEWHERE
+    return root.dialect(error), identity, image_v2.dialect(error)
 
 
 def shared_folder(settings: Settings) -> Path | None:

@@ -105,6 +105,14 @@ def test_after_a_refusal_that_announced_it_the_connection_closes(server: Server)
         assert client.is_closed_by_server()
 
 
+def test_a_path_of_no_api_is_refused_unread_whoever_asks(server: Server, body: Body) -> None:
+    for path in ("/v1/images", "/imagery"):
+        with Rude(server) as client:
+            client.send(request("PUT", path, expect="100-continue", **body.headers(1 << 40)))
+            assert client.answer().status == 404
+            assert client.is_closed_by_server()
+
+
 def test_a_client_that_asks_before_it_sends_is_let_in_when_everything_is_right(server: Server, body: Body) -> None:
     image_id = server.create()
     with begin(server, image_id, body, 5, expect="100-continue") as client:

@@ -57,13 +57,26 @@ class Problem:
     media_type: str = "application/json"
 
 
-Dialect = Callable[[Problem], Problem]
+Wording = Callable[[Problem], Problem]
 """How one protocol words a problem."""
-DIALECT: web.RequestKey[Dialect] = web.RequestKey("dialect")
+WORDING: web.RequestKey[Wording] = web.RequestKey("wording")
 """Set by whoever answers a request in the words of a protocol of its own."""
 
 Shape = Callable[[Problem, str], dict[str, Any]]
 """``shape(problem, request_id)``: the JSON body."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorForm:
+    """What the refusals of a dialect look like.
+
+    Attributes:
+        shape: Gives an error its body.
+        problem: Gives an error the status that it has there.
+    """
+
+    shape: Shape
+    problem: Callable[[Problem], Problem] = lambda problem: problem
 
 
 def problem_of(error: Exception, *, identity_url: str) -> Problem:

@@ -4,9 +4,8 @@ from aiohttp import web
 
 from stillage.api import metrics
 from stillage.api.bodies import json_response
-from stillage.api.middleware import TOKEN, UNAUTHENTICATED
-from stillage.api.services import services
-from stillage.errors import Forbidden, StillageError, Unauthenticated
+from stillage.api.services import caller, services
+from stillage.errors import Forbidden, StillageError
 
 
 async def alive(_request: web.Request) -> web.Response:
@@ -30,11 +29,7 @@ async def ready(request: web.Request) -> web.Response:
 
 async def show_metrics(request: web.Request) -> web.Response:
     """GET /metrics: for administrators. `metrics_listen` opens a door of its own for Prometheus."""
-    token = request.headers.get(TOKEN) or request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not token:
-        raise Unauthenticated(UNAUTHENTICATED)
-    caller = await services(request).identity.caller_of(token)
-    if not caller.is_admin:
+    if not caller(request).is_admin:
         raise Forbidden("metrics are for administrators")
     return metrics.response(services(request).metrics)
 

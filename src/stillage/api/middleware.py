@@ -5,21 +5,17 @@ import time
 from uuid import UUID
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from stillage.api.errors import DIALECT, GATEWAY_CODES, Shape, as_gateway, as_keystone, phrase_of, problem_of
-from stillage.api.services import CALLER, REQUEST_ID, Handler, identity_url, note, services, shown_path
-from stillage.api.signatures import find_signatures, forget_body, signer_of
+from stillage.api.dialects import dialect_of, name_of
+from stillage.api.errors import GATEWAY_CODES, WORDING, ErrorForm, as_gateway, phrase_of, problem_of
+from stillage.api.services import REQUEST_ID, Handler, identity_url, note, services, shown_path
+from stillage.api.signatures import forget_body
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
-from stillage.images.access import Caller
 
 log = structlog.get_logger()
 
-IDENTITY_PATHS = ("/identity", "/v3")
-TOKEN = "X-Auth-Token"  # noqa: S105 - the header's name
-SERVICE_TOKEN = "X-Service-Token"  # noqa: S105
-UNAUTHENTICATED = "The request you have made requires authentication."
 # A client's own id is worth a line in the log, and no more of it than this.
 CLIENT_ID_LENGTH = 64
 
@@ -78,61 +74,36 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Know the caller of every image call before its route is even looked at, and long before its body is."""
-    if "." in request.match_info.get("upload", ""):
-        return await handler(request)  # such an address is a right by itself; whoever looks it up judges it
+    """Know who sends a request, as its dialect does, before its route is even looked at and its body is read."""
+    dialect = dialect_of(request)
+    if dialect is None:
+        raise web.HTTPNotFound
     try:
-        if request.path.startswith("/v2/") and request.path not in ("/v2/", "/v2/versions"):
-            known = request[CALLER] = await _caller(request)
-            structlog.contextvars.bind_contextvars(user_id=known.user_id, project_id=known.project_id)
+        if name_of(request.match_info.route) not in dialect.public:
+            await dialect.authenticate(request)
         return await handler(request)
     finally:
         forget_body(request)
 
 
-async def _caller(request: web.Request) -> Caller:
-    """Where there is a signature and a token, the signature decides."""
-    if (signatures := find_signatures(request)) is not None:
-        return (await signer_of(request, signatures)).as_caller()
-    token, service_token = _only(request, TOKEN), _only(request, SERVICE_TOKEN)
-    if not token and services(request).embedded is None and hdrs.AUTHORIZATION in request.headers:
-        raise Unauthenticated(f"only tokens are known here, not signatures; log in at {identity_url(request)}")
-    if not token:
-        raise Unauthenticated(UNAUTHENTICATED)
-    return await services(request).identity.caller_of(token, service_token=service_token)
-
-
-def _only(request: web.Request, name: str) -> str | None:
-    """Return the value of a header; Unauthenticated if it is there with two: which one a proxy believed is unknown."""
-    values = set(request.headers.getall(name, ()))
-    if len(values) > 1:
-        raise Unauthenticated(UNAUTHENTICATED)
-    return next(iter(values), None)
-
-
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    """On every answer, also one that a handler sends piece by piece. The identity API's differ by who asks."""
+    """On every answer, also one that a handler sends piece by piece."""
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
-    if request.path.startswith(IDENTITY_PATHS):
-        response.headers["Vary"] = TOKEN
 
 
 def _error_response(request: web.Request, error: Exception) -> web.Response:
-    shape: Shape
     problem = problem_of(error, identity_url=identity_url(request))
     headers = dict(problem.headers)
     if problem.kind in GATEWAY_CODES:
-        shape = as_gateway
+        form = ErrorForm(as_gateway)
         headers["X-Request-Id"] = request[REQUEST_ID]  # what the vendor's SDKs show
-    elif request.path.startswith(IDENTITY_PATHS):
-        shape = as_keystone
     else:
-        profile = services(request).profile
-        problem, shape = profile.problem(problem), profile.shape
-    problem = request.get(DIALECT, lambda told: told)(problem)
+        dialect = dialect_of(request)
+        form = services(request).profile.error if dialect is None else dialect.error
+    problem = request.get(WORDING, lambda told: told)(form.problem(problem))
     response = web.json_response(
-        {**problem.members, **shape(problem, request[REQUEST_ID])},
+        {**problem.members, **form.shape(problem, request[REQUEST_ID])},
         status=problem.status,
         reason=phrase_of(problem.status),
         headers={**headers, **problem.headers},

@@ -1,18 +1,20 @@
 """The description of every route, as OpenAPI 3.1, served at ``/openapi.json``.
 
 Routes, methods and path parameters are read from the router, summaries from the handlers' docstrings, so they cannot
-drift; `DETAILS` adds what a router does not know. A test finds every route without details and the other way round.
+drift; `DETAILS` adds what a router does not know, and the dialects know which routes need a token. A test finds every
+route without details and the other way round.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from stillage import __version__
 from stillage.api.bodies import json_response
+from stillage.api.description import Details
+from stillage.api.dialects import DIALECTS, Dialect, find_dialect, name_of
 from stillage.api.image_v2.schemas import IMAGE_PROPERTIES, MEMBER
 from stillage.api.image_v2.uploads.digests import DECLARABLE
 from stillage.images.creation import MAX_TEXT, READ_ONLY
@@ -22,29 +24,6 @@ from stillage.images.query import SORT_KEYS
 
 OCTETS = "application/octet-stream"
 JSON = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What a router does not know of one route.
-
-    Attributes:
-        success: Status to the name of a schema, ``octets``, or None for no body.
-        errors: Statuses with the error's body.
-        query: Query parameters by name; their schemas.
-        headers: Request headers by name; their schemas.
-        body: Media type to the schema of the request's body.
-        token: False where no token is needed.
-    """
-
-    success: Mapping[int, str | None]
-    errors: tuple[int, ...] = ()
-    query: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, Any] = field(default_factory=dict)
-    body: Mapping[str, Any] = field(default_factory=dict)
-    token: bool = True
-
-
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
 READS = (400, 401, 403, 404)
@@ -106,14 +85,14 @@ INSPECT_HEADERS = {
 }
 
 DETAILS: Mapping[str, Details] = {
-    "GET /": Details({300: "Versions"}, token=False),
-    "GET /v2": Details({300: "Versions"}, token=False),
-    "GET /v2/": Details({300: "Versions"}, token=False),
-    "GET /versions": Details({200: "Versions"}, token=False),
-    "GET /v2/versions": Details({200: "Versions"}, token=False),
-    "GET /openapi.json": Details({200: "Anything"}, token=False),
-    "GET /healthz": Details({200: "Anything"}, token=False),
-    "GET /readyz": Details({200: "Anything", 503: "Anything"}, token=False),
+    "GET /": Details({300: "Versions"}),
+    "GET /v2": Details({300: "Versions"}),
+    "GET /v2/": Details({300: "Versions"}),
+    "GET /versions": Details({200: "Versions"}),
+    "GET /v2/versions": Details({200: "Versions"}),
+    "GET /openapi.json": Details({200: "Anything"}),
+    "GET /healthz": Details({200: "Anything"}),
+    "GET /readyz": Details({200: "Anything", 503: "Anything"}),
     "GET /metrics": Details({200: "text"}, (401, 403)),
     "POST /v2/images": Details({201: "Image"}, WRITES, body={JSON: _ref("NewImage")}),
     "GET /v2/images": Details({200: "Images"}, READS, query=LIST_QUERY),
@@ -311,15 +290,15 @@ def _schemas() -> dict[str, Any]:
     }
 
 
-def describe(router: web.UrlDispatcher) -> dict[str, Any]:
-    """Return the description of every route of *router*."""
+def describe(router: web.UrlDispatcher, dialects: Sequence[Dialect]) -> dict[str, Any]:
+    """Return the description of every route of *router* that belongs to one of *dialects*."""
     paths: dict[str, dict[str, Any]] = {}
     for route in router.routes():
-        if route.method == "HEAD" or route.resource is None:
+        if route.method in ("HEAD", "*") or route.resource is None:
             continue
         path = route.resource.canonical
-        details = DETAILS.get(f"{route.method} {path}") or _of_identity(route.method, path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, details)
+        if (dialect := find_dialect(dialects, path)) is not None:
+            paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, dialect)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Stillage", "version": __version__, "license": {"name": "Apache-2.0"}},
@@ -331,10 +310,12 @@ def describe(router: web.UrlDispatcher) -> dict[str, Any]:
     }
 
 
-def _of_identity(method: str, path: str) -> Details:
+def details_of(method: str, path: str) -> Details:
+    return DETAILS[f"{method} {path}"]
+
+
+def details_of_identity(method: str, path: str) -> Details:
     """The identity API in the large: one shape of errors, and answers as Keystone documents them."""
-    if not path.startswith(("/identity", "/v3")):
-        raise LookupError(f"{method} {path} has no details")
     success: dict[int, str | None] = {200: "Anything"}
     if method == "POST":
         success = {201: "Anything"}
@@ -345,10 +326,11 @@ def _of_identity(method: str, path: str) -> Details:
     body = {JSON: _ref("Anything")} if method == "POST" else {}
     discovery = re.fullmatch(r"(/identity)?(/v3)?/?", path) is not None
     errors = () if discovery else (400, 401, 403, 404, 409, 413, 429, 503)
-    return Details(success, errors, body=body, token=not discovery and "auth/tokens" not in path)
+    return Details(success, errors, body=body)
 
 
-def _operation(route: web.AbstractRoute, path: str, details: Details) -> dict[str, Any]:
+def _operation(route: web.AbstractRoute, path: str, dialect: Dialect) -> dict[str, Any]:
+    details = dialect.description(route.method, path)
     summary = (route.handler.__doc__ or "").strip().partition("\n")[0]
     names = re.findall(r"{(\w+)}", path)
     parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
@@ -366,7 +348,7 @@ def _operation(route: web.AbstractRoute, path: str, details: Details) -> dict[st
     if details.body:
         content = {media_type: {"schema": schema} for media_type, schema in details.body.items()}
         operation["requestBody"] = {"required": True, "content": content}
-    if details.token:
+    if name_of(route) not in dialect.public:
         operation["security"] = [{"token": []}]
     return operation
 
@@ -381,7 +363,7 @@ def _response(schema: str | None) -> dict[str, Any]:
 
 async def show(request: web.Request) -> web.Response:
     """GET /openapi.json: this description."""
-    return json_response(describe(request.app.router))
+    return json_response(describe(request.app.router, request.app[DIALECTS]))
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

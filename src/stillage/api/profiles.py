@@ -3,11 +3,11 @@
 Source: docs/design.md, "Profiles".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stillage.api import errors
-from stillage.api.errors import Problem, Shape
+from stillage.api.errors import ErrorForm
 from stillage.images.creation import Defaults
 from stillage.images.image import Visibility
 
@@ -24,8 +24,7 @@ class Profile:
         recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
         format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
         min_disk_binds: Refuse a disk that is larger than the image's ``min_disk``.
-        problem: Gives an error the status it has here.
-        shape: Gives an error the body it has here.
+        error: What refusals look like, of the image API and of what stands beside it.
         checks_store: Refuse an ``X-Image-Meta-Store`` that we do not have, instead of ignoring it.
     """
 
@@ -36,8 +35,7 @@ class Profile:
     recordable_formats: frozenset[str]
     format_property: str | None
     min_disk_binds: bool
-    problem: Callable[[Problem], Problem]
-    shape: Shape
+    error: ErrorForm
     checks_store: bool
 
 
@@ -50,8 +48,7 @@ PROFILES: Mapping[str, Profile] = {
         recordable_formats=frozenset(),
         format_property=None,
         min_disk_binds=False,
-        problem=lambda problem: problem,
-        shape=errors.as_error,
+        error=ErrorForm(errors.as_error),
         checks_store=True,
     ),
     "ims": Profile(
@@ -62,8 +59,7 @@ PROFILES: Mapping[str, Profile] = {
         recordable_formats=frozenset({"zvhd2", "zvhd", "vhd", "raw", "qcow2"}),
         format_property="__image_file_format",
         min_disk_binds=True,
-        problem=errors.in_ims,
-        shape=errors.as_ims,
+        error=ErrorForm(errors.as_ims, errors.in_ims),
         checks_store=False,
     ),
 }

@@ -84,7 +84,7 @@ def services(request: web.Request) -> Services:
 
 
 def caller(request: web.Request) -> Caller:
-    """Who asks; `api.middleware.authenticate` has put him there."""
+    """Who asks; the dialect's `authenticate` has found it out."""
     return request[CALLER]
 
 

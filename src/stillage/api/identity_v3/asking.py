@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.middleware import TOKEN
+from stillage.api.credentials import TOKEN
 from stillage.api.services import INITIATOR, public_url, services
 from stillage.api.signatures import find_signatures, signer_of
 from stillage.audit.events import Initiator
@@ -10,6 +10,7 @@ from stillage.db.tokens import Token
 from stillage.identity.asker import Asker
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
+ASKER: web.RequestKey[Asker] = web.RequestKey("asker")
 MAX_BODY = 64 * 1024
 """Nothing that this API takes is nearly as large."""
 
@@ -20,19 +21,25 @@ def identity(request: web.Request) -> EmbeddedIdentity:
     return embedded
 
 
-async def asker(request: web.Request) -> Asker:
-    """Return who asks, by signature or by token; he need not be in a project.
+async def authenticate(request: web.Request) -> None:
+    """Know who asks, by signature or by token; they need not be in a project.
 
     Raises:
         Unauthenticated: If there is neither, or it is not good.
     """
+    if request.match_info.http_exception is not None:
+        return  # as Keystone: what it has no route for is 404 or 405 before anybody is asked for a token
     if (signatures := find_signatures(request)) is not None:
-        signer = await signer_of(request, signatures)
+        signer = request[ASKER] = await signer_of(request, signatures)
         request[INITIATOR] = Initiator(signer.user_id, signer.user_name, signer.project_id, "signature")
-        return signer
-    found = await identity(request).token_of(request.headers.get(TOKEN, ""))
-    request[INITIATOR] = initiator_of(found)
-    return found
+    else:
+        token = request[ASKER] = await identity(request).token_of(request.headers.get(TOKEN, ""))
+        request[INITIATOR] = initiator_of(token)
+
+
+def asker(request: web.Request) -> Asker:
+    """Who asks; `authenticate` has found it out."""
+    return request[ASKER]
 
 
 def initiator_of(token: Token) -> Initiator:

@@ -5,6 +5,9 @@ from aiohttp import web
 from stillage.api.services import identity_url
 from stillage.errors import NotFound
 
+PREFIXES = ("/identity", "/v3", "/v3.0")
+ROUTES = frozenset(f"* {path}" for prefix in PREFIXES for path in (prefix, f"{prefix}/{{rest}}"))
+
 
 async def point(request: web.Request) -> web.Response:
     """Any request to /identity, /v3 or /v3.0: 404, with the address that is right."""
@@ -12,6 +15,6 @@ async def point(request: web.Request) -> web.Response:
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    for prefix in ("/identity", "/v3", "/v3.0"):
+    for prefix in PREFIXES:
         router.add_route("*", prefix, point)
         router.add_route("*", f"{prefix}/{{rest:.*}}", point)

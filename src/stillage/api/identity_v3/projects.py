@@ -15,29 +15,28 @@ from stillage.db.identity import Project
 
 async def of_token(request: web.Request) -> web.Response:
     """GET /v3/auth/projects: those that the asker can get a token for."""
-    return _list(request, await identity(request).directory.own(await asker(request)))
+    return _list(request, await identity(request).directory.own(asker(request)))
 
 
 async def of_user(request: web.Request) -> web.Response:
     """GET /v3/users/{user_id}/projects: the same, of a user."""
     user_id = request.match_info["user_id"]
-    return _list(request, await identity(request).directory.of_user(await asker(request), user_id))
+    return _list(request, await identity(request).directory.of_user(asker(request), user_id))
 
 
 async def search(request: web.Request) -> web.Response:
     """GET /v3/projects: all for an admin, else one's own; `name` chooses. Huawei's tools find their project so."""
-    return _list(request, await identity(request).directory.search(await asker(request), request.query.get("name")))
+    return _list(request, await identity(request).directory.search(asker(request), request.query.get("name")))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /v3/projects/{project_id}."""
-    project = await identity(request).directory.show(await asker(request), request.match_info["project_id"])
+    project = await identity(request).directory.show(asker(request), request.match_info["project_id"])
     return json_response({"project": project_document(project, base_url(request))})
 
 
 async def domains(request: web.Request) -> web.Response:
     """GET /v3/auth/domains: the one there is, whoever asks; Terraform finds its account so."""
-    await asker(request)
     return json_response(list_document("domains", [domain_document(base_url(request))], self_url(request)))
 
 

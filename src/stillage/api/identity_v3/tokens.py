@@ -36,7 +36,7 @@ async def show(request: web.Request) -> web.Response:
     Source: Identity API v3, "Validate and show information for token".
     """
     subject = request.headers.get(SUBJECT, "")
-    token = await identity(request).validate(await asker(request), subject)
+    token = await identity(request).validate(asker(request), subject)
     return json_response(_document(request, token), headers={SUBJECT: subject})
 
 
@@ -45,7 +45,7 @@ async def delete(request: web.Request) -> web.Response:
 
     Source: Identity API v3, "Revoke token".
     """
-    await identity(request).revoke(await asker(request), request.headers.get(SUBJECT, ""))
+    await identity(request).revoke(asker(request), request.headers.get(SUBJECT, ""))
     return web.Response(status=204)
 
 
@@ -54,7 +54,7 @@ async def show_catalogue(request: web.Request) -> web.Response:
 
     Source: Identity API v3, "Get service catalog".
     """
-    if (await asker(request)).project_id is None:
+    if asker(request).project_id is None:
         raise Forbidden("this token is for no project, so there is no catalogue for it")
     return json_response({"catalog": _catalogue(request), "links": {"self": self_url(request)}})
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from stillage.api.errors import DIALECT, Problem
+from stillage.api.errors import WORDING, Problem
 from stillage.api.image_v2.announced import (
     CONTENT_DIGEST,
     OCTETS,
@@ -88,7 +88,7 @@ def is_asked_for(request: web.Request) -> bool:
 async def create(request: web.Request) -> web.Response:
     """Any request with Upload-Complete to where images are sent: open an upload, and take what comes with it."""
     complete = find_boolean(request, COMPLETE) is True
-    request[DIALECT] = partial(told_of_all, request) if complete else told
+    request[WORDING] = partial(told_of_all, request) if complete else told
     require_store(request)
     length = length_of(request)
     if length != 0:
@@ -107,7 +107,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def head(request: web.Request) -> web.Response:
     """HEAD …/uploads/{upload}: where the upload stands."""
-    request[DIALECT] = told
+    request[WORDING] = told
     upload = await services(request).uploads.settle(await upload_of(request))
     headers = {OFFSET: str(upload.offset), COMPLETE: boolean(upload.complete), "Cache-Control": "no-store"}
     if upload.size is not None:
@@ -118,7 +118,7 @@ async def head(request: web.Request) -> web.Response:
 async def patch(request: web.Request) -> web.Response:
     """PATCH …/uploads/{upload}: go on where the upload stands."""
     complete, first = find_boolean(request, COMPLETE), find_count(request, OFFSET)
-    request[DIALECT] = partial(told_of_all, request) if complete else told
+    request[WORDING] = partial(told_of_all, request) if complete else told
     upload = await upload_of(request)
     require_octets(request, MEDIA_TYPE)
     if complete is None or first is None:

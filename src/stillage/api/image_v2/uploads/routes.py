@@ -5,8 +5,11 @@ from aiohttp import web
 from stillage.api.image_v2.uploads import pieces, resource
 
 UPLOADS = "/v2/images/{image_id}/uploads"
-# `api.middleware` knows by this parameter an address that needs no token.
 UPLOAD = UPLOADS + "/{upload}"
+BY_CAPABILITY = frozenset({
+    f"GET {UPLOAD}", f"PUT {UPLOAD}", f"PATCH {UPLOAD}", f"DELETE {UPLOAD}", f"POST {UPLOAD}", f"POST {UPLOAD}/proof",
+})  # fmt: skip
+"""Routes that take a capability in the place of a token: each looks its upload up by it first (`room.upload_of`)."""
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from stillage.api.errors import CHECKSUM_MISMATCH, DIALECT, Problem
+from stillage.api.errors import CHECKSUM_MISMATCH, WORDING, Problem
 from stillage.api.image_v2.announced import REPR_DIGEST, digests_of, require_octets, require_store
 from stillage.api.image_v2.uploads.digests import DECLARABLE, hex_digest
 from stillage.api.image_v2.uploads.room import location_of, open_upload, receive, upload_of
@@ -114,7 +114,7 @@ def begin(request: web.Request) -> None:
     Raises:
         ProtocolUnknown: If the client speaks another version.
     """
-    request[DIALECT] = told
+    request[WORDING] = told
     version = request.headers.get(RESUMABLE, "")
     if version != VERSION:
         raise ProtocolUnknown(RESUMABLE, version[:32], VERSION)

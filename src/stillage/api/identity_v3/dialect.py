@@ -1,0 +1,72 @@
+"""The identity API as a dialect: how its callers are known, what is public, what changes something."""
+
+from collections.abc import Iterator, Mapping
+
+from aiohttp import web
+
+from stillage.api.credentials import TOKEN
+from stillage.api.dialects import Dialect, dialect_of
+from stillage.api.errors import ErrorForm, as_keystone
+from stillage.api.identity_v3 import elsewhere, routes
+from stillage.api.identity_v3.asking import authenticate
+from stillage.api.openapi import details_of_identity
+from stillage.audit.events import USER, Action
+
+KEY = "data/security/key"
+APPLICATION_CREDENTIAL = "data/security/credential/application"
+
+DISCOVERY = ("GET /identity", "GET /identity/", "GET /v3", "GET /v3/")
+# Whoever logs in shows who they are in the body, and a temporary key may be asked for with the token in the body.
+LOGIN = ("POST /v3/auth/tokens", "POST /v3.0/OS-CREDENTIAL/securitytokens")
+
+CHANGES: Mapping[str, Action] = {
+    "POST /v3/auth/tokens": Action("authenticate", USER),
+    "DELETE /v3/auth/tokens": Action("revoke", "data/security/token"),
+    "POST /v3/users/{user_id}/application_credentials": Action("create", APPLICATION_CREDENTIAL),
+    "DELETE /v3/users/{user_id}/application_credentials/{credential_id}": Action("delete", APPLICATION_CREDENTIAL),
+    "POST /v3.0/OS-CREDENTIAL/credentials": Action("create", KEY),
+    "PUT /v3.0/OS-CREDENTIAL/credentials/{access}": Action("update", KEY),
+    "DELETE /v3.0/OS-CREDENTIAL/credentials/{access}": Action("delete", KEY),
+    "POST /v3.0/OS-CREDENTIAL/securitytokens": Action("create", f"{KEY}/temporary"),
+}
+
+
+def _both(name: str) -> Iterator[str]:
+    """Yield the names of a route under its two addresses."""
+    method, _, path = name.partition(" ")
+    yield name
+    if path.startswith("/v3"):
+        yield f"{method} /identity{path}"
+
+
+IDENTITY_V3 = Dialect(
+    prefixes=elsewhere.PREFIXES,
+    add_routes=routes.add_routes,
+    authenticate=authenticate,
+    public=frozenset(name for listed in DISCOVERY + LOGIN for name in _both(listed)),
+    error=ErrorForm(as_keystone),
+    changes={name: action for listed, action in CHANGES.items() for name in _both(listed)},
+    description=details_of_identity,
+)
+
+
+async def _nobody(_request: web.Request) -> None:
+    raise AssertionError("every route here is public")
+
+
+ELSEWHERE = Dialect(
+    prefixes=elsewhere.PREFIXES,
+    add_routes=elsewhere.add_routes,
+    authenticate=_nobody,
+    public=elsewhere.ROUTES,
+    error=ErrorForm(as_keystone),
+    changes={},
+    description=details_of_identity,
+)
+"""In the place of the identity API where the cloud's own Keystone does its work."""
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell caches that answers of the identity API differ by who asks."""
+    if dialect_of(request) in (IDENTITY_V3, ELSEWHERE):
+        response.headers["Vary"] = TOKEN

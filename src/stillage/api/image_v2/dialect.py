@@ -1,0 +1,62 @@
+"""The image API as a dialect: how its callers are known, what is public, what changes something."""
+
+from collections.abc import Mapping
+
+import structlog
+from aiohttp import web
+
+from stillage.api.credentials import caller_of
+from stillage.api.dialects import Dialect, name_of
+from stillage.api.errors import ErrorForm
+from stillage.api.image_v2.routes import add_routes
+from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
+from stillage.api.openapi import details_of
+from stillage.api.services import CALLER
+from stillage.audit.events import SERVICE, Action
+
+IMAGE = f"{SERVICE}/images/image"
+
+CHANGES: Mapping[str, Action] = {
+    "POST /v2/images": Action("create", IMAGE),
+    "PATCH /v2/images/{image_id}": Action("update", IMAGE),
+    "DELETE /v2/images/{image_id}": Action("delete", IMAGE),
+    "PUT /v2/images/{image_id}/file": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/uploads": Action("create/upload", IMAGE),
+    "PUT /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
+    "PATCH /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/uploads/{upload}/proof": Action("update/file", IMAGE),
+    "DELETE /v2/images/{image_id}/uploads/{upload}": Action("delete/upload", IMAGE),
+    "POST /v2/images/{image_id}/actions/deactivate": Action("disable", IMAGE),
+    "POST /v2/images/{image_id}/actions/reactivate": Action("enable", IMAGE),
+    "POST /v2/images/{image_id}/members": Action("create/member", IMAGE),
+    "PUT /v2/images/{image_id}/members/{member_id}": Action("update/member", IMAGE),
+    "DELETE /v2/images/{image_id}/members/{member_id}": Action("delete/member", IMAGE),
+    "PUT /v2/images/{image_id}/tags/{tag}": Action("create/tag", IMAGE),
+    "DELETE /v2/images/{image_id}/tags/{tag}": Action("delete/tag", IMAGE),
+}
+
+
+async def authenticate(request: web.Request) -> None:
+    """Know the caller of an image call.
+
+    The URL of an upload may carry a capability, which is a right by itself: the routes in `BY_CAPABILITY` look it up,
+    and without one there is no upload for them.
+    """
+    if name_of(request.match_info.route) in BY_CAPABILITY and "." in request.match_info["upload"]:
+        return
+    caller = request[CALLER] = await caller_of(request)
+    structlog.contextvars.bind_contextvars(user_id=caller.user_id, project_id=caller.project_id)
+
+
+def dialect(error: ErrorForm) -> Dialect:
+    """*error*: the profile's."""
+    return Dialect(
+        prefixes=("/v2",),
+        add_routes=add_routes,
+        authenticate=authenticate,
+        public=frozenset({"GET /v2", "GET /v2/", "GET /v2/versions"}),
+        error=error,
+        changes=CHANGES,
+        description=details_of,
+    )
