@@ -130,7 +130,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         metrics=counters,
         trail=trail,
         running=wire.Running(),
-        addresses=Addresses(settings.public_url, settings.trusted_proxies),
+        addresses=Addresses(settings.public_url, settings.trusted_proxies, settings.proxy_headers),
         region=settings.region,
         idle_s=settings.idle_timeout_s,
         least_bytes_per_s=settings.min_upload_bytes_per_s,

@@ -106,7 +106,12 @@ class Settings(BaseSettings):
     )
     policy_file: Path | None = Field(None, description="YAML with rules in oslo.policy's syntax (docs/policy.md)")
     trusted_proxies: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
-        (), description="addresses or networks whose Forwarded and X-Forwarded-* headers are believed"
+        (), description="addresses or networks of proxies whose headers about the client are believed"
+    )
+    proxy_headers: Literal["x-forwarded", "forwarded"] = Field(
+        "x-forwarded",
+        description="headers that trusted_proxies write: X-Forwarded-For, -Host, -Proto and -Prefix, or Forwarded "
+        "(RFC 7239); the others are ignored",
     )
     idle_timeout_s: Seconds = Field(60, gt=0, description="longest that a client may send, or read, nothing of a body")
     min_upload_bytes_per_s: float = Field(

@@ -55,6 +55,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     """The one place where errors become answers. Nothing above it sees one."""
     try:
         require_small_head(request)
+        services(request).addresses.require_host(request)
         return await handler(request)
     except Exception as error:
         has_begun = request.writer.output_size > 0
