@@ -15,6 +15,7 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 AUTHORIZATION = "authorization"
 DATE = "x-sdk-date"
 DIGEST = "x-sdk-content-sha256"
+PROJECT = "x-project-id"
 SECURITY_TOKEN = "x-security-token"  # noqa: S105 - the header's name
 
 SCHEME = re.compile(r"(?:SDK|V11)-[A-Z0-9-]+(?=[ \t]|$)")
@@ -41,6 +42,7 @@ class Fault(StrEnum):
     SIGNATURE_MISMATCH = "signature-mismatch"
     DIGEST_MISMATCH = "payload-digest-mismatch"
     NO_ROLE = "no-role-in-project"
+    PROJECT_UNSIGNED = "project-unsigned"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,13 +129,26 @@ async def test_a_project_without_a_role_is_refused_like_one_that_is_not_there(of
     assert (await erin("GET", "/v2/images")).status == 401
 
 
-async def test_a_project_header_that_is_not_signed_counts(office: Office, erin: Signing) -> None:
-    await office.accounts.grant("works", "erin", "member")
-    works = await office.id_of("works")
+async def test_a_project_header_that_is_not_signed_chooses_no_project(office: Office, erin: Signing) -> None:
+    await office.accounts.grant("works", "erin", "admin")
+    works, lab, closed = [await office.id_of(name) for name in ("works", "lab", "closed")]
     sent = erin.headers("GET", "/v2/images", sha256(b"").hexdigest(), {})
-    assert (await send(office.url, "GET", "/v2/images", {**sent, "X-Project-Id": works})).status == 200
-    closed = await office.id_of("closed")
-    assert (await send(office.url, "GET", "/v2/images", {**sent, "X-Project-Id": closed})).status == 401
+    for project in (works, closed, "0" * 32, "", "a\tb"):
+        refused = await send(office.url, "GET", "/v2/images", {**sent, "X-Project-Id": project})
+        assert refused.status == 401, project
+        assert "SignedHeaders" in refused.json["error_msg"]
+    # Terraform adds it after signing; it changes nothing where it names the project that the key is for.
+    assert (await send(office.url, "GET", "/v2/images", {**sent, "X-Project-Id": lab})).status == 200
+    assert (await send(office.url, "GET", "/v2/images", {**sent, "X-Domain-Id": works})).status == 200
+    assert (await erin("GET", "/v2/images", X_Project_Id=works)).status == 200
+
+
+async def test_an_unsigned_project_says_nothing_to_who_does_not_have_the_secret(office: Office, erin: Signing) -> None:
+    liar = erin.with_secret("another")
+    sent = liar.headers("GET", "/v2/images", sha256(b"").hexdigest(), {})
+    for project in (await office.id_of("lab"), await office.id_of("works")):
+        refused = await send(office.url, "GET", "/v2/images", {**sent, "X-Project-Id": project})
+        assert "canonicalRequest" in refused.json["error_msg"]
 
 
 async def test_a_temporary_pair_is_good_with_its_token_and_for_its_time(office: Office, erin: Signing) -> None:

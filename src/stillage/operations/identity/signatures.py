@@ -14,7 +14,7 @@ from stillage.db.access_keys import Holder
 from stillage.db.session import Database
 from stillage.errors import SignatureRefused, Unauthenticated
 from stillage.identity.canonical import Head
-from stillage.identity.claim import SECURITY_TOKEN, Claim, Fault, claim_of
+from stillage.identity.claim import PROJECT, SECURITY_TOKEN, Claim, Fault, claim_of
 from stillage.identity.names import is_name
 from stillage.identity.signing import payloads_of, require_digest, require_recent, require_signature
 from stillage.identity.tokens import digest_of
@@ -24,6 +24,7 @@ from stillage.images.image import ProjectId, UserId
 from stillage.operations.identity.guard import FailureLimit
 
 LOCK = FailureLimit(count=5, window_s=300)
+PROJECT_UNSIGNED = "X-Project-Id names another project than the key's, and is not in SignedHeaders; sign it"
 EXPIRED = "calc ak sk signature fail:signature expired"
 
 
@@ -32,6 +33,7 @@ class Recognised:
     """A signed request whose key is known and counts. It is not verified yet.
 
     Attributes:
+        project: What ``X-Project-Id`` names. It chooses the holder's project only if it is signed.
         who: The key and the client's address, as failures are counted.
         failed: True if some were, lately.
     """
@@ -117,7 +119,8 @@ class Signatures:
         project = project if project is None or is_name(project) else ""
         who = hmac.digest(self.secret, f"key {claim.access_key} {address}".encode(), "sha256").hex()
         since = now - timedelta(seconds=self.limit.window_s)
-        holder, failed = await self.database.read(_look_up, claim.access_key, project, who, since, self.limit.count)
+        chosen = project if PROJECT in claim.signed else None
+        holder, failed = await self.database.read(_look_up, claim.access_key, chosen, who, since, self.limit.count)
         if holder is None:
             why = f"Get secretKey failed,ak:{claim.access_key},err:ak not exist"
             raise SignatureRefused(Fault.KEY_UNKNOWN, why)
@@ -141,7 +144,8 @@ class Signatures:
             body_digest: SHA-256 of the body in hex; None while the body is not read, where the head has a digest.
 
         Raises:
-            SignatureRefused: If the request is not the one that was signed, or its user has no role in its project.
+            SignatureRefused: If the request is not the one that was signed, its user has no role in its project, or
+                an unsigned ``X-Project-Id`` names another one than the key's.
         """
         secret = self.vault.open(found.holder.key.access, found.holder.key.sealed)
         try:
@@ -154,6 +158,9 @@ class Signatures:
         if found.failed:
             await self.database.write(failures.forget, found.who)
         holder = found.holder
+        # Whoever is on the way could have changed it, and with it whose rights the request has.
+        if found.project not in (None, holder.project_id) and PROJECT not in found.claim.signed:
+            raise SignatureRefused(Fault.PROJECT_UNSIGNED, PROJECT_UNSIGNED)
         if found.project is not None and holder.project_id is None:
             raise _no_role()
         return Signer(
