@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession
+from structlog.testing import capture_logs
 
 from builders import caller
 from server import open_files
@@ -257,15 +258,19 @@ async def test_without_limits_usage_says_so(deploy: Deploy) -> None:
 @pytest.mark.parametrize("size", [5, None], ids=["length", "chunked"])
 async def test_an_upload_that_has_no_room_is_refused_before_its_first_byte(deploy: Deploy, size: int | None) -> None:
     async with deploy(spare_bytes=1 << 60) as deployment:
-        named = "bytes, and this image has 5;" if size else "bytes;"
-        await refused_unread(deployment, size, 413, f"the store has room for 0 {named} ask the operator")
+        named = "for this image of 5 bytes;" if size else "left;"
+        await refused_unread(deployment, size, 413, f"the store has no room {named} ask the operator")
 
 
 async def test_a_larger_image_than_what_is_free_is_refused_before_its_first_byte(deploy: Deploy) -> None:
     async with deploy() as deployment:
         free = await deployment.worker.services.store.free_bytes()
         assert free
-        await refused_unread(deployment, min(1 << 40, free + (1 << 36)), 413, r"the store has room for \d+ bytes, and")
+        size = min(1 << 40, free + (1 << 36))
+        with capture_logs() as lines:
+            await refused_unread(deployment, size, 413, f"no room for this image of {size} bytes; ask the operator")
+        (line,) = [line for line in lines if line["event"] == "the store has no room"]
+        assert line["free_bytes"] > 0, "what tenants are not told, the operator is"
 
 
 @pytest.mark.parametrize("size", [200 * KIB, None], ids=["length", "chunked"])
@@ -286,11 +291,11 @@ async def test_an_upload_leaves_the_spare_room_also_when_others_took_the_rest_me
             upload.writer.write(data if size else b"%x\r\n%b\r\n" % (len(data), data))
             answer = await upload.answer()
         assert answer.status == 413
-        assert "the store has room for 0 bytes; ask the operator" in answer.body
+        assert "the store has no room left; ask the operator" in answer.body
         await deployment.worker.services.ingest.close()
         _, image = await deployment.get(f"/v2/images/{image_id}")
         assert image["status"] == "queued"
-        assert "room for 0 bytes" in image["os_stillage_reason"]
+        assert "no room left" in image["os_stillage_reason"]
         assert (await deployment.usage())["size_total"] == (-1, 0)
 
 

@@ -371,7 +371,7 @@ async def test_a_piece_that_has_no_room_is_refused_unread_and_one_that_needs_non
         yield b""
 
     upload = await world.now(upload)
-    with pytest.raises(StorageFull, match=f"room for {MIB} bytes, and this piece has {MIB + 77}"):
+    with pytest.raises(StorageFull, match=f"no room for this piece of {MIB + 77} bytes; ask"):
         await world.uploads.receive(upload, Piece(MIB, len(DATA) - MIB), unread())
     assert (await world.send(upload, MIB, 3 * MIB)).upload.offset == 3 * MIB
     leave_room(world, monkeypatch, 0)
@@ -391,7 +391,7 @@ async def test_a_piece_leaves_the_spare_room_and_what_came_of_it_counts(
         leave_room(world, monkeypatch, -1)
         yield DATA[MIB:]
 
-    with pytest.raises(StorageFull, match="room for 0 bytes; ask the operator"):
+    with pytest.raises(StorageFull, match="no room left; ask the operator"):
         await world.uploads.receive(upload, Piece(0, len(DATA)), body())
     assert (await world.now(upload)).offset == MIB
     monkeypatch.undo()

@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.errors import Conflict, EmptyBody, ImageGone, StillageError, StorageFull, StoreStalled
@@ -14,6 +16,8 @@ from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
 from stillage.images.quota import Quotas
 from stillage.operations.judgement import Judged, Judgement
 from stillage.stores.base import Store
+
+log = structlog.get_logger()
 
 # Bytes after which an upload looks again at what room is left. All that run may take so much beyond `spare_bytes`.
 LOOK_AFTER = 16 << 20
@@ -90,12 +94,15 @@ def require_may_be_empty(image: Image, rules: UploadRules) -> None:
 
 
 async def require_room(store: Store, size: int | None, spare_bytes: int, what: str = "image") -> None:
-    """Raise StorageFull if *store* has no room for *size* bytes, if they are known, and *spare_bytes*."""
+    """Raise StorageFull if *store* has no room for *size* bytes, if they are known, and *spare_bytes*.
+
+    How much room there is, is for the operator: the log says it, the error does not.
+    """
     free = await store.free_bytes()
     if free is not None and (size or 0) > free - spare_bytes:
-        room = max(0, free - spare_bytes)
-        wanted = "" if size is None else f", and this {what} has {size}"
-        raise StorageFull(f"the store has room for {room} bytes{wanted}; ask the operator")
+        log.warning("the store has no room", free_bytes=free, spare_bytes=spare_bytes, wanted_bytes=size)
+        wanted = "left" if size is None else f"for this {what} of {size} bytes"
+        raise StorageFull(f"the store has no room {wanted}; ask the operator")
 
 
 async def require_spare_room(store: Store, spare_bytes: int) -> None:
