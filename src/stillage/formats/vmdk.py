@@ -7,6 +7,7 @@ grain tables in `formats.vmdk_tables`, the compressed stream in `formats.vmdk_st
 
 import struct
 from array import array
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from stillage.formats import vmdk_descriptor, vmdk_stream, vmdk_tables
@@ -20,7 +21,9 @@ from stillage.formats.base import (
     Rule,
     Stream,
     Tail,
+    Want,
 )
+from stillage.formats.replay import replay
 from stillage.formats.vmdk_descriptor import DESCRIPTOR, EXTERNAL_EXTENT
 from stillage.formats.vmdk_stream import TRAILING_DATA
 from stillage.formats.vmdk_tables import MAX_TABLES, SECTOR, TRUNCATED, Layout
@@ -34,7 +37,16 @@ LINE_ENDS = Rule("vmdk.line-ends", "The line-end marks are changed: a transfer i
 CAPACITY = Rule("vmdk.capacity", "The header's capacity is zero or beyond what any disk can have.")
 GRAIN_SIZE = Rule("vmdk.grain-size", "The grain size is not a power of two from 8 to 131072 sectors.")
 TABLE_SIZE = Rule("vmdk.table-size", "Grain tables do not have 512 entries, or there would be absurdly many of them.")
-PLACES = Rule("vmdk.places", "The descriptor or the grain directory lie over the header, the data or each other.")
+PLACES = Rule(
+    "vmdk.places",
+    "The descriptor is not in the second sector, or the grain directory lies over the header, the data or it.",
+    REWRITE,
+)
+GAP = Rule(
+    "vmdk.gap",
+    "Bytes that belong to nothing lie between the descriptor and the tables: some readers take them for a descriptor.",
+    REWRITE,
+)
 NO_DESCRIPTOR = Rule("vmdk.no-descriptor", "A sparse extent without a descriptor is one piece of a disk of several.")
 COMPRESSION = Rule("vmdk.compression", "The extent is compressed in a way that is not the stream-optimized one.")
 DIRTY = Rule("vmdk.dirty", "The disk was not closed: its tables may be older than its data.", REWRITE)
@@ -47,6 +59,7 @@ RULES = (
     GRAIN_SIZE,
     TABLE_SIZE,
     PLACES,
+    GAP,
     NO_DESCRIPTOR,
     COMPRESSION,
     DIRTY,
@@ -67,6 +80,7 @@ LINE_ENDS_BYTES = b"\n \r\n"
 DEFLATE = 1
 AT_END = (1 << 64) - 1  # the directory's place: see the footer
 MAX_CAPACITY = 1 << 54  # sectors; 2**63 bytes
+TEXT_PIECE = GAP_PIECE = 32 << 10
 SLACK = 1 << 20  # bytes that a writer may have grown the file ahead of its last grain
 
 _HEADER = struct.Struct("<4sIIQQQQIQQQB4sH")
@@ -99,13 +113,11 @@ def inspect(stream: Stream) -> Inspection:
         yield from _inspect_sparse(stream, head)
     elif head.startswith((COWD_MAGIC, SE_SPARSE_MAGIC)):
         yield from _inspect_delta(head)
-    elif vmdk_descriptor.may_be_descriptor(head):
-        text = head
-        if len(head) == SECTOR:
-            text += yield Region(SECTOR, vmdk_descriptor.MAX_BYTES - SECTOR)
-        yield from _inspect_text(text)
     else:
-        raise NotThisFormat
+        text = yield from _read_text(head)
+        if not vmdk_descriptor.is_descriptor(text):
+            raise NotThisFormat
+        yield from _inspect_text(text[: vmdk_descriptor.MAX_BYTES])
 
 
 def _inspect_delta(head: bytes) -> Inspection:
@@ -117,14 +129,25 @@ def _inspect_delta(head: bytes) -> Inspection:
     raise MalformedImage(DELTA, 0, f"a {kind} extent is only a part of its disk; export the disk as streamOptimized")
 
 
+def _read_text(head: bytes) -> Generator[Want | Facts | Hazard, bytes, bytes]:
+    """The file from *head* on, as far as a reader would take it for text."""
+    text, wanted = bytearray(head), SECTOR
+    while len(text) == wanted < vmdk_descriptor.MAX_TEXT and b"\0" not in text[-TEXT_PIECE:]:
+        piece = min(TEXT_PIECE - wanted % TEXT_PIECE, vmdk_descriptor.MAX_TEXT - wanted)
+        text += yield Region(wanted, piece)
+        wanted += piece
+    return bytes(text)
+
+
 def _inspect_text(text: bytes) -> Inspection:
-    if not vmdk_descriptor.is_descriptor(text):
-        raise NotThisFormat
     found = vmdk_descriptor.parse(text, 0)
     yield Facts(FORMAT, found.size if found.size <= MAX_CAPACITY * SECTOR else None, found.create_type[:40])
+    if parent := vmdk_descriptor.find_parent(text, 0):
+        yield parent
     yield from vmdk_descriptor.judge_any(found)
     if not found.extents:
-        raise MalformedImage(DESCRIPTOR, 0, "the file is a descriptor that names no extent")
+        yield Hazard(DESCRIPTOR, 0, "the file is a descriptor that names no extent")
+        raise MalformedImage(EXTERNAL_EXTENT, 0, "the file is a descriptor; a disk's data would be in other files")
     extent = found.extents[0]
     message = f"the file is a descriptor; the disk's data are in other files, {extent.name[:60]!r} first"
     raise MalformedImage(EXTERNAL_EXTENT, extent.at, message)
@@ -144,7 +167,13 @@ def _inspect_sparse(stream: Stream, head: bytes) -> Inspection:
         raise MalformedImage(CAPACITY, 12, message)
     yield from _judge_header(header)
     layout = _place(stream, header)
-    yield from _judge_descriptor(header, layout)
+    front = yield from _read_front(header)
+    yield from _judge_descriptor(header, layout, front)
+    yield from replay(front, SECTOR, _inspect_tables(stream, header, layout, head))
+
+
+def _inspect_tables(stream: Stream, header: _Header, layout: Layout, head: bytes) -> Inspection:
+    yield from _judge_gap(layout)
     if header.directory_at == AT_END:
         yield from vmdk_stream.Body(stream, layout, head).read_with_tables_behind()
     elif header.is_compressed:
@@ -203,6 +232,9 @@ def _place(stream: Stream, header: _Header) -> Layout:
     if not 0 < header.descriptor_size * SECTOR <= vmdk_descriptor.MAX_BYTES:
         message = f"the descriptor has {header.descriptor_size} sectors; 1 to 128 are accepted"
         raise MalformedImage(PLACES, 36, message)
+    if header.descriptor_at != 1:
+        message = f"the descriptor is at sector {header.descriptor_at}; some readers look for it at sector 1 only"
+        raise MalformedImage(PLACES, 28, message)
     front = [(0, range(1)), (28, descriptor)]
     places = [(48, redundant), (56, None if header.directory_at == AT_END else header.directory_at)]
     front += [(field, range(at, at + layout.directory_sectors)) for field, at in places if at is not None]
@@ -220,15 +252,39 @@ def _place(stream: Stream, header: _Header) -> Layout:
     return layout
 
 
-def _judge_descriptor(header: _Header, layout: Layout) -> Inspection:
-    at = header.descriptor_at * SECTOR
-    text = yield Region(at, header.descriptor_size * SECTOR)
-    if len(text) < header.descriptor_size * SECTOR:
+def _read_front(header: _Header) -> Generator[Want | Facts | Hazard, bytes, bytes]:
+    """The bytes behind the header, before the grains, in which a reader may look for words of the descriptor."""
+    ahead = min(header.overhead * SECTOR - SECTOR, vmdk_descriptor.READ_AHEAD)
+    return (yield Region(SECTOR, max(header.descriptor_size * SECTOR, ahead)))
+
+
+def _judge_descriptor(header: _Header, layout: Layout, front: bytes) -> Inspection:
+    at, length = SECTOR, header.descriptor_size * SECTOR
+    text = front[:length]
+    if len(text) < length:
         raise MalformedImage(TRUNCATED, 28, f"the descriptor at {at} is cut after {len(text)} bytes")
+    if parent := vmdk_descriptor.find_parent(front, at):
+        yield parent
     if not text.strip(b"\0"):
         raise MalformedImage(NO_DESCRIPTOR, at, "the descriptor is empty; the extent is one piece of a disk of several")
     found = vmdk_descriptor.parse(text, at)
     yield from vmdk_descriptor.judge_embedded(text, found, layout.capacity, layout.grain)
+
+
+def _judge_gap(layout: Layout) -> Inspection:
+    """Demand zeros between the descriptor and what comes next."""
+    at = layout.descriptor.stop * SECTOR
+    directories = [at for at in (layout.directory_at, layout.redundant_at) if at is not None]
+    end = min(layout.overhead, *directories) * SECTOR
+    while at < end:
+        piece = yield Region(at, min(GAP_PIECE, end - at))
+        if rest := piece.lstrip(b"\0"):
+            place = at + len(piece) - len(rest)
+            message = f"at byte {place}, between the descriptor and the tables, are bytes that belong to nothing"
+            raise MalformedImage(GAP, place, message)
+        if len(piece) < min(GAP_PIECE, end - at):
+            raise MalformedImage(TRUNCATED, 64, f"the tables end at byte {end}; the file ends before")
+        at += len(piece)
 
 
 def _read_sparse(stream: Stream, layout: Layout) -> Inspection:

@@ -5,7 +5,9 @@ It is a file of its own, or lies embedded in a sparse extent, which must then be
 Source: VMware, "Virtual Disk Format 5.0" (and 1.1), "The Descriptor File".
 """
 
-from collections.abc import Generator, Iterator, Mapping
+import codecs
+import re
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 from stillage.formats.base import Hazard, Rule
@@ -38,11 +40,38 @@ RULES = (
 )
 
 MAX_BYTES = 64 << 10
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MAX_TEXT = (1 << 20) - 1
+"""What QEMU reads of a file that is told to be a descriptor."""
+READ_AHEAD = 20 << 10
+"""What readers take for the descriptor of a sparse extent, from its second sector on, whatever its header says."""
 SELF_CONTAINED = ("monolithicsparse", "streamoptimized")
 ACCESS = ("RW", "RDONLY", "NOACCESS")
-NO_PARENT = "ffffffff"
+_BLANKS = b" \t\r"
 _MAX_DIGITS = 19  # more sectors than any disk has
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+
+# How readers recognise a file that is a descriptor. To QEMU a comment ends at LF only, to others at CR as well.
+_LINE_ENDS = (rb"\n", rb"\r\n")
+_COMMENTS = rb"(?:\xef\xbb\xbf)?+(?:\s*+#[^%b]*+[%b])*%b\s*+"
+_BEGINS_WITH_VERSION = [
+    re.compile(_COMMENTS % (ends, ends, b"+") + rb"version\s*+=\s*+\d++[ \t]*+(?=[\r\n\0]|\Z)", re.IGNORECASE)
+    for ends in _LINE_ENDS
+]
+_BEGINS_WITH_NAME = [
+    re.compile(_COMMENTS % (ends, ends, b"?") + rb"#[^%b]*disk\s*+descriptor\s*+file" % ends, re.IGNORECASE)
+    for ends in _LINE_ENDS
+]
+# What QEMU demands of a file that it is told to be a VMDK: both, anywhere before the first NUL.
+_CREATE_TYPE = re.compile(rb"createtype", re.IGNORECASE)
+_EXTENT = re.compile(rb"(?:RW|RDONLY|NOACCESS)\s++[+-]?\d++\s*+[a-z]++\s*+\"", re.IGNORECASE)
+
+# QEMU and libvirt do not parse the descriptor: they take the first of these words in it, wherever it stands.
+_HINT = re.compile(rb"parentfilenamehint", re.IGNORECASE)
+_EMPTY_HINT = re.compile(rb'parentfilenamehint=""[ \t]*+(?=\r?\n|\0|\Z)', re.IGNORECASE)
+_PARENT_ID = re.compile(rb"parentcid", re.IGNORECASE)
+_EMPTY_PARENT_ID = re.compile(rb'parentcid[ \t]*+=[ \t]*+("?)ffffffff\1[ \t]*+(?=\r?\n|\0|\Z)', re.IGNORECASE)
+_ID = re.compile(rb"=[0-9a-f]", re.IGNORECASE)
+_IDS_WITHIN = 10 << 10  # bytes of the descriptor in which QEMU looks for the content ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,57 +113,54 @@ class Descriptor:
         return 512 * sum(extent.sectors for extent in self.extents)
 
 
-def may_be_descriptor(head: bytes) -> bool:
-    """Tell whether more of a file that begins with *head* must be seen to know whether it is a descriptor."""
-    return head.removeprefix(BYTE_ORDER_MARK).lstrip()[:7].lower().startswith((b"#", b"version"))
-
-
 def is_descriptor(text: bytes) -> bool:
-    """Tell whether a file that begins with *text* is a descriptor: by its first comment, or its first other line."""
-    for line in text.removeprefix(BYTE_ORDER_MARK).splitlines():
-        words = line.strip().lower()
-        if words.startswith(b"#"):
-            if b"disk descriptorfile" in words:
-                return True
-        elif words:
-            key, _, value = words.partition(b"=")
-            return key.strip() == b"version" and value.strip().isdigit()
-    return False
+    """Tell whether any known reader would take a file that begins with *text* for a descriptor.
+
+    Args:
+        text: The file up to its first NUL, and its first sector in any case; at most `MAX_TEXT` bytes.
+    """
+    if any(pattern.match(text) for pattern in (*_BEGINS_WITH_VERSION, *_BEGINS_WITH_NAME)):
+        return True
+    string = text.partition(b"\0")[0]
+    return bool(_CREATE_TYPE.search(string) and _EXTENT.search(string))
 
 
 def parse(text: bytes, at: int) -> Descriptor:
     """Read *text*, which lies at byte *at* of the file. A descriptor ends at its first NUL."""
     found = Descriptor(at)
-    for line_at, line in _lines(text.partition(b"\0")[0], at):
+    string = text.partition(b"\0")[0]
+    if control := _CONTROL.search(string):
+        message = f"the descriptor has the control character {control.group()!r}, at which readers differ"
+        _note(found, Hazard(DESCRIPTOR, at + control.start(), message))
+    for line_at, line in _lines(string, at):
         _read_line(found, line_at, line)
     return found
 
 
-def _lines(text: bytes, at: int) -> Iterator[tuple[int, str]]:
-    for line in text.splitlines(keepends=True):
-        words = line.removeprefix(BYTE_ORDER_MARK).decode("latin-1").strip()
-        if words and not words.startswith("#"):
+def _lines(text: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    for line in text.split(b"\n"):
+        words = line.removeprefix(codecs.BOM_UTF8).strip(_BLANKS)
+        if words and not words.startswith(b"#"):
             yield at, words
-        at += len(line)
+        at += len(line) + 1
 
 
-def _read_line(found: Descriptor, at: int, line: str) -> None:
-    words = line.split(None, 3)
+def _read_line(found: Descriptor, at: int, line: bytes) -> None:
+    words = [word.decode("latin-1") for word in line.split(None, 3)]
     if words[0].upper() in ACCESS and len(words) >= 3 and _is_number(words[1]):
         rest = words[3] if len(words) > 3 else ""
         name = rest[1:].partition('"')[0] if rest.startswith('"') else rest
         found.extents.append(Extent(at, int(words[1]), words[2].upper(), name))
         return
-    key, equals, value = line.partition("=")
-    key = key.strip().lower()
+    key, equals, value = (part.strip(_BLANKS).decode("latin-1") for part in line.partition(b"="))
+    key = key.lower()
     if not equals or not key or words[0].upper() in ACCESS:
-        _note(
-            found, Hazard(DESCRIPTOR, at, f"the descriptor has a line that is none of the known kinds: {line[:40]!r}")
-        )
+        shown = line[:40].decode("latin-1")
+        _note(found, Hazard(DESCRIPTOR, at, f"the descriptor has a line that is none of the known kinds: {shown!r}"))
     elif key in found.entries:
         _note(found, Hazard(DESCRIPTOR, at, f"the descriptor gives {key[:40]!r} twice"))
     else:
-        found.entries[key] = Entry(at, value.strip().strip('"').strip())
+        found.entries[key] = Entry(at, value.strip('"').strip())
 
 
 def _note(found: Descriptor, problem: Hazard) -> None:
@@ -143,6 +169,26 @@ def _note(found: Descriptor, problem: Hazard) -> None:
 
 def _is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) <= _MAX_DIGITS
+
+
+def find_parent(data: bytes, at: int) -> Hazard | None:
+    """Return what some reader would take for the name or the id of a parent, wherever it stands in *data*.
+
+    Args:
+        data: Bytes in which a reader may look for words of a descriptor: comments, values and what lies behind the
+            descriptor's end included.
+        at: Their place in the file.
+    """
+    hints = list(_HINT.finditer(data))
+    if len(hints) > 1 or (hints and not _EMPTY_HINT.match(data, hints[0].start())):
+        return _parent(data, hints[-1].start(), at)
+    others = (word for word in _PARENT_ID.finditer(data) if not _EMPTY_PARENT_ID.match(data, word.start()))
+    return next((_parent(data, word.start(), at) for word in others), None)
+
+
+def _parent(data: bytes, start: int, at: int) -> Hazard:
+    shown = data[start : start + 60].partition(b"\n")[0].decode("latin-1")
+    return Hazard(PARENT, at + start, f"a reader finds a parent disk here: {shown!r}")
 
 
 def judge_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Generator[Hazard, bytes, None]:
@@ -162,6 +208,9 @@ def judge_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) ->
     # text behind the end of the shorter one. They repeat what has been said.
     elif not text[:end].endswith(text[end:].strip(b"\0")):
         yield Hazard(DESCRIPTOR, found.at + end, "more text lies behind the end mark of the descriptor")
+    if missing := _missing_id(text):
+        message = f"the first {missing!r} of the descriptor has no number behind it; readers refuse such a disk"
+        yield Hazard(DESCRIPTOR, found.at, message)
     yield from judge_any(found)
     if found.create_type.lower() not in SELF_CONTAINED:
         entry = found.entries.get("createtype", Entry(found.at, ""))
@@ -179,6 +228,16 @@ def judge_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) ->
         yield Hazard(SIZE_MISMATCH, extent.at, message)
 
 
+def _missing_id(text: bytes) -> str | None:
+    """The content id that QEMU does not find. It takes the first of each word, also within another word."""
+    string = text.partition(b"\0")[0][:_IDS_WITHIN]
+    for word in (b"CID", b"parentCID"):
+        at = string.find(word)
+        if at < 0 or not _ID.match(string, at + len(word)):
+            return word.decode()
+    return None
+
+
 def judge_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
     """What speaks against any descriptor."""
     if found.problem is not None:
@@ -189,7 +248,6 @@ def judge_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
                 EXTENT_PATH, extent.at, f"extent {extent.name[:60]!r} is a path or an address, not a plain name"
             )
             break
-    yield from _judge_parent(found.entries)
     for key, entry in found.entries.items():
         if "encrypt" in key and entry.value:
             yield Hazard(ENCRYPTED, entry.at, f"the descriptor has {key[:40]!r}: the data are encrypted")
@@ -198,12 +256,3 @@ def judge_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
         if entry.value and key != "parentfilenamehint" and ("path" in key or "filename" in key or "parenthint" in key):
             yield Hazard(EXTERNAL_FILE, entry.at, f"{key[:40]!r} names another file, {entry.value[:60]!r}")
             break
-
-
-def _judge_parent(entries: Mapping[str, Entry]) -> Generator[Hazard, bytes, None]:
-    hint = entries.get("parentfilenamehint", Entry(0, ""))
-    parent = entries.get("parentcid", Entry(0, NO_PARENT))
-    if hint.value:
-        yield Hazard(PARENT, hint.at, f"the descriptor names a parent, {hint.value[:60]!r}")
-    elif parent.value.lower() != NO_PARENT:
-        yield Hazard(PARENT, parent.at, f"the descriptor has a parent with content id {parent.value[:20]!r}")

@@ -1,7 +1,9 @@
 """Files that are two things at once, put together from good images of every format."""
 
 import gzip
+import io
 import struct
+import tarfile
 from typing import Any
 
 import pytest
@@ -21,6 +23,13 @@ ISO = load("small.iso")
 FIXED = load("vhd-fixed.vhd")
 FOOTER = FIXED[-512:]
 TABLE = struct.pack("<B3xB3xII", 0x80, 0x83, 2048, 4096).ljust(64, b"\0") + b"\x55\xaa"
+
+
+def tar_of(name: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    return file.getvalue()
 
 
 def rule(data: bytes, declared: str | None) -> str | None:
@@ -114,3 +123,25 @@ def test_an_iso_behind_a_luks_header_is_refused() -> None:
 def test_a_compressed_image_is_compressed_whatever_it_is_declared_to_be(declared: str | None) -> None:
     for entry in GOOD:
         assert rule(gzip.compress(load(entry["file"])[:100_000]), declared) == "stranger.gzip"
+
+
+TEXT_DISK = b'createType="vmfs"\nRW 8192 VMFS "/etc/passwd"\n'
+TEXT_DISKS = {
+    "a comment that ends at LF": b"#\rX\nversion=1\n" + TEXT_DISK,
+    "no first line": TEXT_DISK,
+    "behind a page of words": b"words " * 20_000 + TEXT_DISK,
+    "the name of a file in an archive": tar_of(TEXT_DISK.decode()),
+}
+
+
+@pytest.mark.parametrize("declared", [None, "raw", "iso", "ami", "ari", "aki", "ploop", "vhd", "vmdk"])
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("name", TEXT_DISKS)
+def test_text_that_a_reader_takes_for_a_vmdk_is_refused_as_whatever(
+    name: str, declared: str | None, wrapped: bool
+) -> None:
+    text = TEXT_DISKS[name]
+    for image in (text, text.ljust(len(ISO), b"\0") + FOOTER, text.ljust(16 * 2048, b"\0") + ISO[16 * 2048 :]):
+        refused = refusal(examine(image), Declaration(declared, wrapped), Policy())
+        assert refused is not None
+        assert refused.rule in ("vmdk.extent-path", "vmdk.external-extent")

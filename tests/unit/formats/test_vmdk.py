@@ -11,13 +11,6 @@ from stillage.formats.base import Facts
 from vmdk_images import AT_END, GRAIN, GRAIN_BYTES, descriptor, grain, header, marker, stream
 
 MIB = 1 << 20
-SPARSE = load("vmdk-monosparse.vmdk")
-PACKED = load("vmdk-streamopt.vmdk")  # its tables are in front, and it has no footer
-STREAM = stream()
-DIRECTORY_AT, TABLE_AT = 26 * 512, 27 * 512
-REDUNDANT_TABLE_AT = 22 * 512
-GRAINS = struct.unpack("<512I", SPARSE[TABLE_AT : TABLE_AT + 2048])
-STORED = [position for position, sector in enumerate(GRAINS) if sector]
 
 
 def le32(number: int) -> bytes:
@@ -26,6 +19,17 @@ def le32(number: int) -> bytes:
 
 def le64(number: int) -> bytes:
     return struct.pack("<Q", number)
+
+
+SPARSE = load("vmdk-monosparse.vmdk")
+PACKED = load("vmdk-streamopt.vmdk")  # its tables are in front, and it has no footer
+STREAM = stream()
+DIRECTORY_AT, TABLE_AT = 26 * 512, 27 * 512
+REDUNDANT_DIRECTORY_AT, REDUNDANT_TABLE_AT = 21 * 512, 22 * 512
+# Without the second set of tables, which lies between the descriptor and the directory.
+SINGLE = patched(SPARSE, (8, le32(1)), (REDUNDANT_DIRECTORY_AT, bytes(DIRECTORY_AT - REDUNDANT_DIRECTORY_AT)))
+GRAINS = struct.unpack("<512I", SPARSE[TABLE_AT : TABLE_AT + 2048])
+STORED = [position for position, sector in enumerate(GRAINS) if sector]
 
 
 def with_text(text: bytes) -> bytes:
@@ -137,7 +141,8 @@ def test_a_bad_header_is_refused_in_the_first_block(image: bytes, expected: str)
         (with_extents('RW 8000 SPARSE "mono.vmdk"'), "vmdk.size-mismatch"),
         (with_extents('RW 8191 SPARSE "mono.vmdk"'), None),
         (with_text(descriptor(8192).ljust(20 * 512, b"\n")), "vmdk.descriptor"),
-        (with_text(descriptor(8192) + b"\0" + descriptor(8192, parent="12345678")), "vmdk.descriptor"),
+        (with_text(descriptor(8192) + b"\0" + descriptor(8192, parent="12345678")), "vmdk.parent"),
+        (with_text(descriptor(8192) + b"\0" + descriptor(8191)), "vmdk.descriptor"),
         (with_text(descriptor(8192) + b"\0\0\0" + b'RW 1 FLAT "/etc/passwd" 0'), "vmdk.descriptor"),
         (with_text(descriptor(8192) + b'\0"\n'), None),
         (with_text(descriptor(8192).replace(b"\n", b"\r\n")), None),
@@ -154,6 +159,135 @@ def test_a_descriptor_file_is_refused_however_it_begins(start: bytes) -> None:
     assert facts(vmdk, text) == Facts("vmdk", 51200, "monolithicFlat")
     assert early_rule(vmdk, text.ljust(1 << 16, b"\0")) == "vmdk.external-extent"
     assert rule(vmdk, text) == "vmdk.external-extent"
+
+
+HINT = b'parentFileNameHint="/etc/passwd"'
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        with_descriptor("#" + HINT.decode()),
+        with_descriptor('# parentfilenamehint=""\n# PARENTFILENAMEHINT="x"'),
+        with_descriptor('parentFileNameHint=""\nddb.comment = "parentFileNameHint"'),
+        with_descriptor(f'ddb.comment = "{HINT.decode()}'),
+        with_descriptor('parentFileNameHint = ""'),
+        with_descriptor('parentFileNameHint="" /etc/passwd"'),
+        with_descriptor("parentFileNameHint=\n/etc/passwd"),
+        with_extents('RW 8192 SPARSE "mono.vmdk" ' + HINT.decode()),
+        with_text(descriptor(8192) + b"\0" + HINT),
+        patched(SINGLE, (512 + 20 * 512 + 5, HINT)),
+        patched(SINGLE, (REDUNDANT_DIRECTORY_AT - 5, HINT)),
+        patched(SPARSE, (TABLE_AT + 2048, HINT)),
+        patched(SPARSE, (512 + (20 << 10) - len(HINT), HINT)),
+        patched(STREAM, (21 * 512, HINT)),
+        with_descriptor("# parentCID=12345678"),
+        with_descriptor('ddb.comment = "parentCID=12345678"'),
+        with_descriptor("#PARENTCID=0"),
+        with_descriptor(parent="ffffffff0"),
+        with_descriptor(parent="ffffffff 0"),
+        patched(SPARSE, (TABLE_AT + 2048, b"parentCID=12345678")),
+    ],
+)
+def test_a_word_that_a_reader_takes_for_a_parent_is_refused_wherever_it_stands(image: bytes) -> None:
+    assert early_rule(vmdk, image) == "vmdk.parent"
+    assert rule(vmdk, image) == "vmdk.parent"
+    assert rule(vmdk, image, size=len(image)) == "vmdk.parent"
+
+
+@pytest.mark.parametrize("more", ['parentFileNameHint=""', 'parentFileNameHint=""  ', '# parentFileNameHint=""'])
+def test_one_empty_name_of_a_parent_is_none(more: str) -> None:
+    assert rule(vmdk, with_descriptor(more)) is None
+
+
+def test_what_the_guest_writes_is_not_taken_for_a_parent() -> None:
+    assert rule(vmdk, patched(SPARSE, (GRAIN_BYTES, HINT))) is None
+    in_front = patched(STREAM[:GRAIN_BYTES], (64, le64(21)))[: 21 * 512]
+    assert "vmdk.parent" not in rules_broken(vmdk, in_front + grain(0, b"\x78\x9c" + HINT))
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (patched(SPARSE, (28, le64(2)), (36, le64(19))), "vmdk.places"),
+        (patched(SINGLE, (REDUNDANT_DIRECTORY_AT, b"x")), "vmdk.gap"),
+        (patched(SINGLE, (DIRECTORY_AT - 1, b"x")), "vmdk.gap"),
+        (patched(STREAM, (GRAIN_BYTES - 1, b"x")), "vmdk.gap"),
+        (patched(STREAM, (50 * 512, descriptor())), "vmdk.gap"),
+    ],
+)
+def test_there_is_one_descriptor_in_the_second_sector_and_nothing_beside_it(image: bytes, expected: str) -> None:
+    assert rule(vmdk, image) == expected
+    assert rule(vmdk, image, size=len(image)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        descriptor(8192).replace(b"parentCID=ffffffff\n", b""),
+        descriptor(8192).replace(b"parentCID", b"ParentCID"),
+        descriptor(8192).replace(b"parentCID=", b"parentCID = "),
+        descriptor(8192).replace(b"CID=fffffffe", b"CID=none"),
+        descriptor(8192).replace(b"version", b"# the CID\nversion"),
+        descriptor(8192).replace(b"version=1\n", b"version=1\r"),
+        descriptor(8192).replace(b"version=1\n", b"#\rversion=1\n"),
+        descriptor(8192).replace(b"version=1\n", b"version=1\n\x0bddb.a = 1\n"),
+        descriptor(8192).replace(b"version=1\n", b"version=1\n# \x1b[2J\n"),
+        descriptor(8192).replace(b"createType", b"\xa0createType=1\ncreateType\xa0"),
+    ],
+)
+def test_a_descriptor_that_readers_understand_in_different_ways_is_refused(text: bytes) -> None:
+    assert rule(vmdk, with_text(text)) in ("vmdk.descriptor", "vmdk.create-type")
+
+
+def test_the_content_ids_stand_where_readers_look_for_them() -> None:
+    for comment, expected in ((9000, None), (11_000, "vmdk.descriptor")):
+        text = descriptor(8192).replace(b"version", b"#" * comment + b"\nversion").ljust(25 * 512, b"\0")
+        assert rule(vmdk, patched(SINGLE, (36, le64(25)), (512, text))) == expected
+
+
+FLAT = b'createType="monolithicFlat"\nRW 8192 FLAT "/etc/passwd" 0\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"#\rX\nversion=1\n" + FLAT,
+        b"#\0\nversion=1\n" + FLAT,
+        b"#\0\nversion=1\n" + bytes(4096),
+        b"#\n  \r\nversion=3\r\n" + FLAT,
+        b"#a\rversion=1\r" + FLAT,
+        b"# Disk DescriptorFile\rversion=1\n" + FLAT,
+        b"#disk descriptor file\n" + FLAT,
+        b"X\n" + FLAT,
+        b"\x1b" + FLAT.replace(b"\n", b" "),
+        FLAT + bytes(100_000),
+        b"X" * 100_000 + FLAT,
+        b" " * 600 + b"\n#\n" + FLAT,
+        b'rw 1flat "a"createtype',
+        b'createType RW\n \n-1\nFLAT\n"/etc/passwd" 0',
+    ],
+)
+def test_what_any_reader_takes_for_a_descriptor_is_refused(text: bytes) -> None:
+    for image in (text, text.ljust(1 << 16, b"\0")):
+        assert facts(vmdk, image) is not None
+        assert "vmdk.external-extent" in rules_broken(vmdk, image)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"createType=1\n\0" + FLAT,
+        FLAT.replace(b"createType", b"type"),
+        FLAT.replace(b"RW", b"R"),
+        b"#!/bin/sh\nexit\nversion=1\n",
+        b"# a disk\n# descriptors\nfile",
+        b"X" * (1 << 20) + FLAT,
+    ],
+)
+def test_text_that_no_reader_takes_for_a_descriptor_is_none(text: bytes) -> None:
+    assert facts(vmdk, text) is None
+    assert rule(vmdk, text) is None
 
 
 def test_a_descriptor_file_without_its_first_comment_is_recognised() -> None:
@@ -205,14 +339,14 @@ def test_two_directory_entries_do_not_share_a_table() -> None:
     # Twice the disk, so that there are two tables; the second lies where the first does.
     sectors = 2 * 512 * GRAIN
     text = descriptor(sectors, create_type="monolithicSparse").ljust(20 * 512, b"\0")
-    image = patched(SPARSE, (12, le64(sectors)), (512, text), (8, le32(1)))
+    image = patched(SINGLE, (12, le64(sectors)), (512, text))
     assert rule(vmdk, patched(image, (DIRECTORY_AT + 4, le32(27)))) == "vmdk.directory"
     assert rule(vmdk, patched(image, (DIRECTORY_AT + 4, le32(29)))) == "vmdk.directory"
     assert rule(vmdk, patched(image, (DIRECTORY_AT + 4, le32(31)))) is None
 
 
 def test_a_grain_does_not_lie_over_a_table_between_the_grains() -> None:
-    moved = patched(SPARSE, (8, le32(1)), (DIRECTORY_AT, le32(len(SPARSE) // 512)))
+    moved = patched(SINGLE, (DIRECTORY_AT, le32(len(SPARSE) // 512)))
     table = SPARSE[TABLE_AT : TABLE_AT + 2048]
     assert rule(vmdk, moved + table) is None
     over = patched(table, (4 * STORED[0], le32(len(SPARSE) // 512 - 1)))
