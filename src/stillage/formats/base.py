@@ -19,6 +19,7 @@ Rules:
   short, or empty. Check the length before unpacking.
 * Before the first `Facts` only `NotThisFormat` may be raised; afterwards only `MalformedImage`.
 * Later `Facts` replace earlier ones.
+* Text may quote the image as it is: `formats.stream` makes it printable.
 * A region is at most `MAX_REGION` bytes, so that the state of an upload stays small whatever the image claims.
 """
 

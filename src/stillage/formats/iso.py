@@ -62,7 +62,8 @@ def inspect(stream: Stream) -> Inspection:
     yield Facts(FORMAT, virtual_size=stream.size)
 
     found = yield from _descriptors(first)
-    details = {"volume": _printable(found.primary[40:72]), "bootable": "yes" if found.bootable else "no"}
+    volume = found.primary[40:72].decode("ascii", "replace").strip(" \0")
+    details = {"volume": volume, "bootable": "yes" if found.bootable else "no"}
     yield Facts(FORMAT, virtual_size=stream.size, details=details)
     volume_size = _volume_size(found.primary, found.offset)
     if stream.size is None:
@@ -117,8 +118,3 @@ def _udf(stream: Stream) -> Inspection:
     yield Facts(FORMAT, virtual_size=stream.size, subformat="udf")
     yield Tail(0)
     yield Facts(FORMAT, virtual_size=stream.size, subformat="udf")
-
-
-def _printable(name: bytes) -> str:
-    text = name.decode("ascii", "replace").strip(" \0")
-    return "".join(character if character.isprintable() else "�" for character in text)

@@ -24,6 +24,7 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
+from stillage.formats.printable import printable_facts, printable_hazard
 
 SECOND_LOOK_BYTES = 64 << 20
 SECOND_LOOK_READS = 200_000
@@ -204,16 +205,16 @@ class _Runner:
             while not isinstance(found, Region | Tail):
                 self._news = True
                 if isinstance(found, Facts):
-                    self.facts = found
+                    self.facts = printable_facts(found)
                 elif len(self.hazards) < MOST_HAZARDS:
-                    self.hazards.append(found)
+                    self.hazards.append(printable_hazard(found))
                 found = self._inspection.send(b"")
         except StopIteration:
             self._stop()
         except NotThisFormat:
             self._stop()
         except MalformedImage as malformed:
-            self.hazards.append(malformed.hazard)
+            self.hazards.append(printable_hazard(malformed.hazard))
             self._stop()
         else:
             limit = MAX_REGION if isinstance(found, Region) else MAX_TAIL
