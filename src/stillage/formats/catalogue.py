@@ -2,8 +2,9 @@
 
 from stillage.formats import iso, qcow, qcow2, qed, raw, safety, strangers, stream, vdi, vhd, vhdx, vmdk, zvhd, zvhd2
 from stillage.formats.base import Format, Rule
+from stillage.formats.ploop import inspect as ploop
 
-FORMATS: tuple[Format, ...] = (raw, iso, qcow, qcow2, qed, vmdk, vhd, vhdx, vdi, zvhd, zvhd2, strangers)
+FORMATS: tuple[Format, ...] = (raw, iso, qcow, qcow2, qed, vmdk, vhd, vhdx, vdi, zvhd, zvhd2, strangers, ploop)
 
 
 def rules() -> list[Rule]:

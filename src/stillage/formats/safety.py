@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from stillage.errors import ContentRejected, DiskTooLarge
 from stillage.formats import luks, strangers
 from stillage.formats.base import Facts, Hazard, Rule
+from stillage.formats.ploop import inspect as ploop
 from stillage.formats.stream import Findings
 
 GIB = 1 << 30
@@ -24,29 +25,31 @@ EMPTY = Rule("format.empty", "There are no bytes; only a raw image may be empty.
 MIN_DISK = Rule("virtual-size.min-disk", "The disk inside is larger than the image's min_disk, where that is binding.")
 RULES = (MISMATCH, AMBIGUOUS, ABSURD_SIZE, EMPTY, MIN_DISK)
 
-# Declarations that other formats satisfy too. The Amazon kinds and ploop have no signature of their own: raw bytes.
+# Declarations that other formats satisfy too. The Amazon kinds have no signature of their own, and Glance takes for
+# ploop what is on a ploop as well as the ploop: raw bytes.
 # An ISO 9660 image on a raw disk (isohybrid) is an ordinary raw disk.
 SATISFIED_BY: Mapping[str, frozenset[str]] = {
     "raw": frozenset({"raw", "iso"}),
     "ami": frozenset({"raw"}),
     "ari": frozenset({"raw"}),
     "aki": frozenset({"raw"}),
-    "ploop": frozenset({"raw"}),
+    "ploop": frozenset({"raw", "ploop"}),
 }
 
 STRANGE = frozenset(rule.id for rule in strangers.RULES)
 # What speaks only where no format claims the file: in a fixed VHD these are the guest's bytes.
-BARE = STRANGE | {luks.ENCRYPTED.id}
+BARE = STRANGE - strangers.DISKS | {luks.ENCRYPTED.id}
 # Strangers that a declaration asks for: Amazon's kernels and ramdisks are ELF, gzip, cpio … and no disks at all.
 WELCOME: Mapping[str, frozenset[str]] = {
     "ami": STRANGE,
     "ari": STRANGE,
     "aki": STRANGE,
-    "ploop": frozenset({"stranger.parallels"}),
 }
 # A disk may begin with a page of text, or be one: a label, a script for the guest, a test.
 POSSIBLY_RAW = frozenset({strangers.TEXT.id})
 
+# Formats that end where the guest's disk does.
+ENDS_WITH_THE_DISK = frozenset({"iso"})
 # Formats whose first sector belongs to the guest: what may stand there without being a second disk.
 FIRST_SECTOR: Mapping[tuple[str, str], frozenset[str]] = {
     ("vhd", "fixed"): frozenset({"mbr", "gpt", "luks"}),
@@ -154,7 +157,7 @@ def _hazards(findings: Findings, matched: list[Facts], declaration: Declaration,
     What reaches out of the image comes before two formats in one file, which explains much of what is broken in
     either. That the declaration is wrong comes last: it can be corrected, and the rest would remain.
     """
-    reported = [hazard for hazard in findings.hazards if hazard.rule.id not in BARE]
+    reported = [hazard for hazard in findings.hazards if _counts_always(hazard, matched, declaration)]
     hazards = [
         *(hazard for hazard in reported if _reaches_out(hazard.rule)),
         *_ambiguous(findings, matched),
@@ -171,6 +174,20 @@ def _hazards(findings: Findings, matched: list[Facts], declaration: Declaration,
         *_min_disk(findings, matched, declaration, policy),
         *_mismatch(findings, matched, declaration.disk_format, policy),
     ]
+
+
+def _counts_always(hazard: Hazard, matched: list[Facts], declaration: Declaration) -> bool:
+    """Whether *hazard* speaks against the image whatever else was found, and so at once."""
+    if hazard.rule is strangers.PARALLELS:
+        return declaration.disk_format != ploop.FORMAT
+    if hazard.rule is strangers.LIKE_QCOW:
+        return not declaration.wrapped  # the name of an archive's first file may begin with the three letters
+    if hazard.rule is luks.ENCRYPTED:
+        return declaration.wrapped  # no package begins as a container does
+    if hazard.rule is strangers.DMG:
+        # The end of most formats is the guest's.
+        return all(facts.format in ENDS_WITH_THE_DISK for facts in matched)
+    return hazard.rule.id not in BARE
 
 
 def _reaches_out(rule: Rule) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from stillage.formats.base import Hazard, Inspection, NotThisFormat, Region, Rule, Stream, Tail
+from stillage.formats.ploop.inspect import MAGICS
 
 FORMAT = "stranger"
 HEAD = 1024
@@ -23,6 +24,7 @@ TAR_MAGICS = (b"ustar\0", b"ustar ")
 TAR_NAME = slice(0, 100)
 TAR_CHECKSUM = slice(148, 156)
 CPIO_HEADER = 110
+LIKE_QCOW_VERSIONS = tuple(version.to_bytes(4, "big") for version in (1, 2, 3))
 NOT_TEXT = bytes(range(9)) + b"\x0b" + bytes(range(14, 27)) + bytes(range(28, 32)) + b"\x7f"
 
 
@@ -45,8 +47,21 @@ OVF = _rule("ovf", "an OVF description, which only names the disks", None)
 HTML = _rule("html", "a web page, perhaps the error that a download ended with", None)
 XML = _rule("xml", "an XML document", None)
 TEXT = _rule("text", "plain text", None)
+PARALLELS = _rule("parallels", "a Parallels or ploop expanding disk", "qemu-img convert -f parallels -O qcow2 IN OUT")
 DMG = _rule("dmg", "an Apple disk image (UDIF)", "qemu-img convert -f dmg -O qcow2 IN OUT")
+LIKE_QCOW = Rule(
+    "stranger.qcow-signature",
+    "The file begins with three bytes that libvirt takes for a qcow, qcow2 or qed, and with it for the name of a "
+    "backing file.",
+)
 ZVHD = _rule("zvhd-without-header", "a ZVHD or ZVHD2 whose first bytes are damaged", None)
+
+
+def _is_like_qcow(head: bytes) -> bool:
+    """Whether libvirt, which compares three bytes of a signature of four, sees a qcow, qcow2 or qed."""
+    if head.startswith(b"QED"):
+        return head[3:4] != b"\0"
+    return head.startswith(b"QFI") and head[3:4] != b"\xfb" and head[4:8] in LIKE_QCOW_VERSIONS
 
 
 def _is_gzip(head: bytes) -> bool:
@@ -106,8 +121,24 @@ def _is_text(head: bytes) -> bool:
     return True
 
 
+# Those that QEMU or libvirt finds when it is not told the format, so that what we took for the guest's bytes would be a
+# disk to it, with another size, or with the file of a host behind it.
+PROBED = (
+    Stranger(PARALLELS, lambda head: head.startswith(MAGICS)),
+    _begins("bochs", "a Bochs growing disk", "qemu-img convert -f bochs -O qcow2 IN OUT", b"Bochs Virtual HD Image"),
+    # Its header names a file that the disk is based on.
+    _begins("cow", "a user-mode Linux copy-on-write disk (COW)", None, b"OOOM\0\0\0\2"),
+    _begins(
+        "cloop",
+        "a compressed loop disk (cloop)",
+        "qemu-img convert -f cloop -O qcow2 IN OUT",
+        b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop",
+    ),
+    Stranger(LIKE_QCOW, _is_like_qcow),
+)
 # The first that matches is named.
 STRANGERS = (
+    *PROBED,
     Stranger(_rule("gzip", "compressed with gzip", "gunzip -c IN > OUT"), _is_gzip),
     Stranger(_rule("bzip2", "compressed with bzip2", "bunzip2 -c IN > OUT"), _is_bzip2),
     _begins("xz", "compressed with xz", "xz -dc IN > OUT", b"\xfd7zXZ\0"),
@@ -126,20 +157,6 @@ STRANGERS = (
     _begins("rpm", "an RPM package", None, b"\xed\xab\xee\xdb"),
     _begins("elf", "a program or library (ELF)", None, b"\x7fELF\x01", b"\x7fELF\x02"),
     _begins("pdf", "a PDF document", None, b"%PDF-"),
-    _begins(
-        "parallels",
-        "a Parallels or ploop expanding disk",
-        "qemu-img convert -f parallels -O qcow2 IN OUT",
-        b"WithoutFreeSpace",
-        b"WithouFreSpacExt",
-    ),
-    _begins("bochs", "a Bochs growing disk", "qemu-img convert -f bochs -O qcow2 IN OUT", b"Bochs Virtual HD Image"),
-    _begins(
-        "cloop",
-        "a compressed loop disk (cloop)",
-        "qemu-img convert -f cloop -O qcow2 IN OUT",
-        b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop",
-    ),
     _begins(
         "ciso",
         "a compressed ISO (CISO)",
@@ -168,6 +185,8 @@ STRANGERS = (
     Stranger(TEXT, _is_text),
 )
 RULES = (*(stranger.rule for stranger in STRANGERS), ZVHD, DMG)
+DISKS = frozenset({*(stranger.rule.id for stranger in PROBED), DMG.id})
+"""Rules of what is a disk to other programs, which so never is the content of one to us."""
 
 
 def inspect(stream: Stream) -> Inspection:
@@ -175,15 +194,14 @@ def inspect(stream: Stream) -> Inspection:
     for rule, matches in STRANGERS:
         if matches(head):
             yield Hazard(rule, 0, _sentence(rule))
-            return
-    if (yield ZVHD_RECORD) == b"hwstream bg\0" and not head.startswith((b"stream\0\0", b"z2strm\0\0")):
-        yield Hazard(ZVHD, 0, _sentence(ZVHD))
-        return
+            break
+    else:
+        if (yield ZVHD_RECORD) == b"hwstream bg\0" and not head.startswith((b"stream\0\0", b"z2strm\0\0")):
+            yield Hazard(ZVHD, 0, _sentence(ZVHD))
     trailer = yield Tail(TRAILER)
     if trailer.startswith(b"koly\0\0\0\x04\0\0\x02\0"):
         at = None if stream.size is None else stream.size - len(trailer)
         yield Hazard(DMG, at, _sentence(DMG))
-        return
     raise NotThisFormat
 
 

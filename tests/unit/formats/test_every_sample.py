@@ -28,7 +28,7 @@ RULE_IDS = {rule.id for rule in rules()}
 # Clients activate images with an upload of no bytes, so whether that is an image is decided before there are bytes.
 EMPTY = "empty-file.raw"
 # With no header and no region table that can be believed, the size that the metadata would give is not to be had.
-SIZE_UNKNOWN = {"vhdx-headers-bad-crc.vhdx", "vhdx-region-bad-crc.vhdx", "parallels.hdd"}
+SIZE_UNKNOWN = {"vhdx-headers-bad-crc.vhdx", "vhdx-region-bad-crc.vhdx"}
 LEADS_ELSEWHERE = {"backing_file", "external_data_file", "external_extent", "absolute_extent_path", "differencing"}
 LEADING = [entry for entry in ENTRIES if LEADS_ELSEWHERE & set(entry["reasons"])]
 # The only structure of all that leads elsewhere and lies behind the first MiB.

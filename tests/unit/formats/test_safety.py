@@ -16,6 +16,8 @@ ISO = Facts("iso", virtual_size=4096)
 VHD = Facts("vhd", virtual_size=GIB, subformat="dynamic")
 FIXED = Facts("vhd", virtual_size=GIB, subformat="fixed")
 
+PLOOP = Facts("ploop", virtual_size=GIB)
+
 BACKING = Hazard(Rule("qcow2.backing-file", "", "qemu-img rebase -b '' IN"), 8, "names a backing file")
 TABLE = Hazard(Rule("qcow2.l1-table", ""), 40, "the table lies beyond the end")
 GZIP = Hazard(next(rule for rule in strangers.RULES if rule.id == "stranger.gzip"), 0, "the file is compressed")
@@ -170,8 +172,9 @@ def test_kernels_and_ramdisks_are_no_strangers_to_their_own_kinds(declared: str)
 
 
 def test_ploop_is_what_parallels_calls_its_format() -> None:
-    assert reason(findings(PARALLELS), "ploop") is None
-    assert reason(findings(PARALLELS), "raw") == "stranger.parallels"
+    assert reason(findings(PLOOP, PARALLELS), "ploop") is None
+    assert reason(findings(PLOOP, PARALLELS), "raw") == "stranger.parallels"
+    assert reason(findings(PLOOP, PARALLELS), None) == "stranger.parallels"
 
 
 @pytest.mark.parametrize("declared", ["qcow2", "vhd", "zvhd2", "iso"])

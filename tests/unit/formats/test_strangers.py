@@ -67,6 +67,8 @@ KNOWN = {
     "parallels": load("parallels.hdd"),
     "bochs": b"Bochs Virtual HD Image\0" + CONTENT,
     "cloop": b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount\n" + CONTENT,
+    "cow": b"OOOM\0\0\0\2/etc/passwd".ljust(1100, b"\0") + CONTENT,
+    "qcow-signature": b"QFI\0\0\0\0\2" + CONTENT,
     "ciso": b"CISO\x18\0\0\0" + CONTENT,
     "ewf": b"EVF\x09\x0d\x0a\xff\0\1\1\0" + CONTENT,
     "aff": b"AFF10\r\n\0" + CONTENT,
@@ -105,6 +107,61 @@ def test_text_is_refused_unless_it_is_declared_raw() -> None:
     assert refused_as(KNOWN["text"], "raw", Policy(text_as_raw=False)) == "stranger.text"
 
 
+DISKS = [rule.partition(".")[2] for rule in sorted(strangers.DISKS)]
+LIKE_QCOW = [b"QFI\0\0\0\0\1", b"QFIx\0\0\0\2", b"QFI\xfa\0\0\0\3", b"QED ", b"QEDx\1"]
+
+
+@pytest.mark.parametrize("declared", ["raw", "iso", "ami", "ari", "aki", "ploop", None])
+@pytest.mark.parametrize("name", DISKS)
+def test_what_is_a_disk_to_other_programs_is_none_of_ours(name: str, declared: str | None) -> None:
+    if (name, declared) != ("parallels", "ploop"):
+        assert refused_as(KNOWN[name], declared) == f"stranger.{name}"
+
+
+@pytest.mark.parametrize("declared", ["raw", "iso", "ami", "ploop", None])
+@pytest.mark.parametrize("name", DISKS)
+def test_a_disc_that_is_a_disk_to_other_programs_is_refused(name: str, declared: str | None) -> None:
+    iso = load("small.iso")
+    if name == "dmg":
+        assert refused_as(iso + KNOWN[name][-512:], declared) == "stranger.dmg"
+    else:
+        both = KNOWN[name][:2048] + iso[len(KNOWN[name][:2048]) :]
+        assert refused_as(both, declared) in (f"stranger.{name}", "format.ambiguous")
+
+
+@pytest.mark.parametrize("name", DISKS)
+def test_a_package_is_no_way_around_what_is_a_disk(name: str) -> None:
+    refused = refusal(examine(KNOWN[name]), Declaration("raw", wrapped=True), Policy())
+    assert name == "qcow-signature" or (refused is not None and refused.rule == f"stranger.{name}")
+
+
+def test_an_encrypted_disk_is_no_package() -> None:
+    refused = refusal(examine(load("luks1.raw")), Declaration("raw", wrapped=True), Policy())
+    assert refused is not None
+    assert refused.rule == "luks.encrypted"
+
+
+@pytest.mark.parametrize("head", LIKE_QCOW)
+def test_three_bytes_of_a_signature_are_enough_for_libvirt(head: bytes) -> None:
+    assert name_of(head.ljust(600, b"\0") + CONTENT) == "stranger.qcow-signature"
+
+
+def test_an_archive_may_begin_with_a_file_of_any_name() -> None:
+    data = archive("QED.ovf", "disk.vmdk")
+    assert refusal(examine(data), Declaration("vmdk", wrapped=True), Policy()) is None
+
+
+def test_what_is_a_disk_is_named_before_anything_else_that_the_file_is() -> None:
+    assert refused_as(archive("WithoutFreeSpace"), "ami") == "stranger.parallels"
+    assert refused_as(archive("Bochs Virtual HD Image.ovf"), "aki") == "stranger.bochs"
+    assert refused_as(KNOWN["elf"] + KNOWN["dmg"][-512:], "aki") == "stranger.dmg"
+    assert refused_as(KNOWN["text"] + KNOWN["dmg"][-512:], "raw") == "stranger.dmg"
+
+
+def test_the_end_of_another_format_is_the_guests() -> None:
+    assert refused_as(load("qcow2-v3-plain.qcow2")[:-512] + KNOWN["dmg"][-512:], "qcow2") is None
+
+
 def test_a_kernel_is_what_an_amazon_kernel_image_holds() -> None:
     assert refused_as(KNOWN["elf"], "aki") is None
     assert refused_as(KNOWN["cpio"], "ari") is None
@@ -124,6 +181,9 @@ def test_no_good_image_is_taken_for_a_stranger(entry: dict[str, object]) -> None
         b"\x1f\x8b\x08",
         b"\x1f\x8b\x08\xff" + CONTENT,
         b"BZh9" + CONTENT,
+        b"QFI\0\0\0\0\4".ljust(600, b"\0"),
+        b"QE" + CONTENT,
+        b"OOOM\0\0\0\0".ljust(600, b"\0"),
         b"CISO the city".ljust(2000, b"\0"),
         b"sprsible".ljust(2000, b"\0"),
         b"070701".ljust(2000, b"\0"),

@@ -1,0 +1,1 @@
+"""Ploop: the expanding disk of Parallels and Virtuozzo."""
