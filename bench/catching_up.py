@@ -26,9 +26,10 @@ from stillage.formats.safety import Policy
 from stillage.images.access import Access, Caller
 from stillage.images.image import Image, ImageId, ProjectId, UserId
 from stillage.images.quota import Quotas
-from stillage.images.upload import Opening, Piece, Span
+from stillage.images.upload import Grant, Opening, Piece, Span
 from stillage.lanes import Lane
 from stillage.operations.acceptance import UploadRules
+from stillage.operations.uploads.rights import Look
 from stillage.operations.uploads.uploads import Uploads
 from stillage.stores.files import FileStore
 
@@ -61,12 +62,30 @@ async def floor(path: Path) -> float:
     return time.perf_counter() - begun
 
 
+class Always:
+    """The rights of the only caller there is."""
+
+    def keep(self, _caller: Caller) -> None:
+        return None
+
+    async def look(self, _grant: Grant, *, hold: bool) -> Look:  # noqa: ARG002 - the Protocol names it
+        return lambda _: ME
+
+
 async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[float, Path]:
     """Return how long a new process takes to judge what one that is gone has received."""
 
     def uploads(owner: str) -> Uploads:
         return Uploads(
-            database, store, access=Access(), rules=RULES, secret=b"-", owner=owner, max_age_s=3600, clock=now
+            database,
+            store,
+            access=Access(),
+            rights=Always(),
+            rules=RULES,
+            secret=b"-",
+            owner=owner,
+            max_age_s=3600,
+            clock=now,
         )
 
     image = Image(ImageId(str(uuid4())), ProjectId("bench"), now(), now(), disk_format="raw", container_format="bare")

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import ClientSession, web
 from yarl import URL
 
+from fakes import OpenRights
 from server import Answer
 from serving import serving
 from stillage import app
@@ -148,6 +149,7 @@ async def image_api(settings: Settings, clock: Callable[[], Any]) -> AsyncIterat
     """Serve, with a database that is migrated already."""
     async with app.build(settings, owner="test", clock=clock) as worker:
         services = dataclasses.replace(worker.services, identity=OpenIdentity())
+        services.uploads.rights.identity = OpenRights()
         application = app.make_web(services)
         async with (
             serving(application, prefix=services.addresses.prefix) as url,

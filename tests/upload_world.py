@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import builders
-from fakes import Clock
+from fakes import Clock, OpenRights
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.errors import (
@@ -21,6 +21,7 @@ from stillage.images.image import BlobKey, Image
 from stillage.images.quota import Quotas
 from stillage.images.upload import Digests, Opening, Piece, Progress, Upload
 from stillage.operations.acceptance import UploadRules
+from stillage.operations.uploads.rights import Rights
 from stillage.operations.uploads.uploads import Uploads
 from stillage.stores.files import FileStore
 
@@ -86,17 +87,33 @@ async def cut(data: bytes) -> AsyncIterator[bytes]:
     raise BodyIncomplete("the connection broke")
 
 
-def uploads_of(database: Database, store: FileStore, clock: Clock, owner: str, rules: UploadRules = RULES) -> Uploads:
-    access = Access({})
+def uploads_of(
+    database: Database,
+    store: FileStore,
+    clock: Clock,
+    owner: str,
+    rules: UploadRules = RULES,
+    rights: Rights | None = None,
+) -> Uploads:
     return Uploads(
-        database, store, access=access, rules=rules, secret=b"secret", owner=owner, max_age_s=3600, clock=clock
+        database,
+        store,
+        access=Access({}),
+        rights=rights or OpenRights(),
+        rules=rules,
+        secret=b"secret",
+        owner=owner,
+        max_age_s=3600,
+        clock=clock,
     )
 
 
 @asynccontextmanager
-async def a_world(database: Database, folder: Path, clock: Clock, rules: UploadRules = RULES) -> AsyncIterator[World]:
+async def a_world(
+    database: Database, folder: Path, clock: Clock, rules: UploadRules = RULES, rights: Rights | None = None
+) -> AsyncIterator[World]:
     store = FileStore(folder / "blobs")
-    uploads = uploads_of(database, store, clock, "node/1.", rules)
+    uploads = uploads_of(database, store, clock, "node/1.", rules, rights)
     yield World(database, store, clock, uploads)
     await uploads.close()
     store.close()

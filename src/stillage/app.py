@@ -32,6 +32,7 @@ from stillage.identity.base import Identity
 from stillage.identity.keystone import KeystoneIdentity, ServiceTokenRules
 from stillage.identity.passwords import Passwords
 from stillage.identity.validated import ServiceUser
+from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
@@ -39,6 +40,7 @@ from stillage.operations.acceptance import UploadRules
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
+from stillage.operations.identity.rights import EmbeddedRights, KeystoneRights
 from stillage.operations.images import Images
 from stillage.operations.info import Info
 from stillage.operations.ingest import Ingest
@@ -46,6 +48,7 @@ from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import Sweep
+from stillage.operations.uploads.rights import Rights
 from stillage.operations.uploads.uploads import Uploads
 from stillage.outgoing import HttpPeer
 from stillage.stores.files import FileStore
@@ -99,18 +102,19 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         spare_bytes=settings.spare_bytes,
     )
     access = Access(settings.policy)
+    known = _identity(settings, database, clock)
     ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
     uploads = Uploads(
         database,
         store,
         access=access,
+        rights=known.rights,
         rules=rules,
         secret=settings.secret,
         owner=owner,
         max_age_s=settings.upload_age_s,
         clock=clock,
     )
-    known = _identity(settings, database, clock)
     counters = Metrics(shared_folder(settings))
     trail = _trail(settings, counters, owner, clock)
     services = Services(
@@ -153,6 +157,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
 class _Identity:
     identity: Identity
     embedded: EmbeddedIdentity | None
+    rights: Rights
     close: Callable[[], Awaitable[None]]
 
 
@@ -167,7 +172,7 @@ def _identity(settings: Settings, database: Database, clock: Callable[[], dateti
     async def close() -> None:
         embedded.close()
 
-    return _Identity(embedded, embedded, close)
+    return _Identity(embedded, embedded, EmbeddedRights(clock=clock), close)
 
 
 def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _Identity:
@@ -189,7 +194,7 @@ def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _I
         identity.close()
         await peer.close()
 
-    return _Identity(identity, None, close)
+    return _Identity(identity, None, KeystoneRights(identity, Vault(settings.secret)), close)
 
 
 def _trail(settings: Settings, counters: Metrics, owner: str, clock: Callable[[], datetime]) -> Trail:

@@ -99,6 +99,21 @@ class Forbidden(StillageError):
     """The caller may know of the thing, and may not do this to it."""
 
 
+class RightsLost(Forbidden):
+    """Whoever was let in before would not be let in now. The text says why."""
+
+
+class UploadSuspended(Forbidden):
+    """Whoever opened a resumable upload has lost the right to. Its bytes are kept until it expires."""
+
+    def __init__(self, upload_id: str, why: str) -> None:
+        super().__init__(
+            f"upload {upload_id} is suspended: {why}. Its bytes are kept until it expires; "
+            "resume when the rights are back, or with the token of somebody who may upload to this image"
+        )
+        self.why = why
+
+
 class NotFound(StillageError):
     """There is no such thing, or the caller may not know of it."""
 

@@ -95,6 +95,33 @@ def test_the_answer_to_the_last_piece_may_be_lost(service: ImageService, tmp_pat
     assert (done.status, bytes(service.only().data) == DATA) == (0, True), done
 
 
+def test_a_suspended_upload_is_resumed_with_a_token(service: ImageService, tmp_path: Path, shells: Shells) -> None:
+    resumed: list[tuple[str, bool]] = []
+
+    async def take_over(request: web.Request, _handler: Handler) -> web.StreamResponse:
+        assert request.headers["Content-Range"] == f"bytes */{len(DATA)}"
+        resumed.append((request.path, service._knows(request)))
+        kept = service.only()
+        kept.upload = f"{kept.upload}.2"
+        document = service._document(kept)
+        return web.json_response(document, status=202, headers={"Location": service.url + document["url"]})
+
+    person = at(service, tmp_path, shells)
+    service.faults += [("PUT", answers(403))]
+    assert person.upload("disk.raw", *PIECES).status != 0
+    before = service._document(service.only())
+    service.faults += [("GET /v2/images/", lambda _request, _handler: _nothing())]  # the record
+    service.faults += [("/uploads/", answers(403)), ("PUT", take_over)]
+    done = person.upload("disk.raw", *PIECES)
+    assert done.status == 0, done
+    assert resumed == [(before["url"], True)]
+    assert bytes(service.only().data) == DATA
+
+
+async def _nothing() -> None:
+    """Leaves a request as it is."""
+
+
 def test_an_upload_that_was_completed_by_a_killed_command_is_recognised(
     service: ImageService, tmp_path: Path, shells: Shells
 ) -> None:

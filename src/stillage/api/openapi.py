@@ -191,6 +191,7 @@ def _upload_schemas() -> dict[str, Any]:
         "ranges": ranges,
         "judged": {**COUNT, "description": "bytes that are hashed and inspected"},
         "complete": {"type": "boolean"},
+        "suspended": {"type": ["string", "null"], "description": "why it cannot be resumed without a token"},
         "digests": {"type": "object", "additionalProperties": TEXT},
         "created_at": TEXT,
         "expires_at": TEXT,

@@ -17,6 +17,7 @@ from stillage.client.session import Session
 # Who does not know of uploads has no such path, or takes it for something that has other methods.
 UNKNOWN = (404, 405, 501)
 GONE = (404, 410)
+SUSPENDED = 403  # whoever opened the upload may not resume it without a token
 OCTETS = "application/octet-stream"
 
 
@@ -164,6 +165,18 @@ class Images:
         """What the server has of an upload; the answer that says that there is none."""
         answer = await self._by_capability(Request("GET", url))
         return answer if answer.status in GONE else _upload_of(answer.document(200), url)
+
+    async def resume_upload(self, url: str, size: int) -> OpenUpload | Answer:
+        """As `find_upload`; where the address is worth nothing any more, with what our own rights are worth."""
+        answer = await self._by_capability(Request("GET", url))
+        if answer.status != SUSPENDED:
+            return answer if answer.status in GONE else _upload_of(answer.document(200), url)
+        base, _, name = url.rpartition("/")
+        headers = {"Content-Range": f"bytes */{size}", "Content-Length": "0"}
+        answer = await self._session.ask(Request("PUT", f"{base}/{name.partition('.')[0]}", headers))
+        if answer.status in GONE:
+            return answer
+        return _upload_of(answer.document(202), urljoin(url, answer.headers.get("Location") or url))
 
     async def send(self, url: str, span: Span, size: int, body: Body | None) -> Answer:
         """Send a piece, once; without *body* a piece of zeros.

@@ -205,17 +205,19 @@ class Upload:
     async def _send(self, source: Source, begun: "_Begun", known: Mapping[str, str]) -> None:
         upload = None
         if source.size > AT_ONCE:
-            upload = await self._resumed(begun) or await self._opened(source, begun, known)
+            upload = await self._resumed(begun, source.size) or await self._opened(source, begun, known)
         if upload is None:
             await self._send_plainly(source, begun.image_id, silently=source.size <= AT_ONCE)
         elif not (upload.proof is not None and await self._proven(source, upload, upload.proof)):
             await self._send_pieces(source, begun, upload)
 
-    async def _resumed(self, begun: "_Begun") -> OpenUpload | None:
+    async def _resumed(self, begun: "_Begun", size: int) -> OpenUpload | None:
         if begun.url is None:
             return None
-        found = await self._images.find_upload(begun.url)
+        found = await self._images.resume_upload(begun.url, size)
         if isinstance(found, OpenUpload):
+            begun.url = found.url
+            begun.keep()
             self.outcome.resumed = total(found.received)
             share = 100 * self.outcome.resumed // self.outcome.size
             self._watcher.say(f"going on with image {begun.image_id}, of which the server has {share} %")

@@ -439,7 +439,8 @@ def _end_upload(
 ) -> None:
     # An upload ends once, whoever ends it: its own process, or a sweep. Its row before those of its pieces.
     mine = uploads.c.id == claim.upload_id
-    if connection.execute(select(uploads.c.id).where(mine).with_for_update()).first() is None:
+    row = connection.execute(select(uploads.c.generation).where(mine).with_for_update()).first()
+    if row is None:
         return
     senders = pieces.forget_of_upload(connection, claim.upload_id)
     connection.execute(delete(uploads).where(mine))
@@ -447,7 +448,7 @@ def _end_upload(
     usage.change_uploads_of_nodes(connection, ended=[claim.lease_owner, *senders])
     if claim.is_resumable:
         ending = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
-        values = {"id": claim.upload_id, "image_id": claim.image_id, **ending}
+        values = {"id": claim.upload_id, "image_id": claim.image_id, "generation": row.generation, **ending}
         connection.execute(insert(upload_endings).values(values))
 
 

@@ -185,6 +185,8 @@ uploads = Table(
     Column("judge", String(64)),  # the process that hashes and inspects, while it does
     Column("judge_expires_at", UtcTime),
     Column("judged", BigInteger, nullable=False, server_default="0"),
+    Column("rights", JSON),  # `Grant`: whose rights it needs while nobody shows a token
+    Column("generation", Integer, nullable=False, server_default="0"),  # how often somebody else took it over
     Column("created_at", UtcTime, nullable=False),
     Index("ix_uploads_lease_expires_at", "lease_expires_at"),
     Index("ix_uploads_image_id", "image_id"),
@@ -223,6 +225,7 @@ upload_endings = Table(
     Column("size", BigInteger),  # of the image, if it ended well
     Column("reason", Text),  # why not, otherwise
     Column("refusal", JSON),  # the facts of a verdict
+    Column("generation", Integer, nullable=False, server_default="0"),
     Column("ended_at", UtcTime, nullable=False),
     Index("ix_upload_endings_ended_at", "ended_at"),
 )

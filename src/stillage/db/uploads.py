@@ -5,7 +5,7 @@ between requests. Its bytes are counted here: only those that are durable.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +14,12 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, inse
 from stillage.db import images as db_images
 from stillage.db import usage
 from stillage.db.images import Claim
-from stillage.db.tables import blobs, images, upload_endings, upload_spans, uploads
+from stillage.db.tables import blobs, image_members, images, upload_endings, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
-from stillage.images.upload import Digests, Opening, Span, Upload, union
+from stillage.images.upload import Digests, Grant, Opening, Span, Upload, union
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
 """Algorithms by which bytes are found again."""
@@ -27,13 +27,16 @@ STRONG = frozenset({"sha256", "sha384", "sha512"})
 
 def begin(
     connection: Connection, claim: Claim, opening: Opening, now: datetime, expires_at: datetime, limits: Limits,
-    reserve: int,
+    reserve: int, rights: Grant | None = None,
 ) -> Image | None:  # fmt: skip
-    """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `images.claim`."""
+    """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `images.claim`.
+
+    *rights*: what the upload needs to go on.
+    """
     image = db_images.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
     if image is not None:
         declared = [list(digest) for digest in opening.digests]
-        values = {"digests": declared, "metadata": opening.metadata}
+        values = {"digests": declared, "metadata": opening.metadata, "rights": rights and asdict(rights)}
         connection.execute(update(uploads).where(uploads.c.id == claim.upload_id).values(values))
     return image
 
@@ -70,6 +73,14 @@ def find_ending(connection: Connection, upload_id: UploadId) -> Ending | None:
 
 def forget_endings(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(upload_endings).where(upload_endings.c.ended_at < before)).rowcount
+
+
+def take_over(connection: Connection, upload: Upload, rights: Grant) -> Upload | None:
+    """Let the upload need *rights* from now on, unless somebody was faster; return it, None if it has ended."""
+    mine = (uploads.c.id == upload.id) & (uploads.c.generation == upload.generation)
+    values = {"rights": asdict(rights), "generation": upload.generation + 1}
+    connection.execute(update(uploads).where(mine).values(values))
+    return find(connection, upload.id)
 
 
 def keep(connection: Connection, upload_id: UploadId, expires_at: datetime) -> Upload | None:
@@ -181,17 +192,24 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         metadata=row.metadata,
         spans=tuple(Span(span.first, span.end) for span in connection.execute(mine)),
         judged=row.judged,
+        rights=None if row.rights is None else Grant(**row.rights),
+        generation=row.generation,
     )
 
 
-def owner_of_image(connection: Connection, image_id: ImageId) -> ProjectId | None:
-    """Return the project of an image, also of one that was deleted."""
+def bound_to(connection: Connection, image_id: ImageId, upload_id: UploadId) -> tuple[ProjectId, int]:
+    """Return what a capability is bound to beside its upload and its image, also of one that has ended or was deleted.
+
+    The project of the image, and the generation of the upload.
+    """
     owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
-    return None if owner is None else ProjectId(owner)
+    open_, ended = (select(table.c.generation).where(table.c.id == upload_id) for table in (uploads, upload_endings))
+    generation = connection.execute(open_.union_all(ended)).scalar()
+    return ProjectId(owner or ""), generation or 0
 
 
-def unjudged(connection: Connection, now: datetime, limit: int = 10) -> list[Upload]:
-    """Return uploads whose bytes are all there, and which nobody judges."""
+def unjudged(connection: Connection, now: datetime, limit: int = 10, after: str = "") -> list[Upload]:
+    """Return uploads whose bytes are all there, and which nobody judges, by their ids; those *after* one of them."""
     free = or_(uploads.c.judge.is_(None), uploads.c.judge_expires_at < now)
     all_there = select(upload_spans.c.upload_id).where(
         upload_spans.c.upload_id == uploads.c.id,
@@ -199,7 +217,8 @@ def unjudged(connection: Connection, now: datetime, limit: int = 10) -> list[Upl
         upload_spans.c.end >= uploads.c.expected_size,
     )
     whole = or_(uploads.c.expected_size == 0, all_there.exists())
-    query = select(uploads.c.id).where(uploads.c.resumable, free, whole).limit(limit)
+    next_ones = (uploads.c.id > after) & uploads.c.resumable
+    query = select(uploads.c.id).where(next_ones, free, whole).order_by(uploads.c.id).limit(limit)
     found = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
     return [upload for upload in found if upload is not None]
 
@@ -237,6 +256,13 @@ def _known(name: str) -> ColumnElement[str | None]:
     shown = case((blobs.c.os_hash_algo == name, blobs.c.os_hash_value))
     other = {"md5": blobs.c.checksum, "sha256": blobs.c.sha256}.get(name)
     return shown if other is None else func.coalesce(shown, other)
+
+
+def hold_source(connection: Connection, source: Image, project_id: ProjectId) -> None:
+    """Let who changes or unshares *source* wait until this transaction has ended."""
+    connection.execute(select(images.c.id).where(images.c.id == source.id).with_for_update(read=True))
+    member = (image_members.c.image_id == source.id) & (image_members.c.member_id == project_id)
+    connection.execute(select(image_members.c.image_id).where(member).with_for_update(read=True))
 
 
 def publish_same(connection: Connection, claim: Claim, content: Content, source: Image, now: datetime) -> Image | None:

@@ -152,7 +152,22 @@ class KeystoneIdentity:
             known.project_name,
             authenticated_by="application_credential" if known.is_credential else "token",
             vouched_by=vouched_by,
+            through=token,
         )
+
+    async def still(self, token: str) -> Caller:
+        """Return whom *token* stands for now, although its own time may be over.
+
+        Keystone tells that of tokens that ended a while ago (``allow_expired_window``), if their users, projects and
+        roles are still there; it cannot say which of them is not.
+
+        Raises:
+            Unauthenticated, Unavailable: As `caller_of`.
+        """
+        known = await self._get(token, may_be_over=True)
+        if known.project_id is None:
+            raise Unauthenticated
+        return Caller(known.user_id, known.project_id, known.roles, known.user_name, known.project_name, through=token)
 
     def close(self) -> None:
         self._known.close()

@@ -8,7 +8,7 @@ Source: Glance, "Policy" and its default rules; OpenStack, "Consistent and secur
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
 from stillage.images.image import Image, ProjectId, UserId, Visibility
@@ -76,6 +76,8 @@ class Caller:
         roles: With the implied ones.
         authenticated_by: ``token``, ``application_credential`` or ``signature``: for the audit, no rule looks at it.
         vouched_by: The service that sent the request on for the user and proved to be one; None without.
+        through: What the rights came through, and end with: the id of an application credential or a permanent access
+            key; with a Keystone the token. None for the user's own.
     """
 
     user_id: UserId
@@ -85,6 +87,7 @@ class Caller:
     project_name: str = ""
     authenticated_by: str = "token"
     vouched_by: UserId | None = None
+    through: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_admin(self) -> bool:

@@ -4,10 +4,10 @@ Sources: docs/resumable.md; tus 1.0.0; draft-ietf-httpbis-resumable-upload.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId, UserId
 
 Digests = tuple[tuple[str, str], ...]
 """Algorithm (a `hashlib` name) and hex digest, sorted."""
@@ -92,6 +92,23 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Whose rights an upload needs, looked up again whenever it goes on without a token.
+
+    Attributes:
+        user_id: Who opened it, or took it over.
+        project_id: In which project.
+        authenticated_by: See `images.access.Caller`.
+        through: See `images.access.Caller`; with a Keystone it is encrypted.
+    """
+
+    user_id: UserId
+    project_id: ProjectId
+    authenticated_by: str
+    through: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """A resumable upload, as last read.
 
@@ -102,6 +119,9 @@ class Upload:
         judged: How many from the beginning are hashed and inspected.
         metadata: The client's own, as it was said.
         complete: It has ended well: its bytes are published.
+        rights: Whose rights it needs; None for one from before these were recorded, which has none.
+        generation: How often somebody else took it over. Capabilities from before open nothing.
+        suspended: Why it does not go on without a token; None while it does, or where nobody has looked.
     """
 
     id: UploadId
@@ -116,6 +136,9 @@ class Upload:
     judged: int = 0
     complete: bool = False
     metadata: str | None = None
+    rights: Grant | None = None
+    generation: int = 0
+    suspended: str | None = None
 
     @property
     def offset(self) -> int:

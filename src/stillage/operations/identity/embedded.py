@@ -70,6 +70,7 @@ class EmbeddedIdentity:
             known.user_name,
             known.project_name or "",
             authenticated_by="token" if known.credential is None else "application_credential",
+            through=None if known.credential is None else known.credential.id,
         )
 
     async def token_of(self, token: str) -> Token:

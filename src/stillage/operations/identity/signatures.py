@@ -85,6 +85,7 @@ class Signer:
             self.user_name,
             self.project_name or "",
             authenticated_by="signature",
+            through=None if self.is_temporary else self.access_key,
         )
 
 

@@ -1,4 +1,4 @@
-"""The name of an upload that opens it without a token: unguessable, and bound to its image and project.
+"""The name of an upload that opens it without a token: unguessable, and bound to its image, project and generation.
 
 It is worked out and never stored: whoever knows the deployment's secret can tell it again.
 """
@@ -15,20 +15,20 @@ class Capabilities:
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, b"capabilities of uploads", "sha256")
 
-    def name_of(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId) -> str:
+    def name_of(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId, generation: int = 0) -> str:
         """Return ``{upload id}.{what only we can compute}``."""
-        return f"{upload_id}.{self._mac(upload_id, image_id, project_id)}"
+        return f"{upload_id}.{self._mac(upload_id, image_id, project_id, generation)}"
 
-    def opens(self, name: str, image_id: ImageId, project_id: ProjectId) -> UploadId | None:
+    def opens(self, name: str, image_id: ImageId, project_id: ProjectId, generation: int = 0) -> UploadId | None:
         """Return the upload that *name* is the capability of, if it is one for this image of this project."""
         upload_id, _, mac = name.partition(".")
-        expected = self._mac(UploadId(upload_id), image_id, project_id)
+        expected = self._mac(UploadId(upload_id), image_id, project_id, generation)
         return (
             UploadId(upload_id)
             if hmac.compare_digest(mac.encode("utf-8", "surrogatepass"), expected.encode())
             else None
         )
 
-    def _mac(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId) -> str:
-        said = f"{upload_id}\0{image_id}\0{project_id}".encode("utf-8", "surrogatepass")
+    def _mac(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId, generation: int) -> str:
+        said = f"{upload_id}\0{image_id}\0{project_id}\0{generation}".encode("utf-8", "surrogatepass")
         return base64.urlsafe_b64encode(hmac.digest(self._key, said, "sha256")).decode()[:MAC_LENGTH]

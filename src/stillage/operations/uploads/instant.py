@@ -15,15 +15,17 @@ from hashlib import sha256
 
 import structlog
 
+from stillage.db import Connection
 from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, Conflict, UploadGone
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
-from stillage.images.upload import Span, Upload
+from stillage.images.upload import Grant, Span, Upload
 from stillage.operations.acceptance import UploadRules
 from stillage.operations.sweep import remove_blob
+from stillage.operations.uploads.rights import UploadRights
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -49,6 +51,7 @@ class Instant:
         store: Store,
         *,
         access: Access,
+        rights: UploadRights,
         rules: UploadRules,
         secret: bytes,
         clock: Callable[[], datetime],
@@ -56,6 +59,7 @@ class Instant:
         self._database = database
         self._store = store
         self._access = access
+        self._rights = rights
         self._rules = rules
         self._key = hmac.digest(secret, b"proofs of possession", "sha256")
         self._clock = clock
@@ -74,14 +78,26 @@ class Instant:
         nonce = f"{said}.{self._mac(upload, said)}"
         return Proof(nonce, self._ranges(nonce, upload.size))
 
-    async def prove(self, upload: Upload, nonce: str, digests: Sequence[str]) -> Image:
+    async def prove(self, upload: Upload, nonce: str, digests: Sequence[str], sender: Caller | None = None) -> Image:
         """Return the image of *upload*, active with the bytes that the client has shown to have.
+
+        Rights are looked at again: what may be read when a proof is offered may not be when it is redeemed.
+
+        Args:
+            upload: As last read.
+            nonce: Of the proof.
+            digests: What was asked for.
+            sender: Who asks; None for whoever has the upload's capability.
 
         Raises:
             Conflict: If it has not shown it; the upload stays open, and its bytes can be sent.
+            UploadSuspended: If whoever asks, or opened the upload, has lost the right to upload.
             UploadGone: If the upload has ended meanwhile.
         """
+        grant = None if sender is None else self._rights.grant_of(sender)
+        caller = await self._rights.require(upload, grant)
         source = await self._source_of(upload, nonce)
+        await self._database.read(self._require_standing_for, caller, source, upload.image_id)
         if source.blob_key is None or source.size is None:
             raise Conflict("the bytes are not here any more; send them")
         try:
@@ -93,7 +109,15 @@ class Instant:
             await self._store.copy(source.blob_key, upload.blob_key)
         except BlobNotFound as error:
             raise Conflict("the bytes are not here any more; send them") from error
-        return await self._publish(upload, source)
+        return await self._publish(upload, source, grant)
+
+    def _require_standing_for(self, connection: Connection, caller: Caller, source: Image, image_id: ImageId) -> None:
+        """Raise Conflict unless *caller* may read *source* now; it says no more than that the bytes are not here."""
+        seen = db_images.find_seen(connection, source.id, caller.project_id)
+        image = db_images.find(connection, image_id)
+        well = seen is not None and seen.image.status is Status.ACTIVE and seen.image.damage is None
+        if seen is None or image is None or not well or not self._may_stand_for(caller, seen, image):
+            raise Conflict("the bytes are not here any more; send them")
 
     def _may_stand_for(self, caller: Caller, seen: Seen, image: Image) -> bool:
         """Only bytes that were judged for the same declaration, so that they need not be judged again."""
@@ -124,7 +148,7 @@ class Instant:
         async with self._store.reader(source.blob_key) as reader:
             return [sha256(nonce.encode() + await reader.read(span.first, span.length)).hexdigest() for span in ranges]
 
-    async def _publish(self, upload: Upload, source: Image) -> Image:
+    async def _publish(self, upload: Upload, source: Image, grant: Grant | None) -> Image:
         claim = await self._database.read(db.claim_of, upload.id)
         kept = self._rules.format_property
         content = Content(
@@ -137,9 +161,15 @@ class Instant:
             sha256=None,  # what is known of it comes with the bytes
             properties={kept: source.properties[kept]} if kept is not None and kept in source.properties else {},
         )
-        image: Image | None = None
-        if claim is not None:
-            image = await self._database.write(db.publish_same, claim, content, source, self._clock())
+
+        def publish(connection: Connection, caller: Caller) -> Image | None:
+            if claim is None:
+                return None
+            db.hold_source(connection, source, caller.project_id)
+            self._require_standing_for(connection, caller, source, upload.image_id)
+            return db.publish_same(connection, claim, content, source, self._clock())
+
+        image = await self._rights.run(upload, publish, grant=grant, hold=True)
         if image is None:
             await remove_blob(self._database, self._store, upload.blob_key)
             raise UploadGone(upload.id, "the image was deleted, or its bytes came another way")

@@ -11,16 +11,19 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from stillage.db import Connection
 from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
-from stillage.errors import BlobNotFound, StillageError, StoreFailed
+from stillage.errors import BlobNotFound, StillageError, StoreFailed, UploadSuspended
+from stillage.images.access import Caller
 from stillage.images.image import Image, UploadId
 from stillage.images.upload import Upload
 from stillage.operations.acceptance import UploadRules, content_of, judgement_of, require_may_be_empty
 from stillage.operations.judgement import BLOCK, Judged, Judgement
 from stillage.operations.sweep import remove_blob
 from stillage.operations.uploads.endings import FINAL, error_of, refusal_of
+from stillage.operations.uploads.rights import UploadRights
 from stillage.stores.base import Draft, Store
 
 log = structlog.get_logger()
@@ -33,6 +36,8 @@ LINGER_S = 120.0
 """How long a judge that has nothing to do keeps what it knows. After that it would begin again from the first byte."""
 AT_ONCE = 32
 """Judges of one process that have threads. The others wait: ten thousand uploads of one byte each take no more."""
+ADOPTED = 100
+"""How many whole uploads that nobody judges a sweep looks at. The next one goes on behind them."""
 RELEARNED_PER_S = 256 << 20
 """While others wait, a judge that has nothing to do stays for as long as it would take to begin again, at this rate."""
 
@@ -43,16 +48,25 @@ class Judges:
     """The judges of this process."""
 
     def __init__(
-        self, database: Database, store: Store, *, rules: UploadRules, owner: str, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        store: Store,
+        *,
+        rights: UploadRights,
+        rules: UploadRules,
+        owner: str,
+        clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._store = store
+        self._rights = rights
         self._rules = rules
         self._owner = owner
         self._clock = clock
         self._news: dict[UploadId, asyncio.Event] = {}
         self._tasks: dict[UploadId, asyncio.Task[StillageError | None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._adopted = ""
 
     def follow(self, upload: Upload) -> None:
         """See to it that somebody judges *upload*, of which more has come."""
@@ -87,10 +101,13 @@ class Judges:
 
     async def adopt(self) -> int:
         """Judge whole uploads that nobody judges, since whoever did died; return how many. For the sweep."""
-        orphans = await self._database.read(db.unjudged, self._clock())
-        for upload in orphans:
+        orphans = await self._database.read(db.unjudged, self._clock(), ADOPTED, self._adopted)
+        # In turns: suspended ones stay among them, and must not keep the others from being judged.
+        self._adopted = orphans[-1].id if len(orphans) == ADOPTED else ""
+        allowed = [upload for upload in orphans if await self._rights.why_suspended(upload) is None]
+        for upload in allowed:
             self.follow(upload)
-        return len(orphans)
+        return len(allowed)
 
     async def close(self) -> None:
         tasks = list(self._tasks.values())
@@ -113,6 +130,9 @@ class Judges:
                         await self._judge_ours(upload_id)
                 finally:
                     await asyncio.shield(self._drop(upload_id, taking))
+        except UploadSuspended as error:
+            log.info("upload suspended", upload_id=upload_id, why=error.why)
+            return error
         except StillageError as error:
             # Nothing is lost: whoever asks next, or the sweep, has it judged again.
             log.error("an upload could not be judged", upload_id=upload_id, why=str(error))
@@ -144,7 +164,9 @@ class Judges:
         judged: Judged | None = None
         async with self._store.draft(upload.blob_key) as draft, judgement:
             quiet_since = asyncio.get_running_loop().time()
-            while (now := await self._renewed(upload, judgement)) is not None:
+            now = upload
+            while (renewed := await self._renewed(now, judgement)) is not None:
+                now = renewed
                 if now.offset > judgement.size:
                     await self._feed(judgement, draft, now)
                     quiet_since = asyncio.get_running_loop().time()
@@ -182,7 +204,11 @@ class Judges:
     async def _publish(self, upload: Upload, image: Image, judged: Judged) -> None:
         claim = await self._database.read(db.claim_of, upload.id)
         content = content_of(image, judged, self._rules)
-        if claim is None or await self._database.write(db_images.publish, claim, content, self._clock()) is None:
+
+        def publish(connection: Connection, _caller: Caller) -> Image | None:
+            return None if claim is None else db_images.publish(connection, claim, content, self._clock())
+
+        if await self._rights.run(upload, publish, hold=True) is None:
             await remove_blob(self._database, self._store, upload.blob_key)  # deleted at the last moment
             return
         log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=judged.size)
@@ -197,7 +223,8 @@ class Judges:
         await remove_blob(self._database, self._store, upload.blob_key)
 
     async def _renewed(self, upload: Upload, judgement: Judgement) -> Upload | None:
-        return await self._database.write(db.keep_judge, upload.id, self._owner, self._lease(), judgement.size)
+        work, until = db.keep_judge, self._lease()
+        return await self._rights.write(upload, work, upload.id, self._owner, until, judgement.size)
 
     async def _wait_for_news(self, upload_id: UploadId) -> None:
         news = self._news[upload_id]

@@ -29,13 +29,14 @@ from stillage.errors import (
     StoreFailed,
 )
 from stillage.images.image import BlobKey, UploadId
-from stillage.images.upload import Digests, Piece, Span, Upload, gaps
+from stillage.images.upload import Digests, Grant, Piece, Span, Upload, gaps
 from stillage.lanes import Lane
 from stillage.operations.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
 from stillage.operations.judgement import BLOCK, Digest
 from stillage.operations.sweep import remove_blob
 from stillage.operations.uploads.endings import error_of
 from stillage.operations.uploads.judging import LOST, Judges
+from stillage.operations.uploads.rights import UploadRights
 from stillage.stores.base import Draft, Store
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ class Running:
     id: str
     upload_id: UploadId
     span: Span
+    grant: Grant | None = None  # of whoever sends; None for the upload's own
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -65,6 +67,7 @@ class Sending:
         store: Store,
         judges: Judges,
         *,
+        rights: UploadRights,
         rules: UploadRules,
         owner: str,
         max_age_s: float,
@@ -73,6 +76,7 @@ class Sending:
         self.database = database
         self.judges = judges
         self.rules = rules
+        self._rights = rights
         self._store = store
         self._owner = owner
         self._max_age_s = max_age_s
@@ -80,19 +84,22 @@ class Sending:
         self._running: dict[str, Running] = {}
         self._ended: set[str] = set()  # the database does not know it yet
 
-    async def __call__(self, upload: Upload, piece: Piece, span: Span, body: AsyncIterator[bytes]) -> Upload:
+    async def __call__(
+        self, upload: Upload, piece: Piece, span: Span, body: AsyncIterator[bytes], grant: Grant | None = None
+    ) -> Upload:
         """Put *body* into *span* of the draft; return the upload with all of it counted.
 
         Raises:
+            UploadSuspended: If *grant*, or without one whoever opened the upload, is worth nothing any more.
             StillageError: What *body* raises. What had come counts, unless the piece has digests.
             BytesDiffer, PieceMismatch, PieceTakenOver: As they say.
             StorageFull: If there is no room for them, unread; or not for the rest, after those that count.
             UploadGone: If the upload ends meanwhile.
         """
         await self._require_room(upload, piece, span)
-        running = Running(uuid4().hex, upload.id, span)
+        running = Running(uuid4().hex, upload.id, span, grant)
         self.end_locally(upload.id, span)
-        if not await self._begin(running):
+        if not await self._begin(upload, running):
             raise await self.gone(upload.id)
         self._running[running.id] = running
         try:
@@ -108,13 +115,12 @@ class Sending:
             del self._running[running.id]
             self._ended.add(running.id)
             await asyncio.shield(self._tell_ended(running.id))
-        return await self(upload, piece, span, body)
+        return await self(upload, piece, span, body, grant)
 
-    async def _begin(self, running: Running) -> bool:
-        limits = self.rules.quotas.node
+    async def _begin(self, upload: Upload, running: Running) -> bool:
+        values = (running.id, running.upload_id, running.span, self._owner, self.rules.quotas.node)
         try:
-            write = self.database.write
-            return await write(pieces.begin, running.id, running.upload_id, running.span, self._owner, limits)
+            return await self._rights.write(upload, pieces.begin, *values, grant=running.grant)
         except asyncio.CancelledError:
             self._ended.add(running.id)  # the database may do it all the same
             raise
@@ -147,9 +153,10 @@ class Sending:
             raise await self.gone(upload_id)
         return upload
 
-    async def count(self, upload: Upload, span: Span) -> Upload:
+    async def count(self, upload: Upload, span: Span, grant: Grant | None) -> Upload:
         """Count *span*, which is durable, and let it be judged."""
-        counted = await self.database.write(db.count, upload.id, span, self.expiry())
+        values = (upload.id, span, self.expiry())
+        counted = await self._rights.write(upload, db.count, *values, grant=grant)
         if counted is None:
             raise await self.gone(upload.id)
         self.judges.follow(counted)
@@ -345,7 +352,8 @@ class _Taking:
         position = self._position
         if position > self._counted:
             await self._draft.flush()
-            self._upload = await self._sending.count(self._upload, Span(self._span.first, position))
+            counted = Span(self._span.first, position)
+            self._upload = await self._sending.count(self._upload, counted, self._running.grant)
             self._counted = position
 
 

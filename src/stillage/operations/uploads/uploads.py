@@ -1,6 +1,7 @@
 """What a user does with resumable uploads: open, find, list, send a piece, abandon."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -31,6 +32,7 @@ from stillage.operations.uploads.capability import Capabilities
 from stillage.operations.uploads.endings import error_of
 from stillage.operations.uploads.instant import Instant
 from stillage.operations.uploads.judging import Judges
+from stillage.operations.uploads.rights import Rights, UploadRights
 from stillage.operations.uploads.sending import Sending
 from stillage.stores.base import Store
 
@@ -46,6 +48,7 @@ class Uploads:
         instant: Bytes that are here already need not be sent.
         max_bytes: The largest image.
         max_age_s: An upload of which nothing came for so long ends.
+        rights: Those of whoever opened one, which it needs to go on.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Uploads:
         store: Store,
         *,
         access: Access,
+        rights: Rights,
         rules: UploadRules,
         secret: bytes,
         owner: str,
@@ -62,9 +66,10 @@ class Uploads:
     ) -> None:
         self.max_bytes = rules.max_image_bytes
         self.max_age_s = max_age_s
-        self.judges = Judges(database, store, rules=rules, owner=owner, clock=clock)
+        self.rights = UploadRights(database, rights, access)
+        self.judges = Judges(database, store, rights=self.rights, rules=rules, owner=owner, clock=clock)
         self._sending = Sending(
-            database, store, self.judges, rules=rules, owner=owner, max_age_s=max_age_s, clock=clock
+            database, store, self.judges, rights=self.rights, rules=rules, owner=owner, max_age_s=max_age_s, clock=clock
         )
         self._database = database
         self._store = store
@@ -73,7 +78,9 @@ class Uploads:
         self._owner = owner
         self._clock = clock
         self._capabilities = Capabilities(secret)
-        self.instant = Instant(database, store, access=access, rules=rules, secret=secret, clock=clock)
+        self.instant = Instant(
+            database, store, access=access, rights=self.rights, rules=rules, secret=secret, clock=clock
+        )
 
     async def open(self, caller: Caller, image_id: str, opening: Opening) -> Upload:
         """Return a new upload, for which the image is `saving` from now on.
@@ -92,7 +99,8 @@ class Uploads:
         limits, now = self._rules.quotas.project, self._clock()
         # Until it has its draft: if we die before, or are given up, nobody is told of it.
         expires_at = now + timedelta(seconds=self._rules.lease_s)
-        begun = await self._database.write(db.begin, claim, opening, now, expires_at, limits, reserve)
+        grant = self.rights.grant_of(caller)
+        begun = await self._database.write(db.begin, claim, opening, now, expires_at, limits, reserve, grant)
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:
@@ -123,7 +131,7 @@ class Uploads:
         """Return the open uploads of an image that the caller may upload to."""
         image = await self._writable(caller, image_id)
         upload = await self._database.read(db.find_of_image, image.id)
-        return [] if upload is None else [upload]
+        return [] if upload is None else [await self._with_reason(upload)]
 
     async def find(self, asker: Caller | None, image_id: str, name: str) -> Upload:
         """Return the upload that *name* says: an id, with the rights of *asker*, or a capability, without anybody's.
@@ -131,19 +139,18 @@ class Uploads:
         One that has ended well is returned complete.
 
         Raises:
-            UploadNotFound: If there is none, or the capability is another image's or project's.
+            UploadNotFound: If there is none, or the capability is another image's or project's, or from before somebody
+                else took the upload over.
+            UploadSuspended: If it is a capability, and whoever opened the upload has lost the right to.
             UploadGone, ContentRejected, InvalidInput: If it has ended without success: why.
             Unauthenticated: If it takes rights, and nobody asks.
         """
-        if "." in name:
-            owner = await self._database.read(db.owner_of_image, ImageId(image_id))
-            opened = self._capabilities.opens(name, ImageId(image_id), owner or ProjectId(""))
-            if opened is None:
-                raise UploadNotFound(name)
-            upload_id = opened
+        by_capability = "." in name
+        if by_capability:
+            upload_id = await self._opened(ImageId(image_id), name)
+        elif asker is None:
+            raise Unauthenticated
         else:
-            if asker is None:
-                raise Unauthenticated
             await self._writable(asker, image_id)
             upload_id = UploadId(name)
         upload = await self._database.read(db.find, upload_id)
@@ -154,11 +161,22 @@ class Uploads:
         if upload.expires_at <= self._clock():
             await self._end_by_id(upload_id, EXPIRED)  # the sweep would do so in a moment
             return await self._ended(upload.image_id, upload_id)
-        return upload
+        if by_capability:
+            await self.rights.require(upload)
+            return upload
+        return await self._with_reason(upload)
+
+    async def resume(self, upload: Upload, sender: Caller) -> Upload:
+        """Return the upload, taken over by *sender*, who may upload to its image, if it is suspended."""
+        grant = self.rights.grant_of(sender)
+        if upload.complete or grant == upload.rights or await self.rights.why_suspended(upload) is None:
+            return upload
+        log.info("upload taken over", upload_id=upload.id, image_id=upload.image_id, user_id=sender.user_id)
+        return await self.rights.take_over(upload, grant)
 
     def capability(self, upload: Upload) -> str:
         """Return the name by which the upload can be gone on with without a token. It is a secret."""
-        return self._capabilities.name_of(upload.id, upload.image_id, upload.project_id)
+        return self._capabilities.name_of(upload.id, upload.image_id, upload.project_id, upload.generation)
 
     def remaining_s(self, upload: Upload) -> int:
         """Return how long the upload lives if nothing comes of it."""
@@ -173,10 +191,19 @@ class Uploads:
         except UploadComplete:  # meanwhile
             return await self._ended(upload.image_id, upload.id)
 
-    async def receive(self, upload: Upload, piece: Piece, body: AsyncIterator[bytes]) -> Progress:
+    async def receive(
+        self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Caller | None = None
+    ) -> Progress:
         """Take one piece. Returns when its bytes are durable, and if they were what was missing, after the verdict.
 
+        Args:
+            upload: As last read.
+            piece: Where the bytes belong.
+            body: The bytes.
+            sender: Who sends, and may; he takes a suspended upload over. None for whoever has the capability.
+
         Raises:
+            UploadSuspended: If whoever sends, or opened the upload, loses the right to. What counted before stays.
             OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, UploadComplete: As they say.
             PieceMismatch: If they have not the digests of the piece; they do not count.
             InvalidInput: If the piece goes beyond the end.
@@ -186,6 +213,9 @@ class Uploads:
         """
         if upload.complete:
             raise UploadComplete(upload.id)
+        grant = None if sender is None else self.rights.grant_of(sender)
+        if sender is not None:
+            upload = await self.resume(upload, sender)
         if piece.in_order and piece.first != upload.offset:
             upload = await self._sending.settle(upload)
             if piece.first != upload.offset:
@@ -193,7 +223,7 @@ class Uploads:
         upload = await self._require_size(upload, piece.size)
         span = self._span_of(upload, piece)
         if span.length:
-            upload = await self._sending(upload, piece, span, body)
+            upload = await self._sending(upload, piece, span, body, grant)
         if piece.last:
             end = upload.offset if piece.length is None else span.end
             upload = await self._require_size(upload, end)
@@ -203,13 +233,15 @@ class Uploads:
             return Progress(upload)
         return Progress(upload, await self.judges.verdict(upload))
 
-    async def receive_first(self, upload: Upload, piece: Piece, body: AsyncIterator[bytes]) -> Progress:
+    async def receive_first(
+        self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Caller | None = None
+    ) -> Progress:
         """As `receive`, for the request that opened the upload.
 
         If nothing of it counts the upload ends: its client, who was not answered, may not know of it.
         """
         try:
-            return await self.receive(upload, piece, body)
+            return await self.receive(upload, piece, body, sender)
         except PieceTakenOver:  # by somebody who knows of it
             raise
         except StillageError as error:
@@ -231,6 +263,17 @@ class Uploads:
 
     async def close(self) -> None:
         await self.judges.close()
+
+    async def _with_reason(self, upload: Upload) -> Upload:
+        return replace(upload, suspended=await self.rights.why_suspended(upload))
+
+    async def _opened(self, image_id: ImageId, name: str) -> UploadId:
+        """Return the upload that the capability *name* is of; UploadNotFound if it is none."""
+        upload_id = UploadId(name.partition(".")[0])
+        owner, generation = await self._database.read(db.bound_to, image_id, upload_id)
+        if self._capabilities.opens(name, image_id, owner, generation) is None:
+            raise UploadNotFound(name)
+        return upload_id
 
     async def _writable(self, caller: Caller, image_id: str) -> Image:
         seen = await self._database.read(db_images.find_seen, image_id, caller.project_id)

@@ -19,7 +19,7 @@ from stillage.api.image_v2.announced import (
 from stillage.api.image_v2.uploads.fields import find_boolean
 from stillage.api.image_v2.uploads.room import receive, upload_of
 from stillage.api.image_v2.uploads.shape import document_response
-from stillage.api.services import caller, services
+from stillage.api.services import CALLER, caller, services
 from stillage.api.wire import length_of
 from stillage.errors import Conflict, InvalidInput, SizeMismatch
 from stillage.images.upload import Opening, Piece, Upload
@@ -103,6 +103,8 @@ def _is_zeros(request: web.Request) -> bool:
 
 async def _take(request: web.Request, upload: Upload, place: Place) -> web.Response:
     if place.first is None:
+        if (sender := request.get(CALLER)) is not None:
+            upload = await services(request).uploads.resume(upload, sender)
         return document_response(request, upload, status=202)
     piece = Piece(
         place.first,
@@ -122,7 +124,8 @@ async def _tell(request: web.Request, place: Place) -> web.Response:
     known, image_id = services(request), request.match_info["image_id"]
     for upload in await known.uploads.of_image(caller(request), image_id):
         if not upload.complete:
-            return document_response(request, upload, status=202)
+            resumed = await known.uploads.resume(upload, caller(request))
+            return document_response(request, resumed, status=202)
     image = await known.images.get(caller(request), image_id)
     if image.has_data and image.size == place.size:
         return web.Response(status=204)

@@ -11,7 +11,7 @@ from stillage.api.image_v2.uploads import draft, tus
 from stillage.api.image_v2.uploads.digests import hex_digest
 from stillage.api.image_v2.uploads.room import open_upload, upload_of
 from stillage.api.image_v2.uploads.shape import document_of, document_response
-from stillage.api.services import caller, services
+from stillage.api.services import CALLER, caller, services
 from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, WrongMediaType
 from stillage.images.upload import Digests, Opening
@@ -72,7 +72,7 @@ async def prove(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/uploads/{upload}/proof: show to have bytes that are here. The image is active."""
     upload = await upload_of(request)
     nonce, digests = _proof(await json_object(request))
-    await services(request).uploads.instant.prove(upload, nonce, digests)
+    await services(request).uploads.instant.prove(upload, nonce, digests, request.get(CALLER))
     return web.Response(status=204)
 
 

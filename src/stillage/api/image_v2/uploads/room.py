@@ -39,7 +39,7 @@ async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened:
     body = nothing() if piece.zeros else _noted_at_end(request)
     with known.metrics.piece() as ended:
         take = known.uploads.receive_first if opened else known.uploads.receive
-        progress = await take(upload, piece, body)
+        progress = await take(upload, piece, body, request.get(CALLER))
         if progress.image is not None:
             ended("stored")
     return progress

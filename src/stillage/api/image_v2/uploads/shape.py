@@ -22,6 +22,7 @@ def document_of(request: web.Request, upload: Upload) -> dict[str, Any]:
         "ranges": [[span.first, span.end - 1] for span in upload.spans],
         "judged": upload.judged,
         "complete": upload.complete,
+        "suspended": upload.suspended,
         "digests": dict(upload.digests),
         "created_at": time_view(upload.created_at),
         "expires_at": time_view(upload.expires_at),

@@ -1,0 +1,18 @@
+"""Whose rights a resumable upload needs.
+
+Revision: 0007, after 0006.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("uploads", sa.Column("rights", sa.JSON(), nullable=True))
+    op.add_column("uploads", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("upload_endings", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))

@@ -1,0 +1,63 @@
+"""What is left of the rights of somebody who shows no token: from our own tables, or as far as a Keystone tells."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from stillage.db import Connection, rights
+from stillage.errors import RightsLost, SecretUnreadable, Unauthenticated
+from stillage.identity.keystone import KeystoneIdentity
+from stillage.identity.vault import Vault
+from stillage.images.access import Caller
+from stillage.images.upload import Grant
+from stillage.operations.uploads.rights import Look
+
+ENDED = (
+    "Keystone does not vouch any more for the token that opened it: the token was revoked or ended too long ago, or "
+    "user, project or role are gone"
+)
+
+
+class EmbeddedRights:
+    """Implements `operations.uploads.rights.Rights` from our own tables: what they say is true at once."""
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+
+    def keep(self, caller: Caller) -> str | None:
+        return caller.through
+
+    async def look(self, grant: Grant, *, hold: bool) -> Look:
+        def look(connection: Connection) -> Caller:
+            if hold:
+                rights.hold(connection, grant)
+            return rights.find(connection, grant, self._clock())
+
+        return look
+
+
+class KeystoneRights:
+    """The same with a Keystone, which is asked about the token that opened the upload, also when its time is over.
+
+    What it says is as old as `KeystoneIdentity` lets an answer be. The token is kept encrypted.
+    """
+
+    def __init__(self, identity: KeystoneIdentity, vault: Vault) -> None:
+        self._identity = identity
+        self._vault = vault
+
+    def keep(self, caller: Caller) -> str | None:
+        return None if caller.through is None else self._vault.seal(_name(caller.user_id), caller.through)
+
+    async def look(self, grant: Grant, *, hold: bool) -> Look:  # noqa: ARG002 - nothing there can be held
+        if grant.through is None:
+            raise RightsLost(ENDED)
+        try:
+            token = self._vault.open(_name(grant.user_id), grant.through)
+            caller = await self._identity.still(token)
+        except (Unauthenticated, SecretUnreadable) as error:
+            raise RightsLost(ENDED) from error
+        return lambda _: caller
+
+
+def _name(user_id: str) -> str:
+    return f"token that opened an upload of {user_id}"
