@@ -88,10 +88,21 @@ class SignatureRefused(Unauthenticated):
 
 
 class TooManyFailures(StillageError):
-    """Too many failed logins; try again after `retry_after_s` seconds."""
+    """Too many failed logins from one network; try again after `retry_after_s` seconds."""
 
     def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"too many failed logins; wait {retry_after_s} seconds and try again")
+        super().__init__(f"too many failed logins from your network; wait {retry_after_s} seconds and try again")
+        self.retry_after_s = retry_after_s
+
+
+class TooManyAtOnce(StillageError):
+    """So much of this is done for one client already; what ends makes room."""
+
+    def __init__(self, what: str, limit: int, *, retry_after_s: int = 2) -> None:
+        super().__init__(
+            f"{limit} {what} from your network or account are in progress, the most at once; "
+            f"try again in {retry_after_s} seconds"
+        )
         self.retry_after_s = retry_after_s
 
 

@@ -32,7 +32,12 @@ async def made_by(identity: EmbeddedIdentity, accounts: Accounts, project: str |
 
 
 async def ask(
-    identity: EmbeddedIdentity, made: MadeKey, clock: Clock, project: str | None = None, secret: str | None = None
+    identity: EmbeddedIdentity,
+    made: MadeKey,
+    clock: Clock,
+    project: str | None = None,
+    secret: str | None = None,
+    address: str = "192.0.2.1",
 ) -> Signer:
     token = {"X-Security-Token": made.security_token} if made.security_token else {}
     added = sign_request(
@@ -46,7 +51,7 @@ async def ask(
     )
     sent = {"Host": "h", **token, **added}
     head = Head.of("GET", b"/v2/images", [(name.encode(), value.encode()) for name, value in sent.items()])
-    found = await identity.signatures.recognise(head, address="192.0.2.1", project=project)
+    found = await identity.signatures.recognise(head, address=address, project=project)
     return await identity.signatures.verify(found, EMPTY)
 
 
@@ -93,9 +98,23 @@ async def test_failures_are_counted_together_by_every_process(
             await ask(identity, made, clock, secret="another")
     with pytest.raises(SignatureRefused, match="reach the limit"):
         await ask(identity, made, clock)
+    await ask(identity, made, clock, address="192.0.2.2")
     clock.advance(300)
-    assert await identity.forget_old() == 5
     await ask(identity, made, clock)
+
+
+async def test_a_lock_is_for_the_network_that_failed(
+    identity: EmbeddedIdentity, accounts: Accounts, people: None, clock: Clock
+) -> None:
+    made = await made_by(identity, accounts)
+    for number in range(5):
+        with pytest.raises(SignatureRefused, match="canonicalRequest"):
+            await ask(identity, made, clock, secret="another", address=f"2001:db8::{number}")
+    with pytest.raises(SignatureRefused, match="reach the limit"):
+        await ask(identity, made, clock, address="2001:db8::ffff")
+    await ask(identity, made, clock, address="2001:db8:0:1::1")
+    clock.advance(3600)
+    assert await identity.forget_old() == 5
 
 
 async def test_expired_temporary_keys_are_forgotten(

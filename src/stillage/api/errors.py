@@ -32,6 +32,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.ContentRejected: 415,
     errors.RangeNotSatisfiable: 416,
     errors.TooManyFailures: 429,
+    errors.TooManyAtOnce: 429,
     errors.TooManyUploads: 429,
     errors.Unavailable: 503,
     errors.StillageError: 500,
@@ -89,7 +90,7 @@ def problem_of(error: Exception, *, identity_url: str) -> Problem:
     headers = {}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
-    if isinstance(error, errors.Unavailable | errors.TooManyFailures | errors.TooManyUploads):
+    if isinstance(error, errors.Unavailable | errors.TooManyFailures | errors.TooManyAtOnce | errors.TooManyUploads):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.WrongMediaType) and error.accepted:
         headers["Accept-Patch"] = ", ".join(error.accepted)
@@ -186,6 +187,7 @@ IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
     errors.DiskTooLarge: (400, "IMG.0055"),
     errors.RangeNotSatisfiable: (416, "IMG.0001"),
     errors.TooManyFailures: (429, "IMG.0060"),
+    errors.TooManyAtOnce: (429, "IMG.0060"),
     errors.TooManyUploads: (429, "IMG.0060"),
     errors.Unavailable: (503, "IMG.0061"),
     errors.StillageError: (500, "IMG.0061"),

@@ -10,6 +10,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from stillage.db.tables import login_failures as table
 
+MOST = 100_000
+"""Rows that are kept: some 10 MiB."""
+
 
 def latest(connection: Connection, who: str, since: datetime, limit: int) -> Sequence[datetime]:
     """Return when *who* failed after *since*: at most *limit* times, the latest first."""
@@ -19,7 +22,9 @@ def latest(connection: Connection, who: str, since: datetime, limit: int) -> Seq
 
 
 def record(connection: Connection, who: str, now: datetime) -> None:
-    connection.execute(insert(table).values(who=who, failed_at=now))
+    newest = connection.execute(insert(table).values(who=who, failed_at=now).returning(table.c.id)).scalar_one()
+    # Ids grow, so this is the most that is ever kept, whoever fails from wherever; the oldest go first.
+    connection.execute(delete(table).where(table.c.id <= newest - MOST))
 
 
 def move(connection: Connection, who: str, now: datetime) -> None:

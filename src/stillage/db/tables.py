@@ -326,7 +326,19 @@ login_failures = Table(
     "login_failures",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("who", String(64), nullable=False),  # a hash of the name that was tried
+    Column("who", String(64), nullable=False),  # a hash of the name that was tried, of a network, or of both
     Column("failed_at", UtcTime, nullable=False),
     Index("ix_login_failures_who_failed_at", "who", "failed_at"),
+    Index("ix_login_failures_failed_at", "failed_at"),
+)
+
+# Networks from which names have logged in, both as keyed hashes.
+known_networks = Table(
+    "known_networks",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("network", String(64), primary_key=True),
+    Column("seen_at", UtcTime, nullable=False),
+    Index("ix_known_networks_seen_at", "seen_at"),
+    sqlite_with_rowid=False,
 )

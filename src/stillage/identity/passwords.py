@@ -16,7 +16,8 @@ T = TypeVar("T")
 MAX_LENGTH = 1024
 # Each check takes 19 MiB while it runs, so no more of them run at once than fit beside running uploads.
 THREADS = 2
-MAX_WAITING = 64
+# More than `operations.identity` lets in, which is fair to who asks; this is about memory alone.
+MAX_WAITING = 128
 
 
 def default_hasher() -> PasswordHasher:

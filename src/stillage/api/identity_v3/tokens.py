@@ -24,7 +24,7 @@ async def create(request: web.Request) -> web.Response:
     Source: Identity API v3, "Authentication and token management".
     """
     wanted = login_request_of(await json_of(request, limit=MAX_BODY))
-    issued = await identity(request).login(wanted)
+    issued = await identity(request).login(wanted, services(request).addresses.client(request))
     note(request, target=issued.token.user_id)
     request[INITIATOR] = initiator_of(issued.token)
     return json_response(_document(request, issued.token), status=201, headers={SUBJECT: issued.text})

@@ -14,6 +14,7 @@ from stillage.identity.credentials import CredentialRequest
 from stillage.identity.names import is_name, role_id
 from stillage.identity.passwords import Passwords
 from stillage.images.image import UserId
+from stillage.operations.identity.places import Places
 
 
 class Credentials:
@@ -21,6 +22,7 @@ class Credentials:
         self._database = database
         self._passwords = passwords
         self._clock = clock
+        self._places = Places("application credentials", total=16, each=4)
 
     async def create(self, asker: Asker, user_id: str, wanted: CredentialRequest) -> tuple[Credential, str]:
         """Make one for *asker*'s project. Return it with its secret, which nobody sees again.
@@ -44,7 +46,7 @@ class Credentials:
             project_id=asker.project_id,
             name=wanted.name,
             description=wanted.description,
-            secret_hash=await self._passwords.hash(secret),
+            secret_hash=await self._hashed(asker, secret),
             roles=_roles(asker, wanted.roles),
             restricted=wanted.restricted,
             expires_at=wanted.expires_at,
@@ -86,6 +88,10 @@ class Credentials:
         _require_unrestricted(asker)
         found = await self.show(asker, user_id, credential_id)
         await self._database.write(db.remove, found.id)
+
+    async def _hashed(self, asker: Asker, secret: str) -> str:
+        with self._places.taken(asker.user_id):  # or one user could keep others from logging in
+            return await self._passwords.hash(secret)
 
 
 def _require_owner(asker: Asker, user_id: str) -> None:

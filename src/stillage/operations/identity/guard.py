@@ -1,16 +1,23 @@
-"""The limit on guessing: after so many failed logins in so much time, even the right password is refused."""
+"""The limit on guessing: after so many failed logins in so much time, even the right password is refused.
+
+Strangers must neither guess for ever nor lock out whom they name. So failures count for a name *from a network*; those
+of a name everywhere, and of a network whatever the name, only make the limit stricter where the name has not logged in
+from that network before.
+"""
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from stillage.db import failures
+from stillage.db import Connection, failures, networks
 from stillage.db.session import Database
 from stillage.errors import TooManyFailures, Unauthenticated
+from stillage.identity.networks import network_of
+from stillage.operations.identity.places import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,52 +27,152 @@ class FailureLimit:
     count: int = 10
     window_s: int = 300
 
+    @property
+    def later(self) -> "FailureLimit":
+        """That of whoever goes on failing: three times as often, in an hour instead of five minutes."""
+        return FailureLimit(3 * self.count, 12 * self.window_s)
+
+
+Limits = Sequence[FailureLimit]
+
+OF_NAME: Limits = (FailureLimit(100, 3600),)
+"""Failures of one name everywhere, after which it is under attack."""
+UNDER_ATTACK: Limits = (FailureLimit(2, 900), FailureLimit(4, 3600))
+"""What is left then to a network from which that name has never logged in: whoever has the password needs one."""
+OF_NETWORK: Limits = (FailureLimit(50, 300), FailureLimit(200, 3600))
+"""Failures of one network whatever the name, after which it may only use names that have logged in from there."""
+KEPT_S = 3600
+KNOWN_S = 90 * 86400
+"""How long a network is remembered from which a name has logged in."""
+SEEN_AGAIN = timedelta(days=1)
+"""How often that is written down anew."""
+
+TOTAL, OF_ONE_NETWORK, FOR_THE_KNOWN = 96, 32, 32
+"""Logins that one process checks or has waiting: in all, of one network, and of those kept free for known networks."""
+
+
+def wait_s(failed: Sequence[datetime], limits: Limits, now: datetime) -> int:
+    """Return how long to wait until *limits* allow another attempt; 0 if they do.
+
+    Args:
+        failed: When it failed before, the latest first.
+        limits: Every one of them must.
+        now: Aware.
+    """
+    waits = [0]
+    for limit in limits:
+        window = timedelta(seconds=limit.window_s)
+        within = [time for time in failed if time > now - window]
+        if len(within) >= limit.count:
+            # The oldest that counts has to leave the window; rounded up, since a client comes back on the second.
+            left = within[limit.count - 1] + window - now
+            waits.append(max(1, -(-left // timedelta(seconds=1))))
+    return max(waits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Under what an attempt is counted, see `failures`."""
+
+    name: str
+    network: str
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """When it failed before, the latest first. *known*: when the name last logged in from there; None for never."""
+
+    of_pair: Sequence[datetime]
+    of_name: Sequence[datetime]
+    of_network: Sequence[datetime]
+    known: datetime | None
+
 
 class Guard:
-    """Counts failures by who was claimed to log in, whether there is such a user or not."""
+    """Counts failures by who was claimed to log in, whether there is such a user or not, and by where from."""
 
     def __init__(
         self, database: Database, limit: FailureLimit, *, secret: bytes, clock: Callable[[], datetime]
     ) -> None:
+        """*limit*: of one name from one network."""
         self._database = database
-        self._limit = limit
+        self._of_pair = (limit, limit.later)
         self._secret = secret
         self._clock = clock
+        self._places = Places("logins", total=TOTAL, each=OF_ONE_NETWORK, reserved=FOR_THE_KNOWN)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def attempt(self, who: str) -> AsyncIterator[None]:
+    async def attempt(self, who: str, address: str | None) -> AsyncIterator[None]:
         """Hold this around the check of a secret. Unauthenticated leaving it counts as a failure.
 
+        Args:
+            who: The name that is claimed.
+            address: Where it is claimed from.
+
         Raises:
-            TooManyFailures: Instead of the check.
+            TooManyFailures, TooManyAtOnce, Unavailable: Instead of the check.
         """
-        # Keyed: people type passwords where a name belongs, and a plain hash of one is soon guessed.
-        key = hmac.digest(self._secret, who.encode(), "sha256").hex()
-        # One at a time: of guesses sent all at once, each would be checked before the first was counted.
-        async with self._turns.setdefault(key, asyncio.Lock()):
-            failed = await self._failures(key)
-            if len(failed) >= self._limit.count:
-                raise TooManyFailures(self._wait_s(failed[-1]))
-            try:
-                yield
-            except Unauthenticated:
-                await self._database.write(failures.record, key, self._clock())
-                raise
-            if failed:
-                await self._database.write(failures.forget, key)
+        network = network_of(address)
+        keys = _Keys(self._key(who), self._key(f"network {network}"), self._key(f"{who} from {network}"))
+        known = await self._database.read(networks.find, keys.name, keys.network)
+        # One at a time: of guesses sent all at once, each would be checked before the first was counted. Strangers who
+        # guess elsewhere wait elsewhere.
+        with self._places.taken(network, known=known is not None):
+            async with self._turns.setdefault(keys.pair, asyncio.Lock()):
+                state = await self._database.read(_state, keys, self._since())
+                if wait := self._wait_s(state):
+                    raise TooManyFailures(wait)
+                try:
+                    yield
+                except Unauthenticated:
+                    await self._database.write(_record, keys, self._clock())
+                    raise
+                await self._succeeded(keys, state)
 
     async def forget_old(self) -> int:
         """Drop the rows that no longer count."""
-        return await self._database.write(failures.forget_before, self._since())
+        old = await self._database.write(networks.forget_before, self._clock() - timedelta(seconds=KNOWN_S))
+        return old + await self._database.write(failures.forget_before, self._since())
 
-    async def _failures(self, key: str) -> list[datetime]:
-        return list(await self._database.read(failures.latest, key, self._since(), self._limit.count))
+    async def _succeeded(self, keys: _Keys, state: _State) -> None:
+        now = self._clock()
+        if state.of_pair or state.known is None or state.known < now - SEEN_AGAIN:
+            await self._database.write(_welcome, keys, now)
+
+    def _wait_s(self, state: _State) -> int:
+        now = self._clock()
+        wait = wait_s(state.of_pair, self._of_pair, now)
+        if state.known is not None:
+            return wait
+        if wait_s(state.of_name, OF_NAME, now):
+            wait = max(wait, wait_s(state.of_pair, UNDER_ATTACK, now))
+        return max(wait, wait_s(state.of_network, OF_NETWORK, now))
+
+    def _key(self, text: str) -> str:
+        # Keyed: people type passwords where a name belongs, and a plain hash of one is soon guessed.
+        return hmac.digest(self._secret, text.encode(), "sha256").hex()
 
     def _since(self) -> datetime:
-        return self._clock() - timedelta(seconds=self._limit.window_s)
+        return self._clock() - timedelta(seconds=max(KEPT_S, *(limit.window_s for limit in self._of_pair)))
 
-    def _wait_s(self, oldest: datetime) -> int:
-        # The oldest that counts has to leave the window; rounded up, since a client comes back on the second.
-        left = oldest + timedelta(seconds=self._limit.window_s) - self._clock()
-        return max(1, -(-left // timedelta(seconds=1)))
+
+def _state(connection: Connection, keys: _Keys, since: datetime) -> _State:
+    most = max(limit.count for limit in (*OF_NAME, *OF_NETWORK))
+    return _State(
+        failures.latest(connection, keys.pair, since, most),
+        failures.latest(connection, keys.name, since, most),
+        failures.latest(connection, keys.network, since, most),
+        networks.find(connection, keys.name, keys.network),
+    )
+
+
+def _record(connection: Connection, keys: _Keys, now: datetime) -> None:
+    for key in (keys.pair, keys.name, keys.network):
+        failures.record(connection, key, now)
+
+
+def _welcome(connection: Connection, keys: _Keys, now: datetime) -> None:
+    failures.forget(connection, keys.pair)
+    networks.remember(connection, keys.name, keys.network, now)

@@ -53,32 +53,36 @@ class Login:
         self._lifetime = timedelta(seconds=lifetime_s)
         self._clock = clock
 
-    async def __call__(self, request: LoginRequest) -> Issued:
+    async def __call__(self, request: LoginRequest, address: str | None = None) -> Issued:
         """Return a new token.
+
+        Args:
+            request: What the client asks for.
+            address: The client's; None if nobody knows it.
 
         Raises:
             Unauthenticated: If anything at all is wrong.
-            TooManyFailures: If this user, or credential, failed too often lately.
-            Unavailable: If too many others log in at this moment.
+            TooManyFailures: If this user, or credential, failed too often lately from this network.
+            TooManyAtOnce, Unavailable: If too many log in at this moment, from this network or in all.
         """
         match request.method:
             case ByPassword():
-                return await self._by_password(request.method, request.scope)
+                return await self._by_password(request.method, request.scope, address)
             case ByToken():
                 return await self._by_token(request.method, request.scope)
             case ByCredential():
-                return await self._by_credential(request.method)
+                return await self._by_credential(request.method, address)
 
     async def without_password(self, user: User, project_id: ProjectId | None) -> Issued:
         """Return a token for *user*: for whoever owns the database and needs no other proof."""
         text, new = self._new(user.id, project_id, ("password",))
         return Issued(text, await self._database.write(tokens.issue, new))
 
-    async def _by_password(self, method: ByPassword, scope: Scope) -> Issued:
+    async def _by_password(self, method: ByPassword, scope: Scope, address: str | None) -> Issued:
         user = await self._find_user(method.user)
         # The name also where the id was given: there is one count for each user.
         claimed = user.name if user else method.user.name or method.user.id
-        async with self._guard.attempt(f"user {claimed}"):
+        async with self._guard.attempt(f"user {claimed}", address):
             matches = await self._passwords.verify(user.password_hash if user else None, method.password)
             if user is None or not matches:
                 raise Unauthenticated(user_id=user.id if user else None)
@@ -101,10 +105,10 @@ class Login:
         )
         return Issued(text, await self._database.write(tokens.issue_for_token, new, parent.digest))
 
-    async def _by_credential(self, method: ByCredential) -> Issued:
+    async def _by_credential(self, method: ByCredential, address: str | None) -> Issued:
         credential = await self._find_credential(method)
         claimed = credential.id if credential else method.id or f"{method.user} {method.name}"
-        async with self._guard.attempt(f"credential {claimed}"):
+        async with self._guard.attempt(f"credential {claimed}", address):
             matches = await self._passwords.verify(credential.secret_hash if credential else None, method.secret)
             if credential is None or not matches:
                 raise Unauthenticated(user_id=credential.user_id if credential else None)

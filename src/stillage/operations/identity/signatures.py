@@ -16,6 +16,7 @@ from stillage.errors import SignatureRefused, Unauthenticated
 from stillage.identity.canonical import Head
 from stillage.identity.claim import PROJECT, SECURITY_TOKEN, Claim, Fault, claim_of
 from stillage.identity.names import is_name
+from stillage.identity.networks import network_of
 from stillage.identity.signing import payloads_of, require_digest, require_recent, require_signature
 from stillage.identity.tokens import digest_of
 from stillage.identity.vault import Vault
@@ -34,7 +35,7 @@ class Recognised:
 
     Attributes:
         project: What ``X-Project-Id`` names. It chooses the holder's project only if it is signed.
-        who: The key and the client's address, as failures are counted.
+        who: The key and the client's network, as failures are counted.
         failed: True if some were, lately.
     """
 
@@ -108,7 +109,7 @@ class Signatures:
 
         Args:
             head: As it came.
-            address: The client's: it cannot lock out others who have the key.
+            address: The client's: strangers who know the key, which is no secret, do not lock out its owner elsewhere.
             project: That of the request; None if it names none.
 
         Raises:
@@ -118,7 +119,7 @@ class Signatures:
         claim = claim_of(head)
         require_recent(claim, now)
         project = project if project is None or is_name(project) else ""
-        who = hmac.digest(self.secret, f"key {claim.access_key} {address}".encode(), "sha256").hex()
+        who = hmac.digest(self.secret, f"key {claim.access_key} {network_of(address)}".encode(), "sha256").hex()
         since = now - timedelta(seconds=self.limit.window_s)
         chosen = project if PROJECT in claim.signed else None
         holder, failed = await self.database.read(_look_up, claim.access_key, chosen, who, since, self.limit.count)

@@ -1,0 +1,37 @@
+"""From which networks a name has logged in: a few for each, so that what strangers do elsewhere cannot lock it out.
+
+Names and networks are digests, as in `db.failures`. Plain functions of a connection.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, text, update
+
+from stillage.db.tables import UtcTime
+from stillage.db.tables import known_networks as table
+
+PER_NAME = 16
+"""The networks that are remembered of one name: those that it used last."""
+# The same words on SQLite and PostgreSQL; SQLAlchemy has one construct for each.
+ADD = text("INSERT INTO known_networks (name, network, seen_at) VALUES (:name, :network, :now) ON CONFLICT DO NOTHING")
+
+
+def find(connection: Connection, name: str, network: str) -> datetime | None:
+    """Return when *name* was last seen to log in from *network*; None if never, or long ago."""
+    mine = (table.c.name == name) & (table.c.network == network)
+    return connection.execute(select(table.c.seen_at).where(mine)).scalar()
+
+
+def remember(connection: Connection, name: str, network: str, now: datetime) -> None:
+    mine = (table.c.name == name) & (table.c.network == network)
+    if connection.execute(update(table).where(mine).values(seen_at=now)).rowcount == 1:
+        return
+    seen_at = UtcTime().process_bind_param(now, connection.dialect)
+    connection.execute(ADD, {"name": name, "network": network, "now": seen_at})
+    newest = select(table.c.network).where(table.c.name == name).order_by(table.c.seen_at.desc()).limit(PER_NAME)
+    connection.execute(delete(table).where(table.c.name == name, table.c.network.not_in(newest)))
+
+
+def forget_before(connection: Connection, moment: datetime) -> int:
+    """Drop what was not seen since *moment*, and return how many."""
+    return connection.execute(delete(table).where(table.c.seen_at < moment)).rowcount
