@@ -39,7 +39,7 @@ from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.acceptance import UploadRules
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
-from stillage.operations.identity.embedded import EmbeddedIdentity
+from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
 from stillage.operations.identity.rights import EmbeddedRights, KeystoneRights
 from stillage.operations.images import Images
 from stillage.operations.info import Info
@@ -166,7 +166,12 @@ def _identity(settings: Settings, database: Database, clock: Callable[[], dateti
     if settings.keystone_url is not None:
         return _keystone(settings, settings.keystone_url, clock)
     embedded = EmbeddedIdentity(
-        database, Passwords(), secret=settings.secret, clock=clock, lifetime_s=settings.token_lifetime_s
+        database,
+        Passwords(),
+        secret=settings.secret,
+        clock=clock,
+        lifetime_s=settings.token_lifetime_s,
+        limits=UserLimits(settings.max_user_tokens, settings.max_user_credentials, settings.max_user_temporary_keys),
     )
 
     async def close() -> None:

@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     scrub_every_s: Seconds = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")
     scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast the background scrub of a process reads")
     token_lifetime_s: int = Field(24 * 3600, ge=300, le=CENTURY_S, description="lifetime of tokens")
+    max_user_tokens: int = Field(
+        1000, ge=10, le=MOST_ROWS, description="tokens of one user; the next one ends the oldest (docs/identity.md)"
+    )
+    max_user_credentials: int = Field(100, ge=0, le=MOST_ROWS, description="application credentials of one user")
+    max_user_temporary_keys: int = Field(1000, ge=0, le=MOST_ROWS, description="temporary access keys of one user")
     audit_file: Path | None = Field(None, description="file for one JSON line for each change (docs/audit.md)")
     audit_webhook: SecretStr | None = Field(None, description="https URL that the same events are POSTed to, in JSON")
     metrics_listen: str | None = Field(None, description="HOST:PORT for /metrics without a token")

@@ -110,6 +110,15 @@ class Forbidden(StillageError):
     """The caller may know of the thing, and may not do this to it."""
 
 
+class UserLimitReached(Forbidden):
+    """A user has as much of something as one may have. As with Keystone it is no matter of size."""
+
+    def __init__(self, what: str, limit: int, used: int, fix: str) -> None:
+        super().__init__(f"a user may have {limit} {what}, and this one has {used}; {fix}")
+        self.limit = limit
+        self.used = used
+
+
 class RightsLost(Forbidden):
     """Whoever was let in before would not be let in now. The text says why."""
 

@@ -23,7 +23,7 @@ from stillage.db.session import Database
 from stillage.errors import BadSettings, InvalidInput
 from stillage.identity.passwords import Passwords
 from stillage.operations.identity.accounts import Accounts
-from stillage.operations.identity.embedded import EmbeddedIdentity
+from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
 
 T = TypeVar("T")
 
@@ -50,7 +50,12 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
         try:
             schema.require_current(database.engine)
             identity = EmbeddedIdentity(
-                database, passwords, secret=settings.secret, clock=now, lifetime_s=settings.token_lifetime_s
+                database,
+                passwords,
+                secret=settings.secret,
+                clock=now,
+                lifetime_s=settings.token_lifetime_s,
+                limits=UserLimits(tokens=settings.max_user_tokens),
             )
             return await work(Accounts(database, passwords, clock=now), identity)
         finally:

@@ -14,11 +14,13 @@ from sqlalchemy.exc import IntegrityError
 
 from stillage.db.tables import access_keys as table
 from stillage.db.tables import projects, role_assignments, tokens, users
-from stillage.errors import TooManyAccessKeys, Unauthenticated
+from stillage.errors import TooManyAccessKeys, Unauthenticated, UserLimitReached
 from stillage.images.access import with_implied
 from stillage.images.image import ProjectId, UserId
 
 PER_USER = 2
+TEMPORARY_PER_USER = 1000
+"""Temporary keys that a user may have, where no setting says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +131,34 @@ def add_permanent(connection: Connection, key: AccessKey) -> None:
     connection.execute(insert(table).values(_values(key)))
 
 
-def add_temporary(connection: Connection, key: AccessKey) -> None:
-    """Store a new one.
+def add_temporary(connection: Connection, key: AccessKey, most: int = TEMPORARY_PER_USER) -> None:
+    """Store a new one. Expired ones do not count.
 
     Raises:
+        UserLimitReached: If the user has *most* of them.
         Unauthenticated: If the token that it is got with was ended meanwhile.
     """
+    connection.execute(select(users.c.id).where(users.c.id == key.user_id).with_for_update(key_share=True))
+    _require_room(connection, key.user_id, key.created_at, most)
     connection.execute(select(tokens.c.hash).where(tokens.c.hash == key.token_hash).with_for_update(read=True))
     try:
         connection.execute(insert(table).values(_values(key)))
     except IntegrityError as error:
         raise Unauthenticated from error
+
+
+def _require_room(connection: Connection, user_id: UserId, now: datetime, most: int) -> None:
+    mine = (table.c.user_id == user_id) & table.c.token_hash.is_not(None)
+    if connection.execute(select(func.count()).where(mine)).scalar_one() < most:
+        return
+    # What a sweep removes at this moment is left to it: two who wait for one another would both fail.
+    expired = select(table.c.access).where(mine, table.c.expires_at <= now).with_for_update(skip_locked=True)
+    connection.execute(delete(table).where(table.c.access.in_(connection.execute(expired).scalars().all())))
+    mine &= table.c.expires_at > now
+    used = connection.execute(select(func.count()).where(mine)).scalar_one()
+    if used >= most:
+        fix = "wait until one expires, or revoke the token that some were got with"
+        raise UserLimitReached("temporary access keys", most, used, fix)
 
 
 def change(connection: Connection, access: str, *, enabled: bool | None, description: str | None) -> AccessKey | None:

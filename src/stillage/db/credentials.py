@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db.tables import application_credentials as table
-from stillage.errors import AlreadyExists
+from stillage.db.tables import users
+from stillage.errors import AlreadyExists, UserLimitReached
 from stillage.images.image import ProjectId, UserId
+
+PER_USER = 100
+"""Application credentials that a user may have, where no setting says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,33 @@ class Credential:
     expires_at: datetime | None
 
 
-def add(connection: Connection, credential: Credential, now: datetime) -> None:
-    """Store a new one.
+def add(connection: Connection, credential: Credential, now: datetime, most: int = PER_USER) -> None:
+    """Store a new one. Expired ones do not count, and make room, the oldest first.
 
     Raises:
+        UserLimitReached: If its owner has *most* of them.
         AlreadyExists: If its owner has one of this name.
     """
+    # Held, so that two requests at once do not both find room.
+    connection.execute(select(users.c.id).where(users.c.id == credential.user_id).with_for_update(key_share=True))
+    _make_room(connection, credential.user_id, now, most)
     values = {column: getattr(credential, column) for column in COLUMNS} | {"roles": list(credential.roles)}
     try:
         connection.execute(insert(table).values(**values, created_at=now))
     except IntegrityError as error:
         raise AlreadyExists(f"there is an application credential {credential.name!r} already") from error
+
+
+def _make_room(connection: Connection, user_id: UserId, now: datetime, most: int) -> None:
+    mine, expired = table.c.user_id == user_id, table.c.expires_at <= now
+    total = connection.execute(select(func.count()).where(mine)).scalar_one()
+    if total < most:
+        return
+    old = connection.execute(select(table.c.id).where(mine, expired).order_by(table.c.expires_at)).scalars().all()
+    if total - len(old) >= most:
+        raise UserLimitReached("application credentials", most, total - len(old), "delete one that is not needed")
+    for credential_id in old[: total - most + 1]:
+        remove(connection, credential_id)
 
 
 def find(connection: Connection, credential_id: str) -> Credential | None:

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db.tables import UtcTime, application_credentials, projects, role_assignments, tokens, users
 from stillage.errors import Unauthenticated
 from stillage.images.access import with_implied
 from stillage.images.image import ProjectId, UserId
+
+PER_USER = 1000
+"""Tokens that a user may have, where no setting says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,31 +115,31 @@ def find(connection: Connection, digest: str, now: datetime) -> Token | None:
     return _token(rows) if rows else None
 
 
-def issue(connection: Connection, new: NewToken) -> Token:
-    """Store a token and return what it is worth.
+def issue(connection: Connection, new: NewToken, most: int = PER_USER) -> Token:
+    """Store a token and return what it is worth. Where its user has more than *most* then, old ones end.
 
     Raises:
         Unauthenticated: If it would be worth nothing: user or project disabled, no role there.
     """
     _hold(connection, new)
-    return _insert(connection, new)
+    return _insert(connection, new, most)
 
 
-def issue_for_password(connection: Connection, new: NewToken, password_hash: str) -> Token:
+def issue_for_password(connection: Connection, new: NewToken, password_hash: str, most: int = PER_USER) -> Token:
     """`issue`, unless the password was changed since it was checked."""
     _hold(connection, new)
     if connection.execute(select(users.c.password_hash).where(users.c.id == new.user_id)).scalar() != password_hash:
         raise Unauthenticated
-    return _insert(connection, new)
+    return _insert(connection, new, most)
 
 
-def issue_for_token(connection: Connection, new: NewToken, parent: str) -> Token:
+def issue_for_token(connection: Connection, new: NewToken, parent: str, most: int = PER_USER) -> Token:
     """`issue`, unless the token with the digest *parent* was revoked since it was checked."""
     _hold(connection, new)
     held = select(tokens.c.hash).where(tokens.c.hash == parent).with_for_update(read=True)
     if connection.execute(held).first() is None:
         raise Unauthenticated
-    return _insert(connection, new)
+    return _insert(connection, new, most)
 
 
 def revoke(connection: Connection, digest: str) -> bool:
@@ -151,13 +154,14 @@ def forget_expired(connection: Connection, now: datetime) -> int:
 
 def _hold(connection: Connection, new: NewToken) -> None:
     # A change of password or role waits until the token is there and then ends it, or we wait and see the change.
-    # SQLite has one writer at a time anyway, and ignores this.
-    connection.execute(select(users.c.id).where(users.c.id == new.user_id).with_for_update(read=True))
+    # Of two who issue for one user one waits as well, so that both count. SQLite has one writer at a time anyway, and
+    # ignores this.
+    connection.execute(select(users.c.id).where(users.c.id == new.user_id).with_for_update(key_share=True))
     if new.project_id is not None:
         connection.execute(select(projects.c.id).where(projects.c.id == new.project_id).with_for_update(read=True))
 
 
-def _insert(connection: Connection, new: NewToken) -> Token:
+def _insert(connection: Connection, new: NewToken, most: int) -> Token:
     values = {
         "hash": new.digest,
         "audit_id": new.audit_id,
@@ -175,7 +179,43 @@ def _insert(connection: Connection, new: NewToken) -> Token:
     token = find(connection, new.digest, new.issued_at)
     if token is None:
         raise Unauthenticated
+    _end_surplus(connection, new, most)
     return token
+
+
+def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
+    mine = tokens.c.user_id == new.user_id
+    if connection.execute(select(func.count()).where(mine)).scalar_one() <= most:
+        return
+    rows = connection.execute(
+        select(tokens.c.hash, tokens.c.application_credential_id, tokens.c.expires_at)
+        .where(mine, tokens.c.hash != new.digest)
+        .order_by(tokens.c.issued_at.desc())
+    ).all()
+    expired = [row.hash for row in rows if row.expires_at <= new.issued_at]
+    others = [(row.hash, row.application_credential_id) for row in rows if row.expires_at > new.issued_at]
+    over = expired + surplus([(new.digest, new.credential_id), *others], most)
+    for start in range(0, len(over), 500):  # SQLite limits the parameters of a statement
+        # What somebody else ends at this moment is left to him: two who wait for one another would both fail.
+        named = tokens.c.hash.in_(over[start : start + 500])
+        mine_alone = connection.execute(select(tokens.c.hash).where(named).with_for_update(skip_locked=True))
+        connection.execute(delete(tokens).where(tokens.c.hash.in_(mine_alone.scalars().all())))
+
+
+def surplus(newest_first: Sequence[tuple[str, str | None]], most: int) -> list[str]:
+    """Return which tokens of a user are too many: the oldest of whoever has the most.
+
+    So a program that logs in again and again ends tokens of its own, and none of a service that has an application
+    credential to itself.
+
+    Args:
+        newest_first: The digest of each, and the application credential that it was got with.
+        most: How many may stay.
+    """
+    groups: dict[str | None, list[str]] = {}
+    for digest, credential_id in newest_first:
+        groups.setdefault(credential_id, []).append(digest)
+    return [max(groups.values(), key=len).pop() for _ in range(len(newest_first) - most)]
 
 
 def _token(rows: Sequence[Row[Any]]) -> Token | None:

@@ -41,7 +41,16 @@ class MadeKey:
 
 
 class AccessKeys:
-    def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        clock: Callable[[], datetime],
+        most_temporary: int = db.TEMPORARY_PER_USER,
+    ) -> None:
+        """*most_temporary*: temporary keys that a user may have."""
+        self._most_temporary = most_temporary
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -74,6 +83,7 @@ class AccessKeys:
 
         Raises:
             Forbidden: If the token is one that keys are not made from.
+            UserLimitReached: If the user has as many as may be.
             Unauthenticated: If it was ended meanwhile.
         """
         _require_may_make(token)
@@ -85,7 +95,7 @@ class AccessKeys:
             security_token_hash=digest_of(security_token),
             expires_at=min(key.created_at + timedelta(seconds=duration_s), token.expires_at),
         )
-        await self._database.write(db.add_temporary, key)
+        await self._database.write(db.add_temporary, key, self._most_temporary)
         return MadeKey(key, secret, security_token)
 
     async def list_of(self, asker: Asker, user_id: str | None) -> Sequence[AccessKey]:

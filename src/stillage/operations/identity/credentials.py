@@ -18,7 +18,11 @@ from stillage.operations.identity.places import Places
 
 
 class Credentials:
-    def __init__(self, database: Database, passwords: Passwords, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, passwords: Passwords, *, clock: Callable[[], datetime], most: int = db.PER_USER
+    ) -> None:
+        """*most*: those that a user may have."""
+        self._most = most
         self._database = database
         self._passwords = passwords
         self._clock = clock
@@ -30,6 +34,7 @@ class Credentials:
         Raises:
             Forbidden: For another user, or with a token that may not.
             InvalidInput: If a role is not one of the token's, or the end is past.
+            UserLimitReached: If the user has as many as may be.
             AlreadyExists: If there is one of this name.
         """
         _require_owner(asker, user_id)
@@ -51,7 +56,7 @@ class Credentials:
             restricted=wanted.restricted,
             expires_at=wanted.expires_at,
         )
-        await self._database.write(db.add, credential, now)
+        await self._database.write(db.add, credential, now, self._most)
         return credential, secret
 
     async def list_of(self, asker: Asker, user_id: str, name: str | None) -> Sequence[Credential]:

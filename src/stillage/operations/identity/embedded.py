@@ -1,9 +1,10 @@
 """The embedded identity in one piece: who holds a token, and everything else that its API does."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
-from stillage.db import tokens
+from stillage.db import access_keys, credentials, tokens
 from stillage.db.session import Database
 from stillage.db.tokens import Token
 from stillage.errors import Forbidden, NotFound, Unauthenticated
@@ -20,6 +21,15 @@ from stillage.operations.identity.login import Login
 from stillage.operations.identity.signatures import Signatures
 
 LIFETIME_S = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class UserLimits:
+    """How much of each a user may have. Expired ones do not count."""
+
+    tokens: int = tokens.PER_USER
+    credentials: int = credentials.PER_USER
+    temporary_keys: int = access_keys.TEMPORARY_PER_USER
 
 
 class EmbeddedIdentity:
@@ -42,16 +52,18 @@ class EmbeddedIdentity:
         clock: Callable[[], datetime],
         lifetime_s: float = LIFETIME_S,
         limit: FailureLimit | None = None,
+        limits: UserLimits | None = None,
     ) -> None:
         """*secret*: secrets are hashed and encrypted with it; the same on every node."""
+        most = limits or UserLimits()
         self._database = database
         self._passwords = passwords
         self._clock = clock
         self._guard = Guard(database, limit or FailureLimit(), secret=secret, clock=clock)
-        self.login = Login(database, passwords, self._guard, lifetime_s=lifetime_s, clock=clock)
-        self.credentials = Credentials(database, passwords, clock=clock)
+        self.login = Login(database, passwords, self._guard, lifetime_s=lifetime_s, clock=clock, most=most.tokens)
+        self.credentials = Credentials(database, passwords, clock=clock, most=most.credentials)
         vault = Vault(secret)
-        self.access_keys = AccessKeys(database, vault, clock=clock)
+        self.access_keys = AccessKeys(database, vault, clock=clock, most_temporary=most.temporary_keys)
         self.signatures = Signatures(database, vault, secret, clock)
         self.directory = Directory(database)
 

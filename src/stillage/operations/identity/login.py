@@ -46,7 +46,10 @@ class Login:
         *,
         lifetime_s: float,
         clock: Callable[[], datetime],
+        most: int = tokens.PER_USER,
     ) -> None:
+        """*most*: tokens that a user may have; the oldest end."""
+        self._most = most
         self._database = database
         self._passwords = passwords
         self._guard = guard
@@ -76,7 +79,7 @@ class Login:
     async def without_password(self, user: User, project_id: ProjectId | None) -> Issued:
         """Return a token for *user*: for whoever owns the database and needs no other proof."""
         text, new = self._new(user.id, project_id, ("password",))
-        return Issued(text, await self._database.write(tokens.issue, new))
+        return Issued(text, await self._database.write(tokens.issue, new, self._most))
 
     async def _by_password(self, method: ByPassword, scope: Scope, address: str | None) -> Issued:
         user = await self._find_user(method.user)
@@ -87,7 +90,7 @@ class Login:
             if user is None or not matches:
                 raise Unauthenticated(user_id=user.id if user else None)
         text, new = self._new(user.id, await self._project(scope, user.id), ("password",))
-        return Issued(text, await self._database.write(tokens.issue_for_password, new, user.password_hash))
+        return Issued(text, await self._database.write(tokens.issue_for_password, new, user.password_hash, self._most))
 
     async def _by_token(self, method: ByToken, scope: Scope) -> Issued:
         if not is_token(method.token):
@@ -103,7 +106,7 @@ class Login:
             expires_at=parent.expires_at,
             credential_id=parent.credential.id if parent.credential else None,
         )
-        return Issued(text, await self._database.write(tokens.issue_for_token, new, parent.digest))
+        return Issued(text, await self._database.write(tokens.issue_for_token, new, parent.digest, self._most))
 
     async def _by_credential(self, method: ByCredential, address: str | None) -> Issued:
         credential = await self._find_credential(method)
@@ -119,7 +122,7 @@ class Login:
             expires_at=credential.expires_at,
             credential_id=credential.id,
         )
-        return Issued(text, await self._database.write(tokens.issue, new))
+        return Issued(text, await self._database.write(tokens.issue, new, self._most))
 
     def _new(
         self,
