@@ -15,6 +15,7 @@ from stillage.db import images
 from stillage.db.images import Claim
 from stillage.db.session import Database
 from stillage.db.tables import blobs, image_properties, image_tags, uploads
+from stillage.db.tables import images as image_rows
 from stillage.errors import AlreadyExists
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
 
@@ -321,3 +322,14 @@ async def test_no_more_doomed_blobs_than_asked(database: Database) -> None:
         image = await add(database)
         await database.write(images.release, await claimed(database, image), "no", LATER)
     assert len(await database.read(images.doomed, 2)) == 2
+
+
+async def test_what_is_left_of_a_deleted_image_is_small(database: Database) -> None:
+    image = await add(database, name="n" * 255, tags=("t",), properties={"p": "x" * 9999})
+    await database.write(images.mark_deleted, image.id, LATER)
+
+    def left(connection: Connection) -> Any:
+        return connection.execute(select(image_rows).where(image_rows.c.id == image.id)).one()
+
+    row = await database.read(left)
+    assert (row.owner, row.name, row.tags, row.properties) == (MINE, None, [], {})

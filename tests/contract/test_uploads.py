@@ -183,6 +183,21 @@ async def test_an_abandoned_upload_leaves_a_queued_image_and_no_bytes(world: Wor
     assert await world.database.read(usage.find, "project:lab") == Usage(images=1)
 
 
+async def test_of_uploads_that_are_opened_and_abandoned_again_and_again_the_last_are_remembered(world: World) -> None:
+    image = await world.image()
+    uploads = []
+    for _ in range(db.ENDINGS + 3):
+        uploads.append(await world.uploads.open(ME, image.id, Opening(5)))
+        world.clock.advance(1)
+        await world.uploads.abandon(uploads[-1])
+    for upload in uploads[:3]:
+        with pytest.raises(UploadNotFound):
+            await world.now(upload)
+    for upload in uploads[3:]:
+        with pytest.raises(UploadGone, match="abandoned"):
+            await world.now(upload)
+
+
 async def test_an_upload_of_which_nothing_comes_expires_and_one_that_goes_on_does_not(world: World) -> None:
     upload = await world.open()
     sweep = Sweep(world.database, world.store, clock=world.clock)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, event, func, select
 from fakes import Clock
 from stillage.db.session import Database
 from stillage.db.tables import access_keys, application_credentials, tokens
+from stillage.db.tokens import surplus
 from stillage.errors import Unauthenticated, UserLimitReached
 from stillage.identity.credentials import credential_request_of
 from stillage.identity.login import LoginRequest, login_request_of
@@ -216,3 +217,20 @@ async def test_of_many_temporary_keys_made_at_once_no_more_remain_than_may(
     results = await asyncio.gather(*makes, return_exceptions=True)
     assert sum(isinstance(result, UserLimitReached) for result in results) == 5
     assert await rows_of(database, access_keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "most", "over"),
+    [
+        ("", 3, ""),
+        ("a1 a2 a3", 3, ""),
+        ("a1 a2 a3 a4", 3, "a4"),
+        ("a1 b2 a3 b4 b5", 3, "b5 b4"),
+        ("b1 b2 b3 b4 a5", 3, "b4 b3"),
+        ("a1 b2 c3 d4", 3, "d4"),
+        ("a1 a2 b3 b4", 1, "b4 a2 b3"),
+    ],
+)
+def test_the_oldest_of_the_largest_group_is_too_many(newest_first: str, most: int, over: str) -> None:
+    given = [(token, token[0]) for token in newest_first.split()]
+    assert surplus(given, most) == over.split()

@@ -32,6 +32,8 @@ NO_LIMITS = Limits()
 NO_QUOTAS = Quotas()
 RESUMABLE = "resumable/"
 """The lease owner of resumable uploads."""
+ENDINGS = 16
+"""How many ended uploads of one image are remembered."""
 COLUMNS = [column for column in images.c if column.name != "deleted_at"]
 NAMES = frozenset(column.name for column in COLUMNS)
 # Built once: every request for an image asks this, and building costs more than asking.
@@ -115,12 +117,15 @@ def move(connection: Connection, image_id: ImageId, before: Status, after: Statu
 def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
     """Delete the image, from any status, and doom its blobs. Return the keys whose bytes may be removed.
 
+    The row stays, so that the id is never used again, and keeps nothing that could be large.
+
     None if there is no such image any more.
 
     The blob of an upload in flight is not among them: its uploader notices, and removes it. A resumable upload ends
     here; who sends a piece of it notices.
     """
     values = {"status": Status.DELETED, "deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
+    values |= {"tags": [], "properties": {}, "name": None, "reason": None, "damage": None}
     changed = connection.execute(
         update(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)).values(values)
     )
@@ -450,6 +455,14 @@ def _end_upload(
         ending = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
         values = {"id": claim.upload_id, "image_id": claim.image_id, "generation": row.generation, **ending}
         connection.execute(insert(upload_endings).values(values))
+        _forget_earlier_endings(connection, claim.image_id)
+
+
+def _forget_earlier_endings(connection: Connection, image_id: ImageId) -> None:
+    """Whoever opens uploads and abandons them, again and again, makes no table grow."""
+    its_own = upload_endings.c.image_id == image_id
+    last = select(upload_endings.c.id).where(its_own).order_by(upload_endings.c.ended_at.desc()).limit(ENDINGS)
+    connection.execute(delete(upload_endings).where(its_own, upload_endings.c.id.not_in(last)))
 
 
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:

@@ -228,6 +228,7 @@ upload_endings = Table(
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("ended_at", UtcTime, nullable=False),
     Index("ix_upload_endings_ended_at", "ended_at"),
+    Index("ix_upload_endings_image_id_ended_at", "image_id", "ended_at"),
 )
 
 # What is in use, by scope: "project:ID" or "node:ID". Quotas are conditions of its updates.

@@ -194,7 +194,7 @@ def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
     ).all()
     expired = [row.hash for row in rows if row.expires_at <= new.issued_at]
     others = [(row.hash, row.application_credential_id) for row in rows if row.expires_at > new.issued_at]
-    over = expired + surplus([(new.digest, new.credential_id), *others], most)
+    over = expired + surplus(others, most - 1)
     for start in range(0, len(over), 500):  # SQLite limits the parameters of a statement
         # What somebody else ends at this moment is left to him: two who wait for one another would both fail.
         named = tokens.c.hash.in_(over[start : start + 500])
@@ -203,7 +203,7 @@ def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
 
 
 def surplus(newest_first: Sequence[tuple[str, str | None]], most: int) -> list[str]:
-    """Return which tokens of a user are too many: the oldest of whoever has the most.
+    """Return which tokens of a user are too many: the oldest of whoever has the most, and of all where it is a tie.
 
     So a program that logs in again and again ends tokens of its own, and none of a service that has an application
     credential to itself.
@@ -212,10 +212,14 @@ def surplus(newest_first: Sequence[tuple[str, str | None]], most: int) -> list[s
         newest_first: The digest of each, and the application credential that it was got with.
         most: How many may stay.
     """
-    groups: dict[str | None, list[str]] = {}
-    for digest, credential_id in newest_first:
-        groups.setdefault(credential_id, []).append(digest)
-    return [max(groups.values(), key=len).pop() for _ in range(len(newest_first) - most)]
+    groups: dict[str | None, list[tuple[int, str]]] = {}
+    for age, (digest, credential_id) in enumerate(newest_first):
+        groups.setdefault(credential_id, []).append((age, digest))
+
+    def size_and_age(group: list[tuple[int, str]]) -> tuple[int, int]:
+        return len(group), group[-1][0] if group else 0
+
+    return [max(groups.values(), key=size_and_age).pop()[1] for _ in range(len(newest_first) - most)]
 
 
 def _token(rows: Sequence[Row[Any]]) -> Token | None:

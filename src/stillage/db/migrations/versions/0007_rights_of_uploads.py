@@ -1,4 +1,4 @@
-"""Whose rights a resumable upload needs.
+"""Whose rights a resumable upload needs, and how the last ones of an image ended.
 
 Revision: 0007, after 0006.
 """
@@ -15,4 +15,5 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("uploads", sa.Column("rights", sa.JSON(), nullable=True))
     op.add_column("uploads", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index("ix_upload_endings_image_id_ended_at", "upload_endings", ["image_id", "ended_at"], unique=False)
     op.add_column("upload_endings", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))
