@@ -256,7 +256,7 @@ def make_web(services: Services) -> web.Application:
     )
     application[SERVICES] = services
     application[DIALECTS] = dialects = dialects_of(services)
-    application.on_response_prepare.append(middleware.add_request_id)
+    application.on_response_prepare.append(middleware.add_headers)
     application.on_response_prepare.append(tus.mark)
     application.on_response_prepare.append(identity_v3.mark)
     for dialect in dialects:

@@ -28,6 +28,7 @@ MEMORY = 150 * MIB
 # After a refusal at most 1 MiB is read on purpose; the reader's buffer, full twice, and the database's come on top.
 READ_AFTER_REFUSAL = 6 * MIB
 LOST = "the body ended before its announced end"
+HARMLESS = ("content-disposition", "content-security-policy")
 MALFORMED = "the chunks of the body are malformed"
 IDLE_S = 1.0  # of `strict_server`
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -608,11 +609,14 @@ def test_a_download_names_its_bytes(server: Server, image: str) -> None:
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["content-type"] == OCTETS
     assert answer.headers["content-length"] == str(SIZE)
+    assert answer.headers["content-disposition"] == "attachment"
+    assert answer.headers["content-security-policy"] == "sandbox"
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_part_names_the_whole(server: Server, image: str) -> None:
     whole, part = server.download(image).headers, server.download(image, range="bytes=5-9").headers
-    for name in ("etag", "content-md5", "accept-ranges", "content-type"):
+    for name in ("etag", "content-md5", "accept-ranges", "content-type", *HARMLESS, "x-content-type-options"):
         assert part[name] == whole[name]
 
 
@@ -624,7 +628,7 @@ def test_head_describes_the_whole_and_ranges_do_not_apply_to_it(server: Server, 
         client.send(request("HEAD", path, x_auth_token=token, **ranged), request("GET", path, x_auth_token=token))
         head, get = client.answer(to="HEAD"), client.answer()
     assert head.status == 200
-    kept = ("etag", "content-md5", "accept-ranges", "content-type", "content-length")
+    kept = ("etag", "content-md5", "accept-ranges", "content-type", "content-length", *HARMLESS)
     assert {name: head.headers[name] for name in kept} == {name: get.headers[name] for name in kept}
     assert get.body == DATA
 

@@ -87,10 +87,11 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         forget_body(request)
 
 
-async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """On every answer, also one that a handler sends piece by piece."""
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
+    response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 def _error_response(request: web.Request, error: Exception) -> web.Response:

@@ -142,7 +142,9 @@ class Connection(Lender):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
         response = web.json_response(
-            {"error": {"code": status, "title": _title(status), "message": text}}, status=status
+            {"error": {"code": status, "title": _title(status), "message": text}},
+            status=status,
+            headers={"X-Content-Type-Options": "nosniff"},
         )
         response.force_close()
         return response

@@ -9,6 +9,10 @@ from stillage.api.pace import image_bytes, let_take_long
 from stillage.api.sending import send
 from stillage.api.services import caller, services
 
+# An image may be a page with a script in it. A browser saves it, whatever it holds, and runs nothing of it as ours; no
+# name goes with it, since a name is a tenant's text as well. Every answer has nosniff (`api.middleware`).
+HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
+
 
 async def upload(request: web.Request) -> web.Response:
     """PUT /v2/images/{image_id}/file: store the image's data. 204 when it is active and durable.
@@ -33,9 +37,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     known = services(request)
     image = await known.download.describe(caller(request), request.match_info["image_id"])
     if not image.has_data or image.size is None:
-        return web.Response(status=204)
+        return web.Response(status=204, headers=HARMLESS)
     etag = etag_of(image)
-    headers = {"ETag": etag, "Accept-Ranges": "bytes"}
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", **HARMLESS}
     if (status := precondition_status(request, etag)) is not None:
         return web.Response(status=status, headers=headers)
     part = part_of(request, image.size, etag)
