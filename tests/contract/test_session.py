@@ -1,7 +1,9 @@
 """Units of work, on every engine."""
 
 import asyncio
+import os
 import socket
+import stat
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -156,3 +158,22 @@ async def test_a_database_that_accepts_and_says_nothing_is_given_up(monkeypatch:
 async def test_a_defect_in_a_statement_is_not_taken_for_a_silent_database(database: Database) -> None:
     with pytest.raises(DBAPIError, match="no_such_table"):
         await database.read(lambda connection: connection.execute(text("SELECT * FROM no_such_table")))
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+async def test_files_of_sqlite_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            database = Database(f"sqlite:///{tmp_path}/stillage.db")
+            await database.write(lambda connection: connection.execute(text("CREATE TABLE IF NOT EXISTS t (x)")))
+            names = ("stillage.db", "stillage.db-wal", "stillage.db-shm")
+            assert modes_in(tmp_path) == dict.fromkeys(names, 0o600)
+            database.close()
+            for name in modes_in(tmp_path):
+                (tmp_path / name).chmod(0o644)  # as an earlier version left them
+    finally:
+        os.umask(before)

@@ -54,7 +54,7 @@ def supervise(
     """
     shared = app.shared_folder(plan.settings)
     assert shared is not None  # noqa: S101 - several workers share it
-    shared.mkdir(exist_ok=True)
+    shared.mkdir(mode=0o700, exist_ok=True)
     for old in shared.glob("*.db"):
         old.unlink()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)  # read by prometheus_client when a worker imports it

@@ -13,16 +13,20 @@ import fcntl
 import os
 import secrets
 import socket
+import stat
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import structlog
 import yaml
 
 from stillage.cli import certificate
 from stillage.config import SECRET_BYTES, Settings, address_of
 from stillage.errors import BadSettings
+
+log = structlog.get_logger()
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
 CLOUDS = {"stillage": "demo", "stillage-admin": "admin"}
@@ -36,7 +40,7 @@ class Home:
         self.clouds = folder / "clouds.yaml"
 
     def prepare(self) -> None:
-        """Make the folder if it is not there, for its owner only.
+        """Make the folder if it is not there, and close it and all state in it to everybody but its owner.
 
         Raises:
             BadSettings: If it cannot be made or written.
@@ -46,6 +50,23 @@ class Home:
             self.folder.chmod(0o700)
         except OSError as error:
             raise BadSettings(f"the data folder {self.folder} cannot be used: {error.strerror}") from error
+        self._close_to_others()
+
+    def _close_to_others(self) -> None:
+        """Take from others what an earlier start, or who restored a copy, left open to them.
+
+        Blobs are left alone, of which there may be millions: they were always made for their owner, and their folders
+        are closed.
+        """
+        kept = [*self.folder.iterdir(), *self.folder.glob("tls/*"), *self.folder.glob("metrics/*")]
+        for path in [*kept, *self.folder.glob("blobs/[0-9a-f][0-9a-f]")]:
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode) or not mode & 0o077:
+                continue  # what a link leads to is the operator's
+            try:
+                path.chmod(stat.S_IMODE(mode) & 0o700)
+            except PermissionError:
+                log.warning("others may read a file of the data folder, and it is not ours to close", path=str(path))
 
     def lock(self) -> int:
         """Take the folder for this process, until it ends. Returns the descriptor that holds it.

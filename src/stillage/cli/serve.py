@@ -32,6 +32,7 @@ def serve(load: Callable[[], Settings]) -> None:
     Raises:
         BadSettings: If it cannot even begin; the text says why.
     """
+    os.umask(0o077)  # also for what libraries make, such as the counters that several workers share
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is somebody to replace; by itself it would end us
     settings = load()
     logs.configure(settings.log_format, settings.log_level)

@@ -5,9 +5,13 @@ database itself, so that no transaction is ever open while data moves.
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -83,9 +87,26 @@ def make_engine(url: str) -> Engine:
     engine = create_engine(
         url, pool_size=READERS + WRITERS["sqlite"], max_overflow=0, connect_args={"check_same_thread": False}
     )
+    if parsed.database:
+        event.listen(engine, "do_connect", partial(_make_private, Path(parsed.database)))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: Path, *_: object) -> None:
+    """Make the database's file, or what an earlier start left open to others, readable by its owner alone.
+
+    SQLite would make it as the umask says, and gives its journals the mode of the file.
+    """
+    with suppress(OSError):  # it is there, or SQLite will say what is wrong
+        # Never one that is there: closing it would let go of the locks that SQLite holds on it in this process.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError, PermissionError):
+            file = path.with_name(f"{path.name}{suffix}")
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
