@@ -35,6 +35,12 @@ DISK_TYPE = Rule("vhd.disk-type", "The disk type is not fixed, dynamic or differ
 UNKNOWN_FEATURES = Rule("vhd.unknown-features", "Feature bits are set that no published version defines.", REWRITE)
 SAVED_STATE = Rule("vhd.saved-state", "The disk belongs to a machine whose saved state is elsewhere.", REWRITE)
 SIZE = Rule("vhd.size", "The virtual size is zero, not a whole number of sectors, or beyond what the format can hold.")
+GEOMETRY = Rule(
+    "vhd.geometry",
+    "The size in the footer and the one that its geometry gives differ, and readers disagree on which of them counts.",
+    "qemu-img convert --image-opts driver=vpc,force_size_calc=current_size,file.filename=IN "
+    "-O vpc -o force_size=on OUT",
+)
 SIZE_MISMATCH = Rule("vhd.size-mismatch", "A fixed disk has more or fewer bytes than its footer says.")
 DIFFERENCING = Rule(
     "vhd.differencing",
@@ -58,6 +64,7 @@ RULES = (
     UNKNOWN_FEATURES,
     SAVED_STATE,
     SIZE,
+    GEOMETRY,
     SIZE_MISMATCH,
     DIFFERENCING,
     PARENT,
@@ -81,16 +88,20 @@ VERSION_1 = 0x00010000
 TEMPORARY, RESERVED = 1, 2  # the feature bits that there are; writers differ in which they set
 FIXED, DYNAMIC, DIFFERENCES = 2, 3, 4
 KINDS = {FIXED: "fixed", DYNAMIC: "dynamic", DIFFERENCES: "differencing"}
+# Of these creators every reader believes the size; of any other QEMU believes the geometry, unless that is the largest
+# there is. Disk2vhd's geometry is wrong by far. QEMU came to know Azure's "wa" late, so that its versions disagree.
+SIZE_CREATORS = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
+LARGEST_GEOMETRY = 65535 * 16 * 255  # sectors: what writers put for a disk of this size or more, or of any size
 MAX_DYNAMIC_SIZE = SECTOR << 32  # the table holds sector numbers of 32 bits
 FREE = 0xFFFFFFFF
 PIECE = 64 << 10
 FREE_PIECE = b"\xff" * PIECE
 
-_FOOTER = struct.Struct(">8sIIQ4s4sI4sQQIII16sB")
+_FOOTER = struct.Struct(">8sIIQ4s4sI4sQQHBBII16sB")
 _HEADER = struct.Struct(">8sQQIIII16sII512s")
 _FOOTER_CHECKSUM_AT = 64
 _HEADER_CHECKSUM_AT = 36
-_SIZE_AT = 48
+_SIZE_AT, _GEOMETRY_AT = 48, 56
 _LOCATORS_AT, _LOCATORS_SIZE = 576, 8 * 24
 
 
@@ -102,9 +113,21 @@ class _Footer:
     version: int
     data_offset: int
     size: int
-    geometry: int
+    geometry: tuple[int, int, int]
+    geometry_counts: bool
     disk_type: int
     unique_id: bytes
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the disk to readers that believe the size, and to those that believe the geometry."""
+        cylinders, heads, sectors = self.geometry
+        return self.size, cylinders * heads * sectors * SECTOR if self.geometry_counts else self.size
+
+    @property
+    def virtual_size(self) -> int:
+        """Bytes of the disk to the reader for whom it is larger."""
+        return max(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +193,17 @@ def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
 def _facts(data: bytes, footer: _Footer) -> Facts:
     creator = data[28:32].decode("ascii", "replace").strip("\0 ")
     details = {"creator": creator} if creator.isprintable() else {}
-    return Facts(FORMAT, footer.size, KINDS.get(footer.disk_type, ""), details)
+    return Facts(FORMAT, footer.virtual_size, KINDS.get(footer.disk_type, ""), details)
 
 
 def _parse_footer(data: bytes) -> _Footer:
     fields = _FOOTER.unpack_from(data)
-    _, features, version, data_offset, _, _, _, _, _, size, geometry, disk_type, _, unique_id, _ = fields
-    return _Footer(features, version, data_offset, size, geometry, disk_type, unique_id)
+    _, features, version, data_offset, _, creator, _, _, _, size, *geometry, disk_type, _, unique_id, _ = fields
+    cylinders, heads, sectors = geometry
+    geometry_counts = creator not in SIZE_CREATORS and cylinders * heads * sectors != LARGEST_GEOMETRY
+    return _Footer(
+        features, version, data_offset, size, (cylinders, heads, sectors), geometry_counts, disk_type, unique_id
+    )
 
 
 def _judge_footer(data: bytes, footer: _Footer, at: int) -> Inspection:
@@ -189,6 +216,19 @@ def _judge_footer(data: bytes, footer: _Footer, at: int) -> Inspection:
         yield Hazard(SAVED_STATE, at + 84, f"the saved-state byte is {data[84]}: a machine is suspended on this disk")
     if footer.size == 0 or footer.size % SECTOR:
         raise MalformedImage(SIZE, at + _SIZE_AT, f"the disk has {footer.size} bytes; whole sectors of 512 are needed")
+    yield from _judge_geometry(footer, at)
+
+
+def _judge_geometry(footer: _Footer, at: int) -> Inspection:
+    """The geometry may be rounded to whole cylinders, and no more."""
+    cylinders, heads, sectors = footer.geometry
+    size, by_geometry = footer.sizes
+    if size != by_geometry and abs(size - by_geometry) >= max(1, heads * sectors) * SECTOR:
+        message = (
+            f"the footer says {size} bytes of disk; its geometry, {cylinders} cylinders with {heads} heads and "
+            f"{sectors} sectors, is {by_geometry}, and QEMU believes that"
+        )
+        yield Hazard(GEOMETRY, at + _GEOMETRY_AT, message)
 
 
 def _judge_checksum(data: bytes, at: int, field: int, what: str) -> Inspection:
@@ -227,7 +267,7 @@ def _read_header(stream: Stream, data: bytes, footer: _Footer) -> Generator[Want
 
 def _place_table(stream: Stream, footer: _Footer, table_at: int, entries: int, block_size: int) -> _Table:
     at = footer.data_offset
-    needed = -(-footer.size // block_size)
+    needed = -(-footer.virtual_size // block_size)
     # Some writers make room for the largest disk there can be, so that it may grow later.
     most = MAX_DYNAMIC_SIZE // block_size
     if not needed <= entries <= most:
@@ -319,5 +359,5 @@ def _judge_end(stream: Stream, copy: bytes, footer: _Footer, table: _Table, last
     if theirs != footer:
         message = f"the copy at the start says {footer.size} bytes of disk, the footer {theirs.size}"
         if theirs.size == footer.size:
-            message = "the footer and its copy at the start differ in type, geometry, place of the header or identity"
+            message = "the footer and its copy at the start differ in type, geometry, creator, header or identity"
         raise MalformedImage(COPIES_DIFFER, at, message)

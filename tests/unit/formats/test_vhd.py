@@ -1,11 +1,15 @@
+import math
 import struct
+from collections.abc import Callable
 
 import pytest
 
-from disk_edits import early_rule, facts, patched, rule
+from disk_edits import early_rule, facts, patched, rule, rules_broken
+from examining import examine
 from samples import load
 from stillage.formats import vhd
 from stillage.formats.base import Facts
+from stillage.formats.safety import Declaration, Policy, refusals
 
 MIB = 1 << 20
 DYNAMIC = load("vhd-dynamic.vhd")
@@ -170,3 +174,83 @@ def test_copies_that_describe_two_disks_are_refused(edit: tuple[int, bytes]) -> 
 def test_copies_may_differ_in_when_they_were_written() -> None:
     image = DYNAMIC[:-512] + sealed(patched(DYNAMIC[-512:], (24, be32(77))), 64)
     assert rule(vhd, image) is None
+
+
+def chs(cylinders: int, heads: int, sectors: int) -> tuple[int, bytes]:
+    return 56, struct.pack(">HBB", cylinders, heads, sectors)
+
+
+SIZE_CREATORS = [b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS"]
+OTHER_CREATORS = [b"vpc ", b"qemu", b"vbox", b"wa\0\0", b"tap ", bytes(4)]
+MADE = [with_footer, with_fixed_footer]
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("creator", OTHER_CREATORS)
+@pytest.mark.parametrize("geometry", [(65535, 16, 254), (65535, 255, 255), (0, 4, 17), (200, 0, 0), (118, 4, 17)])
+def test_a_geometry_that_is_another_disk_than_the_size_is_refused(
+    made: Callable[..., bytes], creator: bytes, geometry: tuple[int, int, int]
+) -> None:
+    image = made((28, creator), chs(*geometry))
+    assert rules_broken(vhd, image)[0] == "vhd.geometry"
+    found = facts(vhd, image)
+    assert found is not None
+    assert found.virtual_size == max(4 * MIB, math.prod(geometry) * 512)
+
+
+ROUNDED_DOWN, ROUNDED_UP = 120 * 4 * 17 * 512, 121 * 4 * 17 * 512
+
+
+@pytest.mark.parametrize(
+    ("image", "larger"),
+    [
+        (with_footer((28, b"vpc "), chs(120, 4, 17)), 4 * MIB),
+        (with_fixed_footer((28, b"vpc "), chs(120, 4, 17)), 4 * MIB),
+        (with_footer((28, b"vpc "), (48, be64(ROUNDED_DOWN - 512)), chs(120, 4, 17)), ROUNDED_DOWN),
+        (with_fixed_footer((28, b"vpc "), chs(121, 4, 17)), ROUNDED_UP),
+    ],
+)
+def test_a_geometry_may_be_rounded_and_the_larger_size_counts(image: bytes, larger: int) -> None:
+    found = facts(vhd, image)
+    assert found is not None
+    assert found.virtual_size == larger
+    assert rule(vhd, image) is None
+
+
+def test_a_table_covers_the_larger_disk() -> None:
+    # 65 cylinders of 127 sectors over the 4 MiB that the size says, and a table of two blocks of 2 MiB.
+    image = with_footer((28, b"vpc "), chs(65, 1, 127))
+    assert rule(vhd, image) == "vhd.table-size"
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("creator", SIZE_CREATORS)
+def test_of_creators_that_mean_the_size_the_geometry_does_not_count(made: Callable[..., bytes], creator: bytes) -> None:
+    image = made((28, creator), chs(65535, 16, 254))
+    found = facts(vhd, image)
+    assert found is not None
+    assert found.virtual_size == 4 * MIB
+    assert rule(vhd, image) is None
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("geometry", [(65535, 16, 255), (65535, 255, 16), (65535, 240, 17)])
+def test_the_largest_geometry_says_nothing(made: Callable[..., bytes], geometry: tuple[int, int, int]) -> None:
+    image = made((28, b"vpc "), chs(*geometry))
+    found = facts(vhd, image)
+    assert found is not None
+    assert found.virtual_size == 4 * MIB
+    assert rule(vhd, image) is None
+
+
+def test_the_larger_size_is_compared_with_min_disk_and_the_limit() -> None:
+    findings = examine(with_fixed_footer((28, b"vpc "), chs(65535, 16, 254)))
+    policy = Policy(min_disk_binds=True, max_virtual_size=100 << 30, allowed=frozenset({"vhd.geometry"}))
+    refused = [refusal.rule for refusal in refusals(findings, Declaration("vhd", min_disk=1), policy)]
+    assert refused == ["virtual-size.absurd", "virtual-size.min-disk"]
+
+
+def test_copies_by_two_creators_may_be_two_disks() -> None:
+    image = with_footer(chs(65535, 16, 254))
+    other = sealed(patched(image[-512:], (28, b"vpc ")), 64)
+    assert rule(vhd, image[:-512] + other) == "vhd.copies-differ"
