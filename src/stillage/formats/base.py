@@ -27,6 +27,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+SECTOR = 512
+"""Bytes of the unit in which every reader counts a disk. `docs/formats.md` says what becomes of parts of one."""
 MAX_REGION = 4 << 20
 MAX_TAIL = 4096
 
@@ -112,6 +114,11 @@ class Stream:
     """
 
     size: int | None = None
+
+
+def whole_sectors(length: int | None) -> int | None:
+    """Return the bytes of the disk that a file of *length* bytes is: a part of a sector at its end is a whole one."""
+    return None if length is None else -(-length // SECTOR) * SECTOR
 
 
 Want = Region | Tail

@@ -20,6 +20,7 @@ from stillage.formats.base import (
     Stream,
     Tail,
     Want,
+    whole_sectors,
 )
 
 FORMAT = "iso"
@@ -59,12 +60,12 @@ def inspect(stream: Stream) -> Inspection:
         return
     if identifier != IDENTIFIER or version != 1 or kind not in KNOWN_TYPES:
         raise NotThisFormat
-    yield Facts(FORMAT, virtual_size=stream.size)
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size))
 
     found = yield from _descriptors(first)
     volume = found.primary[40:72].decode("ascii", "replace").strip(" \0")
     details = {"volume": volume, "bootable": "yes" if found.bootable else "no"}
-    yield Facts(FORMAT, virtual_size=stream.size, details=details)
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), details=details)
     volume_size = _volume_size(found.primary, found.offset)
     if stream.size is None:
         yield Tail(0)
@@ -73,7 +74,7 @@ def inspect(stream: Stream) -> Inspection:
             TRUNCATED, found.offset + 80, f"the volume has {volume_size} bytes; the file has {stream.size}"
         )
     yield Tail(0)
-    yield Facts(FORMAT, virtual_size=stream.size, details=details)
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), details=details)
 
 
 def _descriptors(first: bytes) -> Generator[Want | Facts | Hazard, bytes, Descriptors]:
@@ -115,6 +116,6 @@ def _udf(stream: Stream) -> Inspection:
     following = yield Region(SYSTEM_AREA + SECTOR, SECTOR)
     if following[1:6] not in UDF:
         raise NotThisFormat
-    yield Facts(FORMAT, virtual_size=stream.size, subformat="udf")
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), subformat="udf")
     yield Tail(0)
-    yield Facts(FORMAT, virtual_size=stream.size, subformat="udf")
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), subformat="udf")

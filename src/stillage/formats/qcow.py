@@ -7,7 +7,7 @@ QEMU itself. All integers are big-endian.
 import struct
 from dataclasses import dataclass
 
-from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
+from stillage.formats.base import SECTOR, Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.clusters import Layout, LayoutRules
 from stillage.formats.tables import ZEROS, Walk, big_endian
 
@@ -64,7 +64,7 @@ def inspect(stream: Stream) -> Inspection:
         raise MalformedImage(TRUNCATED, len(head), f"the file has {len(head)} bytes; a qcow header has {HEADER.size}")
     header = Header(*HEADER.unpack(head))
     details = {"cluster_size": str(1 << header.cluster_bits)} if header.cluster_bits < 64 else {}
-    yield Facts(FORMAT, header.size, details=details)
+    yield Facts(FORMAT, header.size // SECTOR * SECTOR, details=details)
     yield from _hazards(header)
     _check_header(header)
     yield from _Maps(header, stream).check()

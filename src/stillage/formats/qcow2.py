@@ -42,10 +42,10 @@ def inspect(stream: Stream) -> Inspection:
         raise NotThisFormat
     yield Facts(FORMAT)
     header = qcow2_header.parse_common(head)
-    yield Facts(FORMAT, header.size)
+    yield Facts(FORMAT, header.virtual_size)
     if header.version == 3:
         qcow2_header.parse_version_3(head, header)
-    yield Facts(FORMAT, header.size, details=qcow2_header.details(header))
+    yield Facts(FORMAT, header.virtual_size, details=qcow2_header.details(header))
     yield from _hazards(header)
     if header.incompatible & ~qcow2_header.KNOWN_FEATURES:
         message = f"the incompatible features are {header.incompatible:#x}; bits 0 to 4 are defined"

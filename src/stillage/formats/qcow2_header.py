@@ -7,7 +7,7 @@ import struct
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, Region, Rule, Want
+from stillage.formats.base import SECTOR, Facts, Hazard, Inspection, MalformedImage, Region, Rule, Want
 
 CONVERT = "qemu-img convert -O qcow2 IN OUT"
 
@@ -77,6 +77,11 @@ class Header:
     @property
     def cluster_size(self) -> int:
         return 1 << self.cluster_bits
+
+    @property
+    def virtual_size(self) -> int:
+        """Bytes that QEMU gives a guest: it drops a part of a sector at the end."""
+        return self.size // SECTOR * SECTOR
 
     @property
     def extended_l2(self) -> bool:

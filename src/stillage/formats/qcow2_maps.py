@@ -10,7 +10,7 @@ and `qemu-img check` mends them.
 import struct
 from functools import partial
 
-from stillage.formats.base import Inspection, MalformedImage, Rule, Stream
+from stillage.formats.base import SECTOR, Inspection, MalformedImage, Rule, Stream
 from stillage.formats.clusters import Layout, LayoutRules
 from stillage.formats.qcow2_header import CONVERT, HAS_DATA_FILE, LUKS, Extensions, Header, Place
 from stillage.formats.tables import PIECE, ZEROS, Walk, big_endian
@@ -45,7 +45,6 @@ L2_RESERVED = 0x3F << 56 | 0x1FE
 REFCOUNT_RESERVED = 0x1FF
 BITMAP_RESERVED = 0xFF << 56 | 0x1FE
 READS_AS_ZEROS = 1 << 0
-SECTOR = 512
 # No compression makes a cluster smaller than this part of it: the formats' own limits.
 SMALLEST_PACKED = {0: 1032, 1: 32768}
 

@@ -1,15 +1,17 @@
 """Raw disks: whatever nothing else recognises.
 
 A raw image has no header of its own, so this inspector matches every stream and `formats.safety` lets any other match
-take precedence. The virtual size is the length of the file. What the guest will find first is told as the subformat:
-a partition table, or a LUKS container. Source: UEFI Specification 2.10, 5.2.1 "Legacy MBR" and 5.3.2 "GPT Header".
+take precedence. The virtual size is the length of the file, in whole sectors. What the guest will find first is told
+as the subformat: a partition table, or a LUKS container.
+
+Source: UEFI Specification 2.10, 5.2.1 "Legacy MBR" and 5.3.2 "GPT Header".
 """
 
 import struct
 import zlib
 
 from stillage.formats import luks
-from stillage.formats.base import Facts, Inspection, Region, Stream, Tail
+from stillage.formats.base import Facts, Inspection, Region, Stream, Tail, whole_sectors
 
 FORMAT = "raw"
 RULES = luks.RULES
@@ -22,15 +24,15 @@ HEAD = 2 * max(SECTOR_SIZES)
 
 
 def inspect(stream: Stream) -> Inspection:
-    yield Facts(FORMAT, virtual_size=stream.size)
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size))
     head = yield Region(0, HEAD)
     if head.startswith(luks.MAGIC):
         yield from _container(head, stream)
         return
     subformat = partition_table(head)
-    yield Facts(FORMAT, virtual_size=stream.size, subformat=subformat)
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), subformat=subformat)
     yield Tail(0)
-    yield Facts(FORMAT, virtual_size=stream.size, subformat=subformat)
+    yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), subformat=subformat)
 
 
 def _container(head: bytes, stream: Stream) -> Inspection:
@@ -40,7 +42,8 @@ def _container(head: bytes, stream: Stream) -> Inspection:
     before = luks.payload_offset(head, (yield area) if area else b"")
     details = {"luks_version": str(luks.version(head))}
     yield Tail(0)
-    inside = None if stream.size is None else max(0, stream.size - before)
+    size = whole_sectors(stream.size)
+    inside = None if size is None else max(0, size - before)
     yield Facts(FORMAT, virtual_size=inside, subformat="luks", details=details)
 
 

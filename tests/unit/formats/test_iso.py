@@ -150,3 +150,11 @@ def test_the_findings_do_not_depend_on_how_the_stream_is_cut(cuts: list[int]) ->
 def test_any_change_and_any_cut_have_a_defined_end(at: int, new: bytes, length: int) -> None:
     changed = (SAMPLE[:at] + new + SAMPLE[at + len(new) :])[:length]
     assert rule(changed) in {None, *(r.id for r in iso.RULES)}
+
+
+@pytest.mark.parametrize("more", [1, 511, 512])
+@pytest.mark.parametrize("start", [image(primary(), END), image(b"\0BEA01\1".ljust(SECTOR, b"\0"), b"\0NSR02\1")])
+def test_a_disc_that_ends_within_a_sector_ends_behind_it(start: bytes, more: int) -> None:
+    found = facts(start + bytes(more))
+    assert found is not None
+    assert found.virtual_size == len(start) + 512

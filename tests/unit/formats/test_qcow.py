@@ -187,3 +187,10 @@ def test_any_mutation_of_a_sample_only_gives_findings(name: str, changes: list[t
 def test_every_rule_of_the_module_is_broken_by_a_test_here() -> None:
     others = {"qcow.truncated", "qcow.too-fine"}  # the latter is the layout's, tested with QCOW2
     assert {rule.id for rule in qcow.RULES} == {*HEADER_HAZARDS, *TABLE_HAZARDS, *others}
+
+
+@pytest.mark.parametrize(("size", "expected"), [(2, 0), (1000, 512), ((4 << 20) - 1, (4 << 20) - 512)])
+def test_a_disk_that_ends_within_a_sector_ends_before_it(size: int, expected: int) -> None:
+    data = Qcow(size=size).build()
+    assert broken_rule(data) is None
+    assert [found.virtual_size for found in examine(data).matched if found.format == "qcow"] == [expected]

@@ -381,3 +381,10 @@ def test_a_header_that_is_cut_short_is_refused() -> None:
 def test_every_rule_of_the_module_is_broken_by_a_test_here() -> None:
     others = {"qcow2.bad-bitmap", "qcow2.shared-compressed", "qcow2.too-fine", "qcow2.truncated"}
     assert {rule.id for rule in qcow2.RULES} == {*HEADER_HAZARDS, *TABLE_HAZARDS, *others}
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0, 0), (511, 0), (1000, 512), ((4 << 20) - 1, (4 << 20) - 512)])
+def test_a_disk_that_ends_within_a_sector_ends_before_it(size: int, expected: int) -> None:
+    data = Qcow2(size=size).build()
+    assert broken_rule(data) is None
+    assert [found.virtual_size for found in examine(data).matched if found.format == "qcow2"] == [expected]

@@ -65,9 +65,22 @@ def test_every_sample_has_the_verdict_size_and_kind_of_the_manifest(entry: dict[
         assert (found.subformat or "raw") == entry["detected"]
 
 
-@pytest.mark.parametrize("data", [b"", b"x", bytes(512), bytes(MIB), b"\xff" * 5000, bytes(MIB + 77)], ids=len)
-def test_any_bytes_are_a_raw_disk_of_their_length(data: bytes) -> None:
-    assert facts(data) == Facts("raw", virtual_size=len(data))
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"", 0),
+        (b"x", 512),
+        (bytes(511), 512),
+        (bytes(512), 512),
+        (bytes(513), 1024),
+        (bytes(MIB), MIB),
+        (b"\xff" * 5000, 5120),
+        (bytes(MIB + 77), MIB + 512),
+    ],
+)
+def test_any_bytes_are_a_raw_disk_of_their_length_in_whole_sectors(data: bytes, size: int) -> None:
+    assert facts(data) == Facts("raw", virtual_size=size)
+    assert facts(data, size=len(data)) == Facts("raw", virtual_size=size)
     assert hazards(data) == []
 
 
@@ -76,7 +89,7 @@ def test_the_announced_size_is_the_virtual_size_until_the_real_one_is_known() ->
     assert examination.findings.matched == (Facts("raw", virtual_size=MIB),)
     examination.feed(bytes(100))
     examination.close(None)
-    assert examination.findings.matched == (Facts("raw", virtual_size=100),)
+    assert examination.findings.matched == (Facts("raw", virtual_size=512),)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +153,10 @@ def test_a_luks2_container_is_as_large_as_its_json_says() -> None:
 def test_a_luks2_container_whose_size_cannot_be_told_is_as_large_as_the_file(data: bytes) -> None:
     assert facts(data).virtual_size == len(data)
     assert hazards(data) == ["luks.encrypted"]
+
+
+def test_a_container_ends_with_a_whole_sector() -> None:
+    assert facts(luks1(8, size=MIB + 1)).virtual_size == MIB + 512 - 8 * 512
 
 
 @pytest.mark.parametrize("data", [luks1(1 << 31), luks2(segments(str(1 << 63))), luks1(4097, size=4096)])
