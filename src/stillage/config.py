@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from stillage.errors import BadSettings
+from stillage.formats.allowable import why_not_allowable
 
 TIB = 1 << 40
 # What the columns of the tables hold: no more can be in use.
@@ -102,7 +103,7 @@ class Settings(BaseSettings):
     require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")
     max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")
     allowed_rules: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(), description="rule ids (docs/rules.md) that do not refuse an image here"
+        frozenset(), description="ids of rules that may be allowed (docs/rules.md) and refuse no image here"
     )
     policy_file: Path | None = Field(None, description="YAML with rules in oslo.policy's syntax (docs/policy.md)")
     trusted_proxies: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
@@ -144,6 +145,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return frozenset(_listed(value)) if isinstance(value, str) else value
+
+    @field_validator("allowed_rules")
+    @classmethod
+    def _may_be_allowed(cls, value: frozenset[str]) -> frozenset[str]:
+        for rule in sorted(value):
+            if reason := why_not_allowable(rule):
+                raise ValueError(f"{rule} cannot be allowed: {reason}")
+        return value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -186,3 +186,9 @@ def test_events_may_go_to_this_machine_without_tls(url: str) -> None:
     assert settings.audit_webhook is not None
     assert settings.audit_webhook.get_secret_value() == url
     assert load(audit_webhook="").audit_webhook is None
+
+
+@pytest.mark.parametrize("rule", ["vhdx.dirty", "qcow2.bad-header", "format.ambiguous", "vmdk.descriptor"])
+def test_a_rule_that_would_open_more_than_it_says_cannot_be_allowed(rule: str) -> None:
+    with pytest.raises(BadSettings, match=f"{rule} cannot be allowed: "):
+        load(allowed_rules=["qcow2.dirty", rule])

@@ -69,11 +69,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """A rule that this image breaks, where, and a sentence with the numbers."""
+    """A rule that this image breaks, where, and a sentence with the numbers.
+
+    Attributes:
+        final: The inspection ended here, so the rest of the image was not examined: no policy can allow it.
+    """
 
     rule: Rule
     offset: int | None
     message: str
+    final: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class MalformedImage(Exception):
 
     def __init__(self, rule: Rule, offset: int | None, message: str) -> None:
         super().__init__(message)
-        self.hazard = Hazard(rule, offset, message)
+        self.hazard = Hazard(rule, offset, message, final=True)
 
 
 @dataclass(slots=True)

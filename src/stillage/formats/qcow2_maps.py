@@ -49,6 +49,7 @@ READS_AS_ZEROS = 1 << 0
 SMALLEST_PACKED = {0: 1032, 1: 32768}
 
 SNAPSHOT = struct.Struct(">QIHHIIQII")  # L1 offset and entries, lengths of id and name, …, length of extra data
+SNAPSHOT_EXTRA = struct.Struct(">QQ")  # bytes of the machine's state, bytes of the disk
 BITMAP = struct.Struct(">QIIBBHI")  # table offset and entries, flags, type, granularity, lengths of name and extra data
 
 
@@ -215,7 +216,8 @@ class Maps:
 
     def _check_packed(self) -> None:
         size = self._stream.size
-        if size is not None and self._packed_bytes > size and not self._header.snapshots:
+        # The disk and each snapshot, of which we do not know which table is whose, may refer to any byte once.
+        if size is not None and self._packed_bytes > size * (1 + self._header.snapshots):
             message = f"the compressed clusters need {self._packed_bytes} bytes or more; the file has {size}"
             raise MalformedImage(BOMB, None, message)
 
@@ -233,11 +235,20 @@ class Maps:
                 raise MalformedImage(BAD_TABLE, at + 8, message)
             if l1_entries:
                 self._claim_l1(at, l1_offset, l1_entries, "a snapshot's L1 table")
+            if extra_length >= SNAPSHOT_EXTRA.size:
+                extra = yield from self._walk.read(at + SNAPSHOT.size, SNAPSHOT_EXTRA.size, "the snapshot table")
+                self._check_snapshot_size(at + SNAPSHOT.size + 8, SNAPSHOT_EXTRA.unpack(extra)[1])
             end = at + SNAPSHOT.size + extra_length + id_length + name_length
             at = -(-end // 8) * 8
         first = -(-(offset + self._header.snapshots * SNAPSHOT.size) // self._cluster_size)
         self._layout.require(64, end, "the snapshot table")
         self._layout.claim_clusters(64, first, -(-end // self._cluster_size) - first, "the snapshot table")
+
+    def _check_snapshot_size(self, at: int, size: int) -> None:
+        # Who goes back to a snapshot gets its disk; only the image's own was compared with the limits.
+        if size > self._header.size:
+            message = f"a snapshot has a disk of {size} bytes, and the image one of {self._header.size}"
+            raise MalformedImage(BAD_TABLE, at, message)
 
     def _claim_bitmap_directory(self, place: Place) -> None:
         if not 1 <= place.count <= MAX_BITMAPS or not place.count * BITMAP.size <= place.length <= MAX_BITMAP_DIRECTORY:

@@ -79,7 +79,7 @@ class Policy:
     Attributes:
         require_format_match: Refuse bytes of another format than the declared one.
         max_virtual_size: Largest disk inside an image, in bytes.
-        allowed: Ids of rules that do not refuse an image here.
+        allowed: Ids of rules that do not refuse an image here, unless the inspection ended there.
         text_as_raw: Accept as raw what is plain text from its first byte.
         interchangeable: Formats that any image may hold, whatever it is declared to be.
         min_disk_binds: Refuse a disk that is larger than the image's ``min_disk``.
@@ -125,7 +125,7 @@ def refusals(findings: Findings, declaration: Declaration, policy: Policy) -> It
     """Yield everything for which this image is refused, the most telling first. Arguments as `refusal`."""
     matched = [facts for facts in findings.matched if facts.format != "raw"]
     for broken in _hazards(findings, matched, declaration, policy):
-        if broken.rule.id not in policy.allowed:
+        if broken.final or broken.rule.id not in policy.allowed:
             kind = DiskTooLarge if broken.rule is MIN_DISK else ContentRejected
             yield kind(
                 broken.message,
@@ -222,10 +222,14 @@ def _min_disk(findings: Findings, matched: list[Facts], declaration: Declaration
     # Raw is what remains when the stream has ended and nothing else has matched.
     disks = matched or [facts for facts in findings.matched if findings.complete]
     for facts in disks:
-        if facts.virtual_size is not None and facts.virtual_size > limit:
+        size = facts.virtual_size or 0
+        if facts.format == "raw":
+            # A LUKS header says where its disk begins; to a reader that is told "raw" the whole file is the disk.
+            size = max(size, findings.seen)
+        if size > limit:
             message = (
-                f"the disk inside has {facts.virtual_size} bytes and min_disk allows {limit}; "
-                f"set min_disk to {-(-facts.virtual_size // GIB)} or more"
+                f"the disk inside has {size} bytes and min_disk allows {limit}; "
+                f"set min_disk to {-(-size // GIB)} or more"
             )
             yield Hazard(MIN_DISK, None, message)
 

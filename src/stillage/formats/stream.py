@@ -29,7 +29,10 @@ from stillage.formats.printable import printable_facts, printable_hazard
 SECOND_LOOK_BYTES = 64 << 20
 SECOND_LOOK_READS = 200_000
 MOST_HAZARDS = 64
-"""Of one inspector: the first are the telling ones, and a hostile table must not fill the memory with sentences."""
+"""Of one inspector: the first are the telling ones, and a hostile table must not fill the memory with sentences.
+
+Of each rule the first one is kept in any case, or those of an allowed rule could crowd out one that is not allowed.
+"""
 
 TOO_SCATTERED = Rule(
     "structure.too-scattered",
@@ -182,9 +185,8 @@ class _Runner:
                 self._stop()
             elif want.length > bytes_left or not reads_left:
                 looked = f"{SECOND_LOOK_BYTES >> 20} MiB or {SECOND_LOOK_READS} pieces"
-                self.hazards.append(
-                    Hazard(TOO_SCATTERED, want.offset, f"more than {looked} of tables lie behind what refers to them")
-                )
+                message = f"more than {looked} of tables lie behind what refers to them"
+                self.hazards.append(Hazard(TOO_SCATTERED, want.offset, message, final=True))
                 self._stop()
             else:
                 bytes_left -= want.length
@@ -206,7 +208,7 @@ class _Runner:
                 self._news = True
                 if isinstance(found, Facts):
                     self.facts = printable_facts(found)
-                elif len(self.hazards) < MOST_HAZARDS:
+                elif len(self.hazards) < MOST_HAZARDS or all(hazard.rule != found.rule for hazard in self.hazards):
                     self.hazards.append(printable_hazard(found))
                 found = self._inspection.send(b"")
         except StopIteration:
