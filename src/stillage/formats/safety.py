@@ -52,7 +52,8 @@ POSSIBLY_RAW = frozenset({strangers.TEXT.id})
 ENDS_WITH_THE_DISK = frozenset({"iso"})
 # Formats whose first sector belongs to the guest: what may stand there without being a second disk.
 FIRST_SECTOR: Mapping[tuple[str, str], frozenset[str]] = {
-    ("vhd", "fixed"): frozenset({"mbr", "gpt", "luks"}),
+    # QEMU, if it is not told the format, takes a fixed VHD of a LUKS container for the container.
+    ("vhd", "fixed"): frozenset({"mbr", "gpt"}),
     ("iso", ""): frozenset({"mbr", "gpt"}),
     ("iso", "udf"): frozenset({"mbr", "gpt"}),
 }

@@ -97,13 +97,18 @@ def test_a_partitioned_disk_in_a_fixed_vhd_is_an_ordinary_vhd() -> None:
     assert rule(vhd, None) is None
 
 
-@pytest.mark.parametrize(
-    "start", [b"\x1f\x8b\x08\0", b"PK\x03\x04", b"LUKS\xba\xbe\0\1", b"\x7fELF\x02", b"a label\n" * 200]
-)
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x08\0", b"PK\x03\x04", b"\x7fELF\x02", b"a label\n" * 200])
 def test_whatever_a_fixed_vhd_begins_with_belongs_to_the_guest(start: bytes) -> None:
     vhd = start + FIXED[len(start) :]
     assert rule(vhd, "vhd") is None
     assert rule(vhd, None) is None
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_encrypted_disk_in_a_fixed_vhd_is_two_disks(version: int) -> None:
+    vhd = b"LUKS\xba\xbe\0" + bytes([version]) + FIXED[8:]
+    for declared in ("vhd", "raw", None):
+        assert rule(vhd, declared) == "format.ambiguous"
 
 
 def test_an_iso_with_a_partition_table_is_an_iso_and_a_raw_disk() -> None:

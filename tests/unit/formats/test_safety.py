@@ -116,9 +116,7 @@ def test_a_header_with_a_partition_table_in_its_first_sector_is_two_disks(table:
     assert reason(both, declared) == "format.ambiguous"
 
 
-@pytest.mark.parametrize(
-    ("image", "table"), [(FIXED, "mbr"), (FIXED, "gpt"), (FIXED, "luks"), (ISO, "mbr"), (ISO, "gpt")]
-)
+@pytest.mark.parametrize(("image", "table"), [(FIXED, "mbr"), (FIXED, "gpt"), (ISO, "mbr"), (ISO, "gpt")])
 def test_a_partition_table_in_a_first_sector_that_is_the_guests_is_ordinary(image: Facts, table: str) -> None:
     first = Facts("raw", virtual_size=4096, subformat=table)
     assert reason(Findings((image, first), (), frozenset(), 4096, complete=True), image.format) is None
@@ -131,9 +129,12 @@ def test_an_encrypted_disk_is_an_encrypted_disk_also_as_raw() -> None:
     assert reason(findings(ENCRYPTED), "raw", Policy(allowed=frozenset({"luks.encrypted"}))) is None
 
 
-def test_in_a_fixed_vhd_encryption_is_the_guests_own() -> None:
+def test_in_a_fixed_vhd_encryption_makes_two_disks() -> None:
+    container = Facts("raw", virtual_size=4096, subformat="luks")
     assert reason(findings(ENCRYPTED, undecided=("vhd",), complete=False), "vhd") is None
-    assert reason(findings(FIXED, ENCRYPTED), "vhd") is None
+    assert reason(Findings((FIXED, container), (ENCRYPTED,), frozenset(), 4096, complete=True), "vhd") == (
+        "format.ambiguous"
+    )
 
 
 @pytest.mark.parametrize("declared", ["raw", "qcow2", "vhd", "iso", None])
