@@ -14,23 +14,30 @@ Every image is inspected while it is uploaded, by the inspectors of all formats,
 first rule that it breaks ends the upload. The answer, the image (`os_stillage_reason`) and the log name the rule, the
 byte offset where it shows, and the command below, where there is one that makes an acceptable image: `IN` is the file
 at hand, `OUT` the new one, `FORMAT` its format. Of several rules that are broken the most telling one is named.
-[`allowed_rules`](formats.md#what-a-deployment-decides) may name the rules that are marked so.
 
 This page is written by `scripts/rules_page.py`.
 
-| rule | what it means | what mends it | may be allowed |
-|---|---|---|---|
+| rule | what it means | what mends it |
+|---|---|---|
+"""
+
+
+ALLOWED = """
+## Rules that may be allowed
+
+[`allowed_rules`](formats.md#what-a-deployment-decides) may name these rules and no others:
+
 """
 
 
 def page() -> str:
-    return HEAD + "".join(map(_row, rules()))
+    allowable = "".join(f"* `{rule}`\n" for rule in sorted(ALLOWABLE))
+    return HEAD + "".join(map(_row, rules())) + ALLOWED + allowable
 
 
 def _row(rule: Rule) -> str:
     mend = f"`{rule.mend}`" if rule.mend else ""
-    allowed = "yes" if rule.id in ALLOWABLE else ""
-    cells = (cell.replace("|", "\\|") for cell in (f"`{rule.id}`", rule.meaning, mend, allowed))
+    cells = (cell.replace("|", "\\|") for cell in (f"`{rule.id}`", rule.meaning, mend))
     return f"| {' | '.join(cells)} |\n"
 
 
