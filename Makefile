@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check bench fuzz chaos kills clean
+.PHONY: help setup serve dev test check bench fuzz chaos kills differential clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,7 +11,7 @@ DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## make .venv with the command .venv/bin/stillage
 	@:
@@ -54,6 +54,10 @@ chaos: dev ## kill everything, again and again, and look what is left; CHAOS_ARG
 
 kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS_ARGS="--kills 300 --seed 1"
 	PYTHONPATH=tests .venv/bin/python -m resuming_chaos $(KILLS_ARGS)
+
+differential: dev ## give 2,000 changed images of each kind to qemu-img and compare what it sees; DIFFERENTIAL_EXAMPLES=2000
+	@scripts/system-packages
+	STILLAGE_DIFFERENTIAL_EXAMPLES=$(or $(DIFFERENTIAL_EXAMPLES),2000) .venv/bin/pytest -q -m differential tests/oracle/test_differential.py
 
 clean: ## remove everything that the targets above made in this folder
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks dist
