@@ -1,5 +1,6 @@
 """Fixtures that more than one layer needs. A test that asks for a database runs on every engine."""
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from fakes import Clock, CountingHasher, cheap_passwords
 from postgres import PostgresServer, postgres_server
+from server import peak_memory
 from stillage.db import schema
 from stillage.db.session import Database, make_engine
 from stillage.identity.passwords import Passwords
@@ -27,6 +29,14 @@ settings.load_profile("unhurried")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ENGINES = ["sqlite", "postgresql"]
+# What the tests of one process may hold at most: sample images and bodies are made when a test needs them.
+MOST_MEMORY = 400 << 20
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory_stays_small() -> Iterator[None]:
+    yield
+    assert peak_memory(os.getpid()) < MOST_MEMORY
 
 
 @pytest.fixture(scope="session")

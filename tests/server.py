@@ -303,8 +303,7 @@ class Server:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def peak_memory(self) -> int:
-        """The most memory that the process has held, in bytes."""
-        return _proc_number(self.pid, "status", "VmHWM") * 1024
+        return peak_memory(self.pid)
 
     def cpu_s(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -423,6 +422,11 @@ def _descriptors(pid: int) -> list[str]:
         except FileNotFoundError:
             continue  # closed while we looked
     return targets
+
+
+def peak_memory(pid: int) -> int:
+    """The most memory that the process has held, in bytes."""
+    return _proc_number(pid, "status", "VmHWM") * 1024
 
 
 def _proc_number(pid: int, file: str, name: str) -> int:

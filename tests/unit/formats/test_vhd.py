@@ -70,53 +70,53 @@ def test_a_cut_footer_copy_is_refused(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("build", "expected"),
     [
-        (with_footer((12, be32(0x20000))), "vhd.version"),
-        (with_footer((8, be32(6))), "vhd.unknown-features"),
-        (with_footer((84, b"\1")), "vhd.saved-state"),
-        (with_footer((48, be64(0))), "vhd.size"),
-        (with_footer((48, be64(1000))), "vhd.size"),
-        (with_footer((48, be64((2 << 40) + 512))), "vhd.size"),
-        (with_footer((60, be32(2))), "vhd.disk-type"),
-        (with_footer((60, be32(5))), "vhd.disk-type"),
-        (with_footer((60, be32(4))), "vhd.differencing"),
-        (with_footer((16, be64(100))), "vhd.header"),
-        (with_footer((16, be64(1536))), "vhd.header"),
-        (with_footer((16, be64(1 << 50))), "vhd.truncated"),
-        (patched(DYNAMIC, (64, b"\1\2\3\4")), "vhd.checksum"),
-        (patched(DYNAMIC, (HEADER_AT + 36, b"\1\2\3\4")), "vhd.checksum"),
-        (with_header((24, be32(0x20000))), "vhd.version"),
-        (with_header((16, be64(1024))), "vhd.table-place"),
-        (with_header((16, be64(0))), "vhd.table-place"),
-        (with_header((16, be64(1537))), "vhd.table-place"),
-        (with_header((16, be64(1 << 40))), "vhd.truncated"),
-        (with_header((28, be32(1))), "vhd.table-size"),
-        (with_header((28, be32(0xFFFFFFFF))), "vhd.table-size"),
-        (with_header((32, be32(3 * MIB))), "vhd.block-size"),
-        (with_header((32, be32(0))), "vhd.block-size"),
-        (with_header((64, "parent.vhd".encode("utf-16-be"))), "vhd.parent"),
-        (with_header((576, b"W2ku")), "vhd.parent"),
+        (lambda: with_footer((12, be32(0x20000))), "vhd.version"),
+        (lambda: with_footer((8, be32(6))), "vhd.unknown-features"),
+        (lambda: with_footer((84, b"\1")), "vhd.saved-state"),
+        (lambda: with_footer((48, be64(0))), "vhd.size"),
+        (lambda: with_footer((48, be64(1000))), "vhd.size"),
+        (lambda: with_footer((48, be64((2 << 40) + 512))), "vhd.size"),
+        (lambda: with_footer((60, be32(2))), "vhd.disk-type"),
+        (lambda: with_footer((60, be32(5))), "vhd.disk-type"),
+        (lambda: with_footer((60, be32(4))), "vhd.differencing"),
+        (lambda: with_footer((16, be64(100))), "vhd.header"),
+        (lambda: with_footer((16, be64(1536))), "vhd.header"),
+        (lambda: with_footer((16, be64(1 << 50))), "vhd.truncated"),
+        (lambda: patched(DYNAMIC, (64, b"\1\2\3\4")), "vhd.checksum"),
+        (lambda: patched(DYNAMIC, (HEADER_AT + 36, b"\1\2\3\4")), "vhd.checksum"),
+        (lambda: with_header((24, be32(0x20000))), "vhd.version"),
+        (lambda: with_header((16, be64(1024))), "vhd.table-place"),
+        (lambda: with_header((16, be64(0))), "vhd.table-place"),
+        (lambda: with_header((16, be64(1537))), "vhd.table-place"),
+        (lambda: with_header((16, be64(1 << 40))), "vhd.truncated"),
+        (lambda: with_header((28, be32(1))), "vhd.table-size"),
+        (lambda: with_header((28, be32(0xFFFFFFFF))), "vhd.table-size"),
+        (lambda: with_header((32, be32(3 * MIB))), "vhd.block-size"),
+        (lambda: with_header((32, be32(0))), "vhd.block-size"),
+        (lambda: with_header((64, "parent.vhd".encode("utf-16-be"))), "vhd.parent"),
+        (lambda: with_header((576, b"W2ku")), "vhd.parent"),
     ],
 )
-def test_a_bad_header_is_refused_in_the_first_block(image: bytes, expected: str) -> None:
-    assert early_rule(vhd, image) == expected
-    assert rule(vhd, image) == expected
+def test_a_bad_header_is_refused_in_the_first_block(build: Callable[[], bytes], expected: str) -> None:
+    assert early_rule(vhd, build()) == expected
+    assert rule(vhd, build()) == expected
 
 
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("build", "expected"),
     [
-        (with_fixed_footer((12, be32(0x20000))), "vhd.version"),
-        (with_fixed_footer((60, be32(3))), "vhd.disk-type"),
-        (with_fixed_footer((48, be64(4 * MIB - 512))), "vhd.size-mismatch"),
-        (with_fixed_footer((48, be64(4 * MIB + 512))), "vhd.size-mismatch"),
-        (patched(FIXED, (-448, b"\1\2\3\4")), "vhd.checksum"),
-        (FIXED[512:], "vhd.size-mismatch"),
+        (lambda: with_fixed_footer((12, be32(0x20000))), "vhd.version"),
+        (lambda: with_fixed_footer((60, be32(3))), "vhd.disk-type"),
+        (lambda: with_fixed_footer((48, be64(4 * MIB - 512))), "vhd.size-mismatch"),
+        (lambda: with_fixed_footer((48, be64(4 * MIB + 512))), "vhd.size-mismatch"),
+        (lambda: patched(FIXED, (-448, b"\1\2\3\4")), "vhd.checksum"),
+        (lambda: FIXED[512:], "vhd.size-mismatch"),
     ],
 )
-def test_a_bad_footer_of_a_fixed_disk_is_refused(image: bytes, expected: str) -> None:
-    assert rule(vhd, image) == expected
+def test_a_bad_footer_of_a_fixed_disk_is_refused(build: Callable[[], bytes], expected: str) -> None:
+    assert rule(vhd, build()) == expected
 
 
 @pytest.mark.parametrize(
@@ -202,19 +202,19 @@ ROUNDED_DOWN, ROUNDED_UP = 120 * 4 * 17 * 512, 121 * 4 * 17 * 512
 
 
 @pytest.mark.parametrize(
-    ("image", "larger"),
+    ("build", "larger"),
     [
-        (with_footer((28, b"vpc "), chs(120, 4, 17)), 4 * MIB),
-        (with_fixed_footer((28, b"vpc "), chs(120, 4, 17)), 4 * MIB),
-        (with_footer((28, b"vpc "), (48, be64(ROUNDED_DOWN - 512)), chs(120, 4, 17)), ROUNDED_DOWN),
-        (with_fixed_footer((28, b"vpc "), chs(121, 4, 17)), ROUNDED_UP),
+        (lambda: with_footer((28, b"vpc "), chs(120, 4, 17)), 4 * MIB),
+        (lambda: with_fixed_footer((28, b"vpc "), chs(120, 4, 17)), 4 * MIB),
+        (lambda: with_footer((28, b"vpc "), (48, be64(ROUNDED_DOWN - 512)), chs(120, 4, 17)), ROUNDED_DOWN),
+        (lambda: with_fixed_footer((28, b"vpc "), chs(121, 4, 17)), ROUNDED_UP),
     ],
 )
-def test_a_geometry_may_be_rounded_and_the_larger_size_counts(image: bytes, larger: int) -> None:
-    found = facts(vhd, image)
+def test_a_geometry_may_be_rounded_and_the_larger_size_counts(build: Callable[[], bytes], larger: int) -> None:
+    found = facts(vhd, build())
     assert found is not None
     assert found.virtual_size == larger
-    assert rule(vhd, image) is None
+    assert rule(vhd, build()) is None
 
 
 def test_a_table_covers_the_larger_disk() -> None:
