@@ -10,7 +10,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fuzz.packing import unpack
 from fuzz.promises import keep
 from fuzz.repairing import repaired
 
@@ -18,7 +17,9 @@ HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
 FINDINGS = HERE / "findings"
 LONGEST = 64 << 10
-NAMES = ("raw", "iso", "qcow", "qcow2", "qed", "vmdk", "vhd", "vhdx", "vdi", "zvhd", "zvhd2", "strangers", "all")
+NAMES = (
+    "raw", "iso", "qcow", "qcow2", "qed", "vmdk", "vhd", "vhdx", "vdi", "zvhd", "zvhd2", "ploop", "strangers", "all",
+)  # fmt: skip
 
 
 def main() -> int:
@@ -30,10 +31,10 @@ def main() -> int:
     parser.add_argument("--unpack", type=Path, metavar="FILE", help="write FILE.image, which can be inspected")
     given = parser.parse_args()
     if given.unpack:
-        given.unpack.with_suffix(".image").write_bytes(repaired(unpack(given.unpack.read_bytes())))
+        given.unpack.with_suffix(".image").write_bytes(repaired(given.unpack.read_bytes()).image)
         return 0
     if given.replay:
-        keep(repaired(unpack(given.replay.read_bytes())))
+        keep(repaired(given.replay.read_bytes()))
         return 0
     if unknown := set(given.formats) - set(NAMES):
         parser.error(f"there is no format {', '.join(sorted(unknown))}")

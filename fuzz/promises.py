@@ -5,51 +5,72 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 
+from fuzz.packing import Unpacked
 from stillage.errors import ContentRejected
-from stillage.formats.base import Format
+from stillage.formats import strangers
+from stillage.formats.base import LONGEST, Format
 from stillage.formats.catalogue import FORMATS
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
 
 BLOCK = 1 << 20
-DECLARED = tuple(Declaration(name) for name in (None, "raw", "qcow2", "vmdk", "zvhd2"))
+DECLARED = (None, "raw", "qcow2", "vmdk", "zvhd2")
 POLICY = Policy()
 LONGEST_MESSAGE = 600
+BEGINNING = 64 << 10
 # Instrumented code is many times slower than what a server runs; this finds what is not linear.
 CPU_S = 5.0
 
 
-def keep(image: bytes, formats: Sequence[Format] = FORMATS) -> None:
+def keep(image: Unpacked, formats: Sequence[Format] = FORMATS) -> None:
     """Judge *image* in several ways and compare."""
     started = time.process_time()
-    whole = _judged(image, [BLOCK] * (len(image) // BLOCK + 1), formats, size=None)
-    assert _judged(image, _lengths(image), formats, size=None) == whole, "the findings depend on the cuts"
-    announced = _judged(image, [BLOCK] * (len(image) // BLOCK + 1), formats, size=len(image))
-    for declared in DECLARED:
-        refused, other = refusal(whole, declared, POLICY), refusal(announced, declared, POLICY)
+    declarations = _declarations(formats)
+    natural = image.natural_lengths()
+    whole = _judged(image, natural, formats, declarations, size=None)
+    cut = _judged(image, _random_lengths(image), formats, declarations, size=None)
+    assert cut == whole, "the findings depend on the cuts"
+    expected = _judged(image, natural, formats, declarations, size=len(image))
+    for declared in declarations:
+        refused, other = refusal(whole, declared, POLICY), refusal(expected, declared, POLICY)
         assert (refused is None) == (other is None), f"the size announced decides: {refused} or {other}"
         if refused is not None:
             _check_refusal(refused)
         elif whole.matched:
             format_found(whole)
-    for hazard in (*whole.hazards, *announced.hazards):
-        assert hazard.offset is None or 0 <= hazard.offset < 1 << 64, hazard
+    for hazard in (*whole.hazards, *expected.hazards, *_begun(image, formats).hazards):
+        assert hazard.offset is None or 0 <= hazard.offset <= LONGEST, hazard
         assert 0 < len(hazard.message) <= LONGEST_MESSAGE, hazard
+        assert hazard.message.isprintable(), hazard
     assert time.process_time() - started < CPU_S, "too slow"
 
 
-def _judged(image: bytes, lengths: Sequence[int], formats: Sequence[Format], *, size: int | None) -> Findings:
+def _declarations(formats: Sequence[Format]) -> tuple[Declaration, ...]:
+    names = {None, "raw", formats[0].FORMAT} - {strangers.FORMAT} if len(formats) == 1 else DECLARED
+    return tuple(map(Declaration, names))
+
+
+def _judged(
+    image: Unpacked,
+    lengths: Sequence[int],
+    formats: Sequence[Format],
+    declarations: Sequence[Declaration],
+    *,
+    size: int | None,
+) -> Findings:
     examination = Examination(formats, size=size)
     refused: dict[Declaration, ContentRejected] = {}
+    findings = None
     at = 0
     for length in lengths:
-        if at >= len(image):
-            break
-        examination.feed(image[at : at + length])
+        examination.feed(image.piece(at, length))
         at += length
-        _judge(examination.findings, refused)
-    assert at >= len(image), "the cuts do not cover the image"
-    examination.close(lambda offset, length: image[offset : offset + length])
+        # The same object as before as long as nothing new was found.
+        if examination.findings is not findings:
+            findings = examination.findings
+            _judge(findings, declarations, refused)
+    assert at == len(image), "the cuts do not cover the image"
+    examination.close(image.piece)
     final = examination.findings
     for declared, early in refused.items():
         # An upload ends at the first refusal: it must be one that the rest of the bytes cannot take back.
@@ -57,8 +78,17 @@ def _judged(image: bytes, lengths: Sequence[int], formats: Sequence[Format], *, 
     return final
 
 
-def _judge(findings: Findings, refused: dict[Declaration, ContentRejected]) -> None:
-    for declared in DECLARED:
+def _begun(image: Unpacked, formats: Sequence[Format]) -> Findings:
+    """What shows in *image* if it is the beginning of the longest stream that there can be."""
+    examination = Examination(formats, size=LONGEST)
+    examination.feed(image.piece(0, BEGINNING))
+    return examination.findings
+
+
+def _judge(
+    findings: Findings, declarations: Sequence[Declaration], refused: dict[Declaration, ContentRejected]
+) -> None:
+    for declared in declarations:
         if declared not in refused and (found := refusal(findings, declared, POLICY)) is not None:
             refused[declared] = found
 
@@ -68,9 +98,9 @@ def _check_refusal(refused: ContentRejected) -> None:
     assert str(refused), refused.rule
 
 
-def _lengths(image: bytes) -> list[int]:
+def _random_lengths(image: Unpacked) -> list[int]:
     """Cuts that depend on nothing but the image, so that a finding can be had again."""
-    source = random.Random(zlib.crc32(image))
+    source = random.Random(zlib.crc32(image.piece(0, BEGINNING)) + len(image))
     return list(_pieces(source, len(image)))
 
 
@@ -82,5 +112,5 @@ def _pieces(source: random.Random, left: int) -> Iterator[int]:
             fine -= length
         else:
             length = source.choice([511, 512, 4096, 65537, 1 << 18, BLOCK, 2 * BLOCK])
-        yield length
+        yield min(length, left)
         left -= length

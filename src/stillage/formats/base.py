@@ -20,7 +20,8 @@ Rules:
 * Before the first `Facts` only `NotThisFormat` may be raised; afterwards only `MalformedImage`.
 * Later `Facts` replace earlier ones.
 * Text may quote the image as it is: `formats.stream` makes it printable.
-* A region is at most `MAX_REGION` bytes, so that the state of an upload stays small whatever the image claims.
+* A region is at most `MAX_REGION` bytes, so that the state of an upload stays small whatever the image claims. It may
+  lie anywhere: one that ends behind `LONGEST` is in no file, and `formats.stream` refuses the image for it.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -31,6 +32,8 @@ SECTOR = 512
 """Bytes of the unit in which every reader counts a disk. `docs/formats.md` says what becomes of parts of one."""
 MAX_REGION = 4 << 20
 MAX_TAIL = 4096
+LONGEST = (1 << 63) - 1
+"""Bytes of the longest stream. No file system keeps a longer file: offsets are signed numbers of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ class Stream:
     """What is known of the whole stream.
 
     Attributes:
-        size: Its length in bytes: as announced, None if nobody said; exact once `Tail` or a short region was sent.
+        size: Its length in bytes, at most `LONGEST`: as announced, None if nobody said; exact once `Tail` or a short
+            region was sent.
     """
 
     size: int | None = None

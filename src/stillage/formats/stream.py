@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stillage.formats.base import (
+    LONGEST,
     MAX_REGION,
     MAX_TAIL,
     Facts,
@@ -39,7 +40,10 @@ TOO_SCATTERED = Rule(
     "The image's tables lie so that checking them would mean reading it a second time.",
     "qemu-img convert -O FORMAT IN OUT",
 )
-RULES = (TOO_SCATTERED,)
+BEYOND = Rule(
+    "structure.beyond-any-file", "The image refers to bytes further on than any file can have: its header is damaged."
+)
+RULES = (TOO_SCATTERED, BEYOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,14 @@ class Examination:
     """One pass of all inspectors over one stream. Feed it blocks in order, then close it.
 
     Pure and synchronous: whoever owns the thread calls it.
+
+    Raises:
+        ValueError: If *size* is more than `LONGEST`.
     """
 
     def __init__(self, formats: Sequence[Format], *, size: int | None = None) -> None:
+        if size is not None and size > LONGEST:
+            raise ValueError(f"a stream has at most {LONGEST} bytes, not {size}")
         self._stream = Stream(size)
         self._seen = 0
         self._tail = b""
@@ -219,10 +228,18 @@ class _Runner:
             self.hazards.append(printable_hazard(malformed.hazard))
             self._stop()
         else:
-            limit = MAX_REGION if isinstance(found, Region) else MAX_TAIL
-            if not 0 <= found.length <= limit or (isinstance(found, Region) and found.offset < 0):
-                raise AssertionError(f"{self.format} asks for {found}")
-            self.want = found
+            self._wait_for(found)
+
+    def _wait_for(self, want: Want) -> None:
+        limit = MAX_REGION if isinstance(want, Region) else MAX_TAIL
+        if not 0 <= want.length <= limit or (isinstance(want, Region) and want.offset < 0):
+            raise AssertionError(f"{self.format} asks for {want}")
+        if isinstance(want, Region) and want.offset + want.length > LONGEST:
+            message = f"the {self.format} refers to byte {want.offset + want.length - 1}; no file has so many"
+            self.hazards.append(Hazard(BEYOND, None, message))
+            self._stop()
+        else:
+            self.want = want
 
     def _stop(self) -> None:
         self._news = True

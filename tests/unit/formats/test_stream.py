@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from examining import examine
 from stillage.formats.base import (
+    LONGEST,
     MAX_REGION,
     Facts,
     Hazard,
@@ -21,6 +22,7 @@ from stillage.formats.base import (
     Want,
 )
 from stillage.formats.stream import (
+    BEYOND,
     MOST_HAZARDS,
     SECOND_LOOK_BYTES,
     SECOND_LOOK_READS,
@@ -322,3 +324,25 @@ def test_findings_do_not_depend_on_how_the_stream_is_cut(cuts: list[int]) -> Non
         return examine(DATA, cuts=cuts, formats=(Scripted(script),))
 
     assert found(cuts) == found([])
+
+
+@pytest.mark.parametrize(("offset", "length"), [(LONGEST, 1), (LONGEST - 511, 512), (1 << 73, 2)])
+def test_what_lies_further_on_than_any_file_reaches_is_refused_at_once(offset: int, length: int) -> None:
+    asker = Asker([Region(0, 1), Region(offset, length), Region(1, 1)])
+    examination = Examination((asker,))
+    examination.feed(DATA)
+    assert [hazard.rule for hazard in examination.findings.hazards] == [BEYOND]
+    assert examination.findings.hazards[0].offset is None
+    assert asker.sent == [DATA[:1]]
+
+
+def test_the_last_byte_of_the_longest_file_may_be_asked_for() -> None:
+    asker = Asker([Region(LONGEST - 1, 1)])
+    assert examine(DATA, formats=(asker,)).hazards == ()
+    assert asker.sent == [b""]
+
+
+def test_no_stream_is_longer_than_the_longest_file() -> None:
+    Examination((), size=LONGEST)
+    with pytest.raises(ValueError, match="at most 9223372036854775807 bytes"):
+        Examination((), size=LONGEST + 1)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disk_edits import early_rule, facts, patched, rule, rules_broken
+from examining import examine
 from samples import load
 from stillage.formats import vmdk
 from stillage.formats.base import Facts
@@ -351,6 +352,16 @@ def test_a_grain_does_not_lie_over_a_table_between_the_grains() -> None:
     assert rule(vmdk, moved + table) is None
     over = patched(table, (4 * STORED[0], le32(len(SPARSE) // 512 - 1)))
     assert rule(vmdk, moved + over + bytes(GRAIN_BYTES)) == "vmdk.grain-overlap"
+
+
+@pytest.mark.parametrize("directory_at", [1 << 55, (1 << 64) - 2, 1 << 63])
+def test_a_directory_further_on_than_any_file_reaches_is_refused_at_once(directory_at: int) -> None:
+    image = patched(SPARSE, (56, le64(directory_at)), (64, le64((1 << 64) - 1)))
+    for size in (None, (1 << 63) - 1):
+        broken = examine(image, formats=(vmdk,), size=size).hazards
+        assert broken
+        assert all(hazard.offset is None or hazard.offset < 1 << 63 for hazard in broken)
+    assert early_rule(vmdk, image) in ("vmdk.truncated", "structure.beyond-any-file")
 
 
 def test_far_more_data_than_the_tables_know_is_refused() -> None:
