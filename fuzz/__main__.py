@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--unpack", type=Path, metavar="FILE", help="write FILE.image, which can be inspected")
     given = parser.parse_args()
     if given.unpack:
-        given.unpack.with_suffix(".image").write_bytes(repaired(given.unpack.read_bytes()).image)
+        given.unpack.with_suffix(".image").write_bytes(_image(given.unpack))
         return 0
     if given.replay:
         keep(repaired(given.replay.read_bytes()))
@@ -62,6 +62,11 @@ def _fuzz(name: str, seconds: int, work: Path | None) -> int:
         "-verbosity=1",
     ]
     return subprocess.run([sys.executable, "-m", "fuzz.target", name, *options, *folders], check=False).returncode
+
+
+def _image(finding: Path) -> bytes:
+    image = repaired(finding.read_bytes())
+    return image.piece(0, len(image))
 
 
 def _scratch(name: str) -> str:

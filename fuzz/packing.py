@@ -5,8 +5,8 @@ find the tables. Any bytes are a packed image.
 """
 
 import struct
-from bisect import bisect_right
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 LIMIT = 5 << 20
 LIMIT_VHDX = 16 << 20  # places its parts on boundaries of a MiB
@@ -17,72 +17,79 @@ ZEROS = {1 << bit: bytes(1 << bit) for bit in range(LIMIT_VHDX.bit_length())}
 _RUN = struct.Struct("<IH")  # zeros before the run, length of the run
 
 
-@dataclass(slots=True)
 class Unpacked:
-    """An image, of which nobody has to touch the zeros.
+    """An image as its runs. The zeros between them are megabytes, and nobody makes or copies them."""
 
-    Attributes:
-        image: Its bytes.
-        runs: Where others than zeros can be, ascending.
-    """
-
-    image: bytearray
-    runs: list[range]
+    def __init__(self) -> None:
+        self._size = 0
+        self._starts: list[int] = []
+        self._runs: list[bytearray] = []
 
     def __len__(self) -> int:
-        return len(self.image)
+        return self._size
+
+    def append(self, gap: int, run: bytes) -> None:
+        if run:
+            self._starts.append(self._size + gap)
+            self._runs.append(bytearray(run))
+        self._size += gap + len(run)
+
+    def runs(self) -> Iterator[tuple[int, bytes]]:
+        return zip(self._starts, map(bytes, self._runs), strict=True)
 
     def piece(self, at: int, length: int) -> bytes:
-        length = max(0, min(length, len(self) - at))
-        following = bisect_right(self.runs, at, key=lambda run: run.stop)
-        if following < len(self.runs) and self.runs[following].start < at + length:
-            return bytes(memoryview(self.image)[at : at + length])
-        return ZEROS[length] if length in ZEROS else bytes(length)
+        """Bytes from *at* on, short at the end of the image."""
+        end = min(at + length, self._size)
+        if end <= at:
+            return b""
+        first, last = max(0, bisect_right(self._starts, at) - 1), bisect_left(self._starts, end)
+        parts, done = [], at
+        for start, run in zip(self._starts[first:last], self._runs[first:last], strict=True):
+            part = run[max(0, at - start) : end - start]
+            if part:
+                begin = max(at, start)
+                parts += [_zeros_of(begin - done), bytes(part)]
+                done = begin + len(part)
+        return b"".join([*parts, _zeros_of(end - done)]) if parts else _zeros_of(end - at)
 
     def natural_lengths(self) -> list[int]:
-        """Cuts around the runs, and between them at powers of two, for which there are zeros at hand."""
+        """Cuts around the runs, and between them at falling powers of two, for which there are zeros at hand."""
         lengths, at = [], 0
-        for run in self.runs:
-            lengths += [1 << bit for bit in _bits(run.start - at)] + [len(run)]
-            at = run.stop
-        return lengths + [1 << bit for bit in _bits(len(self) - at)]
+        for start, run in zip(self._starts, self._runs, strict=True):
+            lengths += [*_powers(start - at), len(run)]
+            at = start + len(run)
+        return [*lengths, *_powers(self._size - at)]
 
     def write(self, at: int, data: bytes) -> None:
-        self.image[at : at + len(data)] = data
-        end = at + len(data)
-        first = bisect_right(self.runs, at, key=lambda run: run.stop)
-        last = first
-        while last < len(self.runs) and self.runs[last].start < end:
-            last += 1
-        touched = self.runs[first:last]
-        whole = range(min([at, *(run.start for run in touched)]), max([end, *(run.stop for run in touched)]))
-        self.runs[first:last] = [whole]
+        """Change what lies within one run; anything else stays as it is."""
+        number = bisect_right(self._starts, at) - 1
+        inside = at - self._starts[number]
+        if number >= 0 and inside + len(data) <= len(self._runs[number]):
+            self._runs[number][inside : inside + len(data)] = data
 
 
-def _bits(number: int) -> list[int]:
-    return [bit for bit in range(number.bit_length()) if number >> bit & 1]
+def _zeros_of(length: int) -> bytes:
+    return ZEROS[length] if length in ZEROS else bytes(length)
+
+
+def _powers(number: int) -> list[int]:
+    return [1 << bit for bit in reversed(range(number.bit_length())) if number >> bit & 1]
 
 
 def unpack(packed: bytes) -> Unpacked:
-    runs: list[tuple[int, bytes]] = []
-    at = size = 0
-    limit = LIMIT
+    image = Unpacked()
+    at, limit = 0, LIMIT
     while at + _RUN.size <= len(packed):
         gap, length = _RUN.unpack_from(packed, at)
         at += _RUN.size
-        if size + gap + length > limit:
+        if len(image) + gap + length > limit:
             break
         run = packed[at : at + length]
-        if not size and not gap and run.startswith(b"vhdxfile"):
+        if not len(image) and not gap and run.startswith(b"vhdxfile"):
             limit = LIMIT_VHDX
-        runs.append((size + gap, run))
-        size += gap + len(run)
+        image.append(gap, run)
         at += length
-    # Made at its full size, the zeros cost nothing until somebody reads them.
-    image = bytearray(size)
-    for start, run in runs:
-        image[start : start + len(run)] = run
-    return Unpacked(image, [range(start, start + len(run)) for start, run in runs if run])
+    return image
 
 
 def pack(image: bytes) -> bytes:

@@ -12,57 +12,53 @@ VHDX_SIGNATURES = (b"head", b"regi")
 
 
 def repaired(packed: bytes) -> Unpacked:
-    """Unpack an image, with right checksums wherever a structure begins within a run."""
-    unpacked = unpack(packed)
-    image = unpacked.image
-    if image.startswith((b"stream", b"z2strm")):
-        _hwstream(unpacked, bytes(image[:8]))
-    elif image.startswith(b"vhdxfile"):
-        _vhdx(unpacked)
+    """Unpack an image, with right checksums wherever they lie within a run."""
+    image = unpack(packed)
+    head = image.piece(0, 8)
+    if head.startswith((b"stream", b"z2strm")):
+        _hwstream(image, head)
+    elif head == b"vhdxfile":
+        _vhdx(image)
     else:
-        _vhd(unpacked)
-        _gpt(unpacked)
-    return unpacked
+        _vhd(image)
+        _gpt(image)
+    return image
 
 
-def _places(unpacked: Unpacked, cookie: bytes) -> Iterator[int]:
-    """Where *cookie* is. The zeros between the runs are a thousand times longer and are not looked through."""
-    for run in unpacked.runs:
-        at = run.start
-        while (at := unpacked.image.find(cookie, at, run.stop)) >= 0:
-            yield at
-            at += 1
+def _places(image: Unpacked, cookie: bytes) -> Iterator[int]:
+    for start, run in image.runs():
+        at = run.find(cookie)
+        while at >= 0:
+            yield start + at
+            at = run.find(cookie, at + 1)
 
 
-def _hwstream(unpacked: Unpacked, cookie: bytes) -> None:
-    image = unpacked.image
-    for at in _places(unpacked, cookie):
-        header = image[at : at + 512]
+def _hwstream(image: Unpacked, cookie: bytes) -> None:
+    for at in _places(image, cookie):
+        header = image.piece(at, 512)
         if len(header) == 512:
             total = sum(header) - sum(header[64:68])
-            unpacked.write(at + 64, struct.pack("<I", ~total & 0xFFFFFFFF))
+            image.write(at + 64, struct.pack("<I", ~total & 0xFFFFFFFF))
 
 
-def _vhdx(unpacked: Unpacked) -> None:
+def _vhdx(image: Unpacked) -> None:
     for at, length in VHDX_PLACES:
-        part = unpacked.image[at : at + length]
+        part = image.piece(at, length)
         if len(part) == length and part[:4] in VHDX_SIGNATURES:
-            part[4:8] = bytes(4)
-            unpacked.write(at + 4, struct.pack("<I", crc32c(bytes(part))))
+            image.write(at + 4, struct.pack("<I", crc32c(part[:4] + bytes(4) + part[8:])))
 
 
-def _vhd(unpacked: Unpacked) -> None:
+def _vhd(image: Unpacked) -> None:
     for cookie, length, field in ((b"conectix", 512, 64), (b"cxsparse", 1024, 36)):
-        for at in _places(unpacked, cookie):
-            part = unpacked.image[at : at + length]
+        for at in _places(image, cookie):
+            part = image.piece(at, length)
             if len(part) == length:
                 total = sum(part) - sum(part[field : field + 4])
-                unpacked.write(at + field, struct.pack(">I", ~total & 0xFFFFFFFF))
+                image.write(at + field, struct.pack(">I", ~total & 0xFFFFFFFF))
 
 
-def _gpt(unpacked: Unpacked) -> None:
+def _gpt(image: Unpacked) -> None:
     for at in (512, 4096):
-        part = unpacked.image[at : at + 92]
+        part = image.piece(at, 92)
         if len(part) == 92 and part.startswith(b"EFI PART"):
-            part[16:20] = bytes(4)
-            unpacked.write(at + 16, struct.pack("<I", zlib.crc32(part)))
+            image.write(at + 16, struct.pack("<I", zlib.crc32(part[:16] + bytes(4) + part[20:])))

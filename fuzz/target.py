@@ -14,11 +14,13 @@ with atheris.instrument_imports(
     from stillage.formats.catalogue import FORMATS
 
 from fuzz.packing import unpack
+from fuzz.remembering import remember
 from fuzz.repairing import repaired
 
 
 def main() -> None:
     name = sys.argv.pop(1)
+    remember()
     wanted = {"strangers": strangers.FORMAT}.get(name, name)
     formats = FORMATS if name == "all" else tuple(module for module in FORMATS if wanted == module.FORMAT)
 
