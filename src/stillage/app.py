@@ -16,6 +16,7 @@ from stillage.api import audit, metrics, middleware, pace, root, wire
 from stillage.api.addresses import Addresses
 from stillage.api.allowance import Allowance
 from stillage.api.dialects import DIALECTS, Dialect
+from stillage.api.http.descriptors import Descriptors
 from stillage.api.identity_v3 import dialect as identity_v3
 from stillage.api.image_v2 import dialect as image_v2
 from stillage.api.image_v2.uploads import tus
@@ -140,6 +141,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         least_bytes_per_s=settings.min_upload_bytes_per_s,
         request_s=settings.request_timeout_s,
         buffers=Allowance(BUFFERED_BYTES),
+        descriptors=Descriptors(),
     )
     try:
         sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)
@@ -299,8 +301,8 @@ async def serve(
         metrics_runner = make_runner(_metrics_alone(worker.services.metrics))
         await runner.setup()
         await metrics_runner.setup()
-        await wire.listen(metrics_runner, metrics_sockets, None)
-        await wire.listen(runner, sockets, tls)
+        await wire.listen(metrics_runner, metrics_sockets, None, worker.services.descriptors)
+        await wire.listen(runner, sockets, tls, worker.services.descriptors)
         async with _upkeep(worker, settings).running():
             ready()
             await stop.wait()

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from stillage.api import metrics
 from stillage.api.bodies import json_response
-from stillage.api.services import caller, services
+from stillage.api.services import Services, caller, services
 from stillage.errors import Forbidden, StillageError
 
 
@@ -14,9 +14,9 @@ async def alive(_request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """GET /readyz: database and store answer, and the server is not stopping. 503 otherwise."""
+    """GET /readyz: database and store answer, there are descriptors, and the server is not stopping. 503 otherwise."""
     known = services(request)
-    parts = {"server": "stopping" if known.running.draining else "ok"}
+    parts = {"server": _state(known)}
     for name, check in (("database", known.database.check), ("store", known.store.check)):
         try:
             await check()
@@ -25,6 +25,12 @@ async def ready(request: web.Request) -> web.Response:
             parts[name] = str(error)
     fine = all(state == "ok" for state in parts.values())
     return json_response({"status": "ok" if fine else "unavailable", **parts}, status=200 if fine else 503)
+
+
+def _state(known: Services) -> str:
+    if known.running.draining:
+        return "stopping"
+    return "the limit of open files is reached; new connections wait" if known.descriptors.are_short() else "ok"
 
 
 async def show_metrics(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from stillage.api.addresses import Addresses
 from stillage.api.allowance import Allowance
+from stillage.api.http.descriptors import Descriptors
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
 from stillage.api.wire import Running
@@ -65,6 +66,7 @@ class Services:
     least_bytes_per_s: float
     request_s: float
     buffers: Allowance
+    descriptors: Descriptors
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

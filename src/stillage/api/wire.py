@@ -10,6 +10,7 @@ aiohttp is right on its own about malformed heads, contradictory lengths, cut ch
 * **The broken chunk.** aiohttp queues a 400 behind the running request, and does not tell the one that reads the body.
 * **The sum of the head.** aiohttp limits each field and their number, 4 MiB in all.
 * **The time limit of TLS.** Python gives a handshake, and the good-bye, half a minute and more.
+* **The limit of open files.** uvloop resets what it has no descriptor for. Here it waits, see `api.http.accepting`.
 * **The time limits of bodies.** aiohttp waits for ever for the next piece.
 * **The time limit of answers.** aiohttp waits for ever for a client to read. The kernel does not, where it is told.
 * **Large bodies** of known length go past the parser, see `api.receiving`.
@@ -35,6 +36,8 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from stillage.api.http.accepting import Acceptor
+from stillage.api.http.descriptors import Descriptors
 from stillage.api.receiving import Lender, Receiver
 from stillage.errors import BodyIncomplete, InvalidInput, PeerTooSlow
 
@@ -57,6 +60,8 @@ SMALL_BODY = 64 * 1024
 
 # What an upload that is cut off by a stop gets to clean up after itself before it is cancelled.
 CLEAN_UP_S = 1.0
+# Connections that may wait to be accepted.
+BACKLOG = 1024
 # A body of known length and at least this size is received past the parser.
 DIRECT = 2 << 20
 
@@ -401,30 +406,39 @@ class Stop:
 
 
 class _Site(web.SockSite):
-    """aiohttp's, with our time limits for TLS."""
+    """aiohttp's, with our time limits for TLS, which accepts only what there are descriptors for."""
+
+    def __init__(
+        self, runner: Runner, sock: socket.socket, tls: ssl.SSLContext | None, descriptors: Descriptors
+    ) -> None:
+        super().__init__(runner, sock, ssl_context=tls)
+        assert runner.server is not None  # noqa: S101 - after the runner's set-up there is one
+        self._acceptor = Acceptor(
+            sock, runner.server, descriptors, tls=tls, handshake_s=runner.header_timeout_s, goodbye_s=LINGER_S
+        )
 
     async def start(self) -> None:
         await web.BaseSite.start(self)
-        assert isinstance(self._runner, Runner)  # noqa: S101 - for the type checker
-        assert self._runner.server is not None  # noqa: S101 - after the runner's set-up there is one
-        has_tls = self._ssl_context is not None
-        self._server = await asyncio.get_running_loop().create_server(
-            self._runner.server,
-            sock=self._sock,
-            ssl=self._ssl_context,
-            backlog=self._backlog,
-            ssl_handshake_timeout=self._runner.header_timeout_s if has_tls else None,
-            ssl_shutdown_timeout=LINGER_S if has_tls else None,
-        )
+        self._acceptor.start(BACKLOG)
+
+    async def stop(self) -> None:
+        self._acceptor.close()
+        await super().stop()
 
 
-async def listen(runner: Runner, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
-    """Accept connections on *sockets*, which are bound already."""
+async def listen(
+    runner: Runner, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None, descriptors: Descriptors | None = None
+) -> None:
+    """Accept connections on *sockets*, which are bound already.
+
+    *descriptors*: those of the process; made where nobody else has to know of them.
+    """
+    descriptors = descriptors or Descriptors()
     for sock in sockets:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; every connection has it from the socket that it comes from
             unread_ms = round(min(max(1, runner.idle_timeout_s * 1000), 2**31 - 1))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
-        await _Site(runner, sock, ssl_context=tls, backlog=1024).start()
+        await _Site(runner, sock, tls, descriptors).start()
 
 
 async def stop(runner: Runner, running: Running, how: Stop) -> int:

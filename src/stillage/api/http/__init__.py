@@ -1,0 +1,1 @@
+"""What HTTP needs of us beyond aiohttp."""

@@ -1,0 +1,62 @@
+"""How many files and sockets this process may still open."""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger()
+
+# Left to files of requests that run, and to a connection that asks whether we are ready.
+RESERVE = 64
+EVERY_S = 60.0
+
+
+class Descriptors:
+    """The process's limit, and a word in the log when it is reached.
+
+    The kernel gives out the lowest number that is free, so the number of a new descriptor says how many there are at
+    least, without counting them.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """*clock*: seconds, which only grow."""
+        self._clock = clock
+        self._logged_at = -EVERY_S
+
+    def is_reserved(self, descriptor: int) -> bool:
+        """True if everything below the reserve is in use, as the number of a new *descriptor* shows."""
+        limit = _limit()
+        return descriptor >= limit - min(RESERVE, limit // 4)
+
+    def are_short(self) -> bool:
+        """True if no more is left than the reserve; the log says so, once a minute."""
+        try:
+            descriptor = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            short = True
+        else:
+            os.close(descriptor)
+            short = self.is_reserved(descriptor)
+        if short:
+            self.report()
+        return short
+
+    def report(self) -> None:
+        now = self._clock()
+        if now - self._logged_at >= EVERY_S:
+            self._logged_at = now
+            log.error(
+                "the limit of open files is reached; new connections wait",
+                limit=_limit(),
+                reserve=min(RESERVE, _limit() // 4),
+                fix="raise LimitNOFILE of the unit, or 'ulimit -n' of the shell that starts the server",
+            )
+
+
+def _limit() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
