@@ -14,12 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 import builders
 from postgres import PostgresServer
-from stillage.db import images, pieces, uploads
+from stillage.db import identity, images, members, pieces, rights, uploads
 from stillage.db.images import RESUMABLE, Claim, Stored
 from stillage.db.session import make_engine
-from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId
+from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId, UserId
 from stillage.images.quota import Limits
-from stillage.images.upload import Opening, Span
+from stillage.images.upload import Grant, Opening, Span
 
 Unit = Callable[[Connection], object]
 
@@ -42,6 +42,9 @@ FIRST = Span(0, 100)
 
 def there(connection: Connection) -> None:
     """A resumable upload with a piece, a plain one, a queued image, and an active one."""
+    identity.add_project(connection, identity.Project(OPENER.project_id, "mine"), NOW)
+    identity.add_user(connection, identity.User(OPENER.user_id, "erin", "-"), NOW)
+    identity.grant(connection, OPENER.user_id, OPENER.project_id, "member")
     for name in "abcd":
         images.add(connection, builders.image(id=name, owner="mine"))
     uploads.begin(connection, RESUMING, Opening(), NOW, NOW, LIMITS, 1)
@@ -49,6 +52,7 @@ def there(connection: Connection) -> None:
     images.claim(connection, PLAIN, NOW, NOW, reserve=1)
     images.claim(connection, SOURCE, NOW, NOW, reserve=1)
     images.publish(connection, SOURCE, CONTENT, NOW)
+    members.add(connection, images.get(connection, SOURCE.image_id), ProjectId("theirs"), NOW)
 
 
 def hand_over(connection: Connection) -> None:
@@ -56,15 +60,26 @@ def hand_over(connection: Connection) -> None:
     assert images.save(connection, image, replace(image, owner=ProjectId("theirs")))
 
 
+OPENER = Grant(UserId("erin"), ProjectId("mine"), "token")
+
+
+def publish_resumable(connection: Connection) -> None:
+    rights.hold(connection, OPENER)
+    images.publish(connection, RESUMING, CONTENT, NOW)
+
+
 def publish_same(connection: Connection) -> None:
-    uploads.publish_same(connection, RESUMING, CONTENT, images.get(connection, SOURCE.image_id), NOW)
+    source = images.get(connection, SOURCE.image_id)
+    rights.hold(connection, OPENER)
+    uploads.hold_source(connection, source, ProjectId("theirs"))
+    uploads.publish_same(connection, RESUMING, CONTENT, source, NOW)
 
 
 UNITS: dict[str, Unit] = {
     "claim": lambda c: images.claim(c, NEW, NOW, NOW, reserve=1),
     "extend": lambda c: images.extend(c, PLAIN, 5, LIMITS),
     "publish": lambda c: images.publish(c, PLAIN, CONTENT, NOW),
-    "publish resumable": lambda c: images.publish(c, RESUMING, CONTENT, NOW),
+    "publish resumable": publish_resumable,
     "publish same": publish_same,
     "delete source": lambda c: images.mark_deleted(c, SOURCE.image_id, NOW),
     "scrub begins": lambda c: images.take_for_scrub(c, LATER, LATER),
