@@ -118,6 +118,11 @@ LOSSES = [
 ]
 
 
+async def unread() -> AsyncIterator[bytes]:
+    pytest.fail("the body was read")
+    yield b""
+
+
 @pytest.mark.parametrize(("lose", "regain", "why"), LOSSES)
 async def test_an_upload_is_suspended_while_its_opener_has_no_right_to_it(
     lab: Lab, lose: Any, regain: Any, why: str
@@ -130,7 +135,7 @@ async def test_an_upload_is_suspended_while_its_opener_has_no_right_to_it(
         await lab.by_capability(upload)
     for piece in (Piece(MIB, len(DATA) - MIB), Piece(MIB, len(DATA) - MIB, zeros=True)):
         with pytest.raises(UploadSuspended, match=why):
-            await world.uploads.receive(upload, piece, sliced(DATA[MIB:]))
+            await world.uploads.receive(upload, piece, unread())
     assert (await world.record(upload)).status is Status.SAVING
     await regain(lab)
     now = await lab.by_capability(upload)
@@ -166,16 +171,43 @@ async def test_suspended_uploads_do_not_keep_others_from_being_judged(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stillage.operations.uploads.judging.ADOPTED", 2)
-    mona = await lab.caller("mona")
-    uploads = [await lab.whole(caller) for caller in (None, None, None, None, mona)]
+    *suspended, last = sorted([await lab.whole() for _ in range(5)], key=lambda upload: upload.id)
+    await lab.world.uploads.rights.take_over(last, lab.world.uploads.rights.grant_of(await lab.caller("mona")))
     await disable_user(lab)
     other = lab.restarted()
-    for _ in range(4):
+    for _ in range(3):
         await other.upkeep()
     async with asyncio.timeout(20):
-        while (await lab.world.record(uploads[-1])).status is Status.SAVING:  # noqa: ASYNC110 - the database has no event
+        while (await lab.world.record(last)).status is Status.SAVING:  # noqa: ASYNC110 - the database has no event
             await asyncio.sleep(0.01)
-    assert [(await lab.world.record(upload)).status for upload in uploads[:-1]] == [Status.SAVING] * 4
+    assert [(await lab.world.record(upload)).status for upload in suspended] == [Status.SAVING] * 4
+    await other.close()
+
+
+async def test_a_judge_that_waits_for_more_ends_when_the_rights_do(lab: Lab) -> None:
+    upload = await lab.open()
+    await lab.world.send(upload, 0, MIB)
+    await disable_user(lab)
+    async with asyncio.timeout(20):
+        while lab.world.uploads.judges._tasks:  # noqa: ASYNC110 - it ends by itself
+            await asyncio.sleep(0.01)
+
+
+async def test_a_judge_that_ends_as_the_rights_come_back_refuses_nobody(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await lab.whole()
+    other = lab.restarted()
+    renewed = other.judges._renewed
+
+    async def lost_for_a_moment(*args: Any) -> Any:
+        monkeypatch.undo()
+        raise UploadSuspended(upload.id, "its user is disabled")
+
+    monkeypatch.setattr(other.judges, "_renewed", lost_for_a_moment)
+    async with asyncio.timeout(20):
+        assert (await other.judges.verdict(upload)).status is Status.ACTIVE
+    assert other.judges._renewed == renewed
     await other.close()
 
 
@@ -191,8 +223,9 @@ async def test_rights_lost_in_the_middle_of_a_piece_end_it_and_what_counted_stay
         yield DATA[MIB:-1]
         await asyncio.Event().wait()
 
-    with pytest.raises(UploadSuspended):
-        await lab.world.uploads.receive(upload, Piece(0, len(DATA)), body())
+    async with asyncio.timeout(20):
+        with pytest.raises(UploadSuspended):
+            await lab.world.uploads.receive(upload, Piece(0, len(DATA)), body())
     await enable_user(lab)
     assert (await lab.by_capability(upload)).spans == (Span(0, MIB),)
 
@@ -409,12 +442,16 @@ async def test_a_proof_is_looked_at_again_as_it_is_published(
 
 
 @pytest.mark.parametrize(("lose", "regain", "why"), LOSSES)
-async def test_a_proof_is_worth_nothing_without_the_right_to_upload(lab: Lab, lose: Any, regain: Any, why: str) -> None:
+async def test_a_proof_is_worth_nothing_without_the_right_to_upload(
+    lab: Lab, lose: Any, regain: Any, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await an_original(lab, ProjectId("works"))
     upload, proof = await offered(lab)
     await lose(lab)
-    with pytest.raises(UploadSuspended, match=why):
-        await lab.world.uploads.instant.prove(upload, proof.nonce, answer(proof))
+    with monkeypatch.context() as patched:
+        patched.setattr(lab.world.store, "copy", lambda *_: pytest.fail("the bytes were copied"))
+        with pytest.raises(UploadSuspended, match=why):
+            await lab.world.uploads.instant.prove(upload, proof.nonce, answer(proof))
     await regain(lab)
     image = await lab.world.uploads.instant.prove(upload, proof.nonce, answer(proof))
     assert image.status is Status.ACTIVE

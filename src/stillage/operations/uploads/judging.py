@@ -85,8 +85,11 @@ class Judges:
         """
         failure: StillageError | None = None
         while (ending := await self._database.read(db.find_ending, upload.id)) is None:
-            if failure is not None:
+            if isinstance(failure, UploadSuspended):
+                await self._rights.require(upload)  # it may be from before the rights were back
+            elif failure is not None:
                 raise failure
+            failure = None
             self.follow(upload)
             if (task := self._tasks.get(upload.id)) is not None:
                 done, _ = await asyncio.wait([task], timeout=LOOK_EVERY_S)
