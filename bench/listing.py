@@ -31,7 +31,7 @@ from stillage.db import schema
 from stillage.db.listing import page
 from stillage.db.session import make_engine
 from stillage.db.tables import EPOCH
-from stillage.images.access import Caller, with_implied
+from stillage.images.access import Access, Caller, with_implied
 from stillage.images.image import ProjectId, UserId
 from stillage.images.query import Query, parse
 
@@ -203,7 +203,7 @@ def scenarios(count: int) -> dict[str, Query]:
         "sorted by name": (LAB, {"sort": "name:asc"}),
         "small project, sorted by name": (SMALL, {"sort": "name:asc"}),
     }
-    return {name: parse(given.items(), caller) for name, (caller, given) in pairs.items()}
+    return {name: parse(given.items(), Access().viewer(caller)) for name, (caller, given) in pairs.items()}
 
 
 def milliseconds(work: Callable[[], object], rounds: int) -> list[float]:

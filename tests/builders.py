@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from stillage.images.access import Caller, with_implied
+from stillage.images.access import Access, Caller, Viewer, with_implied
 from stillage.images.image import Image, ImageId, ProjectId, UserId
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -13,6 +13,11 @@ IMAGE_ID = ImageId("0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11")
 
 def caller(project: str = "lab", *roles: str) -> Caller:
     return Caller(UserId("erin"), ProjectId(project), with_implied(frozenset(roles or ("member",))))
+
+
+def viewer(project: str = "lab", *roles: str, **rules: str) -> Viewer:
+    """*rules*: in the place of the default ones."""
+    return Access(rules).viewer(caller(project, *roles))
 
 
 def image(**changes: Any) -> Image:

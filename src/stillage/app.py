@@ -127,7 +127,12 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
         uploads=uploads,
-        inspect=Inspect(policy=rules.policy, may_be_empty=rules.may_be_empty, max_image_bytes=rules.max_image_bytes),
+        inspect=Inspect(
+            access=access,
+            policy=rules.policy,
+            may_be_empty=rules.may_be_empty,
+            max_image_bytes=rules.max_image_bytes,
+        ),
         download=Download(database, store, access=access, deleted_s=settings.deleted_download_s),
         database=database,
         store=store,

@@ -4,27 +4,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, event
 
-from builders import T0, caller, image
+from builders import T0, caller, image, viewer
+from rule_texts import LEAVES, rule_texts
 from stillage.db import images, listing, members
 from stillage.db.tables import image_members
 from stillage.errors import InvalidInput
-from stillage.images.access import Caller
+from stillage.images.access import Access, Caller, Seen, Viewer
 from stillage.images.image import Image, ImageId, ProjectId, Status, Visibility
 from stillage.images.member import MemberStatus
 from stillage.images.query import Condition, Operator, Query, Span, parse
 
 MINE, OTHER, THIRD = ProjectId("lab"), ProjectId("mill"), ProjectId("yard")
 PROJECTS = (MINE, OTHER, THIRD)
-CALLERS = (caller("lab"), caller("mill", "reader"), caller("ops", "admin"))
+CALLERS = (viewer("lab"), viewer("mill", "reader"), viewer("ops", "admin"))
 LATER = T0 + timedelta(days=1)
 Shares = Mapping[tuple[ImageId, ProjectId], MemberStatus]
 
@@ -62,7 +64,7 @@ def store(connection: Connection, world: World) -> None:
                 members.set_status(connection, image_id, project, status, T0)
 
 
-def listed(connection: Connection, who: Caller = CALLERS[0], /, **query: str) -> list[Image]:
+def listed(connection: Connection, who: Viewer = CALLERS[0], /, **query: str) -> list[Image]:
     return listing.page(connection, parse(query.items(), who))
 
 
@@ -205,7 +207,7 @@ SOME_FILTERS = st.lists(st.one_of([pair_of(name, value) for name, value in FILTE
 def test_the_pages_are_what_a_plain_filter_and_sort_give(
     engine: Engine,
     world: World,
-    who: Caller,
+    who: Viewer,
     options: dict[str, str],
     filters: list[tuple[str, str]],
     limit: int,
@@ -218,10 +220,72 @@ def test_the_pages_are_what_a_plain_filter_and_sort_give(
         assert all_pages(connection, query) == expected(world, query)
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    world=worlds(),
+    rule=rule_texts("rule:context_is_admin", f'"{UUID(int=1)}":%(image_id)s'),
+    admin=rule_texts(),
+    who=st.sampled_from([caller("lab"), caller("mill", "reader", "auditor"), caller("ops", "admin")]),
+    options=OPTION,
+    filters=SOME_FILTERS,
+    limit=st.integers(1, 5),
+)
+@example(
+    world=World((image(owner=None),), {}), rule="not project_id:%(owner)s", admin="role:admin",
+    who=caller("ops", "admin"), options={}, filters=[], limit=1,
+)  # fmt: skip
+def test_the_pages_are_full_of_what_the_rule_lets_the_caller_see(
+    engine: Engine,
+    world: World,
+    rule: str,
+    admin: str,
+    who: Caller,
+    options: dict[str, str],
+    filters: list[tuple[str, str]],
+    limit: int,
+) -> None:
+    access = Access({"get_images": "@", "get_image": rule, "context_is_admin": admin})
+    query = parse([("limit", str(limit)), *options.items(), *filters], access.viewer(who))
+
+    def sees(each: Image) -> bool:
+        return access.allows(who, "get_image", Seen(each, is_member=(each.id, who.project_id) in world.shares))
+
+    with rolled_back(engine) as connection:
+        listing._plan.cache_clear()
+        store(connection, world)
+        assert all_pages(connection, query) == list(filter(sees, expected(world, query)))
+        for each in world.images:
+            if sees(each):
+                listing.page(connection, replace(query, marker=each.id))
+            else:
+                with pytest.raises(InvalidInput, match="begin at the first page"):
+                    listing.page(connection, replace(query, marker=each.id))
+
+
+def test_each_part_of_a_rule_filters_every_list(connection: Connection) -> None:
+    kinds = product([MINE, OTHER, None], Visibility, [Status.ACTIVE, Status.QUEUED], [None, MINE, OTHER])
+    made, shares = [], {}
+    for number, (owner, visibility, status, member) in enumerate(kinds):
+        made.append(numbered(number, owner=owner, visibility=visibility, status=status))
+        if member is not None:
+            shares[made[-1].id, member] = MemberStatus.ACCEPTED
+    world = World(tuple(made), shares)
+    store(connection, world)
+    people = [caller("lab", "reader"), caller("ops", "admin")]
+    for rule, who in product([*LEAVES, *map("not {}".format, LEAVES)], people):
+        access = Access({"get_images": "@", "get_image": rule})
+        for asked in [{}, {"visibility": "all"}, *({"visibility": each.value} for each in Visibility)]:
+            query = parse([("limit", "1000"), *asked.items()], access.viewer(who))
+            seen = [Seen(each, (each.id, who.project_id) in shares) for each in expected(world, query)]
+            visible = [each.image for each in seen if access.allows(who, "get_image", each)]
+            assert listing.page(connection, query) == visible, (rule, who.project_id, asked)
+
+
 def all_pages(connection: Connection, query: Query) -> list[Image]:
     found: list[Image] = []
     while page := listing.page(connection, query):
         assert len(page) <= query.limit
+        assert len(found) % query.limit == 0, "all pages but the last are full"
         found += page
         assert len(found) < 100, "the list does not end"
         query = replace(query, marker=page[-1].id)
@@ -408,7 +472,7 @@ MARKER = {"marker": numbered(1).id}
     ],
 )
 def test_a_page_in_the_default_order_is_read_from_one_index_without_sorting(
-    engine: Engine, who: Caller, asked: dict[str, str], leads: str, marker: dict[str, str]
+    engine: Engine, who: Viewer, asked: dict[str, str], leads: str, marker: dict[str, str]
 ) -> None:
     plan = plan_of(engine, parse((asked | marker).items(), who))
     assert leads in plan[0]

@@ -5,7 +5,7 @@ from aiohttp import web
 from stillage.api import metrics
 from stillage.api.bodies import json_response
 from stillage.api.services import Services, caller, services
-from stillage.errors import Forbidden, StillageError
+from stillage.errors import StillageError
 
 
 async def alive(_request: web.Request) -> web.Response:
@@ -35,8 +35,7 @@ def _state(known: Services) -> str:
 
 async def show_metrics(request: web.Request) -> web.Response:
     """GET /metrics: for administrators. `metrics_listen` opens a door of its own for Prometheus."""
-    if not caller(request).is_admin:
-        raise Forbidden("metrics are for administrators")
+    services(request).info.require_metrics(caller(request))
     return metrics.response(services(request).metrics)
 
 

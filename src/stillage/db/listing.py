@@ -9,12 +9,15 @@ the smallest of the sets that the query intersects leads, as far as counting a f
   everybody's images to find a few.
 * A property, a tag, a name or a status leads if fewer images have it than the caller may list.
 
+The rule `get_image` is a filter like others, so that a page is full, ends at an image that the caller sees, and is read
+in one pass, whatever the rule. Most of it is known of a whole branch: of the default rule nothing is left to ask.
+
 There is no OFFSET: a page begins behind the place in the order that its marker has.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
@@ -41,10 +44,13 @@ from sqlalchemy import (
 )
 
 from stillage.db.images import COLUMNS, image_of
+from stillage.db.rules import PROJECT, Clause, clause_of
 from stillage.db.tables import image_members, image_properties, image_tags, images, indexed_value
 from stillage.errors import InvalidInput
-from stillage.images.image import Image, ProjectId, Visibility
+from stillage.images.access import OWNER_NAMES
+from stillage.images.image import Image, ProjectId, UserId, Visibility
 from stillage.images.query import Condition, Key, Operator, Query, Span
+from stillage.images.rules import CallerKey, Expression, assume
 
 COUNTED = 2000
 """How many index entries are counted of each set. Bigger ones are not told apart."""
@@ -55,11 +61,12 @@ KEPT = 64
 """How many plans, and how many statements, are kept: making one costs more than SQLite takes to run it."""
 
 ANYBODY = ProjectId("")
-PROJECT = bindparam("project", type_=images.c.owner.type)
+ANY_USER = UserId("")
 LISTED = images.c.deleted_at.is_(None)
+NOTHING: Mapping[str, CallerKey] = {}
+OWN = dict.fromkeys(OWNER_NAMES, CallerKey("project_id"))
+SHARED: Mapping[str, str | CallerKey] = {"visibility": Visibility.SHARED, "member_id": CallerKey("project_id")}
 CHANGED_BY_DELETION = frozenset({"status", "updated_at"})
-
-Clause = ColumnElement[bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +79,7 @@ class Source:
         created_at, id: The image's, as they stand in the index.
         also: What must hold beside *entries*, and the index cannot tell.
         tells: The filter that needs no more asking.
+        known: Attributes of all its images, in the words of `images.rules`.
         in_order: However many entries there are, they come in the order of their time and id.
     """
 
@@ -81,6 +89,7 @@ class Source:
     id: ColumnElement[Any] = images.c.id
     also: tuple[Clause, ...] = ()
     tells: object = None
+    known: Mapping[str, str | CallerKey | None] = field(default_factory=dict)
     in_order: bool = True
 
     @property
@@ -116,8 +125,8 @@ def page(connection: Connection, query: Query) -> list[Image]:
     last = None if query.marker is None else _marker(connection, query)
     if query.limit == 0:
         return []
-    kind = replace(query, project=ANYBODY, marker=None)
-    values: dict[str, Any] = {"project": query.project}
+    kind = replace(query, project=ANYBODY, user=ANY_USER, marker=None)
+    values: dict[str, Any] = {"project": query.project, "user": query.user}
     sources = _leading(connection, _plan(kind), values)
     if not sources:
         return []
@@ -132,29 +141,18 @@ def page(connection: Connection, query: Query) -> list[Image]:
 def _marker(connection: Connection, query: Query) -> Image:
     """The last image of the page before. It may have been deleted meanwhile, if that left its place as it was."""
     moved = not CHANGED_BY_DELETION.isdisjoint(key.column for key in query.order)
-    statement = _find_marker(query.sees_all, only_live=moved)
-    row = connection.execute(statement, {"marker": query.marker, "project": query.project}).first()
+    values = {"marker": query.marker, "project": query.project, "user": query.user}
+    row = connection.execute(_find_marker(query.rule, only_live=moved), values).first()
     if row is None:
         raise InvalidInput(f"marker {query.marker!r} is no image that this project can see; begin at the first page")
     return image_of(row)
 
 
-@cache
-def _find_marker(sees_all: bool, only_live: bool) -> Select[Any]:
-    """A statement for an image that the caller may read, listed or not."""
-    found = select(*COLUMNS).where(images.c.id == bindparam("marker"))
-    if only_live:
-        found = found.where(LISTED)
-    if sees_all:
-        return found
-    shared = exists().where(image_members.c.image_id == images.c.id, image_members.c.member_id == PROJECT)
-    return found.where(
-        or_(
-            images.c.owner == PROJECT,
-            images.c.visibility.in_([Visibility.PUBLIC, Visibility.COMMUNITY]),
-            and_(images.c.visibility == Visibility.SHARED, shared),
-        )
-    )
+@lru_cache(KEPT)
+def _find_marker(rule: Expression, only_live: bool) -> Select[Any]:
+    """A statement for an image that the caller may see, listed or not."""
+    found = select(*COLUMNS).where(images.c.id == bindparam("marker"), clause_of(rule))
+    return found.where(LISTED) if only_live else found
 
 
 # Which index leads
@@ -162,7 +160,9 @@ def _find_marker(sees_all: bool, only_live: bool) -> Select[Any]:
 
 @lru_cache(KEPT)
 def _plan(kind: Query) -> Plan:
-    scope = tuple(_scope(kind))
+    scope = tuple(_seen(_scope(kind), kind.rule))
+    if not scope:
+        return Plan(())
     for condition in kind.conditions:
         if condition.column == "id":
             return Plan((_filtering(condition, scope),))
@@ -193,6 +193,16 @@ def _size(source: Source) -> ColumnElement[int]:
     return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 
+def _seen(scope: Iterable[Source], rule: Expression) -> Iterable[Source]:
+    """The same branches, of images for which *rule* holds. What is known of a branch need not be asked."""
+    for source in scope:
+        rest = assume(rule, source.known)
+        if rest is True:
+            yield source
+        elif rest is not False:
+            yield replace(source, also=(*source.also, clause_of(rest)))
+
+
 def _scope(query: Query) -> list[Source]:
     """What the caller may list, in branches. An image may be in several.
 
@@ -201,20 +211,26 @@ def _scope(query: Query) -> list[Source]:
     wanted, mine = query.visibility, images.c.owner == PROJECT
     if query.sees_all:
         if wanted is not None:
-            return [_branch(images.c.visibility == wanted)]
+            return [_branch_of(wanted)]
         not_foreign_community = or_(images.c.visibility != Visibility.COMMUNITY, mine)
         return [_branch(also=() if query.communities else (not_foreign_community,))]
     if wanted in (Visibility.PUBLIC, Visibility.COMMUNITY):
-        return [_branch(images.c.visibility == wanted)]
+        return [_branch_of(wanted)]
     if wanted is not None:
-        own = _branch(mine, images.c.visibility == wanted)
+        own = _branch(mine, images.c.visibility == wanted, known={**OWN, "visibility": wanted})
         return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
     readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
-    return [_branch(mine), *[_branch(images.c.visibility == each) for each in readable], *_shared_with(query)]
+    return [_branch(mine, known=OWN), *map(_branch_of, readable), *_shared_with(query)]
 
 
-def _branch(*entries: Clause, also: tuple[Clause, ...] = ()) -> Source:
-    return Source((LISTED, *entries), also=also)
+def _branch_of(visibility: Visibility) -> Source:
+    return _branch(images.c.visibility == visibility, known={"visibility": visibility})
+
+
+def _branch(
+    *entries: Clause, also: tuple[Clause, ...] = (), known: Mapping[str, str | CallerKey | None] = NOTHING
+) -> Source:
+    return Source((LISTED, *entries), also=also, known=known)
 
 
 def _shared_with(query: Query) -> Iterable[Source]:
@@ -226,6 +242,7 @@ def _shared_with(query: Query) -> Iterable[Source]:
             id=image_members.c.image_id,
             # Said by what it is not, because with an equation SQLite may begin with everybody's shared images.
             also=(images.c.visibility.not_in([other for other in Visibility if other is not Visibility.SHARED]),),
+            known=SHARED,
         )
 
 

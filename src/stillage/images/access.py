@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
 from stillage.images.image import Image, ProjectId, UserId, Visibility
-from stillage.images.rules import Rules, Target
+from stillage.images.rules import Expression, Rules, Target
 
 IMPLIED = {"admin": ("admin", "member", "reader"), "member": ("member", "reader")}
 
@@ -24,7 +24,6 @@ READABLE = (
 
 DEFAULT_RULES: Mapping[str, str] = {
     "context_is_admin": "role:admin",
-    "default": "",
     "add_image": OWNER,
     "get_image": f"{ADMIN} or (role:reader and ({READABLE}))",
     "get_images": f"{ADMIN} or role:reader",
@@ -44,9 +43,17 @@ DEFAULT_RULES: Mapping[str, str] = {
     "stores_info_detail": ADMIN,
 }
 
+# Asked by no call. Policy files of a Glance refer to it.
+REFERRED_TO: Mapping[str, str] = {"default": ""}
+
+# All are names of the owner, and the caller's own project for what is about no image.
+OWNER_NAMES = ("project_id", "owner", "tenant")
+
 # What the user reads when a rule says no.
 PHRASES: Mapping[str, str] = {
+    "context_is_admin": "do what is for administrators",
     "add_image": "create images for this project",
+    "get_images": "list images",
     "modify_image": "change it",
     "delete_image": "delete it",
     "publicize_image": "make it public; shared and community are possible",
@@ -89,10 +96,6 @@ class Caller:
     vouched_by: UserId | None = None
     through: str | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def is_admin(self) -> bool:
-        return "admin" in self.roles
-
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -104,6 +107,21 @@ class Seen:
 
     image: Image
     is_member: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A caller as a list meets them.
+
+    Attributes:
+        sees_all: An administrator: a list shows images of every project.
+        rule: What `get_image` still asks of each image.
+    """
+
+    project: ProjectId
+    user: UserId
+    sees_all: bool
+    rule: Expression
 
 
 class Access:
@@ -118,10 +136,31 @@ class Access:
         given = dict(overrides or {})
         if not all(isinstance(name, str) and isinstance(text, str) for name, text in given.items()):
             raise BadSettings("a policy file holds names and rules, both strings; lists of lists are not taken")
-        self._rules = Rules({**DEFAULT_RULES, **given})
+        self._rules = Rules({**DEFAULT_RULES, **REFERRED_TO, **given})
+
+    def is_admin(self, caller: Caller) -> bool:
+        """True if rule ``context_is_admin`` makes *caller* an administrator of images."""
+        return self._rules.allows("context_is_admin", _identity(caller), _own(caller))
 
     def allows(self, caller: Caller, action: str, seen: Seen) -> bool:
-        return self._rules.allows(action, _credentials(caller), _target(caller, seen))
+        # A member of an image that is not shared at the moment is nobody to it.
+        is_member = seen.is_member and seen.image.visibility is Visibility.SHARED
+        target = _target(seen.image, caller.project_id if is_member else None)
+        return self._rules.allows(action, self._credentials(caller), target)
+
+    def allows_member(self, caller: Caller, action: str, image: Image, member_id: str) -> bool:
+        """True if *caller* may do *action* with member *member_id* of *image*."""
+        return self._rules.allows(action, self._credentials(caller), _target(image, member_id))
+
+    def viewer(self, caller: Caller) -> Viewer:
+        """Return what decides what a list shows *caller*.
+
+        Raises:
+            Forbidden: If they may list nothing.
+        """
+        self.require_role(caller, "get_images")
+        rule = self._rules.resolve("get_image", self._credentials(caller))
+        return Viewer(caller.project_id, caller.user_id, self.is_admin(caller), rule)
 
     def require_visible(self, caller: Caller, seen: Seen | None, image_id: str) -> Image:
         """Return the image.
@@ -146,47 +185,55 @@ class Access:
 
     def require_allowed(self, caller: Caller, action: str, seen: Seen) -> None:
         """Raise Forbidden unless *caller* may do *action* with an image that he sees."""
-        if self.allows(caller, action, seen):
-            return
-        phrase = PHRASES.get(action, action)
-        roles = ", ".join(sorted(caller.roles)) or "no role"
-        if seen.image.owner != caller.project_id:
-            raise Forbidden(f"the image belongs to another project; policy {action!r} does not let you {phrase}")
-        raise Forbidden(f"policy {action!r} does not let you {phrase}; this token has {roles}")
+        if not self.allows(caller, action, seen):
+            raise _refused(caller, action, seen.image.owner)
 
-    def require_role(self, caller: Caller, action: str, phrase: str) -> None:
-        """Raise Forbidden unless *caller* may do *action*, which is about no image; *phrase* says it in words."""
-        if not self._rules.allows(action, _credentials(caller), {}):
-            raise Forbidden(f"policy {action!r} does not let you {phrase}")
+    def require_allowed_member(self, caller: Caller, action: str, image: Image, member_id: str) -> None:
+        """Raise Forbidden unless *caller* may do *action* with a member that they see."""
+        if not self.allows_member(caller, action, image, member_id):
+            raise _refused(caller, action, image.owner)
+
+    def require_role(self, caller: Caller, action: str, phrase: str | None = None) -> None:
+        """Raise Forbidden unless *caller* may do *action*, which is about no image; *phrase* says it in words.
+
+        The target is the caller's own project, as Glance's is.
+        """
+        if not self._rules.allows(action, self._credentials(caller), _own(caller)):
+            raise _refused(caller, action, caller.project_id, phrase)
 
     def require_owner_and_visibility(self, caller: Caller, image: Image) -> None:
         """Raise Forbidden unless *caller* may give *image*, new or changed, its owner and its visibility."""
-        if image.owner != caller.project_id and not caller.is_admin:
+        if image.owner != caller.project_id and not self.is_admin(caller):
             raise Forbidden("only an administrator may set owner to another project")
         if image.visibility is Visibility.PUBLIC:
             self.require_allowed(caller, "publicize_image", Seen(image))
         if image.visibility is Visibility.COMMUNITY:
             self.require_allowed(caller, "communitize_image", Seen(image))
 
+    def _credentials(self, caller: Caller) -> dict[str, object]:
+        return {**_identity(caller), "is_admin": self.is_admin(caller)}
 
-def _credentials(caller: Caller) -> dict[str, object]:
+
+def _refused(caller: Caller, action: str, owner: ProjectId | None, phrase: str | None = None) -> Forbidden:
+    words = f"policy {action!r} does not let you {phrase or PHRASES.get(action, action)}"
+    if owner != caller.project_id:
+        return Forbidden(f"the image belongs to another project; {words}")
+    return Forbidden(f"{words}; this token has {', '.join(sorted(caller.roles)) or 'no role'}")
+
+
+def _identity(caller: Caller) -> dict[str, object]:
+    return {"roles": caller.roles, "project_id": caller.project_id, "user_id": caller.user_id}
+
+
+def _own(caller: Caller) -> Target:
+    return dict.fromkeys(OWNER_NAMES, caller.project_id)
+
+
+def _target(image: Image, member_id: str | None) -> Target:
     return {
-        "roles": caller.roles,
-        "project_id": caller.project_id,
-        "user_id": caller.user_id,
-        "is_admin": caller.is_admin,
-    }
-
-
-def _target(caller: Caller, seen: Seen) -> Target:
-    image = seen.image
-    return {
-        "project_id": image.owner,
-        "owner": image.owner,
-        "tenant": image.owner,
+        **dict.fromkeys(OWNER_NAMES, image.owner),
         "image_id": image.id,
         "visibility": image.visibility,
         "status": image.status,
-        # A member of an image that is not shared at the moment is nobody to it.
-        "member_id": caller.project_id if seen.is_member and image.visibility is Visibility.SHARED else None,
+        "member_id": member_id,
     }

@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import NoReturn
 
 from stillage.errors import InvalidInput
-from stillage.images.access import Caller
+from stillage.images.access import Viewer
 from stillage.images.creation import MAX_VALUE, text
-from stillage.images.image import ProjectId, Visibility
+from stillage.images.image import ProjectId, UserId, Visibility
 from stillage.images.member import MemberStatus
+from stillage.images.rules import Expression
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1000
@@ -73,8 +74,9 @@ class Query:
     """A page of images.
 
     Attributes:
-        project: Who asks.
+        project, user: Who asks.
         sees_all: An administrator: images of every project, whatever their visibility.
+        rule: Holds for every image of the page, in the words of `images.rules`.
         order: Ends in `id`, so that it is total.
         limit: How many at the most; 0 is legal.
         marker: The id of the last image of the page before; None for the first page.
@@ -87,7 +89,9 @@ class Query:
     """
 
     project: ProjectId
+    user: UserId
     sees_all: bool
+    rule: Expression
     order: tuple[Key, ...] = (Key("created_at", descending=True), Key("id", descending=True))
     limit: int = DEFAULT_LIMIT
     marker: str | None = None
@@ -99,8 +103,8 @@ class Query:
     properties: tuple[tuple[str, str], ...] = ()
 
 
-def parse(pairs: Iterable[tuple[str, str]], caller: Caller) -> Query:
-    """Return what *caller* asks for with the query *pairs*, repetitions included.
+def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
+    """Return what *viewer* asks for with the query *pairs*, repetitions included.
 
     Raises:
         InvalidInput: With a sentence that says what is allowed.
@@ -114,8 +118,10 @@ def parse(pairs: Iterable[tuple[str, str]], caller: Caller) -> Query:
         raise InvalidInput(f"a list takes {MAX_FILTERS} filters, and this has {len(filters)}")
     visibility = _single(given, "visibility")
     return Query(
-        project=caller.project_id,
-        sees_all=caller.is_admin,
+        project=viewer.project,
+        user=viewer.user,
+        sees_all=viewer.sees_all,
+        rule=viewer.rule,
         order=_order(given),
         limit=_limit(_single(given, "limit")),
         marker=_single(given, "marker"),

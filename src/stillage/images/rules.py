@@ -8,25 +8,85 @@
                      not, and, or         KEY:TEXT         the caller's KEY equals TEXT
                                           "TEXT":%(ATTR)s  the target's ATTR equals TEXT
 
-The caller has ``project_id user_id roles is_admin``. Not taken: lists of lists (deprecated by oslo.policy itself) and
-checks that ask another server (``http:``, ``https:``).
+The caller has ``project_id user_id roles is_admin``. Not taken: lists of lists (deprecated by oslo.policy itself),
+checks that ask another server (``http:``, ``https:``), and roles that the target names (``role:%(ATTR)s``).
+
+A rule is an expression. `Rules.resolve` answers the part of it that is about the caller; what is left is about the
+target alone, so a list can be filtered by it where its records are. `Rules.allows` does the same and then asks one
+target, so that a list and a single record never disagree.
 
 Source: oslo.policy, "Policy rule expressions".
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from stillage.errors import BadSettings
 
 Credentials = Mapping[str, Any]
 Target = Mapping[str, str | None]
-Check = Callable[[Credentials, Target], bool]
 
 TOKEN = re.compile(r"""\(|\)|(?:%\([^)]*\)s|"[^"]*"|'[^']*'|[^\s()])+""")
 ATTRIBUTE = re.compile(r"%\(([^)]*)\)s")
 MAX_DEPTH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CallerKey:
+    """The caller's own value, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """The target's value, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another rule."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """*left* equals *right*, pieces of one text. An attribute without a value equals nothing."""
+
+    left: str | CallerKey
+    right: tuple[str | Attribute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    parts: "tuple[Expression, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    parts: "tuple[Expression, ...]"
+
+
+Leaf = Role | Reference | Comparison
+Expression = bool | Leaf | Not | AllOf | AnyOf
+
+KEPT = frozenset({"project_id", "user_id"})
+"""Keys of the caller that stay in a resolved rule, which is then the same for all callers with the same roles."""
 
 
 class Rules:
@@ -38,13 +98,27 @@ class Rules:
         Raises:
             BadSettings: If one cannot be read, refers to a rule that is not there, or to itself.
         """
-        self._checks = {name: _Parser(name, text, self).parse() for name, text in texts.items()}
+        self._expressions = {name: _Parser(name, text).parse() for name, text in texts.items()}
         for name in texts:
             self._require_end(name, texts, ())
 
     def allows(self, name: str, credentials: Credentials, target: Target) -> bool:
         """True if rule *name* holds for a caller with *credentials* and the thing with the attributes *target*."""
-        return self._checks[name](credentials, target)
+        return holds(self.resolve(name, credentials), credentials, target)
+
+    def resolve(self, name: str, credentials: Credentials) -> Expression:
+        """Return what rule *name* still asks of a target: True, False, or an expression of comparisons with it."""
+
+        def answer(leaf: Leaf) -> Expression:
+            match leaf:
+                case Role(role):
+                    return role in credentials["roles"]
+                case Reference(other):
+                    return self.resolve(other, credentials)
+                case Comparison():
+                    return _of_the_caller(leaf, credentials)
+
+        return _rewrite(self._expressions[name], answer)
 
     def _require_end(self, name: str, texts: Mapping[str, str], above: tuple[str, ...]) -> None:
         if name in above:
@@ -55,39 +129,104 @@ class Rules:
             self._require_end(other, texts, (*above, name))
 
 
+def holds(rule: Expression, credentials: Credentials, target: Target) -> bool:
+    """True if a resolved *rule* holds for *target*."""
+
+    def answer(leaf: Leaf) -> bool:
+        assert isinstance(leaf, Comparison)  # noqa: S101 - of a resolved rule nothing else is left
+        left = str(credentials[leaf.left.name]) if isinstance(leaf.left, CallerKey) else leaf.left
+        pieces = [target.get(piece.name) if isinstance(piece, Attribute) else piece for piece in leaf.right]
+        return None not in pieces and "".join(map(str, pieces)) == left
+
+    return _rewrite(rule, answer) is True
+
+
+def assume(rule: Expression, known: Mapping[str, str | CallerKey | None]) -> Expression:
+    """Return what a resolved *rule* still asks of targets whose attributes *known* have these values."""
+
+    def answer(leaf: Leaf) -> Expression:
+        match leaf:
+            case Comparison(left, (Attribute(name),)) if name in known:
+                value = known[name]
+                if value is None or value == left:
+                    return value is not None
+                return False if isinstance(value, str) and isinstance(left, str) else leaf
+        return leaf
+
+    return _rewrite(rule, answer)
+
+
+def _of_the_caller(leaf: Comparison, credentials: Credentials) -> Expression:
+    left = leaf.left
+    is_about_target = any(isinstance(piece, Attribute) for piece in leaf.right)
+    if isinstance(left, CallerKey):
+        if left.name not in credentials:
+            return False
+        if is_about_target and left.name in KEPT:
+            return leaf
+        left = str(credentials[left.name])
+    return Comparison(left, leaf.right) if is_about_target else left == "".join(map(str, leaf.right))
+
+
+def _rewrite(expression: Expression, answer: Callable[[Leaf], Expression]) -> Expression:
+    """Return *expression* with every leaf replaced by its *answer*, as short as that makes it."""
+    match expression:
+        case bool():
+            return expression
+        case Not(part):
+            rest = _rewrite(part, answer)
+            return not rest if isinstance(rest, bool) else Not(rest)
+        case AllOf(parts):
+            return _joined([_rewrite(part, answer) for part in parts], AllOf, decides=False)
+        case AnyOf(parts):
+            return _joined([_rewrite(part, answer) for part in parts], AnyOf, decides=True)
+        case _:
+            return answer(expression)
+
+
+def _joined(parts: Iterable[Expression], kind: type[AllOf | AnyOf], *, decides: bool) -> Expression:
+    open_parts: dict[Expression, None] = {}
+    for part in parts:
+        if part is decides:
+            return decides
+        if not isinstance(part, bool):
+            open_parts[part] = None
+    if not open_parts:
+        return not decides
+    first, *others = open_parts
+    return kind((first, *others)) if others else first
+
+
 class _Parser:
     """Recursive descent over the tokens of one rule."""
 
-    def __init__(self, name: str, text: str, rules: Rules) -> None:
+    def __init__(self, name: str, text: str) -> None:
         self._name = name
         self._text = text
-        self._rules = rules
         self._tokens: list[str] = TOKEN.findall(text)
         self._depth = 0
 
-    def parse(self) -> Check:
+    def parse(self) -> Expression:
         if not self._tokens:
-            return lambda _credentials, _target: True
-        check = self._either()
+            return True
+        expression = self._either()
         if self._tokens:
             raise self._unreadable(f"{self._tokens[0]!r} is one too many")
-        return check
+        return expression
 
-    def _either(self) -> Check:
-        checks = list(self._joined(self._both, "or"))
-        return checks[0] if len(checks) == 1 else lambda c, t: any(check(c, t) for check in checks)
+    def _either(self) -> Expression:
+        return _joined(list(self._separated(self._both, "or")), AnyOf, decides=True)
 
-    def _both(self) -> Check:
-        checks = list(self._joined(self._single, "and"))
-        return checks[0] if len(checks) == 1 else lambda c, t: all(check(c, t) for check in checks)
+    def _both(self) -> Expression:
+        return _joined(list(self._separated(self._single, "and")), AllOf, decides=False)
 
-    def _joined(self, part: Callable[[], Check], word: str) -> Iterator[Check]:
+    def _separated(self, part: Callable[[], Expression], word: str) -> Iterator[Expression]:
         yield part()
         while self._tokens and self._tokens[0].lower() == word:
             self._tokens.pop(0)
             yield part()
 
-    def _single(self) -> Check:
+    def _single(self) -> Expression:
         if not self._tokens:
             raise self._unreadable("it ends too early")
         self._depth += 1
@@ -95,33 +234,33 @@ class _Parser:
             raise self._unreadable("it is nested too deeply")
         token = self._tokens.pop(0)
         if token.lower() == "not":
-            inner = self._single()
-            check: Check = lambda c, t: not inner(c, t)  # noqa: E731
+            part = self._single()
+            expression: Expression = not part if isinstance(part, bool) else Not(part)
         elif token == "(":  # noqa: S105 - a parenthesis
-            check = self._either()
+            expression = self._either()
             if not self._tokens or self._tokens.pop(0) != ")":
                 raise self._unreadable("a parenthesis is not closed")
         else:
-            check = self._leaf(token)
+            expression = self._leaf(token)
         self._depth -= 1
-        return check
+        return expression
 
-    def _leaf(self, token: str) -> Check:
+    def _leaf(self, token: str) -> Expression:
         if token in ("@", "!"):
-            return lambda _credentials, _target: token == "@"  # noqa: S105 - a word of the language
+            return token == "@"  # noqa: S105 - a word of the language
         kind, colon, match = token.partition(":") if token[0] not in "\"'" else _split_quoted(token)
         if not kind or not colon or not match or token == ")":  # noqa: S105 - a parenthesis
             raise self._unreadable(f"{token!r} is no check")
         if kind in ("http", "https"):
             raise self._unreadable("checks that ask another server are not taken")
         if kind == "rule":
-            return lambda credentials, target: self._rules.allows(match, credentials, target)
+            return Reference(match)
+        right = _pieces(match.strip("\"'"))
         if kind == "role":
-            return lambda credentials, target: (_filled(match, target) or "").lower() in credentials["roles"]
-        if kind[0] in "\"'":
-            literal = kind[1:-1]
-            return lambda _credentials, target: _filled(match, target) == literal
-        return lambda credentials, target: kind in credentials and _filled(match, target) == str(credentials[kind])
+            if any(isinstance(piece, Attribute) for piece in right):
+                raise self._unreadable("a role cannot be an attribute of the image; name the role")
+            return Role("".join(map(str, right)).lower())
+        return Comparison(kind[1:-1] if kind[0] in "\"'" else CallerKey(kind), right)
 
     def _unreadable(self, why: str) -> BadSettings:
         return BadSettings(f"policy rule {self._name!r} cannot be read: {why}, in {self._text!r}")
@@ -132,9 +271,10 @@ def _split_quoted(token: str) -> tuple[str, str, str]:
     return token[:end], token[end : end + 1].replace("=", ""), token[end + 1 :]
 
 
-def _filled(match: str, target: Target) -> str | None:
-    """Put the target's attributes into *match*; None when one of them is not there."""
-    named = ATTRIBUTE.findall(match)
-    if any(target.get(name) is None for name in named):
-        return None
-    return ATTRIBUTE.sub(lambda found: str(target[found[1]]), match).strip("\"'")
+def _pieces(text: str) -> tuple[str | Attribute, ...]:
+    """Split at the attributes that *text* names."""
+    texts, names = ATTRIBUTE.split(text)[::2], ATTRIBUTE.findall(text)
+    pieces: list[str | Attribute] = [texts[0]]
+    for name, following in zip(names, texts[1:], strict=True):
+        pieces += [Attribute(name), following]
+    return tuple(piece for piece in pieces if piece != "")

@@ -43,7 +43,7 @@ class Download:
         """
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "download_image", seen, image_id)
-        if image.status is Status.DEACTIVATED and not caller.is_admin:
+        if image.status is Status.DEACTIVATED and not self._access.is_admin(caller):
             raise Forbidden(f"image {image.id} is deactivated; only an administrator may read its data")
         if image.damage is not None:
             raise ImageDamaged(image.id, image.damage)

@@ -16,7 +16,7 @@ from stillage.images import patch
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.creation import MAX_TAGS, Defaults, new_image, require_count, text
 from stillage.images.image import Image, ImageId, Status
-from stillage.images.query import Query
+from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
@@ -64,8 +64,17 @@ class Images:
     async def get(self, caller: Caller, image_id: str) -> Image:
         return self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
 
+    def query(self, caller: Caller, pairs: Sequence[tuple[str, str]]) -> Query:
+        """Return what *caller* asks for with the *pairs* of a request's query.
+
+        Raises:
+            Forbidden: If they may list nothing.
+            InvalidInput: As `images.query.parse`.
+        """
+        return parse(pairs, self._access.viewer(caller))
+
     async def page(self, query: Query) -> Sequence[Image]:
-        """Return the page that *query* describes.
+        """Return the page that *query* describes: of images which its caller may see, each.
 
         Raises:
             InvalidInput: If its marker is no image that the caller may see.

@@ -13,9 +13,14 @@ class Info:
         self.limits = limits
 
     async def usage(self, caller: Caller) -> Usage:
-        """Return what the caller's project uses."""
+        """Return what the caller's project uses; Forbidden if they may not list its images either."""
+        self._access.require_role(caller, "get_images", "see what the project uses")
         return await self._database.read(usage.find, scope_of_project(caller.project_id))
 
     def require_store_details(self, caller: Caller) -> None:
         """Raise Forbidden unless *caller* may see how stores are made."""
         self._access.require_role(caller, "stores_info_detail", "see how the stores are made")
+
+    def require_metrics(self, caller: Caller) -> None:
+        """Raise Forbidden unless *caller* may read the metrics, which count everybody's requests."""
+        self._access.require_role(caller, "context_is_admin", "read the metrics")

@@ -8,6 +8,7 @@ from stillage.formats.catalogue import FORMATS
 from stillage.formats.safety import Declaration, Policy
 from stillage.formats.stream import Examination
 from stillage.formats.verdict import Verdict, verdict
+from stillage.images.access import Access, Caller
 from stillage.lanes import Lane
 from stillage.operations.pipeline import blocks_of
 
@@ -15,27 +16,37 @@ from stillage.operations.pipeline import blocks_of
 class Inspect:
     """``POST /v2/images/inspect``."""
 
-    def __init__(self, *, policy: Policy, may_be_empty: frozenset[str], max_image_bytes: int) -> None:
+    def __init__(self, *, access: Access, policy: Policy, may_be_empty: frozenset[str], max_image_bytes: int) -> None:
+        self._access = access
         self._policy = policy
         self._may_be_empty = may_be_empty
         self._limit = max_image_bytes
 
     async def __call__(
-        self, body: AsyncIterator[bytes], declaration: Declaration, *, size: int | None, partial: bool
+        self,
+        caller: Caller,
+        body: AsyncIterator[bytes],
+        declaration: Declaration,
+        *,
+        size: int | None,
+        partial: bool,
     ) -> Verdict:
         """Return the verdict as soon as something speaks against the image, else when *body* has ended.
 
         Args:
+            caller: Whoever may create images may have them inspected.
             body: The image, or its beginning.
             declaration: What the image's record would say.
             size: Of the whole image, None if nobody said.
             partial: *body* is only the beginning, so what the end of the stream would show is not judged.
 
         Raises:
+            Forbidden: If *caller* may not create images.
             ImageTooLarge: By announcement, or when the bytes cross the limit.
             SizeMismatch: If they are not as many as announced.
             StillageError: What *body* raises.
         """
+        self._access.require_role(caller, "add_image", "have images inspected")
         if size is not None and size > self._limit:
             raise ImageTooLarge(self._limit, size)
         examination = Examination(FORMATS, size=size)

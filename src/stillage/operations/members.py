@@ -45,11 +45,11 @@ class Members:
         return member
 
     async def list(self, caller: Caller, image_id: str) -> Sequence[Member]:
-        """Return the members: all of them for the owner, himself for a member."""
+        """Return the members that the caller may see: all of them for the owner, themselves for a member."""
         image = self._access.require(caller, "get_members", await self._seen(caller, image_id), image_id)
         _require_shared(image)
         shared = await self._database.read(members.list_of, image.id)
-        return [member for member in shared if _may_see(caller, image, member.member_id)]
+        return [each for each in shared if self._access.allows_member(caller, "get_member", image, each.member_id)]
 
     async def get(self, caller: Caller, image_id: str, member_id: str) -> Member:
         """Return one member.
@@ -57,26 +57,22 @@ class Members:
         Raises:
             NotFound: If there is none, or it is not the caller's to see.
         """
-        image = self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
-        if not _may_see(caller, image, member_id):
+        image = await self._image_with(caller, image_id, member_id)
+        member = await self._database.read(members.find, image.id, ProjectId(member_id))
+        if member is None:
             raise _no_member(image, member_id)
-        return await self._find(image, member_id)
+        return member
 
     async def answer(self, caller: Caller, image_id: str, member_id: str, status: MemberStatus) -> Member:
         """Set the member's status, which is his own to set.
 
         Raises:
-            Forbidden: If the caller is the owner, or lacks the role.
+            Forbidden: If the caller is the owner, or lacks the role, or the image is not ``shared``.
             NotFound: If there is no such member, or the caller is a stranger.
         """
-        seen = await self._seen(caller, image_id)
-        image = self._access.require_visible(caller, seen, image_id)
-        if not _may_see(caller, image, member_id):
-            raise _no_member(image, member_id)
-        if member_id != caller.project_id and not caller.is_admin:
-            raise Forbidden(f"only project {member_id!r} itself may accept or reject the image")
-        if not caller.is_admin:
-            self._access.require_allowed(caller, "modify_member", Seen(image, is_member=True))
+        image = await self._image_with(caller, image_id, member_id)
+        _require_shared(image)
+        self._access.require_allowed_member(caller, "modify_member", image, member_id)
         answered = await self._database.write(members.set_status, image.id, ProjectId(member_id), status, self._clock())
         if answered is None:
             raise _no_member(image, member_id)
@@ -93,11 +89,12 @@ class Members:
     async def _seen(self, caller: Caller, image_id: str) -> Seen | None:
         return await self._database.read(db.find_seen, image_id, caller.project_id)
 
-    async def _find(self, image: Image, member_id: str) -> Member:
-        member = await self._database.read(members.find, image.id, ProjectId(member_id))
-        if member is None:
+    async def _image_with(self, caller: Caller, image_id: str, member_id: str) -> Image:
+        """Return the image; NotFound unless the caller may see it and its member *member_id*."""
+        image = self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
+        if not self._access.allows_member(caller, "get_member", image, member_id):
             raise _no_member(image, member_id)
-        return member
+        return image
 
 
 def _require_shared(image: Image) -> None:
@@ -105,10 +102,6 @@ def _require_shared(image: Image) -> None:
         raise Forbidden(
             f"only shared images have members, and this one is {image.visibility}; set visibility to shared"
         )
-
-
-def _may_see(caller: Caller, image: Image, member_id: str) -> bool:
-    return caller.is_admin or caller.project_id in (image.owner, member_id)
 
 
 def _no_member(image: Image, member_id: str) -> NotFound:

@@ -2,8 +2,9 @@ import pytest
 
 from builders import caller, image
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
-from stillage.images.access import Access, Seen, with_implied
+from stillage.images.access import OWNER_NAMES, Access, Seen, with_implied
 from stillage.images.image import ProjectId, Visibility
+from stillage.images.rules import CallerKey, assume
 
 OWNER = caller("lab", "member")
 READER = caller("lab", "reader")
@@ -89,3 +90,35 @@ def test_an_operators_rule_takes_the_place_of_the_default() -> None:
 def test_a_rule_that_cannot_be_read_is_told_at_the_start(rule: str) -> None:
     with pytest.raises(BadSettings, match="upload_image"):
         Access({"upload_image": rule})
+
+
+def test_of_the_default_rule_nothing_is_left_where_a_list_looks() -> None:
+    """So a list costs nothing for being asked of it."""
+    rule = ACCESS.viewer(READER).rule
+    mine = CallerKey("project_id")
+    assert assume(rule, dict.fromkeys(OWNER_NAMES, mine)) is True
+    assert assume(rule, {"visibility": "shared", "member_id": mine}) is True
+    assert assume(rule, {"visibility": "public"}) is assume(rule, {"visibility": "community"}) is True
+    assert ACCESS.viewer(ADMIN).rule is True
+
+
+def test_who_may_list_nothing_is_told_so() -> None:
+    with pytest.raises(Forbidden, match=r"'get_images' does not let you list images; this token has unknown"):
+        ACCESS.viewer(caller("lab", "unknown"))
+
+
+def test_an_administrator_is_whoever_the_rule_says() -> None:
+    access = Access({"context_is_admin": "role:chief and project_id:%(project_id)s", "delete_image": "is_admin:True"})
+    chief = caller("elsewhere", "chief")
+    assert access.viewer(chief).sees_all
+    assert not access.is_admin(ADMIN)
+    assert access.allows(chief, "delete_image", Seen(image()))
+    assert not access.allows(ADMIN, "delete_image", Seen(image()))
+
+
+def test_a_member_is_seen_by_the_owner_and_by_itself() -> None:
+    for who, seen in ((OWNER, True), (READER, True), (ADMIN, True), (STRANGER, True), (caller("third"), False)):
+        assert ACCESS.allows_member(who, "get_member", image(), "elsewhere") is seen
+    assert ACCESS.allows_member(STRANGER, "modify_member", image(), "elsewhere")
+    assert not ACCESS.allows_member(STRANGER, "modify_member", image(), "third")
+    assert not ACCESS.allows_member(OWNER, "modify_member", image(), "elsewhere")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import caller
+from builders import viewer
 from stillage.errors import InvalidInput
 from stillage.images.image import Visibility
 from stillage.images.member import MemberStatus
@@ -27,7 +27,7 @@ NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
 
 def asked(*pairs: tuple[str, str]) -> Query:
-    return parse(pairs, caller())
+    return parse(pairs, viewer())
 
 
 def condition(name: str, value: str) -> Condition:
@@ -51,7 +51,7 @@ def test_nothing_asked_is_the_newest_25_that_are_not_hidden() -> None:
 
 
 def test_an_administrator_sees_all_and_a_member_his_project() -> None:
-    assert parse([], caller("ops", "admin")).sees_all
+    assert parse([], viewer("ops", "admin")).sees_all
     assert not asked().sees_all
     assert asked().project == "lab"
 

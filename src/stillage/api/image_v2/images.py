@@ -7,7 +7,6 @@ from stillage.api.image_v2.shape import image_view, list_view
 from stillage.api.services import caller, note, public_url, services
 from stillage.errors import WrongMediaType
 from stillage.images import patch
-from stillage.images.query import parse
 
 PATCHES = (patch.V2_1, patch.V2_0)
 
@@ -30,8 +29,9 @@ async def show(request: web.Request) -> web.Response:
 async def list_images(request: web.Request) -> web.Response:
     """GET /v2/images: a page of what the query asks for, without one the newest."""
     pairs = list(request.query.items())
-    query = parse(pairs, caller(request))
-    images = await services(request).images.page(query)
+    operations = services(request).images
+    query = operations.query(caller(request), pairs)
+    images = await operations.page(query)
     return json_response(list_view(images, limit=query.limit, query=pairs))
 
 

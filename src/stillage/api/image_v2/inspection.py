@@ -6,7 +6,7 @@ from stillage.api.bodies import json_response
 from stillage.api.image_v2.announced import announced_of
 from stillage.api.image_v2.shape import verdict_view
 from stillage.api.pace import image_bytes
-from stillage.api.services import services
+from stillage.api.services import caller, services
 from stillage.errors import InvalidInput
 from stillage.formats.safety import Declaration
 from stillage.images.image import DISK_FORMATS
@@ -24,7 +24,9 @@ async def inspect(request: web.Request) -> web.Response:
     partial = _is_partial(request)
     declaration = Declaration(_disk_format(request))
     announced = announced_of(request, partial=partial)
-    found = await services(request).inspect(image_bytes(request), declaration, size=announced.size, partial=partial)
+    found = await services(request).inspect(
+        caller(request), image_bytes(request), declaration, size=announced.size, partial=partial
+    )
     return json_response(verdict_view(found))
 
 
