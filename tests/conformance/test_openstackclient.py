@@ -126,6 +126,9 @@ def test_sharing_between_two_projects(erin: Account, olga: Account, disk: Path) 
     olga.openstack("image", "set", "--reject", made["id"])
     assert olga.openstack("image", "list", *JSON).json == []
 
+    own = erin.openstack("image", "add", "project", "shared", erin.project_id, *JSON).json
+    assert (own["member_id"], own["status"]) == (erin.project_id, "pending"), "Glance takes the owner as well"
+    erin.openstack("image", "remove", "project", "shared", erin.project_id)
     erin.openstack("image", "remove", "project", "shared", works)
     assert "No Image found" in refusal(olga.openstack("image", "show", made["id"], fails=True))
     erin.openstack("image", "delete", "shared")

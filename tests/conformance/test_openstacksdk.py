@@ -153,6 +153,17 @@ result = [before, after, len(data), said]
     assert result[:3] == [[], ["to share"], 512]
     assert "403" in result[3]
     assert "belongs to another project" in result[3]
+    own = erin.python(
+        "openstacksdk",
+        CONNECT
+        + """
+member = image_api.add_member(shared, member_id=conn.current_project_id)
+result = [member.status, [m.member_id for m in image_api.members(shared)]]
+image_api.remove_member(member.member_id, image=shared)
+""",
+        shared=shared,
+    )
+    assert own == ["pending", [olga.project_id, erin.project_id]]
     members = erin.python(
         "openstacksdk",
         CONNECT

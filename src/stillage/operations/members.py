@@ -8,7 +8,7 @@ import structlog
 from stillage.db import images as db
 from stillage.db import members
 from stillage.db.session import Database
-from stillage.errors import Forbidden, InvalidInput, NotFound
+from stillage.errors import Forbidden, NotFound
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.creation import require_count
 from stillage.images.image import Image, ProjectId, Visibility
@@ -28,16 +28,15 @@ class Members:
     async def add(self, caller: Caller, image_id: str, member_id: ProjectId) -> Member:
         """Share the image with *member_id*, which then may read it, and lists it once it has accepted.
 
+        The owner may be a member of its own image, as with Glance. It sees no more by that, and no less.
+
         Raises:
             Forbidden: If the image is not ``shared``, or not the caller's to share.
             AlreadyExists: If it is shared with that project.
-            InvalidInput: If that project is the owner.
             TooLarge: If it is shared with too many.
         """
         image = self._access.require(caller, "add_member", await self._seen(caller, image_id), image_id)
         _require_shared(image)
-        if member_id == image.owner:
-            raise InvalidInput(f"project {member_id!r} owns the image; share it with another")
         shared = await self._database.read(members.list_of, image.id)
         require_count("members", len(shared) + 1, MAX_MEMBERS)
         member = await self._database.write(members.add, image, member_id, self._clock())

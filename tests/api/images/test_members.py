@@ -88,14 +88,32 @@ async def test_unknown_keys_beside_the_status_are_ignored(erin: Person, olga: Pe
     assert (await olga("PUT", f"/v2/images/{image_id}/members/works", body)).status == 200
 
 
-async def test_a_project_is_a_member_once_and_never_of_its_own_image(erin: Person) -> None:
+async def test_a_project_is_a_member_once(erin: Person) -> None:
     image_id = (await erin.create())["id"]
     await erin.share(image_id, "works")
     again = await erin("POST", f"/v2/images/{image_id}/members", {"member": "works"})
     assert again.status == 409
-    own = await erin("POST", f"/v2/images/{image_id}/members", {"member": "lab"})
-    assert own.status == 400
-    assert "owns" in own.message
+
+
+async def test_the_owner_may_be_a_member_as_with_glance(erin: Person, rita: Person, olga: Person) -> None:
+    image_id = (await erin.create(name="own"))["id"]
+    path = f"/v2/images/{image_id}/members"
+    own = await erin.share(image_id, "lab")
+    assert (own["member_id"], own["image_id"], own["status"]) == ("lab", image_id, "pending")
+    assert (await erin("POST", path, {"member": "lab"})).status == 409
+    await erin.share(image_id, "works")
+    assert set(await members(erin, image_id)) == {"lab", "works"}
+    assert await members(olga, image_id) == ["works"], "of the others a member sees itself only"
+    assert (await olga("GET", f"{path}/lab")).status == 404
+    assert (await rita("GET", f"{path}/lab")).json == own
+    for status in ("accepted", "rejected", "pending"):
+        assert (await erin.answer(image_id, status)).json["status"] == status
+        for query in ("", "?visibility=shared", f"?member_status={status}", "?member_status=all&visibility=all"):
+            assert await erin.names(query) == ["own"], "it lists its image once, whatever it said to itself"
+    assert (await rita.answer(image_id, "accepted")).status == 403
+    assert (await erin("DELETE", f"{path}/lab")).status == 204
+    assert await members(erin, image_id) == ["works"]
+    assert await erin.names() == ["own"]
 
 
 async def test_an_image_has_128_members(erin: Person) -> None:
