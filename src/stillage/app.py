@@ -255,6 +255,7 @@ def make_web(services: Services) -> web.Application:
     application = web.Application(
         middlewares=[
             middleware.observe,
+            middleware.normalise_image_id,
             audit.audit,
             middleware.translate_errors,
             pace.limit_time,

@@ -1,20 +1,26 @@
 """The migrations and the tables say the same, on every engine."""
 
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Connection, Engine, inspect, text
 
+from builders import image, viewer
 from fakes import Clock
 from plans import plans_of
-from stillage.db import images, schema, uploads
+from stillage.db import images, listing, members, schema, uploads
+from stillage.db.images import RESUMABLE, Claim
 from stillage.db.session import make_engine
 from stillage.db.tables import metadata
 from stillage.errors import BadSettings
-from stillage.images.image import Image, ImageId, ProjectId
+from stillage.images.image import BlobKey, Image, ImageId, ProjectId, Status, UploadId
+from stillage.images.query import parse
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:
@@ -56,12 +62,12 @@ def test_the_blobs_of_an_image_and_those_of_a_digest_are_found_without_reading_a
     """Of the two engines, SQLite knows nothing of how many rows there are; most blobs have the same state."""
     engine = make_engine(f"sqlite:///{migrated_sqlite}")
     digest = (algorithm, "a" * 64)
-    image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
+    made = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
 
     def ask(connection: Connection) -> None:
-        images.add(connection, image)
+        images.add(connection, made)
         uploads.with_bytes(connection, (digest,), 4096, ProjectId("lab"))
-        images.mark_deleted(connection, image.id, clock())
+        images.mark_deleted(connection, made.id, clock())
 
     with engine.connect() as connection:
         plans = plans_of(connection, ask)
@@ -79,3 +85,29 @@ def test_a_row_that_is_deleted_finds_those_that_name_it_by_an_index() -> None:
         led_by = {columns[0].name for columns in indexes}
         naming = {key.parent.name for key in table.foreign_keys if key.column.table.name not in NEVER_DELETED}
         assert naming <= led_by, table.name
+
+
+def test_ids_of_images_become_lower_case(engine: Engine, clock: Clock) -> None:
+    migration = import_module("stillage.db.migrations.versions.0009_ids_in_lower_case")
+    first, twin, queued = "0D6F4A8E-6A55-4D0E-9F0B-2F6F2F0C9A11", "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11", "A" * 8
+    made = [image(id=first, name="upper", tags=("t",), properties={"p": "v"}), image(id=twin, name="lower")]
+    claim = Claim(UploadId("u"), ImageId(queued), BlobKey("b"), RESUMABLE, 10)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        for each in (*made, image(id=queued, name="queued")):
+            images.add(connection, each)
+        members.add(connection, made[0], ProjectId("works"), clock())
+        images.claim(connection, claim, clock(), clock())
+        with Operations.context(MigrationContext.configure(connection)):
+            migration.upgrade()
+        now = {each.name: each for each in listing.page(connection, parse([("tag", "t")], viewer()))}
+        assert list(now) == ["upper"]
+        assert now["upper"].id not in (first, twin), "the twin keeps the id that both would have"
+        assert now["upper"].id.islower()
+        assert replace(now["upper"], id=ImageId(first)) == made[0]
+        assert images.find(connection, twin) == made[1]
+        assert members.find(connection, now["upper"].id, "works") is not None
+        assert images.find(connection, first) is images.find(connection, queued) is None
+        renamed = images.get(connection, ImageId(queued.lower()))
+        assert (renamed.status, renamed.upload_id) == (Status.SAVING, claim.upload_id)
+        assert uploads.find_of_image(connection, renamed.id) is not None
+        assert images.mark_deleted(connection, renamed.id, clock()) == [claim.blob_key]

@@ -13,6 +13,7 @@ from stillage.api.services import REQUEST_ID, Handler, identity_url, note, servi
 from stillage.api.signatures import forget_body
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
+from stillage.images.image import image_id_of
 
 log = structlog.get_logger()
 
@@ -48,6 +49,14 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
         )
         return response
+
+
+@web.middleware
+async def normalise_image_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Below here an image has one id, in whatever case of letters the address has it."""
+    if "image_id" in request.match_info:
+        request.match_info["image_id"] = image_id_of(request.match_info["image_id"])
+    return await handler(request)
 
 
 @web.middleware

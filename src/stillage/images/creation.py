@@ -3,21 +3,28 @@
 Source: OpenStack Image API v2, "Create image" and the image schema; limits as Glance's defaults.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from stillage.errors import Forbidden, InvalidInput, TooLarge
-from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Image, ImageId, ProjectId, Visibility
+from stillage.images.image import (
+    CONTAINER_FORMATS,
+    DISK_FORMATS,
+    UUID,
+    Image,
+    ImageId,
+    ProjectId,
+    Visibility,
+    image_id_of,
+)
 
 MAX_TAGS = 128
 MAX_PROPERTIES = 128
 MAX_TEXT = 255
 MAX_VALUE = 64 * 1024
 MAX_INTEGER = 2**31 - 1
-UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 READ_ONLY = frozenset({
     "status", "checksum", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema", "direct_url",
@@ -118,7 +125,7 @@ def _or_null(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
 def _id(_what: str, value: Any) -> ImageId:
     if not isinstance(value, str) or not UUID.fullmatch(value):
         raise InvalidInput("id must be a UUID such as 0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11")
-    return ImageId(value)
+    return image_id_of(value)
 
 
 def _boolean(what: str, value: Any) -> bool:

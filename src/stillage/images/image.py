@@ -3,6 +3,7 @@
 Source: OpenStack Image API v2, "Images"; the resource's base properties.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,13 @@ UserId = NewType("UserId", str)
 UploadId = NewType("UploadId", str)
 BlobKey = NewType("BlobKey", str)
 """Names a blob in a store; new for every upload attempt, never used again."""
+
+UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+
+def image_id_of(text: str) -> ImageId:
+    """Return the image id that *text* is. A UUID is the same one in any case of letters; we write it in lower case."""
+    return ImageId(text.lower() if UUID.fullmatch(text) else text)
 
 
 class Status(StrEnum):

@@ -12,7 +12,7 @@ from typing import NoReturn
 from stillage.errors import InvalidInput
 from stillage.images.access import Viewer
 from stillage.images.creation import MAX_VALUE, text
-from stillage.images.image import ProjectId, UserId, Visibility
+from stillage.images.image import ProjectId, UserId, Visibility, image_id_of
 from stillage.images.member import MemberStatus
 from stillage.images.rules import Expression
 
@@ -116,7 +116,7 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
     filters = [(name, value) for name, value in given if name not in PAGING | SCOPE]
     if len(filters) > MAX_FILTERS:
         raise InvalidInput(f"a list takes {MAX_FILTERS} filters, and this has {len(filters)}")
-    visibility = _single(given, "visibility")
+    visibility, marker = _single(given, "visibility"), _single(given, "marker")
     return Query(
         project=viewer.project,
         user=viewer.user,
@@ -124,7 +124,7 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
         rule=viewer.rule,
         order=_order(given),
         limit=_limit(_single(given, "limit")),
-        marker=_single(given, "marker"),
+        marker=None if marker is None else image_id_of(marker),
         visibility=_visibility(visibility),
         communities=visibility == "all",
         member_statuses=_member_statuses(_single(given, "member_status")),
@@ -209,12 +209,16 @@ def _is_property(name: str) -> bool:
 def _text(name: str, value: str) -> Condition:
     operator, operand = _split(value)
     if operator == "in":
-        return Condition(name, Operator.IN, _listed(name, operand))
+        return Condition(name, Operator.IN, tuple(_operand(name, each) for each in _listed(name, operand)))
     if operator == "eq":
-        return Condition(name, Operator.EQ, operand)
+        return Condition(name, Operator.EQ, _operand(name, operand))
     raise InvalidInput(
         f"{name} knows no operator {operator[:32]!r}; use in: or eq:, and write eq: before a value that has a colon"
     )
+
+
+def _operand(name: str, value: str) -> str:
+    return image_id_of(value) if name == "id" else value
 
 
 def _split(value: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fakes import Clock
 from image_api import Person
 
 ID = "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11"
@@ -86,9 +87,49 @@ async def test_an_id_can_be_used_once(erin: Person, olga: Person) -> None:
     assert (await erin("POST", "/v2/images", {"id": ID})).status == 409
 
 
-async def test_ids_in_other_letters_are_other_ids(erin: Person) -> None:
-    await erin.create(id=ID)
-    assert (await erin.create(id=ID.upper()))["id"] == ID.upper()
+async def test_an_id_is_the_same_in_any_case_of_letters(erin: Person, olga: Person, clock: Clock) -> None:
+    image = await erin.create(id=ID.upper(), name="n", disk_format="raw", container_format="bare")
+    assert (image["id"], image["self"]) == (ID, f"/v2/images/{ID}")
+    for person, twin in ((erin, ID), (erin, ID.upper()), (olga, ID.title())):
+        assert (await person("POST", "/v2/images", {"id": twin})).status == 409
+    path = f"/v2/images/{ID.upper()}"
+    assert (await erin.show(ID.upper())) == image
+    assert (await erin.set(ID.title(), name="m"))["id"] == ID
+    assert (await erin.upload(ID.upper())).status == 204
+    assert (await erin("GET", f"{path}/file")).body == b"x" * 512
+    assert (await erin("PUT", f"{path}/tags/t")).status == 204
+    assert (await erin.share(ID.upper(), "works"))["image_id"] == ID
+    assert (await olga("GET", f"{path}/members/works")).json["image_id"] == ID
+    for query in (f"?id={ID.upper()}", f"?id=in:{ID.upper()},x"):
+        assert await erin.names(query) == ["m"]
+    clock.advance(1)
+    await erin.create(name="newer")
+    assert await erin.names(f"?marker={ID.upper()}") == []
+    assert (await erin("DELETE", path)).status == 204
+    assert (await erin("POST", "/v2/images", {"id": ID})).status == 409
+
+
+async def test_an_upload_is_found_by_its_image_in_any_case_of_letters(erin: Person) -> None:
+    await erin.create(id=ID, disk_format="raw", container_format="bare")
+    path = f"/v2/images/{ID.upper()}/uploads"
+    opened = (await erin("POST", path, {"size": 512})).json
+    assert opened["image_id"] == ID
+    assert (await erin("GET", f"{path}/{opened['id']}")).status == 200
+    with_capability = opened["url"].replace(ID, ID.upper())
+    assert (await erin("GET", with_capability)).status == 200
+
+
+async def test_a_taken_id_tells_nothing_of_its_image(erin: Person, olga: Person) -> None:
+    """Whose it is, whether olga could see it, whether it is still there: as with Glance, the answer is the same."""
+    answers = []
+    for number, visibility in enumerate(("private", "community", "private", "private")):
+        image_id = ID[:-1] + str(number)
+        await (olga if number == 3 else erin).create(id=image_id, visibility=visibility, name="secret")
+        if number == 2:
+            assert (await erin("DELETE", f"/v2/images/{image_id}")).status == 204
+        answer = await olga("POST", "/v2/images", {"id": image_id, "name": "mine"})
+        answers.append((answer.status, answer.message.replace(image_id, "ID")))
+    assert set(answers) == {(409, "the image id ID is taken; ids are never used twice")}
 
 
 async def test_tags_are_a_set(erin: Person) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from stillage.api.bodies import json_response
-from stillage.images.creation import MAX_INTEGER, MAX_TEXT, UUID
-from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Status, Visibility
+from stillage.images.creation import MAX_INTEGER, MAX_TEXT
+from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, UUID, Status, Visibility
 
 Schema = Mapping[str, Any]
 
