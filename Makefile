@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check bench fuzz chaos kills differential clean
+.PHONY: help setup serve dev test check bench fuzz chaos kills differential mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,7 +11,7 @@ DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## make .venv with the command .venv/bin/stillage
 	@:
@@ -58,6 +58,14 @@ kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS
 differential: dev ## give 2,000 changed images of each kind to qemu-img and compare what it sees; DIFFERENTIAL_EXAMPLES=2000
 	@scripts/system-packages
 	STILLAGE_DIFFERENTIAL_EXAMPLES=$(or $(DIFFERENTIAL_EXAMPLES),2000) .venv/bin/pytest -q -m differential tests/oracle/test_differential.py
+
+power-cuts: dev ## let the power fail at every moment of uploads, deletions and sweeps, in many ways; takes an hour
+	@scripts/system-packages
+	STILLAGE_POWER_CUTS=1 .venv/bin/pytest -q -s tests/contract/test_power_cut.py tests/e2e/test_power_cut.py
+
+mutants: dev ## break the code in ways that lose data, one at a time, and see a test fail; MUTANTS_ARGS="-k sync"
+	@scripts/system-packages
+	@exec .venv/bin/python scripts/mutants.py $(MUTANTS_ARGS)
 
 clean: ## remove everything that the targets above made in this folder
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks dist

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select
 
-from stillage.db.tables import blobs, images, uploads, usage
+from stillage.db.tables import blobs, images, upload_pieces, uploads, usage
 from stillage.images.quota import scope_of_node
 
 Rows = Mapping[str, Row[Any]]
@@ -52,6 +52,7 @@ class State:
     images: Rows
     blobs: Rows
     uploads: Rows
+    pieces: Rows
     usage: Rows
     files: Mapping[str, bytes]
 
@@ -63,7 +64,7 @@ class State:
             key = next(iter(table.primary_key)).name
             return {getattr(row, key): row for row in connection.execute(select(table))}
 
-        return cls(rows(images), rows(blobs), rows(uploads), rows(usage), files)
+        return cls(rows(images), rows(blobs), rows(uploads), rows(upload_pieces), rows(usage), files)
 
     def published_of(self, image_id: str) -> list[Row[Any]]:
         return [row for row in self.blobs.values() if row.image_id == image_id and row.state == "published"]
@@ -86,6 +87,7 @@ def unsettled(state: State) -> list[str]:
         *broken(state),
         *(f"image {row.id} is stuck in {row.status}" for row in state.images.values() if row.status == "saving"),
         *(f"upload {upload_id} is still there" for upload_id in state.uploads),
+        *(f"piece {piece_id} is still there" for piece_id in state.pieces),
         *(f"blob {key} is still {row.state}" for key, row in state.blobs.items() if key not in published),
         *(f"file {name} is left over" for name in state.files if name not in published),
         *(f"{scope} still counts {row.uploads} uploads" for scope, row in state.usage.items() if row.uploads),
@@ -158,6 +160,8 @@ def _miscounted(state: State) -> Iterator[str]:
     for row in state.uploads.values():
         count(f"project:{state.blobs[row.blob_key].owner or ''}", 2, 1)
         count(scope_of_node(row.lease_owner), 2, 1)
+    for row in state.pieces.values():
+        count(scope_of_node(row.owner), 2, 1)
     for scope, (size, number, running) in counted.items():
         known = state.usage.get(scope)
         said = (0, 0, 0) if known is None else (known.bytes, known.images, known.uploads)

@@ -5,7 +5,6 @@ change, or the end is near, both are made anew.
 """
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from stillage.stores.disk import write_whole
 
 DAYS = 825  # the longest that Apple's clients accept
 RENEW_BEFORE = timedelta(days=30)
@@ -71,9 +72,9 @@ def _make(certificate: Certificate, names: Sequence[str], now: datetime) -> None
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(certificate.key, private)
-    _write(certificate.authority, authority.public_bytes(serialization.Encoding.PEM))
-    _write(certificate.chain, chain.public_bytes(serialization.Encoding.PEM))
+    write_whole(certificate.key, private)
+    write_whole(certificate.authority, authority.public_bytes(serialization.Encoding.PEM))
+    write_whole(certificate.chain, chain.public_bytes(serialization.Encoding.PEM))
 
 
 def _builder(
@@ -113,11 +114,3 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(path: Path, content: bytes) -> None:
-    new = path.with_name(f".{path.name}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    new.replace(path)

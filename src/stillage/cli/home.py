@@ -25,6 +25,7 @@ import yaml
 from stillage.cli import certificate
 from stillage.config import SECRET_BYTES, Settings, address_of
 from stillage.errors import BadSettings
+from stillage.stores.disk import make_folder, write_whole
 
 log = structlog.get_logger()
 
@@ -46,7 +47,8 @@ class Home:
             BadSettings: If it cannot be made or written.
         """
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.folder)
             self.folder.chmod(0o700)
         except OSError as error:
             raise BadSettings(f"the data folder {self.folder} cannot be used: {error.strerror}") from error
@@ -117,7 +119,7 @@ class Home:
 
     def _write_clouds(self, document: dict[str, Any]) -> None:
         text = "# Made by 'stillage serve'. Use it with OS_CLIENT_CONFIG_FILE.\n"
-        self._write("clouds.yaml", (text + yaml.safe_dump(document, sort_keys=False)).encode())
+        write_whole(self.clouds, (text + yaml.safe_dump(document, sort_keys=False)).encode())
 
     def _read_clouds(self) -> dict[str, Any]:
         try:
@@ -147,16 +149,8 @@ class Home:
         """Return what *name* holds; *first*, written there, when it is not there yet."""
         path = self.folder / name
         if not path.exists():
-            self._write(name, first)
+            write_whole(path, first)
         return path.read_bytes()
-
-    def _write(self, name: str, content: bytes) -> None:
-        new = self.folder / f".{name}.new"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            os.fsync(descriptor)
-        new.replace(self.folder / name)
 
 
 def client_url(settings: Settings) -> str:

@@ -115,7 +115,7 @@ class Store(Protocol):
         """
 
     async def delete(self, key: BlobKey) -> None:
-        """Remove the blob and whatever a crash left of it. Does nothing when there is nothing."""
+        """Remove the blob and whatever a crash left of it, durably. Does nothing when there is nothing."""
 
     async def free_bytes(self) -> int | None:
         """Return how many more bytes there is room for; None where nobody can say."""

@@ -13,6 +13,9 @@ PUSH_EVERY = 32 << 20
 SYNC_FILE_RANGE_WRITE = 2
 KEEP_SIZE_AND_PUNCH_HOLE = 3
 
+_durable: set[Path] = set()
+"""Folders that this process has seen to."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _sync_file_range = getattr(_libc, "sync_file_range", None)  # Linux only
 if _sync_file_range is not None:
@@ -53,9 +56,25 @@ def make_hole(descriptor: int, offset: int, length: int) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make *folder* in its parent, durably."""
-    if not folder.is_dir():
+    is_new = not folder.is_dir()
+    if is_new:
         folder.mkdir(mode=0o700, exist_ok=True)
+    # Who made one that is there may not have synced it yet; so each process does it once.
+    if is_new or folder not in _durable:
         sync_directory(folder.parent)
+        _durable.add(folder)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Make *path*, for its owner only, hold *content*, durably; a crash leaves what it held before, or all of it."""
+    new = path.with_name(f".{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    new.replace(path)
+    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

@@ -38,7 +38,8 @@ class FileStore:
         """*patience_s*: how long the disk may take for what an upload or a download has to know before it begins."""
         self.root = root
         self._patience_s = patience_s
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(root)
         self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store")
         self._probing: Future[None] | None = None
 
@@ -263,8 +264,18 @@ class _FileWriter:
 
 
 def _delete(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.with_name(f"{path.name}.part").unlink(missing_ok=True)
+    removed = [name for name in (path, path.with_name(f"{path.name}.part")) if _unlink(name)]
+    if removed:
+        # Its row is forgotten next: without this a power cut can bring back a file that no row names.
+        sync_directory(path.parent)
+
+
+def _unlink(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _find_old(folder: Path, before: float) -> dict[BlobKey, bool]:

@@ -1,0 +1,106 @@
+"""``python store_work.py WHAT FOLDER``: use a file store, to be recorded, and say on standard output what is done.
+
+Each line is written when the store has answered, as a client would be answered then: ``stored KEY``, ``deleted KEY``,
+``begun KEY`` and ``counts KEY FIRST END`` of a draft.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+
+from stillage.images.image import BlobKey
+from stillage.images.upload import Span
+from stillage.stores.files import FileStore
+
+KEYS = [BlobKey(f"{shard:02x}{number:030x}") for number, shard in enumerate((0x0F, 0x0F, 0x1E, 0x2D))]
+HOLE = 64 << 10
+Data = dict[BlobKey, bytes]
+
+
+def data_of(work: str) -> Data:
+    """Return what each blob has: other bytes each, unless they are copies."""
+    return {key: _content(0 if work == "copies" else number) for number, key in enumerate(KEYS)}
+
+
+def _content(seed: int) -> bytes:
+    # With holes, the last one at the end, where no write makes the file longer.
+    dice = random.Random(seed)
+    return dice.randbytes(HOLE) + bytes(HOLE) + dice.randbytes(5000 + seed) + bytes(HOLE)
+
+
+def say(*words: object) -> None:
+    os.write(1, f"{' '.join(map(str, words))}\n".encode())
+
+
+async def put(store: FileStore, key: BlobKey, content: bytes) -> None:
+    async with store.writer(key) as writer:
+        for start in range(0, len(content), HOLE):
+            await writer.write(content[start : start + HOLE])
+        await writer.commit()
+    say("stored", key)
+
+
+async def delete(store: FileStore, key: BlobKey) -> None:
+    await store.delete(key)
+    say("deleted", key)
+
+
+async def blobs(store: FileStore, data: Data) -> None:
+    for key in KEYS[:3]:
+        await put(store, key, data[key])
+    await delete(store, KEYS[0])
+    await put(store, KEYS[3], data[KEYS[3]])
+    await delete(store, KEYS[3])
+
+
+async def blobs_in_named_files(store: FileStore, data: Data) -> None:
+    """As on a file system that has no nameless ones."""
+    os.O_TMPFILE = os.O_DIRECTORY | os.O_WRONLY  # type: ignore[misc]
+    await blobs(store, data)
+
+
+async def blobs_beside_another_process(store: FileStore, data: Data) -> None:
+    """It has made their folders and not synced them."""
+    for key in KEYS:
+        (store.root / key[:2]).mkdir(exist_ok=True)
+    await blobs(store, data)
+
+
+async def partial_blobs(store: FileStore, data: Data) -> None:
+    whole, given_up = KEYS[0], KEYS[2]
+    for key in (whole, given_up):
+        await store.begin(key)
+        say("begun", key)
+        async with store.draft(key) as draft:
+            for first, end in ((0, 20_000), (20_000, 2 * HOLE), (2 * HOLE, len(data[key]))):
+                await draft.hold(Span(first, end))
+                await draft.clear(Span(first, end))
+                await draft.write(first, data[key][first:end])
+                await draft.flush()
+                say("counts", key, first, end)
+    async with store.draft(whole) as draft:
+        await draft.publish(len(data[whole]))
+    say("stored", whole)
+    await delete(store, given_up)
+
+
+async def copies(store: FileStore, data: Data) -> None:
+    source, other, third = KEYS[0], KEYS[2], KEYS[3]
+    await put(store, source, data[source])
+    await store.begin(other)
+    say("begun", other)
+    for key in (other, third):
+        await store.copy(source, key)
+        say("stored", key)
+    await store.drop_draft(other)
+    await delete(store, source)
+
+
+WORK = {
+    work.__name__: work for work in (blobs, blobs_in_named_files, blobs_beside_another_process, partial_blobs, copies)
+}
+
+if __name__ == "__main__":
+    asyncio.run(WORK[sys.argv[1]](FileStore(Path(sys.argv[2]) / "blobs"), data_of(sys.argv[1])))
