@@ -99,6 +99,22 @@ async def test_an_id_is_taken_once(database: Database) -> None:
     assert await get(database, image) == image
 
 
+async def test_of_two_who_save_what_they_read_before_one_has_to_read_again(database: Database) -> None:
+    image = await add(database)
+    one, other = replace(image, name="one"), replace(image, tags=("other",))
+    assert await database.write(images.save, image, one) == replace(one, version=image.version + 1)
+    assert await database.write(images.save, image, other) is None
+    assert await get(database, image) == replace(one, version=image.version + 1)
+
+
+async def test_what_was_read_before_it_was_published_is_not_saved(database: Database) -> None:
+    image = await add(database)
+    claim = await claimed(database, image)
+    before = await get(database, image)
+    assert await database.write(images.publish, claim, CONTENT, LATER)
+    assert await database.write(images.save, before, replace(before, name="new")) is None
+
+
 async def test_an_id_stays_taken_after_the_image_is_deleted(database: Database) -> None:
     image = await add(database)
     await database.write(images.mark_deleted, image.id, LATER)

@@ -92,6 +92,15 @@ def assert_holds(left: Left, key: str, content: bytes) -> None:
             assert there[span] == content[span], f"bytes that count are lost after {left.said}"
 
 
+def test_a_small_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    calls = recorded("store_work.py", "small_files", folder=folder)
+    in_order = [None, *store_work.SMALL]
+    for left in cuts(calls, folder):
+        assert left.files.get("small") in in_order[len(left.said) :][:2], left.said
+    assert left.files["small"] == store_work.SMALL[-1]
+
+
 def test_a_commit_to_sqlite_lasts(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     calls = recorded("database_work.py", folder=folder)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -289,15 +290,45 @@ async def test_failures_of_the_disk_are_told_apart(
     assert everything_in(store) == []
 
 
-async def test_a_failed_sync_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_descriptor: int) -> None:
-        raise OSError(5, "Input/output error")
+def failing_sync(of: Callable[[int], bool]) -> Callable[[int], None]:
+    """In the place of `os.fsync`: the disk fails for files whose mode is one of these."""
+    real = os.fsync
 
+    def sync(descriptor: int) -> None:
+        if of(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    return sync
+
+
+async def test_a_failed_sync_publishes_nothing(files_in: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", failing_sync(stat.S_ISREG))
+    with pytest.raises(StoreFailed, match="publish a blob"):
+        await put(files_in, b"data")
+    assert everything_in(files_in) == []
+
+
+async def test_a_failed_sync_of_a_partial_blob_publishes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = FileStore(tmp_path / "blobs")
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(StoreFailed):
-        await put(store, b"data")
-    assert everything_in(store) == []
+    await store.begin(KEY)
+    monkeypatch.setattr(os, "fsync", failing_sync(stat.S_ISREG))
+    async with store.draft(KEY) as draft:
+        await draft.write(0, b"data")
+        with pytest.raises(StoreFailed, match="publish a blob"):
+            await draft.publish(4)
+    assert everything_in(store) == [f"{KEY}.part"]
+
+
+async def test_a_blob_whose_name_could_not_be_synced_is_not_called_durable(
+    files_in: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(files_in, b"data", key=BlobKey("0f" * 15 + "00"))  # so that the folder is there
+    monkeypatch.setattr(os, "fsync", failing_sync(stat.S_ISDIR))
+    with pytest.raises(StoreFailed, match="publish a blob"):
+        await put(files_in, b"data")
 
 
 async def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

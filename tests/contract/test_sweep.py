@@ -19,7 +19,7 @@ from stillage.errors import StoreFailed, Unavailable
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.scrub import Scrub
-from stillage.operations.sweep import MOST_FAILURES, Sweep
+from stillage.operations.sweep import MOST_FAILURES, Sweep, Swept, remove_blob
 from stillage.stores.base import SHARDS, Store
 from stillage.stores.files import FileStore
 from stillage.stores.memory import MemoryStore
@@ -102,6 +102,34 @@ async def test_a_swept_upload_gives_back_what_it_used(database: Database, store:
     assert image.status is Status.QUEUED
     found = await database.read(lambda c: (usage.find(c, "project:lab"), usage.find(c, "node:node")))
     assert [(one.bytes, one.uploads) for one in found] == [(0, 0), (0, 0)]
+
+
+async def test_published_bytes_stay_whoever_wants_to_remove_them(
+    database: Database, store: Store, clock: Clock
+) -> None:
+    """As after a `publish` whose answer got lost: its uploader releases the image, and removes what it stored."""
+    claim = await claimed(database, clock, await put(store, a_key()))
+    content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
+    await database.write(db.publish, claim, content, clock())
+    await remove_blob(database, store, claim.blob_key)
+    assert await is_there(store, claim.blob_key)
+    assert not await database.write(db.release, claim, "no answer", clock())
+    assert await database.read(db.doomed, 9) == []
+    await database.write(db.forget_blob, claim.blob_key)
+    clock.advance(3600)
+    sweep = Sweep(database, store, clock=clock)
+    assert await sweep(dead_owners="node/") == Swept(0, 0)
+    assert await sweep.remove_strays(SHARD, older_than_s=0) == 0
+    assert await is_there(store, claim.blob_key)
+    assert await database.read(db.states_of_blobs, [claim.blob_key]) == {claim.blob_key: "published"}
+
+
+async def test_bytes_go_before_their_row(database: Database, clock: Clock) -> None:
+    store = Stubborn()
+    (key,) = store.kept = set(await doomed_blobs(database, store, clock, 1))
+    with pytest.raises(StoreFailed):
+        await remove_blob(database, store, key)
+    assert await database.read(db.states_of_blobs, [key]) == {key: "deleting"}
 
 
 class Stubborn(MemoryStore):

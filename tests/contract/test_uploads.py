@@ -122,6 +122,18 @@ async def test_zeros_need_not_be_sent(world: World) -> None:
     assert world.files()[0].stat().st_blocks * 512 < 5 * MIB
 
 
+async def test_zeros_are_zeros_where_something_was_written_before(world: World) -> None:
+    upload = await world.open(size=2 * MIB)
+    async with world.store.draft(upload.blob_key) as draft:  # of a process that died before it counted
+        assert await draft.hold(Span(0, 2 * MIB))
+        await draft.write(0, b"x" * (2 * MIB))
+        await draft.flush()
+    await world.send(upload, 0, MIB, b"", zeros=True)
+    progress = await world.send(upload, MIB, 2 * MIB, bytes(2 * MIB))
+    assert progress.image is not None
+    assert await world.stored(progress.image) == bytes(2 * MIB)
+
+
 async def test_a_declared_digest_of_the_whole_is_verified_before_it_is_published(world: World) -> None:
     upload = await world.open(digests=(("sha256", hashlib.sha256(b"other").hexdigest()),))
     with pytest.raises(InvalidInput, match="sha256 mismatch"):

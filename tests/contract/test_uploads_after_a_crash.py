@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from stillage.db import images as db
 from stillage.db import pieces, usage
+from stillage.db import uploads as db_uploads
 from stillage.errors import (
     StoreFailed,
     Unavailable,
@@ -16,6 +17,7 @@ from stillage.errors import (
 from stillage.images.image import Status
 from stillage.images.upload import Opening
 from stillage.operations.sweep import Sweep
+from stillage.stores.drafts import FileDraft
 from upload_world import DATA, ME, MIB, World
 
 
@@ -86,6 +88,25 @@ async def test_pieces_that_end_together_tell_the_database_each_of_itself(
     uploads = [await world.open() for _ in range(8)]
     await asyncio.gather(*(world.send(upload, 0, 10) for upload in uploads))
     assert len(told) == len(set(told)) == 8
+
+
+async def test_bytes_count_when_they_are_durable_and_not_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload, counted, count = await world.open(), [], db_uploads.count
+
+    async def fail(_draft: object) -> None:
+        raise StoreFailed("the store failed to make an upload durable")
+
+    def noted(*arguments: Any) -> Any:
+        counted.append(arguments)
+        return count(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileDraft, "flush", fail)
+        patched.setattr(db_uploads, "count", noted)
+        with pytest.raises(StoreFailed):
+            await world.send(upload, 0, MIB)
+    assert counted == []
+    assert (await world.now(upload)).spans == ()
 
 
 async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
+from stillage.stores.disk import write_whole
 from stillage.stores.files import FileStore
 
 KEYS = [BlobKey(f"{shard:02x}{number:030x}") for number, shard in enumerate((0x0F, 0x0F, 0x1E, 0x2D))]
+SMALL = (b"first", b"second")
 HOLE = 64 << 10
 Data = dict[BlobKey, bytes]
 
@@ -98,9 +100,19 @@ async def copies(store: FileStore, data: Data) -> None:
     await delete(store, source)
 
 
+async def small_files(store: FileStore, _data: Data) -> None:
+    """What a data folder has beside its blobs, such as its secret."""
+    path = store.root.with_name("small")
+    for content in SMALL:
+        write_whole(path, content)
+        say("written", content.decode())
+
+
 WORK = {
     work.__name__: work for work in (blobs, blobs_in_named_files, blobs_beside_another_process, partial_blobs, copies)
 }
 
 if __name__ == "__main__":
-    asyncio.run(WORK[sys.argv[1]](FileStore(Path(sys.argv[2]) / "blobs"), data_of(sys.argv[1])))
+    asyncio.run(
+        {**WORK, "small_files": small_files}[sys.argv[1]](FileStore(Path(sys.argv[2]) / "blobs"), data_of(sys.argv[1]))
+    )
