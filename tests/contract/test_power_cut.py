@@ -77,6 +77,9 @@ def test_a_blob_is_whole_or_not_there_and_what_was_answered_lasts(tmp_path: Path
 def assert_holds(left: Left, key: str, content: bytes) -> None:
     blob, part = (left.files.get(f"blobs/{key[:2]}/{name}") for name in (key, f"{key}.part"))
     said = [words[0] for words in left.said if words[1] == key]
+    names = {name.rpartition("/")[2] for name in left.files}
+    known = {each for row in store_work.KEYS for each in (row, f"{row}.part")}
+    assert names <= known, f"files that no row names are there after {left.said}"
     goes = left.next == ["deleted", key]
     assert blob in (None, content), f"half a blob is published after {left.said}"
     if "deleted" in said:

@@ -425,6 +425,14 @@ async def test_a_copy_outlives_what_it_was_copied_from(store: Store) -> None:
         await store.copy(KEY, BlobKey("2d" * 16))
 
 
+async def test_a_copy_takes_the_place_of_one_that_another_attempt_left(store: Store) -> None:
+    keys = [BlobKey(f"{number}e" * 16) for number in range(3)]
+    for key, content in zip(keys, (b"one", b"other"), strict=False):
+        await put(store, content, key=key)
+        await store.copy(key, keys[2])
+    assert await read_all(store, keys[2]) == b"other"
+
+
 async def test_a_draft_beside_a_copy_stays_what_it_is_until_it_is_dropped(store: Store) -> None:
     await put(store, b"bytes")
     other = BlobKey("1e" * 16)

@@ -33,16 +33,24 @@ def begin(path: Path) -> None:
 def link(path: Path, new_path: Path) -> None:
     try:
         make_folder(new_path.parent)
-        # Not to its name at once, where an attempt that broke off may have left others.
-        link = new_path.with_name(f"{new_path.name}.{uuid4().hex}")
-        os.link(path, link)
-        link.replace(new_path)
-        link.unlink(missing_ok=True)  # replacing a file by itself does nothing
+        _link(path, new_path)
         sync_directory(new_path.parent)
     except FileNotFoundError as error:
         raise BlobNotFound(path.name) from error
     except OSError as error:
         raise translated(error, "copy a blob") from error
+
+
+def _link(path: Path, new_path: Path) -> None:
+    try:
+        os.link(path, new_path)
+    except FileExistsError:
+        # An attempt that broke off has left it, perhaps of other bytes. Under a name that no row has for a moment: a
+        # crash there leaves a stray.
+        link = new_path.with_name(f"{new_path.name}.{uuid4().hex}")
+        os.link(path, link)
+        link.replace(new_path)
+        link.unlink(missing_ok=True)  # replacing a file by itself does nothing
 
 
 def drop(path: Path) -> None:
