@@ -59,7 +59,7 @@ differential: dev ## give 2,000 changed images of each kind to qemu-img and comp
 	@scripts/system-packages
 	STILLAGE_DIFFERENTIAL_EXAMPLES=$(or $(DIFFERENTIAL_EXAMPLES),2000) .venv/bin/pytest -q -m differential tests/oracle/test_differential.py
 
-power-cuts: dev ## let the power fail at every moment of uploads, deletions and sweeps, in many ways; takes an hour
+power-cuts: dev ## let the power fail at every moment of uploads, deletions and sweeps, in many ways; takes ten minutes
 	@scripts/system-packages
 	STILLAGE_POWER_CUTS=1 .venv/bin/pytest -q -s tests/contract/test_power_cut.py tests/e2e/test_power_cut.py
 
