@@ -22,6 +22,7 @@ from stillage.api.image_v2 import dialect as image_v2
 from stillage.api.image_v2.uploads import tus
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import PROFILES
+from stillage.api.routing import ShallowRouter
 from stillage.api.services import SERVICES, Services
 from stillage.audit.file import AuditFile
 from stillage.audit.trail import Sink, Trail
@@ -122,7 +123,15 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         identity=known.identity,
         embedded=known.embedded,
         keystone_url=settings.keystone_public_url or settings.keystone_url,
-        images=Images(database, store, access=access, defaults=profile.defaults, limits=quotas.project, clock=clock),
+        images=Images(
+            database,
+            store,
+            access=access,
+            defaults=profile.defaults,
+            limits=quotas.project,
+            max_record_bytes=settings.max_record_bytes,
+            clock=clock,
+        ),
         members=Members(database, access=access, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
@@ -262,6 +271,7 @@ def make_web(services: Services) -> web.Application:
             middleware.authenticate,
         ]
     )
+    application._router = ShallowRouter()  # noqa: SLF001 - its argument is deprecated, and there is no other way
     application[SERVICES] = services
     application[DIALECTS] = dialects = dialects_of(services)
     application.on_response_prepare.append(middleware.add_headers)

@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
+from stillage.images.creation import MAX_RECORD_BYTES
 
 TIB = 1 << 40
 # What the columns of the tables hold: no more can be in use.
@@ -86,6 +87,9 @@ class Settings(BaseSettings):
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
     max_image_bytes: int | None = Field(
         None, ge=1, le=MOST_BYTES, description="largest image; 1 TiB, under ims 128 GiB"
+    )
+    max_record_bytes: int = Field(
+        MAX_RECORD_BYTES, ge=1 << 10, le=1 << 20, description="an image's name, tags and values of properties, in all"
     )
     max_project_bytes: int | None = Field(
         None, ge=0, le=MOST_BYTES, description="bytes of all images of one project; no limit when unset"

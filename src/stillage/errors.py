@@ -253,6 +253,18 @@ class ImageTooLarge(TooLarge):
         self.size = size
 
 
+class RecordTooLarge(TooLarge):
+    """The record of an image has more text than one may have."""
+
+    def __init__(self, limit: int, size: int) -> None:
+        super().__init__(
+            f"the record is too large: name, tags and values of properties may have {limit} bytes in all, "
+            f"and this one would have {size}; shorten or remove some"
+        )
+        self.limit = limit
+        self.size = size
+
+
 class SignedBodyTooLarge(TooLarge):
     """A signed request has a larger body than one may have."""
 

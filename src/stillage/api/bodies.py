@@ -1,5 +1,6 @@
 """JSON in and out."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from stillage.api.services import services
-from stillage.api.wire import body_of
+from stillage.api.wire import body_of, length_of
 from stillage.errors import InvalidInput, TooLarge
 
+# A record fits in, also with every character written as \uXXXX.
 MAX_JSON = 1 << 20
+PARSED_AT_ONCE = 64 << 10
+"""Bytes of JSON that are parsed on the event loop, in 3 ms at the most. More of them would keep it from others."""
 
 
 async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:
@@ -20,19 +24,10 @@ async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:
         InvalidInput: If there is no body, or it is not JSON, or an object names a member twice.
         TooLarge: If it has more than *limit* bytes.
     """
-    raw = bytearray()
-    async for piece in body_of(request, idle_s=services(request).idle_s):
-        raw += piece
-        if len(raw) > limit:
-            raise TooLarge(f"a JSON body may have {limit} bytes")
+    raw = await _whole(request, limit)
     if not raw:
         raise InvalidInput("a JSON body is needed")
-    try:
-        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
-    except RecursionError as error:
-        raise InvalidInput("the JSON is nested too deeply") from error
-    except ValueError as error:  # also UnicodeDecodeError and integers of thousands of digits
-        raise InvalidInput(f"the body is not JSON: {error}") from error
+    return _parsed(raw) if len(raw) <= PARSED_AT_ONCE else await asyncio.to_thread(_parsed, raw)
 
 
 async def json_object(request: web.Request, *, limit: int = MAX_JSON) -> dict[str, Any]:
@@ -50,13 +45,41 @@ def json_response(document: Any, *, status: int = 200, headers: dict[str, str] |
     )
 
 
+async def _whole(request: web.Request, limit: int) -> bytes:
+    length = length_of(request)
+    if length is not None and length > limit:
+        raise TooLarge(f"the JSON body is too large: the limit is {limit} bytes, and this one has {length}")
+    raw = bytearray()
+    async for piece in body_of(request, idle_s=services(request).idle_s):
+        raw += piece
+        if len(raw) > limit:
+            raise TooLarge(f"the JSON body is too large: the limit is {limit} bytes, and this one has more")
+    return bytes(raw)
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
+    except RecursionError as error:
+        raise InvalidInput("the JSON is nested too deeply") from error
+    except ValueError as error:  # also UnicodeDecodeError and integers of thousands of digits
+        raise InvalidInput(f"the body is not JSON: {error}") from error
+
+
 def _object(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(members)
     if len(made) != len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"member {twice[:64]!r} is there twice")
+        raise ValueError(f"the member {_repeated(members)[:64]!r} is there twice")
     return made
+
+
+def _repeated(members: Sequence[tuple[str, Any]]) -> str:
+    known: set[str] = set()
+    for name, _ in members:
+        if name in known:
+            break
+        known.add(name)
+    return name
 
 
 def _constant(name: str) -> Any:

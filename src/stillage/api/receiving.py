@@ -31,6 +31,9 @@ class Lender(RequestHandler):
     def eof_received(self) -> bool | None:  # type: ignore[override]
         return None
 
+    def parse_all(self) -> None:
+        """Parse what has come and was not parsed yet, before the transport is lent."""
+
     def begin_anew(self) -> None:
         """Parse what comes next as a new request; the parser is still in the middle of a body."""
         self._parser = HttpRequestParser(
@@ -99,6 +102,7 @@ class Receiver(asyncio.BufferedProtocol):
 
     def _take_early(self) -> bytes:
         """What the parser has let through. Taking some makes it parse more, so again until there is none."""
+        self._connection.parse_all()
         pieces = []
         while piece := self._content.read_nowait():
             pieces.append(piece)

@@ -13,6 +13,8 @@ aiohttp is right on its own about malformed heads, contradictory lengths, cut ch
 * **The limit of open files.** uvloop resets what it has no descriptor for. Here it waits, see `api.http.accepting`.
 * **The time limits of bodies.** aiohttp waits for ever for the next piece.
 * **The time limit of answers.** aiohttp waits for ever for a client to read. The kernel does not, where it is told.
+* **Many small things.** What the socket gives at once, 256 KiB, may be ten thousand requests or chunks, and the parser
+  takes them without a pause. Here it gets them in slices, and the loop is free for others in between.
 * **Large bodies** of known length go past the parser, see `api.receiving`.
 * **The drain.** aiohttp's own graceful stop drops the incoming bytes of running uploads. We count running requests,
   stop listening, wait for the count to fall to zero, and only then let aiohttp clean up.
@@ -52,6 +54,12 @@ READ_BUFFER = 1 << 20
 # What a body is taken in: no more than one read of the socket, so that an upload which ends at its first block has not
 # taken a whole buffer beside it.
 PIECE = 256 << 10
+# What the parser takes at once where lines are short: of chunks of one byte, in 3 ms. With few lines in it the size of
+# what it takes does not matter.
+SLICE = 16 << 10
+FEW_LINES = 2048
+# How many chunks of a body, and then how many bytes, are taken in one go.
+MOST_CHUNKS = 1024
 # After an early answer: how much more is read, and how long we wait for the client to notice.
 LINGER_BYTES = 1 << 20
 LINGER_S = 2.0
@@ -91,12 +99,13 @@ BROKEN = (RequestPayloadError, ClientPayloadError, HttpProcessingError, HTTPExce
 class Connection(Lender):
     """One connection. Stays open for the answer when the client has closed its side only."""
 
-    __slots__ = ("_ended", "_payload")
+    __slots__ = ("_ended", "_payload", "_unparsed")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._payload: StreamReader | None = None
         self._ended = False
+        self._unparsed = bytearray()
 
     def begin(self, payload: StreamReader) -> None:
         """Remember the body of the request that is handled from now on."""
@@ -105,13 +114,46 @@ class Connection(Lender):
             self.close()  # after the answer; nothing more can come
 
     def data_received(self, data: bytes) -> None:
+        if not data or (not self._unparsed and (len(data) <= SLICE or data.count(b"\n") <= FEW_LINES)):
+            self._parse(data)
+            return
+        if not self._unparsed:
+            self._pause_transport_reading()
+            self._loop.call_soon(self._parse_on)
+        self._unparsed += data
+
+    def parse_all(self) -> None:
+        data, self._unparsed = bytes(self._unparsed), bytearray()
+        if data:
+            self._parse(data)
+
+    def _parse_on(self) -> None:
+        data = bytes(self._unparsed[:SLICE])
+        del self._unparsed[:SLICE]
+        if data:
+            self._parse(data)
+        if self._unparsed:
+            self._loop.call_soon(self._parse_on)
+        elif not self._reading_paused and not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._unparsed:
+            super()._resume_transport_reading()
+
+    def _parse(self, data: bytes) -> None:
         known = len(self._messages)
         super().data_received(data)
         # What is no HTTP is queued as a request of its own; whoever reads a body that it belongs to must know, too.
         if len(self._messages) > known and isinstance(self._messages[-1][0], _ErrInfo):
             self._break_bodies("the chunks of the body are malformed")
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._unparsed.clear()
+        super().connection_lost(exc)
+
     def eof_received(self) -> bool | None:  # type: ignore[override]
+        self.parse_all()
         if self.ssl_context is not None:
             return None  # TLS has no half-closed connections
         waits = self._waiter is not None or self._payload is None
@@ -273,7 +315,7 @@ async def receive(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes
             return
         while True:
             async with asyncio.timeout(idle_s):
-                piece = await request.content.read(PIECE)
+                piece = await _some_of(request.content)
             if not piece:
                 return
             yield piece
@@ -283,6 +325,23 @@ async def receive(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes
         raise BodyIncomplete(f"{error}; send the file again") from error
     except BROKEN as error:
         raise BodyIncomplete("the body ended before its announced end; send the file again") from error
+
+
+async def _some_of(content: StreamReader) -> bytes:
+    """Return up to `PIECE` bytes, nothing at the end. `StreamReader.read` takes many chunks without a pause."""
+    if (failure := content.exception()) is not None:
+        raise failure
+    while not content._buffer and not content._eof:  # noqa: SLF001 - as `read` does
+        await content._wait("receive")  # noqa: SLF001
+    pieces, room = [], PIECE
+    for _ in range(min(len(content._buffer), MOST_CHUNKS)):  # noqa: SLF001
+        pieces.append(content._read_nowait_chunk(room))  # noqa: SLF001
+        room -= len(pieces[-1])
+        if not room:
+            break
+    if len(pieces) == MOST_CHUNKS:
+        await asyncio.sleep(0)  # there is more, and no other wait in whoever takes it
+    return b"".join(pieces)
 
 
 async def _let_begin(request: web.Request) -> None:

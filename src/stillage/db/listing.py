@@ -49,6 +49,7 @@ from stillage.db.tables import image_members, image_properties, image_tags, imag
 from stillage.errors import InvalidInput
 from stillage.images.access import OWNER_NAMES
 from stillage.images.image import Image, ProjectId, UserId, Visibility
+from stillage.images.paging import full_page
 from stillage.images.query import Condition, Key, Operator, Query, Span
 from stillage.images.rules import CallerKey, Expression, assume
 
@@ -56,6 +57,9 @@ COUNTED = 2000
 """How many index entries are counted of each set. Bigger ones are not told apart."""
 CANDIDATES = 8
 """How many filters are counted, the first ones."""
+
+AT_ONCE = 32
+"""How many rows are fetched at a time, where PostgreSQL would send all of them."""
 
 KEPT = 64
 """How many plans, and how many statements, are kept: making one costs more than SQLite takes to run it."""
@@ -135,7 +139,10 @@ def page(connection: Connection, query: Query) -> list[Image]:
         place = {key.column: getattr(last, key.column) for key in query.order}
         behind = frozenset(name for name, value in place.items() if value is None)
         values |= {f"after_{name}": value for name, value in place.items()}
-    return [image_of(row) for row in connection.execute(_statement(kind, sources, behind), values)]
+    # A thousand of the largest records have 128 MiB: rows are fetched a few at a time, until the page is full.
+    options = {"stream_results": query.limit > AT_ONCE, "max_row_buffer": AT_ONCE}
+    with connection.execute(_statement(kind, sources, behind), values, execution_options=options) as rows:
+        return full_page(map(image_of, rows), query.limit)
 
 
 def _marker(connection: Connection, query: Query) -> Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from stillage.errors import Forbidden, InvalidInput, TooLarge
+from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, TooLarge
 from stillage.images.image import (
     CONTAINER_FORMATS,
     DISK_FORMATS,
@@ -24,6 +24,7 @@ MAX_TAGS = 128
 MAX_PROPERTIES = 128
 MAX_TEXT = 255
 MAX_VALUE = 64 * 1024
+MAX_RECORD_BYTES = 128 * 1024
 MAX_INTEGER = 2**31 - 1
 
 READ_ONLY = frozenset({
@@ -70,6 +71,8 @@ def new_image(
         "id": new_id,
     }
     properties = {}
+    # Before any is looked at: a body has room for many.
+    require_count("properties", len(document.keys() - BASE.keys() - IGNORED), MAX_PROPERTIES)
     for name, value in document.items():
         require_settable(name)
         if name in IGNORED:
@@ -78,8 +81,6 @@ def new_image(
             base[name] = BASE[name](name, value)
         else:
             properties[property_name(name)] = property_value(name, value)
-    require_count("tags", len(base.get("tags", ())), MAX_TAGS)
-    require_count("properties", len(properties), MAX_PROPERTIES)
     return Image(**base, properties=properties, created_at=now, updated_at=now)
 
 
@@ -93,6 +94,21 @@ def require_settable(name: str) -> None:
 def require_count(what: str, count: int, limit: int) -> None:
     if count > limit:
         raise TooLarge(f"an image may have {limit} {what}, and this one would have {count}")
+
+
+def require_record(image: Image, limit: int, *, before: Image | None = None) -> None:
+    """Raise RecordTooLarge if the texts of *image* have more than *limit* bytes, unless they had as many *before*."""
+    size = record_bytes(image)
+    if size > limit and (before is None or size > record_bytes(before)):
+        raise RecordTooLarge(limit, size)
+
+
+def record_bytes(image: Image) -> int:
+    """Return the bytes of what a client may write into a record at will: its name, tags and values of properties.
+
+    The names of properties are not among them: their number and their length are limited.
+    """
+    return sum(len(text.encode()) for text in (image.name or "", *image.tags, *image.properties.values()))
 
 
 def property_name(name: str) -> str:
@@ -113,9 +129,18 @@ def text(what: str, value: Any, *, limit: int = MAX_TEXT) -> str:
         raise InvalidInput(f"{what} must be a string, not {_kind(value)}")
     if len(value) > limit:
         raise InvalidInput(f"{what} may have {limit} characters, and this has {len(value)}")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if "\0" in value or not is_unicode(value):
         raise InvalidInput(f"{what} holds a NUL or half of a surrogate pair; no text does")
     return value
+
+
+def is_unicode(value: str) -> bool:
+    """False if *value* holds half of a surrogate pair. JSON may."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _or_null(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
@@ -156,6 +181,7 @@ def _visibility(what: str, value: Any) -> Visibility:
 def _tags(_what: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise InvalidInput(f"tags must be a list of strings, not {_kind(value)}")
+    require_count("tags", len(value), MAX_TAGS)  # before any is looked at: a body has room for many
     return tuple(dict.fromkeys(text("a tag", tag) for tag in value))
 
 

@@ -13,7 +13,6 @@ from stillage.errors import Conflict, Forbidden, InvalidInput
 from stillage.images.creation import (
     BASE,
     MAX_PROPERTIES,
-    MAX_TAGS,
     property_name,
     property_value,
     require_count,
@@ -72,44 +71,43 @@ def apply(image: Image, operations: list[Operation], *, now: datetime) -> Image:
     """
     if not operations:
         return image
-    changed = image
+    base: dict[str, Any] = {}
+    properties = dict(image.properties)
     for operation in operations:
-        changed = _applied(changed, operation)
-    require_count("tags", len(changed.tags), MAX_TAGS)
-    require_count("properties", len(changed.properties), MAX_PROPERTIES)
-    return replace(changed, updated_at=now, version=image.version + 1)
+        name = operation.name
+        if name == "id" or name.startswith("os_hash_"):
+            raise Forbidden(f"attribute {name!r} is read-only; leave it out")
+        require_settable(name)
+        if name in BASE:
+            base[name] = _base_value(image.status, operation)
+        else:
+            _change_property(properties, operation)
+    require_count("properties", len(properties), MAX_PROPERTIES)
+    return replace(image, **base, properties=properties, updated_at=now, version=image.version + 1)
 
 
-def _applied(image: Image, operation: Operation) -> Image:
-    name = operation.name
-    if name == "id" or name.startswith("os_hash_"):
-        raise Forbidden(f"attribute {name!r} is read-only; leave it out")
-    require_settable(name)
-    return _set_base(image, operation) if name in BASE else _set_property(image, operation)
-
-
-def _set_base(image: Image, operation: Operation) -> Image:
+def _base_value(status: Status, operation: Operation) -> Any:
     name = operation.name
     if operation.op == "remove":
         raise Forbidden(f"attribute {name!r} cannot be removed; set it to another value")
     if operation.op == "add" and operation.strict:
         raise Conflict(f"attribute {name!r} is there already; use replace")
-    if name in FORMATS and image.status is not Status.QUEUED:
-        raise Forbidden(f"{name} can be changed while the image is queued; this one is {image.status}")
-    return replace(image, **{name: BASE[name](name, operation.value)})
+    if name in FORMATS and status is not Status.QUEUED:
+        raise Forbidden(f"{name} can be changed while the image is queued; this one is {status}")
+    return BASE[name](name, operation.value)
 
 
-def _set_property(image: Image, operation: Operation) -> Image:
+def _change_property(properties: dict[str, str], operation: Operation) -> None:
     name = property_name(operation.name)
-    there = name in image.properties
+    there = name in properties
     if operation.op != "add" and not there:
         raise Conflict(f"there is no property {name!r} to {operation.op}; use add")
     if operation.op == "add" and operation.strict and there:
         raise Conflict(f"property {name!r} is there already; use replace")
-    properties = {other: value for other, value in image.properties.items() if other != name}
-    if operation.op != "remove":
+    if operation.op == "remove":
+        del properties[name]
+    else:
         properties[name] = property_value(name, operation.value)
-    return replace(image, properties=properties)
 
 
 def _step_v2_1(item: Any) -> Operation:

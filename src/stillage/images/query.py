@@ -232,34 +232,36 @@ def _split(value: str) -> tuple[str, str]:
 def _listed(name: str, value: str) -> tuple[str, ...]:
     """The values of ``in:``, separated by commas; one that has a comma stands in double quotes."""
     values = []
-    rest: str | None = value
-    while rest is not None:
-        item, rest = _quoted(name, rest) if rest.startswith('"') else _unquoted(name, rest)
+    begin: int | None = 0
+    while begin is not None:
+        item, begin = (_quoted if value.startswith('"', begin) else _unquoted)(name, value, begin)
         values.append(item)
     return tuple(dict.fromkeys(values))
 
 
-def _unquoted(name: str, value: str) -> tuple[str, str | None]:
-    item, comma, rest = value.partition(",")
+def _unquoted(name: str, value: str, begin: int) -> tuple[str, int | None]:
+    """Return the item at *begin*, and where the next one begins."""
+    comma = value.find(",", begin)
+    item = value[begin:] if comma < 0 else value[begin:comma]
     if '"' in item.replace('\\"', ""):
         raise InvalidInput(f'{name}=in: has a quote without a comma before it; write in:"one, two",three')
-    return item.replace('\\"', '"'), rest if comma else None
+    return item.replace('\\"', '"'), None if comma < 0 else comma + 1
 
 
-def _quoted(name: str, value: str) -> tuple[str, str | None]:
-    item = ""
-    position = 1
+def _quoted(name: str, value: str, begin: int) -> tuple[str, int | None]:
+    item = []
+    position = begin + 1
     while position < len(value) and value[position] != '"':
         # A backslash stands for the quote, or the backslash, after it.
         position += value[position] == "\\" and value[position + 1 : position + 2] in ('"', "\\")
-        item += value[position]
+        item.append(value[position])
         position += 1
     if position >= len(value):
         raise InvalidInput(f"{name}=in: has a quote that is not closed")
-    rest = value[position + 1 :]
-    if rest and not rest.startswith(","):
+    behind = value[position + 1 : position + 2]
+    if behind not in ("", ","):
         raise InvalidInput(f'{name}=in: has a quote without a comma after it; write in:"one, two",three')
-    return item, rest[1:] if rest else None
+    return "".join(item), position + 2 if behind else None
 
 
 def _equal(name: str, value: str) -> Condition:

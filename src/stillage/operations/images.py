@@ -14,7 +14,15 @@ from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
 from stillage.images import patch
 from stillage.images.access import Access, Caller, Seen
-from stillage.images.creation import MAX_TAGS, Defaults, new_image, require_count, text
+from stillage.images.creation import (
+    MAX_RECORD_BYTES,
+    MAX_TAGS,
+    Defaults,
+    new_image,
+    require_count,
+    require_record,
+    text,
+)
 from stillage.images.image import Image, ImageId, Status
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
@@ -37,12 +45,14 @@ class Images:
         defaults: Defaults,
         limits: Limits,
         clock: Callable[[], datetime],
+        max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
         self._database = database
         self._store = store
         self._access = access
         self._defaults = defaults
         self._limits = limits
+        self._max_record_bytes = max_record_bytes
         self._clock = clock
 
     async def create(self, caller: Caller, document: Mapping[str, Any]) -> Image:
@@ -55,6 +65,7 @@ class Images:
         """
         new_id = ImageId(str(uuid4()))
         image = new_image(document, caller.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
+        require_record(image, self._max_record_bytes)
         self._access.require_owner_and_visibility(caller, image)
         self._access.require_allowed(caller, "add_image", Seen(image))
         await self._database.write(db.add, image, self._limits)
@@ -154,6 +165,7 @@ class Images:
             changed = change(image)
             if changed is image:
                 return image
+            require_record(changed, self._max_record_bytes, before=image)
             if (changed.owner, changed.visibility) != (image.owner, image.visibility):
                 self._access.require_owner_and_visibility(caller, changed)
             saved = await self._database.write(db.save, image, changed)

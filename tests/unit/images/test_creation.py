@@ -1,13 +1,15 @@
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import builders
 from builders import IMAGE_ID, T0
-from stillage.errors import Forbidden, InvalidInput, StillageError, TooLarge
-from stillage.images.creation import Defaults, new_image
+from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, StillageError, TooLarge
+from stillage.images.creation import Defaults, new_image, require_record
 from stillage.images.image import Image, ProjectId, Status, Visibility
 
 LAB = ProjectId("lab")
@@ -119,3 +121,12 @@ names = (
 def test_any_document_gives_an_image_or_one_of_our_errors(document: dict[str, Any]) -> None:
     with suppress(StillageError):
         assert create(document).status is Status.QUEUED
+
+
+def test_a_record_from_before_the_limit_can_shrink_and_cannot_grow() -> None:
+    before = builders.image(properties={"a": "x" * 100})
+    require_record(replace(before, properties={"a": "x" * 99}), 50, before=before)
+    with pytest.raises(RecordTooLarge, match=r"50 bytes.* 101;"):
+        require_record(replace(before, properties={"a": "x" * 101}), 50, before=before)
+    with pytest.raises(RecordTooLarge):
+        require_record(before, 50)

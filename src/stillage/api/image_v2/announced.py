@@ -21,7 +21,7 @@ STORE_ID = "files"
 OCTETS = "application/octet-stream"
 CONTENT_DIGEST = "Content-Digest"
 REPR_DIGEST = "Repr-Digest"
-DIGEST_ITEM = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/=]+):")
+DIGEST_ITEM = re.compile(r"[ \t]*([a-z0-9-]+)=:([A-Za-z0-9+/=]+):")
 DIGEST_NAMES = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
 
 
@@ -95,9 +95,10 @@ def digests_of(request: web.Request, *headers: str) -> tuple[tuple[str, str], ..
     if CONTENT_DIGEST in headers and (md5 := request.headers.get("Content-MD5")) is not None:
         found["md5"] = _md5(md5.strip())
     for header in headers:
-        for name, value in DIGEST_ITEM.findall(request.headers.get(header, "")):
-            if name in DIGEST_NAMES:
-                found[DIGEST_NAMES[name]] = _hex(value, header)
+        for item in request.headers.get(header, "").split(","):
+            match = DIGEST_ITEM.match(item)
+            if match is not None and match[1] in DIGEST_NAMES:
+                found[DIGEST_NAMES[match[1]]] = _hex(match[2], header)
     return tuple(sorted(found.items()))
 
 

@@ -1,5 +1,7 @@
 """Records: create, show, list, change, deactivate, delete. Source: OpenStack Image API v2, "Images"."""
 
+import asyncio
+
 from aiohttp import hdrs, web
 
 from stillage.api.bodies import json_object, json_of, json_response
@@ -7,7 +9,10 @@ from stillage.api.image_v2.shape import image_view, list_view
 from stillage.api.services import caller, note, public_url, services
 from stillage.errors import WrongMediaType
 from stillage.images import patch
+from stillage.images.paging import is_full
 
+SHOWN_AT_ONCE = 32
+"""Images of a list that are put into JSON on the event loop. More of them would keep it from others."""
 PATCHES = (patch.V2_1, patch.V2_0)
 
 
@@ -32,7 +37,11 @@ async def list_images(request: web.Request) -> web.Response:
     operations = services(request).images
     query = operations.query(caller(request), pairs)
     images = await operations.page(query)
-    return json_response(list_view(images, limit=query.limit, query=pairs))
+
+    def shown() -> web.Response:
+        return json_response(list_view(images, is_full=is_full(images, query.limit), query=pairs))
+
+    return shown() if len(images) <= SHOWN_AT_ONCE else await asyncio.to_thread(shown)
 
 
 async def update(request: web.Request) -> web.Response:

@@ -65,11 +65,14 @@ def verdict_view(found: Verdict) -> dict[str, Any]:
     }
 
 
-def list_view(images: Sequence[Image], *, limit: int, query: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """A page with its links. *query* is the request's, in order, with repetitions."""
+def list_view(images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """A page with its links.
+
+    *is_full*: There may be more behind it. *query*: The request's, in order, with repetitions.
+    """
     kept = [(name, value) for name, value in query if name != "marker"]
     view: dict[str, Any] = {"images": [image_view(image) for image in images], "first": _link(kept)}
-    if images and len(images) == limit:
+    if images and is_full:
         view["next"] = _link([*kept, ("marker", images[-1].id)])
     view["schema"] = "/v2/schemas/images"
     return view

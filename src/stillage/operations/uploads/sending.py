@@ -282,16 +282,19 @@ class _Taking:
         if self._zeros:
             await self._take_zeros()
             return
-        parts: list[bytes] = []
+        held = bytearray()
         try:
             async for part in body:
-                parts.append(part)
-                if sum(map(len, parts)) >= BLOCK:
-                    block, parts = b"".join(parts), []
-                    await self._put(block)
+                if not held and len(part) >= BLOCK:
+                    await self._put(part)
+                    continue
+                held += part
+                if len(held) >= BLOCK:
+                    block, held = held, bytearray()
+                    await self._put(bytes(block))
         finally:
-            if parts:
-                await self._put(b"".join(parts))
+            if held:
+                await self._put(bytes(held))
 
     async def _take_zeros(self) -> None:
         """Zeros that are not sent: the draft has them already, unless something else was sent before."""
@@ -321,8 +324,7 @@ class _Taking:
     async def _compare(self, offset: int, block: bytes) -> None:
         known = await self._draft.read(offset, len(block))
         if known != block:
-            differs = next(n for n, (old, new) in enumerate(zip(known, block, strict=True)) if old != new)
-            raise BytesDiffer(offset + differs)
+            raise BytesDiffer(offset + _first_difference(known, block))
 
     async def _look_at_room(self, end: int) -> None:
         """Others take room as well."""
@@ -381,6 +383,18 @@ class _Digests:
             found = await self._lanes[name].call(self._digests[name].hexdigest)
             if found != expected:
                 raise PieceMismatch(name, expected, found)
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """Return where two that differ, of one length, do so first. Halving, as looking at each byte takes 40 ms a MiB."""
+    first, end = 0, len(one)
+    while end - first > 1:
+        middle = (first + end) // 2
+        if one[first:middle] == other[first:middle]:
+            first = middle
+        else:
+            end = middle
+    return first
 
 
 def _parts_of(spans: tuple[Span, ...], within: Span) -> list[Span]:
