@@ -198,6 +198,9 @@ class _Draft:
     async def hold(self, span: Span) -> bool:
         return await self._real.hold(span)
 
+    async def data_from(self, span: Span) -> int:
+        return await self._real.data_from(span)
+
     async def clear(self, span: Span) -> None:
         await self._fate.meet("clear")
         await self._real.clear(span)

@@ -222,6 +222,18 @@ class UploadComplete(Conflict):
         super().__init__(f"upload {upload_id} is complete, and takes no more")
 
 
+class TooManySpans(Conflict):
+    """The upload has gaps enough: a piece must go on where bytes end. *first*: where that is."""
+
+    def __init__(self, limit: int, first: int) -> None:
+        super().__init__(
+            f"this upload already has {limit} separate ranges, its limit; fill the gaps first, "
+            f"for instance from byte {first} on"
+        )
+        self.limit = limit
+        self.first = first
+
+
 class PieceTakenOver(Conflict):
     """Another request sends the same bytes: the newer one goes on."""
 

@@ -139,7 +139,7 @@ async def test_an_upload_is_suspended_while_its_opener_has_no_right_to_it(
     assert (await world.record(upload)).status is Status.SAVING
     await regain(lab)
     now = await lab.by_capability(upload)
-    assert now.spans == (Span(0, MIB),)
+    assert now.offset == MIB
     image = (await world.send(now, MIB, len(DATA))).image
     assert image is not None
     assert await world.stored(image) == DATA
@@ -217,7 +217,7 @@ async def test_rights_lost_in_the_middle_of_a_piece_end_it_and_what_counted_stay
     async def body() -> AsyncIterator[bytes]:
         yield DATA[:MIB]
         async with asyncio.timeout(20):
-            while not (await lab.by_capability(upload)).spans:  # noqa: ASYNC110 - the database has no event
+            while not (await lab.by_capability(upload)).has_bytes:  # noqa: ASYNC110 - the database has no event
                 await asyncio.sleep(0.01)
         await disable_user(lab)
         yield DATA[MIB:-1]
@@ -227,7 +227,7 @@ async def test_rights_lost_in_the_middle_of_a_piece_end_it_and_what_counted_stay
         with pytest.raises(UploadSuspended):
             await lab.world.uploads.receive(upload, Piece(0, len(DATA)), body())
     await enable_user(lab)
-    assert (await lab.by_capability(upload)).spans == (Span(0, MIB),)
+    assert (await lab.by_capability(upload)).offset == MIB
 
 
 async def test_rights_lost_between_the_verdict_and_its_publishing_publish_nothing(
@@ -284,7 +284,7 @@ async def test_who_may_upload_takes_a_suspended_upload_over_and_its_old_address_
     with pytest.raises(UploadNotFound):
         await lab.by_capability(upload)
     now = await lab.by_capability(progress.upload)
-    assert (now.generation, now.spans) == (1, (Span(0, 2 * MIB),))
+    assert (now.generation, now.offset) == (1, 2 * MIB)
     image = (await world.send(now, 2 * MIB, len(DATA))).image
     assert image is not None
     with pytest.raises(UploadNotFound):

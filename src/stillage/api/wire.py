@@ -331,6 +331,8 @@ async def _some_of(content: StreamReader) -> bytes:
     """Return up to `PIECE` bytes, nothing at the end. `StreamReader.read` takes many chunks without a pause."""
     if (failure := content.exception()) is not None:
         raise failure
+    if content.at_eof():
+        return b""
     while not content._buffer and not content._eof:  # noqa: SLF001 - as `read` does
         await content._wait("receive")  # noqa: SLF001
     pieces, room = [], PIECE

@@ -9,17 +9,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, update
 
 from stillage.db import images as db_images
-from stillage.db import usage
+from stillage.db import spans, usage
 from stillage.db.images import Claim
 from stillage.db.tables import blobs, image_members, images, upload_endings, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
-from stillage.images.upload import Digests, Grant, Opening, Span, Upload, union
+from stillage.images.upload import Digests, Grant, Opening, Span, Upload
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
 """Algorithms by which bytes are found again."""
@@ -97,13 +97,7 @@ def count(connection: Connection, upload_id: UploadId, span: Span, expires_at: d
     # The row first: of two who count, one waits for the other.
     if connection.execute(update(uploads).where(there).values(lease_expires_at=expires_at)).rowcount == 0:
         return None
-    mine = upload_spans.c.upload_id == upload_id
-    touching = mine & (upload_spans.c.first <= span.end) & (upload_spans.c.end >= span.first)
-    spans = [Span(row.first, row.end) for row in connection.execute(select(upload_spans).where(touching))]
-    connection.execute(delete(upload_spans).where(touching))
-    joined = [{"upload_id": upload_id, "first": s.first, "end": s.end} for s in union([*spans, span])]
-    if joined:
-        connection.execute(insert(upload_spans), joined)
+    spans.add(connection, upload_id, span)
     return find(connection, upload_id)
 
 
@@ -125,8 +119,8 @@ def tell_size(connection: Connection, upload_id: UploadId, size: int, limits: Li
     if upload.size != size:
         raise SizeChanged(upload.size or 0, size)
     if told:
-        if upload.spans and upload.spans[-1].end > size:
-            raise SizeChanged(upload.spans[-1].end, size)
+        if (end := spans.last_end(connection, upload_id)) > size:
+            raise SizeChanged(end, size)
         reserve(connection, upload.blob_key, size, limits)
     return upload
 
@@ -175,11 +169,17 @@ def drop_judges_of(connection: Connection, owner_prefix: str) -> None:
 
 def _find(connection: Connection, which: Any) -> Upload | None:
     held = (images.c.id == uploads.c.image_id) & (images.c.upload_id == uploads.c.id)
-    query = select(uploads, images.c.owner).join(images, held).where(which, uploads.c.resumable)
+    of_it = upload_spans.c.upload_id == uploads.c.id
+    beginning = select(upload_spans.c.end).where(of_it, upload_spans.c.first == 0).scalar_subquery()
+    some = exists().where(of_it)
+    query = (
+        select(uploads, images.c.owner, beginning.label("offset"), some.label("has_bytes"))
+        .join(images, held)
+        .where(which, uploads.c.resumable)
+    )
     row = connection.execute(query).first()
     if row is None:
         return None
-    mine = select(upload_spans).where(upload_spans.c.upload_id == row.id).order_by(upload_spans.c.first)
     return Upload(
         id=UploadId(row.id),
         image_id=ImageId(row.image_id),
@@ -190,7 +190,8 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         size=row.expected_size,
         digests=tuple((name, value) for name, value in row.digests or ()),
         metadata=row.metadata,
-        spans=tuple(Span(span.first, span.end) for span in connection.execute(mine)),
+        offset=row.offset or 0,
+        has_bytes=bool(row.has_bytes),
         judged=row.judged,
         rights=None if row.rights is None else Grant(**row.rights),
         generation=row.generation,

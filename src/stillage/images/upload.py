@@ -3,7 +3,6 @@
 Sources: docs/resumable.md; tus 1.0.0; draft-ietf-httpbis-resumable-upload.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,19 +24,8 @@ class Span:
         return self.end - self.first
 
 
-def union(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Return the same bytes in order, as few spans as can be. Empty ones vanish."""
-    joined: list[Span] = []
-    for span in sorted(spans):
-        if joined and span.first <= joined[-1].end:
-            joined[-1] = Span(joined[-1].first, max(joined[-1].end, span.end))
-        elif span.length > 0:
-            joined.append(span)
-    return tuple(joined)
-
-
 def gaps(spans: tuple[Span, ...], within: Span) -> tuple[Span, ...]:
-    """Return what of *within* is in none of *spans*, which are a `union`."""
+    """Return what of *within* is in none of *spans*, which stand in order and do not meet."""
     missing: list[Span] = []
     at = within.first
     for span in spans:
@@ -51,6 +39,22 @@ def gaps(spans: tuple[Span, ...], within: Span) -> tuple[Span, ...]:
     if at < within.end:
         missing.append(Span(at, within.end))
     return tuple(missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is there in a part of an upload: *spans*, in order; up to *until* nothing else is."""
+
+    spans: tuple[Span, ...]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """What is there of an upload: the first *spans*, in order, and the bytes in all, *received*."""
+
+    spans: tuple[Span, ...]
+    received: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ class Upload:
     Attributes:
         size: Of the whole; None until somebody tells it.
         digests: Declared of the whole.
-        spans: Which bytes are there and durable, as a `union`.
+        offset: How many bytes are there from the beginning, and durable, without a gap.
+        has_bytes: Some are there, at the beginning or behind it.
         judged: How many from the beginning are hashed and inspected.
         metadata: The client's own, as it was said.
         complete: It has ended well: its bytes are published.
@@ -132,22 +137,14 @@ class Upload:
     expires_at: datetime
     size: int | None = None
     digests: Digests = ()
-    spans: tuple[Span, ...] = ()
+    offset: int = 0
+    has_bytes: bool = False
     judged: int = 0
     complete: bool = False
     metadata: str | None = None
     rights: Grant | None = None
     generation: int = 0
     suspended: str | None = None
-
-    @property
-    def offset(self) -> int:
-        """How many bytes are there from the beginning, without a gap."""
-        return self.spans[0].end if self.spans and self.spans[0].first == 0 else 0
-
-    @property
-    def received(self) -> int:
-        return sum(span.length for span in self.spans)
 
     @property
     def is_whole(self) -> bool:

@@ -73,6 +73,9 @@ class Draft(Protocol):
     async def read(self, offset: int, length: int) -> bytes:
         """The same, without blocking."""
 
+    async def data_from(self, span: Span) -> int:
+        """Return where in *span* there may be something else than zeros: its end if nowhere. Costs no reading."""
+
     async def publish(self, size: int) -> bool:
         """Make the first *size* bytes the blob, durably. False while another opening holds any span.
 

@@ -4,6 +4,7 @@ Who holds which span is known to the kernel (locks of open file descriptions), s
 however that ends, and holds between processes as well.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -87,6 +88,9 @@ class FileDraft:
     async def read(self, offset: int, length: int) -> bytes:
         return await self._writing.call(self.read_at, offset, length)
 
+    async def data_from(self, span: Span) -> int:
+        return await self._writing.call(self._data_from, span)
+
     async def publish(self, size: int) -> bool:
         return await self._writing.call(self._publish, size)
 
@@ -130,6 +134,14 @@ class FileDraft:
             make_hole(self._descriptor, span.first, span.length)
         except OSError as error:
             raise translated(error, "clear a part of an upload") from error
+
+    def _data_from(self, span: Span) -> int:
+        try:
+            return min(os.lseek(self._descriptor, span.first, os.SEEK_DATA), span.end)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return span.end
+            raise translated(error, "look into an upload") from error
 
     def _write(self, offset: int, block: bytes) -> None:
         try:

@@ -108,6 +108,9 @@ class _MemoryDraft:
     async def read(self, offset: int, length: int) -> bytes:
         return self.read_at(offset, length)
 
+    async def data_from(self, span: Span) -> int:
+        return span.first if span.first < len(self._shared.data) else span.end
+
     async def publish(self, size: int) -> bool:
         if any(holder is not self for _, holder in self._shared.held):
             return False

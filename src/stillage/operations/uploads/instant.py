@@ -104,7 +104,7 @@ class Instant:
             expected = await self._expected(source, self._ranges(nonce, source.size), nonce)
             if not hmac.compare_digest(_octets("".join(digests).lower()), _octets("".join(expected))):
                 raise Conflict("these are not the digests of the ranges that were asked for; send the bytes")
-            if not upload.spans:  # who opened it may have died before it had a draft: pieces never go to the copy
+            if not upload.has_bytes:  # who opened it may have died before it had a draft: pieces never go to the copy
                 await self._store.begin(upload.blob_key)
             await self._store.copy(source.blob_key, upload.blob_key)
         except BlobNotFound as error:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import structlog
 
-from stillage.db import pieces
+from stillage.db import pieces, spans
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import (
@@ -29,7 +29,7 @@ from stillage.errors import (
     StoreFailed,
 )
 from stillage.images.image import BlobKey, UploadId
-from stillage.images.upload import Digests, Grant, Piece, Span, Upload, gaps
+from stillage.images.upload import Digests, Grant, Piece, Span, Upload, Window, gaps
 from stillage.lanes import Lane
 from stillage.operations.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
 from stillage.operations.judgement import BLOCK, Digest
@@ -175,10 +175,13 @@ class Sending:
         return error_of(upload_id, await self.database.read(db.find_ending, upload_id))
 
     async def _require_room(self, upload: Upload, piece: Piece, span: Span) -> None:
-        missing = sum(gap.length for gap in gaps(upload.spans, span))
-        if missing and not piece.zeros:
-            size = None if piece.length is None else missing
-            await require_room(self._store, size, self.rules.spare_bytes, "piece")
+        await self.database.read(spans.require_place, upload.id, span.first)
+        if piece.zeros:
+            return
+        if piece.length is None:
+            await require_room(self._store, None, self.rules.spare_bytes, "piece")
+        elif missing := await self.database.read(spans.missing, upload.id, span):
+            await require_room(self._store, missing, self.rules.spare_bytes, "piece")
 
     def expiry(self) -> datetime:
         return self._clock() + timedelta(seconds=self._max_age_s)
@@ -197,7 +200,7 @@ class Sending:
             StillageError: Why the upload has ended.
         """
         upload = await self.read(upload_id)
-        if upload.spans:
+        if upload.has_bytes:
             self.judges.follow(upload)  # which ends it
             raise StoreFailed(LOST)
         await self.begin_draft(upload_id, upload.blob_key)
@@ -212,12 +215,9 @@ class Sending:
         return upload
 
     async def _hold(self, draft: Draft, running: Running) -> Upload:
-        """Hold the span, and make those parts of it zeros that do not count; return the upload as it is then."""
+        """Hold the span; return the upload as it is then. What counts in the span changes only by this request."""
         await self._hold_span(draft, running.span)
-        upload = await self.read(running.upload_id)
-        for gap in gaps(upload.spans, running.span):
-            await draft.clear(gap)
-        return upload
+        return await self.read(running.upload_id)
 
     async def _hold_span(self, draft: Draft, span: Span) -> None:
         until = asyncio.get_running_loop().time() + HOLD_WITHIN_S
@@ -235,8 +235,8 @@ class _Taking:
     ) -> None:
         self._sending = sending
         self._upload = upload
-        self._before = upload.spans
         self._span = span
+        self._known = Window((), span.first)
         self._draft = draft
         self._running = running
         self._zeros = piece.zeros
@@ -275,8 +275,9 @@ class _Taking:
         """What does not count is cleared when it is sent again; until then others may need its room, or it itself."""
         if self._digests.declared:
             with suppress(StillageError):
-                for gap in gaps(self._before, Span(self._span.first, self._position)):
-                    await self._draft.clear(gap)
+                at = self._span.first
+                while at < self._position:
+                    at = (await self._window(Span(at, self._position))).until
 
     async def _take(self, body: AsyncIterator[bytes]) -> None:
         if self._zeros:
@@ -298,11 +299,27 @@ class _Taking:
 
     async def _take_zeros(self) -> None:
         """Zeros that are not sent: the draft has them already, unless something else was sent before."""
-        for span in _parts_of(self._before, self._span):
-            for first in range(span.first, span.end, BLOCK):
-                await self._compare(first, bytes(min(BLOCK, span.end - first)))
-        await self._reserve(self._span.end)
-        self._position = self._span.end
+        await self._reserve(self._span.end)  # before any work: nothing that comes could be counted in its place
+        while self._position < self._span.end:
+            window = await self._window(Span(self._position, self._span.end))
+            for span in window.spans:
+                await self._compare_zeros(span)
+            self._position = window.until
+
+    async def _compare_zeros(self, span: Span) -> None:
+        """Where the file has holes there is nothing to read: a request of a few bytes must not cost a terabyte."""
+        at = await self._draft.data_from(span)
+        while at < span.end:
+            end = min(at + BLOCK, span.end)
+            await self._compare(at, bytes(end - at))
+            at = await self._draft.data_from(Span(end, span.end))
+
+    async def _window(self, within: Span) -> Window:
+        """Return what counts at the beginning of *within*, and make zeros there of all that does not."""
+        window = await self._sending.database.read(spans.window, self._upload.id, within)
+        for gap in gaps(window.spans, Span(within.first, window.until)):
+            await self._draft.clear(gap)
+        return window
 
     async def _put(self, block: bytes) -> None:
         end = self._position + len(block)
@@ -310,16 +327,24 @@ class _Taking:
             raise InvalidInput(f"more bytes came than this piece may have: it ends at byte {self._span.end}")
         await self._look_at_room(end)
         await self._reserve(end)
-        there = Span(self._position, end)
-        for span in _parts_of(self._before, there):
-            await self._compare(span.first, block[span.first - there.first : span.end - there.first])
-        for gap in gaps(self._before, there):
-            await self._draft.write(gap.first, block[gap.first - there.first : gap.end - there.first])
+        await self._compare_or_write(Span(self._position, end), block)
         await self._digests.update(block)
         self._position = end
         # The first megabyte counts at once: that is where most hostile images show themselves.
         if end - self._counted >= min(MOST_UNCOUNTED, max(BLOCK, self._counted - self._span.first)):
             self._much_came.set()
+
+    async def _compare_or_write(self, whole: Span, block: bytes) -> None:
+        at = whole.first
+        while at < whole.end:
+            if at >= self._known.until:
+                self._known = await self._window(Span(at, self._span.end))
+            there = Span(at, min(whole.end, self._known.until))
+            for span in _parts_of(self._known.spans, there):
+                await self._compare(span.first, block[span.first - whole.first : span.end - whole.first])
+            for gap in gaps(self._known.spans, there):
+                await self._draft.write(gap.first, block[gap.first - whole.first : gap.end - whole.first])
+            at = there.end
 
     async def _compare(self, offset: int, block: bytes) -> None:
         known = await self._draft.read(offset, len(block))

@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 
 from stillage.db import images as db_images
+from stillage.db import spans
 from stillage.db import uploads as db
 from stillage.db.images import RESUMABLE, Claim
 from stillage.db.session import Database
@@ -25,7 +26,7 @@ from stillage.errors import (
 )
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
-from stillage.images.upload import Opening, Piece, Progress, Span, Upload
+from stillage.images.upload import Opening, Piece, Progress, Ranges, Span, Upload
 from stillage.operations.acceptance import STEP, UploadRules, claim_refused, require_room
 from stillage.operations.sweep import EXPIRED, remove_blob
 from stillage.operations.uploads.capability import Capabilities
@@ -178,6 +179,12 @@ class Uploads:
         """Return the name by which the upload can be gone on with without a token. It is a secret."""
         return self._capabilities.name_of(upload.id, upload.image_id, upload.project_id, upload.generation)
 
+    async def ranges(self, upload: Upload, most: int) -> Ranges:
+        """Return what is there of the upload: the first *most* spans, and how many bytes in all."""
+        if upload.complete:
+            return Ranges((Span(0, upload.offset),) if upload.offset else (), upload.offset)
+        return await self._database.read(spans.ranges, upload.id, most)
+
     def remaining_s(self, upload: Upload) -> int:
         """Return how long the upload lives if nothing comes of it."""
         return max(0, int((upload.expires_at - self._clock()).total_seconds()))
@@ -204,7 +211,7 @@ class Uploads:
 
         Raises:
             UploadSuspended: If whoever sends, or opened the upload, loses the right to. What counted before stays.
-            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, UploadComplete: As they say.
+            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, TooManySpans, UploadComplete: As they say.
             PieceMismatch: If they have not the digests of the piece; they do not count.
             InvalidInput: If the piece goes beyond the end.
             UploadGone: If the upload has ended.
@@ -227,7 +234,7 @@ class Uploads:
         if piece.last:
             end = upload.offset if piece.length is None else span.end
             upload = await self._require_size(upload, end)
-        if piece.length is not None and (missing := span.end - _reached(upload, span)):
+        if piece.length is not None and (missing := span.end - await self._reached(upload, span)):
             raise InvalidInput(f"the piece ended {missing} bytes before its announced end; what came counts")
         if not upload.is_whole:
             return Progress(upload)
@@ -246,7 +253,7 @@ class Uploads:
             raise
         except StillageError as error:
             now = await self._database.read(db.find, upload.id)
-            if now is not None and not now.spans:
+            if now is not None and not now.has_bytes:
                 await self._end_by_id(upload.id, error.reason)
             raise
 
@@ -305,11 +312,15 @@ class Uploads:
         image = await self._database.read(db_images.find, image_id)
         if image is None or image.blob_key is None:
             raise ImageNotFound(image_id)
-        whole = (Span(0, ending.size),) if ending.size else ()
         return Upload(
             upload_id, image_id, ProjectId(image.owner or ""), image.blob_key, image.updated_at, image.updated_at,
-            size=ending.size, spans=whole, judged=ending.size, complete=True,
+            size=ending.size, offset=ending.size, has_bytes=ending.size > 0, judged=ending.size, complete=True,
         )  # fmt: skip
+
+    async def _reached(self, upload: Upload, span: Span) -> int:
+        """Return how far *span* is there from its first byte."""
+        reached = await self._database.read(spans.reached, upload.id, span.first)
+        return min(span.first if reached is None else reached, span.end)
 
     async def _end_by_id(self, upload_id: UploadId, reason: str) -> None:
         claim = await self._database.read(db.claim_of, upload_id)
@@ -320,8 +331,3 @@ class Uploads:
         await self._database.write(db_images.release, claim, reason, self._clock())
         await remove_blob(self._database, self._store, claim.blob_key)
         log.info("resumable upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
-
-
-def _reached(upload: Upload, span: Span) -> int:
-    """How far *span* is there from its first byte."""
-    return next((min(s.end, span.end) for s in upload.spans if s.first <= span.first < s.end), span.first)

@@ -18,7 +18,7 @@ from stillage.api.image_v2.announced import (
 )
 from stillage.api.image_v2.uploads.fields import find_boolean
 from stillage.api.image_v2.uploads.room import receive, upload_of
-from stillage.api.image_v2.uploads.shape import document_response
+from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, document_response
 from stillage.api.services import CALLER, caller, services
 from stillage.api.wire import length_of
 from stillage.errors import Conflict, InvalidInput, SizeMismatch
@@ -105,7 +105,7 @@ async def _take(request: web.Request, upload: Upload, place: Place) -> web.Respo
     if place.first is None:
         if (sender := request.get(CALLER)) is not None:
             upload = await services(request).uploads.resume(upload, sender)
-        return document_response(request, upload, status=202)
+        return await document_response(request, upload, status=202)
     piece = Piece(
         place.first,
         place.length,
@@ -116,7 +116,7 @@ async def _take(request: web.Request, upload: Upload, place: Place) -> web.Respo
     progress = await receive(request, upload, piece)
     if progress.image is not None:
         return web.Response(status=204)
-    return document_response(request, progress.upload, status=202)
+    return await document_response(request, progress.upload, status=202, most=SHOWN_OF_A_PIECE)
 
 
 async def _tell(request: web.Request, place: Place) -> web.Response:
@@ -125,7 +125,7 @@ async def _tell(request: web.Request, place: Place) -> web.Response:
     for upload in await known.uploads.of_image(caller(request), image_id):
         if not upload.complete:
             resumed = await known.uploads.resume(upload, caller(request))
-            return document_response(request, resumed, status=202)
+            return await document_response(request, resumed, status=202)
     image = await known.images.get(caller(request), image_id)
     if image.has_data and image.size == place.size:
         return web.Response(status=204)

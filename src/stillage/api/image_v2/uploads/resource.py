@@ -29,18 +29,18 @@ async def create(request: web.Request) -> web.Response:
     require_store(request)
     upload = await open_upload(request, await _opening(request))
     proof = await services(request).uploads.instant.offer(caller(request), upload)
-    return document_response(request, upload, status=201, proof=proof)
+    return await document_response(request, upload, status=201, proof=proof)
 
 
 async def list_uploads(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}/uploads: the image's upload, if one is open."""
     uploads = await services(request).uploads.of_image(caller(request), request.match_info["image_id"])
-    return json_response({"uploads": [document_of(request, upload) for upload in uploads]})
+    return json_response({"uploads": [await document_of(request, upload) for upload in uploads]})
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}/uploads/{upload}."""
-    return document_response(request, await upload_of(request))
+    return await document_response(request, await upload_of(request))
 
 
 async def head(request: web.Request) -> web.Response:

@@ -7,19 +7,26 @@ from aiohttp import web
 from stillage.api.bodies import json_response
 from stillage.api.image_v2.shape import time_view
 from stillage.api.image_v2.uploads.room import location_of, path_of
+from stillage.api.services import services
 from stillage.images.upload import Upload
 from stillage.operations.uploads.instant import Proof
 
+SHOWN = 4096 + 64  # as many as there can be
+SHOWN_OF_A_PIECE = 256
+"""Ranges in the answer to a piece, so that it costs no more where there are many."""
 
-def document_of(request: web.Request, upload: Upload) -> dict[str, Any]:
+
+async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN) -> dict[str, Any]:
+    """*most*: how many ranges are shown, the first ones."""
+    ranges = await services(request).uploads.ranges(upload, most)
     return {
         "id": upload.id,
         "image_id": upload.image_id,
         "url": path_of(request, upload),
         "size": upload.size,
         "offset": upload.offset,
-        "received": upload.received,
-        "ranges": [[span.first, span.end - 1] for span in upload.spans],
+        "received": ranges.received,
+        "ranges": [[span.first, span.end - 1] for span in ranges.spans],
         "judged": upload.judged,
         "complete": upload.complete,
         "suspended": upload.suspended,
@@ -29,12 +36,12 @@ def document_of(request: web.Request, upload: Upload) -> dict[str, Any]:
     }
 
 
-def document_response(
-    request: web.Request, upload: Upload, *, status: int = 200, proof: Proof | None = None
+async def document_response(
+    request: web.Request, upload: Upload, *, status: int = 200, proof: Proof | None = None, most: int = SHOWN
 ) -> web.Response:
-    """*proof*: what the client may prove to have instead of sending it."""
+    """*proof*: what the client may prove to have instead of sending it. *most*: see `document_of`."""
     headers = {"Location": location_of(request, upload), "Cache-Control": "no-store"}
-    document = document_of(request, upload)
+    document = await document_of(request, upload, most=most)
     if proof is not None:
         document["proof"] = {"nonce": proof.nonce, "ranges": [[span.first, span.end - 1] for span in proof.ranges]}
     return json_response(document, status=status, headers=headers)
