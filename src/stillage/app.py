@@ -117,6 +117,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         max_age_s=settings.upload_age_s,
         clock=clock,
     )
+    inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
     counters = Metrics(shared_folder(settings))
     trail = _trail(settings, counters, owner, clock)
     services = Services(
@@ -136,12 +137,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
         uploads=uploads,
-        inspect=Inspect(
-            access=access,
-            policy=rules.policy,
-            may_be_empty=rules.may_be_empty,
-            max_image_bytes=rules.max_image_bytes,
-        ),
+        inspect=inspect,
         download=Download(database, store, access=access, deleted_s=settings.deleted_download_s),
         database=database,
         store=store,
@@ -163,6 +159,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
     finally:
         await ingest.close()
         await uploads.close()
+        await inspect.close()
         await trail.close()
         await known.close()
         store.close()

@@ -98,10 +98,10 @@ class Settings(BaseSettings):
         None, ge=0, le=MOST_ROWS, description="images of one project; no limit when unset"
     )
     max_project_uploads: int | None = Field(
-        None, ge=1, le=MOST_ROWS, description="running uploads of one project; no limit when unset"
+        None, ge=1, le=MOST_ROWS, description="running uploads and inspections of one project; no limit when unset"
     )
     max_node_uploads: int | None = Field(
-        None, ge=1, le=MOST_ROWS, description="running uploads of this node; no limit when unset"
+        None, ge=1, le=MOST_ROWS, description="running uploads and inspections of this node; no limit when unset"
     )
     spare_bytes: int = Field(1 << 30, ge=0, description="room that an upload must leave in the store")
     require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")

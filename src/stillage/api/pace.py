@@ -15,8 +15,12 @@ FIRST_S = 10.0
 LIMIT = web.RequestKey("limit", asyncio.Timeout)
 
 
-async def image_bytes(request: web.Request) -> AsyncIterator[bytes]:
+async def image_bytes(request: web.Request, *, least_bytes_per_s: float = 0) -> AsyncIterator[bytes]:
     """Yield the body of *request*, an image's bytes, which may take long if they come steadily.
+
+    Args:
+        request: Its body must not have been touched.
+        least_bytes_per_s: How fast they must come, even if the settings ask for less.
 
     Raises:
         RateTooLow: If it comes too slowly.
@@ -25,7 +29,7 @@ async def image_bytes(request: web.Request) -> AsyncIterator[bytes]:
     known = services(request)
     let_take_long(request)
     body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
-    async for piece in steady(body, known.least_bytes_per_s):
+    async for piece in steady(body, max(least_bytes_per_s, known.least_bytes_per_s)):
         yield piece
 
 

@@ -231,6 +231,17 @@ upload_endings = Table(
     Index("ix_upload_endings_image_id_ended_at", "image_id", "ended_at"),
 )
 
+# Inspections that run now: nothing is kept of them, but they count as uploads.
+inspections = Table(
+    "inspections",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project_id", String(255), nullable=False),
+    Column("lease_owner", String(64), nullable=False),
+    Column("lease_expires_at", UtcTime, nullable=False),
+    Index("ix_inspections_lease_expires_at", "lease_expires_at"),
+)
+
 # What is in use, by scope: "project:ID" or "node:ID". Quotas are conditions of its updates.
 usage = Table(
     "usage",

@@ -1,40 +1,53 @@
 """Judge bytes as an upload would, and keep nothing of them."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from uuid import uuid4
 
-from stillage.errors import ImageTooLarge, SizeMismatch
+import structlog
+
+from stillage.db import inspections as db
+from stillage.db.session import Database
+from stillage.errors import ImageTooLarge, SizeMismatch, StillageError
 from stillage.formats.catalogue import FORMATS
-from stillage.formats.safety import Declaration, Policy
+from stillage.formats.safety import Declaration
 from stillage.formats.stream import Examination
 from stillage.formats.verdict import Verdict, verdict
 from stillage.images.access import Access, Caller
+from stillage.images.quota import Quotas
 from stillage.lanes import Lane
+from stillage.operations.acceptance import UploadRules
 from stillage.operations.pipeline import blocks_of
+
+log = structlog.get_logger()
 
 
 class Inspect:
-    """``POST /v2/images/inspect``."""
+    """``POST /v2/images/inspect``. While it runs it counts as an upload of its node and of the caller's project."""
 
-    def __init__(self, *, access: Access, policy: Policy, may_be_empty: frozenset[str], max_image_bytes: int) -> None:
+    def __init__(
+        self, database: Database, *, access: Access, rules: UploadRules, owner: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
         self._access = access
-        self._policy = policy
-        self._may_be_empty = may_be_empty
-        self._limit = max_image_bytes
+        self._policy = rules.policy
+        self._may_be_empty = rules.may_be_empty
+        self._limit = rules.max_image_bytes
+        self._quotas: Quotas = rules.quotas
+        self._lease = timedelta(seconds=rules.lease_s)
+        self._owner = owner
+        self._clock = clock
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def __call__(
-        self,
-        caller: Caller,
-        body: AsyncIterator[bytes],
-        declaration: Declaration,
-        *,
-        size: int | None,
-        partial: bool,
+        self, caller: Caller, body: AsyncIterator[bytes], declaration: Declaration, *, size: int | None, partial: bool
     ) -> Verdict:
         """Return the verdict as soon as something speaks against the image, else when *body* has ended.
 
         Args:
-            caller: Whoever may create images may have them inspected.
+            caller: Whoever may create images may have them inspected. It counts in their project.
             body: The image, or its beginning.
             declaration: What the image's record would say.
             size: Of the whole image, None if nobody said.
@@ -42,6 +55,7 @@ class Inspect:
 
         Raises:
             Forbidden: If *caller* may not create images.
+            TooManyUploads: If the project, or this node, may not have another. Unread.
             ImageTooLarge: By announcement, or when the bytes cross the limit.
             SizeMismatch: If they are not as many as announced.
             StillageError: What *body* raises.
@@ -49,6 +63,17 @@ class Inspect:
         self._access.require_role(caller, "add_image", "have images inspected")
         if size is not None and size > self._limit:
             raise ImageTooLarge(self._limit, size)
+        async with self._counted(caller):
+            return await self._judge(body, declaration, size=size, partial=partial)
+
+    async def close(self) -> None:
+        """Wait until the database knows of those that ended when their clients left."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _judge(
+        self, body: AsyncIterator[bytes], declaration: Declaration, *, size: int | None, partial: bool
+    ) -> Verdict:
         examination = Examination(FORMATS, size=size)
         received = 0
 
@@ -75,6 +100,50 @@ class Inspect:
             if size is not None and received != size and not partial:
                 raise SizeMismatch(size, received)
             return await lane.call(conclude)
+
+    @asynccontextmanager
+    async def _counted(self, caller: Caller) -> AsyncIterator[None]:
+        inspection_id, until = str(uuid4()), self._clock() + self._lease
+        begin = self._database.write(
+            db.begin, inspection_id, caller.project_id, self._owner, until, self._quotas
+        )  # fmt: skip
+        beginning = asyncio.ensure_future(begin)
+        try:
+            await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            self._in_background(self._end_late(inspection_id, beginning))
+            raise
+        renewing = asyncio.create_task(self._renew(inspection_id))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.shield(self._in_background(self._end(inspection_id)))
+
+    async def _renew(self, inspection_id: str) -> None:
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            with suppress(StillageError):  # asked again; if the database stays away the lease runs out
+                await self._database.write(db.renew, inspection_id, self._clock() + self._lease)
+
+    async def _end(self, inspection_id: str) -> None:
+        try:
+            await self._database.write(db.end, inspection_id)
+        except StillageError as error:
+            # It counts until its lease runs out, and a sweep ends it.
+            log.error("an inspection has ended, and the database does not know it yet", why=str(error))
+
+    async def _end_late(self, inspection_id: str, beginning: Awaitable[None]) -> None:
+        """End what the database had begun, and may yet do, when its request was given up."""
+        with suppress(StillageError):
+            await beginning
+            await self._end(inspection_id)
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     def _check_size(self, received: int, size: int | None) -> None:
         if received > self._limit:

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from stillage.db import images as db
-from stillage.db import pieces, uploads
+from stillage.db import inspections, pieces, uploads
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.images.image import BlobKey
@@ -77,6 +77,7 @@ class Sweep:
         if dead_owners is not None:
             await self._database.write(pieces.end_of_owners, dead_owners)
             await self._database.write(uploads.drop_judges_of, dead_owners)
+        await self._database.write(inspections.end_dead, self._clock(), dead_owners)
         ended = 0
         while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):
             for claim in claims:

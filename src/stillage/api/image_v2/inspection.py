@@ -13,6 +13,8 @@ from stillage.images.image import DISK_FORMATS
 
 DISK_FORMAT = "X-Image-Meta-Disk-Format"
 PARTIAL = "X-Image-Meta-Partial"
+LEAST_BYTES_PER_S = 16 << 10
+"""A body that comes more slowly ends, whatever the settings let uploads do: nobody waits for weeks for a dry run."""
 
 
 async def inspect(request: web.Request) -> web.Response:
@@ -24,9 +26,10 @@ async def inspect(request: web.Request) -> web.Response:
     partial = _is_partial(request)
     declaration = Declaration(_disk_format(request))
     announced = announced_of(request, partial=partial)
+    body = image_bytes(request, least_bytes_per_s=LEAST_BYTES_PER_S)
     found = await services(request).inspect(
-        caller(request), image_bytes(request), declaration, size=announced.size, partial=partial
-    )
+        caller(request), body, declaration, size=announced.size, partial=partial
+    )  # fmt: skip
     return json_response(verdict_view(found))
 
 
