@@ -1,6 +1,7 @@
 """Which bytes of an upload are there: few rows are looked at, however many there are."""
 
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -148,3 +149,26 @@ async def test_zeros_over_other_bytes_are_refused(world: World) -> None:
     await world.send(upload, 0, MIB)
     with pytest.raises(BytesDiffer):
         await world.uploads.receive(upload, Piece(0, 32 * MIB, zeros=True), sliced(b""))
+
+
+class Counted(bytes):
+    """Bytes that count how often somebody asks for their length."""
+
+    asked = 0
+
+    def __len__(self) -> int:
+        Counted.asked += 1
+        return super().__len__()
+
+
+async def test_a_piece_in_very_small_parts_is_gathered_in_linear_time(world: World) -> None:
+    parts = [Counted(DATA[at : at + 64]) for at in range(0, MIB, 64)]
+
+    async def body() -> AsyncIterator[bytes]:
+        for part in parts:
+            yield part
+
+    upload = await world.open()
+    Counted.asked = 0
+    assert (await world.uploads.receive(upload, Piece(0, MIB), body())).upload.offset == MIB
+    assert Counted.asked <= 3 * len(parts)

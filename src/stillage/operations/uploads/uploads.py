@@ -234,8 +234,6 @@ class Uploads:
         if piece.last:
             end = upload.offset if piece.length is None else span.end
             upload = await self._require_size(upload, end)
-        if piece.length is not None and (missing := span.end - await self._reached(upload, span)):
-            raise InvalidInput(f"the piece ended {missing} bytes before its announced end; what came counts")
         if not upload.is_whole:
             return Progress(upload)
         return Progress(upload, await self.judges.verdict(upload))
@@ -291,6 +289,8 @@ class Uploads:
             return upload
         if size > self.max_bytes:
             raise ImageTooLarge(self.max_bytes, size)
+        if upload.size is None and (missing := await self._database.read(spans.missing, upload.id, Span(0, size))):
+            await require_room(self._store, missing, self._rules.spare_bytes)  # as if it had been told at once
         told = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
         if told is None:
             raise await self._sending.gone(upload.id)
@@ -316,11 +316,6 @@ class Uploads:
             upload_id, image_id, ProjectId(image.owner or ""), image.blob_key, image.updated_at, image.updated_at,
             size=ending.size, offset=ending.size, has_bytes=ending.size > 0, judged=ending.size, complete=True,
         )  # fmt: skip
-
-    async def _reached(self, upload: Upload, span: Span) -> int:
-        """Return how far *span* is there from its first byte."""
-        reached = await self._database.read(spans.reached, upload.id, span.first)
-        return min(span.first if reached is None else reached, span.end)
 
     async def _end_by_id(self, upload_id: UploadId, reason: str) -> None:
         claim = await self._database.read(db.claim_of, upload_id)
