@@ -1,7 +1,9 @@
 """Whatever a stranger or a client sends, the event loop goes on for everybody else."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -223,3 +225,36 @@ def test_many_requests_at_once(probed: ProbedServer) -> None:
 def test_a_body_of_tiny_chunks(probed: ProbedServer) -> None:
     head = request("POST", LOGIN, transfer_encoding="chunked")
     requires_no_long_stop(probed, head + b"1\r\n[\r\n" * (64 << 10) + b"0\r\n\r\n")
+
+
+SIGNATURE = "SDK-HMAC-SHA256 Access=K, SignedHeaders=%s, Signature=" + "0" * 64
+SIGNED = {
+    "a long query": ("?" + "&".join(f"b{n % 7}=%41+" for n in range(LINE // 9)), ["host", "x-sdk-date"], []),
+    "a long path": ("/" + "%41" * (LINE // 3), ["host", "x-sdk-date"], []),
+    "many headers": (
+        "", ["host", "x-sdk-date", *(f"a{n}" for n in range(90))], [f"a{n}: {'x' * 300}" for n in range(90)]
+    ),
+    "many names": ("", ["host", "x-sdk-date"] * (FIELD // 20), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "names", "lines"), SIGNED.values(), ids=SIGNED)
+def test_a_signed_request(probed: ProbedServer, target: str, names: list[str], lines: list[str]) -> None:
+    authorization = f"Authorization: {SIGNATURE % ';'.join(names)}"
+    head = request("GET", f"{IMAGES}{target}", "X-Sdk-Date: 20260101T000000Z", authorization, *lines)
+    requires_no_long_stop(probed, head)
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/v2/schemas/images", "/metrics", "/healthz"])
+def test_what_costs_the_server_more_than_the_client(probed: ProbedServer, path: str) -> None:
+    requires_no_long_stop(probed, request("GET", path, x_auth_token=probed.token()))
+
+
+def test_the_document_of_an_upload_in_very_many_ranges(probed: ProbedServer) -> None:
+    url = probed.api("POST", f"{IMAGES}/{probed.create()}/uploads", {"size": 1 << 20}).json["url"]
+    upload = url.split("/")[-1].partition(".")[0]
+    with closing(sqlite3.connect(probed.home / "stillage.db")) as database, database:
+        rows = [(upload, 2 * n + 1, 2 * n + 2) for n in range(4096)]
+        database.executemany('INSERT INTO upload_spans (upload_id, first, "end") VALUES (?, ?, ?)', rows)
+    requires_no_long_stop(probed, request("GET", url))
+    assert len(probed.call("GET", url).json["ranges"]) == 4096
