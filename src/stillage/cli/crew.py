@@ -3,17 +3,20 @@
 The parent serves nothing itself: it holds the sockets and the folder's lock, starts a worker again that died, and
 passes signals on. At SIGHUP it replaces them, one after the other: the new one, with the code, the settings and the
 certificate as they are then, serves on the same socket while the old one finishes what it has begun.
+
+It never waits for one of them alone: while a new worker starts, or is stopped in the middle, others may die.
 """
 
 import asyncio
-import ctypes
 import multiprocessing
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -23,7 +26,9 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from stillage import app
 from stillage.cli import logs
-from stillage.cli.worker import RETIRE, Plan, end_soon, return_large_memory, run_worker
+from stillage.cli.server import link, processes
+from stillage.cli.server.link import Held
+from stillage.cli.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon, return_large_memory, run_worker
 from stillage.config import Settings
 from stillage.errors import StillageError
 
@@ -32,7 +37,8 @@ log = structlog.get_logger()
 # A worker that dies at once, again and again, has a fault that starting it again does not cure.
 PAUSE_AFTER_DEATH_S = 1.0
 PAUSE_AFTER_FAILURE_S = 5.0
-PR_SET_PDEATHSIG = 1
+# Of a new worker that somebody kills before it serves. One that ends by itself has a reason, and is not started again.
+MOST_KILLS = 5
 
 
 def supervise(
@@ -40,6 +46,7 @@ def supervise(
     sockets: Sequence[socket.socket],
     metrics_sockets: Sequence[socket.socket],
     *,
+    lock: int,
     ready: Callable[[], None],
     renewed: Callable[[], Plan | None],
 ) -> None:
@@ -49,6 +56,7 @@ def supervise(
         plan: What the first workers run by.
         sockets: Bound to one address.
         metrics_sockets: For the first of them.
+        lock: Holds the data folder.
         ready: Called when all of them serve.
         renewed: Returns what the next workers run by, at SIGHUP; None to leave those that there are.
     """
@@ -58,24 +66,18 @@ def supervise(
     for old in shared.glob("*.db"):
         old.unlink()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)  # read by prometheus_client when a worker imports it
-    crew = _Crew(plan, sockets, metrics_sockets)
+
+    def ended(dead: BaseProcess, its_settings: Settings) -> None:
+        mark_process_dead(dead.pid, str(shared))  # type: ignore[no-untyped-call]
+        _clean_up_after(dead, its_settings)
+
+    held = [Held(lock, [sock], metrics_sockets if slot == 0 else []) for slot, sock in enumerate(sockets)]
+    crew = _Crew(plan, held, ended)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: crew.stop())
     signal.signal(signal.SIGHUP, lambda *_: crew.ask_renewal())
     try:
-        crew.start()
-        if not crew.stopping:
-            ready()
-        while (dead := crew.wait(renewed)) is not None:
-            mark_process_dead(dead.pid, str(shared))  # type: ignore[no-untyped-call]
-            if crew.retired(dead):
-                log.info("a replaced worker has ended", pid=dead.pid, exit_code=dead.exitcode)
-                _clean_up_after(dead, crew.plan.settings)
-            elif not crew.stopping:
-                log.error("a worker died; starting it again", pid=dead.pid, exit_code=dead.exitcode)
-                _clean_up_after(dead, crew.plan.settings)
-                time.sleep(PAUSE_AFTER_DEATH_S)
-                crew.replace(dead)
+        crew.run(ready, renewed)
     finally:
         crew.end()
         end_soon()
@@ -92,7 +94,7 @@ def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
             try:
                 return asyncio.run(_end_uploads(settings, dead.name))
             except StillageError as error:
-                log.error("cleaning up after a dead worker failed; it is tried again", pid=dead.pid, why=str(error))
+                log.warning("cleaning up after a dead worker failed; it is tried again", pid=dead.pid, why=str(error))
             except Exception:
                 log.exception("cleaning up after a dead worker failed; it is tried again", pid=dead.pid)
             time.sleep(PAUSE_AFTER_FAILURE_S)
@@ -105,139 +107,247 @@ async def _end_uploads(settings: Settings, dead_owner: str) -> None:
         await worker.sweep.end_dead_uploads(dead_owners=dead_owner)
 
 
-class _Crew:
-    """The worker processes. Each has a socket of its own, which outlives it, and a name of its own, which does not.
+@dataclass(eq=False, slots=True)
+class _Worker:
+    """One process. It has a name of its own, and the place of the others that served on its socket.
 
     Attributes:
-        plan: By which workers are started now.
+        slot: Its place; it is whom a renewal or a death replaces there.
+        plan: What it runs by.
+        link: To it. None when it has closed its end.
+        replaces: Who retires as soon as this one serves.
+    """
+
+    slot: int
+    plan: Plan
+    process: BaseProcess
+    link: socket.socket | None
+    replaces: "_Worker | None" = None
+    serves: bool = False
+    retired: bool = False
+
+
+@dataclass(slots=True)
+class _Renewal:
+    """A replacement of all workers that goes on. *slots* are still to be done, the first of them now."""
+
+    plan: Plan
+    slots: list[int]
+    kills: int = 0
+
+
+class _Crew:
+    """The worker processes.
+
+    Attributes:
         stopping: Nobody is started any more.
     """
 
-    def __init__(self, plan: Plan, sockets: Sequence[socket.socket], metrics_sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, plan: Plan, held: Sequence[Held], ended: Callable[[BaseProcess, Settings], None]) -> None:
+        """*ended* is told of each worker that is gone before the end."""
         self.stopping = False
-        self.plan = plan
-        self._sockets = sockets
-        self._metrics_sockets = metrics_sockets
-        self._slots: dict[BaseProcess, int] = {}
-        # Kept open as long as the worker lives: it could not say that it is ready to an end that nobody holds.
-        self._ready: dict[BaseProcess, Connection] = {}
+        self._patience_s = plan.settings.shutdown_grace_s + 2 * HANGS_AFTER_S
+        self._kill_at: float | None = None
+        self._held = held
+        self._ended = ended
+        self._plans = [plan] * len(held)
+        self._workers: list[_Worker] = []
+        self._due: list[tuple[float, int]] = []  # when to start another worker in a slot
+        self._renewal: _Renewal | None = None
+        self._asked = False
         self._started = 0
-        self._retiring: set[BaseProcess] = set()
         self._waker, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
         # Not fork: a worker must not inherit the parent's connections and locks.
         self._context = multiprocessing.get_context("spawn")
 
-    def start(self) -> None:
-        """Start one worker for each socket, and wait until all are ready or one has died."""
-        for slot in range(len(self._sockets)):
-            self._start(slot)
-        for process in list(self._ready):
-            self._serves(process)
-
-    def wait(self, renewed: Callable[[], Plan | None]) -> BaseProcess | None:
-        """Wait for a worker to end and return it; None when none is left. Replaces all of them when that is asked for.
+    def run(self, ready: Callable[[], None], renewed: Callable[[], Plan | None]) -> None:
+        """Look after the workers until a stop was asked for and all have ended.
 
         Args:
+            ready: Called once, when all of them serve.
             renewed: Returns the plan for new workers; None to leave the old ones.
         """
-        while everybody := [*self._slots, *self._retiring]:
-            ended = wait_for_any([self._waker, *(process.sentinel for process in everybody)])
-            dead = next((process for process in everybody if process.sentinel in ended), None)
-            if dead is not None:
-                dead.join()
-                if self.stopping:
-                    self._slots.pop(dead, None)
-                return dead
-            os.read(self._waker, 1)
-            if not self.stopping and (plan := renewed()) is not None:
-                self._renew(plan)
-        return None
+        told = False
+        for slot in range(len(self._held)):
+            self._start(slot, self._plans[slot])
+        while self._workers or self._due:
+            self._wait()
+            if not told and not self.stopping and self._all_serve():
+                told = True
+                ready()
+            if self._asked and self._renewal is None and told and not self.stopping:
+                self._asked = False
+                if (plan := renewed()) is not None:
+                    self._renewal = _Renewal(plan, list(range(len(self._held))))
+                    self._renew_next()
 
     def ask_renewal(self) -> None:
-        os.write(self._wake, b"!")
-
-    def retired(self, dead: BaseProcess) -> bool:
-        """True for a worker that had been replaced before it ended."""
-        if dead not in self._retiring:
-            return False
-        self._retiring.discard(dead)
-        self._ready.pop(dead).close()
-        return True
-
-    def _renew(self, plan: Plan) -> None:
-        """Replace each worker by a new one, as soon as that serves; if it cannot, the others stay, and their plan."""
-        before, self.plan = self.plan, plan
-        for old, slot in list(self._slots.items()):
-            new = self._start(slot)
-            if not self._serves(new) or self.stopping:
-                new.terminate()
-                new.join()
-                if not self.stopping:
-                    log.error("a new worker does not start; the old ones go on", exit_code=new.exitcode)
-                self.plan = before
-                del self._slots[new]
-                self._ready.pop(new).close()
-                return
-            self._retiring.add(old)  # before it is forgotten: a stop may come between the two
-            del self._slots[old]
-            if old.pid is not None and old.is_alive():
-                os.kill(old.pid, RETIRE)
-        log.info("the workers are replaced", workers=len(self._slots))
-
-    def replace(self, dead: BaseProcess) -> None:
-        """Start another worker in the place of *dead*, unless a stop was asked for meanwhile."""
-        self._ready.pop(dead).close()
-        slot = self._slots.pop(dead)
-        if not self.stopping:
-            self._start(slot)
+        self._asked = True
+        self._wake_up()
 
     def stop(self) -> None:
+        """Have everybody end. Who does not in time, such as one that somebody has stopped, is killed."""
         self.stopping = True
-        for process in (*self._slots, *self._retiring):
-            if process.is_alive():
-                process.terminate()
+        self._kill_at = self._kill_at or time.monotonic() + self._patience_s
+        for worker in self._workers:
+            if worker.process.is_alive():
+                worker.process.terminate()
+        self._wake_up()
 
     def end(self) -> None:
         """Stop, and wait until nobody is left, who would go on with nobody to look after them."""
         self.stop()
-        for process in (*self._slots, *self._retiring):
-            process.join()
+        while self._workers:
+            self._wait()
 
-    def _serves(self, process: BaseProcess) -> bool:
-        """Wait until *process* says that it serves; False if it ends before."""
-        try:
-            return bool(self._ready[process].recv())
-        except (EOFError, OSError):  # comes before the process has quite ended
-            return False
+    # What happens
 
-    def _start(self, slot: int) -> BaseProcess:
-        reading, writing = self._context.Pipe(duplex=False)
-        name = f"{self.plan.node_id}/{self._started}."
-        metrics_sockets = self._metrics_sockets if slot == 0 else []
-        process = self._context.Process(
-            target=_run_child, args=(self.plan, self._sockets[slot], metrics_sockets, name, writing), name=name
-        )
+    def _wait(self) -> None:
+        """Wait until something happens, and deal with it."""
+        waiting: list[int | socket.socket] = [self._waker]
+        for worker in self._workers:
+            waiting += [worker.process.sentinel, *([worker.link] if worker.link else [])]
+        happened = set(wait_for_any(waiting, self._timeout_s()))
+        if self._waker in happened:
+            os.read(self._waker, 1 << 10)
+        for worker in list(self._workers):
+            if worker.link in happened:
+                self._listen(worker)
+            if worker.process.sentinel in happened:
+                self._bury(worker)
+        self._start_due()
+        if self._kill_at is not None and self._kill_at <= time.monotonic():
+            self._kill()
+
+    def _timeout_s(self) -> float | None:
+        moments = [*(when for when, _ in self._due), *([self._kill_at] if self._kill_at is not None else [])]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    def _kill(self) -> None:
+        self._kill_at = time.monotonic() + self._patience_s  # one in a dead disk cannot even be killed
+        for worker in self._workers:
+            log.error("a worker does not end; killing it", pid=worker.process.pid)
+            worker.process.kill()
+
+    def _listen(self, worker: _Worker) -> None:
+        assert worker.link is not None  # noqa: S101 - who has none is not listened to
+        said = link.heard(worker.link)
+        if said == link.ASKS:
+            with suppress(OSError):  # it died meanwhile
+                link.hand_over(worker.link, self._held[worker.slot])
+        elif said == link.SERVES:
+            worker.serves = True
+            if worker.replaces is not None and not self.stopping:
+                self._retire(worker, worker.replaces)
+        else:
+            worker.link.close()
+            worker.link = None
+
+    def _bury(self, dead: _Worker) -> None:
+        dead.process.join()
+        self._workers.remove(dead)
+        if dead.link is not None:
+            dead.link.close()
+        self._record()
+        if self.stopping:
+            return
+        pid, exit_code = dead.process.pid, dead.process.exitcode
+        self._ended(dead.process, dead.plan.settings)
+        if dead.retired:
+            log.info("a replaced worker has ended", pid=pid, exit_code=exit_code)
+        elif dead.replaces is not None and not dead.serves:
+            self._try_renewal_again(dead)
+        else:
+            log.error("a worker died; starting it again", pid=pid, exit_code=exit_code)
+            self._due.append((time.monotonic() + PAUSE_AFTER_DEATH_S, dead.slot))
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        due = [slot for when, slot in self._due if when <= now or self.stopping]
+        self._due = [(when, slot) for when, slot in self._due if when > now and not self.stopping]
+        for slot in due:
+            if not self.stopping:
+                self._start(slot, self._plans[slot])
+
+    # Replacing all of them
+
+    def _renew_next(self) -> None:
+        """Start the next new worker beside the one whose place it will take."""
+        renewal = self._renewal
+        assert renewal is not None  # noqa: S101 - it has begun
+        if not renewal.slots:
+            self._renewal = None
+            log.info("the workers are replaced", workers=len(self._held))
+            return
+        slot = renewal.slots[0]
+        old = next((worker for worker in self._workers if worker.slot == slot and not worker.retired), None)
+        if old is None:  # it died a moment ago: who is started in its place is a new one
+            self._plans[slot] = renewal.plan
+            renewal.slots.pop(0)
+            self._renew_next()
+        else:
+            self._start(slot, renewal.plan, replaces=old)
+
+    def _retire(self, new: _Worker, old: _Worker) -> None:
+        self._plans[new.slot] = new.plan
+        new.replaces = None
+        self._due = [(when, slot) for when, slot in self._due if slot != new.slot]
+        for worker in self._workers:
+            if worker.slot == new.slot and worker is not new and not worker.retired:
+                worker.retired = True  # whoever has been started meanwhile for one that died
+                if worker.process.pid is not None and worker.process.is_alive():
+                    os.kill(worker.process.pid, RETIRE if worker is old or worker.serves else signal.SIGTERM)
+        if self._renewal is not None:
+            self._renewal.slots.pop(0)
+            self._renewal.kills = 0
+            self._renew_next()
+
+    def _try_renewal_again(self, dead: _Worker) -> None:
+        """A new worker has ended before it served: another try if somebody killed it, else the old ones stay."""
+        renewal, exit_code = self._renewal, dead.process.exitcode
+        assert renewal is not None  # noqa: S101 - a worker replaces another only in a renewal
+        renewal.kills += 1
+        if exit_code is not None and exit_code < 0 and renewal.kills < MOST_KILLS:
+            log.warning("a new worker was killed before it served; starting another", exit_code=exit_code)
+            self._renew_next()
+            return
+        log.error("a new worker does not start; the old ones go on", exit_code=exit_code)
+        self._renewal = None
+
+    # Processes
+
+    def _all_serve(self) -> bool:
+        return sum(worker.serves for worker in self._workers if not worker.retired) == len(self._held)
+
+    def _start(self, slot: int, plan: Plan, *, replaces: _Worker | None = None) -> None:
+        ours, theirs = socket.socketpair()
+        name = f"{plan.node_id}/{self._started}."
+        process = self._context.Process(target=_run_child, args=(plan, name, theirs), name=name)
         # A hangup is for the parent, and may come to all of its group: workers inherit that it does not reach them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        writing.close()
-        self._slots[process] = slot
-        self._ready[process] = reading
+        theirs.close()
+        self._workers.append(_Worker(slot, plan, process, ours, replaces))
         self._started += 1
+        self._record()
         if self.stopping:  # asked for while it was started, and so not known to `stop`
             process.terminate()
-        return process
+
+    def _record(self) -> None:
+        pids = [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+        processes.write(self._plans[0].settings.data, pids)
+
+    def _wake_up(self) -> None:
+        with suppress(BlockingIOError):  # it has been woken often enough
+            os.write(self._wake, b"!")
 
 
-def _run_child(
-    plan: Plan, sock: socket.socket, metrics_sockets: Sequence[socket.socket], owner: str, ready: Connection
-) -> None:
-    # Workers end with their parent, however it ends: whoever starts next must find the folder unused.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    parent = multiprocessing.parent_process()
-    if parent is None or os.getppid() != parent.pid:
-        return  # it ended before the line above, and nobody would end us
+def _run_child(plan: Plan, owner: str, parent: socket.socket) -> None:
+    if not link.tie_to_parent() or (held := link.ask(parent)) is None:
+        return
     logs.configure(plan.settings.log_format, plan.settings.log_level)
     return_large_memory()
-    run_worker(plan, [sock], metrics_sockets, owner, lambda: ready.send(True), has_parent=True)
+    serves = partial(link.say_that_it_serves, parent)
+    run_worker(plan, held.sockets, held.metrics_sockets, owner, serves, has_parent=True)

@@ -5,11 +5,11 @@ DIR/blobs/          images
 DIR/tls/            the self-signed certificate
 DIR/secret.key      the node's secret
 DIR/node-id         names this node in leases
-DIR/lock            held while a server runs on this folder
+DIR/lock            held while a server, or a worker of it, runs on this folder
+DIR/processes       names them
 DIR/clouds.yaml     for OpenStack clients, with the passwords of `demo` and `admin`
 """
 
-import fcntl
 import os
 import secrets
 import socket
@@ -69,24 +69,6 @@ class Home:
                 path.chmod(stat.S_IMODE(mode) & 0o700)
             except PermissionError:
                 log.warning("others may read a file of the data folder, and it is not ours to close", path=str(path))
-
-    def lock(self) -> int:
-        """Take the folder for this process, until it ends. Returns the descriptor that holds it.
-
-        Raises:
-            BadSettings: If another server has it, or it cannot be written to.
-        """
-        path = self.folder / "lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:  # such as of a server that was started once as another user
-            raise BadSettings(f"{path} cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise BadSettings(f"another server runs on {self.folder}; stop it, or choose another --data") from error
-        return descriptor
 
     def node_id(self) -> str:
         return self._kept("node-id", uuid4().hex[:16].encode()).decode()

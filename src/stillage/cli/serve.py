@@ -14,6 +14,7 @@ from stillage import app
 from stillage.cli import logs
 from stillage.cli.crew import supervise
 from stillage.cli.home import Home, client_url
+from stillage.cli.server import processes
 from stillage.cli.worker import Plan, return_large_memory, run_worker, tls_of
 from stillage.config import Settings, address_of
 from stillage.db import schema
@@ -39,7 +40,7 @@ def serve(load: Callable[[], Settings]) -> None:
     return_large_memory()
     home = Home(settings.data)
     home.prepare()
-    lock = home.lock()
+    lock = processes.take(home.folder)
     try:
         sockets = bind(settings.listen, settings.workers)
         metrics_sockets = bind(settings.metrics_listen, 1, setting="metrics_listen") if settings.metrics_listen else []
@@ -52,7 +53,9 @@ def serve(load: Callable[[], Settings]) -> None:
         if settings.workers == 1:
             run_worker(plan, sockets, metrics_sockets, f"{plan.node_id}/0.", ready)
         else:
-            supervise(plan, sockets, metrics_sockets, ready=ready, renewed=lambda: _renewed(plan, home, load))
+            supervise(
+                plan, sockets, metrics_sockets, lock=lock, ready=ready, renewed=lambda: _renewed(plan, home, load)
+            )
     finally:
         os.close(lock)
 

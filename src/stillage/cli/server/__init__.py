@@ -1,0 +1,1 @@
+"""What runs a server: its processes, how they hold together, and what one start leaves to the next."""
