@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy.engine import make_url
 
 from stillage.db import schema
 from stillage.db.session import make_engine
@@ -77,6 +78,21 @@ class PostgresServer:
         yield self.url_of(name)
         self._empty(name)
         self._spare.append(name)
+
+    @contextmanager
+    def away(self, url: str) -> Iterator[None]:
+        """Let nobody connect to the database of *url*, and cut off who is, while the block runs."""
+        database = make_url(url).database
+        assert database
+        self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", database)
+        try:
+            with self._connect() as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+                )
+            yield
+        finally:
+            self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", database)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S

@@ -10,7 +10,6 @@ import hashlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from typing import Any
 
 from postgres import PostgresServer, postgres_server
 from resuming_client import __file__ as CLIENT  # noqa: N812 - the program
-from server import MIB, Server, eventually
+from server import MIB, Server, eventually, free_port
 
 ENGINES = ("sqlite", "postgresql")
 DOORS = ("pieces", "tus", "draft")
@@ -141,19 +140,6 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _free_port() -> int:
-    """Clients go on at the same address, so that it must outlive a server.
-
-    It is none that the kernel hands out: who asks again and again on this machine would some day be given it for the
-    own end, be connected with itself, and keep the server from it.
-    """
-    first_handed_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in random.sample(range(first_handed_out // 2, first_handed_out), 100):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no port is free")
-
-
 @contextmanager
 def resuming_chaos(engine: str, seed: int, postgres: PostgresServer | None = None) -> Iterator[ResumingChaos]:
     """A run on *engine*, on a server and a database of its own."""
@@ -163,7 +149,7 @@ def resuming_chaos(engine: str, seed: int, postgres: PostgresServer | None = Non
         if engine == "postgresql":
             postgres = postgres or stack.enter_context(postgres_server())
             settings["database_url"] = stack.enter_context(postgres.migrated())
-        arguments = ("--workers", str(WORKERS), "--listen", f"127.0.0.1:{_free_port()}")
+        arguments = ("--workers", str(WORKERS), "--listen", f"127.0.0.1:{free_port()}")
         server = Server(folder / "home", arguments=arguments, **settings)
         stack.callback(server.close)
         yield ResumingChaos(server, folder, seed)

@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -401,6 +403,27 @@ class _Run:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream
             stream.close()
+
+
+def free_port() -> int:
+    """A port for a server that is started again at the same address.
+
+    It is none that the kernel hands out: who asks again and again on this machine would some day be given it for the
+    own end, be connected with itself, and keep the server from it.
+    """
+    first_handed_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(first_handed_out // 2, first_handed_out), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
+def is_alive(pid: int) -> bool:
+    """True for a process that is neither gone nor a zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _is_worker(pid: str) -> bool:

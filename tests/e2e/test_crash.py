@@ -11,7 +11,7 @@ import pytest
 
 from aftermath import a_second_upload_succeeds, begin, holds, nothing_is_left_of_it, received_bytes
 from rude import CHUNKED, WITH_LENGTH, Body, Rude, request
-from server import MIB, Hindered, MakeServer, Server, eventually
+from server import MIB, Hindered, MakeServer, Server, eventually, is_alive
 
 DIED = "the server that received the data stopped"
 DATA = os.urandom(3 * MIB)
@@ -329,13 +329,6 @@ def test_a_worker_whose_parent_dies_before_it_has_begun_does_not_begin(own_serve
     finally:
         for pid in filter(is_alive, early):
             os.kill(pid, signal.SIGKILL)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_of_several_workers_each_finishes_its_upload_when_stopped(own_server: MakeServer) -> None:
