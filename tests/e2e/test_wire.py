@@ -171,6 +171,16 @@ def test_a_small_body_that_is_refused_leaves_the_connection_usable(server: Serve
         assert client.answer().status == 200
 
 
+@pytest.mark.parametrize("leave", [Rude.close, Rude.reset, Rude.half_close], ids=["fin", "rst", "half-closed"])
+def test_a_client_that_is_refused_and_leaves_in_a_small_body_is_no_error(server: Server, leave: Leave) -> None:
+    known = len(server.events)
+    with logs_no_error(server), Rude(server) as client:
+        client.send(upload_head(server, UNKNOWN, content_length="1000"), bytes(10))
+        assert client.answer().status == 404
+        leave(client)
+        eventually(lambda: any(e.get("status") == 404 for e in server.events[known:]), "the request is over")
+
+
 # Rows 3 to 6
 
 

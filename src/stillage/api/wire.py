@@ -373,10 +373,15 @@ async def answer(request: web.Request, response: web.StreamResponse) -> web.Stre
         request[RECEIVER].end()
     unread = not request.content.is_eof() or EXPECTATION in request
     # Of a body that broke aiohttp would try to read the rest, and call it an error of ours that there is none.
-    if not unread or (_is_small(request) and request.content.exception() is None):
+    if not unread:
         return response
-    response.force_close()
     try:
+        if _is_small(request) and request.content.exception() is None:
+            await response.prepare(request)
+            await response.write_eof()
+            if await _rest_came(request):
+                return response
+        response.force_close()
         await response.prepare(request)
         await response.write_eof()
         await _linger(request)
@@ -393,6 +398,16 @@ async def answer(request: web.Request, response: web.StreamResponse) -> web.Stre
 def _is_small(request: web.Request) -> bool:
     length = request.content_length
     return EXPECTATION not in request and length is not None and length <= SMALL_BODY
+
+
+async def _rest_came(request: web.Request) -> bool:
+    """Read the rest of a small body; False if its client left, or took its time. aiohttp would call that our error."""
+    with suppress(TimeoutError, *BROKEN):
+        async with asyncio.timeout(LINGER_S):
+            while not request.content.is_eof():
+                await request.content.readany()
+            return True
+    return False
 
 
 async def _linger(request: web.Request) -> None:
