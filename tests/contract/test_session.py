@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from stillage.db import session
 from stillage.db.images import add as add_image
-from stillage.db.session import Database
+from stillage.db.session import WRITERS, Database
 from stillage.db.tables import images, projects, role_assignments
 from stillage.errors import Unavailable
 from stillage.images.image import Image, ImageId
@@ -105,6 +105,35 @@ async def test_readers_are_not_held_up_by_a_writer(database: Database) -> None:
     go_on.set()
     await writing
     assert await database.read(names) == ["a"]
+
+
+async def test_units_behind_a_lock_that_stays_are_given_up_together(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "PATIENCE_S", 0.3)
+    other, locked, go_on = Database(database_url), threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        connection.execute(update(images).values(version=1))
+        locked.set()
+        assert go_on.wait(60)
+
+    def behind(connection: Connection) -> None:
+        begun.append(1)
+        connection.execute(update(images).values(version=2))
+
+    begun: list[int] = []
+    await database.write(add_image, Image(ImageId("i"), None, NOW, NOW, version=0))
+    holding = asyncio.create_task(database.write(hold))
+    await asyncio.to_thread(locked.wait, 60)
+    try:
+        answers = await asyncio.gather(*(other.write(behind) for _ in range(25)), return_exceptions=True)
+    finally:
+        go_on.set()
+        await holding
+        other.close()
+    assert {type(answer) for answer in answers} == {Unavailable}
+    assert len(begun) <= WRITERS[database.engine.dialect.name], "those in the queue were not begun any more"
 
 
 async def test_a_unit_that_has_begun_is_finished_when_its_caller_is_cancelled(database: Database) -> None:

@@ -239,6 +239,18 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
     assert server.stop() == 0
 
 
+def test_while_a_worker_is_missing_its_clients_are_the_others(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2")).start()
+    before = server.workers
+    os.kill(before[0], signal.SIGKILL)
+    (new,) = eventually(lambda: set(server.workers) - set(before), "another is being started")
+    os.kill(new, signal.SIGSTOP)
+    try:
+        assert every_worker_answers(server), "nobody waits for one that does not serve yet"
+    finally:
+        os.kill(new, signal.SIGCONT)
+
+
 def test_a_worker_that_dies_while_the_database_is_away_is_started_again(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     database, away, killed = server.home / "stillage.db", server.home / "away", server.workers[0]

@@ -1,8 +1,9 @@
 """Several workers beside each other, and the parent that looks after them.
 
 The parent serves nothing itself: it holds the sockets and the folder's lock, starts a worker again that died, and
-passes signals on. At SIGHUP it replaces them, one after the other: the new one, with the code, the settings and the
-certificate as they are then, serves on the same socket while the old one finishes what it has begun.
+passes signals on. While a worker is missing nobody listens in its place, and the others get its clients. At SIGHUP the
+parent replaces them, one after the other: the new one, with the code, the settings and the certificate as they are
+then, serves on the same socket while the old one finishes what it has begun.
 
 It never waits for one of them alone: while a new worker starts, or is stopped in the middle, others may die.
 """
@@ -15,7 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
@@ -28,6 +29,7 @@ from stillage import app
 from stillage.cli import logs
 from stillage.cli.server import link, processes
 from stillage.cli.server.link import Held
+from stillage.cli.server.listening import bound_again
 from stillage.cli.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon, return_large_memory, run_worker
 from stillage.config import Settings
 from stillage.errors import StillageError
@@ -148,7 +150,7 @@ class _Crew:
         self.stopping = False
         self._patience_s = plan.settings.shutdown_grace_s + 2 * HANGS_AFTER_S
         self._kill_at: float | None = None
-        self._held = held
+        self._held = list(held)
         self._ended = ended
         self._plans = [plan] * len(held)
         self._workers: list[_Worker] = []
@@ -260,7 +262,16 @@ class _Crew:
             self._try_renewal_again(dead)
         else:
             log.error("a worker died; starting it again", pid=pid, exit_code=exit_code)
+            self._listen_no_more(dead.slot)
             self._due.append((time.monotonic() + PAUSE_AFTER_DEATH_S, dead.slot))
+
+    def _listen_no_more(self, slot: int) -> None:
+        """Until another worker serves in *slot*, clients are the others': those in its queue would wait for long."""
+        held = self._held[slot]
+        try:
+            self._held[slot] = replace(held, sockets=[bound_again(sock) for sock in held.sockets])
+        except OSError as error:
+            log.warning("the address could not be taken again; clients wait for the next worker", why=error.strerror)
 
     def _start_due(self) -> None:
         now = time.monotonic()

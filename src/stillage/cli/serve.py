@@ -15,8 +15,9 @@ from stillage.cli import logs
 from stillage.cli.crew import supervise
 from stillage.cli.home import Home, client_url
 from stillage.cli.server import processes
+from stillage.cli.server.listening import bind
 from stillage.cli.worker import Plan, return_large_memory, run_worker, tls_of
-from stillage.config import Settings, address_of
+from stillage.config import Settings
 from stillage.db import schema
 from stillage.db.session import Database
 from stillage.errors import BadSettings, StillageError
@@ -58,40 +59,6 @@ def serve(load: Callable[[], Settings]) -> None:
             )
     finally:
         os.close(lock)
-
-
-def bind(listen: str, count: int, *, setting: str = "--listen") -> list[socket.socket]:
-    """Return *count* bound sockets for ``HOST:PORT``, among which the kernel spreads connections.
-
-    *setting* is where the address comes from.
-
-    Raises:
-        BadSettings: If the address cannot be had, for instance because somebody listens there.
-    """
-    host, port = address_of(listen)
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        first = _bound(family, address, shared=False)  # alone, so that somebody else's server shows
-        if count == 1:
-            return [first]
-        address = first.getsockname()
-        first.close()
-        return [_bound(family, address, shared=True) for _ in range(count)]
-    except OSError as error:
-        raise BadSettings(f"cannot listen on {listen}: {error.strerror}; choose another {setting}") from error
-
-
-def _bound(family: int, address: object, *, shared: bool) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        made.bind(address)  # type: ignore[arg-type]
-    except OSError:
-        made.close()
-        raise
-    return made
 
 
 def _shown_address(listen: str, bound: socket.socket) -> str:

@@ -7,6 +7,7 @@ database itself, so that no transaction is ever open while data moves.
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,8 +26,9 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 10_000
-CONNECT_WITHIN_S = 10  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
+PATIENCE_S = 8.0
+"""How long a unit of work waits for its turn in this process, and then as long again for what others have locked."""
+CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
 READERS = 4
 SQLITE_PASSING = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -45,14 +47,14 @@ class Database:
 
     async def read(self, work: Callable[..., T], *args: Any) -> T:
         """Return ``work(connection, *args)``, run in a transaction that is rolled back."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, *args)
+        return await self._in_time(self._readers, self._read, work, *args)
 
     async def write(self, work: Callable[..., T], *args: Any) -> T:
         """Return ``work(connection, *args)``, run in a transaction that is committed if it returns.
 
         Once begun it runs to its end, also when the caller is cancelled meanwhile.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._writers, self._write, work, *args)
+        return await self._in_time(self._writers, self._write, work, *args)
 
     async def check(self) -> None:
         """Raise Unavailable unless the database answers."""
@@ -62,6 +64,18 @@ class Database:
         self._readers.shutdown()
         self._writers.shutdown()
         self.engine.dispose()
+
+    async def _in_time(self, threads: ThreadPoolExecutor, run: Callable[..., T], *args: Any) -> T:
+        until = time.monotonic() + PATIENCE_S
+
+        def begin() -> T:
+            # Behind a lock that stays each unit would wait in its turn, for minutes in all.
+            if time.monotonic() >= until:
+                log.warning("the database does not answer", why="those who asked before wait for it")
+                raise Unavailable("the database is busy; try again later")
+            return run(*args)
+
+        return await asyncio.get_running_loop().run_in_executor(threads, begin)
 
     def _read(self, work: Callable[..., T], *args: Any) -> T:
         try:
@@ -81,7 +95,9 @@ class Database:
 def make_engine(url: str) -> Engine:
     """Return an engine with our settings. *url*: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
     if (parsed := make_url(url)).get_backend_name() != "sqlite":
-        patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
+        patience: dict[str, Any] = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
+        if "options" not in parsed.query:
+            patience["options"] = f"-c lock_timeout={round(PATIENCE_S * 1000)}"
         size = READERS + WRITERS["postgresql"]
         return create_engine(url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=patience)
     engine = create_engine(
@@ -113,7 +129,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # No transaction is opened behind our back; _begin_sqlite says which kind it is.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute(f"PRAGMA busy_timeout={round(PATIENCE_S * 1000)}")
     cursor.execute("PRAGMA journal_mode=WAL")
     # A commit that was answered must survive a power cut; WAL's default (NORMAL) may lose the last ones.
     cursor.execute("PRAGMA synchronous=FULL")
