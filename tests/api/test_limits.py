@@ -21,6 +21,7 @@ from builders import caller
 from server import open_files
 from serving import serving
 from stillage import app
+from stillage.api import pace
 from stillage.config import load
 from stillage.db import images as images_db
 from stillage.db import pieces as pieces_db
@@ -386,8 +387,26 @@ async def test_a_download_may_outlive_its_image_for_a_while(
         assert (len(received) == len(data)) == (grace_s > 1)
 
 
-async def never(*_: object) -> None:
-    await asyncio.Event().wait()
+class TimeLimit:
+    """Of each request: it runs out when a test says so, and not by the clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._latest: asyncio.Timeout | None = None
+        monkeypatch.setattr(pace, "timeout", self._begin)
+
+    def _begin(self, _limit_s: float) -> asyncio.Timeout:
+        self._latest = asyncio.timeout(10 * PATIENCE_S)
+        return self._latest
+
+    def runs_out(self) -> None:
+        """Let the time of the latest request be over, if it still has a limit."""
+        if self._latest is not None and self._latest.when() is not None:
+            self._latest.reschedule(asyncio.get_running_loop().time())
+
+
+@pytest.fixture
+def time_limit(monkeypatch: pytest.MonkeyPatch) -> TimeLimit:
+    return TimeLimit(monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -401,8 +420,18 @@ async def never(*_: object) -> None:
     ids=lambda value: str(value) if isinstance(value, str) else "",
 )
 async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, stuck: type, name: str, method: str, path: str
+    deploy: Deploy,
+    monkeypatch: pytest.MonkeyPatch,
+    time_limit: TimeLimit,
+    stuck: type,
+    name: str,
+    method: str,
+    path: str,
 ) -> None:
+    async def never(*_: object) -> None:
+        time_limit.runs_out()
+        await asyncio.Event().wait()
+
     async with deploy(request_timeout_s=0.1) as deployment:
         image_id = await deployment.created()
         monkeypatch.setattr(stuck, name, never)
@@ -418,23 +447,32 @@ async def test_a_request_that_takes_too_long_is_given_up_with_a_sentence(
             assert "took longer than 0.1 seconds" in await answer.text()
 
 
-def held(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> threading.Event:
-    """Hold up a unit of work of the database until what is returned is set."""
-    go_on, real = threading.Event(), getattr(module, name)
+@asynccontextmanager
+async def held(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, time_limit: TimeLimit
+) -> AsyncIterator[threading.Event]:
+    """Hold up a unit of work of the database until what is yielded is set, and let the time of its request run out."""
+    begun, go_on, real = threading.Event(), threading.Event(), getattr(module, name)
 
     def slow(*args: Any) -> Any:
-        go_on.wait(20)
+        begun.set()
+        go_on.wait(PATIENCE_S)
         return real(*args)
 
+    async def run_out() -> None:
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        time_limit.runs_out()
+
     monkeypatch.setattr(module, name, slow)
-    return go_on
+    running_out = asyncio.create_task(run_out())
+    yield go_on
+    await running_out
 
 
 async def test_an_upload_that_begins_after_its_request_was_given_up_ends(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, time_limit: TimeLimit
 ) -> None:
-    given_up = held(monkeypatch, images_db, "claim")
-    async with deploy(request_timeout_s=0.5) as deployment:
+    async with held(monkeypatch, images_db, "claim", time_limit) as given_up, deploy() as deployment:
         image_id = await deployment.created()
         headers = {"X-Auth-Token": "lab", "Content-Type": "application/octet-stream"}
         async with deployment.session.put(f"/v2/images/{image_id}/file", headers=headers, data=b"bytes") as answer:
@@ -447,10 +485,9 @@ async def test_an_upload_that_begins_after_its_request_was_given_up_ends(
 
 
 async def test_a_piece_is_given_up_before_its_body_and_then_counts_for_nothing(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, time_limit: TimeLimit
 ) -> None:
-    given_up = held(monkeypatch, pieces_db, "begin")
-    async with deploy(request_timeout_s=0.5) as deployment:
+    async with held(monkeypatch, pieces_db, "begin", time_limit) as given_up, deploy() as deployment:
         headers, path = {"X-Auth-Token": "lab"}, f"/v2/images/{await deployment.created()}/uploads"
         async with deployment.session.post(path, headers=headers, json={"size": 5}) as opened:
             url = urlsplit((await opened.json())["url"]).path
@@ -465,14 +502,15 @@ async def test_a_piece_is_given_up_before_its_body_and_then_counts_for_nothing(
 
 
 async def test_a_body_and_its_verdict_may_take_longer_than_a_request(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, time_limit: TimeLimit
 ) -> None:
     publish = Ingest._publish
 
     async def slow(*args: Any) -> Any:
-        await asyncio.sleep(1.1)  # beyond the limit of a request
+        time_limit.runs_out()  # there is none any more
+        await asyncio.sleep(0)
         return await publish(*args)
 
     monkeypatch.setattr(Ingest, "_publish", slow)
-    async with deploy(request_timeout_s=1) as deployment:
+    async with deploy() as deployment:
         await deployment.stored(b"bytes")

@@ -1,6 +1,7 @@
 """How long a request may take: a time in all, until it begins to move an image's bytes, and a rate from then on."""
 
 import asyncio
+from asyncio import timeout
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -55,7 +56,7 @@ async def limit_time(request: web.Request, handler: Handler) -> web.StreamRespon
     """Give up a request that takes too long, unless it moves bytes, which take as long as the client needs."""
     limit_s = services(request).request_s
     try:
-        async with asyncio.timeout(limit_s) as request[LIMIT]:
+        async with timeout(limit_s) as request[LIMIT]:
             return await handler(request)
     except TimeoutError as error:
         if request[LIMIT].expired():
