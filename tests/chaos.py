@@ -7,6 +7,7 @@ clients were told. The same seed makes the same choices; what meets what is up t
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import signal
@@ -33,6 +34,13 @@ SIZES = (0, 1, 70_000, 1 << 20, (1 << 20) + 1, 4 << 20)
 SETTINGS = {"lease_s": 4, "sweep_interval_s": 0.5, "idle_timeout_s": 5, "shutdown_grace_s": 1, "restart_grace_s": 3}
 MOST_PAUSE_S = 5.0
 ENGINES = ("sqlite", "postgresql")
+LONGEST_WAIT_S = 20.0
+"""For anything to come, or to be taken; docs/design.md says so. Who is stopped cannot keep it: that does not count."""
+ASKED_FOR = {
+    "a worker died; starting it again": "we kill them",
+    "a new worker was killed before it served; starting another": "we kill those, too",
+}
+"""Lines of the log that the run itself provokes, and why. Any other error, and every traceback, is a finding."""
 # What a client meets when its server is gone, or has never been.
 GONE = (OSError, AssertionError, ValueError)
 Print = tuple[int, str]
@@ -53,6 +61,26 @@ class Told:
     deletion: bool | None = False
 
 
+class Waits:
+    """How long clients waited without any progress. What took too long is in `too_long`, the longest in `longest_s`."""
+
+    def __init__(self) -> None:
+        self.too_long: list[str] = []
+        self.longest_s = 0.0
+
+    @contextmanager
+    def watching(self, what: str) -> Iterator[None]:
+        """Measure one wait: the block sends something, or waits for one answer."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            waited_s = time.monotonic() - begun
+            self.longest_s = max(self.longest_s, waited_s)
+            if waited_s > LONGEST_WAIT_S:
+                self.too_long.append(f"a client waited {waited_s:.0f} s for {what}")
+
+
 class Chaos:
     """One run.
 
@@ -69,6 +97,12 @@ class Chaos:
         self._lock = Lock()
         self._over = Event()
         self._stopped: dict[int, float] = {}
+        self._waits = Waits()
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Of a client, without progress."""
+        return self._waits.longest_s
 
     def run(self, events: int) -> list[str]:
         """Let *events* things happen, of which at least a quarter are signals. Return what promise is broken."""
@@ -83,7 +117,7 @@ class Chaos:
             client.join(2 * PATIENCE_S)
         if any(client.is_alive() for client in clients):
             return ["a client waits for ever"]
-        return self._verdict()
+        return [*self._waits.too_long, *self._verdict()]
 
     # What is done to the server
 
@@ -124,7 +158,8 @@ class Chaos:
 
     def _stop_a_worker(self, dice: random.Random) -> bool:
         pid = self._a_worker(dice)
-        if pid is None or not _signal(pid, signal.SIGSTOP):
+        # One that is stopped again and again is a server that is switched off: its clients may wait.
+        if pid is None or pid in self._stopped or not _signal(pid, signal.SIGSTOP):
             return False
         # Sometimes for longer than its leases.
         self._stopped[pid] = time.monotonic() + dice.choice([0.1, 1, 2, SETTINGS["lease_s"] + 2])
@@ -178,7 +213,8 @@ class Chaos:
             known = [image_id for image_id, told in self._told.items() if told.deletion is not True]
         if known and dice.random() < 0.6:
             return dice.choice(known[-20:])
-        image_id = self._server.create()
+        with self._waits.watching("the making of a record"):
+            image_id = self._server.create()
         with self._lock:
             self._told[image_id] = Told()
         return image_id
@@ -187,20 +223,23 @@ class Chaos:
         body = dice.choice([WITH_LENGTH, CHUNKED])
         leaves_at = dice.randrange(len(data)) if data and dice.random() < 0.4 else None
         with Rude(self._server) as client:
-            client.socket.settimeout(20)
-            client.send(upload_head(self._server, image_id, **body.headers(len(data))))
+            with self._waits.watching(f"the head of an upload of {len(data)} bytes to {image_id}"):
+                client.send(upload_head(self._server, image_id, **body.headers(len(data))))
             for start in range(0, len(data), 200_000):
                 piece = data[start : start + 200_000]
                 if leaves_at is not None and leaves_at < start + len(piece):
                     self._leave(dice, client)
                     return
-                client.send(body.framed(piece))
+                with self._waits.watching(f"a piece of an upload to {image_id}"):
+                    client.send(body.framed(piece))
                 if dice.random() < 0.1:
                     time.sleep(dice.uniform(0, 0.2))
                 if dice.random() < 0.02:
                     self._delete(image_id)
-            client.send(body.end)
-            if client.answer().status == 204:
+            with self._waits.watching(f"the answer to an upload to {image_id}"):
+                client.send(body.end)
+                status = client.answer().status
+            if status == 204:
                 self._stored(image_id, data)
 
     def _leave(self, dice: random.Random, client: Rude) -> None:
@@ -220,7 +259,9 @@ class Chaos:
         with self._lock:
             told = self._told[image_id]
             told.deletion = told.deletion or None
-        if self._server.api("DELETE", f"/v2/images/{image_id}").status == 204:
+        with self._waits.watching(f"the deletion of {image_id}"):
+            status = self._server.api("DELETE", f"/v2/images/{image_id}").status
+        if status == 204:
             self._count("deleted")
             told.deletion = True
 
@@ -231,7 +272,30 @@ class Chaos:
     # What is left
 
     def _verdict(self) -> list[str]:
+        found = [*self._still_open()]
         self._server.restart()
+        found += self._unsettled()
+        state = self._state()
+        found += [what for image_id, told in self._told.items() for what in _contradictions(state, image_id, told)]
+        self._server.stop()
+        return [*found, *lines_not_asked_for(self._server.log)]
+
+    def _still_open(self) -> list[str]:
+        """What workers hold of blobs when every client has left."""
+        opened: dict[int, set[str]] = {}
+
+        def nothing_is_open() -> bool:
+            with suppress(OSError):  # a worker that ends meanwhile
+                opened.clear()
+                opened.update({pid: names for pid in self._server.workers if (names := self._server.open_blobs(pid))})
+                return not opened
+            return False
+
+        with suppress(AssertionError):
+            eventually(nothing_is_open, "nothing is open", within_s=LONGEST_WAIT_S)
+        return [f"worker {pid} still has {sorted(names)} open" for pid, names in opened.items()]
+
+    def _unsettled(self) -> list[str]:
         found = ["nothing was looked at"]
 
         def is_settled() -> bool:
@@ -239,11 +303,7 @@ class Chaos:
             return not found
 
         with suppress(AssertionError):
-            eventually(is_settled, "everything has settled", within_s=30)
-        state = self._state()
-        found += [what for image_id, told in self._told.items() for what in _contradictions(state, image_id, told)]
-        found += [f"internal error: {event}" for event in self._server.events if event.get("event") == "internal error"]
-        self._server.stop()
+            eventually(is_settled, "everything has settled", within_s=LONGEST_WAIT_S)
         return found
 
     def _state(self) -> promises.State:
@@ -257,6 +317,21 @@ class Chaos:
 
 def print_of(data: bytes) -> Print:
     return len(data), hashlib.md5(data).hexdigest()
+
+
+def lines_not_asked_for(log: str) -> list[str]:
+    """The lines of *log* that are errors, have a traceback, or are no lines of ours; see `ASKED_FOR`."""
+    return [f"the log says: {line[:2000]}" for line in log.splitlines() if line.strip() and not _is_fine(line)]
+
+
+def _is_fine(line: str) -> bool:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return False
+    if "exception" in event or "Traceback" in line:
+        return False
+    return event["level"] not in ("error", "critical") or event["event"] in ASKED_FOR
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:
@@ -311,6 +386,7 @@ def main() -> None:
         with chaos(engine, given.seed) as run:
             found = run.run(given.events)
         counts = ", ".join(f"{name}: {count}" for name, count in sorted(run.counts.items()))
+        counts += f"; longest wait {run.longest_wait_s:.1f} s"
         print(f"{engine}, seed {given.seed}, {time.monotonic() - begun:.0f} s: {counts}")
         print("\n".join(f"  BROKEN: {what}" for what in found) or "  every promise is kept", flush=True)
         broken += len(found)

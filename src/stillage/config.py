@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         0, ge=0, description="slower uploads are ended; 0 lets everybody take his time"
     )
     deleted_download_s: Seconds = Field(3600, ge=0, description="longest that a download may outlive its image")
-    request_timeout_s: Seconds = Field(60, gt=0, description="longest time for a request before it moves image data")
+    request_timeout_s: Seconds = Field(20, gt=0, description="longest time for a request before it moves image data")
     header_timeout_s: Seconds = Field(60, gt=0, description="longest wait for a request's head")
     shutdown_grace_s: Seconds = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
     restart_grace_s: Seconds = Field(3600, ge=0, description="the same after SIGHUP, when new workers serve meanwhile")

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
 from builders import caller
-from server import open_files
+from server import eventually, open_files
 from serving import serving
 from stillage import app
 from stillage.api import pace
@@ -31,6 +32,7 @@ from stillage.operations import acceptance, download, ingest
 from stillage.operations.download import Download
 from stillage.operations.images import Images
 from stillage.operations.ingest import Ingest
+from stillage.operations.uploads import judging
 from stillage.operations.uploads.uploads import Uploads
 
 KIB = 1 << 10
@@ -499,6 +501,32 @@ async def test_a_piece_is_given_up_before_its_body_and_then_counts_for_nothing(
         assert (await deployment.worker.services.database.read(usage.find, "node:node")).uploads == 0
         async with deployment.session.put(url, headers=headers, data=b"bytes") as answer:
             assert answer.status == 204
+
+
+async def test_an_upload_that_rests_keeps_no_file_open_and_goes_on(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "CLOSE_AFTER_S", 0.05)
+    monkeypatch.setattr(judging, "RENEW_EVERY_S", 0.05)
+    async with deploy() as deployment:
+        headers = {"X-Auth-Token": "lab", "Content-Type": "application/octet-stream"}
+        image_id = await deployment.created()
+        path = f"/v2/images/{image_id}/uploads"
+        async with deployment.session.post(path, headers={"X-Auth-Token": "lab"}, json={"size": 5}) as opened:
+            url = urlsplit((await opened.json())["url"]).path
+
+        async def send(span: str, data: bytes) -> None:
+            named = {**headers, "Content-Range": f"bytes {span}/5"}
+            async with deployment.session.put(url, headers=named, data=data) as answer:
+                assert answer.status in (202, 204), await answer.text()
+
+        for span, data in (("0-0", b"b"), ("1-2", b"yt")):
+            await send(span, data)
+            closed = partial(lambda blobs: not open_files(blobs, os.getpid()), deployment.home / "blobs")
+            await asyncio.to_thread(eventually, closed, "the file is closed", within_s=PATIENCE_S)
+        await send("3-4", b"es")
+        _, image = await deployment.get(f"/v2/images/{image_id}")
+        assert (image["status"], image["size"]) == ("active", 5)
 
 
 async def test_a_body_and_its_verdict_may_take_longer_than_a_request(

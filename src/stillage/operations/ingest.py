@@ -44,6 +44,9 @@ from stillage.stores.base import Store
 
 log = structlog.get_logger()
 
+CLEAN_UP_WITHIN_S = 3.0
+"""How long the answer to an upload that failed waits until everything of it is put away."""
+
 
 class Ingest:
     """``PUT /v2/images/{image_id}/file``."""
@@ -205,7 +208,8 @@ class Ingest:
                 await self._give_up(claim, Unavailable("the request was given up before its body; send the file again"))
 
     async def _shielded(self, clean_up: Coroutine[None, None, None]) -> None:
-        await asyncio.shield(self._in_background(clean_up))
+        # A client need not wait for what a sweep can do: the database may be away, which is why the upload failed.
+        await asyncio.wait([self._in_background(clean_up)], timeout=CLEAN_UP_WITHIN_S)
 
     def _in_background(self, clean_up: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(clean_up)

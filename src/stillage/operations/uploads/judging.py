@@ -34,6 +34,8 @@ LOOK_EVERY_S = 0.25
 """How often one who waits looks at what other processes have done."""
 LINGER_S = 120.0
 """How long a judge that has nothing to do keeps what it knows. After that it would begin again from the first byte."""
+CLOSE_AFTER_S = 2.0
+"""How long a judge that has nothing to do keeps the file open: thousands of uploads may rest."""
 AT_ONCE = 32
 """Judges of one process that have threads. The others wait: ten thousand uploads of one byte each take no more."""
 ADOPTED = 100
@@ -164,12 +166,26 @@ class Judges:
         if image is None:  # deleted at this moment, and its upload with it
             return
         judgement = judgement_of(image, self._rules, upload.size, upload.digests)
-        judged: Judged | None = None
-        async with self._store.draft(upload.blob_key) as draft, judgement:
+        async with judgement:
             quiet_since = asyncio.get_running_loop().time()
             now = upload
             while (renewed := await self._renewed(now, judgement)) is not None:
                 now = renewed
+                if now.offset > judgement.size or now.is_whole:
+                    if await self._judge_what_comes(now, image, judgement):
+                        return
+                    quiet_since = asyncio.get_running_loop().time()
+                elif asyncio.get_running_loop().time() > quiet_since + self._patience_s(judgement.size):
+                    return
+                else:
+                    await self._wait_for_news(upload.id)
+
+    async def _judge_what_comes(self, now: Upload, image: Image, judgement: Judgement) -> bool:
+        """Judge the upload until nothing came for a moment; True if it has ended. Only meanwhile its file is open."""
+        judged: Judged | None = None
+        async with self._store.draft(now.blob_key) as draft:
+            quiet_since = asyncio.get_running_loop().time()
+            while True:
                 if now.offset > judgement.size:
                     await self._feed(judgement, draft, now)
                     quiet_since = asyncio.get_running_loop().time()
@@ -177,13 +193,16 @@ class Judges:
                     judged = judged or await self._conclude(judgement, draft, now, image)
                     if await draft.publish(judged.size):
                         await self._publish(now, image, judged)
-                        return
+                        return True
                     await asyncio.sleep(0.02)  # a request that was taken over is about to notice
                 else:
                     await judgement.settle()
-                    if asyncio.get_running_loop().time() > quiet_since + self._patience_s(judgement.size):
-                        return
-                    await self._wait_for_news(upload.id)
+                    if asyncio.get_running_loop().time() > quiet_since + CLOSE_AFTER_S:
+                        return False
+                    await self._wait_for_news(now.id)
+                if (renewed := await self._renewed(now, judgement)) is None:
+                    return True
+                now = renewed
 
     async def _feed(self, judgement: Judgement, draft: Draft, upload: Upload) -> None:
         """Judge what has come, or as much of it as can be until it is time to say how far we are."""
