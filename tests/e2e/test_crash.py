@@ -417,6 +417,17 @@ def test_after_a_restart_in_vain_the_workers_are_those_of_before(own_server: Mak
     assert server.stop() == 0
 
 
+def test_a_new_worker_that_is_killed_before_it_serves_is_started_again(own_server: MakeServer) -> None:
+    server = own_server(arguments=("--workers", "2")).start()
+    before = set(server.workers)
+    server.run.process.send_signal(signal.SIGHUP)
+    (new,) = eventually(lambda: set(server.workers) - before, "a new worker is started")
+    os.kill(new, signal.SIGKILL)
+    eventually(lambda: '"the workers are replaced"' in server.log, "all of them are replaced")
+    assert "does not start" not in server.log
+    assert server.stop() == 0
+
+
 def every_worker_answers(server: Server) -> bool:
     """False, almost certainly, if one of them does not: the kernel spreads connections."""
     try:

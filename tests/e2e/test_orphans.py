@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from chaos import lines_not_asked_for
 from postgres import PostgresServer
 from server import MakeServer, Server, eventually, free_port, is_alive
 
@@ -97,6 +98,8 @@ def test_a_killed_server_whose_database_is_away_leaves_port_and_folder_to_the_ne
         with ended_at_last(old), postgres.away(url):
             os.kill(old[0], signal.SIGKILL)
             eventually(lambda: "cleaning up after a dead worker failed" in server.log, "the database is missed")
+            assert server.call("GET", "/readyz").status == 503
+            assert lines_not_asked_for(server.log) == [], "an outage is a reason, and no traceback"
             server.run.process.send_signal(signal.SIGKILL)
             assert (run := server.launch()).wait() == 1
             assert "the database" in run.log
