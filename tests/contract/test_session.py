@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 
 from stillage.db import session
 from stillage.db.images import add as add_image
@@ -191,6 +191,17 @@ async def test_a_defect_in_a_statement_is_not_taken_for_a_silent_database(databa
 
 def modes_in(folder: Path) -> dict[str, int]:
     return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+async def test_a_file_that_is_not_a_database_keeps_its_mode(tmp_path: Path) -> None:
+    other = tmp_path / "hosts"
+    other.write_text("127.0.0.1 localhost\n" * 100)
+    other.chmod(0o644)
+    database = Database(f"sqlite:///{other}")
+    with pytest.raises(DatabaseError, match="not a database"):
+        await database.read(lambda connection: connection.execute(text("SELECT 1")))
+    database.close()
+    assert modes_in(tmp_path) == {"hosts": 0o644}
 
 
 async def test_files_of_sqlite_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ async def test_bytes_count_when_they_are_durable_and_not_before(world: World, mo
         with pytest.raises(StoreFailed):
             await world.send(upload, 0, MIB)
     assert counted == []
-    assert (await world.now(upload)).spans == ()
+    assert (await world.uploads.ranges(upload, 9)).spans == ()
 
 
 async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:

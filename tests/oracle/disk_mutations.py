@@ -4,6 +4,7 @@ import struct
 from array import array
 from dataclasses import dataclass
 
+from fuzz.packing import pack
 from fuzz.repairing import repaired
 from hypothesis import strategies as st
 
@@ -130,7 +131,10 @@ class Mutant:
         for change in self.changes:
             change.apply(image)
         data = bytes(image[:LARGEST])
-        return repaired(data) if self.sealed else data
+        if not self.sealed:
+            return data
+        sealed = repaired(pack(data))
+        return sealed.piece(0, len(sealed))
 
 
 def _used_words(image: bytes) -> list[int]:

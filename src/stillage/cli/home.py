@@ -10,7 +10,6 @@ DIR/processes       names them
 DIR/clouds.yaml     for OpenStack clients, with the passwords of `demo` and `admin`
 """
 
-import os
 import secrets
 import socket
 import stat

@@ -106,18 +106,24 @@ def make_engine(url: str) -> Engine:
     if parsed.database:
         event.listen(engine, "do_connect", partial(_make_private, Path(parsed.database)))
     event.listen(engine, "connect", _prepare_sqlite)
+    if parsed.database:
+        event.listen(engine, "connect", partial(_close_to_others, Path(parsed.database)))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _make_private(path: Path, *_: object) -> None:
-    """Make the database's file, or what an earlier start left open to others, readable by its owner alone.
-
-    SQLite would make it as the umask says, and gives its journals the mode of the file.
-    """
+    """Make the database's file for its owner alone. SQLite would make it as the umask says."""
     with suppress(OSError):  # it is there, or SQLite will say what is wrong
         # Never one that is there: closing it would let go of the locks that SQLite holds on it in this process.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _close_to_others(path: Path, *_: object) -> None:
+    """Take from others what an earlier start left open to them; SQLite gives its journals the mode of the file.
+
+    After SQLite has found that the file is a database: a setting may name another file by mistake.
+    """
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError, PermissionError):
             file = path.with_name(f"{path.name}{suffix}")
