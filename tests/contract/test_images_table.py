@@ -348,4 +348,4 @@ async def test_what_is_left_of_a_deleted_image_is_small(database: Database) -> N
         return connection.execute(select(image_rows).where(image_rows.c.id == image.id)).one()
 
     row = await database.read(left)
-    assert (row.owner, row.name, row.tags, row.properties) == (MINE, None, [], {})
+    assert (row.owner, row.tags, row.properties) == (MINE, [], {})

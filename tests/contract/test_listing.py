@@ -388,11 +388,13 @@ def test_after_the_last_image_comes_an_empty_page(connection: Connection) -> Non
     assert listed(connection, marker=image().id) == []
 
 
-def test_a_list_goes_on_behind_an_image_that_was_deleted_meanwhile(connection: Connection) -> None:
-    store(connection, World(tuple(numbered(number) for number in range(4)), {}))
-    first = listed(connection, limit="2")
+@pytest.mark.parametrize("sort", ["created_at:desc", "name:desc", "size:desc,name:desc", "disk_format:asc,id:desc"])
+def test_a_list_goes_on_behind_an_image_that_was_deleted_meanwhile(connection: Connection, sort: str) -> None:
+    made = [numbered(number, name=f"n{number}", size=number, disk_format="raw") for number in range(4)]
+    store(connection, World(tuple(made), {}))
+    first = listed(connection, limit="2", sort=sort)
     images.mark_deleted(connection, first[-1].id, LATER)
-    assert listed(connection, marker=first[-1].id) == [numbered(1), numbered(0)]
+    assert listed(connection, marker=first[-1].id, sort=sort) == [made[1], made[0]]
 
 
 @pytest.mark.parametrize("sort", ["updated_at", "status"])

@@ -125,7 +125,8 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
     here; who sends a piece of it notices.
     """
     values = {"status": Status.DELETED, "deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
-    values |= {"tags": [], "properties": {}, "name": None, "reason": None, "damage": None}
+    # Its name stays: a list in the order of names goes on behind it.
+    values |= {"tags": [], "properties": {}, "reason": None, "damage": None}
     changed = connection.execute(
         update(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)).values(values)
     )
