@@ -385,7 +385,7 @@ async def answer(request: web.Request, response: web.StreamResponse) -> web.Stre
         await response.prepare(request)
         await response.write_eof()
         await _linger(request)
-    except ConnectionError:
+    except OSError:  # ENOTCONN as well, which is no ConnectionError
         pass  # it left without waiting for the answer
     transport = request.transport
     request.protocol.force_close()
