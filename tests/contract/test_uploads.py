@@ -347,11 +347,14 @@ async def test_a_judge_that_is_stopped_as_it_takes_an_upload_leaves_it_to_others
     upload = await world.open()
     with monkeypatch.context() as patched:
         patched.setattr(db_uploads, "take_judge", slow)
-        await world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
+        # SQLite has one writer: what sends waits behind the judge.
+        whole = Span(0, len(DATA))
+        sending = asyncio.create_task(world.uploads._sending(upload, Piece(0, len(DATA)), whole, sliced(DATA)))
         assert await asyncio.to_thread(taking.wait, 20)
         closing = asyncio.create_task(world.uploads.close())
         await asyncio.sleep(0)
         go_on.set()
+        await sending
         await closing
     other = uploads_of(world.database, world.store, world.clock, "node/2.")
     assert (await asyncio.wait_for(other.judges.verdict(upload), 20)).status is Status.ACTIVE
