@@ -10,8 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from fuzz.packing import Unpacked, unpack
 from fuzz.promises import keep
-from fuzz.repairing import repaired
+from fuzz.repairing import repair
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -31,10 +32,11 @@ def main() -> int:
     parser.add_argument("--unpack", type=Path, metavar="FILE", help="write FILE.image, which can be inspected")
     given = parser.parse_args()
     if given.unpack:
-        given.unpack.with_suffix(".image").write_bytes(_image(given.unpack))
+        image = _image(given.unpack)
+        given.unpack.with_suffix(".image").write_bytes(image.piece(0, len(image)))
         return 0
     if given.replay:
-        keep(repaired(given.replay.read_bytes()))
+        keep(_image(given.replay))
         return 0
     if unknown := set(given.formats) - set(NAMES):
         parser.error(f"there is no format {', '.join(sorted(unknown))}")
@@ -64,9 +66,10 @@ def _fuzz(name: str, seconds: int, work: Path | None) -> int:
     return subprocess.run([sys.executable, "-m", "fuzz.target", name, *options, *folders], check=False).returncode
 
 
-def _image(finding: Path) -> bytes:
-    image = repaired(finding.read_bytes())
-    return image.piece(0, len(image))
+def _image(finding: Path) -> Unpacked:
+    image = unpack(finding.read_bytes())
+    repair(image)
+    return image
 
 
 def _scratch(name: str) -> str:

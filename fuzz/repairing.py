@@ -4,16 +4,23 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from fuzz.packing import Unpacked, unpack
+from fuzz.packing import Unpacked
 from stillage.formats.crc32c import crc32c
 
 VHDX_PLACES = ((64 << 10, 4096), (128 << 10, 4096), (192 << 10, 64 << 10), (256 << 10, 64 << 10))
 VHDX_SIGNATURES = (b"head", b"regi")
 
 
-def repaired(packed: bytes) -> Unpacked:
-    """Unpack an image, with right checksums wherever they lie within a run."""
-    image = unpack(packed)
+def repaired(image: bytes) -> bytes:
+    """Return *image* with right checksums."""
+    whole = Unpacked()
+    whole.append(0, image)
+    repair(whole)
+    return whole.piece(0, len(whole))
+
+
+def repair(image: Unpacked) -> None:
+    """Put the checksums right that lie within a run."""
     head = image.piece(0, 8)
     if head.startswith((b"stream", b"z2strm")):
         _hwstream(image, head)
@@ -22,7 +29,6 @@ def repaired(packed: bytes) -> Unpacked:
     else:
         _vhd(image)
         _gpt(image)
-    return image
 
 
 def _places(image: Unpacked, cookie: bytes) -> Iterator[int]:

@@ -15,7 +15,7 @@ with atheris.instrument_imports(
 
 from fuzz.packing import unpack
 from fuzz.remembering import remember
-from fuzz.repairing import repaired
+from fuzz.repairing import repair
 
 
 def main() -> None:
@@ -26,7 +26,10 @@ def main() -> None:
 
     # Half of the images keep the checksums that the fuzzer made of them: a wrong one is input as well.
     def one_input(packed: bytes) -> None:
-        keep(repaired(packed) if len(packed) % 4 else unpack(packed), formats)
+        image = unpack(packed)
+        if len(packed) % 4:
+            repair(image)
+        keep(image, formats)
 
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
