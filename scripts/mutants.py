@@ -97,7 +97,7 @@ def survived(copies: Copies, mutant: Mutant) -> str | None:
         finally:
             path.write_text(code)
     if status not in (ENDED, TESTS_FAILED):
-        return f"its tests cannot run:\n{output}"
+        return f"its tests cannot run, and end with {status}:\n{output}"
     failed = FAILED.findall(output)
     alive = [test for test in mutant.tests if not any(is_of(name, test) for name in failed)]
     return f"it survives {', '.join(alive)}" if alive else None
