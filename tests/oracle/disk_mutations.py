@@ -36,6 +36,18 @@ class Put:
 
 
 @dataclass(frozen=True)
+class PutTwice:
+    """Bytes in the copy of a VHD's footer at the start and in the footer itself, which must agree."""
+
+    at: int
+    data: bytes
+
+    def apply(self, image: bytearray) -> None:
+        for at in (self.at, self.at - 512):
+            Put(at, self.data).apply(image)
+
+
+@dataclass(frozen=True)
 class Add:
     """Another number in place of the one at the *word*-th 8 bytes that are not all zero: a table's entry, as a rule."""
 
@@ -114,7 +126,7 @@ class Footer:
         image += load("vhd-fixed.vhd")[-512:]
 
 
-Change = Put | Add | Line | Cut | Grow | Other | Footer
+Change = Put | PutTwice | Add | Line | Cut | Grow | Other | Footer
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,8 @@ def mutants(kind: Kind) -> st.SearchStrategy[Mutant]:
     for at, options in kind.words:
         # Once for each place: what means something is worth more tries than what does not.
         changes.append(st.builds(Put, st.just(at), st.sampled_from(options)))
+    for at, options in kind.copied_words:
+        changes += [st.builds(PutTwice, st.just(at), st.sampled_from(options))] * 3
     if kind.lines:
         changes += [st.builds(Line, st.integers(1, 20), st.sampled_from(kind.lines))] * 3
     several = st.lists(st.one_of(changes), min_size=1, max_size=4).map(tuple)

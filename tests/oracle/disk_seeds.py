@@ -90,6 +90,7 @@ class Kind:
         make: Makes the images.
         hot: Ranges of bytes with headers; negative ones count from the end.
         words: Places, and what may be written there that means something.
+        copied_words: The same, for what is in the footer of a VHD and in its copy.
         lines: Texts that mean something between the lines of a descriptor.
     """
 
@@ -100,6 +101,7 @@ class Kind:
     hot: Parts
     words: Words = ()
     lines: tuple[bytes, ...] = ()
+    copied_words: Words = ()
 
 
 @cache
@@ -227,7 +229,8 @@ KINDS: dict[str, Kind] = {
         frozenset({"vpc"}),
         lambda: _made("vpc", ("", "1M"), ("force_size=on", "64k"), ("", "127G")),
         ((0, 92), (512, 576), (-512, -420)),
-        ((28, CREATORS), (56, GEOMETRIES), *VHD_WORDS),
+        VHD_WORDS,
+        copied_words=((28, CREATORS), (56, GEOMETRIES)),
     ),
     "vhdx": _qemu("vhdx", VHDX_PARTS, lambda: _made("vhdx", ("block_size=1M", "1M"))),
     "vdi": _qemu(
