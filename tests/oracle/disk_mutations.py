@@ -4,7 +4,6 @@ import struct
 from array import array
 from dataclasses import dataclass
 
-from fuzz.packing import pack
 from fuzz.repairing import repaired
 from hypothesis import strategies as st
 
@@ -143,10 +142,7 @@ class Mutant:
         for change in self.changes:
             change.apply(image)
         data = bytes(image[:LARGEST])
-        if not self.sealed:
-            return data
-        sealed = repaired(pack(data))
-        return sealed.piece(0, len(sealed))
+        return repaired(data) if self.sealed else data
 
 
 def _used_words(image: bytes) -> list[int]:

@@ -80,7 +80,6 @@ TABLE_HAZARDS = {
     "qed.out-of-bounds": [
         Qed(l1_offset=1 << 50),
         Qed(l1=(DATA + 3 * CLUSTER,)),
-        Qed(l1=(1 << 63,)),
         Qed(l2=(DATA + 4 * CLUSTER,)),
     ],
     "qed.misaligned": [Qed(l1=(3 * CLUSTER + 8,)), Qed(l1=(1,)), Qed(l2=(DATA + 512,)), Qed(l2=(DATA + 1,))],
@@ -111,6 +110,12 @@ def test_a_bad_header_is_found_in_the_first_block(rule: str, image: Qed) -> None
 def test_a_bad_table_entry_is_found(rule: str, image: Qed, announced: bool) -> None:
     data = image.build()
     assert broken_rule(data, size=len(data) if announced else None) == rule
+
+
+def test_a_table_where_no_file_can_reach_is_refused_with_and_without_a_size() -> None:
+    data = Qed(l1=(1 << 63,)).build()
+    assert broken_rule(data, size=len(data)) == "qed.out-of-bounds"
+    assert broken_rule(data, size=None) == "structure.beyond-any-file"
 
 
 def test_an_image_built_by_hand_is_accepted() -> None:
