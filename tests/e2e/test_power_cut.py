@@ -6,6 +6,7 @@ state that can be left a server starts, and promises 1 to 3 are checked. ``make 
 """
 
 import hashlib
+import itertools
 import os
 import random
 import signal
@@ -226,6 +227,15 @@ def states(recording: Recording, *, from_ready: bool = True) -> Iterator[tuple[i
                 yield had, files
 
 
+def sampled(found: Iterator[tuple[int, dict[str, bytes]]], count: int) -> list[tuple[int, dict[str, bytes]]]:
+    """Return *count* of them, each as likely as the others. All together do not go into memory."""
+    dice, kept = random.Random(5), list(itertools.islice(found, count))
+    for number, state in enumerate(found, start=count):
+        if (place := dice.randrange(number + 1)) < count:
+            kept[place] = state
+    return kept
+
+
 async def test_after_a_power_cut_at_any_moment_the_promises_hold(recording: Recording) -> None:
     node_id = (recording.home / "node-id").read_text()
     secret = (recording.home / "secret.key").read_bytes()
@@ -242,9 +252,7 @@ async def test_after_a_power_cut_at_any_moment_the_promises_hold(recording: Reco
 
 
 def test_a_server_starts_on_what_a_power_cut_leaves(recording: Recording, tmp_path: Path) -> None:
-    dice = random.Random(5)
-    found = list(states(recording, from_ready=False))
-    for number, (had, files) in enumerate(dice.sample(found, 40 if ALL else 1)):
+    for number, (had, files) in enumerate(sampled(states(recording, from_ready=False), 40 if ALL else 1)):
         home = tmp_path / str(number)
         lay_out(home, files)
         server = Informed(home)
