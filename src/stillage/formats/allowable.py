@@ -32,6 +32,7 @@ ALLOWABLE = frozenset(
         "qcow2.encrypted",
         "vmdk.encrypted",
         # Marks that change neither the tables nor the size: readers rebuild refcounts, which are nobody's disk.
+        "ploop.dirty",
         "qcow2.corrupt",
         "qcow2.dirty",
         "qed.dirty",
@@ -43,7 +44,7 @@ ALLOWABLE = frozenset(
         "vhd.geometry",
         # Snapshots are examined as the disk is, and none may be larger than it.
         "qcow2.internal-snapshot",
-        # No disks. A tar archive is not here: before its signature it may begin with that of a disk.
+        # No disks. What is a disk to QEMU or libvirt is named before these, whatever else the file may be.
         "stranger.7z",
         "stranger.ar",
         "stranger.bzip2",
@@ -55,10 +56,12 @@ ALLOWABLE = frozenset(
         "stranger.lz4",
         "stranger.lzip",
         "stranger.lzop",
+        "stranger.ova",
         "stranger.ovf",
         "stranger.pdf",
         "stranger.rar",
         "stranger.rpm",
+        "stranger.tar",
         "stranger.text",
         "stranger.xml",
         "stranger.xz",
@@ -73,8 +76,7 @@ _DESCRIPTOR = "readers disagree on what such a descriptor says: on the size of t
 _DISK = "a reader that recognises it sees a disk inside, which was not looked at and has another size"
 _REASONS = {
     "format.ambiguous": "two programs would see two disks, and only one of them has the size that is reported",
-    "stranger.ova": "an archive may begin with the signature of a disk, which a reader would see in its place",
-    "stranger.tar": "an archive may begin with the signature of a disk, which a reader would see in its place",
+    "ploop.extension": _UNKNOWN,
     "vhdx.dirty": "a reader replays the log, and the log can hold another size of the disk, or a parent",
     "vhdx.unknown-metadata": _UNKNOWN,
     "vhdx.unknown-region": _UNKNOWN,

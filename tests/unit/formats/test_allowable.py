@@ -7,6 +7,7 @@ import pytest
 from examining import examine
 from qcow2_images import COMPRESSED, COPIED, Qcow2
 from samples import entries, load
+from stillage.formats import strangers
 from stillage.formats.allowable import ALLOWABLE, why_not_allowable
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, Region, Rule, Stream
 from stillage.formats.catalogue import rules
@@ -38,7 +39,8 @@ def test_every_other_rule_has_its_reason(rule: str) -> None:
         ("qcow2.unknown-features", "unknown"),
         ("vhd.unknown-features", "unknown"),
         ("stranger.parallels", "sees a disk inside"),
-        ("stranger.tar", "archive"),
+        ("stranger.qcow-signature", "sees a disk inside"),
+        ("ploop.extension", "unknown"),
         ("vmdk.descriptor", "disagree"),
     ],
 )
@@ -129,3 +131,14 @@ def test_an_allowed_snapshot_is_no_way_to_share_compressed_clusters() -> None:
     assert refused.rule == "qcow2.shared-compressed"
     twice = with_snapshot(4 << 20, l2=[COPIED | 8 * CLUSTER, packed, packed]).build()
     assert refusal(examine(twice), Declaration("qcow2"), SNAPSHOTS) is None
+
+
+def test_a_disk_that_is_an_archive_too_is_named_as_a_disk() -> None:
+    header = bytearray(
+        b"WithoutFreeSpace".ljust(148, b"\1") + b" " * 8 + b"0".ljust(101, b"\0") + b"ustar\0" + bytes(249)
+    )
+    header[148:156] = b"%06o\0 " % sum(header)
+    findings = examine(bytes(header))
+    refused = refusal(findings, Declaration("raw"), Policy(allowed=frozenset({strangers.TAR_ARCHIVE.id})))
+    assert refused is not None
+    assert refused.rule == "stranger.parallels"
