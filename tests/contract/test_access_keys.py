@@ -39,17 +39,18 @@ async def ask(
     secret: str | None = None,
     address: str = "192.0.2.1",
 ) -> Signer:
-    token = {"X-Security-Token": made.security_token} if made.security_token else {}
+    named = {"X-Security-Token": made.security_token, "X-Project-Id": project}
+    chosen = {name: value for name, value in named.items() if value}
     added = sign_request(
         "GET",
         "http://h/v2/images",
-        token,
+        chosen,
         access_key=made.key.access,
         secret=secret or made.secret,
         payload=EMPTY,
         now=clock(),
     )
-    sent = {"Host": "h", **token, **added}
+    sent = {"Host": "h", **chosen, **added}
     head = Head.of("GET", b"/v2/images", [(name.encode(), value.encode()) for name, value in sent.items()])
     found = await identity.signatures.recognise(head, address=address, project=project)
     return await identity.signatures.verify(found, EMPTY)

@@ -28,7 +28,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 def _state(known: Services) -> str:
-    if known.running.draining:
+    if known.running.stopping:
         return "stopping"
     return "the limit of open files is reached; new connections wait" if known.descriptors.are_short() else "ok"
 

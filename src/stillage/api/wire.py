@@ -428,10 +428,20 @@ class Running:
     """Counts running requests, so that a stop can wait for them."""
 
     def __init__(self) -> None:
-        self.draining = False
+        self._stop: Stop | None = None
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def draining(self) -> bool:
+        """True if this process takes no more requests."""
+        return self._stop is not None
+
+    @property
+    def stopping(self) -> bool:
+        """True if nobody takes them in its place either."""
+        return self._stop is not None and not self._stop.replaced
 
     def __enter__(self) -> None:
         self._count += 1
@@ -444,7 +454,7 @@ class Running:
 
     async def drain(self, stop: "Stop") -> int:
         """Wait until no request runs, or *stop* is over. Return how many still do."""
-        self.draining = True
+        self._stop = stop
         waiting = [asyncio.ensure_future(self._idle.wait()), asyncio.ensure_future(stop.over())]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
@@ -456,12 +466,17 @@ class Stop:
     """When a server is to end, and how long what it has begun may go on."""
 
     def __init__(self) -> None:
+        self.replaced = False
         self._asked = asyncio.Event()
         self._hurried = asyncio.Event()
         self._until = 0.0
 
-    def ask(self, grace_s: float) -> None:
-        """End, after *grace_s* at the most. Asked again, the earlier end is meant."""
+    def ask(self, grace_s: float, *, replaced: bool = False) -> None:
+        """End, after *grace_s* at the most. Asked again, the earlier end is meant.
+
+        *replaced*: another process serves in its place already. Until nobody else does, the whole is not stopping.
+        """
+        self.replaced = replaced
         until = asyncio.get_running_loop().time() + grace_s
         self._until = min(self._until, until) if self._asked.is_set() else until
         self._asked.set()

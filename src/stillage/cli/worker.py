@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Timer
 
 import structlog
@@ -55,7 +56,7 @@ def run_worker(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
         if has_parent:
-            loop.add_signal_handler(RETIRE, stop.ask, plan.settings.restart_grace_s)
+            loop.add_signal_handler(RETIRE, partial(stop.ask, plan.settings.restart_grace_s, replaced=True))
         else:
             loop.add_signal_handler(signal.SIGHUP, log.warning, ALONE)
         await app.serve(

@@ -91,7 +91,7 @@ async def test_a_bad_service_token_refuses_the_request(town: Town, keystone: Fak
 
 
 async def test_a_service_token_that_ended_is_a_bad_one(town: Town, keystone: FakeKeystone, nova: str) -> None:
-    over = keystone.token("nova", "service", "service", lives_s=-1)
+    over = keystone.token("nova", "service", "service", "reader", lives_s=-1)
     assert (await ask(town, keystone.token(), over)).status == 401
     assert (await ask(town, over, nova)).status == 200  # vouched for like any other
 

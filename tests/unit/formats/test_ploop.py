@@ -1,4 +1,5 @@
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -42,31 +43,31 @@ def test_other_bytes_are_no_ploop(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("build", "expected"),
     [
-        (GOOD[:60], "ploop.truncated"),
-        (GOOD[:90], "ploop.truncated"),
-        (patched(GOOD, (16, b"\3")), "ploop.header"),
-        (patched(GOOD, (28, bytes(4))), "ploop.header"),
-        (patched(GOOD, (28, b"\xff\xff\xff\xff")), "ploop.header"),
-        (patched(GOOD, (32, b"\7")), "ploop.header"),
-        (patched(GOOD, (32, b"\xff\xff\xff\xff")), "ploop.header"),
-        (patched(GOOD, (36, bytes(8))), "ploop.header"),
-        (patched(OLD, (40, b"\1")), "ploop.header"),
-        (patched(GOOD, (44, bytes(4))), None),
-        (patched(GOOD, (44, (0x746F6E59).to_bytes(4, "little"))), "ploop.dirty"),
-        (patched(GOOD, (56, b"\1")), "ploop.extension"),
-        (patched(OLD, (64, b"\0\0\0\0\1\0\0\0")), None),
-        (patched(OLD, (68, b"\xff\x07\0\0")), "ploop.block-overlap"),
-        (ploop_image([1] * 8), "ploop.block-overlap"),
-        (ploop_image([0] * 7 + [4]), "ploop.truncated"),
-        (ploop_image([1, *[0] * 400], block=1, sectors=401), "ploop.block-place"),
-        (ploop_image([1, 2, *[0] * 6], magic=b"WithoutFreeSpace"), "ploop.block-overlap"),
+        (lambda: GOOD[:60], "ploop.truncated"),
+        (lambda: GOOD[:90], "ploop.truncated"),
+        (lambda: patched(GOOD, (16, b"\3")), "ploop.header"),
+        (lambda: patched(GOOD, (28, bytes(4))), "ploop.header"),
+        (lambda: patched(GOOD, (28, b"\xff\xff\xff\xff")), "ploop.header"),
+        (lambda: patched(GOOD, (32, b"\7")), "ploop.header"),
+        (lambda: patched(GOOD, (32, b"\xff\xff\xff\xff")), "ploop.header"),
+        (lambda: patched(GOOD, (36, bytes(8))), "ploop.header"),
+        (lambda: patched(OLD, (40, b"\1")), "ploop.header"),
+        (lambda: patched(GOOD, (44, bytes(4))), None),
+        (lambda: patched(GOOD, (44, (0x746F6E59).to_bytes(4, "little"))), "ploop.dirty"),
+        (lambda: patched(GOOD, (56, b"\1")), "ploop.extension"),
+        (lambda: patched(OLD, (64, b"\0\0\0\0\1\0\0\0")), None),
+        (lambda: patched(OLD, (68, b"\xff\x07\0\0")), "ploop.block-overlap"),
+        (lambda: ploop_image([1] * 8), "ploop.block-overlap"),
+        (lambda: ploop_image([0] * 7 + [4]), "ploop.truncated"),
+        (lambda: ploop_image([1, *[0] * 400], block=1, sectors=401), "ploop.block-place"),
+        (lambda: ploop_image([1, 2, *[0] * 6], magic=b"WithoutFreeSpace"), "ploop.block-overlap"),
     ],
 )
-def test_a_broken_image_is_refused(image: bytes, expected: str | None) -> None:
-    assert rule(ploop, image) == expected
-    assert rule(ploop, image, size=len(image)) == expected
+def test_a_broken_image_is_refused(build: Callable[[], bytes], expected: str | None) -> None:
+    assert rule(ploop, build()) == expected
+    assert rule(ploop, build(), size=len(build())) == expected
 
 
 def test_a_bad_table_shows_in_the_first_block() -> None:

@@ -1,0 +1,13 @@
+"""`api.wire.Running`: what a server that ends says of itself."""
+
+from stillage.api import wire
+
+
+async def test_a_process_that_is_replaced_drains_and_the_service_is_not_stopping() -> None:
+    running, stop = wire.Running(), wire.Stop()
+    assert (running.draining, running.stopping) == (False, False)
+    stop.ask(0, replaced=True)
+    await running.drain(stop)
+    assert (running.draining, running.stopping) == (True, False)
+    stop.ask(0)
+    assert (running.draining, running.stopping) == (True, True)
