@@ -1,5 +1,6 @@
 """Fixtures that more than one layer needs. A test that asks for a database runs on every engine."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -27,6 +28,11 @@ settings.load_profile("unhurried")
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and so would be the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# By itself glibc keeps the room of large blocks once it has seen some, for each thread that made them.
+M_MMAP_THRESHOLD = -3
+if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+    mallopt(M_MMAP_THRESHOLD, 256 << 10)
 
 ENGINES = ["sqlite", "postgresql"]
 # What the tests of one process may hold at most: sample images and bodies are made when a test needs them.
