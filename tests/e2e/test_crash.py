@@ -230,6 +230,7 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
         killed = worker_with_upload(server)
         os.kill(killed, signal.SIGKILL)
         assert client.rest() == b""
+    eventually(lambda: "a worker died" in server.log, "its socket is closed")  # who waited there is reset
     server.await_status(image_id, "queued")
     assert DIED in server.show(image_id)["os_stillage_reason"]
     eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")

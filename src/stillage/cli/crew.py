@@ -255,14 +255,16 @@ class _Crew:
         if self.stopping:
             return
         pid, exit_code = dead.process.pid, dead.process.exitcode
+        begins = dead.replaces is not None and not dead.serves
+        if not dead.retired and not begins:
+            self._listen_no_more(dead.slot)  # at once: the database may keep what follows waiting
+            log.error("a worker died; starting it again", pid=pid, exit_code=exit_code)
         self._ended(dead.process, dead.plan.settings)
         if dead.retired:
             log.info("a replaced worker has ended", pid=pid, exit_code=exit_code)
-        elif dead.replaces is not None and not dead.serves:
+        elif begins:
             self._try_renewal_again(dead)
         else:
-            log.error("a worker died; starting it again", pid=pid, exit_code=exit_code)
-            self._listen_no_more(dead.slot)
             self._due.append((time.monotonic() + PAUSE_AFTER_DEATH_S, dead.slot))
 
     def _listen_no_more(self, slot: int) -> None:

@@ -26,6 +26,7 @@ from stillage.images.creation import (
 from stillage.images.image import Image, ImageId, Status
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
+from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
 
@@ -153,7 +154,7 @@ class Images:
                 await remove_blob(self._database, self._store, key)
             except StillageError as error:
                 # For the API the image is gone; the sweep finds the doomed blob again.
-                log.error("a deleted image's bytes could not be removed yet", key=key, why=str(error))
+                leave_to_sweep("a deleted image's bytes could not be removed", error, key=key)
 
     async def _seen(self, caller: Caller, image_id: str) -> Seen | None:
         return await self._database.read(db.find_seen, image_id, caller.project_id)

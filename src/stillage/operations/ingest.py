@@ -38,6 +38,7 @@ from stillage.operations.acceptance import (
     require_spare_room,
 )
 from stillage.operations.judgement import Judged
+from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.pipeline import Announced, receive
 from stillage.operations.sweep import remove_blob
 from stillage.stores.base import Store
@@ -196,7 +197,7 @@ class Ingest:
             await remove_blob(self._database, self._store, claim.blob_key)
         except StillageError as error:
             # The sweep finds the expired lease, or the doomed blob.
-            log.error("clean-up of an upload failed", upload_id=claim.upload_id, why=str(error))
+            leave_to_sweep("clean-up of an upload failed", error, upload_id=claim.upload_id)
         loud = log.error if isinstance(failure, StorageFull) or not isinstance(failure, StillageError) else log.info
         facts = {"rule": failure.rule, "offset": failure.offset} if isinstance(failure, ContentRejected) else {}
         loud("upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason, **facts)

@@ -19,6 +19,7 @@ from stillage.images.access import Access, Caller
 from stillage.images.quota import Quotas
 from stillage.lanes import Lane
 from stillage.operations.acceptance import UploadRules
+from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.pipeline import blocks_of
 
 log = structlog.get_logger()
@@ -131,7 +132,7 @@ class Inspect:
             await self._database.write(db.end, inspection_id)
         except StillageError as error:
             # It counts until its lease runs out, and a sweep ends it.
-            log.error("an inspection has ended, and the database does not know it yet", why=str(error))
+            leave_to_sweep("the end of an inspection could not be recorded", error)
 
     async def _end_late(self, inspection_id: str, beginning: Awaitable[None]) -> None:
         """End what the database had begun, and may yet do, when its request was given up."""

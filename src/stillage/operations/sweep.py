@@ -15,6 +15,7 @@ from stillage.db import inspections, pieces, uploads
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.images.image import BlobKey
+from stillage.operations.leftovers import leave_to_sweep
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -97,7 +98,7 @@ class Sweep:
                     await remove_blob(self._database, self._store, key)
                     removed += 1
                 except StillageError as error:
-                    log.error("a blob could not be removed; the next sweep tries again", key=key, why=str(error))
+                    leave_to_sweep("a blob could not be removed", error, key=key)
                     failed.add(key)
                     if len(failed) == MOST_FAILURES:
                         return removed

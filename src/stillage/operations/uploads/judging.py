@@ -21,6 +21,7 @@ from stillage.images.image import Image, UploadId
 from stillage.images.upload import Upload
 from stillage.operations.acceptance import UploadRules, content_of, judgement_of, require_may_be_empty
 from stillage.operations.judgement import BLOCK, Judged, Judgement
+from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.sweep import remove_blob
 from stillage.operations.uploads.endings import FINAL, error_of, refusal_of
 from stillage.operations.uploads.rights import UploadRights
@@ -140,7 +141,7 @@ class Judges:
             return error
         except StillageError as error:
             # Nothing is lost: whoever asks next, or the sweep, has it judged again.
-            log.error("an upload could not be judged", upload_id=upload_id, why=str(error))
+            leave_to_sweep("an upload could not be judged", error, upload_id=upload_id)
             return error
         return None
 
