@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import vmdk_images  # noqa: E402 - needs the path
 import zvhd_images  # noqa: E402
 from samples import entries, load  # noqa: E402
-from stillage.formats.catalogue import FORMATS  # noqa: E402
+from stillage.formats.registry import FORMATS  # noqa: E402
 from stillage.formats.safety import Declaration, Policy, refusal  # noqa: E402
 from stillage.formats.stream import Examination  # noqa: E402
 from zvhd_images import BLOCK as GUEST_BLOCK  # noqa: E402

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from fuzz.packing import Unpacked
 from stillage.errors import ContentRejected
-from stillage.formats import strangers
+from stillage.formats import foreign
 from stillage.formats.base import LONGEST, Format
-from stillage.formats.catalogue import FORMATS
+from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
 
@@ -60,7 +60,7 @@ def _check(findings: Findings, declarations: Sequence[Declaration]) -> None:
 
 
 def _declarations(formats: Sequence[Format]) -> tuple[Declaration, ...]:
-    names = {None, "raw", formats[0].FORMAT} - {strangers.FORMAT} if len(formats) == 1 else DECLARED
+    names = {None, "raw", formats[0].FORMAT} - {foreign.FORMAT} if len(formats) == 1 else DECLARED
     return tuple(map(Declaration, names))
 
 

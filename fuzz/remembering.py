@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
 
-from stillage.formats import zvhd, zvhd2
-from stillage.formats.inflater import Broken, Expander
+from stillage.formats.codecs.zlib_stream import Broken, Expander
+from stillage.formats.zvhd import inspect as zvhd
+from stillage.formats.zvhd2 import inspect as zvhd2
 
 MOST = 100_000
 _known: dict[bytes, int | str] = {}

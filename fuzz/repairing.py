@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 
 from fuzz.packing import Unpacked
-from stillage.formats.crc32c import crc32c
+from stillage.formats.codecs.crc32c import crc32c
 
 VHDX_PLACES = ((64 << 10, 4096), (128 << 10, 4096), (192 << 10, 64 << 10), (256 << 10, 64 << 10))
 VHDX_SIGNATURES = (b"head", b"regi")

@@ -7,11 +7,11 @@ import atheris
 # What decides, sums and carries the bytes is many times slower instrumented, and its branches guide nobody.
 with atheris.instrument_imports(
     include=["stillage.formats"],
-    exclude=[f"stillage.formats.{name}" for name in ("safety", "stream", "printable", "crc32c")],
+    exclude=[f"stillage.formats.{name}" for name in ("safety", "stream", "printable", "codecs.crc32c")],
 ):
     from fuzz.promises import keep
-    from stillage.formats import strangers
-    from stillage.formats.catalogue import FORMATS
+    from stillage.formats import foreign
+    from stillage.formats.registry import FORMATS
 
 from fuzz.packing import unpack
 from fuzz.remembering import remember
@@ -21,7 +21,7 @@ from fuzz.repairing import repair
 def main() -> None:
     name = sys.argv.pop(1)
     remember()
-    wanted = {"strangers": strangers.FORMAT}.get(name, name)
+    wanted = {"strangers": foreign.FORMAT}.get(name, name)
     formats = FORMATS if name == "all" else tuple(module for module in FORMATS if wanted == module.FORMAT)
 
     # Half of the images keep the checksums that the fuzzer made of them: a wrong one is input as well.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stillage.formats.allowable import ALLOWABLE
 from stillage.formats.base import Rule
-from stillage.formats.catalogue import rules
+from stillage.formats.registry import rules
 
 PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
 HEAD = """\

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from stillage.formats.base import Format
-from stillage.formats.catalogue import FORMATS
+from stillage.formats.registry import FORMATS
 from stillage.formats.stream import Examination, Findings
 
 

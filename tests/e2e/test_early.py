@@ -10,7 +10,7 @@ from aftermath import received_bytes
 from rude import CHUNKED, WITH_LENGTH, Body, Rude, request
 from samples import entries, load
 from server import MIB, MakeServer, Server, eventually
-from stillage.formats.catalogue import FORMATS
+from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 

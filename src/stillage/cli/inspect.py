@@ -20,7 +20,7 @@ from stillage.cli.options import Config, Json
 from stillage.cli.report import mended, print_verdict, readable
 from stillage.client.local import HOLE, Rules, judge, size_of
 from stillage.errors import BadSettings
-from stillage.formats.catalogue import FORMATS
+from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration
 from stillage.formats.verdict import Verdict
 from stillage.images.image import DISK_FORMATS

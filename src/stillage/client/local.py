@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from stillage.formats.base import Format
-from stillage.formats.catalogue import FORMATS
+from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration, Policy
 from stillage.formats.stream import Examination
 from stillage.formats.verdict import Verdict, verdict

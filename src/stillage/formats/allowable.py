@@ -5,7 +5,7 @@ same, and the disk must have the size that is reported, to every reader. Whateve
 a new rule is closed until somebody has thought about it.
 """
 
-from stillage.formats.catalogue import rules
+from stillage.formats.registry import rules
 
 ALLOWABLE = frozenset(
     {

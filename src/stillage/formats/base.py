@@ -137,7 +137,7 @@ ReadAt = Callable[[int, int], bytes]
 
 
 class Format(Protocol):
-    """What a format module offers. `formats.catalogue` lists the modules."""
+    """What a format module offers. `formats.registry` lists the modules."""
 
     @property
     def FORMAT(self) -> str: ...  # noqa: N802 - a module's constant

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stillage.errors import ContentRejected, DiskTooLarge
-from stillage.formats import luks, strangers
+from stillage.formats import foreign, luks
 from stillage.formats.base import Facts, Hazard, Rule
 from stillage.formats.ploop import inspect as ploop
 from stillage.formats.stream import Findings
@@ -36,9 +36,9 @@ SATISFIED_BY: Mapping[str, frozenset[str]] = {
     "ploop": frozenset({"raw", "ploop"}),
 }
 
-STRANGE = frozenset(rule.id for rule in strangers.RULES)
+STRANGE = frozenset(rule.id for rule in foreign.RULES)
 # What speaks only where no format claims the file: in a fixed VHD these are the guest's bytes.
-BARE = STRANGE - strangers.DISKS | {luks.ENCRYPTED.id}
+BARE = STRANGE - foreign.DISKS | {luks.ENCRYPTED.id}
 # Strangers that a declaration asks for: Amazon's kernels and ramdisks are ELF, gzip, cpio … and no disks at all.
 WELCOME: Mapping[str, frozenset[str]] = {
     "ami": STRANGE,
@@ -46,7 +46,7 @@ WELCOME: Mapping[str, frozenset[str]] = {
     "aki": STRANGE,
 }
 # A disk may begin with a page of text, or be one: a label, a script for the guest, a test.
-POSSIBLY_RAW = frozenset({strangers.TEXT.id})
+POSSIBLY_RAW = frozenset({foreign.TEXT.id})
 
 # Formats that end where the guest's disk does.
 ENDS_WITH_THE_DISK = frozenset({"iso"})
@@ -179,13 +179,13 @@ def _hazards(findings: Findings, matched: list[Facts], declaration: Declaration,
 
 def _counts_always(hazard: Hazard, matched: list[Facts], declaration: Declaration) -> bool:
     """Whether *hazard* speaks against the image whatever else was found, and so at once."""
-    if hazard.rule is strangers.PARALLELS:
+    if hazard.rule is foreign.PARALLELS:
         return declaration.disk_format != ploop.FORMAT
-    if hazard.rule is strangers.LIKE_QCOW:
+    if hazard.rule is foreign.LIKE_QCOW:
         return not declaration.wrapped  # the name of an archive's first file may begin with the three letters
     if hazard.rule is luks.ENCRYPTED:
         return declaration.wrapped  # no package begins as a container does
-    if hazard.rule is strangers.DMG:
+    if hazard.rule is foreign.DMG:
         # The end of most formats is the guest's.
         return all(facts.format in ENDS_WITH_THE_DISK for facts in matched)
     return hazard.rule.id not in BARE
@@ -242,7 +242,7 @@ def _empty(findings: Findings, declared: str | None) -> Iterator[Hazard]:
 
 def _bare(findings: Findings, matched: list[Facts], declared: str | None, policy: Policy) -> Iterator[Hazard]:
     """What the bytes are when no format claims them, and none that would be accepted can still do so."""
-    accepted = _satisfying(declared, policy) if declared is not None else findings.undecided - {strangers.FORMAT}
+    accepted = _satisfying(declared, policy) if declared is not None else findings.undecided - {foreign.FORMAT}
     if matched or accepted & findings.undecided:
         return
     welcome = WELCOME.get(declared or "", frozenset())

@@ -11,7 +11,7 @@ import structlog
 from stillage.db import inspections as db
 from stillage.db.session import Database
 from stillage.errors import ImageTooLarge, SizeMismatch, StillageError
-from stillage.formats.catalogue import FORMATS
+from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration
 from stillage.formats.stream import Examination
 from stillage.formats.verdict import Verdict, verdict

@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from stillage.errors import DigestMismatch
 from stillage.formats.base import Facts, ReadAt
-from stillage.formats.catalogue import FORMATS
+from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
 from stillage.lanes import Lane

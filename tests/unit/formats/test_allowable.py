@@ -7,10 +7,10 @@ import pytest
 from examining import examine
 from qcow2_images import COMPRESSED, COPIED, Qcow2
 from samples import entries, load
-from stillage.formats import strangers
+from stillage.formats import foreign
 from stillage.formats.allowable import ALLOWABLE, why_not_allowable
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, Region, Rule, Stream
-from stillage.formats.catalogue import rules
+from stillage.formats.registry import rules
 from stillage.formats.safety import Declaration, Policy, refusal, refusals
 from stillage.formats.stream import MOST_HAZARDS, TOO_SCATTERED
 
@@ -139,6 +139,6 @@ def test_a_disk_that_is_an_archive_too_is_named_as_a_disk() -> None:
     )
     header[148:156] = b"%06o\0 " % sum(header)
     findings = examine(bytes(header))
-    refused = refusal(findings, Declaration("raw"), Policy(allowed=frozenset({strangers.TAR_ARCHIVE.id})))
+    refused = refusal(findings, Declaration("raw"), Policy(allowed=frozenset({foreign.TAR_ARCHIVE.id})))
     assert refused is not None
     assert refused.rule == "stranger.parallels"

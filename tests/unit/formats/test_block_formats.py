@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from disk_edits import patched, rule
 from examining import examine
 from samples import entries, load
-from stillage.formats import vdi, vhd, vhdx, vmdk, vmdk_tables
 from stillage.formats.base import Format
-from stillage.formats.claims import Claims, TooManyPlaces
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
+from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.vdi import inspect as vdi
+from stillage.formats.vhd import inspect as vhd
+from stillage.formats.vhdx import inspect as vhdx
+from stillage.formats.vmdk import inspect as vmdk
+from stillage.formats.vmdk import tables as vmdk_tables
 from vmdk_images import descriptor, stream
 
 MODULES: dict[str, Format] = {"vmdk": vmdk, "vhd": vhd, "vhdx": vhdx, "vdi": vdi}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from examining import examine
 from samples import entries, load, manifest
 from stillage.errors import ContentRejected
-from stillage.formats.catalogue import FORMATS, rules
+from stillage.formats.registry import FORMATS, rules
 from stillage.formats.safety import REACHES_OUT, Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from examining import examine
 from samples import load
-from stillage.formats import iso
 from stillage.formats.base import Facts
+from stillage.formats.iso import inspect as iso
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 

@@ -5,11 +5,12 @@ import pytest
 from disk_edits import facts
 from examining import examine
 from samples import load
-from stillage.formats import vhdx, vmdk
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, Region, Rule, Stream
-from stillage.formats.catalogue import FORMATS
 from stillage.formats.printable import printable
+from stillage.formats.registry import FORMATS
 from stillage.formats.stream import Examination
+from stillage.formats.vhdx import inspect as vhdx
+from stillage.formats.vmdk import inspect as vmdk
 from vmdk_images import descriptor
 
 HOSTILE = "\x1b]0;title\x07\x9b31m\r\n\t\u202egpj.\u2066\x00\ud800\x7f"

@@ -10,7 +10,8 @@ from examining import examine
 from qcow2_images import COMPRESSED, COPIED, Qcow2, entries, extension
 from samples import entries as sample_entries
 from samples import load
-from stillage.formats import qcow2, raw
+from stillage.formats.qcow2 import inspect as qcow2
+from stillage.formats.raw import inspect as raw
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination, Findings
 

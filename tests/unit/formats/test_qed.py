@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from examining import examine
 from samples import entries as sample_entries
 from samples import load
-from stillage.formats import qed, raw
+from stillage.formats.qed import inspect as qed
+from stillage.formats.raw import inspect as raw
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from examining import examine
 from samples import entries, load
-from stillage.formats import raw
 from stillage.formats.base import Facts
+from stillage.formats.raw import inspect as raw
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 

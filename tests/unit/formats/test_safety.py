@@ -4,7 +4,7 @@ import pytest
 
 from examining import examine
 from stillage.errors import ContentRejected
-from stillage.formats import catalogue, luks, strangers
+from stillage.formats import foreign, luks, registry
 from stillage.formats.base import Facts, Hazard, Rule
 from stillage.formats.safety import REACHES_OUT, SATISFIED_BY, Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Findings
@@ -20,12 +20,10 @@ PLOOP = Facts("ploop", virtual_size=GIB)
 
 BACKING = Hazard(Rule("qcow2.backing-file", "", "qemu-img rebase -b '' IN"), 8, "names a backing file")
 TABLE = Hazard(Rule("qcow2.l1-table", ""), 40, "the table lies beyond the end")
-GZIP = Hazard(next(rule for rule in strangers.RULES if rule.id == "stranger.gzip"), 0, "the file is compressed")
-ELF = Hazard(next(rule for rule in strangers.RULES if rule.id == "stranger.elf"), 0, "the file is a program")
-PARALLELS = Hazard(
-    next(rule for rule in strangers.RULES if rule.id == "stranger.parallels"), 0, "the file is Parallels"
-)
-TEXT = Hazard(strangers.TEXT, 0, "the file is plain text")
+GZIP = Hazard(next(rule for rule in foreign.RULES if rule.id == "stranger.gzip"), 0, "the file is compressed")
+ELF = Hazard(next(rule for rule in foreign.RULES if rule.id == "stranger.elf"), 0, "the file is a program")
+PARALLELS = Hazard(next(rule for rule in foreign.RULES if rule.id == "stranger.parallels"), 0, "the file is Parallels")
+TEXT = Hazard(foreign.TEXT, 0, "the file is plain text")
 ENCRYPTED = Hazard(luks.ENCRYPTED, 0, "the disk is encrypted")
 
 
@@ -216,7 +214,7 @@ def test_the_format_found_is_the_one_that_is_not_raw() -> None:
 
 
 def test_every_rule_of_the_catalogue_is_declared_once_and_says_what_it_means() -> None:
-    rules = catalogue.rules()
+    rules = registry.rules()
     assert len({rule.id for rule in rules}) == len(rules)
     for rule in rules:
         assert rule.id == rule.id.lower()
@@ -225,7 +223,7 @@ def test_every_rule_of_the_catalogue_is_declared_once_and_says_what_it_means() -
 
 
 def test_what_reaches_out_names_rules_that_exist() -> None:
-    kinds = {rule.id.partition(".")[2] for rule in catalogue.rules()}
+    kinds = {rule.id.partition(".")[2] for rule in registry.rules()}
     assert kinds >= REACHES_OUT
 
 

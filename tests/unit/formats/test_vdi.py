@@ -4,8 +4,8 @@ import pytest
 
 from disk_edits import early_rule, facts, patched, rule
 from samples import load
-from stillage.formats import vdi
 from stillage.formats.base import Facts
+from stillage.formats.vdi import inspect as vdi
 
 MIB = 1 << 20
 DYNAMIC = load("vdi-dynamic.vdi")

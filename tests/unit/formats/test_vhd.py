@@ -7,9 +7,9 @@ import pytest
 from disk_edits import early_rule, facts, patched, rule, rules_broken
 from examining import examine
 from samples import load
-from stillage.formats import vhd
 from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy, refusals
+from stillage.formats.vhd import inspect as vhd
 
 MIB = 1 << 20
 DYNAMIC = load("vhd-dynamic.vhd")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from disk_edits import early_rule, facts, patched, rule, rules_broken
 from samples import load
-from stillage.formats import vhdx
-from stillage.formats.crc32c import crc32c
+from stillage.formats.codecs.crc32c import crc32c
+from stillage.formats.vhdx import inspect as vhdx
 
 KIB, MIB = 1 << 10, 1 << 20
 DYNAMIC = load("vhdx-dynamic.vhdx")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from disk_edits import early_rule, facts, patched, rule, rules_broken
 from examining import examine
 from samples import load
-from stillage.formats import vmdk
 from stillage.formats.base import Facts
+from stillage.formats.vmdk import inspect as vmdk
 from vmdk_images import AT_END, GRAIN, GRAIN_BYTES, descriptor, grain, header, marker, stream
 
 MIB = 1 << 20

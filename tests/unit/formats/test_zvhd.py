@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from examining import examine
 from samples import entries, load
-from stillage.formats import zvhd
 from stillage.formats.base import Facts
-from stillage.formats.inflater import Inflater
+from stillage.formats.codecs.zlib_stream import Inflater
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
+from stillage.formats.zvhd import inspect as zvhd
 from zvhd_images import BLOCK, GIB, PAGE, checksummed, continued, deflated, guest_block, header_page, patched, record
 from zvhd_images import zvhd as image
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from examining import examine
 from samples import entries, load
-from stillage.formats import zvhd2
 from stillage.formats.base import Facts
+from stillage.formats.codecs.zstd_frames import MOST_FRAMES
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
-from stillage.formats.unzstd import MOST_FRAMES
+from stillage.formats.zvhd2 import inspect as zvhd2
 from zvhd_images import BLOCK, GIB, PAGE, SEGMENT, Zvhd2, checksummed, deflated, guest_block, patched
 
 if sys.version_info >= (3, 14):

@@ -22,8 +22,8 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.claims import Claims, TooManyPlaces
-from stillage.formats.vmdk_tables import numbers
+from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.vmdk.tables import numbers
 
 FORMAT = "ploop"
 REWRITE = "qemu-img convert -f parallels -O parallels IN OUT"

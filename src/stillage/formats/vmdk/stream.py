@@ -17,7 +17,7 @@ from itertools import compress
 from operator import mul
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Tail, Want
-from stillage.formats.vmdk_tables import (
+from stillage.formats.vmdk.tables import (
     GRAINS,
     MEND,
     SECTOR,

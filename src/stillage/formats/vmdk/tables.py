@@ -16,7 +16,7 @@ from hashlib import blake2b
 from itertools import pairwise
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Want
-from stillage.formats.claims import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Claims, TooManyPlaces
 
 MEND = "qemu-img convert -f vmdk -O vmdk -o subformat=streamOptimized IN OUT"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from examining import examine
 from samples import entries, load
-from stillage.formats import strangers
+from stillage.formats import foreign
 from stillage.formats.safety import Declaration, Policy, refusal
 from zvhd_images import zvhd as zvhd_image
 
@@ -36,7 +36,7 @@ def zipped() -> bytes:
 
 
 def name_of(data: bytes) -> str | None:
-    hazards = examine(data, formats=(strangers,)).hazards
+    hazards = examine(data, formats=(foreign,)).hazards
     return hazards[0].rule.id if hazards else None
 
 
@@ -87,7 +87,7 @@ KNOWN = {
 
 
 def test_every_stranger_is_known_by_an_example() -> None:
-    assert {f"stranger.{name}" for name in KNOWN} == {rule.id for rule in strangers.RULES}
+    assert {f"stranger.{name}" for name in KNOWN} == {rule.id for rule in foreign.RULES}
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -107,7 +107,7 @@ def test_text_is_refused_unless_it_is_declared_raw() -> None:
     assert refused_as(KNOWN["text"], "raw", Policy(text_as_raw=False)) == "stranger.text"
 
 
-DISKS = [rule.partition(".")[2] for rule in sorted(strangers.DISKS)]
+DISKS = [rule.partition(".")[2] for rule in sorted(foreign.DISKS)]
 LIKE_QCOW = [b"QFI\0\0\0\0\1", b"QFIx\0\0\0\2", b"QFI\xfa\0\0\0\3", b"QED ", b"QEDx\1"]
 
 
@@ -224,4 +224,4 @@ def test_text_of_any_length_is_text_even_when_a_letter_is_cut(length: int) -> No
 @given(data=st.binary(max_size=600), start=st.sampled_from(sorted(KNOWN)), cut=st.integers(0, 300))
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_have_a_defined_end(data: bytes, start: str, cut: int) -> None:
-    assert name_of(KNOWN[start][:cut] + data) in {None, *(rule.id for rule in strangers.RULES)}
+    assert name_of(KNOWN[start][:cut] + data) in {None, *(rule.id for rule in foreign.RULES)}

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Want
-from stillage.formats.inflater import Broken, Expander
+from stillage.formats.codecs.zlib_stream import Broken, Expander
 
 PAGE = 4096
 HEADER = 512

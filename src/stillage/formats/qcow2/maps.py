@@ -11,9 +11,9 @@ import struct
 from functools import partial
 
 from stillage.formats.base import SECTOR, Inspection, MalformedImage, Rule, Stream
-from stillage.formats.clusters import Layout, LayoutRules
-from stillage.formats.qcow2_header import CONVERT, HAS_DATA_FILE, LUKS, Extensions, Header, Place
-from stillage.formats.tables import PIECE, ZEROS, Walk, big_endian
+from stillage.formats.qcow2.header import CONVERT, HAS_DATA_FILE, LUKS, Extensions, Header, Place
+from stillage.formats.tables.clusters import Layout, LayoutRules
+from stillage.formats.tables.walk import PIECE, ZEROS, Walk, big_endian
 
 LAYOUT = LayoutRules.of("qcow2", CONVERT)
 BAD_TABLE = Rule("qcow2.bad-table", "A table has a size that the disk inside does not need or that nothing can read.")

@@ -26,8 +26,8 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.claims import Claims, TooManyPlaces
-from stillage.formats.vhdx_sections import (
+from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.vhdx.sections import (
     BAT,
     DISK_ID,
     DISK_SIZE,
@@ -49,7 +49,7 @@ from stillage.formats.vhdx_sections import (
     judge_header,
     metadata_items,
 )
-from stillage.formats.vhdx_sections import RULES as SECTION_RULES
+from stillage.formats.vhdx.sections import RULES as SECTION_RULES
 
 FORMAT = "vhdx"
 

@@ -1,7 +1,7 @@
 """What the first MiB and the metadata region of a VHDX file say: headers, region tables, metadata items.
 
-Source: [MS-VHDX] 2.2.2 "Headers", 2.2.3 "Region Table", 2.6 "Metadata Region". Nothing is read here; `formats.vhdx`
-fetches the bytes.
+Source: [MS-VHDX] 2.2.2 "Headers", 2.2.3 "Region Table", 2.6 "Metadata Region". Nothing is read here;
+`formats.vhdx.inspect` fetches the bytes.
 """
 
 import struct
@@ -11,7 +11,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from stillage.formats.base import Hazard, MalformedImage, Rule
-from stillage.formats.crc32c import crc32c
+from stillage.formats.codecs.crc32c import crc32c
 
 REWRITE = "qemu-img convert -f vhdx -O vhdx IN OUT"
 

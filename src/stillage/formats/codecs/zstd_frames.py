@@ -2,7 +2,7 @@
 
 import sys
 
-from stillage.formats.inflater import Broken
+from stillage.formats.codecs.zlib_stream import Broken
 
 if sys.version_info >= (3, 14):
     from compression import zstd

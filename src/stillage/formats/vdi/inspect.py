@@ -21,7 +21,7 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.claims import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Claims, TooManyPlaces
 
 FORMAT = "vdi"
 REWRITE = "qemu-img convert -f vdi -O vdi IN OUT"

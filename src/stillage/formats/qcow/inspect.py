@@ -8,8 +8,8 @@ import struct
 from dataclasses import dataclass
 
 from stillage.formats.base import SECTOR, Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
-from stillage.formats.clusters import Layout, LayoutRules
-from stillage.formats.tables import ZEROS, Walk, big_endian
+from stillage.formats.tables.clusters import Layout, LayoutRules
+from stillage.formats.tables.walk import ZEROS, Walk, big_endian
 
 FORMAT = "qcow"
 

@@ -7,8 +7,8 @@ import struct
 from dataclasses import dataclass
 
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
-from stillage.formats.clusters import Layout, LayoutRules
-from stillage.formats.tables import ZEROS, Walk, little_endian
+from stillage.formats.tables.clusters import Layout, LayoutRules
+from stillage.formats.tables.walk import ZEROS, Walk, little_endian
 
 FORMAT = "qed"
 

@@ -1,8 +1,8 @@
 """VMware disks: monolithic sparse and stream-optimized; what has its data in other files is recognised and refused.
 
 Source: VMware, "Virtual Disk Format 5.0" (and 1.1), "Hosted Sparse Extents", "ESX Server Sparse Extents". All integers
-are little-endian; places and lengths are sectors of 512 bytes. The descriptor is in `formats.vmdk_descriptor`, the
-grain tables in `formats.vmdk_tables`, the compressed stream in `formats.vmdk_stream`.
+are little-endian; places and lengths are sectors of 512 bytes. The descriptor is in `formats.vmdk.descriptor`, the
+grain tables in `formats.vmdk.tables`, the compressed stream in `formats.vmdk.stream`.
 """
 
 import struct
@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from stillage.formats import vmdk_descriptor, vmdk_stream, vmdk_tables
 from stillage.formats.base import (
     Facts,
     Hazard,
@@ -24,9 +23,12 @@ from stillage.formats.base import (
     Want,
 )
 from stillage.formats.replay import replay
-from stillage.formats.vmdk_descriptor import DESCRIPTOR, EXTERNAL_EXTENT
-from stillage.formats.vmdk_stream import TRAILING_DATA
-from stillage.formats.vmdk_tables import MAX_TABLES, SECTOR, TRUNCATED, Layout
+from stillage.formats.vmdk import descriptor as vmdk_descriptor
+from stillage.formats.vmdk import stream as vmdk_stream
+from stillage.formats.vmdk import tables as vmdk_tables
+from stillage.formats.vmdk.descriptor import DESCRIPTOR, EXTERNAL_EXTENT
+from stillage.formats.vmdk.stream import TRAILING_DATA
+from stillage.formats.vmdk.tables import MAX_TABLES, SECTOR, TRUNCATED, Layout
 
 FORMAT = "vmdk"
 REWRITE = vmdk_tables.MEND

@@ -23,7 +23,7 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.claims import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Claims, TooManyPlaces
 
 FORMAT = "vhd"
 REWRITE = "qemu-img convert -f vpc -O vpc -o force_size=on IN OUT"

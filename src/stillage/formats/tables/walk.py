@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Generator, Iterator
 
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, Region, Want
-from stillage.formats.clusters import Layout
+from stillage.formats.tables.clusters import Layout
 
 PIECE = 1 << 17
 ZEROS = bytes(PIECE)

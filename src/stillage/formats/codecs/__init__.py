@@ -1,0 +1,1 @@
+"""Compression and checksums, as formats use them."""

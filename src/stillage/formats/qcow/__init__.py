@@ -1,0 +1,1 @@
+"""QCOW, version 1."""

@@ -1,0 +1,1 @@
+"""QCOW2: versions 2 and 3."""

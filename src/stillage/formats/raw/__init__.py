@@ -1,0 +1,1 @@
+"""Raw: bytes that are the disk themselves."""

@@ -1,0 +1,1 @@
+"""Tables that say where the pieces of an image lie."""

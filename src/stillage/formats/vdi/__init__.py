@@ -1,0 +1,1 @@
+"""VDI, of VirtualBox."""

@@ -1,0 +1,1 @@
+"""VHD, of Virtual PC and Azure."""

@@ -1,0 +1,1 @@
+"""VHDX, of Hyper-V."""

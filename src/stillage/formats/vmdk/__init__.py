@@ -1,0 +1,1 @@
+"""VMDK, of VMware."""

@@ -1,0 +1,1 @@
+"""ZVHD, of Huawei Cloud, and what ZVHD2 shares with it."""

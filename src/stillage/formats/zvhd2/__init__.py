@@ -1,0 +1,1 @@
+"""ZVHD2, of Huawei Cloud."""
