@@ -31,7 +31,7 @@ from stillage.lanes import Lane
 from stillage.operations.acceptance import UploadRules
 from stillage.operations.uploads.rights import Look
 from stillage.operations.uploads.uploads import Uploads
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20
 BAR = 0.9

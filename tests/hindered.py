@@ -18,7 +18,7 @@ from stillage.cli import main, worker
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.operations.judgement import Judgement
-from stillage.stores import files
+from stillage.stores.files import blobs
 
 FOLDER = Path()
 
@@ -87,19 +87,19 @@ def without_nameless_files() -> None:
 def hinder() -> None:
     after(db, "claim", "in the claim's transaction")
     after_commit("claim", "when the image is claimed")
-    before(files._FileWriter, "_write", "before the first block is written")
-    after(files._FileWriter, "_write", "after the first block is written")
+    before(blobs._FileWriter, "_write", "before the first block is written")
+    after(blobs._FileWriter, "_write", "after the first block is written")
     before(Judgement, "_conclude", "before the verdict")
     after(Judgement, "_conclude", "after the verdict")
-    before(files._FileWriter, "_publish", "before the bytes are durable")
-    before(files._FileWriter, "_link", "when the bytes have no name yet")
-    after(files._FileWriter, "_link", "when the bytes have their name")
+    before(blobs._FileWriter, "_publish", "before the bytes are durable")
+    before(blobs._FileWriter, "_link", "when the bytes have no name yet")
+    after(blobs._FileWriter, "_link", "when the bytes have their name")
     before(db, "publish", "before the image is active")
     after(db, "publish", "in the last transaction")
     after_commit("publish", "when the image is active")
     before(db, "release", "before the clean-up")
     after_commit("release", "in the middle of the clean-up")
-    before(files, "_delete", "before the bytes are removed")
+    before(blobs, "_delete", "before the bytes are removed")
     after_commit("end_of_owners", "when pieces of a dead worker have ended")
     after_commit("forget_endings", "in a sweep")
     worker.HANGS_AFTER_S = 1.0  # a hang is ours, and known to be one

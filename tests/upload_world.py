@@ -23,7 +23,7 @@ from stillage.images.upload import Digests, Opening, Piece, Progress, Upload
 from stillage.operations.acceptance import UploadRules
 from stillage.operations.uploads.rights import Rights
 from stillage.operations.uploads.uploads import Uploads
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20
 ME = builders.caller("lab", "member")

@@ -53,7 +53,7 @@ from stillage.operations.sweep import Sweep
 from stillage.operations.uploads.rights import Rights
 from stillage.operations.uploads.uploads import Uploads
 from stillage.outgoing import HttpPeer
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
 
 log = structlog.get_logger()
 

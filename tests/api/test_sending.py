@@ -13,7 +13,7 @@ from aiohttp import ClientError, ClientSession, web
 from serving import serving
 from stillage.api.sending import BLOCK, send
 from stillage.images.image import BlobKey
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
 
 KEY = BlobKey("ab" * 16)
 SIZE = 4 << 20

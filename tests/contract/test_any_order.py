@@ -68,7 +68,7 @@ from stillage.operations.ingest import Ingest
 from stillage.operations.pipeline import Announced
 from stillage.operations.sweep import Sweep
 from stillage.stores.base import Store
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
 
 T = TypeVar("T")

@@ -20,8 +20,8 @@ from stillage.images.image import Image, Status
 from stillage.operations.ingest import Ingest
 from stillage.operations.pipeline import Announced
 from stillage.operations.sweep import Sweep
-from stillage.stores import files
-from stillage.stores.files import FileStore
+from stillage.stores.files import blobs
+from stillage.stores.files.blobs import FileStore
 from upload_world import ME, MIB, RULES, sliced
 
 DATA = b"the bytes of an image"
@@ -161,7 +161,7 @@ async def test_an_upload_whose_name_cannot_be_made_durable_has_failed(
 
     image = await world.queued()
     with monkeypatch.context() as patched:
-        patched.setattr(files, "sync_directory", fail)
+        patched.setattr(blobs, "sync_directory", fail)
         with pytest.raises(StoreFailed):
             await world.ingest(ME, image.id, sliced(DATA), UNKNOWN)
     assert (await world.now(image)).status is Status.QUEUED

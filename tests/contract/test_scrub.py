@@ -24,8 +24,8 @@ from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, U
 from stillage.operations import download
 from stillage.operations.download import Download
 from stillage.operations.scrub import Scrub, Scrubbed
-from stillage.stores.disk import translated
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
+from stillage.stores.files.disk import translated
 from stillage.stores.memory import MemoryStore
 
 DATA = os.urandom(3 << 20) + b"and a bit"

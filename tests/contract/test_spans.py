@@ -11,7 +11,7 @@ from stillage.db import spans
 from stillage.db.tables import upload_spans
 from stillage.errors import BytesDiffer, TooManySpans
 from stillage.images.upload import Piece, Span, Upload
-from stillage.stores.drafts import FileDraft
+from stillage.stores.files.partial import FileDraft
 from upload_world import DATA, MIB, World, sliced
 
 ROWS_OF_A_PIECE = 110

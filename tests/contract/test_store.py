@@ -19,10 +19,10 @@ from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnl
 from stillage.holes import HOLE, data_runs
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
-from stillage.stores import disk
 from stillage.stores.base import SHARDS, BlobWriter, Draft, Store
-from stillage.stores.disk import translated
-from stillage.stores.files import READ_THREADS, FileStore
+from stillage.stores.files import disk
+from stillage.stores.files.blobs import READ_THREADS, FileStore
+from stillage.stores.files.disk import translated
 from stillage.stores.memory import MemoryStore
 
 KEY = BlobKey("0f" * 16)

@@ -21,7 +21,7 @@ from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.scrub import Scrub
 from stillage.operations.sweep import MOST_FAILURES, Sweep, Swept, remove_blob
 from stillage.stores.base import SHARDS, Store
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
 
 PATIENCE_S = 20.0

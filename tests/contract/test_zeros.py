@@ -12,8 +12,8 @@ from stillage.errors import ImageTooLarge, InvalidInput, QuotaExceeded, StorageF
 from stillage.images.quota import Limits, Quotas
 from stillage.images.upload import Piece
 from stillage.operations.judgement import Judgement
-from stillage.stores.drafts import FileDraft
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
+from stillage.stores.files.partial import FileDraft
 from upload_world import MIB, RULES, World, a_world, sliced
 
 TIB = 1 << 40

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from stillage.stores.disk import write_whole
+from stillage.stores.files.disk import write_whole
 
 DAYS = 825  # the longest that Apple's clients accept
 RENEW_BEFORE = timedelta(days=30)

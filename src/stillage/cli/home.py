@@ -24,7 +24,7 @@ import yaml
 from stillage.cli import certificate
 from stillage.config import SECRET_BYTES, Settings, address_of
 from stillage.errors import BadSettings
-from stillage.stores.disk import make_folder, write_whole
+from stillage.stores.files.disk import make_folder, write_whole
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
-from stillage.stores.disk import write_whole
-from stillage.stores.files import FileStore
+from stillage.stores.files.blobs import FileStore
+from stillage.stores.files.disk import write_whole
 
 KEYS = [BlobKey(f"{shard:02x}{number:030x}") for number, shard in enumerate((0x0F, 0x0F, 0x1E, 0x2D))]
 SMALL = (b"first", b"second")
