@@ -22,9 +22,9 @@ from rich.table import Table
 
 from bench import tokens
 from stillage.errors import SignatureRefused
-from stillage.identity.canonical import EMPTY_SHA256, Head, canonical_requests
-from stillage.identity.claim import claim_of
-from stillage.identity.signing import payloads_of, require_recent, require_signature, sign_request
+from stillage.identity.signing.authorization import claim_of
+from stillage.identity.signing.canonical import EMPTY_SHA256, Head, canonical_requests
+from stillage.identity.signing.signature import payloads_of, require_recent, require_signature, sign_request
 from stillage.identity.tokens import digest_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from stillage.identity.keystone import KeystoneIdentity, ServiceTokenRules
-from stillage.identity.validated import ServiceUser
+from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRules
+from stillage.identity.keystone.tokens import ServiceUser
 from stillage.peers import Reply
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from fakes import Clock
 from server import Answer
 from stillage.api.services import Services
-from stillage.identity.signing import sign_request
+from stillage.identity.signing.signature import sign_request
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 

@@ -31,9 +31,9 @@ from stillage.config import Settings
 from stillage.db.session import Database
 from stillage.formats.safety import Policy
 from stillage.identity.base import Identity
-from stillage.identity.keystone import KeystoneIdentity, ServiceTokenRules
+from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRules
+from stillage.identity.keystone.tokens import ServiceUser
 from stillage.identity.passwords import Passwords
-from stillage.identity.validated import ServiceUser
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas

@@ -79,7 +79,7 @@ class SignatureRefused(Unauthenticated):
     """A signed request is not believed. The text is what the vendor's gateway says, and no more than that.
 
     Attributes:
-        fault: Which check it did not pass, see `identity.signing.Fault`; for logs and tests.
+        fault: Which check it did not pass, see `identity.signing.authorization.Fault`; for logs and tests.
     """
 
     def __init__(self, fault: str, why: str = "verify aksk signature fail") -> None:

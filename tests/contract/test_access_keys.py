@@ -7,8 +7,8 @@ import pytest
 
 from fakes import Clock
 from stillage.errors import NotFound, SignatureRefused, TooManyAccessKeys
-from stillage.identity.canonical import Head
-from stillage.identity.signing import sign_request
+from stillage.identity.signing.canonical import Head
+from stillage.identity.signing.signature import sign_request
 from stillage.operations.identity.access_keys import MadeKey
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity

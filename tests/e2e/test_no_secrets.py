@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from server import Answer, MakeServer, Server, eventually
-from stillage.identity.signing import sign_request
+from stillage.identity.signing.signature import sign_request
 
 TOKENS = "/identity/v3/auth/tokens"
 DEFAULT = {"name": "Default"}

@@ -8,8 +8,8 @@ import pytest
 
 from rude import Rude, request
 from server import MakeServer, Server
-from stillage.identity.claim import UNSIGNED_PAYLOAD
-from stillage.identity.signing import MAX_BODY, sign_request
+from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD
+from stillage.identity.signing.signature import MAX_BODY, sign_request
 
 OCTETS = "application/octet-stream"
 DATA = b"x" * 4096

@@ -14,9 +14,9 @@ from aiohttp import hdrs, web
 from stillage.api.services import services
 from stillage.api.wire import BODY, TARGET, Body, length_of, receive
 from stillage.errors import SignatureRefused, SignedBodyTooLarge
-from stillage.identity.canonical import EMPTY_SHA256, Head
-from stillage.identity.claim import is_signed
-from stillage.identity.signing import MAX_BODY
+from stillage.identity.signing.authorization import is_signed
+from stillage.identity.signing.canonical import EMPTY_SHA256, Head
+from stillage.identity.signing.signature import MAX_BODY
 from stillage.operations.identity.signatures import Recognised, Signatures, Signer
 
 log = structlog.get_logger()

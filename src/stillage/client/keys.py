@@ -1,6 +1,6 @@
 """Who asks: a pair of access keys, with which every request is signed. Nothing is fetched, and nothing ends.
 
-Source: as of `identity.signing`; for what is asked of the identity service docs/signatures.md.
+Source: as of `identity.signing.signature`; for what is asked of the identity service docs/signatures.md.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from stillage.client.errors import BadCloud
 from stillage.client.http import Answer, Http, Request, insist
 from stillage.client.login import Place, identity_url, image_url_of
 from stillage.client.patience import Patience
-from stillage.identity.claim import UNSIGNED_PAYLOAD
-from stillage.identity.signing import sign_request
+from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD
+from stillage.identity.signing.signature import sign_request
 
 
 class KeyAuthority:

@@ -14,7 +14,7 @@ from image_api import Person, Town
 from server import Answer
 from stillage.api.services import SERVICES
 from stillage.errors import Unavailable
-from stillage.identity.keystone import BAD_FOR_S
+from stillage.identity.keystone.identity import BAD_FOR_S
 
 Serve = Callable[..., AbstractAsyncContextManager[Town]]
 

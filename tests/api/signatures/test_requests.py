@@ -8,9 +8,9 @@ import pytest
 from signing_people import Office, Signing, as_terraform, chunked, new_image, send, send_raw
 from stillage.api.allowance import Allowance
 from stillage.errors import Unavailable
-from stillage.identity.canonical import Head
-from stillage.identity.claim import UNSIGNED_PAYLOAD
-from stillage.identity.signing import MAX_BODY
+from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD
+from stillage.identity.signing.canonical import Head
+from stillage.identity.signing.signature import MAX_BODY
 
 OCTETS = "application/octet-stream"
 DATA = b"x" * 4096

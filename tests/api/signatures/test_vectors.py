@@ -15,7 +15,7 @@ from signing_people import Office, new_image, send_raw
 from stillage.db import access_keys, identity
 from stillage.db.identity import Project
 from stillage.identity.keys import MIN_DURATION_S
-from stillage.identity.signing import DATE_FORMAT
+from stillage.identity.signing.signature import DATE_FORMAT
 from stillage.identity.tokens import digest_of
 from stillage.images.image import ProjectId
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from stillage.errors import SignatureRefused
-from stillage.identity.canonical import Head, canonical_requests
-from stillage.identity.claim import SECURITY_TOKEN, claim_of
-from stillage.identity.signing import (
+from stillage.identity.signing.authorization import SECURITY_TOKEN, claim_of
+from stillage.identity.signing.canonical import Head, canonical_requests
+from stillage.identity.signing.signature import (
     DATE_FORMAT,
     MAX_BODY,
     payloads_of,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from builders import T0
 from stillage.errors import SignatureRefused
-from stillage.identity.canonical import EMPTY_SHA256, Head
-from stillage.identity.claim import UNSIGNED_PAYLOAD, Fault, claim_of, is_signed
-from stillage.identity.signing import payloads_of, require_recent, require_signature, sign_request
+from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD, Fault, claim_of, is_signed
+from stillage.identity.signing.canonical import EMPTY_SHA256, Head
+from stillage.identity.signing.signature import payloads_of, require_recent, require_signature, sign_request
 
 KEY, SECRET = "STILLAGEAK00000000EX", "not-a-real-secret"
 # No slash: an escaped one is a separator to every client that signs, and so it is here.

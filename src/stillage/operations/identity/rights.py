@@ -5,7 +5,7 @@ from datetime import datetime
 
 from stillage.db import Connection, rights
 from stillage.errors import RightsLost, SecretUnreadable, Unauthenticated
-from stillage.identity.keystone import KeystoneIdentity
+from stillage.identity.keystone.identity import KeystoneIdentity
 from stillage.identity.vault import Vault
 from stillage.images.access import Caller
 from stillage.images.upload import Grant

@@ -13,11 +13,11 @@ from stillage.db import Connection, access_keys, failures
 from stillage.db.access_keys import Holder
 from stillage.db.session import Database
 from stillage.errors import SignatureRefused, Unauthenticated
-from stillage.identity.canonical import Head
-from stillage.identity.claim import PROJECT, SECURITY_TOKEN, Claim, Fault, claim_of
 from stillage.identity.names import is_name
 from stillage.identity.networks import network_of
-from stillage.identity.signing import payloads_of, require_digest, require_recent, require_signature
+from stillage.identity.signing.authorization import PROJECT, SECURITY_TOKEN, Claim, Fault, claim_of
+from stillage.identity.signing.canonical import Head
+from stillage.identity.signing.signature import payloads_of, require_digest, require_recent, require_signature
 from stillage.identity.tokens import digest_of
 from stillage.identity.vault import Vault
 from stillage.images.access import Caller

@@ -17,9 +17,9 @@ from typing import TypeVar
 import structlog
 
 from stillage.errors import Unauthenticated, Unavailable
-from stillage.identity.lookups import Answer, Lookups
+from stillage.identity.keystone.cache import Answer, Lookups
+from stillage.identity.keystone.tokens import NoToken, ServiceUser, Validated, expiry_of, renewal_of, validated_of
 from stillage.identity.tokens import digest_of
-from stillage.identity.validated import NoToken, ServiceUser, Validated, expiry_of, renewal_of, validated_of
 from stillage.images.access import Caller
 from stillage.images.image import UserId
 from stillage.peers import Peer, Reply

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillage.identity.validated import NoToken, ServiceUser, renewal_of, validated_of
+from stillage.identity.keystone.tokens import NoToken, ServiceUser, renewal_of, validated_of
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TOKEN: dict[str, Any] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stillage.errors import SignatureRefused
-from stillage.identity.canonical import Form, Head
+from stillage.identity.signing.canonical import Form, Head
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 AUTHORIZATION = "authorization"

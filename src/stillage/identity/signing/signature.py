@@ -14,8 +14,8 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from stillage.errors import SignatureRefused
-from stillage.identity.canonical import EMPTY_SHA256, Form, Head, canonical_requests
-from stillage.identity.claim import UNSIGNED_PAYLOAD, Claim, Fault
+from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD, Claim, Fault
+from stillage.identity.signing.canonical import EMPTY_SHA256, Form, Head, canonical_requests
 
 DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 MAX_SKEW = timedelta(minutes=15)
