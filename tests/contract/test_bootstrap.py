@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from fakes import Clock
+from stillage.accounts.login_request import login_request_of
 from stillage.db.session import Database
 from stillage.errors import Unauthenticated
-from stillage.identity.login import login_request_of
 from stillage.identity.passwords import Passwords
 from stillage.images.access import Caller
 from stillage.operations.identity.accounts import Accounts

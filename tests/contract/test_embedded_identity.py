@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import Connection, event, inspect, text
 
 from fakes import Clock, CountingHasher
+from stillage.accounts.credential_request import credential_request_of
+from stillage.accounts.login_request import LoginRequest, login_request_of
+from stillage.accounts.names import role_id
+from stillage.accounts.token import new_token
 from stillage.db import identity as db
 from stillage.db.session import Database
 from stillage.db.tokens import Token
 from stillage.errors import AlreadyExists, Forbidden, InvalidInput, NotFound, TooManyFailures, Unauthenticated
-from stillage.identity.credentials import credential_request_of
-from stillage.identity.login import LoginRequest, login_request_of
-from stillage.identity.names import role_id
 from stillage.identity.passwords import Passwords
-from stillage.identity.tokens import new_token
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.login import Issued

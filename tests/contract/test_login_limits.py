@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from fakes import Clock, CountingHasher
+from stillage.accounts.login_request import LoginRequest, login_request_of
 from stillage.db import failures, networks
 from stillage.db.session import Database
 from stillage.db.tables import known_networks, login_failures
 from stillage.errors import TooManyAtOnce, TooManyFailures, Unauthenticated, Unavailable
-from stillage.identity.login import LoginRequest, login_request_of
 from stillage.identity.passwords import Passwords
 from stillage.operations.identity import guard
 from stillage.operations.identity.accounts import Accounts

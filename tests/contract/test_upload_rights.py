@@ -16,11 +16,11 @@ from sqlalchemy import event
 
 import builders
 from fakes import Clock
+from stillage.accounts.credential_request import credential_request_of
 from stillage.db import images as db
 from stillage.db import members
 from stillage.db.session import Database
 from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspended
-from stillage.identity.credentials import credential_request_of
 from stillage.images.access import Caller
 from stillage.images.image import Image, ProjectId, Status, Visibility
 from stillage.images.upload import Opening, Piece, Span, Upload

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Connection, Table, event, func, select
 
 from fakes import Clock
+from stillage.accounts.credential_request import credential_request_of
+from stillage.accounts.login_request import LoginRequest, login_request_of
 from stillage.db.session import Database
 from stillage.db.tables import access_keys, application_credentials, tokens
 from stillage.db.tokens import surplus
 from stillage.errors import Unauthenticated, UserLimitReached
-from stillage.identity.credentials import credential_request_of
-from stillage.identity.login import LoginRequest, login_request_of
 from stillage.identity.passwords import Passwords
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from stillage import config
+from stillage.accounts.key_request import require_description
 from stillage.cli import accounts as deployment
 from stillage.cli.options import Config, Data, Json
-from stillage.identity.keys import require_description
 from stillage.operations.identity.access_keys import MadeKey
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity

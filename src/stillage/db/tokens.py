@@ -58,7 +58,7 @@ class Token:
 
     @property
     def is_restricted(self) -> bool:
-        """See `identity.asker.Asker`, of which this is one."""
+        """See `accounts.principal.Asker`, of which this is one."""
         return self.credential is not None and self.credential.restricted
 
     @property

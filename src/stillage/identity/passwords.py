@@ -9,11 +9,11 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from stillage.errors import InvalidInput, Unavailable
+from stillage.accounts.texts import MAX_PASSWORD, require_password
+from stillage.errors import Unavailable
 
 T = TypeVar("T")
 
-MAX_LENGTH = 1024
 # Each check takes 19 MiB while it runs, so no more of them run at once than fit beside running uploads.
 THREADS = 2
 # More than `operations.identity` lets in, which is fair to who asks; this is about memory alone.
@@ -28,28 +28,6 @@ def default_hasher() -> PasswordHasher:
 def new_password() -> str:
     """Return a random password that can be typed and pasted: 120 bits."""
     return secrets.token_urlsafe(15)
-
-
-def require_password(password: str) -> str:
-    """Return *password*.
-
-    Raises:
-        InvalidInput: If it is empty, too long, or not text.
-    """
-    if not 0 < len(password) <= MAX_LENGTH:
-        raise InvalidInput(f"a password has 1 to {MAX_LENGTH} characters, this one has {len(password)}")
-    if not is_unicode(password):
-        raise InvalidInput("the password is not valid Unicode text")
-    return password
-
-
-def is_unicode(text: str) -> bool:
-    """False for text with half a surrogate pair, which JSON can express and no encoding can."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class Passwords:
@@ -91,9 +69,9 @@ class Passwords:
 
     def _matches(self, hashed: str, password: str) -> bool:
         # surrogatepass: what no encoding can express is just another wrong password, found out as slowly.
-        encoded = password[:MAX_LENGTH].encode(errors="surrogatepass")
+        encoded = password[:MAX_PASSWORD].encode(errors="surrogatepass")
         try:
-            return self._hasher.verify(hashed, encoded) and len(password) <= MAX_LENGTH
+            return self._hasher.verify(hashed, encoded) and len(password) <= MAX_PASSWORD
         except (VerificationError, InvalidHashError):
             return False
 

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import ClientSession
 
 from asking import TOKENS, log_in
-from stillage.identity.names import role_id
+from stillage.accounts.names import role_id
 
 
 class Owner:

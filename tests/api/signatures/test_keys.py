@@ -11,8 +11,8 @@ import pytest
 
 from server import Answer
 from signing_people import Key, Office, Signing, send
+from stillage.accounts.key_request import MAX_DURATION_S
 from stillage.errors import SecretUnreadable
-from stillage.identity.keys import MAX_DURATION_S
 from stillage.identity.vault import Vault
 
 KEYS = "/v3.0/OS-CREDENTIAL/credentials"

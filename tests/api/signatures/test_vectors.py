@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from signing_people import Office, new_image, send_raw
+from stillage.accounts.key_request import MIN_DURATION_S
+from stillage.accounts.token import digest_of
 from stillage.db import access_keys, identity
 from stillage.db.identity import Project
-from stillage.identity.keys import MIN_DURATION_S
 from stillage.identity.signing.signature import DATE_FORMAT
-from stillage.identity.tokens import digest_of
 from stillage.images.image import ProjectId
 
 FILE = Path(__file__).parents[2] / "data" / "aksk" / "aksk.json"

@@ -2,12 +2,12 @@
 
 from aiohttp import web
 
+from stillage.accounts.principal import Asker
 from stillage.api.credentials import TOKEN
 from stillage.api.services import INITIATOR, public_url, services
 from stillage.api.signatures import find_signatures, signer_of
 from stillage.audit.events import Initiator
 from stillage.db.tokens import Token
-from stillage.identity.asker import Asker
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
 ASKER: web.RequestKey[Asker] = web.RequestKey("asker")

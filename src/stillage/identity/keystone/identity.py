@@ -16,10 +16,10 @@ from typing import TypeVar
 
 import structlog
 
+from stillage.accounts.token import digest_of
 from stillage.errors import Unauthenticated, Unavailable
 from stillage.identity.keystone.cache import Answer, Lookups
 from stillage.identity.keystone.tokens import NoToken, ServiceUser, Validated, expiry_of, renewal_of, validated_of
-from stillage.identity.tokens import digest_of
 from stillage.images.access import Caller
 from stillage.images.image import UserId
 from stillage.peers import Peer, Reply

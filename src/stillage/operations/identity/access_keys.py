@@ -5,14 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from stillage.db import access_keys as db
-from stillage.db import identity
-from stillage.db.access_keys import AccessKey
-from stillage.db.session import Database
-from stillage.db.tokens import Token
-from stillage.errors import Forbidden, NotFound
-from stillage.identity.asker import Asker
-from stillage.identity.keys import (
+from stillage.accounts.key_request import (
     PERMANENT,
     TEMPORARY,
     KeyChange,
@@ -21,8 +14,15 @@ from stillage.identity.keys import (
     new_secret,
     new_security_token,
 )
-from stillage.identity.names import is_name
-from stillage.identity.tokens import digest_of
+from stillage.accounts.names import is_name
+from stillage.accounts.principal import Asker
+from stillage.accounts.token import digest_of
+from stillage.db import access_keys as db
+from stillage.db import identity
+from stillage.db.access_keys import AccessKey
+from stillage.db.session import Database
+from stillage.db.tokens import Token
+from stillage.errors import Forbidden, NotFound
 from stillage.identity.vault import Vault
 from stillage.images.image import ProjectId, UserId
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 
+from stillage.accounts.names import is_name
+from stillage.accounts.principal import Asker
 from stillage.db import identity
 from stillage.db.identity import Project
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
-from stillage.identity.asker import Asker
-from stillage.identity.names import is_name
 from stillage.images.image import UserId
 
 # Clients that look for the project to share an image with take the text as an id after a 403, and give up after a 404

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from stillage.accounts.principal import Asker
+from stillage.accounts.token import digest_of, is_token
 from stillage.db import access_keys, credentials, tokens
 from stillage.db.session import Database
 from stillage.db.tokens import Token
 from stillage.errors import Forbidden, NotFound, Unauthenticated
-from stillage.identity.asker import Asker
 from stillage.identity.passwords import Passwords
-from stillage.identity.tokens import digest_of, is_token
 from stillage.identity.vault import Vault
 from stillage.images.access import Caller
 from stillage.operations.identity.access_keys import AccessKeys

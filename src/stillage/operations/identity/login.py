@@ -5,13 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from stillage.db import credentials, identity, tokens
-from stillage.db.credentials import Credential
-from stillage.db.identity import User
-from stillage.db.session import Database
-from stillage.db.tokens import NewToken, Token
-from stillage.errors import Unauthenticated
-from stillage.identity.login import (
+from stillage.accounts.login_request import (
     ByCredential,
     ByPassword,
     ByToken,
@@ -21,8 +15,14 @@ from stillage.identity.login import (
     Reference,
     Scope,
 )
+from stillage.accounts.token import digest_of, is_token, new_audit_id, new_token
+from stillage.db import credentials, identity, tokens
+from stillage.db.credentials import Credential
+from stillage.db.identity import User
+from stillage.db.session import Database
+from stillage.db.tokens import NewToken, Token
+from stillage.errors import Unauthenticated
 from stillage.identity.passwords import Passwords
-from stillage.identity.tokens import digest_of, is_token, new_audit_id, new_token
 from stillage.images.image import ProjectId, UserId
 from stillage.operations.identity.guard import Guard
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from stillage.accounts.names import is_name
+from stillage.accounts.token import digest_of
 from stillage.db import Connection, access_keys, failures
 from stillage.db.access_keys import Holder
 from stillage.db.session import Database
 from stillage.errors import SignatureRefused, Unauthenticated
-from stillage.identity.names import is_name
 from stillage.identity.networks import network_of
 from stillage.identity.signing.authorization import PROJECT, SECURITY_TOKEN, Claim, Fault, claim_of
 from stillage.identity.signing.canonical import Head
 from stillage.identity.signing.signature import payloads_of, require_digest, require_recent, require_signature
-from stillage.identity.tokens import digest_of
 from stillage.identity.vault import Vault
 from stillage.images.access import Caller
 from stillage.images.image import ProjectId, UserId
@@ -49,7 +49,7 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signed. Implements `identity.asker.Asker`."""
+    """Who signed. Implements `accounts.principal.Asker`."""
 
     access_key: str
     user_id: UserId

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from stillage.accounts.names import MAX_USER, require_name
+from stillage.accounts.texts import is_unicode, require_password
 from stillage.errors import InvalidInput
-from stillage.identity.names import MAX_USER, require_name
-from stillage.identity.passwords import is_unicode, require_password
 
 MAX_DESCRIPTION = 4096
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from stillage.accounts.names import is_default_domain, is_name
 from stillage.errors import InvalidInput, Unauthenticated
-from stillage.identity.names import is_default_domain, is_name
 
 
 @dataclass(frozen=True, slots=True)

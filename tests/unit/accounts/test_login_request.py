@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillage.errors import InvalidInput, Unauthenticated
-from stillage.identity.login import (
+from stillage.accounts.login_request import (
     ByCredential,
     ByPassword,
     ByToken,
@@ -17,6 +16,7 @@ from stillage.identity.login import (
     Reference,
     login_request_of,
 )
+from stillage.errors import InvalidInput, Unauthenticated
 
 DEFAULT = {"name": "Default"}
 ERIN = {"name": "erin", "domain": DEFAULT, "password": "pw"}

@@ -1,7 +1,7 @@
 import pytest
 
+from stillage.accounts.names import is_default_domain, is_name, require_name, require_role, role_id
 from stillage.errors import InvalidInput
-from stillage.identity.names import is_default_domain, is_name, require_name, require_role, role_id
 
 
 @pytest.mark.parametrize("name", ["erin", "grün", "two words", "a@b", "x" * 64, "🐧"])

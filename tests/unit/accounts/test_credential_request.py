@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stillage.accounts.credential_request import CredentialRequest, credential_request_of
 from stillage.errors import InvalidInput
-from stillage.identity.credentials import CredentialRequest, credential_request_of
 
 
 def read(**wanted: Any) -> CredentialRequest:

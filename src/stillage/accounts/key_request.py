@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stillage.accounts.texts import is_unicode
 from stillage.errors import InvalidInput
-from stillage.identity.passwords import is_unicode
 
 ALPHABET = string.ascii_uppercase + string.digits
 PERMANENT, TEMPORARY = "GS", "HST"

@@ -1,0 +1,1 @@
+"""People, their tokens, keys and names: values and the requests that change them, pure."""
