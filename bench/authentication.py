@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import tokens
+from stillage.accounts.token import digest_of
 from stillage.errors import SignatureRefused
 from stillage.identity.signing.authorization import claim_of
 from stillage.identity.signing.canonical import EMPTY_SHA256, Head, canonical_requests
 from stillage.identity.signing.signature import payloads_of, require_recent, require_signature, sign_request
-from stillage.identity.tokens import digest_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOST = "images.example.test"
