@@ -28,9 +28,9 @@ from stillage.images.image import Image, ImageId, ProjectId, UserId
 from stillage.images.quota import Quotas
 from stillage.images.upload import Grant, Opening, Piece, Span
 from stillage.lanes import Lane
-from stillage.operations.acceptance import UploadRules
-from stillage.operations.uploads.rights import Look
-from stillage.operations.uploads.uploads import Uploads
+from stillage.operations.resumable.rights import Look
+from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upload.acceptance import UploadRules
 from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20

@@ -27,7 +27,7 @@ from stillage.db import uploads
 from stillage.db.images import RESUMABLE, Claim
 from stillage.db.session import Database
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
-from stillage.operations.sweep import Sweep
+from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.memory import MemoryStore
 
 FEW = 1_000

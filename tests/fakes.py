@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from stillage.identity.passwords import Passwords
 from stillage.images.access import Caller
 from stillage.images.upload import Grant
-from stillage.operations.uploads.rights import Look
+from stillage.operations.resumable.rights import Look
 
 
 class CountingHasher(PasswordHasher):
@@ -28,7 +28,7 @@ def cheap_passwords(hasher: PasswordHasher | None = None) -> Passwords:
 
 
 class OpenRights:
-    """Believes for ever what an upload's opener was. Implements `operations.uploads.rights.Rights`."""
+    """Believes for ever what an upload's opener was. Implements `operations.resumable.rights.Rights`."""
 
     def keep(self, caller: Caller) -> str:
         return ",".join(caller.roles)

@@ -17,7 +17,7 @@ from typing import Any
 from stillage.cli import main, worker
 from stillage.db import images as db
 from stillage.db.session import Database
-from stillage.operations.judgement import Judgement
+from stillage.operations.upload.verification import Judgement
 from stillage.stores.files import blobs
 
 FOLDER = Path()

@@ -20,9 +20,9 @@ from stillage.images.access import Access
 from stillage.images.image import BlobKey, Image
 from stillage.images.quota import Quotas
 from stillage.images.upload import Digests, Opening, Piece, Progress, Upload
-from stillage.operations.acceptance import UploadRules
-from stillage.operations.uploads.rights import Rights
-from stillage.operations.uploads.uploads import Uploads
+from stillage.operations.resumable.rights import Rights
+from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upload.acceptance import UploadRules
 from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20

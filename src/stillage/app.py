@@ -38,20 +38,20 @@ from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
-from stillage.operations.acceptance import UploadRules
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
 from stillage.operations.identity.rights import EmbeddedRights, KeystoneRights
 from stillage.operations.images import Images
 from stillage.operations.info import Info
-from stillage.operations.ingest import Ingest
 from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
-from stillage.operations.scrub import Scrub
-from stillage.operations.sweep import Sweep
-from stillage.operations.uploads.rights import Rights
-from stillage.operations.uploads.uploads import Uploads
+from stillage.operations.resumable.rights import Rights
+from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upkeep.scrub import Scrub
+from stillage.operations.upkeep.sweep import Sweep
+from stillage.operations.upload.acceptance import UploadRules
+from stillage.operations.upload.ingest import Ingest
 from stillage.outgoing import HttpPeer
 from stillage.stores.files.blobs import FileStore
 

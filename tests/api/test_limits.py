@@ -29,12 +29,13 @@ from stillage.db import images as images_db
 from stillage.db import pieces as pieces_db
 from stillage.db import usage
 from stillage.images.access import Caller
-from stillage.operations import acceptance, download, ingest
+from stillage.operations import download
 from stillage.operations.download import Download
 from stillage.operations.images import Images
-from stillage.operations.ingest import Ingest
-from stillage.operations.uploads import judging
-from stillage.operations.uploads.uploads import Uploads
+from stillage.operations.resumable import verifying
+from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upload import acceptance, ingest
+from stillage.operations.upload.ingest import Ingest
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -512,8 +513,8 @@ async def test_a_piece_is_given_up_before_its_body_and_then_counts_for_nothing(
 async def test_an_upload_that_rests_keeps_no_file_open_and_goes_on(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "CLOSE_AFTER_S", 0.05)
-    monkeypatch.setattr(judging, "RENEW_EVERY_S", 0.05)
+    monkeypatch.setattr(verifying, "CLOSE_AFTER_S", 0.05)
+    monkeypatch.setattr(verifying, "RENEW_EVERY_S", 0.05)
     async with deploy() as deployment:
         headers = {"X-Auth-Token": "lab", "Content-Type": "application/octet-stream"}
         image_id = await deployment.created()

@@ -61,12 +61,12 @@ from stillage.images.creation import Defaults
 from stillage.images.image import Visibility
 from stillage.images.patch import Operation
 from stillage.images.quota import Limits, Quotas
-from stillage.operations.acceptance import UploadRules
 from stillage.operations.download import Download
 from stillage.operations.images import Images
-from stillage.operations.ingest import Ingest
-from stillage.operations.pipeline import Announced
-from stillage.operations.sweep import Sweep
+from stillage.operations.upkeep.sweep import Sweep
+from stillage.operations.upload.acceptance import UploadRules
+from stillage.operations.upload.ingest import Ingest
+from stillage.operations.upload.pipeline import Announced
 from stillage.stores.base import Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore

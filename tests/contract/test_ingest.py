@@ -17,9 +17,9 @@ from stillage.db.session import Database
 from stillage.errors import ContentRejected, DigestMismatch, ImageGone, StoreFailed, Unavailable
 from stillage.images.access import Access
 from stillage.images.image import Image, Status
-from stillage.operations.ingest import Ingest
-from stillage.operations.pipeline import Announced
-from stillage.operations.sweep import Sweep
+from stillage.operations.upkeep.sweep import Sweep
+from stillage.operations.upload.ingest import Ingest
+from stillage.operations.upload.pipeline import Announced
 from stillage.stores.files import blobs
 from stillage.stores.files.blobs import FileStore
 from upload_world import ME, MIB, RULES, sliced

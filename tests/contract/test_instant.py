@@ -18,9 +18,9 @@ from stillage.images.access import Caller
 from stillage.images.image import BlobKey, Image, Status
 from stillage.images.quota import Usage
 from stillage.images.upload import Opening, Upload
-from stillage.operations.scrub import Scrub
-from stillage.operations.sweep import Sweep
-from stillage.operations.uploads.instant import Proof
+from stillage.operations.resumable.instant import Proof
+from stillage.operations.upkeep.scrub import Scrub
+from stillage.operations.upkeep.sweep import Sweep
 from upload_world import DATA, ME, MIB, World
 
 

@@ -23,7 +23,7 @@ from stillage.images.access import Access
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.operations import download
 from stillage.operations.download import Download
-from stillage.operations.scrub import Scrub, Scrubbed
+from stillage.operations.upkeep.scrub import Scrub, Scrubbed
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.files.disk import translated
 from stillage.stores.memory import MemoryStore

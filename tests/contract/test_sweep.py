@@ -18,8 +18,8 @@ from stillage.db.session import Database
 from stillage.errors import StoreFailed, Unavailable
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
 from stillage.jobs.upkeep import Schedule, Upkeep
-from stillage.operations.scrub import Scrub
-from stillage.operations.sweep import MOST_FAILURES, Sweep, Swept, remove_blob
+from stillage.operations.upkeep.scrub import Scrub
+from stillage.operations.upkeep.sweep import MOST_FAILURES, Sweep, Swept, remove_blob
 from stillage.stores.base import SHARDS, Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore

@@ -27,8 +27,8 @@ from stillage.images.upload import Opening, Piece, Span, Upload
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.rights import EmbeddedRights
-from stillage.operations.sweep import Sweep
-from stillage.operations.uploads.instant import Proof
+from stillage.operations.resumable.instant import Proof
+from stillage.operations.upkeep.sweep import Sweep
 from upload_world import DATA, MIB, World, a_world, sliced, uploads_of
 
 
@@ -170,7 +170,7 @@ async def test_a_whole_upload_is_judged_when_the_rights_are_back_and_not_before(
 async def test_suspended_uploads_do_not_keep_others_from_being_judged(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stillage.operations.uploads.judging.ADOPTED", 2)
+    monkeypatch.setattr("stillage.operations.resumable.verifying.ADOPTED", 2)
     *suspended, last = sorted([await lab.whole() for _ in range(5)], key=lambda upload: upload.id)
     await lab.world.uploads.rights.take_over(last, lab.world.uploads.rights.grant_of(await lab.caller("mona")))
     await disable_user(lab)

@@ -43,8 +43,9 @@ from stillage.errors import (
 from stillage.images.image import Status
 from stillage.images.quota import Limits, Quotas, Usage
 from stillage.images.upload import Opening, Piece, Span
-from stillage.operations.sweep import Sweep
-from stillage.operations.uploads import judging, sending
+from stillage.operations.resumable import pieces as sending
+from stillage.operations.resumable import verifying
+from stillage.operations.upkeep.sweep import Sweep
 from upload_world import DATA, ME, MIB, RULES, World, a_world, cut, sliced, uploads_of
 
 
@@ -309,7 +310,7 @@ async def test_who_judged_may_die_and_another_process_judges_from_the_first_byte
 async def test_a_crowd_of_begun_uploads_takes_few_threads_and_holds_nobody_up(
     database: Database, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "AT_ONCE", 2)
+    monkeypatch.setattr(verifying, "AT_ONCE", 2)
     async with a_world(database, tmp_path, clock) as world:
         for _ in range(8):
             await world.send(await world.open(), 0, 1)

@@ -16,7 +16,7 @@ from stillage.errors import (
 )
 from stillage.images.image import Status
 from stillage.images.upload import Opening
-from stillage.operations.sweep import Sweep
+from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.files.partial import FileDraft
 from upload_world import DATA, ME, MIB, World
 

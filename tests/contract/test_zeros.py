@@ -11,7 +11,7 @@ from stillage.db.session import Database
 from stillage.errors import ImageTooLarge, InvalidInput, QuotaExceeded, StorageFull
 from stillage.images.quota import Limits, Quotas
 from stillage.images.upload import Piece
-from stillage.operations.judgement import Judgement
+from stillage.operations.upload.verification import Judgement
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.files.partial import FileDraft
 from upload_world import MIB, RULES, World, a_world, sliced

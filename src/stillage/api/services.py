@@ -21,10 +21,10 @@ from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.info import Info
-from stillage.operations.ingest import Ingest
 from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
-from stillage.operations.uploads.uploads import Uploads
+from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upload.ingest import Ingest
 from stillage.stores.base import Store
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import structlog
 
 from stillage.errors import StillageError
-from stillage.operations.scrub import Scrub
-from stillage.operations.sweep import Sweep
+from stillage.operations.upkeep.scrub import Scrub
+from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.base import SHARDS
 
 log = structlog.get_logger()

@@ -27,7 +27,7 @@ from stillage.images.image import Image, ImageId, Status
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
 from stillage.operations.leftovers import leave_to_sweep
-from stillage.operations.sweep import remove_blob
+from stillage.operations.upkeep.sweep import remove_blob
 from stillage.stores.base import Store
 
 log = structlog.get_logger()

@@ -18,9 +18,9 @@ from stillage.formats.verdict import Verdict, verdict
 from stillage.images.access import Access, Caller
 from stillage.images.quota import Quotas
 from stillage.lanes import Lane
-from stillage.operations.acceptance import UploadRules
 from stillage.operations.leftovers import leave_to_sweep
-from stillage.operations.pipeline import blocks_of
+from stillage.operations.upload.acceptance import UploadRules
+from stillage.operations.upload.pipeline import blocks_of
 
 log = structlog.get_logger()
 

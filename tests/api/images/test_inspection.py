@@ -17,7 +17,7 @@ from stillage.api import pace
 from stillage.api.services import SERVICES, Services
 from stillage.db import inspections, usage
 from stillage.formats.safety import Declaration
-from stillage.operations.sweep import Sweep
+from stillage.operations.upkeep.sweep import Sweep
 
 INSPECT = "/v2/images/inspect"
 PATIENCE_S = 20.0

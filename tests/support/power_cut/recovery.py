@@ -16,7 +16,7 @@ from stillage.db.session import Database
 from stillage.db.tables import upload_spans, uploads
 from stillage.errors import StillageError
 from stillage.images.upload import Span
-from stillage.operations.sweep import Sweep
+from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.files.blobs import FileStore
 from support.power_cut.told import Told
 from upload_world import uploads_of

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from stillage.api.services import services
 from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, SizeMismatch, WrongMediaType
-from stillage.operations.pipeline import Announced
+from stillage.operations.upload.pipeline import Announced
 
 SIZE = "X-Openstack-Image-Size"
 STORE = "X-Image-Meta-Store"

@@ -9,7 +9,7 @@ from stillage.identity.keystone.identity import KeystoneIdentity
 from stillage.identity.vault import Vault
 from stillage.images.access import Caller
 from stillage.images.upload import Grant
-from stillage.operations.uploads.rights import Look
+from stillage.operations.resumable.rights import Look
 
 ENDED = (
     "Keystone does not vouch any more for the token that opened it: the token was revoked or ended too long ago, or "
@@ -18,7 +18,7 @@ ENDED = (
 
 
 class EmbeddedRights:
-    """Implements `operations.uploads.rights.Rights` from our own tables: what they say is true at once."""
+    """Implements `operations.resumable.rights.Rights` from our own tables: what they say is true at once."""
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock

@@ -40,7 +40,7 @@ from stillage.errors import (
     UploadComplete,
 )
 from stillage.images.upload import Opening, Piece, Progress, Upload
-from stillage.operations.uploads.uploads import Uploads
+from stillage.operations.resumable.uploads import Uploads
 
 COMPLETE = "Upload-Complete"
 INCOMPLETE = "Upload-Incomplete"

@@ -9,7 +9,7 @@ from stillage.api.image_v2.shape import time_view
 from stillage.api.image_v2.uploads.room import location_of, path_of
 from stillage.api.services import services
 from stillage.images.upload import Upload
-from stillage.operations.uploads.instant import Proof
+from stillage.operations.resumable.instant import Proof
 
 SHOWN = 4096 + 64  # as many as there can be
 SHOWN_OF_A_PIECE = 256

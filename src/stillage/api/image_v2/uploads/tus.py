@@ -22,7 +22,7 @@ from stillage.api.services import services
 from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, PieceMismatch, ProtocolUnknown
 from stillage.images.upload import Digests, Opening, Piece, Upload
-from stillage.operations.uploads.uploads import Uploads
+from stillage.operations.resumable.uploads import Uploads
 
 VERSION = "1.0.0"
 RESUMABLE = "Tus-Resumable"

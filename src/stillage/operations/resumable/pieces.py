@@ -31,12 +31,12 @@ from stillage.errors import (
 from stillage.images.image import BlobKey, UploadId
 from stillage.images.upload import Digests, Grant, Piece, Span, Upload, Window, gaps
 from stillage.lanes import Lane
-from stillage.operations.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
-from stillage.operations.judgement import BLOCK, Digest
-from stillage.operations.sweep import remove_blob
-from stillage.operations.uploads.endings import error_of
-from stillage.operations.uploads.judging import LOST, Judges
-from stillage.operations.uploads.rights import UploadRights
+from stillage.operations.resumable.results import error_of
+from stillage.operations.resumable.rights import UploadRights
+from stillage.operations.resumable.verifying import LOST, Judges
+from stillage.operations.upkeep.sweep import remove_blob
+from stillage.operations.upload.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
+from stillage.operations.upload.verification import BLOCK, Digest
 from stillage.stores.base import Draft, Store
 
 log = structlog.get_logger()

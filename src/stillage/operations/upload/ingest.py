@@ -26,7 +26,9 @@ from stillage.errors import (
 )
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, UploadId
-from stillage.operations.acceptance import (
+from stillage.operations.leftovers import leave_to_sweep
+from stillage.operations.upkeep.sweep import remove_blob
+from stillage.operations.upload.acceptance import (
     LOOK_AFTER,
     STEP,
     UploadRules,
@@ -37,10 +39,8 @@ from stillage.operations.acceptance import (
     require_room,
     require_spare_room,
 )
-from stillage.operations.judgement import Judged
-from stillage.operations.leftovers import leave_to_sweep
-from stillage.operations.pipeline import Announced, receive
-from stillage.operations.sweep import remove_blob
+from stillage.operations.upload.pipeline import Announced, receive
+from stillage.operations.upload.verification import Judged
 from stillage.stores.base import Store
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from stillage.errors import ImageTooLarge, SizeMismatch
-from stillage.operations.judgement import BLOCK, Judged, Judgement
+from stillage.operations.upload.verification import BLOCK, Judged, Judgement
 from stillage.stores.base import BlobWriter
 
 

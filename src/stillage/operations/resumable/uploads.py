@@ -27,14 +27,14 @@ from stillage.errors import (
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
 from stillage.images.upload import Opening, Piece, Progress, Ranges, Span, Upload
-from stillage.operations.acceptance import STEP, UploadRules, claim_refused, require_room
-from stillage.operations.sweep import EXPIRED, remove_blob
-from stillage.operations.uploads.capability import Capabilities
-from stillage.operations.uploads.endings import error_of
-from stillage.operations.uploads.instant import Instant
-from stillage.operations.uploads.judging import Judges
-from stillage.operations.uploads.rights import Rights, UploadRights
-from stillage.operations.uploads.sending import Sending
+from stillage.operations.resumable.capability import Capabilities
+from stillage.operations.resumable.instant import Instant
+from stillage.operations.resumable.pieces import Sending
+from stillage.operations.resumable.results import error_of
+from stillage.operations.resumable.rights import Rights, UploadRights
+from stillage.operations.resumable.verifying import Judges
+from stillage.operations.upkeep.sweep import EXPIRED, remove_blob
+from stillage.operations.upload.acceptance import STEP, UploadRules, claim_refused, require_room
 from stillage.stores.base import Store
 
 log = structlog.get_logger()

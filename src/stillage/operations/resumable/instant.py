@@ -23,9 +23,9 @@ from stillage.errors import BlobNotFound, Conflict, UploadGone
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
 from stillage.images.upload import Grant, Span, Upload
-from stillage.operations.acceptance import UploadRules
-from stillage.operations.sweep import remove_blob
-from stillage.operations.uploads.rights import UploadRights
+from stillage.operations.resumable.rights import UploadRights
+from stillage.operations.upkeep.sweep import remove_blob
+from stillage.operations.upload.acceptance import UploadRules
 from stillage.stores.base import Store
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
 from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
 from stillage.images.quota import Quotas
-from stillage.operations.judgement import Judged, Judgement
+from stillage.operations.upload.verification import Judged, Judgement
 from stillage.stores.base import Store
 
 log = structlog.get_logger()

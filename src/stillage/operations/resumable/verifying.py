@@ -19,12 +19,12 @@ from stillage.errors import BlobNotFound, StillageError, StoreFailed, UploadSusp
 from stillage.images.access import Caller
 from stillage.images.image import Image, UploadId
 from stillage.images.upload import Upload
-from stillage.operations.acceptance import UploadRules, content_of, judgement_of, require_may_be_empty
-from stillage.operations.judgement import BLOCK, Judged, Judgement
 from stillage.operations.leftovers import leave_to_sweep
-from stillage.operations.sweep import remove_blob
-from stillage.operations.uploads.endings import FINAL, error_of, refusal_of
-from stillage.operations.uploads.rights import UploadRights
+from stillage.operations.resumable.results import FINAL, error_of, refusal_of
+from stillage.operations.resumable.rights import UploadRights
+from stillage.operations.upkeep.sweep import remove_blob
+from stillage.operations.upload.acceptance import UploadRules, content_of, judgement_of, require_may_be_empty
+from stillage.operations.upload.verification import BLOCK, Judged, Judgement
 from stillage.stores.base import Draft, Store
 
 log = structlog.get_logger()

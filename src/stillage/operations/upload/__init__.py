@@ -1,0 +1,1 @@
+"""One request that brings an image its bytes."""
