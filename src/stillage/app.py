@@ -12,10 +12,11 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import audit, metrics, middleware, pace, root, wire
-from stillage.api.addresses import Addresses
-from stillage.api.allowance import Allowance
+from stillage.api import audit, metrics, middleware, root, wire
 from stillage.api.dialects import DIALECTS, Dialect
+from stillage.api.http import time_limits
+from stillage.api.http.addresses import Addresses
+from stillage.api.http.allowance import Allowance
 from stillage.api.http.descriptors import Descriptors
 from stillage.api.identity_v3 import dialect as identity_v3
 from stillage.api.image_v2 import dialect as image_v2
@@ -264,7 +265,7 @@ def make_web(services: Services) -> web.Application:
             middleware.normalise_image_id,
             audit.audit,
             middleware.translate_errors,
-            pace.limit_time,
+            time_limits.limit_time,
             middleware.authenticate,
         ]
     )

@@ -23,7 +23,7 @@ from fakes import OpenRights
 from server import eventually, open_files
 from serving import serving
 from stillage import app
-from stillage.api import pace
+from stillage.api.http import time_limits
 from stillage.config import load
 from stillage.db import images as images_db
 from stillage.db import pieces as pieces_db
@@ -401,7 +401,7 @@ class TimeLimit:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._latest: asyncio.Timeout | None = None
-        monkeypatch.setattr(pace, "timeout", self._begin)
+        monkeypatch.setattr(time_limits, "timeout", self._begin)
 
     def _begin(self, _limit_s: float) -> asyncio.Timeout:
         self._latest = asyncio.timeout(10 * PATIENCE_S)

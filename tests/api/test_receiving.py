@@ -14,7 +14,7 @@ import uvloop
 from aiohttp import web
 
 from stillage.api import wire
-from stillage.api.receiving import AHEAD, BLOCK, LOOK_EVERY_S, Blocks
+from stillage.api.http.receiving import AHEAD, BLOCK, LOOK_EVERY_S, Blocks
 from stillage.cli import certificate
 from stillage.errors import BodyIncomplete, PeerTooSlow
 

@@ -1,4 +1,4 @@
-"""`api.sending`: a download that ends before its last byte, and one that is as fast as the server."""
+"""`api.http.sending`: a download that ends before its last byte, and one that is as fast as the server."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientError, ClientSession, web
 
 from serving import serving
-from stillage.api.sending import BLOCK, send
+from stillage.api.http.sending import BLOCK, send
 from stillage.images.image import BlobKey
 from stillage.stores.files.blobs import FileStore
 

@@ -2,8 +2,8 @@
 
 from aiohttp import hdrs, web
 
+from stillage.api.gateway.signatures import find_signatures, signer_of
 from stillage.api.services import identity_url, services
-from stillage.api.signatures import find_signatures, signer_of
 from stillage.errors import Unauthenticated
 from stillage.images.access import Caller
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from stillage.api import metrics
-from stillage.api.bodies import json_response
+from stillage.api.http.json_bodies import json_response
 from stillage.api.services import Services, caller, services
 from stillage.errors import StillageError
 

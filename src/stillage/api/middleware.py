@@ -9,8 +9,8 @@ from aiohttp import web
 
 from stillage.api.dialects import dialect_of, name_of
 from stillage.api.errors import GATEWAY_CODES, WORDING, ErrorForm, as_gateway, phrase_of, problem_of
+from stillage.api.gateway.signatures import forget_body
 from stillage.api.services import REQUEST_ID, Handler, identity_url, note, services, shown_path
-from stillage.api.signatures import forget_body
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated
 from stillage.images.image import image_id_of

@@ -12,9 +12,9 @@ from typing import Any
 from aiohttp import web
 
 from stillage import __version__
-from stillage.api.bodies import json_response
 from stillage.api.description import Details
 from stillage.api.dialects import DIALECTS, Dialect, find_dialect, name_of
+from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.schemas import IMAGE_PROPERTIES, MEMBER
 from stillage.api.image_v2.uploads.digests import DECLARABLE
 from stillage.images.creation import MAX_TEXT, READ_ONLY

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from stillage.api.addresses import Addresses
-from stillage.api.allowance import Allowance
+from stillage.api.http.addresses import Addresses
+from stillage.api.http.allowance import Allowance
 from stillage.api.http.descriptors import Descriptors
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile

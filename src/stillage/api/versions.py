@@ -5,7 +5,7 @@ Source: OpenStack Image API v2, "API versions".
 
 from aiohttp import web
 
-from stillage.api.bodies import json_response
+from stillage.api.http.json_bodies import json_response
 from stillage.api.services import public_url
 
 CURRENT = "v2.7"

@@ -15,7 +15,7 @@ aiohttp is right on its own about malformed heads, contradictory lengths, cut ch
 * **The time limit of answers.** aiohttp waits for ever for a client to read. The kernel does not, where it is told.
 * **Many small things.** What the socket gives at once, 256 KiB, may be ten thousand requests or chunks, and the parser
   takes them without a pause. Here it gets them in slices, and the loop is free for others in between.
-* **Large bodies** of known length go past the parser, see `api.receiving`.
+* **Large bodies** of known length go past the parser, see `api.http.receiving`.
 * **The drain.** aiohttp's own graceful stop drops the incoming bytes of running uploads. We count running requests,
   stop listening, wait for the count to fall to zero, and only then let aiohttp clean up.
 """
@@ -40,7 +40,7 @@ from yarl import URL
 
 from stillage.api.http.accepting import Acceptor
 from stillage.api.http.descriptors import Descriptors
-from stillage.api.receiving import Lender, Receiver
+from stillage.api.http.receiving import Lender, Receiver
 from stillage.errors import BodyIncomplete, InvalidInput, PeerTooSlow
 
 log = structlog.get_logger()

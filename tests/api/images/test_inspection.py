@@ -13,7 +13,7 @@ import pytest
 from builders import caller
 from fakes import Clock
 from image_api import Person, Town
-from stillage.api import pace
+from stillage.api.http import time_limits
 from stillage.api.services import SERVICES, Services
 from stillage.db import inspections, usage
 from stillage.formats.safety import Declaration
@@ -148,7 +148,7 @@ async def test_what_a_dead_process_was_inspecting_counts_until_the_next_start_or
 async def test_a_body_that_drips_has_an_end_whatever_uploads_may_do(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "FIRST_S", 0.05)
+    monkeypatch.setattr(time_limits, "FIRST_S", 0.05)
     async with inspecting(town) as (reader, writer):
         answer = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
         async with asyncio.timeout(PATIENCE_S):

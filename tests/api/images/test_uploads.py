@@ -13,7 +13,7 @@ from doors import DATA, DOORS, HALF, Door, Pieces, base64_of, document, holds, p
 from fakes import Clock
 from image_api import Person, Town
 from samples import load
-from stillage.api.image_v2.uploads.room import nothing
+from stillage.api.image_v2.uploads.upload_request import nothing
 from stillage.api.services import SERVICES
 from stillage.errors import UploadComplete
 from stillage.images.upload import Piece

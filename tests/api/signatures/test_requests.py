@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from signing_people import Office, Signing, as_terraform, chunked, new_image, send, send_raw
-from stillage.api.allowance import Allowance
+from stillage.api.http.allowance import Allowance
 from stillage.errors import Unavailable
 from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD
 from stillage.identity.signing.canonical import Head

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillage.api.addresses import is_host
+from stillage.api.http.addresses import is_host
 
 GOOD = [
     "localhost", "images.example.test", "images.example.test:9292", "a_b.test", "a.test.", "xn--bcher-kva.test",

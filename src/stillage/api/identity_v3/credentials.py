@@ -6,8 +6,8 @@ Source: Identity API v3, "Application credentials".
 from aiohttp import web
 
 from stillage.accounts.credential_request import credential_request_of
-from stillage.api.bodies import json_of, json_response
-from stillage.api.identity_v3.asking import MAX_BODY, asker, base_url, identity, self_url
+from stillage.api.http.json_bodies import json_of, json_response
+from stillage.api.identity_v3.request import MAX_BODY, asker, base_url, identity, self_url
 from stillage.api.identity_v3.shape import credential_document, list_document
 from stillage.api.services import note
 

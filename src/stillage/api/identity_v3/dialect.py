@@ -8,7 +8,7 @@ from stillage.api.credentials import TOKEN
 from stillage.api.dialects import Dialect, dialect_of
 from stillage.api.errors import ErrorForm, as_keystone
 from stillage.api.identity_v3 import elsewhere, routes
-from stillage.api.identity_v3.asking import authenticate
+from stillage.api.identity_v3.request import authenticate
 from stillage.api.openapi import details_of_identity
 from stillage.audit.events import USER, Action
 

@@ -6,9 +6,9 @@ Source: Huawei Cloud, IAM API Reference, "Access Key Management".
 from aiohttp import web
 
 from stillage.accounts.key_request import key_change_of, key_request_of, temporary_request_of
-from stillage.api.bodies import json_of, json_response
 from stillage.api.credentials import TOKEN
-from stillage.api.identity_v3.asking import MAX_BODY, asker, identity, initiator_of
+from stillage.api.http.json_bodies import json_of, json_response
+from stillage.api.identity_v3.request import MAX_BODY, asker, identity, initiator_of
 from stillage.api.identity_v3.shape import key_document, temporary_document
 from stillage.api.services import INITIATOR, note
 

@@ -5,8 +5,8 @@ Source: Identity API v3, "API versions".
 
 from aiohttp import web
 
-from stillage.api.bodies import json_response
-from stillage.api.identity_v3.asking import base_url
+from stillage.api.http.json_bodies import json_response
+from stillage.api.identity_v3.request import base_url
 from stillage.api.identity_v3.shape import version_document
 
 

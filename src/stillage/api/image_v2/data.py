@@ -2,11 +2,11 @@
 
 from aiohttp import hdrs, web
 
-from stillage.api.image_v2.announced import OCTETS, announced_of
+from stillage.api.http.sending import send
+from stillage.api.http.time_limits import image_bytes, let_take_long
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
-from stillage.api.image_v2.uploads import draft, pieces
-from stillage.api.pace import image_bytes, let_take_long
-from stillage.api.sending import send
+from stillage.api.image_v2.upload_headers import OCTETS, announced_of
+from stillage.api.image_v2.uploads import ietf, pieces
 from stillage.api.services import caller, services
 
 # An image may be a page with a script in it. A browser saves it, whatever it holds, and runs nothing of it as ours; no
@@ -23,8 +23,8 @@ async def upload(request: web.Request) -> web.Response:
     """
     if hdrs.CONTENT_RANGE in request.headers:
         return await pieces.put_file(request)
-    if draft.is_asked_for(request):
-        return await draft.create(request)
+    if ietf.is_asked_for(request):
+        return await ietf.create(request)
     known = services(request)
     announced = announced_of(request)
     with known.metrics.upload():

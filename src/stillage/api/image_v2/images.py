@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import hdrs, web
 
-from stillage.api.bodies import json_object, json_of, json_response
+from stillage.api.http.json_bodies import json_object, json_of, json_response
 from stillage.api.image_v2.shape import image_view, list_view
 from stillage.api.services import caller, note, public_url, services
 from stillage.errors import WrongMediaType

@@ -5,8 +5,8 @@ Source: OpenStack Image API v2, "Stores", "Interoperable image import", "Quota u
 
 from aiohttp import web
 
-from stillage.api.bodies import json_response
-from stillage.api.image_v2.announced import STORE_ID
+from stillage.api.http.json_bodies import json_response
+from stillage.api.image_v2.upload_headers import STORE_ID
 from stillage.api.services import caller, services
 
 MIB = 1 << 20

@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from stillage.api.bodies import json_response
-from stillage.api.image_v2.announced import announced_of
+from stillage.api.http.json_bodies import json_response
+from stillage.api.http.time_limits import image_bytes
 from stillage.api.image_v2.shape import verdict_view
-from stillage.api.pace import image_bytes
+from stillage.api.image_v2.upload_headers import announced_of
 from stillage.api.services import caller, services
 from stillage.errors import InvalidInput
 from stillage.formats.safety import Declaration

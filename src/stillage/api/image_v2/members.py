@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.bodies import json_of, json_response
+from stillage.api.http.json_bodies import json_of, json_response
 from stillage.api.image_v2.shape import member_view, members_view
 from stillage.api.services import caller, note, services
 from stillage.images.member import member_id_of, status_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from stillage.api.bodies import json_response
+from stillage.api.http.json_bodies import json_response
 from stillage.images.creation import MAX_INTEGER, MAX_TEXT
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, UUID, Status, Visibility
 

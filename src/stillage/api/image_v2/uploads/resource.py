@@ -5,12 +5,12 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from stillage.api.bodies import json_object, json_response
-from stillage.api.image_v2.announced import REPR_DIGEST, digests_of, require_store
-from stillage.api.image_v2.uploads import draft, tus
+from stillage.api.http.json_bodies import json_object, json_response
+from stillage.api.image_v2.upload_headers import REPR_DIGEST, digests_of, require_store
+from stillage.api.image_v2.uploads import ietf, tus
 from stillage.api.image_v2.uploads.digests import hex_digest
-from stillage.api.image_v2.uploads.room import open_upload, upload_of
 from stillage.api.image_v2.uploads.shape import document_of, document_response
+from stillage.api.image_v2.uploads.upload_request import open_upload, upload_of
 from stillage.api.services import CALLER, caller, services
 from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, WrongMediaType
@@ -24,8 +24,8 @@ async def create(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/uploads: open an upload. Anything in its JSON may be left out, and so may the JSON."""
     if tus.is_spoken(request):
         return await tus.create(request)
-    if draft.is_asked_for(request):
-        return await draft.create(request)
+    if ietf.is_asked_for(request):
+        return await ietf.create(request)
     require_store(request)
     upload = await open_upload(request, await _opening(request))
     proof = await services(request).uploads.instant.offer(caller(request), upload)
@@ -45,7 +45,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def head(request: web.Request) -> web.Response:
     """HEAD /v2/images/{image_id}/uploads/{upload}: where it stands, in the words of tus or of the IETF's draft."""
-    return await (tus.head(request) if tus.is_spoken(request) else draft.head(request))
+    return await (tus.head(request) if tus.is_spoken(request) else ietf.head(request))
 
 
 async def patch(request: web.Request) -> web.Response:
@@ -53,10 +53,10 @@ async def patch(request: web.Request) -> web.Response:
     media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if tus.is_spoken(request) or media_type == tus.MEDIA_TYPE:
         return await tus.patch(request)
-    if media_type == draft.MEDIA_TYPE:
-        return await draft.patch(request)
+    if media_type == ietf.MEDIA_TYPE:
+        return await ietf.patch(request)
     await upload_of(request)
-    accepted = (draft.MEDIA_TYPE, tus.MEDIA_TYPE)
+    accepted = (ietf.MEDIA_TYPE, tus.MEDIA_TYPE)
     raise WrongMediaType(f"Content-Type must be {' or '.join(accepted)}, not {media_type[:100]!r}", accepted)
 
 
@@ -90,8 +90,8 @@ async def offer(request: web.Request) -> web.Response:
     """OPTIONS: what is offered to whom sends data to this image."""
     await services(request).images.get(caller(request), request.match_info["image_id"])
     uploads = services(request).uploads
-    accepted = {"Accept-Patch": f"{draft.MEDIA_TYPE}, {tus.MEDIA_TYPE}"}
-    return web.Response(status=204, headers=accepted | tus.offered(uploads) | draft.offered(uploads))
+    accepted = {"Accept-Patch": f"{ietf.MEDIA_TYPE}, {tus.MEDIA_TYPE}"}
+    return web.Response(status=204, headers=accepted | tus.offered(uploads) | ietf.offered(uploads))
 
 
 async def _opening(request: web.Request) -> Opening:

@@ -9,7 +9,10 @@ UPLOAD = UPLOADS + "/{upload}"
 BY_CAPABILITY = frozenset({
     f"GET {UPLOAD}", f"PUT {UPLOAD}", f"PATCH {UPLOAD}", f"DELETE {UPLOAD}", f"POST {UPLOAD}", f"POST {UPLOAD}/proof",
 })  # fmt: skip
-"""Routes that take a capability in the place of a token: each looks its upload up by it first (`room.upload_of`)."""
+"""Routes that take a capability in the place of a token: each looks its upload up by it first.
+
+`upload_request.upload_of` does it.
+"""
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from aiohttp import web
 
-from stillage.api.bodies import json_response
+from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.shape import time_view
-from stillage.api.image_v2.uploads.room import location_of, path_of
+from stillage.api.image_v2.uploads.upload_request import location_of, path_of
 from stillage.api.services import services
 from stillage.images.upload import Upload
 from stillage.operations.resumable.instant import Proof

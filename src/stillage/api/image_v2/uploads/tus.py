@@ -15,9 +15,9 @@ from email.utils import format_datetime
 from aiohttp import web
 
 from stillage.api.errors import CHECKSUM_MISMATCH, WORDING, Problem
-from stillage.api.image_v2.announced import REPR_DIGEST, digests_of, require_octets, require_store
+from stillage.api.image_v2.upload_headers import REPR_DIGEST, digests_of, require_octets, require_store
 from stillage.api.image_v2.uploads.digests import DECLARABLE, hex_digest
-from stillage.api.image_v2.uploads.room import location_of, open_upload, receive, upload_of
+from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
 from stillage.api.services import services
 from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, PieceMismatch, ProtocolUnknown

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stillage.api.bodies import _parsed
+from stillage.api.http.json_bodies import _parsed
 from stillage.errors import InvalidInput
 
 

@@ -4,8 +4,8 @@ from aiohttp import web
 
 from stillage.accounts.principal import Asker
 from stillage.api.credentials import TOKEN
+from stillage.api.gateway.signatures import find_signatures, signer_of
 from stillage.api.services import INITIATOR, public_url, services
-from stillage.api.signatures import find_signatures, signer_of
 from stillage.audit.events import Initiator
 from stillage.db.tokens import Token
 from stillage.operations.identity.embedded import EmbeddedIdentity

@@ -7,7 +7,7 @@ import pytest
 
 from doors import DATA, HALF, PARTIAL, Draft, Pieces, base64_of, document, holds, path_of, queued
 from image_api import Person, Town
-from stillage.api.image_v2.uploads import draft
+from stillage.api.image_v2.uploads import ietf
 
 DOOR = Draft()
 PROBLEM = "https://iana.org/assignments/http-problem-types#"
@@ -178,7 +178,7 @@ async def test_an_upload_goes_on_through_another_door(erin: Person) -> None:
 async def test_who_sends_hears_now_and_then_how_much_is_safe(
     town: Town, erin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draft, "TELL_EVERY_S", 0.01)
+    monkeypatch.setattr(ietf, "TELL_EVERY_S", 0.01)
     image_id = await queued(erin)
     size = 3 << 20
     head = "\r\n".join(

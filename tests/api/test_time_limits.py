@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stillage.api.pace import steady
+from stillage.api.http.time_limits import steady
 from stillage.errors import RateTooLow
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from stillage.api.errors import WORDING, Problem
-from stillage.api.image_v2.announced import (
+from stillage.api.image_v2.upload_headers import (
     CONTENT_DIGEST,
     OCTETS,
     REPR_DIGEST,
@@ -26,7 +26,7 @@ from stillage.api.image_v2.announced import (
     require_store,
 )
 from stillage.api.image_v2.uploads.fields import boolean, find_boolean, find_count
-from stillage.api.image_v2.uploads.room import WAS_WHOLE, location_of, open_upload, receive, upload_of
+from stillage.api.image_v2.uploads.upload_request import WAS_WHOLE, location_of, open_upload, receive, upload_of
 from stillage.api.services import services
 from stillage.api.wire import inform, length_of
 from stillage.errors import (

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from stillage.api.pace import image_bytes, let_take_long
+from stillage.api.http.time_limits import image_bytes, let_take_long
 from stillage.api.services import CALLER, caller, note, public_url, services
 from stillage.images.upload import Opening, Piece, Progress, Upload
 

@@ -3,8 +3,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from stillage.api.errors import problem_of
-from stillage.api.image_v2.uploads import draft
-from stillage.api.image_v2.uploads.room import WAS_WHOLE
+from stillage.api.image_v2.uploads import ietf
+from stillage.api.image_v2.uploads.upload_request import WAS_WHOLE
 from stillage.errors import (
     ContentRejected,
     ImageTooLarge,
@@ -27,14 +27,14 @@ def asking(**headers: str) -> web.Request:
 @pytest.mark.parametrize("complete", ["?0", "?1"])
 def test_a_request_with_upload_complete_opens_an_upload(version: str | None, complete: str) -> None:
     said = {} if version is None else {"upload_draft_interop_version": version}
-    assert draft.is_asked_for(asking(upload_complete=complete, **said))
+    assert ietf.is_asked_for(asking(upload_complete=complete, **said))
 
 
 @pytest.mark.parametrize("version", ["3", "5", "9", "x"])
 def test_in_a_version_that_we_do_not_speak_the_whole_image_is_a_plain_upload(version: str) -> None:
-    assert not draft.is_asked_for(asking(upload_complete="?1", upload_draft_interop_version=version))
-    assert not draft.is_asked_for(asking(upload_incomplete="?0", upload_draft_interop_version=version))
-    assert not draft.is_asked_for(asking())
+    assert not ietf.is_asked_for(asking(upload_complete="?1", upload_draft_interop_version=version))
+    assert not ietf.is_asked_for(asking(upload_incomplete="?0", upload_draft_interop_version=version))
+    assert not ietf.is_asked_for(asking())
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_in_a_version_that_we_do_not_speak_the_whole_image_is_a_plain_upload(ver
 )
 def test_a_part_is_never_taken_for_the_whole(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidInput, match="Upload-Complete must be"):
-        draft.is_asked_for(asking(**headers))
+        ietf.is_asked_for(asking(**headers))
 
 
 def test_all_that_is_said_of_the_size_must_agree() -> None:
-    assert draft._agreed(None, None) is None
-    assert draft._agreed(None, 5, None, 5) == 5
+    assert ietf._agreed(None, None) is None
+    assert ietf._agreed(None, 5, None, 5) == 5
     with pytest.raises(SizeMismatch, match="expected 5 bytes, got 6"):
-        draft._agreed(5, None, 6)
+        ietf._agreed(5, None, 6)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_all_that_is_said_of_the_size_must_agree() -> None:
     ],
 )
 def test_what_the_draft_has_words_for_is_told_in_them(error: StillageError, status: int, name: str) -> None:
-    problem = draft.told(problem_of(error, identity_url=""))
+    problem = ietf.told(problem_of(error, identity_url=""))
     assert (problem.status, problem.members["status"]) == (status, status)
     assert problem.media_type == "application/problem+json"
     assert problem.members["type"] == f"https://iana.org/assignments/http-problem-types#{name}"
@@ -76,7 +76,7 @@ def test_what_the_draft_has_words_for_is_told_in_them(error: StillageError, stat
 
 
 def test_a_wrong_offset_is_told_with_the_right_one() -> None:
-    problem = draft.told(problem_of(OffsetMismatch(5, 7), identity_url=""))
+    problem = ietf.told(problem_of(OffsetMismatch(5, 7), identity_url=""))
     assert problem.headers["Upload-Offset"] == "5"
     assert (problem.members["expected-offset"], problem.members["provided-offset"]) == (5, 7)
 
@@ -84,15 +84,15 @@ def test_a_wrong_offset_is_told_with_the_right_one() -> None:
 def test_a_verdict_on_all_of_the_bytes_says_so() -> None:
     refused = problem_of(ContentRejected("bad", rule="x.y"), identity_url="")
     request = asking(upload_complete="?1")
-    assert "Upload-Complete" not in draft.told_of_all(request, refused).headers, "not all of them have come"
+    assert "Upload-Complete" not in ietf.told_of_all(request, refused).headers, "not all of them have come"
     request[WAS_WHOLE] = True
-    assert draft.told_of_all(request, refused).headers["Upload-Complete"] == "?1"
-    assert "Upload-Complete" not in draft.told(refused).headers
+    assert ietf.told_of_all(request, refused).headers["Upload-Complete"] == "?1"
+    assert "Upload-Complete" not in ietf.told(refused).headers
     for other in (PieceMismatch("sha256", "a", "b"), SizeMismatch(5, 7), OffsetMismatch(5, 7)):
         problem = problem_of(other, identity_url="")
-        assert "Upload-Complete" not in draft.told_of_all(request, problem).headers
+        assert "Upload-Complete" not in ietf.told_of_all(request, problem).headers
 
 
 def test_too_large_comes_with_the_limit() -> None:
-    problem = draft.told(problem_of(ImageTooLarge(10, 11), identity_url=""))
+    problem = ietf.told(problem_of(ImageTooLarge(10, 11), identity_url=""))
     assert (problem.status, problem.headers["Upload-Limit"]) == (413, "max-size=10")

@@ -1,0 +1,1 @@
+"""Signed requests, as clients of a Huawei Cloud API gateway make them."""
