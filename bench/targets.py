@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast
 from uuid import uuid4
 
-from stillage.cli import certificate
+from stillage.cli.server import certificate
 
 HOST = "127.0.0.1"
 PASSWORD = "bench-password"

@@ -14,7 +14,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from stillage.cli import main, worker
+from stillage.cli import main
+from stillage.cli.server import worker
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.operations.upload.verification import Judgement

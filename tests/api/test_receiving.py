@@ -15,7 +15,7 @@ from aiohttp import web
 
 from stillage.api import wire
 from stillage.api.http.receiving import AHEAD, BLOCK, LOOK_EVERY_S, Blocks
-from stillage.cli import certificate
+from stillage.cli.server import certificate
 from stillage.errors import BodyIncomplete, PeerTooSlow
 
 IDLE_S = 1.4

@@ -5,7 +5,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from stillage.cli.certificate import ensure
+from stillage.cli.server.certificate import ensure
 
 NAMES = ["localhost", "127.0.0.1", "::1", "images.example.test"]
 

@@ -10,8 +10,8 @@ import pytest
 
 from samples import entries, load
 from server import COMMAND
-from stillage.cli.layout import Kind, Layout
-from stillage.cli.report import amount, mended, readable
+from stillage.cli.show.layout import Kind, Layout
+from stillage.cli.show.report import amount, mended, readable
 from stillage.formats.base import Region
 
 MIB = 1 << 20

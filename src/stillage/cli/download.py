@@ -10,8 +10,8 @@ from rich.filesize import decimal
 from stillage.cli import cloud_options as cloudy
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
 from stillage.cli.options import Json
-from stillage.cli.report import readable
-from stillage.cli.watching import watcher
+from stillage.cli.show.progress import watcher
+from stillage.cli.show.report import readable
 from stillage.client.download import Download, Fetched
 from stillage.client.session import Session
 from stillage.errors import StillageError

@@ -15,9 +15,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from stillage import app, config
 from stillage.api.image_v2.shape import verdict_view
-from stillage.cli.layout import Layout
 from stillage.cli.options import Config, Json
-from stillage.cli.report import mended, print_verdict, readable
+from stillage.cli.show.layout import Layout
+from stillage.cli.show.report import mended, print_verdict, readable
 from stillage.client.local import HOLE, Rules, judge, size_of
 from stillage.errors import BadSettings
 from stillage.formats.registry import FORMATS

@@ -9,10 +9,10 @@ import typer
 from stillage import config
 from stillage.cli import accesskeys, projects, users
 from stillage.cli import scrub as scrubbing
-from stillage.cli import serve as serving
 from stillage.cli.download import download
 from stillage.cli.inspect import inspect
 from stillage.cli.options import Config, Data
+from stillage.cli.server import serve as serving
 from stillage.cli.token import token
 from stillage.cli.upload import upload
 from stillage.config import CENTURY_S

@@ -13,8 +13,8 @@ from stillage import app, config
 from stillage.cli import cloud_options as cloudy
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
 from stillage.cli.options import Config, Json
-from stillage.cli.report import readable
-from stillage.cli.watching import Switch, watcher
+from stillage.cli.show.progress import Switch, watcher
+from stillage.cli.show.report import readable
 from stillage.client.images import Attributes
 from stillage.client.local import Rules
 from stillage.client.session import Session

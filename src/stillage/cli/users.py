@@ -6,8 +6,8 @@ import typer
 
 from stillage import config
 from stillage.cli import accounts as deployment
-from stillage.cli.home import Home
 from stillage.cli.options import Config, Data, Json, PasswordStdin
+from stillage.cli.server.data_folder import Home
 from stillage.operations.identity.accounts import Accounts
 
 app = typer.Typer(help="Users of the embedded identity.", no_args_is_help=True)

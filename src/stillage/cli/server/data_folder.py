@@ -21,7 +21,7 @@ from uuid import uuid4
 import structlog
 import yaml
 
-from stillage.cli import certificate
+from stillage.cli.server import certificate
 from stillage.config import SECRET_BYTES, Settings, address_of
 from stillage.errors import BadSettings
 from stillage.stores.files.disk import make_folder, write_whole

@@ -30,7 +30,7 @@ from stillage.cli import logs
 from stillage.cli.server import link, processes
 from stillage.cli.server.link import Held
 from stillage.cli.server.listening import bound_again
-from stillage.cli.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon, return_large_memory, run_worker
+from stillage.cli.server.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon, return_large_memory, run_worker
 from stillage.config import Settings
 from stillage.errors import StillageError
 

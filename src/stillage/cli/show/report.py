@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from stillage.cli.layout import Kind, Layout
+from stillage.cli.show.layout import Kind, Layout
 from stillage.errors import ContentRejected
 from stillage.formats.verdict import Verdict
 

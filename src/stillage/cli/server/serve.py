@@ -12,11 +12,11 @@ import structlog
 
 from stillage import app
 from stillage.cli import logs
-from stillage.cli.crew import supervise
-from stillage.cli.home import Home, client_url
 from stillage.cli.server import processes
+from stillage.cli.server.data_folder import Home, client_url
 from stillage.cli.server.listening import bind
-from stillage.cli.worker import Plan, return_large_memory, run_worker, tls_of
+from stillage.cli.server.supervisor import supervise
+from stillage.cli.server.worker import Plan, return_large_memory, run_worker, tls_of
 from stillage.config import Settings
 from stillage.db import schema
 from stillage.db.session import Database
