@@ -19,8 +19,8 @@ from stillage.client.errors import (
     UnusableFile,
     VerificationFailed,
 )
-from stillage.client.patience import GIVE_UP_AFTER_S
 from stillage.client.progress import Watcher
+from stillage.client.retry import GIVE_UP_AFTER_S
 from stillage.client.session import Session
 from stillage.errors import StillageError
 

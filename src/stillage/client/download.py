@@ -19,9 +19,9 @@ from stillage.client.digests import Digests, Frontier
 from stillage.client.errors import ServerRefused, UnusableFile, VerificationFailed
 from stillage.client.http import Broken, alive
 from stillage.client.images import Images
-from stillage.client.patience import Outage
 from stillage.client.pieces import MIB, Piece, Span, merged, piece_size, plan, total
 from stillage.client.progress import Watcher
+from stillage.client.retry import Outage
 from stillage.client.session import Session
 from stillage.client.state import Entry, Shelf
 from stillage.client.verification import digests_of, verify

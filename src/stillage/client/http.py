@@ -18,7 +18,7 @@ from yarl import URL
 import stillage
 from stillage.client.clouds import Cloud
 from stillage.client.errors import BadCloud, ServerRefused
-from stillage.client.patience import Outage, Patience
+from stillage.client.retry import Outage, Patience
 
 USER_AGENT = f"stillage/{stillage.__version__}"
 CONNECT_S = 20.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urljoin
 
+from stillage.client.auth.tokens import json_request
 from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Answer, Body, Request
-from stillage.client.login import json_request
 from stillage.client.pieces import Span
 from stillage.client.session import Session
 

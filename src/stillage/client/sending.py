@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from stillage.client.errors import ServerRefused
 from stillage.client.http import Answer, Broken
 from stillage.client.images import GONE, Images
-from stillage.client.patience import Outage, Patience
 from stillage.client.pieces import Piece, Span, plan, total
 from stillage.client.progress import Watcher
+from stillage.client.retry import Outage, Patience
 from stillage.client.source import Source
 
 # Somebody who sends the same bytes makes one of us stop; more often than this it is no accident.

@@ -7,11 +7,11 @@ from typing import Self
 
 import aiohttp
 
+from stillage.client.auth.keys import KeyAuthority
+from stillage.client.auth.tokens import Authority, Place, TokenAuthority
 from stillage.client.clouds import Cloud
 from stillage.client.http import Answer, Http, Request, insist
-from stillage.client.keys import KeyAuthority
-from stillage.client.login import Authority, Place, TokenAuthority
-from stillage.client.patience import GIVE_UP_AFTER_S, Patience
+from stillage.client.retry import GIVE_UP_AFTER_S, Patience
 
 
 class Session:

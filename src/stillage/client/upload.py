@@ -17,9 +17,9 @@ from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Broken
 from stillage.client.images import Attributes, Images, OpenUpload, Proof
 from stillage.client.local import Rules
-from stillage.client.patience import Outage
 from stillage.client.pieces import MIB, Span, piece_size, plan, total
 from stillage.client.progress import Watcher
+from stillage.client.retry import Outage
 from stillage.client.sending import Sending
 from stillage.client.session import Session
 from stillage.client.source import Source

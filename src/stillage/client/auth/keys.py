@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from stillage.client.auth.tokens import Place, identity_url, image_url_of
 from stillage.client.clouds import ACCESS_KEYS, SECRET_KEYS, Cloud
 from stillage.client.errors import BadCloud
 from stillage.client.http import Answer, Http, Request, insist
-from stillage.client.login import Place, identity_url, image_url_of
-from stillage.client.patience import Patience
+from stillage.client.retry import Patience
 from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD
 from stillage.identity.signing.signature import sign_request
 

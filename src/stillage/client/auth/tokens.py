@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from stillage.client.clouds import Cloud
 from stillage.client.errors import BadCloud, ServerRefused
 from stillage.client.http import Answer, Http, Request, insist
-from stillage.client.patience import Patience
+from stillage.client.retry import Patience
 
 # A token that ends before the server has looked at it is of no use.
 MARGIN = timedelta(minutes=2)
