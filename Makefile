@@ -50,10 +50,10 @@ fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow
 
 chaos: dev ## kill everything, again and again, and look what is left; CHAOS_ARGS="--events 500 --seed 1"
 	STILLAGE_CHAOS_EXAMPLES=200 .venv/bin/pytest -q tests/contract/test_any_order.py
-	PYTHONPATH=tests .venv/bin/python -m chaos $(CHAOS_ARGS)
+	PYTHONPATH=tests/support .venv/bin/python -m chaos $(CHAOS_ARGS)
 
 kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS_ARGS="--kills 300 --seed 1"
-	PYTHONPATH=tests .venv/bin/python -m resuming_chaos $(KILLS_ARGS)
+	PYTHONPATH=tests/support .venv/bin/python -m resuming_chaos $(KILLS_ARGS)
 
 differential: dev ## give 2,000 changed images of each kind to qemu-img and compare what it sees; DIFFERENTIAL_EXAMPLES=2000
 	@scripts/system-packages

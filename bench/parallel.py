@@ -19,7 +19,7 @@ from typing import Any
 from bench.measuring import size_of
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from server import COMMAND, Server  # noqa: E402 - needs the path
 
 MIB = 1 << 20
@@ -31,7 +31,7 @@ CONNECTIONS = 4
 
 @contextmanager
 def path_to(port: int) -> Iterator[int]:
-    command = [sys.executable, str(ROOT / "tests" / "slow_path.py"), "--to", str(port)]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "slow_path.py"), "--to", str(port)]
     with subprocess.Popen(
         [*command, "--delay-s", str(DELAY_S), "--rate", str(RATE)], stdout=subprocess.PIPE, text=True
     ) as process:

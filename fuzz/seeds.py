@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from examining import examine  # noqa: E402 - needs the path
 from fuzz.packing import LIMIT_VHDX, pack  # noqa: E402

@@ -1,7 +1,7 @@
 """What a file store and SQLite have said to be done survives a power cut at any moment.
 
 A process of its own does the work while strace records what it asks the kernel for. Then the power fails after every
-call, and what was not synced survives in part, in any order, or not at all (`support.power_cut.disk`). The power fails
+call, and what was not synced survives in part, in any order, or not at all (`power_cut.disk`). The power fails
 for the whole system in `tests/e2e/test_power_cut.py`.
 """
 
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from support.power_cut import database_work, disk, store_work
-from support.power_cut.disk import Disk, all_but, everything, none_but, nothing, some
-from support.power_cut.recorder import Call, read, traced
+from power_cut import database_work, disk, store_work
+from power_cut.disk import Disk, all_but, everything, none_but, nothing, some
+from power_cut.recorder import Call, read, traced
 
 # In memory where there is such a file system: what is looked at there has lost its power already.
 QUICK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
+from probed_server import ProbedServer
 from rude import Rude, request
-from support.probed_server import ProbedServer
 
 LONGEST_STOP_S = 0.020
 KIB = 1 << 10

@@ -1,7 +1,7 @@
 """The power fails at any moment of uploads, deletions and sweeps: what is left is what the promises say.
 
 A real server works while strace records what it asks the kernel for, and what it answers. Then the power fails after
-every call, and what was not synced survives in part, in any order, or not at all (`support.power_cut.disk`). Of each
+every call, and what was not synced survives in part, in any order, or not at all (`power_cut.disk`). Of each
 state that can be left a server starts, and promises 1 to 3 are checked. ``make power-cuts`` looks at far more states.
 """
 
@@ -20,15 +20,15 @@ from typing import Any
 import pytest
 
 from aftermath import OCTETS, begin
+from power_cut import disk
+from power_cut.disk import Choose, Disk, all_but, everything, none_but, nothing, some
+from power_cut.recorder import Call, is_complete, read, traced
+from power_cut.recovery import Recovery, lay_out
+from power_cut.told import Informed, Told
 from rude import WITH_LENGTH
 from server import COMMAND, Answer, eventually
 from stillage.app import now
 from stillage.images.upload import Span
-from support.power_cut import disk
-from support.power_cut.disk import Choose, Disk, all_but, everything, none_but, nothing, some
-from support.power_cut.recorder import Call, is_complete, read, traced
-from support.power_cut.recovery import Recovery, lay_out
-from support.power_cut.told import Informed, Told
 
 pytestmark = pytest.mark.xdist_group("power cut")  # of one recording
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar, Union
 
-from support.power_cut.recorder import OPENS, Call
+from power_cut.recorder import OPENS, Call
 
 T = TypeVar("T")
 PAGE = 4096

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, text
 
 import promises
 from fakes import Clock
+from power_cut.told import Told
 from promises import State
 from stillage.db import uploads as db_uploads
 from stillage.db.session import Database
@@ -18,7 +19,6 @@ from stillage.errors import StillageError
 from stillage.images.upload import Span
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.files.blobs import FileStore
-from support.power_cut.told import Told
 from upload_world import uploads_of
 
 LONG_S = 8 * 86400

@@ -1,6 +1,6 @@
 """A path between client and server that is long and narrow, or that breaks: a proxy that knows nothing of HTTP.
 
-    python tests/slow_path.py --to PORT [--delay-s 0.05] [--rate BYTES]
+    python tests/support/slow_path.py --to PORT [--delay-s 0.05] [--rate BYTES]
 
 prints its own port. Every connection has the rate and the delay of its own in either direction, as over a distance.
 """

@@ -23,8 +23,8 @@ import pytest
 
 from server import Answer, Server
 
-ENVIRONMENTS = Path(__file__).parent.parent / ".tools" / "clients"
-PREFORK = Path(__file__).parent / "conformance" / "prefork.py"
+ENVIRONMENTS = Path(__file__).parents[2] / ".tools" / "clients"
+PREFORK = Path(__file__).parents[1] / "conformance" / "prefork.py"
 # Only how long a client that hangs is waited for.
 PATIENCE_S = 120
 

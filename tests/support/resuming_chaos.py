@@ -1,8 +1,8 @@
 """Clients and servers are killed at random points of uploads, hundreds of times, and every image is what was sent.
 
-``PYTHONPATH=tests .venv/bin/python -m resuming_chaos --kills 300``. Every upload goes through one of the doors, from
-one client or several, each a process of its own; clients, workers and whole servers get SIGKILL and are started again.
-The same seed makes the same choices; what meets what is up to the machine.
+``PYTHONPATH=tests/support .venv/bin/python -m resuming_chaos --kills 300``. Every upload goes through one of the doors,
+from one client or several, each a process of its own; clients, workers and whole servers get SIGKILL and are started
+again. The same seed makes the same choices; what meets what is up to the machine.
 """
 
 import argparse
