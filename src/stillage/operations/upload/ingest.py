@@ -5,6 +5,7 @@ reason. Every status change is one compare-and-set that names the upload; no tra
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -198,9 +199,9 @@ class Ingest:
         except StillageError as error:
             # The sweep finds the expired lease, or the doomed blob.
             leave_to_sweep("clean-up of an upload failed", error, upload_id=claim.upload_id)
-        loud = log.error if isinstance(failure, StorageFull) or not isinstance(failure, StillageError) else log.info
         facts = {"rule": failure.rule, "offset": failure.offset} if isinstance(failure, ContentRejected) else {}
-        loud("upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason, **facts)
+        level = _level_of(failure)
+        log.log(level, "upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason, **facts)
 
     async def _give_up_late(self, claim: Claim, claiming: Awaitable[Image | None]) -> None:
         """Give up what the database had begun, and may yet do, when its request was given up."""
@@ -217,3 +218,11 @@ class Ingest:
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
         return task
+
+
+def _level_of(failure: BaseException) -> int:
+    """How loud the log is about an upload that failed: clients' failures are none of the operator's."""
+    if isinstance(failure, asyncio.CancelledError):
+        return logging.WARNING  # a stop, or a replacement, that did not wait any longer
+    is_ours = isinstance(failure, StorageFull) or not isinstance(failure, StillageError)
+    return logging.ERROR if is_ours else logging.INFO
