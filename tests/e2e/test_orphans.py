@@ -87,7 +87,9 @@ def test_a_worker_that_was_stopped_as_it_began_holds_nothing_and_is_ended(own_se
         server.start()
         serves_alone(server, early)
     told = [event for event in server.events if "workers of an earlier server" in event["event"]]
-    assert [set(event["pids"]) for event in told] == [set(early)] * 2, "what it waits for, and whom it ends"
+    # Whoever was started after that was not stopped, and ends by itself.
+    waited_for, ended = (set(event["pids"]) for event in told)
+    assert waited_for >= set(early) == ended
 
 
 def test_a_killed_server_whose_database_is_away_leaves_port_and_folder_to_the_next(

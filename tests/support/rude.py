@@ -54,7 +54,7 @@ class Rude:
 
     # Sending
 
-    def send(self, *pieces: bytes) -> None:
+    def send(self, *pieces: bytes | memoryview) -> None:
         """Send each piece with a call of its own."""
         for piece in pieces:
             self.socket.sendall(piece)
@@ -83,7 +83,7 @@ class Rude:
                     left = left[count:]
         raise AssertionError("everything was sent, and the connection is still open")
 
-    def send_until_full(self, data: bytes) -> bytes:
+    def send_until_full(self, data: bytes) -> memoryview:
         """Send until the server has taken nothing for a while. Return what is left."""
         left = memoryview(data)
         self.socket.setblocking(False)
@@ -93,7 +93,7 @@ class Rude:
             except (BlockingIOError, ssl.SSLWantWriteError):
                 continue
         self.socket.settimeout(PATIENCE_S)
-        return bytes(left)
+        return left
 
     def send_as_far_as_taken(self, data: bytes) -> None:
         """Send, unless the server closes before everything is sent."""
