@@ -25,7 +25,7 @@ dev: $(DEV) ## make .venv with the tools for tests and checks as well
 test: dev ## set up, system packages included, and run all tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages
 	@scripts/clients
-	@exec .venv/bin/pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+	@exec .venv/bin/pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
 
 check: dev ## linters, format, types and the import rule
 	.venv/bin/ruff check
