@@ -36,7 +36,7 @@ if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
 
 ENGINES = ["sqlite", "postgresql"]
 # What the tests of one process may hold at most: sample images and bodies are made when a test needs them.
-MOST_MEMORY = 1 << 30
+MOST_MEMORY = 1280 << 20
 
 
 @pytest.fixture(scope="session", autouse=True)
