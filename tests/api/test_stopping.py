@@ -11,3 +11,5 @@ async def test_a_process_that_is_replaced_drains_and_the_service_is_not_stopping
     assert (running.draining, running.stopping) == (True, False)
     stop.ask(0)
     assert (running.draining, running.stopping) == (True, True)
+    stop.ask(0, replaced=True)  # too late: the whole stops already
+    assert running.stopping

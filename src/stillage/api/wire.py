@@ -476,7 +476,7 @@ class Stop:
 
         *replaced*: another process serves in its place already. Until nobody else does, the whole is not stopping.
         """
-        self.replaced = replaced
+        self.replaced = replaced and (self.replaced or not self._asked.is_set())
         until = asyncio.get_running_loop().time() + grace_s
         self._until = min(self._until, until) if self._asked.is_set() else until
         self._asked.set()
