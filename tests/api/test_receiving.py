@@ -280,3 +280,31 @@ def test_a_slow_consumer_holds_the_client_back(run: Callable[[Any], None], tls: 
         assert uploads.bodies == [bytes(size)]
 
     run(main())
+
+
+@pytest.mark.parametrize("turn_s", [0.0, 60.0])
+def test_what_comes_at_once_is_parsed_in_slices(
+    run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, turn_s: float
+) -> None:
+    monkeypatch.setattr(wire, "TURN_S", turn_s)
+    given = body(2 * wire.SLICE)
+    slices: list[int] = []
+    parse = wire.Connection._parse
+
+    def noted(self: wire.Connection, data: bytes) -> None:
+        slices.append(len(data))
+        parse(self, data)
+
+    monkeypatch.setattr(wire.Connection, "_parse", noted)
+
+    async def talk(reader: Reader, writer: Writer, _: Uploads) -> None:
+        writer.write(b"PUT / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"".join(b"1\r\n%c\r\n" % byte for byte in given) + b"0\r\n\r\n")
+        assert await status(reader) == 204
+
+    async def compare() -> None:
+        uploads = await served(talk, None)
+        assert uploads.bodies == [given]
+
+    run(compare())
+    assert max(slices) == wire.SLICE
