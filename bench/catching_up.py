@@ -1,4 +1,4 @@
-"""``python -m bench.catching_up``: judging an upload again from its stored bytes, as after a restart.
+"""``python -m bench.catching_up``: verifying an upload again from its stored bytes, as after a restart.
 
 The floor reads the same bytes from the same file and hashes them, MD5 and SHA-512 in a thread each, and nothing else.
 The page cache has the bytes in both, as it has after a restart of the server.
@@ -73,7 +73,7 @@ class Always:
 
 
 async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[float, Path]:
-    """Return how long a new process takes to judge what one that is gone has received."""
+    """Return how long a new process takes to verify what one that is gone has received."""
 
     def uploads(owner: str) -> Uploads:
         return Uploads(
@@ -102,7 +102,7 @@ async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[f
     path = next(path for path in store.root.rglob(f"{upload.blob_key}*"))
     second = uploads("node/2.")
     begun = time.perf_counter()
-    await second.judges.verdict(await second.find(ME, image.id, upload.id))
+    await second.verifier.verdict(await second.find(ME, image.id, upload.id))
     seconds = time.perf_counter() - begun
     await second.close()
     return seconds, path.with_name(upload.blob_key)
@@ -120,7 +120,7 @@ async def measure(size: int, rounds: int) -> float:
             bare = await floor(path)
             path.unlink()
             ratios.append(bare / seconds)
-            print(f"judged again {size / seconds / 1e6:6.0f} MB/s, bare hash {size / bare / 1e6:6.0f} MB/s")
+            print(f"verified again {size / seconds / 1e6:6.0f} MB/s, bare hash {size / bare / 1e6:6.0f} MB/s")
         store.close()
         database.close()
     return statistics.median(ratios)

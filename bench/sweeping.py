@@ -95,7 +95,7 @@ def _begin(connection: Connection, count: int, owner: str, lease: timedelta) -> 
 async def nothing_to_do(full: Full) -> int:
     """A sweep that finds nothing."""
     await full.sweep()
-    await full.database.read(uploads.unjudged, now())
+    await full.database.read(uploads.unverified, now())
     return 1
 
 

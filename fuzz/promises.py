@@ -22,20 +22,20 @@ CPU_S = 5.0
 
 
 def keep(image: Unpacked, formats: Sequence[Format] = FORMATS) -> None:
-    """Judge *image* as a whole and in one other way, and compare.
+    """Examine *image* as a whole and in one other way, and compare.
 
     The image itself says in which way, so that a finding can be had again: all three for each would be half as many.
     """
     started = time.process_time()
     declarations = _declarations(formats)
     seed = zlib.crc32(image.piece(0, BEGINNING)) + len(image)
-    whole = _judged(image, image.natural_lengths(), formats, declarations, size=None)
+    whole = _examined(image, image.natural_lengths(), formats, declarations, size=None)
     _check(whole, declarations)
     if seed % 3 == 0:
         lengths = _random_lengths(image, random.Random(seed))
-        assert _judged(image, lengths, formats, declarations, size=None) == whole, "the findings depend on the cuts"
+        assert _examined(image, lengths, formats, declarations, size=None) == whole, "the findings depend on the cuts"
     elif seed % 3 == 1:
-        expected = _judged(image, image.natural_lengths(), formats, declarations, size=len(image))
+        expected = _examined(image, image.natural_lengths(), formats, declarations, size=len(image))
         _check(expected, declarations)
         for declared in declarations:
             refused, other = refusal(whole, declared, POLICY), refusal(expected, declared, POLICY)
@@ -64,7 +64,7 @@ def _declarations(formats: Sequence[Format]) -> tuple[Declaration, ...]:
     return tuple(map(Declaration, names))
 
 
-def _judged(
+def _examined(
     image: Unpacked,
     lengths: Sequence[int],
     formats: Sequence[Format],
@@ -82,7 +82,7 @@ def _judged(
         # The same object as before as long as nothing new was found.
         if examination.findings is not findings:
             findings = examination.findings
-            _judge(findings, declarations, refused)
+            _note_refusals(findings, declarations, refused)
     assert at == len(image), "the cuts do not cover the image"
     examination.close(image.piece)
     final = examination.findings
@@ -99,7 +99,7 @@ def _begun(image: Unpacked, formats: Sequence[Format]) -> Findings:
     return examination.findings
 
 
-def _judge(
+def _note_refusals(
     findings: Findings, declarations: Sequence[Declaration], refused: dict[Declaration, ContentRejected]
 ) -> None:
     for declared in declarations:

@@ -1,4 +1,4 @@
-"""Expands a payload once, however often it is judged: a block of a ZVHD is 2 MiB, and few blocks are new."""
+"""Expands a payload once, however often it is examined: a block of a ZVHD is 2 MiB, and few blocks are new."""
 
 from collections.abc import Callable
 from functools import partial

@@ -83,7 +83,7 @@ async def test_only_what_the_caller_may_read_is_offered(world: World) -> None:
     assert (await offered(world, builders.caller("lab", "reader")))[1] is None
 
 
-async def test_what_was_judged_as_something_else_is_not_offered(world: World) -> None:
+async def test_what_was_verified_as_something_else_is_not_offered(world: World) -> None:
     await an_original(world)
     image = builders.image(id=str(uuid4()), owner="lab", disk_format="vhd", container_format="bare")
     await world.database.write(db.add, image)

@@ -110,7 +110,7 @@ async def test_the_work_of_a_piece_does_not_grow_with_the_number_of_spans(
 ) -> None:
     upload = await world.open()
     await fill(world, upload, [Span(span.first, span.end) for span in odd_bytes(4095)])
-    await world.uploads.judges.close()
+    await world.uploads.verifier.close()
     there = DATA[place : place + 1]
     assert await rows_read(world, upload, Piece(place, length), there) <= ROWS_OF_A_PIECE
 
@@ -137,9 +137,9 @@ async def test_zeros_over_a_hole_are_compared_without_reading_it(world: World, m
         return await real(self, offset, length)
 
     await world.uploads.receive(upload, Piece(0, size, zeros=True), sliced(b""))
-    await world.uploads.judges.close()
+    await world.uploads.verifier.close()
     monkeypatch.setattr(FileDraft, "read", counted)
-    monkeypatch.setattr(world.uploads.judges, "follow", lambda _: None)
+    monkeypatch.setattr(world.uploads.verifier, "follow", lambda _: None)
     await world.uploads.receive(upload, Piece(0, size, zeros=True), sliced(b""))
     assert sum(read) == 0
 

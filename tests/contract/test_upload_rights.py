@@ -59,7 +59,7 @@ class Lab:
         return await self.world.uploads.find(None, upload.image_id, self.world.uploads.capability(upload))
 
     async def whole(self, caller: Caller | None = None) -> Upload:
-        """An upload whose bytes are all there, and which nobody has judged."""
+        """An upload whose bytes are all there, and which nobody has verified."""
         upload = await self.open(caller)
         await self.world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
         await self.world.uploads.close()
@@ -146,7 +146,7 @@ async def test_an_upload_is_suspended_while_its_opener_has_no_right_to_it(
 
 
 @pytest.mark.parametrize(("lose", "regain", "why"), LOSSES)
-async def test_a_whole_upload_is_judged_when_the_rights_are_back_and_not_before(
+async def test_a_whole_upload_is_verified_when_the_rights_are_back_and_not_before(
     lab: Lab, lose: Any, regain: Any, why: str
 ) -> None:
     upload = await lab.whole()
@@ -154,9 +154,9 @@ async def test_a_whole_upload_is_judged_when_the_rights_are_back_and_not_before(
     other = lab.restarted()
     for _ in range(3):
         await other.upkeep()
-        assert other.judges._tasks == {}
+        assert other.verifier._tasks == {}
     with pytest.raises(UploadSuspended, match=why):
-        await other.judges.verdict(upload)
+        await other.verifier.verdict(upload)
     assert (await lab.world.record(upload)).status is Status.SAVING
     await regain(lab)
     async with asyncio.timeout(20):
@@ -167,7 +167,7 @@ async def test_a_whole_upload_is_judged_when_the_rights_are_back_and_not_before(
     await other.close()
 
 
-async def test_suspended_uploads_do_not_keep_others_from_being_judged(
+async def test_suspended_uploads_do_not_keep_others_from_being_verified(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stillage.operations.resumable.verifying.ADOPTED", 2)
@@ -184,30 +184,30 @@ async def test_suspended_uploads_do_not_keep_others_from_being_judged(
     await other.close()
 
 
-async def test_a_judge_that_waits_for_more_ends_when_the_rights_do(lab: Lab) -> None:
+async def test_a_verifier_that_waits_for_more_ends_when_the_rights_do(lab: Lab) -> None:
     upload = await lab.open()
     await lab.world.send(upload, 0, MIB)
     await disable_user(lab)
     async with asyncio.timeout(20):
-        while lab.world.uploads.judges._tasks:  # noqa: ASYNC110 - it ends by itself
+        while lab.world.uploads.verifier._tasks:  # noqa: ASYNC110 - it ends by itself
             await asyncio.sleep(0.01)
 
 
-async def test_a_judge_that_ends_as_the_rights_come_back_refuses_nobody(
+async def test_a_verifier_that_ends_as_the_rights_come_back_refuses_nobody(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = await lab.whole()
     other = lab.restarted()
-    renewed = other.judges._renewed
+    renewed = other.verifier._renewed
 
     async def lost_for_a_moment(*args: Any) -> Any:
         monkeypatch.undo()
         raise UploadSuspended(upload.id, "its user is disabled")
 
-    monkeypatch.setattr(other.judges, "_renewed", lost_for_a_moment)
+    monkeypatch.setattr(other.verifier, "_renewed", lost_for_a_moment)
     async with asyncio.timeout(20):
-        assert (await other.judges.verdict(upload)).status is Status.ACTIVE
-    assert other.judges._renewed == renewed
+        assert (await other.verifier.verdict(upload)).status is Status.ACTIVE
+    assert other.verifier._renewed == renewed
     await other.close()
 
 
@@ -234,15 +234,15 @@ async def test_rights_lost_between_the_verdict_and_its_publishing_publish_nothin
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = await lab.open()
-    judges = lab.world.uploads.judges
-    publish = judges._publish
+    verifier = lab.world.uploads.verifier
+    publish = verifier._publish
 
     async def too_late(*args: Any) -> None:
         await disable_user(lab)
         await publish(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(judges, "_publish", too_late)
+        patched.setattr(verifier, "_publish", too_late)
         with pytest.raises(UploadSuspended):
             await lab.world.send(upload, 0, len(DATA))
     assert (await lab.world.record(upload)).status is Status.SAVING

@@ -1,4 +1,4 @@
-"""Resumable uploads, on every engine: what is counted, judged and published, and who may."""
+"""Resumable uploads, on every engine: what is counted, verified and published, and who may."""
 
 import asyncio
 import errno
@@ -246,10 +246,10 @@ async def test_deleting_the_image_ends_its_upload_also_in_the_middle_of_a_piece(
     assert await world.database.read(usage.find, "project:lab") == Usage()
 
 
-async def test_a_judge_that_begins_as_its_image_is_deleted_has_nothing_to_do(world: World) -> None:
+async def test_a_verifier_that_begins_as_its_image_is_deleted_has_nothing_to_do(world: World) -> None:
     upload = await world.open()
     await world.database.write(db.mark_deleted, upload.image_id, world.clock())
-    await world.uploads.judges._follow_to_its_end(upload)
+    await world.uploads.verifier._follow_to_its_end(upload)
 
 
 async def test_a_newer_request_takes_over_from_one_whose_client_may_be_gone(world: World) -> None:
@@ -291,10 +291,10 @@ async def test_a_newer_request_to_another_process_takes_over_as_well(world: Worl
     await other.close()
 
 
-async def test_who_judged_may_die_and_another_process_judges_from_the_first_byte(world: World) -> None:
+async def test_who_verified_may_die_and_another_process_verifies_from_the_first_byte(world: World) -> None:
     upload = await world.open()
     await world.send(upload, 0, 2 * MIB)
-    for task in world.uploads.judges._tasks.values():
+    for task in world.uploads.verifier._tasks.values():
         task.cancel()  # what a killed process leaves: its lease
     await world.uploads.close()
     await world.database.write(pieces.end_of_owners, "node/1.")
@@ -320,7 +320,7 @@ async def test_a_crowd_of_begun_uploads_takes_few_threads_and_holds_nobody_up(
         assert image.status is Status.ACTIVE
 
 
-async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(world: World) -> None:
+async def test_a_whole_upload_that_nobody_waits_for_is_verified_by_the_upkeep(world: World) -> None:
     upload = await world.open()
     held = await world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
     await world.uploads.close()
@@ -334,11 +334,11 @@ async def test_a_whole_upload_that_nobody_waits_for_is_judged_by_the_upkeep(worl
     await other.close()
 
 
-async def test_a_judge_that_is_stopped_as_it_takes_an_upload_leaves_it_to_others(
+async def test_a_verifier_that_is_stopped_as_it_takes_an_upload_leaves_it_to_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taking, go_on = threading.Event(), threading.Event()
-    take = db_uploads.take_judge
+    take = db_uploads.take_verification
 
     def slow(*args: Any) -> bool:
         taking.set()
@@ -347,8 +347,8 @@ async def test_a_judge_that_is_stopped_as_it_takes_an_upload_leaves_it_to_others
 
     upload = await world.open()
     with monkeypatch.context() as patched:
-        patched.setattr(db_uploads, "take_judge", slow)
-        # SQLite has one writer: what sends waits behind the judge.
+        patched.setattr(db_uploads, "take_verification", slow)
+        # SQLite has one writer: what sends waits behind the verifier.
         whole = Span(0, len(DATA))
         sending = asyncio.create_task(world.uploads._sending(upload, Piece(0, len(DATA)), whole, sliced(DATA)))
         assert await asyncio.to_thread(taking.wait, 20)
@@ -358,7 +358,7 @@ async def test_a_judge_that_is_stopped_as_it_takes_an_upload_leaves_it_to_others
         await sending
         await closing
     other = uploads_of(world.database, world.store, world.clock, "node/2.")
-    assert (await asyncio.wait_for(other.judges.verdict(upload), 20)).status is Status.ACTIVE
+    assert (await asyncio.wait_for(other.verifier.verdict(upload), 20)).status is Status.ACTIVE
     await other.close()
 
 

@@ -116,14 +116,14 @@ async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:
     with pytest.raises(StoreFailed, match="its bytes are gone from the store"):
         await world.send(upload, MIB, len(DATA))
     with pytest.raises(UploadGone, match="its bytes are gone from the store"):
-        await asyncio.wait_for(world.uploads.judges.verdict(upload), 20)
+        await asyncio.wait_for(world.uploads.verifier.verdict(upload), 20)
     assert (await world.record(upload)).status is Status.QUEUED
 
 
-async def test_who_judged_a_whole_upload_of_no_bytes_may_have_died(world: World) -> None:
+async def test_who_verified_a_whole_upload_of_no_bytes_may_have_died(world: World) -> None:
     upload = await world.open(size=0)
-    assert await world.uploads.judges.adopt() == 1
-    assert (await world.uploads.judges.verdict(upload)).size == 0
+    assert await world.uploads.verifier.adopt() == 1
+    assert (await world.uploads.verifier.verdict(upload)).size == 0
 
 
 async def test_a_sweep_that_was_slow_leaves_an_upload_of_which_something_came_meanwhile(world: World) -> None:

@@ -11,7 +11,7 @@ from stillage.db.session import Database
 from stillage.errors import ImageTooLarge, InvalidInput, QuotaExceeded, StorageFull
 from stillage.images.quota import Limits, Quotas
 from stillage.images.upload import Piece
-from stillage.operations.upload.verification import Judgement
+from stillage.operations.upload.verification import Verification
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.files.partial import FileDraft
 from upload_world import MIB, RULES, World, a_world, sliced
@@ -75,25 +75,25 @@ async def test_zeros_for_which_there_would_be_no_room_are_refused_when_the_size_
 async def test_nobody_hashes_the_zeros_of_an_upload_that_was_abandoned(
     database: Database, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed, feed = 0, Judgement.feed
+    hashed, feed = 0, Verification.feed
 
-    async def counted(self: Judgement, block: bytes) -> None:
+    async def counted(self: Verification, block: bytes) -> None:
         nonlocal hashed
         await feed(self, block)
         hashed += len(block)
 
-    monkeypatch.setattr(Judgement, "feed", counted)
+    monkeypatch.setattr(Verification, "feed", counted)
     async with a_world(database, tmp_path, clock, replace(RULES, max_image_bytes=TIB)) as world:
         upload = await world.open(size=SIZE)
         sending = asyncio.ensure_future(world.uploads.receive(upload, zeros(SIZE, SIZE), sliced(b"")))
         async with asyncio.timeout(30):
-            while not hashed:  # noqa: ASYNC110 - only the judge knows
+            while not hashed:  # noqa: ASYNC110 - only the verifier knows
                 await asyncio.sleep(0.01)
         sending.cancel()
         await asyncio.wait([sending])
         await world.uploads.abandon(upload)
         async with asyncio.timeout(30):
-            while world.uploads.judges._tasks:  # noqa: ASYNC110
+            while world.uploads.verifier._tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert hashed < SIZE
         assert (await world.record(upload)).status == "queued"

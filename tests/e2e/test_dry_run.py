@@ -65,7 +65,7 @@ def test_the_declared_format_is_compared(server: Server, where: str) -> None:
     assert [hazard["rule"] for hazard in answer.json["hazards"]] == ["format.mismatch"]
 
 
-def test_a_part_of_an_image_is_not_judged_by_its_end(server: Server) -> None:
+def test_a_part_of_an_image_is_not_inspected_by_its_end(server: Server) -> None:
     data = load("zvhd-mixed.zvhd")
     part = data[: len(data) // 2]
     assert asked(server, part).json["accepted"] is False

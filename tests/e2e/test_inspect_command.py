@@ -62,7 +62,7 @@ def test_a_refusal_names_rule_place_sentence_and_the_command_for_this_file(folde
     assert "^" in output
 
 
-def test_it_judges_as_if_declared(folder: Path) -> None:
+def test_it_inspects_as_if_declared(folder: Path) -> None:
     status, output, _ = inspect("--json", "--disk-format", "qcow2", "vdi-dynamic.vdi", folder=folder)
     assert (status, json.loads(output)["hazards"][0]["rule"]) == (1, "format.mismatch")
 
@@ -85,7 +85,7 @@ def test_standard_input_may_be_a_file_or_a_pipe(folder: Path) -> None:
     assert (status, "vhd, fixed" in output) == (0, True)
 
 
-def test_a_sparse_file_is_judged_as_a_full_one_and_at_once(folder: Path) -> None:
+def test_a_sparse_file_is_inspected_as_a_full_one_and_at_once(folder: Path) -> None:
     with (folder / "sparse").open("wb") as file:
         file.truncate(64 << 30)
         file.seek(1 << 30)

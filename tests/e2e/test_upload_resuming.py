@@ -125,7 +125,7 @@ async def _nothing() -> None:
 def test_an_upload_that_was_completed_by_a_killed_command_is_recognised(
     service: ImageService, tmp_path: Path, shells: Shells
 ) -> None:
-    async def is_still_judged(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def is_still_being_verified(request: web.Request, handler: Handler) -> web.StreamResponse:
         record = service.only().record
         return web.json_response({**record, "status": "saving"})
 
@@ -135,7 +135,7 @@ def test_an_upload_that_was_completed_by_a_killed_command_is_recognised(
     kept = service.only()
     kept.data[:], kept.have[:] = DATA, b"\1" * len(DATA)
     service._publish(kept)
-    service.faults[:] = [("GET /v2/images", is_still_judged)]
+    service.faults[:] = [("GET /v2/images", is_still_being_verified)]
     done = person.upload("disk.raw", "--give-up-after", "5")
     assert (done.status, done.views[0]["sent"], done.views[0]["resumed"]) == (0, 0, len(DATA)), done
 

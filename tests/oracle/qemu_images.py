@@ -23,7 +23,7 @@ def virtual_size(path: Path, driver: str) -> int:
     return int(info["virtual-size"])
 
 
-def judged(path: Path, disk_format: str) -> tuple[str | None, int | None]:
+def inspected(path: Path, disk_format: str) -> tuple[str | None, int | None]:
     """Why Stillage refuses the image at *path*, and the virtual size that it finds."""
     data = path.read_bytes()
     cuts = range(1 << 20, len(data), 1 << 20)

@@ -18,7 +18,7 @@ KIB, MIB = 1 << 10, 1 << 20
 SIZES = [512, 4096, 65_536, MIB, MIB + 512, 3 * MIB, 8 * MIB]
 
 
-def judged(data: bytes) -> int | None:
+def inspected(data: bytes) -> int | None:
     """The virtual size that we find; fails when the image is refused."""
     findings = examine(data)
     assert refusal(findings, Declaration("raw"), Policy()) is None
@@ -35,7 +35,7 @@ def partitioned(size: int) -> bytes:
 def test_a_raw_disk_has_the_size_that_qemu_says(tmp_path: Path, size: int, preallocation: str) -> None:
     image = tmp_path / "disk.raw"
     run("qemu-img", "create", "-q", "-f", "raw", "-o", f"preallocation={preallocation}", image, str(size))
-    assert judged(image.read_bytes()) == virtual_size(image, "raw")
+    assert inspected(image.read_bytes()) == virtual_size(image, "raw")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -54,4 +54,4 @@ def test_a_resized_disk_has_the_size_that_qemu_says(tmp_path: Path, size: int) -
     image = tmp_path / "disk.raw"
     run("qemu-img", "create", "-q", "-f", "raw", image, "1M")
     run("qemu-img", "resize", "-q", "-f", "raw", "--shrink", image, str(size))
-    assert judged(image.read_bytes()) == virtual_size(image, "raw") == size
+    assert inspected(image.read_bytes()) == virtual_size(image, "raw") == size

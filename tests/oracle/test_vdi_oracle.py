@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.qemu_images import contents, judged, run, virtual_size
+from oracle.qemu_images import contents, inspected, run, virtual_size
 
 pytestmark = pytest.mark.oracle
 
@@ -13,14 +13,14 @@ def test_a_converted_disk_is_accepted(tmp_path: Path, options: str, size: int) -
     contents(tmp_path / "raw", size)
     image = tmp_path / "disk.vdi"
     run("qemu-img", "convert", "-f", "raw", "-O", "vdi", "-o", options, tmp_path / "raw", image)
-    assert judged(image, "vdi") == (None, virtual_size(image, "vdi"))
+    assert inspected(image, "vdi") == (None, virtual_size(image, "vdi"))
 
 
 @pytest.mark.parametrize("size", ["1", "5000001", "100M", "40G", "1T"])
 def test_an_empty_disk_is_accepted(tmp_path: Path, size: str) -> None:
     image = tmp_path / "disk.vdi"
     run("qemu-img", "create", "-f", "vdi", image, size)
-    assert judged(image, "vdi") == (None, virtual_size(image, "vdi"))
+    assert inspected(image, "vdi") == (None, virtual_size(image, "vdi"))
 
 
 def test_a_disk_written_out_of_order_is_accepted(tmp_path: Path) -> None:
@@ -28,4 +28,4 @@ def test_a_disk_written_out_of_order_is_accepted(tmp_path: Path) -> None:
     run("qemu-img", "create", "-f", "vdi", image, "100M")
     writes = ["write -P 7 70M 1M", "write -P 9 3000000 5000", "write -z 70M 512k", "write -P 1 99M 1M", "flush"]
     run("qemu-io", "-f", "vdi", *[word for write in writes for word in ("-c", write)], image)
-    assert judged(image, "vdi") == (None, virtual_size(image, "vdi"))
+    assert inspected(image, "vdi") == (None, virtual_size(image, "vdi"))

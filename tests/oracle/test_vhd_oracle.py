@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.qemu_images import contents, judged, run, virtual_size
+from oracle.qemu_images import contents, inspected, run, virtual_size
 
 pytestmark = pytest.mark.oracle
 
@@ -18,7 +18,7 @@ def test_a_converted_disk_is_accepted(tmp_path: Path, subformat: str, size: int,
     image = tmp_path / "disk.vhd"
     options = f"subformat={subformat},force_size={exact}"
     run("qemu-img", "convert", "-f", "raw", "-O", "vpc", "-o", options, tmp_path / "raw", image)
-    assert judged(image, "vhd") == (None, virtual_size(image, "vpc"))
+    assert inspected(image, "vhd") == (None, virtual_size(image, "vpc"))
 
 
 @pytest.mark.parametrize("size", ["1M", "100M", "40G", "2040G"])
@@ -28,7 +28,7 @@ def test_an_empty_disk_is_accepted(tmp_path: Path, size: str, exact: str) -> Non
         size = "127G"  # the largest that cylinders, heads and sectors can say
     image = tmp_path / "disk.vhd"
     run("qemu-img", "create", "-f", "vpc", "-o", f"force_size={exact}", image, size)
-    assert judged(image, "vhd") == (None, virtual_size(image, "vpc"))
+    assert inspected(image, "vhd") == (None, virtual_size(image, "vpc"))
 
 
 @pytest.mark.parametrize("exact", ["on", "off"])
@@ -37,7 +37,7 @@ def test_a_disk_written_out_of_order_is_accepted(tmp_path: Path, exact: str) -> 
     run("qemu-img", "create", "-f", "vpc", "-o", f"force_size={exact}", image, "100M")
     writes = ["write -P 7 70M 1M", "write -P 9 3000000 5000", "write -z 70M 512k", "write -P 1 90M 3M", "flush"]
     run("qemu-io", "-f", "vpc", *[word for write in writes for word in ("-c", write)], image)
-    assert judged(image, "vhd") == (None, virtual_size(image, "vpc"))
+    assert inspected(image, "vhd") == (None, virtual_size(image, "vpc"))
 
 
 CREATORS = [b"vpc ", b"qemu", b"vbox", b"win ", b"qem2", b"d2v ", b"tap\0", b"tap ", b"CTXS", b"wa\0\0", bytes(4)]
@@ -53,7 +53,7 @@ def test_the_creator_and_the_geometry_decide_as_they_do_for_qemu(tmp_path: Path,
         for geometry in GEOMETRIES:
             footer = sealed(made[-512:], creator, geometry)
             image.write_bytes((footer + made[512:-512] if subformat == "dynamic" else made[:-512]) + footer)
-            reason, size = judged(image, "vhd")
+            reason, size = inspected(image, "vhd")
             if reason is None:
                 assert size is not None
                 # A geometry is rounded down to whole cylinders, and then ours is the larger size.

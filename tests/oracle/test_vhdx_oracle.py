@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.qemu_images import contents, judged, run, virtual_size
+from oracle.qemu_images import contents, inspected, run, virtual_size
 
 pytestmark = pytest.mark.oracle
 
@@ -23,7 +23,7 @@ def test_a_converted_disk_is_accepted(tmp_path: Path, options: str, size: int) -
     contents(tmp_path / "raw", size)
     image = tmp_path / "disk.vhdx"
     run("qemu-img", "convert", "-f", "raw", "-O", "vhdx", "-o", options, tmp_path / "raw", image)
-    assert judged(image, "vhdx") == (None, virtual_size(image, "vhdx"))
+    assert inspected(image, "vhdx") == (None, virtual_size(image, "vhdx"))
 
 
 @pytest.mark.parametrize("size", ["1M", "100M", "40G", "1T", "64T"])
@@ -31,7 +31,7 @@ def test_a_converted_disk_is_accepted(tmp_path: Path, options: str, size: int) -
 def test_an_empty_disk_is_accepted(tmp_path: Path, size: str, block_size: str) -> None:
     image = tmp_path / "disk.vhdx"
     run("qemu-img", "create", "-f", "vhdx", "-o", f"block_size={block_size}", image, size)
-    assert judged(image, "vhdx") == (None, virtual_size(image, "vhdx"))
+    assert inspected(image, "vhdx") == (None, virtual_size(image, "vhdx"))
 
 
 @pytest.mark.parametrize("block_size", ["1M", "8M"])
@@ -40,4 +40,4 @@ def test_a_disk_written_out_of_order_and_grown_is_accepted(tmp_path: Path, block
     run("qemu-img", "create", "-f", "vhdx", "-o", f"block_size={block_size}", image, "100M")
     writes = ["write -P 7 70M 1M", "write -P 9 3000000 5000", "write -z 70M 512k", "write -P 1 99M 1M", "flush"]
     run("qemu-io", "-f", "vhdx", *[word for write in writes for word in ("-c", write)], image)
-    assert judged(image, "vhdx") == (None, virtual_size(image, "vhdx"))
+    assert inspected(image, "vhdx") == (None, virtual_size(image, "vhdx"))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.qemu_images import contents, judged, run, virtual_size
+from oracle.qemu_images import contents, inspected, run, virtual_size
 
 pytestmark = pytest.mark.oracle
 
@@ -19,7 +19,7 @@ def test_a_converted_disk_is_accepted(tmp_path: Path, subformat: str, size: int,
     image = tmp_path / "disk.vmdk"
     options = f"subformat={subformat},{option}"
     run("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", options, tmp_path / "raw", image)
-    assert judged(image, "vmdk") == (None, virtual_size(image, "vmdk"))
+    assert inspected(image, "vmdk") == (None, virtual_size(image, "vmdk"))
 
 
 @pytest.mark.parametrize("subformat", SELF_CONTAINED)
@@ -27,7 +27,7 @@ def test_a_converted_disk_is_accepted(tmp_path: Path, subformat: str, size: int,
 def test_an_empty_disk_is_accepted(tmp_path: Path, subformat: str, size: str) -> None:
     image = tmp_path / "disk.vmdk"
     run("qemu-img", "create", "-f", "vmdk", "-o", f"subformat={subformat}", image, size)
-    assert judged(image, "vmdk") == (None, virtual_size(image, "vmdk"))
+    assert inspected(image, "vmdk") == (None, virtual_size(image, "vmdk"))
 
 
 @pytest.mark.parametrize("zeroed", ["on", "off"])
@@ -36,7 +36,7 @@ def test_a_disk_written_out_of_order_is_accepted(tmp_path: Path, zeroed: str) ->
     run("qemu-img", "create", "-f", "vmdk", "-o", f"zeroed_grain={zeroed}", image, "100M")
     writes = ["write -P 7 70M 1M", "write -P 9 3000000 5000", "write -z 70M 512k", "write -P 1 99M 1M", "flush"]
     run("qemu-io", "-f", "vmdk", *[word for write in writes for word in ("-c", write)], image)
-    assert judged(image, "vmdk") == (None, virtual_size(image, "vmdk"))
+    assert inspected(image, "vmdk") == (None, virtual_size(image, "vmdk"))
 
 
 def test_a_stream_written_out_of_order_is_accepted(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_stream_written_out_of_order_is_accepted(tmp_path: Path) -> None:
     run("qemu-img", "create", "-f", "vmdk", "-o", "subformat=streamOptimized", image, "100M")
     writes = ["write -c -P 7 70M 64k", "write -c -P 9 3M 64k", "write -c -P 1 99M 64k", "write -c -P 1 0 64k"]
     run("qemu-io", "-f", "vmdk", *[word for write in writes for word in ("-c", write)], image)
-    assert judged(image, "vmdk") == (None, virtual_size(image, "vmdk"))
+    assert inspected(image, "vmdk") == (None, virtual_size(image, "vmdk"))
 
 
 def test_a_stream_of_noise_is_accepted(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_stream_of_noise_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "raw").write_bytes(noise)
     image = tmp_path / "disk.vmdk"
     run("qemu-img", "convert", "-O", "vmdk", "-f", "raw", "-o", "subformat=streamOptimized", tmp_path / "raw", image)
-    assert judged(image, "vmdk") == (None, virtual_size(image, "vmdk"))
+    assert inspected(image, "vmdk") == (None, virtual_size(image, "vmdk"))
 
 
 @pytest.mark.parametrize("subformat", IN_OTHER_FILES)
@@ -65,14 +65,14 @@ def test_a_stream_of_noise_is_accepted(tmp_path: Path) -> None:
 def test_a_disk_in_several_files_is_refused_for_it(tmp_path: Path, subformat: str, size: str) -> None:
     image = tmp_path / "disk.vmdk"
     run("qemu-img", "create", "-f", "vmdk", "-o", f"subformat={subformat}", image, size)
-    reason, _ = judged(image, "vmdk")
+    reason, _ = inspected(image, "vmdk")
     assert reason is not None
     assert reason.startswith("vmdk.external-extent")
 
 
 def test_one_extent_of_several_is_refused_for_it(tmp_path: Path) -> None:
     run("qemu-img", "create", "-f", "vmdk", "-o", "subformat=twoGbMaxExtentSparse", tmp_path / "disk.vmdk", "3G")
-    reason, _ = judged(tmp_path / "disk-s001.vmdk", "vmdk")
+    reason, _ = inspected(tmp_path / "disk-s001.vmdk", "vmdk")
     assert reason is not None
     assert reason.startswith("vmdk.no-descriptor")
 
@@ -81,6 +81,6 @@ def test_an_overlay_is_refused_for_its_parent(tmp_path: Path) -> None:
     run("qemu-img", "create", "-f", "vmdk", tmp_path / "base.vmdk", "1M")
     image = tmp_path / "disk.vmdk"
     run("qemu-img", "create", "-f", "vmdk", "-b", tmp_path / "base.vmdk", "-F", "vmdk", image)
-    reason, _ = judged(image, "vmdk")
+    reason, _ = inspected(image, "vmdk")
     assert reason is not None
     assert reason.startswith("vmdk.parent")

@@ -18,7 +18,7 @@ from stillage.cli import main
 from stillage.cli.server import worker
 from stillage.db import images as db
 from stillage.db.session import Database
-from stillage.operations.upload.verification import Judgement
+from stillage.operations.upload.verification import Verification
 from stillage.stores.files import blobs
 
 FOLDER = Path()
@@ -90,8 +90,8 @@ def hinder() -> None:
     after_commit("claim", "when the image is claimed")
     before(blobs._FileWriter, "_write", "before the first block is written")
     after(blobs._FileWriter, "_write", "after the first block is written")
-    before(Judgement, "_conclude", "before the verdict")
-    after(Judgement, "_conclude", "after the verdict")
+    before(Verification, "_conclude", "before the verdict")
+    after(Verification, "_conclude", "after the verdict")
     before(blobs._FileWriter, "_publish", "before the bytes are durable")
     before(blobs._FileWriter, "_link", "when the bytes have no name yet")
     after(blobs._FileWriter, "_link", "when the bytes have their name")

@@ -242,7 +242,7 @@ class ImageService:
             ranges.append([at, end - 1])
             at = kept.have.find(1, end)
         url = f"/v2/images/{kept.record['id']}/uploads/{kept.upload}"
-        return {"url": url, "size": len(kept.data), "ranges": ranges, "judged": 0}
+        return {"url": url, "size": len(kept.data), "ranges": ranges, "verified": 0}
 
     def _found(self, request: web.Request) -> Kept | None:
         kept = self.images.get(request.match_info["id"])

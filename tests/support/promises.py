@@ -71,7 +71,7 @@ class State:
 
 
 def broken(state: State) -> list[str]:
-    """What breaks a promise that holds at every moment: 1 (the judged bytes), 3 (no file without a row)."""
+    """What breaks a promise that holds at every moment: 1 (the verified bytes), 3 (no file without a row)."""
     return [
         *(f"image {row.id} ({row.status}): {what}" for row in state.images.values() for what in _of_image(state, row)),
         *(f"file {name} has no row" for name in state.files if name.removesuffix(".part") not in state.blobs),

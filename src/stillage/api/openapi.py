@@ -79,7 +79,10 @@ TUS_HEADERS = {
 }
 DECLARED = {"disk_format": {"enum": list(DISK_FORMATS)}}
 INSPECT_HEADERS = {
-    "X-Image-Meta-Disk-Format": {"enum": list(DISK_FORMATS), "description": "as what to judge; any one format without"},
+    "X-Image-Meta-Disk-Format": {
+        "enum": list(DISK_FORMATS),
+        "description": "as what to inspect; any one format without",
+    },
     "X-Image-Meta-Partial": {"enum": ["true", "false"], "description": "the body is only the image's beginning"},
     "X-Openstack-Image-Size": {**COUNT, "description": "bytes of the whole image"},
 }
@@ -189,7 +192,7 @@ def _upload_schemas() -> dict[str, Any]:
         "offset": {**COUNT, "description": "bytes that are there from the beginning, without a gap"},
         "received": {**COUNT, "description": "bytes that are there in all"},
         "ranges": ranges,
-        "judged": {**COUNT, "description": "bytes that are hashed and inspected"},
+        "verified": {**COUNT, "description": "bytes that are hashed and inspected"},
         "complete": {"type": "boolean"},
         "suspended": {"type": ["string", "null"], "description": "why it cannot be resumed without a token"},
         "digests": {"type": "object", "additionalProperties": TEXT},

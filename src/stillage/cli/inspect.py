@@ -1,4 +1,4 @@
-"""``stillage inspect``: would these files be accepted? The same judgement as an upload's, offline."""
+"""``stillage inspect``: would these files be accepted? The same verdict as on an upload, offline."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from stillage.api.image_v2.shape import verdict_view
 from stillage.cli.options import Config, Json
 from stillage.cli.show.layout import Layout
 from stillage.cli.show.report import mended, print_verdict, readable
-from stillage.client.local import HOLE, Rules, judge, size_of
+from stillage.client.local import HOLE, Rules, inspect_file, size_of
 from stillage.errors import BadSettings
 from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration
@@ -32,7 +32,7 @@ LONG = 256 << 20
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Disk images; - for standard input.")]
 DiskFormat = Annotated[
     str | None,
-    typer.Option(metavar="FORMAT", help="Judge as if declared so. Default: any one format.", show_default=False),
+    typer.Option(metavar="FORMAT", help="Inspect as if declared so. Default: any one format.", show_default=False),
 ]
 
 
@@ -45,11 +45,11 @@ def inspect(files: Files, disk_format: DiskFormat = None, as_json: Json = False,
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
         raise typer.Exit(UNREADABLE) from error
-    by = _Judge(Declaration(disk_format), Rules(app.policy_of(settings), app.may_be_empty(settings)))
+    by = _Inspector(Declaration(disk_format), Rules(app.policy_of(settings), app.may_be_empty(settings)))
     raise typer.Exit(max([_inspect_one(by, name, as_json=as_json) for name in files]))
 
 
-def _inspect_one(by: "_Judge", name: str, *, as_json: bool) -> int:
+def _inspect_one(by: "_Inspector", name: str, *, as_json: bool) -> int:
     """Print the verdict on one file; return the exit status."""
     try:
         found, layout = by.file(name)
@@ -83,12 +83,12 @@ def _print_json(document: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class _Inspector:
     declaration: Declaration
     rules: Rules
 
     def file(self, name: str) -> tuple[Verdict, Layout | None]:
-        """Judge one file, whole.
+        """Inspect one file, whole.
 
         Raises:
             OSError: If it cannot be read to its end.
@@ -112,7 +112,7 @@ class _Judge:
                     layout.saw(start, block)
                 advance(len(block))
 
-            found = judge(descriptor, size, self.declaration, self.rules, formats=formats, saw=saw)
+            found = inspect_file(descriptor, size, self.declaration, self.rules, formats=formats, saw=saw)
         return found, layout
 
 

@@ -42,7 +42,7 @@ PieceSize = Annotated[
     str | None,
     typer.Option("--piece-size", metavar="SIZE", help="Bytes of a request, such as 16MiB. Default: by itself."),
 ]
-NoInspect = Annotated[bool, typer.Option("--no-inspect", help="Leave the judgement to the server.")]
+NoInspect = Annotated[bool, typer.Option("--no-inspect", help="Leave the verdict to the server.")]
 Instant = Annotated[
     bool, typer.Option("--instant", help="Hash the file first: what the server has already is not sent.")
 ]

@@ -64,12 +64,12 @@ class OpenUpload:
     Attributes:
         url: With the capability: whoever has it can go on.
         received: What the server has.
-        judged: Bytes that it has hashed and inspected.
+        verified: Bytes that it has hashed and inspected.
     """
 
     url: str
     received: tuple[Span, ...] = ()
-    judged: int = 0
+    verified: int = 0
     proof: Proof | None = None
 
 
@@ -214,7 +214,7 @@ def _upload_of(document: Mapping[str, Any], url: str) -> OpenUpload:
         return OpenUpload(
             url=url,
             received=_spans(document.get("ranges")),
-            judged=int(document.get("judged") or 0),
+            verified=int(document.get("verified") or 0),
             proof=Proof(str(proof["nonce"]), _spans(proof["ranges"])) if proof else None,
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A file on this machine: read block by block, holes without reading them, and judged as an upload would be."""
+"""A file on this machine: read block by block, holes without reading them, and inspected as an upload would be."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ class Identity:
         return cls(size, found.st_mtime_ns, found.st_ino)
 
 
-def judge(
+def inspect_file(
     descriptor: int,
     size: int | None,
     declaration: Declaration,
@@ -50,7 +50,7 @@ def judge(
     formats: Sequence[Format] = FORMATS,
     saw: Saw = lambda _start, _block: None,
 ) -> Verdict:
-    """Judge a whole file. *size* None reads a pipe, which can be read only once.
+    """Inspect a whole file. *size* None reads a pipe, which can be read only once.
 
     Raises:
         OSError: If it cannot be read to its end.

@@ -1,4 +1,4 @@
-"""Sends pieces over several connections until the server has everything and has judged it."""
+"""Sends pieces over several connections until the server has everything and has verified it."""
 
 import asyncio
 from collections import deque
@@ -102,7 +102,7 @@ class Sending:
         except Broken as broken:
             failure: _Failure | None = _Failure(str(broken))
         else:
-            failure = await self._judged(answer)
+            failure = await self._failure_of(answer)
         if failure is not None:
             self._watcher.advance(-counted)
         elif piece.zeros:
@@ -110,7 +110,7 @@ class Sending:
             self._watcher.advance(piece.length)
         return failure
 
-    async def _judged(self, answer: Answer) -> _Failure | None:
+    async def _failure_of(self, answer: Answer) -> _Failure | None:
         """What *answer* to a piece means.
 
         Raises:
@@ -160,7 +160,7 @@ class Sending:
     async def _conclude(self, size: int, connections: int) -> None:
         """Everything was sent, and nobody has said that the image is active: see to that."""
         outage = Outage(self._patience)
-        pause, judged = POLL_S, -1
+        pause, verified = POLL_S, -1
         while not await self._is_active():
             found = await self._images.find_upload(self._url)
             if isinstance(found, Answer):
@@ -170,11 +170,11 @@ class Sending:
                 self._watcher.advance(-_length(missing))
                 await self._send_all(missing, connections)
                 return
-            if judged < 0:
-                self._watcher.begin("waiting for the server's verdict", self._source.size, found.judged)
-            if found.judged > judged:
-                self._watcher.advance(found.judged - judged if judged >= 0 else 0)
-                judged = found.judged
+            if verified < 0:
+                self._watcher.begin("waiting for the server's verdict", self._source.size, found.verified)
+            if found.verified > verified:
+                self._watcher.advance(found.verified - verified if verified >= 0 else 0)
+                verified = found.verified
                 outage.over()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_POLL_S)

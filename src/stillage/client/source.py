@@ -1,4 +1,4 @@
-"""The file that is sent: known again after a restart, judged before anything is sent, read by several connections."""
+"""The file to upload: recognised after a restart, inspected before anything is sent, read by several connections."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
 from stillage.client.http import Body
-from stillage.client.local import Identity, Rules, judge, next_data, size_of
+from stillage.client.local import Identity, Rules, inspect_file, next_data, size_of
 from stillage.client.pieces import Span, ZeroMap
 from stillage.client.progress import Watcher
 from stillage.client.state import Entry
@@ -52,8 +52,8 @@ class Source:
         finally:
             os.close(descriptor)
 
-    def judge(self, declaration: Declaration, rules: Rules, watcher: Watcher) -> tuple[Verdict, list[Span]]:
-        """Judge the file as the server would. Returns also where it holds nothing but zeros.
+    def inspect(self, declaration: Declaration, rules: Rules, watcher: Watcher) -> tuple[Verdict, list[Span]]:
+        """Inspect the file as the server would. Returns also where it holds nothing but zeros.
 
         Raises:
             RefusedLocally: If it would be refused.
@@ -67,7 +67,7 @@ class Source:
 
         watcher.begin("inspecting", self.size)
         try:
-            verdict = judge(self.descriptor, self.size, declaration, rules, saw=saw)
+            verdict = inspect_file(self.descriptor, self.size, declaration, rules, saw=saw)
         except OSError as error:
             raise UnusableFile(f"it cannot be read: {error.strerror}") from error
         if not verdict.accepted:

@@ -48,7 +48,7 @@ class Order:
         attributes: Of the record to make; None where `image_id` names one.
         connections: At once.
         piece_bytes: Of a piece; None lets the size decide.
-        rules: What to judge by before anything is sent; None leaves that to the server.
+        rules: What to inspect by before anything is sent; None leaves that to the server.
         instant: Hash the file first, so that a server that has the bytes already need not be sent any.
     """
 
@@ -133,7 +133,7 @@ class Upload:
             if image is None and kept.is_made:
                 self._watcher.say("the image whose upload was begun is gone; starting again")
                 kept = None
-        begun = kept or await self._judged(source, entry)
+        begun = kept or await self._inspected(source, entry)
         self.outcome.image_id = begun.image_id
         if not begun.is_made and image is None:
             begun.keep()  # before the record is made: it must be found again
@@ -143,8 +143,8 @@ class Upload:
         begun.keep()
         return begun
 
-    async def _judged(self, source: Source, entry: Entry) -> "_Begun":
-        """Judge the file, and return what an upload of it begins with."""
+    async def _inspected(self, source: Source, entry: Entry) -> "_Begun":
+        """Inspect the file, and return what an upload of it begins with."""
         order = self._order
         image = await self._images.get(order.image_id) if order.image_id else None
         if image is not None and image["status"] != "queued":
@@ -153,7 +153,7 @@ class Upload:
         zeros = source.holes()
         if order.rules is not None:
             verdict, zeros = await asyncio.to_thread(
-                source.judge, _declaration(image, order.attributes), order.rules, self._watcher
+                source.inspect, _declaration(image, order.attributes), order.rules, self._watcher
             )
             found = verdict.format
         return _Begun(

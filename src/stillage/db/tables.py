@@ -182,9 +182,9 @@ uploads = Table(
     Column("resumable", Boolean, nullable=False, server_default=false()),
     Column("digests", JSON),  # declared of the whole: [[algorithm, hex], …]
     Column("metadata", Text),  # as a client of tus has sent it
-    Column("judge", String(64)),  # the process that hashes and inspects, while it does
-    Column("judge_expires_at", UtcTime),
-    Column("judged", BigInteger, nullable=False, server_default="0"),
+    Column("verifier", String(64)),  # the process that hashes and inspects, while it does
+    Column("verifier_expires_at", UtcTime),
+    Column("verified", BigInteger, nullable=False, server_default="0"),
     Column("rights", JSON),  # `Grant`: whose rights it needs while nobody shows a token
     Column("generation", Integer, nullable=False, server_default="0"),  # how often somebody else took it over
     Column("created_at", UtcTime, nullable=False),

@@ -140,31 +140,35 @@ def reserve(connection: Connection, key: BlobKey, size: int, limits: Limits) -> 
     usage.change(connection, scope_of_project(row.owner), Usage(bytes=size - row.reserved), limits)
 
 
-def take_judge(connection: Connection, upload_id: UploadId, owner: str, now: datetime, until: datetime) -> bool:
-    """Make *owner* the one that judges the upload. False while another one does."""
-    free = or_(uploads.c.judge.is_(None), uploads.c.judge == owner, uploads.c.judge_expires_at < now)
+def take_verification(connection: Connection, upload_id: UploadId, owner: str, now: datetime, until: datetime) -> bool:
+    """Make *owner* the verifier of the upload. False while it has another."""
+    free = or_(uploads.c.verifier.is_(None), uploads.c.verifier == owner, uploads.c.verifier_expires_at < now)
     mine = and_(uploads.c.id == upload_id, free)
-    return connection.execute(update(uploads).where(mine).values(judge=owner, judge_expires_at=until)).rowcount == 1
+    return (
+        connection.execute(update(uploads).where(mine).values(verifier=owner, verifier_expires_at=until)).rowcount == 1
+    )
 
 
-def keep_judge(connection: Connection, upload_id: UploadId, owner: str, until: datetime, judged: int) -> Upload | None:
-    """Go on judging, *judged* bytes so far; return what the upload has, None if it has ended or another judges it."""
-    mine = (uploads.c.id == upload_id) & (uploads.c.judge == owner)
-    values = {"judge_expires_at": until, "judged": judged}
+def keep_verification(
+    connection: Connection, upload_id: UploadId, owner: str, until: datetime, verified: int
+) -> Upload | None:
+    """Renew the verifier's lease at *verified* bytes; return the upload, None if it ended or has another verifier."""
+    mine = (uploads.c.id == upload_id) & (uploads.c.verifier == owner)
+    values = {"verifier_expires_at": until, "verified": verified}
     if connection.execute(update(uploads).where(mine).values(values)).rowcount == 0:
         return None
     return find(connection, upload_id)
 
 
-def drop_judge(connection: Connection, upload_id: UploadId, owner: str) -> None:
-    mine = (uploads.c.id == upload_id) & (uploads.c.judge == owner)
-    connection.execute(update(uploads).where(mine).values(judge=None, judge_expires_at=None))
+def drop_verification(connection: Connection, upload_id: UploadId, owner: str) -> None:
+    mine = (uploads.c.id == upload_id) & (uploads.c.verifier == owner)
+    connection.execute(update(uploads).where(mine).values(verifier=None, verifier_expires_at=None))
 
 
-def drop_judges_of(connection: Connection, owner_prefix: str) -> None:
-    """Let others judge what processes did whose names begin with *owner_prefix*: they are dead."""
-    dead = uploads.c.judge.startswith(owner_prefix, autoescape=True)
-    connection.execute(update(uploads).where(dead).values(judge=None, judge_expires_at=None))
+def drop_verifications_of(connection: Connection, owner_prefix: str) -> None:
+    """Take uploads from verifiers whose names begin with *owner_prefix*: they are dead."""
+    dead = uploads.c.verifier.startswith(owner_prefix, autoescape=True)
+    connection.execute(update(uploads).where(dead).values(verifier=None, verifier_expires_at=None))
 
 
 def _find(connection: Connection, which: Any) -> Upload | None:
@@ -192,7 +196,7 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         metadata=row.metadata,
         offset=row.offset or 0,
         has_bytes=bool(row.has_bytes),
-        judged=row.judged,
+        verified=row.verified,
         rights=None if row.rights is None else Grant(**row.rights),
         generation=row.generation,
     )
@@ -209,9 +213,9 @@ def bound_to(connection: Connection, image_id: ImageId, upload_id: UploadId) -> 
     return ProjectId(owner or ""), generation or 0
 
 
-def unjudged(connection: Connection, now: datetime, limit: int = 10, after: str = "") -> list[Upload]:
-    """Return uploads whose bytes are all there, and which nobody judges, by their ids; those *after* one of them."""
-    free = or_(uploads.c.judge.is_(None), uploads.c.judge_expires_at < now)
+def unverified(connection: Connection, now: datetime, limit: int = 10, after: str = "") -> list[Upload]:
+    """Return uploads whose bytes are all there, and which nobody verifies, by their ids; those *after* one of them."""
+    free = or_(uploads.c.verifier.is_(None), uploads.c.verifier_expires_at < now)
     all_there = select(upload_spans.c.upload_id).where(
         upload_spans.c.upload_id == uploads.c.id,
         upload_spans.c.first == 0,

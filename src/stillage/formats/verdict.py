@@ -34,7 +34,7 @@ class Verdict:
 def verdict(
     findings: Findings, declaration: Declaration, policy: Policy, *, size: int, may_be_empty: Collection[str]
 ) -> Verdict:
-    """Judge *findings*, of the whole stream or of a part of it.
+    """Return the verdict on *findings*, of the whole stream or of a part of it.
 
     Args:
         findings: Of all inspectors.

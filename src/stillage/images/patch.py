@@ -61,7 +61,7 @@ def parse(document: Any, media_type: str) -> list[Operation]:
 def apply(image: Image, operations: list[Operation], *, now: datetime) -> Image:
     """Return *image* changed by all *operations*, in order; the first that cannot be discards everything.
 
-    Rights are not judged here; see `access`.
+    Rights are not checked here; see `access`.
 
     Raises:
         InvalidInput: If a value cannot be.

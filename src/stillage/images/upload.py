@@ -121,7 +121,7 @@ class Upload:
         digests: Declared of the whole.
         offset: How many bytes are there from the beginning, and durable, without a gap.
         has_bytes: Some are there, at the beginning or behind it.
-        judged: How many from the beginning are hashed and inspected.
+        verified: How many from the beginning are hashed and inspected.
         metadata: The client's own, as it was said.
         complete: It has ended well: its bytes are published.
         rights: Whose rights it needs; None for one from before these were recorded, which has none.
@@ -139,7 +139,7 @@ class Upload:
     digests: Digests = ()
     offset: int = 0
     has_bytes: bool = False
-    judged: int = 0
+    verified: int = 0
     complete: bool = False
     metadata: str | None = None
     rights: Grant | None = None

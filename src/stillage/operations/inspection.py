@@ -1,4 +1,4 @@
-"""Judge bytes as an upload would, and keep nothing of them."""
+"""Inspect bytes as an upload would, and keep nothing of them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -52,7 +52,7 @@ class Inspect:
             body: The image, or its beginning.
             declaration: What the image's record would say.
             size: Of the whole image, None if nobody said.
-            partial: *body* is only the beginning, so what the end of the stream would show is not judged.
+            partial: *body* is only the beginning, so what the end of the stream would show is not inspected.
 
         Raises:
             Forbidden: If *caller* may not create images.
@@ -65,31 +65,31 @@ class Inspect:
         if size is not None and size > self._limit:
             raise ImageTooLarge(self._limit, size)
         async with self._counted(caller):
-            return await self._judge(body, declaration, size=size, partial=partial)
+            return await self._inspect(body, declaration, size=size, partial=partial)
 
     async def close(self) -> None:
         """Wait until the database knows of those that ended when their clients left."""
         if self._ending:
             await asyncio.wait(self._ending)
 
-    async def _judge(
+    async def _inspect(
         self, body: AsyncIterator[bytes], declaration: Declaration, *, size: int | None, partial: bool
     ) -> Verdict:
         examination = Examination(FORMATS, size=size)
         received = 0
 
-        def judged() -> Verdict:
+        def current() -> Verdict:
             findings = examination.findings
             return verdict(findings, declaration, self._policy, size=received, may_be_empty=self._may_be_empty)
 
         def take(block: bytes) -> Verdict:
             examination.feed(block)
-            return judged()
+            return current()
 
         def conclude() -> Verdict:
             if not partial:
                 examination.close(None)
-            return judged()
+            return current()
 
         async with Lane("inspect") as lane, aclosing(blocks_of(body)) as blocks:
             async for block in blocks:

@@ -297,14 +297,14 @@ async def test_an_upload_is_shown_as_it_stands(erin: Person, nobody: Person) -> 
     answer = await Pieces().send(nobody, path, 0, DATA[:10], size=len(DATA))
     assert answer.status == 202
     found = await document(nobody, path)
-    assert answer.json | {"judged": 0} == found | {"judged": 0}
+    assert answer.json | {"verified": 0} == found | {"verified": 0}
     assert (found["image_id"], found["digests"]) == (image_id, {"sha256": digest})
     assert (found["size"], found["offset"], found["received"]) == (len(DATA), 10, 10 + HALF - 1)
     assert found["ranges"] == [[0, 9], [HALF, len(DATA) - 2]]
     assert found["complete"] is False
     assert found["created_at"] < found["expires_at"]
     listed = await erin("GET", f"/v2/images/{image_id}/uploads")
-    assert [upload | {"judged": 0} for upload in listed.json["uploads"]] == [found | {"judged": 0}]
+    assert [upload | {"verified": 0} for upload in listed.json["uploads"]] == [found | {"verified": 0}]
     assert (await Pieces().send(nobody, path, 10, DATA[10:], size=len(DATA))).status == 204
     await holds(erin, image_id)
 

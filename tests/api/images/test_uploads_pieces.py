@@ -60,7 +60,7 @@ async def test_who_only_asks_hears_where_the_upload_stands(erin: Person) -> None
     answer = await erin.upload(image_id, b"", **asked)
     assert (answer.status, answer.json["offset"]) == (202, HALF)
     again = await erin("PUT", path_of(answer), b"", **asked)
-    assert again.json | {"judged": 0} == answer.json | {"judged": 0}, "what is judged grows by itself"
+    assert again.json | {"verified": 0} == answer.json | {"verified": 0}, "what is verified grows by itself"
     assert await put_file(erin, image_id, HALF, DATA[HALF:]) == 204
     assert (await erin.upload(image_id, b"", **asked)).status == 204
     assert (await erin.upload(image_id, b"", content_range="bytes */5")).status == 409

@@ -60,9 +60,9 @@ class Recovery:
         problems = [f"before the start: {what}" for what in await self._database.read(self._look, answers)]
         await sweep(dead_owners=self._dead)
         resumable = uploads_of(self._database, self._store, clock, f"{self._dead}0.")
-        for upload in await self._database.read(db_uploads.unjudged, clock()):
+        for upload in await self._database.read(db_uploads.unverified, clock()):
             with suppress(StillageError):
-                await resumable.judges.verdict(upload)
+                await resumable.verifier.verdict(upload)
         problems += [f"after the start: {what}" for what in await self._database.read(self._look, answers)]
         problems += [f"after the start: {what}" for what in await self._database.read(self._stuck)]
         await resumable.close()

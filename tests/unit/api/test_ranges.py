@@ -71,7 +71,7 @@ def test_if_range_with_another_etag_gets_the_whole_image() -> None:
         ({"If_Match": "W/" + ETAG}, 412),
     ],
 )
-def test_conditions_are_judged_as_rfc_9110_says(headers: dict[str, str], status: int | None) -> None:
+def test_conditions_are_evaluated_as_rfc_9110_says(headers: dict[str, str], status: int | None) -> None:
     assert precondition_status(asking(**headers), ETAG) == status
 
 

@@ -18,7 +18,7 @@ Entry = dict[str, Any]
 
 ENTRIES = entries()
 NAMES = [str(entry["file"]) for entry in ENTRIES]
-# Small to read and quick to judge: one image expands to 128 MiB, by right.
+# Small to read and quick to inspect: one image expands to 128 MiB, by right.
 SMALL = [str(entry["file"]) for entry in ENTRIES if entry["size"] <= 1 << 20 and "amplify" not in entry["file"]]
 FINE = [str(entry["file"]) for entry in ENTRIES if entry["size"] <= 64 << 10]
 POLICY = Policy()
@@ -39,12 +39,12 @@ def named(entry: Entry) -> str:
     return str(entry["file"])
 
 
-def judged(findings: Findings, declared: str | None) -> ContentRejected | None:
+def refusal_of(findings: Findings, declared: str | None) -> ContentRejected | None:
     return refusal(findings, Declaration(declared), POLICY)
 
 
 def outcome(findings: Findings, declared: str | None) -> tuple[str, int | None, str] | None:
-    refused = judged(findings, declared)
+    refused = refusal_of(findings, declared)
     return None if refused is None else (refused.rule, refused.offset, str(refused))
 
 
@@ -58,7 +58,7 @@ def test_the_manifest_is_complete() -> None:
 def test_the_verdict_and_the_size_are_those_of_the_manifest(entry: Entry) -> None:
     findings = examine(load(entry["file"]))
     declared = entry["disk_format"]
-    refused = judged(findings, declared)
+    refused = refusal_of(findings, declared)
     if entry["file"] != EMPTY:
         assert ("reject" if refused else "accept") == entry["verdict"], refused
     sizes = [facts.virtual_size for facts in findings.matched if facts.format == declared]
@@ -72,7 +72,7 @@ def test_the_verdict_and_the_size_are_those_of_the_manifest(entry: Entry) -> Non
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=named)
 def test_the_verdict_is_the_same_when_nothing_was_declared(entry: Entry) -> None:
-    refused = judged(examine(load(entry["file"])), None)
+    refused = refusal_of(examine(load(entry["file"])), None)
     undeclared_is_fine = {EMPTY}
     if entry["file"] not in undeclared_is_fine:
         assert ("reject" if refused else "accept") == entry["verdict"], refused
@@ -83,7 +83,7 @@ def test_a_good_image_is_refused_as_any_other_format_for_the_mismatch_alone(entr
     findings = examine(load(entry["file"]))
     own = entry["disk_format"]
     for declared in set(DECLARED) - {None, own} - ({"raw"} if own == "iso" else set()):
-        refused = judged(findings, declared)
+        refused = refusal_of(findings, declared)
         assert refused is not None
         assert refused.rule in {"format.mismatch", "stranger.text"}
     assert refusal(findings, Declaration("vmdk"), Policy(require_format_match=False)) is None or own == "raw"
@@ -94,7 +94,7 @@ def test_a_good_image_is_refused_as_any_other_format_for_the_mismatch_alone(entr
 def test_an_image_that_leads_elsewhere_is_refused_for_that_whatever_is_declared(
     entry: Entry, declared: str | None
 ) -> None:
-    refused = judged(examine(load(entry["file"])), declared)
+    refused = refusal_of(examine(load(entry["file"])), declared)
     assert refused is not None
     assert refused.rule.partition(".")[2] in REACHES_OUT
     assert refused.offset is not None
@@ -103,7 +103,7 @@ def test_an_image_that_leads_elsewhere_is_refused_for_that_whatever_is_declared(
 @pytest.mark.parametrize("entry", LEADING, ids=named)
 @pytest.mark.parametrize("padding", [b"\0" * 5000, b"harmless text\n" * 100], ids=["zeros", "text"])
 def test_an_image_that_leads_elsewhere_is_refused_with_padding_too(entry: Entry, padding: bytes) -> None:
-    refused = judged(examine(load(entry["file"]) + padding), "raw")
+    refused = refusal_of(examine(load(entry["file"]) + padding), "raw")
     assert refused is not None
 
 
@@ -112,7 +112,7 @@ def test_where_an_image_leads_shows_in_the_first_block(entry: Entry) -> None:
     examination = Examination(FORMATS)
     examination.feed(load(entry["file"])[: 64 << 10])
     for declared in DECLARED:
-        refused = judged(examination.findings, declared)
+        refused = refusal_of(examination.findings, declared)
         if entry["size"] < 64 << 10 and refused is None:
             continue  # it was not over yet: its inspector still waits for the end of a short text
         assert refused is not None
@@ -124,7 +124,7 @@ def test_a_wrong_declaration_shows_in_the_first_block(declared: str) -> None:
     for name in ("vdi-dynamic.vdi", "raw-mbr.raw", "small.iso", "luks1.raw"):
         examination = Examination(FORMATS)
         examination.feed(load(name)[: 64 << 10])
-        assert judged(examination.findings, declared) is not None
+        assert refusal_of(examination.findings, declared) is not None
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -153,7 +153,7 @@ def test_an_announced_size_changes_no_verdict(entry: Entry) -> None:
     data = load(entry["file"])
     for declared in (entry["disk_format"], "raw"):
         announced, unannounced = examine(data, size=len(data)), examine(data)
-        assert (judged(announced, declared) is None) == (judged(unannounced, declared) is None)
+        assert (refusal_of(announced, declared) is None) == (refusal_of(unannounced, declared) is None)
 
 
 @given(name=st.sampled_from(SMALL), declared=st.sampled_from(DECLARED), data=st.data())
@@ -165,7 +165,7 @@ def test_a_changed_sample_has_a_defined_verdict(name: str, declared: str | None,
         image[at : at + data.draw(st.sampled_from([0, 4, 8]))] = data.draw(
             st.binary(max_size=16) | st.sampled_from([b"\xff" * 8, bytes(8), b"\0\0\0\0\0\0\0\1", b"\x80" + bytes(7)])
         )
-    refused = judged(examine(bytes(image)), declared)
+    refused = refusal_of(examine(bytes(image)), declared)
     assert refused is None or refused.rule in RULE_IDS
 
 
@@ -173,14 +173,14 @@ def test_a_changed_sample_has_a_defined_verdict(name: str, declared: str | None,
 @settings(max_examples=80, deadline=None)
 def test_two_samples_in_one_have_a_defined_verdict(first: str, second: str, at: int) -> None:
     image = load(first)[:at] + load(second)[at:]
-    refused = judged(examine(image), "raw")
+    refused = refusal_of(examine(image), "raw")
     assert refused is None or refused.rule in RULE_IDS
 
 
 @given(length=st.integers(0, 70_000), name=st.sampled_from(SMALL))
 @settings(max_examples=80, deadline=None)
 def test_a_sample_that_was_cut_has_a_defined_verdict(name: str, length: int) -> None:
-    refused = judged(examine(load(name)[:length]), manifest()[name]["disk_format"])
+    refused = refusal_of(examine(load(name)[:length]), manifest()[name]["disk_format"])
     assert refused is None or refused.rule in RULE_IDS
 
 

@@ -20,7 +20,7 @@ CLUSTER = 1 << 16
 DATA = 5 * CLUSTER
 NAME, BITMAPS, LUKS, DATA_FILE = 0x6803F857, 0x23852875, 0x0537BE77, 0x44415441
 
-# Two formats in one file are judged where both are known.
+# Files in two formats are tested where both are known.
 SAMPLES = [e for e in sample_entries(disk_format="qcow2") if e["reasons"] != ["ambiguous"]]
 GOOD = [e["file"] for e in SAMPLES if e["verdict"] == "accept"]
 SMALL = [e["file"] for e in SAMPLES if e["size"] < 1 << 20]

@@ -10,7 +10,7 @@ from stillage.api.services import Handler, services
 from stillage.api.wire import body_of
 from stillage.errors import RateTooLow, RequestTooLong
 
-# Nobody is judged by his first moments: connections begin slowly.
+# The first moments do not count: connections start slowly.
 FIRST_S = 10.0
 
 LIMIT = web.RequestKey("limit", asyncio.Timeout)

@@ -46,8 +46,8 @@ from stillage.formats.vhdx.sections import (
     Item,
     current_header,
     current_regions,
-    judge_header,
     metadata_items,
+    verify_header,
 )
 from stillage.formats.vhdx.sections import RULES as SECTION_RULES
 
@@ -151,7 +151,7 @@ def inspect(stream: Stream) -> Inspection:
     yield Facts(FORMAT, details=details)
     headers = yield from _fetch_copies(HEADERS_AT, HEADER_SIZE, "header")
     header = current_header(headers)
-    yield from judge_header(header)
+    yield from verify_header(header)
     tables = yield from _fetch_copies(REGION_TABLES_AT, TABLE_SIZE, "region table")
     regions = yield from current_regions(tables, header.log)
     parts = [*regions.values(), header.log]
@@ -205,12 +205,12 @@ def _read_metadata(region: range, details: dict[str, str]) -> Generator[_Found, 
         details["disk_id"] = str(UUID(bytes_le=values[DISK_ID].to_bytes(16, "little")))
     subformat = "differencing" if disk.flags & HAS_PARENT else "fixed" if disk.flags & ALLOCATED else "dynamic"
     yield Facts(FORMAT, disk.size, subformat, details)
-    yield from _judge_parents(disk, items)
-    _judge_numbers(disk, values.get(PHYSICAL_SECTOR, 512), items)
+    yield from _verify_parents(disk, items)
+    _verify_numbers(disk, values.get(PHYSICAL_SECTOR, 512), items)
     return disk
 
 
-def _judge_parents(disk: _Disk, items: Mapping[bytes, Item]) -> Inspection:
+def _verify_parents(disk: _Disk, items: Mapping[bytes, Item]) -> Inspection:
     flags_at = items[FILE_PARAMETERS].offset + 4
     if disk.flags & HAS_PARENT:
         yield Hazard(DIFFERENCING, flags_at, "the image is differencing; its parent holds the rest of the disk")
@@ -220,7 +220,7 @@ def _judge_parents(disk: _Disk, items: Mapping[bytes, Item]) -> Inspection:
         yield Hazard(UNKNOWN_FEATURES, flags_at, f"file parameter bits {unknown:#x} are set, and nobody knows them")
 
 
-def _judge_numbers(disk: _Disk, physical: int, items: Mapping[bytes, Item]) -> None:
+def _verify_numbers(disk: _Disk, physical: int, items: Mapping[bytes, Item]) -> None:
     if disk.sector not in (512, 4096) or physical not in (512, 4096):
         message = f"sectors have {disk.sector} bytes, physically {physical}; 512 and 4096 are known"
         raise MalformedImage(SECTOR_SIZE, items[LOGICAL_SECTOR].offset, message)
@@ -266,7 +266,7 @@ def _read_bat(stream: Stream, disk: _Disk, bat: range, held: _Held, taken: _Take
         at = bat.start + 8 * first
         piece = yield from held.fetch(at, 8 * count)
         if piece != ZEROS[: len(piece)]:
-            end = max(end, table.judge(struct.unpack(f"<{count}Q", piece), first, at))
+            end = max(end, table.verify(struct.unpack(f"<{count}Q", piece), first, at))
     return end
 
 
@@ -281,7 +281,7 @@ class _Table:
         self._claims = Claims(self._length)
         self._has_parent = bool(disk.flags & HAS_PARENT)
 
-    def judge(self, entries: Sequence[int], first: int, at: int) -> int:
+    def verify(self, entries: Sequence[int], first: int, at: int) -> int:
         """Check *entries*, which begin with entry *first*, at byte *at*; return the byte after their last block."""
         if reduce(or_, entries) & RESERVED:
             entry = next(entry for entry in entries if entry & RESERVED)

@@ -191,7 +191,7 @@ def _parent(data: bytes, start: int, at: int) -> Hazard:
     return Hazard(PARENT, at + start, f"a reader finds a parent disk here: {shown!r}")
 
 
-def judge_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Generator[Hazard, bytes, None]:
+def verify_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Generator[Hazard, bytes, None]:
     """What speaks against a descriptor that lies in the one extent it may name, of *capacity* sectors.
 
     Args:
@@ -211,7 +211,7 @@ def judge_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) ->
     if missing := _missing_id(text):
         message = f"the first {missing!r} of the descriptor has no number behind it; readers refuse such a disk"
         yield Hazard(DESCRIPTOR, found.at, message)
-    yield from judge_any(found)
+    yield from verify_any(found)
     if found.create_type.lower() not in SELF_CONTAINED:
         entry = found.entries.get("createtype", Entry(found.at, ""))
         message = f"createType is {found.create_type[:40]!r}; monolithicSparse and streamOptimized are self-contained"
@@ -238,7 +238,7 @@ def _missing_id(text: bytes) -> str | None:
     return None
 
 
-def judge_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
+def verify_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
     """What speaks against any descriptor."""
     if found.problem is not None:
         yield found.problem

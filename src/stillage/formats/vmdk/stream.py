@@ -110,7 +110,7 @@ class Body:
             mark = yield from self._next_mark()
         if (table := self.tally.first_difference(sums)) is not None:
             raise _differ(table, self._layout.directory_at)
-        yield from self._judge_padding(ended=mark is not None)
+        yield from self._verify_padding(ended=mark is not None)
 
     def read_with_tables_behind(self) -> Generator[_Found, bytes, None]:
         """Walk grains and tables up to the footer, and to the end."""
@@ -138,7 +138,7 @@ class Body:
             if inside + _MARKER.size <= len(self._piece):
                 sectors, _, kind = _MARKER.unpack_from(self._piece, inside)
                 mark = _Mark(self._at, sectors, kind)
-                self._judge_mark(mark)
+                self._verify_mark(mark)
                 return mark
 
     def _window(self) -> Generator[_Found, bytes, bytes]:
@@ -195,7 +195,7 @@ class Body:
             message = f"the last record ends at byte {self._at}; the file has {self._stream.size}"
             raise MalformedImage(TRUNCATED, self._at, message)
 
-    def _judge_mark(self, mark: _Mark) -> None:
+    def _verify_mark(self, mark: _Mark) -> None:
         expected = {
             END: 0,
             TABLE: TABLE_SECTORS,
@@ -248,7 +248,7 @@ class Body:
             rule = TRAILING_DATA if size > needed else TRUNCATED
             raise MalformedImage(rule, needed, f"the end marker ends at byte {needed}; the file has {size}")
 
-    def _judge_padding(self, *, ended: bool) -> Generator[_Found, bytes, None]:
+    def _verify_padding(self, *, ended: bool) -> Generator[_Found, bytes, None]:
         """Check the end of a stream without a footer: an end marker, or zeros up to the size of a whole last grain."""
         start = self._at
         whole = start if self._last_grain is None else self._last_grain + self._layout.grain * SECTOR

@@ -79,28 +79,28 @@ def numbers(data: bytes) -> "array[int]":
     return found
 
 
-Judge = Callable[[int, bytes, int], None]
+Visit = Callable[[int, bytes, int], None]
 """Takes a table's position in the directory, its bytes, and the sector where it lies."""
 
 
 def read_all(
-    stream: Stream, layout: Layout, tables: "list[array[int]]", judge: Judge
+    stream: Stream, layout: Layout, tables: "list[array[int]]", visit: Visit
 ) -> Generator[_Found, bytes, None]:
-    """Read the directories in the order in which they lie, hand each table of the first one to *judge*.
+    """Read the directories in the order in which they lie, hand each table of the first one to *visit*.
 
     Args:
         stream: The file's.
         layout: Where things are.
         tables: Gets the sectors of the tables of each directory, ascending, before those tables are read.
-        judge: Sees every table that is not all zeros.
+        visit: Sees every table that is not all zeros.
     """
     digests = []
     for at in sorted({layout.directory_at, *([] if layout.redundant_at is None else [layout.redundant_at])}):
         directory = yield from _read_directory(layout, at)
-        tables.append(_judge_directory(stream, layout, directory, at))
+        tables.append(_verify_directory(stream, layout, directory, at))
         digests.append(Digest())
-        judges = [digests[-1].add, judge] if at == layout.directory_at else [digests[-1].add]
-        yield from _read_tables(directory, judges)
+        visits = [digests[-1].add, visit] if at == layout.directory_at else [digests[-1].add]
+        yield from _read_tables(directory, visits)
     if len({digest.value() for digest in digests}) > 1:
         message = "the grain tables and the redundant grain tables map the disk in different ways"
         raise MalformedImage(COPIES_DIFFER, layout.directory_at * SECTOR, message)
@@ -115,7 +115,7 @@ def _read_directory(layout: Layout, at: int) -> Generator[_Found, bytes, "array[
     return numbers(data)
 
 
-def _judge_directory(stream: Stream, layout: Layout, directory: "array[int]", at: int) -> "array[int]":
+def _verify_directory(stream: Stream, layout: Layout, directory: "array[int]", at: int) -> "array[int]":
     """Check where the tables lie; return their sectors in ascending order."""
     tables = array("I", filter(None, directory))
     if not tables:
@@ -148,8 +148,8 @@ def _refuse_shared(tables: "array[int]", directory: "array[int]", at: int) -> No
         raise MalformedImage(DIRECTORY, at * SECTOR, message)
 
 
-def _read_tables(directory: "array[int]", judges: Sequence[Judge]) -> Generator[_Found, bytes, None]:
-    """Fetch every table, and hand those that are not all zeros to every judge.
+def _read_tables(directory: "array[int]", visits: Sequence[Visit]) -> Generator[_Found, bytes, None]:
+    """Fetch every table, and hand those that are not all zeros to every visitor.
 
     Neighbours in the directory are neighbours in the file as a rule, so they are fetched together.
     """
@@ -162,7 +162,7 @@ def _read_tables(directory: "array[int]", judges: Sequence[Judge]) -> Generator[
                 message = f"grain tables end at byte {at * SECTOR + count * TABLE_BYTES}; the file ends before"
                 raise MalformedImage(TRUNCATED, at * SECTOR, message)
             if data != ZEROS[: len(data)]:
-                _hand_over(data, position, at, judges)
+                _hand_over(data, position, at, visits)
         position += count
 
 
@@ -176,11 +176,11 @@ def _run(directory: "array[int]", position: int) -> int:
     return following - position
 
 
-def _hand_over(data: bytes, position: int, at: int, judges: Sequence[Judge]) -> None:
+def _hand_over(data: bytes, position: int, at: int, visits: Sequence[Visit]) -> None:
     for number in range(len(data) // TABLE_BYTES):
         table = data[number * TABLE_BYTES : (number + 1) * TABLE_BYTES]
-        for judge in judges:
-            judge(position + number, table, at + number * TABLE_SECTORS)
+        for visit in visits:
+            visit(position + number, table, at + number * TABLE_SECTORS)
 
 
 class Digest:

@@ -120,7 +120,7 @@ class Instant:
             raise Conflict("the bytes are not here any more; send them")
 
     def _may_stand_for(self, caller: Caller, seen: Seen, image: Image) -> bool:
-        """Only bytes that were judged for the same declaration, so that they need not be judged again."""
+        """Only bytes that were verified for the same declaration, so that they need not be verified again."""
         source = seen.image
         disk_gib = (source.virtual_size or 0) / GIB
         return (

@@ -33,7 +33,7 @@ from stillage.images.upload import Digests, Grant, Piece, Span, Upload, Window, 
 from stillage.lanes import Lane
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import UploadRights
-from stillage.operations.resumable.verifying import LOST, Judges
+from stillage.operations.resumable.verifying import LOST, Verifier
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
 from stillage.operations.upload.verification import BLOCK, Digest
@@ -65,7 +65,7 @@ class Sending:
         self,
         database: Database,
         store: Store,
-        judges: Judges,
+        verifier: Verifier,
         *,
         rights: UploadRights,
         rules: UploadRules,
@@ -74,7 +74,7 @@ class Sending:
         clock: Callable[[], datetime],
     ) -> None:
         self.database = database
-        self.judges = judges
+        self.verifier = verifier
         self.rules = rules
         self._rights = rights
         self._store = store
@@ -155,12 +155,12 @@ class Sending:
         return upload
 
     async def count(self, upload: Upload, span: Span, grant: Grant | None) -> Upload:
-        """Count *span*, which is durable, and let it be judged."""
+        """Count *span*, which is durable, and let it be verified."""
         values = (upload.id, span, self.expiry())
         counted = await self._rights.write(upload, db.count, *values, grant=grant)
         if counted is None:
             raise await self.gone(upload.id)
-        self.judges.follow(counted)
+        self.verifier.follow(counted)
         return counted
 
     async def require_spare_room(self) -> None:
@@ -202,7 +202,7 @@ class Sending:
         """
         upload = await self.read(upload_id)
         if upload.has_bytes:
-            self.judges.follow(upload)  # which ends it
+            self.verifier.follow(upload)  # which ends it
             raise StoreFailed(LOST)
         await self.begin_draft(upload_id, upload.blob_key)
 

@@ -32,7 +32,7 @@ from stillage.operations.resumable.instant import Instant
 from stillage.operations.resumable.pieces import Sending
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import Rights, UploadRights
-from stillage.operations.resumable.verifying import Judges
+from stillage.operations.resumable.verifying import Verifier
 from stillage.operations.upkeep.sweep import EXPIRED, remove_blob
 from stillage.operations.upload.acceptance import STEP, UploadRules, claim_refused, require_room
 from stillage.stores.base import Store
@@ -68,9 +68,16 @@ class Uploads:
         self.max_bytes = rules.max_image_bytes
         self.max_age_s = max_age_s
         self.rights = UploadRights(database, rights, access)
-        self.judges = Judges(database, store, rights=self.rights, rules=rules, owner=owner, clock=clock)
+        self.verifier = Verifier(database, store, rights=self.rights, rules=rules, owner=owner, clock=clock)
         self._sending = Sending(
-            database, store, self.judges, rights=self.rights, rules=rules, owner=owner, max_age_s=max_age_s, clock=clock
+            database,
+            store,
+            self.verifier,
+            rights=self.rights,
+            rules=rules,
+            owner=owner,
+            max_age_s=max_age_s,
+            clock=clock,
         )
         self._database = database
         self._store = store
@@ -236,7 +243,7 @@ class Uploads:
             upload = await self._require_size(upload, end)
         if not upload.is_whole:
             return Progress(upload)
-        return Progress(upload, await self.judges.verdict(upload))
+        return Progress(upload, await self.verifier.verdict(upload))
 
     async def receive_first(
         self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Caller | None = None
@@ -260,14 +267,14 @@ class Uploads:
         await self._end_by_id(upload.id, ABANDONED)
 
     async def upkeep(self) -> None:
-        """For the sweep: judge whole uploads whose judges died, forget how old ones ended, tell what was not heard."""
-        await self.judges.adopt()
+        """For the sweep: verify complete uploads whose verifiers died, forget old results, tell what was not heard."""
+        await self.verifier.adopt()
         await self._sending.tell_ended()
         before = self._clock() - timedelta(seconds=self.max_age_s)
         await self._database.write(db.forget_endings, before)
 
     async def close(self) -> None:
-        await self.judges.close()
+        await self.verifier.close()
 
     async def _with_reason(self, upload: Upload) -> Upload:
         return replace(upload, suspended=await self.rights.why_suspended(upload))
@@ -314,7 +321,7 @@ class Uploads:
             raise ImageNotFound(image_id)
         return Upload(
             upload_id, image_id, ProjectId(image.owner or ""), image.blob_key, image.updated_at, image.updated_at,
-            size=ending.size, offset=ending.size, has_bytes=ending.size > 0, judged=ending.size, complete=True,
+            size=ending.size, offset=ending.size, has_bytes=ending.size > 0, verified=ending.size, complete=True,
         )  # fmt: skip
 
     async def _end_by_id(self, upload_id: UploadId, reason: str) -> None:

@@ -1,6 +1,6 @@
-"""Judging uploads while their pieces come in: hashed and inspected from the beginning on, published when whole.
+"""Verifies uploads while their pieces come in: hashed and inspected from the beginning on, published when whole.
 
-One process judges an upload at a time, by a lease; it reads what is stored, so it never holds back a piece. When it
+One process verifies an upload at a time, by a lease; it reads what is stored, so it never holds back a piece. When it
 dies another begins again from the first byte. Bytes that are counted never change, so two could not disagree.
 """
 
@@ -23,32 +23,32 @@ from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.resumable.results import FINAL, error_of, refusal_of
 from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upkeep.sweep import remove_blob
-from stillage.operations.upload.acceptance import UploadRules, content_of, judgement_of, require_may_be_empty
-from stillage.operations.upload.verification import BLOCK, Judged, Judgement
+from stillage.operations.upload.acceptance import UploadRules, content_of, require_may_be_empty, verification_of
+from stillage.operations.upload.verification import BLOCK, Verification, Verified
 from stillage.stores.base import Draft, Store
 
 log = structlog.get_logger()
 
 RENEW_EVERY_S = 1.0
-"""How often a judge says how far it is."""
+"""How often a verifier says how far it is."""
 LOOK_EVERY_S = 0.25
 """How often one who waits looks at what other processes have done."""
 LINGER_S = 120.0
-"""How long a judge that has nothing to do keeps what it knows. After that it would begin again from the first byte."""
+"""How long an idle verifier keeps its digests. After that it would begin again from the first byte."""
 CLOSE_AFTER_S = 2.0
-"""How long a judge that has nothing to do keeps the file open: thousands of uploads may rest."""
+"""How long an idle verifier keeps the file open: thousands of uploads may be idle."""
 AT_ONCE = 32
-"""Judges of one process that have threads. The others wait: ten thousand uploads of one byte each take no more."""
+"""Verifications of one process that have threads. The others wait, so ten thousand tiny uploads take no more."""
 ADOPTED = 100
-"""How many whole uploads that nobody judges a sweep looks at. The next one goes on behind them."""
+"""How many complete uploads without a verifier one sweep takes. The next sweep goes on behind them."""
 RELEARNED_PER_S = 256 << 20
-"""While others wait, a judge that has nothing to do stays for as long as it would take to begin again, at this rate."""
+"""While others wait, an idle verifier stays for as long as it would take to begin again, at this rate."""
 
 LOST = "its bytes are gone from the store; send the file again"
 
 
-class Judges:
-    """The judges of this process."""
+class Verifier:
+    """Verifies the uploads of this process."""
 
     def __init__(
         self,
@@ -72,19 +72,19 @@ class Judges:
         self._adopted = ""
 
     def follow(self, upload: Upload) -> None:
-        """See to it that somebody judges *upload*, of which more has come."""
+        """See to it that somebody verifies *upload*, of which more has come."""
         if upload.id in self._tasks:
             self._news[upload.id].set()
             return
         self._news[upload.id] = asyncio.Event()
-        task = self._tasks[upload.id] = asyncio.get_running_loop().create_task(self._judge(upload.id))
+        task = self._tasks[upload.id] = asyncio.get_running_loop().create_task(self._verify(upload.id))
         task.add_done_callback(lambda _: self._forget(upload.id))
 
     async def verdict(self, upload: Upload) -> Image:
         """Wait for the end of an upload whose bytes are all there; return its image, active.
 
         Raises:
-            StillageError: Why it was not accepted; or why it could not be judged now, and then nothing is lost.
+            StillageError: Why it was not accepted; or why it could not be verified now, and then nothing is lost.
         """
         failure: StillageError | None = None
         while (ending := await self._database.read(db.find_ending, upload.id)) is None:
@@ -100,15 +100,15 @@ class Judges:
             if upload.id not in self._tasks:
                 await asyncio.sleep(LOOK_EVERY_S / 10)
         if (task := self._tasks.get(upload.id)) is not None:
-            await asyncio.wait([task])  # who judged it here removes what was refused
+            await asyncio.wait([task])  # who verified it here removes what was refused
         if ending.size is None:
             raise error_of(upload.id, ending)
         return await self._database.read(db_images.get, upload.image_id)
 
     async def adopt(self) -> int:
-        """Judge whole uploads that nobody judges, since whoever did died; return how many. For the sweep."""
-        orphans = await self._database.read(db.unjudged, self._clock(), ADOPTED, self._adopted)
-        # In turns: suspended ones stay among them, and must not keep the others from being judged.
+        """Verify whole uploads that nobody verifies, since whoever did died; return how many. For the sweep."""
+        orphans = await self._database.read(db.unverified, self._clock(), ADOPTED, self._adopted)
+        # In turns: suspended ones stay among them, and must not keep the others from being verified.
         self._adopted = orphans[-1].id if len(orphans) == ADOPTED else ""
         allowed = [upload for upload in orphans if await self._rights.why_suspended(upload) is None]
         for upload in allowed:
@@ -125,32 +125,32 @@ class Judges:
     def _forget(self, upload_id: UploadId) -> None:
         del self._tasks[upload_id], self._news[upload_id]
 
-    async def _judge(self, upload_id: UploadId) -> StillageError | None:
-        """Judge the upload if nobody else does; return what kept us from it."""
+    async def _verify(self, upload_id: UploadId) -> StillageError | None:
+        """Verify the upload if nobody else does; return what kept us from it."""
         try:
             async with self._places:
-                take = self._database.write(db.take_judge, upload_id, self._owner, self._clock(), self._lease())
+                take = self._database.write(db.take_verification, upload_id, self._owner, self._clock(), self._lease())
                 taking = asyncio.ensure_future(take)
                 try:
                     if await asyncio.shield(taking):
-                        await self._judge_ours(upload_id)
+                        await self._verify_ours(upload_id)
                 finally:
                     await asyncio.shield(self._drop(upload_id, taking))
         except UploadSuspended as error:
             log.info("upload suspended", upload_id=upload_id, why=error.why)
             return error
         except StillageError as error:
-            # Nothing is lost: whoever asks next, or the sweep, has it judged again.
-            leave_to_sweep("an upload could not be judged", error, upload_id=upload_id)
+            # Nothing is lost: whoever asks next, or the sweep, has it verified again.
+            leave_to_sweep("an upload could not be verified", error, upload_id=upload_id)
             return error
         return None
 
     async def _drop(self, upload_id: UploadId, taking: Awaitable[bool]) -> None:
         """Leave the upload to others, also if it is only being taken when we are stopped."""
         if await taking:
-            await self._database.write(db.drop_judge, upload_id, self._owner)
+            await self._database.write(db.drop_verification, upload_id, self._owner)
 
-    async def _judge_ours(self, upload_id: UploadId) -> None:
+    async def _verify_ours(self, upload_id: UploadId) -> None:
         upload = await self._database.read(db.find, upload_id)
         if upload is None:
             return
@@ -166,67 +166,67 @@ class Judges:
         image = await self._database.read(db_images.find, upload.image_id)
         if image is None:  # deleted at this moment, and its upload with it
             return
-        judgement = judgement_of(image, self._rules, upload.size, upload.digests)
-        async with judgement:
+        verification = verification_of(image, self._rules, upload.size, upload.digests)
+        async with verification:
             quiet_since = asyncio.get_running_loop().time()
             now = upload
-            while (renewed := await self._renewed(now, judgement)) is not None:
+            while (renewed := await self._renewed(now, verification)) is not None:
                 now = renewed
-                if now.offset > judgement.size or now.is_whole:
-                    if await self._judge_what_comes(now, image, judgement):
+                if now.offset > verification.size or now.is_whole:
+                    if await self._verify_what_comes(now, image, verification):
                         return
                     quiet_since = asyncio.get_running_loop().time()
-                elif asyncio.get_running_loop().time() > quiet_since + self._patience_s(judgement.size):
+                elif asyncio.get_running_loop().time() > quiet_since + self._patience_s(verification.size):
                     return
                 else:
                     await self._wait_for_news(upload.id)
 
-    async def _judge_what_comes(self, now: Upload, image: Image, judgement: Judgement) -> bool:
-        """Judge the upload until nothing came for a moment; True if it has ended. Only meanwhile its file is open."""
-        judged: Judged | None = None
+    async def _verify_what_comes(self, now: Upload, image: Image, verification: Verification) -> bool:
+        """Verify the upload until nothing came for a moment; True if it has ended. Only meanwhile its file is open."""
+        verified: Verified | None = None
         async with self._store.draft(now.blob_key) as draft:
             quiet_since = asyncio.get_running_loop().time()
             while True:
-                if now.offset > judgement.size:
-                    await self._feed(judgement, draft, now)
+                if now.offset > verification.size:
+                    await self._feed(verification, draft, now)
                     quiet_since = asyncio.get_running_loop().time()
                 elif now.is_whole:
-                    judged = judged or await self._conclude(judgement, draft, now, image)
-                    if await draft.publish(judged.size):
-                        await self._publish(now, image, judged)
+                    verified = verified or await self._conclude(verification, draft, now, image)
+                    if await draft.publish(verified.size):
+                        await self._publish(now, image, verified)
                         return True
                     await asyncio.sleep(0.02)  # a request that was taken over is about to notice
                 else:
-                    await judgement.settle()
+                    await verification.settle()
                     if asyncio.get_running_loop().time() > quiet_since + CLOSE_AFTER_S:
                         return False
                     await self._wait_for_news(now.id)
-                if (renewed := await self._renewed(now, judgement)) is None:
+                if (renewed := await self._renewed(now, verification)) is None:
                     return True
                 now = renewed
 
-    async def _feed(self, judgement: Judgement, draft: Draft, upload: Upload) -> None:
-        """Judge what has come, or as much of it as can be until it is time to say how far we are."""
+    async def _feed(self, verification: Verification, draft: Draft, upload: Upload) -> None:
+        """Verify what has come, or as much of it as can be until it is time to say how far we are."""
         until = asyncio.get_running_loop().time() + RENEW_EVERY_S
-        while judgement.size < upload.offset and asyncio.get_running_loop().time() < until:
-            length = min(BLOCK, upload.offset - judgement.size)
-            await judgement.feed(await draft.read(judgement.size, length))
+        while verification.size < upload.offset and asyncio.get_running_loop().time() < until:
+            length = min(BLOCK, upload.offset - verification.size)
+            await verification.feed(await draft.read(verification.size, length))
 
-    async def _conclude(self, judgement: Judgement, draft: Draft, upload: Upload, image: Image) -> Judged:
-        size = judgement.size
+    async def _conclude(self, verification: Verification, draft: Draft, upload: Upload, image: Image) -> Verified:
+        size = verification.size
         if not size and not upload.digests:
             require_may_be_empty(image, self._rules)
 
         def read_at(offset: int, length: int) -> bytes:
             return draft.read_at(offset, max(0, min(length, size - offset)))
 
-        judged = await judgement.conclude(read_at)
-        judged.require(upload.digests)
-        return judged
+        verified = await verification.conclude(read_at)
+        verified.require(upload.digests)
+        return verified
 
-    async def _publish(self, upload: Upload, image: Image, judged: Judged) -> None:
+    async def _publish(self, upload: Upload, image: Image, verified: Verified) -> None:
         claim = await self._database.read(db.claim_of, upload.id)
-        content = content_of(image, judged, self._rules)
+        content = content_of(image, verified, self._rules)
 
         def publish(connection: Connection, _caller: Caller) -> Image | None:
             return None if claim is None else db_images.publish(connection, claim, content, self._clock())
@@ -234,7 +234,7 @@ class Judges:
         if await self._rights.run(upload, publish, hold=True) is None:
             await remove_blob(self._database, self._store, upload.blob_key)  # deleted at the last moment
             return
-        log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=judged.size)
+        log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=verified.size)
 
     async def _end(self, upload: Upload, failure: StillageError) -> None:
         claim = await self._database.read(db.claim_of, upload.id)
@@ -245,9 +245,9 @@ class Judges:
         log.info("upload failed", image_id=upload.image_id, upload_id=upload.id, reason=failure.reason)
         await remove_blob(self._database, self._store, upload.blob_key)
 
-    async def _renewed(self, upload: Upload, judgement: Judgement) -> Upload | None:
-        work, until = db.keep_judge, self._lease()
-        return await self._rights.write(upload, work, upload.id, self._owner, until, judgement.size)
+    async def _renewed(self, upload: Upload, verification: Verification) -> Upload | None:
+        work, until = db.keep_verification, self._lease()
+        return await self._rights.write(upload, work, upload.id, self._owner, until, verification.size)
 
     async def _wait_for_news(self, upload_id: UploadId) -> None:
         news = self._news[upload_id]
@@ -256,9 +256,9 @@ class Judges:
                 await news.wait()
         news.clear()
 
-    def _patience_s(self, judged: int) -> float:
+    def _patience_s(self, verified: int) -> float:
         others_wait = len(self._tasks) > AT_ONCE
-        return min(LINGER_S, judged / RELEARNED_PER_S) if others_wait else LINGER_S
+        return min(LINGER_S, verified / RELEARNED_PER_S) if others_wait else LINGER_S
 
     def _lease(self) -> datetime:
         return self._clock() + timedelta(seconds=self._rules.lease_s)

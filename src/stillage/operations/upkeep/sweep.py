@@ -77,7 +77,7 @@ class Sweep:
         """The half of a sweep that needs no store: images return to `queued`. Returns how many uploads it ended."""
         if dead_owners is not None:
             await self._database.write(pieces.end_of_owners, dead_owners)
-            await self._database.write(uploads.drop_judges_of, dead_owners)
+            await self._database.write(uploads.drop_verifications_of, dead_owners)
         await self._database.write(inspections.end_dead, self._clock(), dead_owners)
         ended = 0
         while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):

@@ -14,7 +14,7 @@ from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
 from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
 from stillage.images.quota import Quotas
-from stillage.operations.upload.verification import Judged, Judgement
+from stillage.operations.upload.verification import Verification, Verified
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -55,9 +55,11 @@ def declaration_of(image: Image) -> Declaration:
     return Declaration(image.disk_format, image.container_format in PACKAGES, image.min_disk)
 
 
-def judgement_of(image: Image, rules: UploadRules, size: int | None, digests: Iterable[tuple[str, str]]) -> Judgement:
-    """Return what judges the bytes of *image*: of *size*, if that is known, and with *digests* to be compared."""
-    return Judgement(
+def verification_of(
+    image: Image, rules: UploadRules, size: int | None, digests: Iterable[tuple[str, str]]
+) -> Verification:
+    """Return what verifies the bytes of *image*: of *size*, if that is known, and with *digests* to be compared."""
+    return Verification(
         algorithms=(rules.hash_algorithm, *(name for name, _ in digests)),
         size=size,
         declaration=declaration_of(image),
@@ -65,15 +67,15 @@ def judgement_of(image: Image, rules: UploadRules, size: int | None, digests: It
     )
 
 
-def content_of(image: Image, judged: Judged, rules: UploadRules) -> Content:
+def content_of(image: Image, verified: Verified, rules: UploadRules) -> Content:
     """Return what the record of *image* shall say of its bytes."""
     return Content(
-        size=judged.size,
-        **_described(declaration_of(image), judged.facts, rules),
-        checksum=judged.digests["md5"],
+        size=verified.size,
+        **_described(declaration_of(image), verified.facts, rules),
+        checksum=verified.digests["md5"],
         os_hash_algo=rules.hash_algorithm,
-        os_hash_value=judged.digests[rules.hash_algorithm],
-        sha256=judged.digests.get("sha256"),
+        os_hash_value=verified.digests[rules.hash_algorithm],
+        sha256=verified.digests.get("sha256"),
     )
 
 

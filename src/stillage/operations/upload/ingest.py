@@ -35,13 +35,13 @@ from stillage.operations.upload.acceptance import (
     UploadRules,
     claim_refused,
     content_of,
-    judgement_of,
     require_may_be_empty,
     require_room,
     require_spare_room,
+    verification_of,
 )
 from stillage.operations.upload.pipeline import Announced, receive
-from stillage.operations.upload.verification import Judged
+from stillage.operations.upload.verification import Verified
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -90,8 +90,8 @@ class Ingest:
         claim, image = await self._claim(image, announced)
         try:
             async with self._lease(claim) as still_ours:
-                judged = await self._receive(claim, image, body, announced, still_ours)
-            return await self._publish(claim, image, judged)
+                verified = await self._receive(claim, image, body, announced, still_ours)
+            return await self._publish(claim, image, verified)
         except BaseException as failure:
             await self._shielded(self._give_up(claim, failure))
             raise
@@ -125,15 +125,19 @@ class Ingest:
         body: AsyncIterator[bytes],
         announced: Announced,
         still_ours: Callable[[], None],
-    ) -> Judged:
-        judgement = judgement_of(image, self._rules, announced.size, announced.digests)
-        async with self._store.writer(claim.blob_key) as writer, judgement:
+    ) -> Verified:
+        verification = verification_of(image, self._rules, announced.size, announced.digests)
+        async with self._store.writer(claim.blob_key) as writer, verification:
             checked = self._checked(claim, image, body, still_ours)
-            judged = await receive(
-                checked, judgement=judgement, writer=writer, announced=announced, limit=self._rules.max_image_bytes
+            verified = await receive(
+                checked,
+                verification=verification,
+                writer=writer,
+                announced=announced,
+                limit=self._rules.max_image_bytes,
             )
             await writer.commit()
-            return judged
+            return verified
 
     async def _checked(
         self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
@@ -160,11 +164,13 @@ class Ingest:
         if not received and not claim.expected_size:
             require_may_be_empty(image, self._rules)
 
-    async def _publish(self, claim: Claim, image: Image, judged: Judged) -> Image:
-        published = await self._database.write(db.publish, claim, content_of(image, judged, self._rules), self._clock())
+    async def _publish(self, claim: Claim, image: Image, verified: Verified) -> Image:
+        published = await self._database.write(
+            db.publish, claim, content_of(image, verified, self._rules), self._clock()
+        )
         if published is None:
             raise ImageGone(image.id)
-        log.info("upload done", image_id=image.id, upload_id=claim.upload_id, size=judged.size)
+        log.info("upload done", image_id=image.id, upload_id=claim.upload_id, size=verified.size)
         return published
 
     @asynccontextmanager

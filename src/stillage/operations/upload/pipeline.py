@@ -1,4 +1,4 @@
-"""One pass over the bytes of an upload: counted, judged and written, while they come in.
+"""One pass over the bytes of an upload: counted, verified and written, while they come in.
 
 Pieces are joined to blocks of 1 MiB before another thread sees them. The slowest of what they run through holds back
 the socket, and an upload costs a few MiB of memory whatever its size.
@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from stillage.errors import ImageTooLarge, SizeMismatch
-from stillage.operations.upload.verification import BLOCK, Judged, Judgement
+from stillage.operations.upload.verification import BLOCK, Verification, Verified
 from stillage.stores.base import BlobWriter
 
 
@@ -48,9 +48,9 @@ async def blocks_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 
 
 async def receive(
-    body: AsyncIterator[bytes], *, judgement: Judgement, writer: BlobWriter, announced: Announced, limit: int
-) -> Judged:
-    """Take all of *body* through *judgement* and *writer*. The bytes are written and judged, and not yet committed.
+    body: AsyncIterator[bytes], *, verification: Verification, writer: BlobWriter, announced: Announced, limit: int
+) -> Verified:
+    """Take all of *body* through *verification* and *writer*. The bytes are written and verified, not yet committed.
 
     Raises:
         ContentRejected: As soon as the bytes break a rule.
@@ -65,11 +65,11 @@ async def receive(
             raise ImageTooLarge(limit)
         if announced.size is not None and size > announced.size:
             raise SizeMismatch(announced.size, size)
-        await judgement.feed(block)
+        await verification.feed(block)
         await writer.write(block)
     if announced.size not in (None, size):
         raise SizeMismatch(announced.size or 0, size)
     await writer.flush()
-    judged = await judgement.conclude(writer.read_at)
-    judged.require(announced.digests)
-    return judged
+    verified = await verification.conclude(writer.read_at)
+    verified.require(announced.digests)
+    return verified

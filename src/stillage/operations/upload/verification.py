@@ -1,4 +1,4 @@
-"""What is found out about the bytes of an image while they pass in order: their digests, and what they are.
+"""Verifies the bytes of an image as they pass in order: their digests, and what they are.
 
 Each digest, and all inspectors together, run in a thread of their own. Every lane's queue is short, so the slowest
 holds back whoever feeds them.
@@ -18,13 +18,13 @@ from stillage.formats.stream import Examination, Findings
 from stillage.lanes import Lane
 
 BLOCK = 1 << 20
-# The first blocks are judged before the next is taken: most hostile images show themselves there.
-JUDGED_AT_ONCE = 2
+# The first blocks are verified before the next is taken: most hostile images show themselves there.
+INSPECTED_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What is known of the bytes when all of them passed."""
+class Verified:
+    """What verification found, when all bytes have passed."""
 
     size: int
     facts: Facts
@@ -42,7 +42,7 @@ class Digest(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class Judgement:
+class Verification:
     """Use it as an asynchronous context manager; leaving ends its threads. What it knows outlives them."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Judgement:
         self.size += len(block)
         for name, lane in self._hashing.items():
             await lane.submit(self._digests[name].update, block)
-        if self.size <= JUDGED_AT_ONCE * BLOCK:
+        if self.size <= INSPECTED_AT_ONCE * BLOCK:
             await self._inspecting.call(self._inspect, block)
         elif self._inspecting.is_idle and self._examination.is_indifferent_to(block):
             # Most blocks of most images: not worth waking a thread, which interrupts one that hashes.
@@ -89,7 +89,7 @@ class Judgement:
         for lane in (*self._hashing.values(), self._inspecting):
             await lane.call(lambda: None)
 
-    async def conclude(self, read_at: ReadAt) -> Judged:
+    async def conclude(self, read_at: ReadAt) -> Verified:
         """Return the verdict on all that was fed. *read_at* reads the stored bytes; it is called in a thread.
 
         Raises:
@@ -97,18 +97,18 @@ class Judgement:
         """
         facts = await self._inspecting.call(self._conclude, read_at)
         digests = {name: await lane.call(self._digests[name].hexdigest) for name, lane in self._hashing.items()}
-        return Judged(self.size, facts, digests)
+        return Verified(self.size, facts, digests)
 
     def _inspect(self, block: bytes) -> None:
         self._examination.feed(block)
-        self._judge()
+        self._verify()
 
     def _conclude(self, read_at: ReadAt) -> Facts:
         self._examination.close(read_at)
-        self._judge()
+        self._verify()
         return format_found(self._examination.findings)
 
-    def _judge(self) -> None:
+    def _verify(self) -> None:
         findings = self._examination.findings
         if findings is self._findings:
             return

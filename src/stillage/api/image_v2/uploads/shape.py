@@ -27,7 +27,7 @@ async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN
         "offset": upload.offset,
         "received": ranges.received,
         "ranges": [[span.first, span.end - 1] for span in ranges.spans],
-        "judged": upload.judged,
+        "verified": upload.verified,
         "complete": upload.complete,
         "suspended": upload.suspended,
         "digests": dict(upload.digests),
