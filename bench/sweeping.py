@@ -106,9 +106,9 @@ async def dead_uploads(full: Full) -> int:
     return DEAD
 
 
-async def looking_for_strays(full: Full) -> int:
+async def looking_for_orphans(full: Full) -> int:
     """For each file that is looked up in one of 256 parts of the store."""
-    found = await full.sweep.remove_strays(0, older_than_s=0)
+    found = await full.sweep.remove_orphans(0, older_than_s=0)
     assert found == 0
     return max(1, full.images // 256)
 
@@ -129,7 +129,7 @@ async def deleting(full: Full) -> int:
 
 
 Work = Callable[[Full], Awaitable[int]]
-WORKS: list[Work] = [nothing_to_do, dead_uploads, looking_for_strays, next_to_scrub, deleting]
+WORKS: list[Work] = [nothing_to_do, dead_uploads, looking_for_orphans, next_to_scrub, deleting]
 
 
 @dataclass(frozen=True)

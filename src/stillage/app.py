@@ -330,7 +330,7 @@ async def serve(
 def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
     schedule = Schedule(
         sweep_s=settings.sweep_interval_s,
-        stray_age_s=settings.stray_age_s,
+        orphan_age_s=settings.orphan_age_s,
         scrub_every_s=settings.scrub_every_s or None,
         scrub_bytes_per_s=settings.scrub_bytes_per_s,
     )

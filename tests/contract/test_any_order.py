@@ -408,7 +408,7 @@ class AnyOrder(RuleBasedStateMachine):
         keys = [row.blob_key for row in state.uploads.values() if row.lease_owner == process.owner]
         return [key for key in keys if key not in state.files]
 
-    @rule(which=st.integers(0, 1), how=st.sampled_from(["alone", "both", "restarted", "later", "strays"]))
+    @rule(which=st.integers(0, 1), how=st.sampled_from(["alone", "both", "restarted", "later", "orphans"]))
     def sweep(self, which: int, how: str) -> None:
         process = self.processes[which]
         if how == "later":
@@ -421,9 +421,9 @@ class AnyOrder(RuleBasedStateMachine):
             for number in range(1, self.number + 1):
                 if (dead := f"node-{number % 2}/{number}.") not in alive:
                     self.attempt(self.processes[which], self.processes[which].sweep(dead_owners=dead))
-        elif how == "strays":
+        elif how == "orphans":
             for shard in {int(name[:2], 16) for name in self.files()}:
-                self.attempt(self.processes[which], self.processes[which].sweep.remove_strays(shard, older_than_s=0))
+                self.attempt(self.processes[which], self.processes[which].sweep.remove_orphans(shard, older_than_s=0))
         else:
             self.attempt(process, process.sweep())
 
@@ -451,7 +451,7 @@ class AnyOrder(RuleBasedStateMachine):
     def promises_hold(self) -> None:
         assert self.database.engine.pool.checkedout() == 0, "a transaction is open"  # type: ignore[attr-defined]
         state = self.state()
-        # A process that was thought dead may commit its bytes after all; they are found as strays.
+        # A process that was thought dead may commit its bytes after all; they are found as orphans.
         found = [what for what in promises.broken(state) if not what.endswith("has no row")]
         assert not found
         for image_id, known in self.known.items():
@@ -493,7 +493,7 @@ class AnyOrder(RuleBasedStateMachine):
         last = self.started()
         self.do(last.sweep())
         for shard in {int(name[:2], 16) for name in self.files()}:
-            self.do(last.sweep.remove_strays(shard, older_than_s=0))
+            self.do(last.sweep.remove_orphans(shard, older_than_s=0))
         assert promises.unsettled(self.state()) == []
         self.promises_hold()
         for image_id, known in self.known.items():

@@ -207,7 +207,7 @@ async def test_a_draft_that_a_proof_leaves_is_removed_by_a_sweep(world: World, m
     assert len(world.files()) == 3
     sweep = Sweep(world.database, world.store, clock=world.clock)
     for shard in range(256):
-        assert await sweep.remove_strays(shard, older_than_s=0) == 0
+        assert await sweep.remove_orphans(shard, older_than_s=0) == 0
     assert len(world.files()) == 2
     assert await world.stored(await world.record(upload)) == DATA
 

@@ -1,4 +1,4 @@
-"""Sweep's search for strays, and Upkeep, which runs it: on every engine."""
+"""Sweep's search for orphans, and Upkeep, which runs it: on every engine."""
 
 import asyncio
 import os
@@ -56,8 +56,8 @@ async def is_there(store: Store, key: BlobKey) -> bool:
     return key in await store.find_old(int(key[:2], 16), 0)
 
 
-async def test_a_stray_goes_and_what_a_row_names_stays(database: Database, store: Store, clock: Clock) -> None:
-    stray = await put(store, a_key())
+async def test_an_orphan_goes_and_what_a_row_names_stays(database: Database, store: Store, clock: Clock) -> None:
+    orphan = await put(store, a_key())
     elsewhere = await put(store, a_key(SHARD + 1))
     writing, published, doomed = [await put(store, a_key()) for _ in range(3)]
     await claimed(database, clock, writing)
@@ -66,28 +66,28 @@ async def test_a_stray_goes_and_what_a_row_names_stays(database: Database, store
     await database.write(db.release, await claimed(database, clock, doomed), "left", clock())
 
     sweep = Sweep(database, store, clock=clock)
-    assert await sweep.remove_strays(SHARD, older_than_s=0) == 1
-    assert not await is_there(store, stray)
+    assert await sweep.remove_orphans(SHARD, older_than_s=0) == 1
+    assert not await is_there(store, orphan)
     assert all([await is_there(store, key) for key in (writing, published, doomed, elsewhere)])
-    assert await sweep.remove_strays(SHARD, older_than_s=0) == 0
-    assert await sweep.remove_strays(SHARD + 1, older_than_s=0) == 1
+    assert await sweep.remove_orphans(SHARD, older_than_s=0) == 0
+    assert await sweep.remove_orphans(SHARD + 1, older_than_s=0) == 1
 
 
-async def test_a_young_stray_stays(database: Database, store: Store, clock: Clock) -> None:
+async def test_a_young_orphan_stays(database: Database, store: Store, clock: Clock) -> None:
     key = await put(store, a_key())
     sweep = Sweep(database, store, clock=clock)
-    assert await sweep.remove_strays(SHARD, older_than_s=60) == 0
+    assert await sweep.remove_orphans(SHARD, older_than_s=60) == 0
     assert await is_there(store, key)
 
 
-async def test_two_sweeps_at_once_find_more_strays_than_one_statement_names(database: Database, clock: Clock) -> None:
+async def test_two_sweeps_at_once_find_more_orphans_than_one_statement_names(database: Database, clock: Clock) -> None:
     store = MemoryStore()
     for _ in range(1100):
         await put(store, a_key())
     kept = await put(store, a_key())
     await claimed(database, clock, kept)
     sweep = Sweep(database, store, clock=clock)
-    await asyncio.gather(*(sweep.remove_strays(SHARD, older_than_s=0) for _ in range(2)))
+    await asyncio.gather(*(sweep.remove_orphans(SHARD, older_than_s=0) for _ in range(2)))
     assert set(store.blobs) == {kept}
 
 
@@ -119,7 +119,7 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
     clock.advance(3600)
     sweep = Sweep(database, store, clock=clock)
     assert await sweep(dead_owners="node/") == Swept(0, 0)
-    assert await sweep.remove_strays(SHARD, older_than_s=0) == 0
+    assert await sweep.remove_orphans(SHARD, older_than_s=0) == 0
     assert await is_there(store, claim.blob_key)
     assert await database.read(db.states_of_blobs, [claim.blob_key]) == {claim.blob_key: "published"}
 
@@ -197,7 +197,9 @@ async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
 def upkeep(
     database: Database, store: Store, clock: Clock, also: Callable[[], Awaitable[object]], **changes: float
 ) -> Upkeep:
-    schedule = Schedule(sweep_s=0.001, stray_age_s=0, scrub_every_s=changes.get("scrub_every_s"), scrub_bytes_per_s=1e9)
+    schedule = Schedule(
+        sweep_s=0.001, orphan_age_s=0, scrub_every_s=changes.get("scrub_every_s"), scrub_bytes_per_s=1e9
+    )
     return Upkeep(
         Sweep(database, store, clock=clock), Scrub(database, store, clock=clock), schedule=schedule, also=[also]
     )
@@ -209,7 +211,7 @@ async def nothing() -> None:
 
 async def test_upkeep_sweeps_looks_into_every_shard_and_scrubs(database: Database, clock: Clock) -> None:
     store = MemoryStore()
-    strays = [await put(store, a_key(shard)) for shard in (0, 100, SHARDS - 1)]
+    orphans = [await put(store, a_key(shard)) for shard in (0, 100, SHARDS - 1)]
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
     damaged = await claimed(database, clock, await put(store, a_key()))
     await database.write(db.publish, damaged, content, clock())
@@ -219,7 +221,7 @@ async def test_upkeep_sweeps_looks_into_every_shard_and_scrubs(database: Databas
     async def all_done() -> bool:
         image = await database.read(db.get, damaged.image_id)
         queued = (await database.read(db.get, dead.image_id)).status is Status.QUEUED
-        return queued and image.damage is not None and not {*strays, dead.blob_key} & set(store.blobs)
+        return queued and image.damage is not None and not {*orphans, dead.blob_key} & set(store.blobs)
 
     async with upkeep(database, store, clock, nothing, scrub_every_s=60).running():
         await eventually(all_done)
@@ -288,5 +290,5 @@ async def test_a_file_that_is_no_blob_of_ours_does_not_stop_the_search(
     part.write_bytes(b"left over")
     for path in store.root.rglob("*"):
         os.utime(path, (0, 0))
-    assert await Sweep(database, store, clock=clock).remove_strays(SHARD, older_than_s=60) == 2
+    assert await Sweep(database, store, clock=clock).remove_orphans(SHARD, older_than_s=60) == 2
     assert not [path for path in store.root.rglob("*") if path.is_file()]

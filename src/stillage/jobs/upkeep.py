@@ -25,13 +25,13 @@ class Schedule:
 
     Attributes:
         sweep_s: Between two sweeps.
-        stray_age_s: Longer than any upload can take.
+        orphan_age_s: Longer than any upload can take.
         scrub_every_s: Every image is read again after so long; None to leave it.
         scrub_bytes_per_s: How fast.
     """
 
     sweep_s: float
-    stray_age_s: float
+    orphan_age_s: float
     scrub_every_s: float | None
     scrub_bytes_per_s: float
 
@@ -80,7 +80,7 @@ class Upkeep:
 
     async def _remove_once(self) -> None:
         await self._sweep.remove_doomed_blobs()
-        await self._sweep.remove_strays(self._shard, older_than_s=self._schedule.stray_age_s)
+        await self._sweep.remove_orphans(self._shard, older_than_s=self._schedule.orphan_age_s)
         self._shard = (self._shard + 1) % SHARDS
 
     async def _scrub_once(self) -> None:

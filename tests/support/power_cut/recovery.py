@@ -69,7 +69,7 @@ class Recovery:
         clock.advance(LONG_S)
         await sweep()
         for shard in (self._folder / "blobs").iterdir():
-            await sweep.remove_strays(int(shard.name, 16), older_than_s=0)
+            await sweep.remove_orphans(int(shard.name, 16), older_than_s=0)
         return problems + [f"in the end: {what}" for what in await self._database.read(self._unsettled)]
 
     def _look(self, connection: Connection, answers: int) -> list[str]:

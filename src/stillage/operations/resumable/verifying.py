@@ -107,10 +107,10 @@ class Verifier:
 
     async def adopt(self) -> int:
         """Verify whole uploads that nobody verifies, since whoever did died; return how many. For the sweep."""
-        orphans = await self._database.read(db.unverified, self._clock(), ADOPTED, self._adopted)
+        abandoned = await self._database.read(db.unverified, self._clock(), ADOPTED, self._adopted)
         # In turns: suspended ones stay among them, and must not keep the others from being verified.
-        self._adopted = orphans[-1].id if len(orphans) == ADOPTED else ""
-        allowed = [upload for upload in orphans if await self._rights.why_suspended(upload) is None]
+        self._adopted = abandoned[-1].id if len(abandoned) == ADOPTED else ""
+        allowed = [upload for upload in abandoned if await self._rights.why_suspended(upload) is None]
         for upload in allowed:
             self.follow(upload)
         return len(allowed)

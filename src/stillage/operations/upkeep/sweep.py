@@ -49,7 +49,7 @@ class Sweep:
         ended = await self.end_dead_uploads(dead_owners=dead_owners)
         return Swept(ended, await self.remove_doomed_blobs())
 
-    async def remove_strays(self, shard: int, *, older_than_s: float) -> int:
+    async def remove_orphans(self, shard: int, *, older_than_s: float) -> int:
         """Remove blobs of one shard of the store that no row names, and drafts that nobody needs beside a blob.
 
         Returns how many blobs there were.

@@ -47,7 +47,7 @@ def _link(path: Path, new_path: Path) -> None:
         os.link(path, new_path)
     except FileExistsError:
         # An attempt that broke off has left it, perhaps of other bytes. Under a name that no row has for a moment: a
-        # crash there leaves a stray.
+        # crash there leaves an orphan.
         link = new_path.with_name(f"{new_path.name}.{uuid4().hex}")
         os.link(path, link)
         link.replace(new_path)
