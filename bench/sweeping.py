@@ -122,8 +122,8 @@ async def next_to_scrub(full: Full) -> int:
 async def deleting(full: Full) -> int:
     """Deleting an image with data, its blob's row included."""
     key = await full.database.read(lambda c: c.execute(text("SELECT key, image_id FROM blobs LIMIT 1")).one())
-    doomed = await full.database.write(db.mark_deleted, key.image_id, now())
-    assert doomed == [key.key]
+    keys = await full.database.write(db.mark_deleted, key.image_id, now())
+    assert keys == [key.key]
     await full.database.write(db.forget_blob, key.key)
     return 1
 

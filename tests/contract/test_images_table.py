@@ -236,7 +236,7 @@ async def test_a_release_returns_the_image_to_queued_with_the_reason(database: D
     claim = await claimed(database, image)
     assert await database.write(images.release, claim, "the client left", LATER)
     assert await get(database, image) == replace(image, reason="the client left", updated_at=LATER)
-    assert await database.read(images.doomed, 10) == [claim.blob_key]
+    assert await database.read(images.pending_delete, 10) == [claim.blob_key]
     assert await database.read(rows(uploads)) == 0
 
 
@@ -250,15 +250,17 @@ async def test_a_release_cannot_undo_what_was_published(database: Database) -> N
 async def test_a_release_after_publishing_leaves_the_published_blob_alone(database: Database) -> None:
     claim = await published(database, await add(database))
     await database.write(images.release, claim, "late failure", LATER)
-    assert await database.read(images.doomed, 10) == []
+    assert await database.read(images.pending_delete, 10) == []
 
 
-async def test_a_release_after_the_image_was_deleted_dooms_the_blob_all_the_same(database: Database) -> None:
+async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_delete_all_the_same(
+    database: Database,
+) -> None:
     image = await add(database)
     claim = await claimed(database, image)
     assert await database.write(images.mark_deleted, image.id, LATER) == []
     assert not await database.write(images.release, claim, "deleted meanwhile", LATER)
-    assert await database.read(images.doomed, 10) == [claim.blob_key]
+    assert await database.read(images.pending_delete, 10) == [claim.blob_key]
 
 
 async def test_a_lease_runs_out_unless_it_is_renewed(database: Database) -> None:
@@ -287,12 +289,12 @@ async def test_the_oldest_leases_come_first_and_no_more_than_asked(database: Dat
 # Deletion
 
 
-async def test_a_deleted_image_is_found_no_more_and_its_blob_is_doomed(database: Database) -> None:
+async def test_a_deleted_image_is_found_no_more_and_its_blob_is_pending_delete(database: Database) -> None:
     image = await add(database, tags=("a",), properties={"b": "c"})
     claim = await published(database, image)
     assert await database.write(images.mark_deleted, image.id, LATER) == [claim.blob_key]
     assert await database.read(images.find, image.id) is None
-    assert await database.read(images.doomed, 10) == [claim.blob_key]
+    assert await database.read(images.pending_delete, 10) == [claim.blob_key]
     assert await database.read(rows(image_tags)) == await database.read(rows(image_properties)) == 0
 
 
@@ -315,15 +317,15 @@ async def test_deleting_and_publishing_at_once_leaves_no_readable_bytes(database
     for _ in range(10):
         image = await add(database)
         claim = await claimed(database, image)
-        won, doomed = await asyncio.gather(
+        won, keys = await asyncio.gather(
             database.write(images.publish, claim, CONTENT, LATER),
             database.write(images.mark_deleted, image.id, LATER),
         )
         assert await database.read(images.find, image.id) is None
-        assert doomed == ([claim.blob_key] if won else [])
+        assert keys == ([claim.blob_key] if won else [])
 
 
-async def test_a_doomed_blob_is_forgotten_after_its_bytes_are_gone(database: Database) -> None:
+async def test_a_blob_pending_delete_is_forgotten_after_its_bytes_are_gone(database: Database) -> None:
     image = await add(database)
     claim = await published(database, image)
     await database.write(images.forget_blob, claim.blob_key)
@@ -333,11 +335,11 @@ async def test_a_doomed_blob_is_forgotten_after_its_bytes_are_gone(database: Dat
     assert await database.read(rows(blobs)) == 0
 
 
-async def test_no_more_doomed_blobs_than_asked(database: Database) -> None:
+async def test_no_more_blobs_pending_delete_than_asked(database: Database) -> None:
     for _ in range(3):
         image = await add(database)
         await database.write(images.release, await claimed(database, image), "no", LATER)
-    assert len(await database.read(images.doomed, 2)) == 2
+    assert len(await database.read(images.pending_delete, 2)) == 2
 
 
 async def test_what_is_left_of_a_deleted_image_is_small(database: Database) -> None:

@@ -59,16 +59,16 @@ async def is_there(store: Store, key: BlobKey) -> bool:
 async def test_an_orphan_goes_and_what_a_row_names_stays(database: Database, store: Store, clock: Clock) -> None:
     orphan = await put(store, a_key())
     elsewhere = await put(store, a_key(SHARD + 1))
-    writing, published, doomed = [await put(store, a_key()) for _ in range(3)]
+    writing, published, pending = [await put(store, a_key()) for _ in range(3)]
     await claimed(database, clock, writing)
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
     await database.write(db.publish, await claimed(database, clock, published), content, clock())
-    await database.write(db.release, await claimed(database, clock, doomed), "left", clock())
+    await database.write(db.release, await claimed(database, clock, pending), "left", clock())
 
     sweep = Sweep(database, store, clock=clock)
     assert await sweep.remove_orphans(SHARD, older_than_s=0) == 1
     assert not await is_there(store, orphan)
-    assert all([await is_there(store, key) for key in (writing, published, doomed, elsewhere)])
+    assert all([await is_there(store, key) for key in (writing, published, pending, elsewhere)])
     assert await sweep.remove_orphans(SHARD, older_than_s=0) == 0
     assert await sweep.remove_orphans(SHARD + 1, older_than_s=0) == 1
 
@@ -114,7 +114,7 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
     await remove_blob(database, store, claim.blob_key)
     assert await is_there(store, claim.blob_key)
     assert not await database.write(db.release, claim, "no answer", clock())
-    assert await database.read(db.doomed, 9) == []
+    assert await database.read(db.pending_delete, 9) == []
     await database.write(db.forget_blob, claim.blob_key)
     clock.advance(3600)
     sweep = Sweep(database, store, clock=clock)
@@ -126,10 +126,10 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
 
 async def test_bytes_go_before_their_row(database: Database, clock: Clock) -> None:
     store = Stubborn()
-    (key,) = store.kept = set(await doomed_blobs(database, store, clock, 1))
+    (key,) = store.kept = set(await blobs_pending_delete(database, store, clock, 1))
     with pytest.raises(StoreFailed):
         await remove_blob(database, store, key)
-    assert await database.read(db.states_of_blobs, [key]) == {key: "deleting"}
+    assert await database.read(db.states_of_blobs, [key]) == {key: "pending_delete"}
 
 
 class Stubborn(MemoryStore):
@@ -149,7 +149,7 @@ class Stubborn(MemoryStore):
         await super().delete(key)
 
 
-async def doomed_blobs(database: Database, store: Store, clock: Clock, count: int) -> list[BlobKey]:
+async def blobs_pending_delete(database: Database, store: Store, clock: Clock, count: int) -> list[BlobKey]:
     keys = [await put(store, a_key()) for _ in range(count)]
     for key in keys:
         await database.write(db.release, await claimed(database, clock, key), "left", clock())
@@ -158,7 +158,7 @@ async def doomed_blobs(database: Database, store: Store, clock: Clock, count: in
 
 async def test_a_blob_that_cannot_be_removed_does_not_keep_the_others(database: Database, clock: Clock) -> None:
     store = Stubborn()
-    keys = await doomed_blobs(database, store, clock, 5)
+    keys = await blobs_pending_delete(database, store, clock, 5)
     store.kept = set(keys[:3])
     sweep = Sweep(database, store, clock=clock)
     assert (await sweep()).blobs == 2
@@ -170,15 +170,16 @@ async def test_a_blob_that_cannot_be_removed_does_not_keep_the_others(database: 
 
 async def test_a_store_that_removes_nothing_is_not_asked_for_everything(database: Database, clock: Clock) -> None:
     store = Stubborn()
-    store.kept = set(await doomed_blobs(database, store, clock, MOST_FAILURES + 5))
+    store.kept = set(await blobs_pending_delete(database, store, clock, MOST_FAILURES + 5))
     assert (await Sweep(database, store, clock=clock)()).blobs == 0
 
 
-@pytest.mark.parametrize("query", [db.expired, db.doomed, db.take_for_scrub], ids=lambda query: query.__name__)
+@pytest.mark.parametrize("query", [db.expired, db.pending_delete, db.take_for_scrub], ids=lambda query: query.__name__)
 async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     database: Database, clock: Clock, query: Callable[..., object]
 ) -> None:
-    arguments = {"expired": (clock(), None, 9), "doomed": (9,), "take_for_scrub": (clock(), clock())}[query.__name__]
+    known = {"expired": (clock(), None, 9), "pending_delete": (9,), "take_for_scrub": (clock(), clock())}
+    arguments = known[query.__name__]
     plan = (await database.write(plans_of, lambda connection: query(connection, *arguments)))[-1]
     assert "ix_" in plan, plan
     assert "SCAN " not in plan, plan
@@ -232,7 +233,7 @@ async def test_upkeep_sweeps_looks_into_every_shard_and_scrubs(database: Databas
 async def test_uploads_of_dead_servers_end_while_the_store_hangs(database: Database, clock: Clock) -> None:
     store = Stubborn()
     store.asked = asyncio.Event()
-    store.kept = set(await doomed_blobs(database, store, clock, 1))
+    store.kept = set(await blobs_pending_delete(database, store, clock, 1))
     async with upkeep(database, store, clock, nothing).running():
         await asyncio.wait_for(store.asked.wait(), PATIENCE_S)
         dead = await claimed(database, clock, await put(store, a_key()))

@@ -526,7 +526,11 @@ def _put_what_0002_knows(connection: Connection) -> None:
             """),
             {"id": name, "owner": owner, "status": name, "deleted": 5 if name == "deleted" else None},
         )
-    for name, state, size in [("active", "published", 700), ("saving", "writing", None), ("deleted", "deleting", 40)]:
+    for name, state, size in [
+        ("active", "published", 700),
+        ("saving", "writing", None),
+        ("deleted", "pending_delete", 40),
+    ]:
         connection.execute(
             text("""
                 INSERT INTO blobs (key, image_id, state, size, checksum, os_hash_algo, os_hash_value, created_at)

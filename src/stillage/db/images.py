@@ -115,7 +115,7 @@ def move(connection: Connection, image_id: ImageId, before: Status, after: Statu
 
 
 def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
-    """Delete the image, from any status, and doom its blobs. Return the keys whose bytes may be removed.
+    """Delete the image, from any status, and mark its blobs for deletion. Return the keys whose bytes may be removed.
 
     The row stays, so that the id is never used again, and keeps nothing that could be large.
 
@@ -138,7 +138,7 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
     connection.execute(delete(image_members).where(image_members.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
-    connection.execute(update(blobs).where(published).values(state="deleting"))
+    connection.execute(update(blobs).where(published).values(state="pending_delete"))
     unfinished = _end_resumable(connection, image_id, owner, now)
     usage.change(connection, scope_of_project(owner), Usage(images=-1))
     return [BlobKey(key) for key in (*keys, *unfinished)]
@@ -147,7 +147,7 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
 def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobKey]:
     rows = connection.execute(select(uploads).where(uploads.c.image_id == image_id, uploads.c.resumable)).all()
     for row in rows:
-        connection.execute(update(blobs).where(blobs.c.key == row.blob_key).values(state="deleting"))
+        connection.execute(update(blobs).where(blobs.c.key == row.blob_key).values(state="pending_delete"))
         _end_upload(connection, claim_of(row), owner, now, reason="the image was deleted")
     return [BlobKey(row.blob_key) for row in rows]
 
@@ -293,17 +293,17 @@ def _set_properties(connection: Connection, image_id: ImageId, properties: Mappi
 def release(
     connection: Connection, claim: Claim, reason: str, now: datetime, refusal: Mapping[str, Any] | None = None
 ) -> bool:
-    """End an upload without success: the image returns to `queued` with *reason*, its blob is doomed.
+    """End an upload without success: the image returns to `queued` with *reason*, its blob is marked for deletion.
 
     *refusal*: the facts of the verdict, where it was one.
-    False if the image was not this upload's any more; an unpublished blob is doomed all the same.
+    False if the image was not this upload's any more; an unpublished blob is marked for deletion all the same.
     """
     values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
     held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
     # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     # Without such a blob there is no upload either, or none yet: its claim may be committed at this moment.
-    if connection.execute(update(blobs).where(unpublished).values(state="deleting")).rowcount == 1:
+    if connection.execute(update(blobs).where(unpublished).values(state="pending_delete")).rowcount == 1:
         owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
         _end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
     return held
@@ -339,9 +339,9 @@ def claim_of(row: Any) -> Claim:
     return Claim(UploadId(row.id), ImageId(row.image_id), BlobKey(row.blob_key), row.lease_owner, row.expected_size)
 
 
-def doomed(connection: Connection, limit: int) -> list[BlobKey]:
+def pending_delete(connection: Connection, limit: int) -> list[BlobKey]:
     """Return blobs whose bytes are to be removed."""
-    rows = connection.execute(select(blobs.c.key).where(blobs.c.state == "deleting").limit(limit)).scalars()
+    rows = connection.execute(select(blobs.c.key).where(blobs.c.state == "pending_delete").limit(limit)).scalars()
     return [BlobKey(key) for key in rows]
 
 
@@ -425,11 +425,11 @@ def is_published(connection: Connection, key: BlobKey) -> bool:
 
 
 def forget_blob(connection: Connection, key: BlobKey) -> None:
-    """Drop the row of a doomed blob, after its bytes are gone, and give its project back what it reserved."""
-    doomed_one = (blobs.c.key == key) & (blobs.c.state == "deleting")
-    row = connection.execute(select(blobs.c.owner, blobs.c.reserved).where(doomed_one).with_for_update()).first()
+    """Drop the row of a blob whose bytes are gone, and give its project back what it reserved."""
+    this_blob = (blobs.c.key == key) & (blobs.c.state == "pending_delete")
+    row = connection.execute(select(blobs.c.owner, blobs.c.reserved).where(this_blob).with_for_update()).first()
     if row is not None:
-        connection.execute(delete(blobs).where(doomed_one))
+        connection.execute(delete(blobs).where(this_blob))
         usage.change(connection, scope_of_project(row.owner), Usage(bytes=-row.reserved))
 
 

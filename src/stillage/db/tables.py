@@ -151,7 +151,7 @@ blobs = Table(
     metadata,
     Column("key", String(64), primary_key=True),
     Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
-    Column("state", String(16), nullable=False),  # writing, published, deleting
+    Column("state", String(16), nullable=False),  # writing, published, pending_delete
     Column("owner", String(255)),  # the project whose quota `reserved` counts against
     Column("reserved", BigInteger, nullable=False, server_default="0"),
     Column("scrubbed_at", UtcTime),

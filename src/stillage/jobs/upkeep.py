@@ -79,7 +79,7 @@ class Upkeep:
             await work()
 
     async def _remove_once(self) -> None:
-        await self._sweep.remove_doomed_blobs()
+        await self._sweep.remove_pending_blobs()
         await self._sweep.remove_orphans(self._shard, older_than_s=self._schedule.orphan_age_s)
         self._shard = (self._shard + 1) % SHARDS
 

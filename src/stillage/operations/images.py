@@ -153,7 +153,7 @@ class Images:
             try:
                 await remove_blob(self._database, self._store, key)
             except StillageError as error:
-                # For the API the image is gone; the sweep finds the doomed blob again.
+                # For the API the image is gone; the sweep finds the blob again.
                 leave_to_sweep("a deleted image's bytes could not be removed", error, key=key)
 
     async def _seen(self, caller: Caller, image_id: str) -> Seen | None:

@@ -47,7 +47,7 @@ class Sweep:
                 that its earlier processes are gone.
         """
         ended = await self.end_dead_uploads(dead_owners=dead_owners)
-        return Swept(ended, await self.remove_doomed_blobs())
+        return Swept(ended, await self.remove_pending_blobs())
 
     async def remove_orphans(self, shard: int, *, older_than_s: float) -> int:
         """Remove blobs of one shard of the store that no row names, and drafts that nobody needs beside a blob.
@@ -88,11 +88,11 @@ class Sweep:
                     ended += 1
         return ended
 
-    async def remove_doomed_blobs(self) -> int:
+    async def remove_pending_blobs(self) -> int:
         """The other half: bytes that nobody needs go. Returns how many blobs it removed."""
         removed = 0
         failed: set[BlobKey] = set()
-        while keys := set(await self._database.read(db.doomed, BATCH)) - failed:
+        while keys := set(await self._database.read(db.pending_delete, BATCH)) - failed:
             for key in keys:
                 try:
                     await remove_blob(self._database, self._store, key)

@@ -203,7 +203,7 @@ class Ingest:
             await self._database.write(db.release, claim, reason, self._clock())
             await remove_blob(self._database, self._store, claim.blob_key)
         except StillageError as error:
-            # The sweep finds the expired lease, or the doomed blob.
+            # The sweep finds the expired lease, or the blob, which is pending_delete.
             leave_to_sweep("clean-up of an upload failed", error, upload_id=claim.upload_id)
         facts = {"rule": failure.rule, "offset": failure.offset} if isinstance(failure, ContentRejected) else {}
         level = _level_of(failure)
