@@ -129,9 +129,7 @@ class Settings(BaseSettings):
     restart_grace_s: Seconds = Field(3600, ge=0, description="the same after SIGHUP, when new workers serve meanwhile")
     lease_s: Seconds = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
     upload_age_s: Seconds = Field(7 * 86400, gt=0, description="a resumable upload of which nothing comes so long ends")
-    sweep_interval_s: Seconds = Field(
-        60, gt=0, description="how often dead uploads end and deleted blobs go"
-    )
+    sweep_interval_s: Seconds = Field(60, gt=0, description="how often dead uploads end and deleted blobs go")
     orphan_age_s: Seconds = Field(7 * 86400, gt=0, description="age at which a file that no row names is removed")
     scrub_every_s: Seconds = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")
     scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast the background scrub of a process reads")

@@ -74,14 +74,14 @@ def supervise(
         _clean_up_after(dead, its_settings)
 
     held = [Held(lock, [sock], metrics_sockets if slot == 0 else []) for slot, sock in enumerate(sockets)]
-    crew = _Crew(plan, held, ended)
+    supervisor = _Supervisor(plan, held, ended)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: crew.stop())
-    signal.signal(signal.SIGHUP, lambda *_: crew.ask_renewal())
+        signal.signal(number, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGHUP, lambda *_: supervisor.ask_renewal())
     try:
-        crew.run(ready, renewed)
+        supervisor.run(ready, renewed)
     finally:
-        crew.end()
+        supervisor.end()
         end_soon()
 
 
@@ -138,7 +138,7 @@ class _Renewal:
     kills: int = 0
 
 
-class _Crew:
+class _Supervisor:
     """The worker processes.
 
     Attributes:
