@@ -34,8 +34,8 @@ def create(
 
     async def make(accounts: Accounts, identity: EmbeddedIdentity) -> MadeKey:
         owner = await accounts.get_user(user)
-        home = None if project is None else (await accounts.get_project(project)).id
-        return await identity.access_keys.make(owner.id, home, require_description(description))
+        project_id = None if project is None else (await accounts.get_project(project)).id
+        return await identity.access_keys.make(owner.id, project_id, require_description(description))
 
     made = deployment.run_with_identity(make, config.load(config_file, data=data))
     shown = {"access": made.key.access, "secret": made.secret}

@@ -7,7 +7,7 @@ import typer
 from stillage import config
 from stillage.cli import accounts as deployment
 from stillage.cli.options import Config, Data, Json, PasswordStdin
-from stillage.cli.server.data_folder import Home
+from stillage.cli.server.data_folder import DataFolder
 from stillage.operations.identity.accounts import Accounts
 
 app = typer.Typer(help="Users of the embedded identity.", no_args_is_help=True)
@@ -59,7 +59,7 @@ def password(name: Name, password_stdin: PasswordStdin = False, data: Data = Non
     settings = config.load(config_file, data=data)
     new = deployment.ask_password(from_stdin=password_stdin)
     deployment.run_with_identity(lambda accounts, _: accounts.set_password(name, new), settings)
-    Home(settings.data).change_password(name, new)
+    DataFolder(settings.data).change_password(name, new)
     typer.echo(f"password of user {name} changed")
 
 

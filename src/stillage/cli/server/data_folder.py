@@ -32,7 +32,7 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with,
 CLOUDS = {"stillage": "demo", "stillage-admin": "admin"}
 
 
-class Home:
+class DataFolder:
     """One data folder."""
 
     def __init__(self, folder: Path) -> None:

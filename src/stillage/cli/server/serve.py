@@ -13,7 +13,7 @@ import structlog
 from stillage import app
 from stillage.cli import logs
 from stillage.cli.server import processes
-from stillage.cli.server.data_folder import Home, client_url
+from stillage.cli.server.data_folder import DataFolder, client_url
 from stillage.cli.server.listening import bind
 from stillage.cli.server.supervisor import supervise
 from stillage.cli.server.worker import Plan, return_large_memory, run_worker, tls_of
@@ -39,23 +39,28 @@ def serve(load: Callable[[], Settings]) -> None:
     settings = load()
     logs.configure(settings.log_format, settings.log_level)
     return_large_memory()
-    home = Home(settings.data)
-    home.prepare()
-    lock = processes.take(home.folder)
+    data_folder = DataFolder(settings.data)
+    data_folder.prepare()
+    lock = processes.take(data_folder.folder)
     try:
         sockets = bind(settings.listen, settings.workers)
         metrics_sockets = bind(settings.metrics_listen, 1, setting="metrics_listen") if settings.metrics_listen else []
         settings = settings.model_copy(update={"listen": _shown_address(settings.listen, sockets[0])})
         if settings.secret_key is None:
-            home.make_secret()
-        plan = Plan(settings, home.node_id(), _certificate(home, settings))
-        asyncio.run(_prepare(home, settings, plan.node_id))
-        ready = partial(announce, home, settings)
+            data_folder.make_secret()
+        plan = Plan(settings, data_folder.node_id(), _certificate(data_folder, settings))
+        asyncio.run(_prepare(data_folder, settings, plan.node_id))
+        ready = partial(announce, data_folder, settings)
         if settings.workers == 1:
             run_worker(plan, sockets, metrics_sockets, f"{plan.node_id}/0.", ready)
         else:
             supervise(
-                plan, sockets, metrics_sockets, lock=lock, ready=ready, renewed=lambda: _renewed(plan, home, load)
+                plan,
+                sockets,
+                metrics_sockets,
+                lock=lock,
+                ready=ready,
+                renewed=lambda: _renewed(plan, data_folder, load),
             )
     finally:
         os.close(lock)
@@ -66,13 +71,13 @@ def _shown_address(listen: str, bound: socket.socket) -> str:
     return f"{listen.rpartition(':')[0]}:{bound.getsockname()[1]}"
 
 
-def _certificate(home: Home, settings: Settings) -> tuple[str, str] | None:
+def _certificate(data_folder: DataFolder, settings: Settings) -> tuple[str, str] | None:
     if not settings.tls:
         return None
     if settings.tls_certificate is not None and settings.tls_key is not None:
         chain, key = settings.tls_certificate, settings.tls_key
     else:
-        made = home.certificate(settings)
+        made = data_folder.certificate(settings)
         chain, key = made.chain, made.key
     certificate = str(chain), str(key)
     try:
@@ -83,7 +88,7 @@ def _certificate(home: Home, settings: Settings) -> tuple[str, str] | None:
     return certificate
 
 
-async def _prepare(home: Home, settings: Settings, node_id: str) -> None:
+async def _prepare(data_folder: DataFolder, settings: Settings, node_id: str) -> None:
     """Bring database, identity and clouds.yaml to where the workers need them, and clean up after a crash."""
     database = Database(settings.database)
     try:
@@ -93,7 +98,7 @@ async def _prepare(home: Home, settings: Settings, node_id: str) -> None:
             schema.require_current(database.engine)
         if settings.keystone_url is None:
             chosen = settings.admin_password.get_secret_value() if settings.admin_password else None
-            home.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))
+            data_folder.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))
     finally:
         database.close()
     # Nobody else runs on this folder, so whatever our earlier processes were receiving is lost.
@@ -107,20 +112,20 @@ async def _sweep(settings: Settings, dead_owners: str) -> None:
         log.warning("cleaned up after a crash", uploads=swept.uploads, blobs=swept.blobs)
 
 
-def announce(home: Home, settings: Settings) -> None:
+def announce(data_folder: DataFolder, settings: Settings) -> None:
     """Say that the server is ready, and how to use it."""
-    text = _with_keystone(settings) if settings.keystone_url else _by_itself(home, settings)
+    text = _with_keystone(settings) if settings.keystone_url else _by_itself(data_folder, settings)
     print(text, flush=True)  # noqa: T201 - what a user of the command reads
 
 
-def _by_itself(home: Home, settings: Settings) -> str:
-    url, folder = client_url(settings), home.folder.resolve()
+def _by_itself(data_folder: DataFolder, settings: Settings) -> str:
+    url, folder = client_url(settings), data_folder.folder.resolve()
     trust = f"--cacert {folder}/tls/ca.pem " if settings.tls and settings.tls_certificate is None else ""
     return f"""
 Stillage is ready at {url}
 
   OpenStack clients:
-    export OS_CLIENT_CONFIG_FILE={home.clouds.resolve()}
+    export OS_CLIENT_CONFIG_FILE={data_folder.clouds.resolve()}
     openstack --os-cloud stillage image list
 
   curl:
@@ -142,13 +147,13 @@ Stillage is ready at {url}
 """
 
 
-def _renewed(plan: Plan, home: Home, load: Callable[[], Settings]) -> Plan | None:
+def _renewed(plan: Plan, data_folder: DataFolder, load: Callable[[], Settings]) -> Plan | None:
     """Return the plan of the next workers; None if the settings cannot be used. What is bound and held stays."""
     try:
         settings = load()
         same = {"listen": plan.settings.listen, "data": plan.settings.data, "workers": plan.settings.workers}
         settings = settings.model_copy(update=same)
-        return Plan(settings, plan.node_id, _certificate(home, settings))
+        return Plan(settings, plan.node_id, _certificate(data_folder, settings))
     except (StillageError, OSError, ValueError) as error:  # ValueError: a certificate that is none
         log.error("the settings cannot be used; the workers stay as they are", why=str(error))
         return None

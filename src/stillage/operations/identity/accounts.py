@@ -40,12 +40,12 @@ class Accounts:
         """
         require_name("user", name, MAX_USER)
         role = require_role(role)
-        home = await self.get_project(project) if project is not None else None
+        default_project = await self.get_project(project) if project is not None else None
         user = User(
             UserId(uuid4().hex),
             name,
             await self._passwords.hash(password),
-            default_project_id=None if home is None else home.id,
+            default_project_id=None if default_project is None else default_project.id,
         )
         await self._database.write(_add_user, user, role, self._clock())
         return user
