@@ -1,6 +1,6 @@
 """One huge image that is nearly empty: ``python -m bench.sparse [--size 127GiB] [--data 1GiB] [--dir DIR] [--json]``.
 
-Uploads it to a server of its own, watching the server's memory, looks how much of the disk it takes, and downloads it
+Uploads it to a server of its own, measuring the server's memory, looks how much of the disk it takes, and downloads it
 again, comparing every byte. Its size is announced if the disk has room for so much, as what announces more is refused;
 otherwise, or with ``--chunked``, it comes in chunks. Memory and disk are the figures here; the speed is only told.
 """

@@ -111,8 +111,8 @@ def engine(postgres: PostgresServer) -> Iterator[Engine]:
 
 @contextmanager
 def meeting(engine: Engine) -> Iterator["Meeting"]:
-    with engine.connect() as one, engine.connect() as two, engine.connect() as watching:
-        yield Meeting(one, two, watching)
+    with engine.connect() as one, engine.connect() as two, engine.connect() as observer:
+        yield Meeting(one, two, observer)
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Meeting:
 
     one: Connection
     two: Connection
-    watching: Connection
+    observer: Connection
     failed: list[str] = field(default_factory=list)
 
     def run(self, connection: Connection, unit: Unit) -> None:
@@ -158,7 +158,7 @@ class Meeting:
 
     def waits(self, process: int) -> bool:
         asked = text("SELECT count(*) FROM pg_locks WHERE pid = :process AND NOT granted")
-        return bool(self.watching.execute(asked, {"process": process}).scalar())
+        return bool(self.observer.execute(asked, {"process": process}).scalar())
 
 
 @pytest.mark.parametrize("first", UNITS)

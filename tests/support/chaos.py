@@ -69,7 +69,7 @@ class Waits:
         self.longest_s = 0.0
 
     @contextmanager
-    def watching(self, what: str) -> Iterator[None]:
+    def timing(self, what: str) -> Iterator[None]:
         """Measure one wait: the block sends something, or waits for one answer."""
         begun = time.monotonic()
         try:
@@ -213,7 +213,7 @@ class Chaos:
             known = [image_id for image_id, told in self._told.items() if told.deletion is not True]
         if known and dice.random() < 0.6:
             return dice.choice(known[-20:])
-        with self._waits.watching("the making of a record"):
+        with self._waits.timing("the making of a record"):
             image_id = self._server.create()
         with self._lock:
             self._told[image_id] = Told()
@@ -223,20 +223,20 @@ class Chaos:
         body = dice.choice([WITH_LENGTH, CHUNKED])
         leaves_at = dice.randrange(len(data)) if data and dice.random() < 0.4 else None
         with Rude(self._server) as client:
-            with self._waits.watching(f"the head of an upload of {len(data)} bytes to {image_id}"):
+            with self._waits.timing(f"the head of an upload of {len(data)} bytes to {image_id}"):
                 client.send(upload_head(self._server, image_id, **body.headers(len(data))))
             for start in range(0, len(data), 200_000):
                 piece = data[start : start + 200_000]
                 if leaves_at is not None and leaves_at < start + len(piece):
                     self._leave(dice, client)
                     return
-                with self._waits.watching(f"a piece of an upload to {image_id}"):
+                with self._waits.timing(f"a piece of an upload to {image_id}"):
                     client.send(body.framed(piece))
                 if dice.random() < 0.1:
                     time.sleep(dice.uniform(0, 0.2))
                 if dice.random() < 0.02:
                     self._delete(image_id)
-            with self._waits.watching(f"the answer to an upload to {image_id}"):
+            with self._waits.timing(f"the answer to an upload to {image_id}"):
                 client.send(body.end)
                 status = client.answer().status
             if status == 204:
@@ -259,7 +259,7 @@ class Chaos:
         with self._lock:
             told = self._told[image_id]
             told.deletion = told.deletion or None
-        with self._waits.watching(f"the deletion of {image_id}"):
+        with self._waits.timing(f"the deletion of {image_id}"):
             status = self._server.api("DELETE", f"/v2/images/{image_id}").status
         if status == 204:
             self._count("deleted")

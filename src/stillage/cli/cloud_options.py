@@ -19,7 +19,7 @@ from stillage.client.errors import (
     UnusableFile,
     VerificationFailed,
 )
-from stillage.client.progress import Watcher
+from stillage.client.progress import Progress
 from stillage.client.retry import GIVE_UP_AFTER_S
 from stillage.client.session import Session
 from stillage.errors import StillageError
@@ -63,12 +63,12 @@ def state_folder() -> Path:
 
 
 def converse(
-    cloud: str | None, give_up_after_s: float, watcher: Watcher, work: Callable[[Session], Awaitable[int]]
+    cloud: str | None, give_up_after_s: float, progress: Progress, work: Callable[[Session], Awaitable[int]]
 ) -> int:
     """Do *work* in a session with *cloud*; return the exit status."""
 
     async def run() -> int:
-        async with Session.to(chosen(cloud), give_up_after_s=give_up_after_s, say=watcher.say) as session:
+        async with Session.to(chosen(cloud), give_up_after_s=give_up_after_s, say=progress.say) as session:
             return await work(session)
 
     try:

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from stillage.cli import cloud_options as cloudy
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
 from stillage.cli.options import Json
-from stillage.cli.show.progress import watcher
+from stillage.cli.show.progress import show_progress
 from stillage.cli.show.report import readable
 from stillage.client.download import Download, Fetched
 from stillage.client.session import Session
@@ -36,11 +36,11 @@ def download(
 
     Status: 0 done, 2 wrong use, 3 refused by the server, 4 no network, 5 the file is not the image, 130 interrupted.
     """
-    with watcher(quiet=as_json) as shown:
+    with show_progress(quiet=as_json) as shown:
         shown.file = readable(image)
 
         async def fetch(session: Session) -> int:
-            one = Download(session, state=cloudy.state_folder(), connections=parallel, force=force, watcher=shown)
+            one = Download(session, state=cloudy.state_folder(), connections=parallel, force=force, progress=shown)
             started = time.monotonic()
             problem: StillageError | None = None
             try:

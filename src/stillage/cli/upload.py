@@ -13,7 +13,7 @@ from stillage import app, config
 from stillage.cli import cloud_options as cloudy
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
 from stillage.cli.options import Config, Json
-from stillage.cli.show.progress import Switch, watcher
+from stillage.cli.show.progress import Switch, show_progress
 from stillage.cli.show.report import readable
 from stillage.client.images import Attributes
 from stillage.client.local import Rules
@@ -98,7 +98,7 @@ def upload(
         typer.echo(f"stillage: {error}", err=True)
         raise typer.Exit(cloudy.USAGE) from error
     order = Order(None if image else given, image, parallel, _bytes(piece_size), rules, instant)
-    with watcher(quiet=as_json) as shown:
+    with show_progress(quiet=as_json) as shown:
         sender = _Sender(order, shown, as_json=as_json)
         status = cloudy.converse(cloud, give_up_after, shown, lambda session: sender.send_all(session, files))
     raise typer.Exit(status)
@@ -123,7 +123,7 @@ class _Sender:
         one: Upload | None = None
         problem: StillageError | None = None
         try:
-            one = Upload(session, order, state=cloudy.state_folder(), watcher=self._shown)
+            one = Upload(session, order, state=cloudy.state_folder(), progress=self._shown)
             await one.run(file)
         except StillageError as error:
             problem = error

@@ -20,7 +20,7 @@ from stillage.client.errors import ServerRefused, UnusableFile, VerificationFail
 from stillage.client.http import Broken, alive
 from stillage.client.images import Images
 from stillage.client.pieces import MIB, Piece, Span, merged, piece_size, plan, total
-from stillage.client.progress import Watcher
+from stillage.client.progress import Progress
 from stillage.client.retry import Outage
 from stillage.client.session import Session
 from stillage.client.state import Entry, Shelf
@@ -52,16 +52,16 @@ class Download:
         state: The folder for what outlives the command.
         connections: At once.
         force: Overwrite the file that is there.
-        watcher: Who is told.
+        progress: Where to report.
     """
 
-    def __init__(self, session: Session, *, state: Path, connections: int, force: bool, watcher: Watcher) -> None:
+    def __init__(self, session: Session, *, state: Path, connections: int, force: bool, progress: Progress) -> None:
         self._session = session
         self._images = Images(session)
         self._begun = Shelf(state, "downloads")
         self._connections = connections
         self._force = force
-        self._watcher = watcher
+        self._progress = progress
         self._waiting: deque[Piece] = deque()
         self._has_answered = asyncio.Event()
         self.outcome = Fetched()
@@ -91,7 +91,7 @@ class Download:
 
     async def _fetch(self, record: Mapping[str, Any], part: "_Part") -> None:
         wanted = [name for name in digests_of(record) if name != "md5"] or list(digests_of(record))
-        self._watcher.begin("fetching", part.size, total(part.received))
+        self._progress.begin("fetching", part.size, total(part.received))
         async with Digests(part.descriptor, part.size, wanted, part.frontier) as digests:
             try:
                 await self._receive(record, part)
@@ -144,7 +144,7 @@ class Download:
     def _all_at_once(self, part: "_Part", span: Span) -> Span:
         """The server sends everything whatever it is asked for: take it all from this one answer."""
         if self._waiting:
-            self._watcher.say("this server does not send parts: one connection fetches everything")
+            self._progress.say("this server does not send parts: one connection fetches everything")
             self._waiting.clear()
             return Span(span.start, part.size)
         return span
@@ -160,7 +160,7 @@ class Download:
             if piece[skip:]:
                 await part.write(at + skip, piece[skip:])
                 self.outcome.received += len(piece) - skip
-                self._watcher.advance(len(piece) - skip)
+                self._progress.advance(len(piece) - skip)
             at += len(piece)
             if at >= wanted.end:
                 response.close()  # a server without ranges sends the rest as well

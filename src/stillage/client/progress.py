@@ -1,9 +1,9 @@
-"""What a transfer tells whoever watches it."""
+"""Reports how far a transfer is."""
 
 from typing import Protocol
 
 
-class Watcher(Protocol):
+class Progress(Protocol):
     def say(self, sentence: str) -> None:
         """Something that people want to know."""
 
@@ -12,16 +12,3 @@ class Watcher(Protocol):
 
     def advance(self, count: int) -> None:
         """So many bytes more; fewer than 0 takes back what did not arrive."""
-
-
-class Unwatched:
-    """Nobody looks."""
-
-    def say(self, sentence: str) -> None:
-        pass
-
-    def begin(self, what: str, total: int, done: int = 0) -> None:
-        pass
-
-    def advance(self, count: int) -> None:
-        pass

@@ -9,7 +9,7 @@ from stillage.client.errors import ServerRefused
 from stillage.client.http import Answer, Broken
 from stillage.client.images import GONE, Images
 from stillage.client.pieces import Piece, Span, plan, total
-from stillage.client.progress import Watcher
+from stillage.client.progress import Progress
 from stillage.client.retry import Outage, Patience
 from stillage.client.source import Source
 
@@ -29,7 +29,7 @@ class Sending:
     """Of one upload. `sent` and `zeros` count bytes of this run."""
 
     def __init__(
-        self, patience: Patience, images: Images, source: Source, image_id: str, url: str, watcher: Watcher
+        self, patience: Patience, images: Images, source: Source, image_id: str, url: str, progress: Progress
     ) -> None:
         self.sent = 0
         self.zeros = 0
@@ -38,7 +38,7 @@ class Sending:
         self._source = source
         self._image_id = image_id
         self._url = url
-        self._watcher = watcher
+        self._progress = progress
         self._is_complete = False
 
     async def run(self, pieces: Sequence[Piece], connections: int) -> None:
@@ -84,7 +84,7 @@ class Sending:
             before, missing = missing, await self._missing(piece)
             if _length(missing) < _length(before):
                 outage.over()
-            self._watcher.advance(_length(before) - _length(missing))
+            self._progress.advance(_length(before) - _length(missing))
 
     async def _try(self, piece: Piece) -> _Failure | None:
         """Send *piece* once. Returns what went wrong, if it may go better."""
@@ -94,7 +94,7 @@ class Sending:
             nonlocal counted
             counted += more
             self.sent += more
-            self._watcher.advance(more)
+            self._progress.advance(more)
 
         body = None if piece.zeros else self._source.body(piece.span, count)
         try:
@@ -104,10 +104,10 @@ class Sending:
         else:
             failure = await self._failure_of(answer)
         if failure is not None:
-            self._watcher.advance(-counted)
+            self._progress.advance(-counted)
         elif piece.zeros:
             self.zeros += piece.length
-            self._watcher.advance(piece.length)
+            self._progress.advance(piece.length)
         return failure
 
     async def _failure_of(self, answer: Answer) -> _Failure | None:
@@ -167,13 +167,13 @@ class Sending:
                 await self._gone(found)
                 return
             if missing := plan(Span(0, self._source.size), found.received, (), size):
-                self._watcher.advance(-_length(missing))
+                self._progress.advance(-_length(missing))
                 await self._send_all(missing, connections)
                 return
             if verified < 0:
-                self._watcher.begin("waiting for the server's verdict", self._source.size, found.verified)
+                self._progress.begin("waiting for the server's verdict", self._source.size, found.verified)
             if found.verified > verified:
-                self._watcher.advance(found.verified - verified if verified >= 0 else 0)
+                self._progress.advance(found.verified - verified if verified >= 0 else 0)
                 verified = found.verified
                 outage.over()
                 await asyncio.sleep(pause)
@@ -185,7 +185,7 @@ class Sending:
         """Send the last byte again: who sends it is told the verdict, also by a server that was restarted."""
         last = Piece(Span(self._source.size - 1, self._source.size))
         failure = await self._try(last)
-        self._watcher.advance(-1 if failure is None else 0)
+        self._progress.advance(-1 if failure is None else 0)
         if not self._is_complete:
             why = failure.why if failure else "the server has every byte and comes to no verdict"
             await outage.wait(why, at_least_s=failure.at_least_s if failure else None)

@@ -13,7 +13,7 @@ from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFai
 from stillage.client.http import Body
 from stillage.client.local import Identity, Rules, inspect_file, next_data, size_of
 from stillage.client.pieces import Span, ZeroMap
-from stillage.client.progress import Watcher
+from stillage.client.progress import Progress
 from stillage.client.state import Entry
 from stillage.formats.safety import Declaration
 from stillage.formats.verdict import Verdict
@@ -52,7 +52,7 @@ class Source:
         finally:
             os.close(descriptor)
 
-    def inspect(self, declaration: Declaration, rules: Rules, watcher: Watcher) -> tuple[Verdict, list[Span]]:
+    def inspect(self, declaration: Declaration, rules: Rules, progress: Progress) -> tuple[Verdict, list[Span]]:
         """Inspect the file as the server would. Returns also where it holds nothing but zeros.
 
         Raises:
@@ -63,9 +63,9 @@ class Source:
 
         def saw(start: int, block: bytes) -> None:
             zeros.saw(start, block)
-            watcher.advance(len(block))
+            progress.advance(len(block))
 
-        watcher.begin("inspecting", self.size)
+        progress.begin("inspecting", self.size)
         try:
             verdict = inspect_file(self.descriptor, self.size, declaration, rules, saw=saw)
         except OSError as error:

@@ -18,7 +18,7 @@ from stillage.client.http import Broken
 from stillage.client.images import Attributes, Images, OpenUpload, Proof
 from stillage.client.local import Rules
 from stillage.client.pieces import MIB, Span, piece_size, plan, total
-from stillage.client.progress import Watcher
+from stillage.client.progress import Progress
 from stillage.client.retry import Outage
 from stillage.client.sending import Sending
 from stillage.client.session import Session
@@ -88,14 +88,14 @@ class Upload:
         session: With the server.
         order: What the user wants.
         state: The folder for what outlives the command.
-        watcher: Who is told.
+        progress: Where to report.
     """
 
-    def __init__(self, session: Session, order: Order, *, state: Path, watcher: Watcher) -> None:
+    def __init__(self, session: Session, order: Order, *, state: Path, progress: Progress) -> None:
         self._session = session
         self._images = Images(session)
         self._order = order
-        self._watcher = watcher
+        self._progress = progress
         self._begun = Shelf(state, "uploads")
         self._read = Shelf(state, "files")
         self.outcome = Outcome()
@@ -124,14 +124,14 @@ class Upload:
     async def _begin(self, source: Source, entry: Entry) -> "_Begun":
         kept = _Begun.of(entry)
         if kept is not None and kept.file != _file_of(source):
-            self._watcher.say("the file is not the one whose upload was begun; starting again")
+            self._progress.say("the file is not the one whose upload was begun; starting again")
             await self._forget(kept)
             kept = None
         image = None
         if kept is not None:
             image = await self._images.find_by_id(kept.image_id)
             if image is None and kept.is_made:
-                self._watcher.say("the image whose upload was begun is gone; starting again")
+                self._progress.say("the image whose upload was begun is gone; starting again")
                 kept = None
         begun = kept or await self._inspected(source, entry)
         self.outcome.image_id = begun.image_id
@@ -153,7 +153,7 @@ class Upload:
         zeros = source.holes()
         if order.rules is not None:
             verdict, zeros = await asyncio.to_thread(
-                source.inspect, _declaration(image, order.attributes), order.rules, self._watcher
+                source.inspect, _declaration(image, order.attributes), order.rules, self._progress
             )
             found = verdict.format
         return _Begun(
@@ -220,16 +220,16 @@ class Upload:
             begun.keep()
             self.outcome.resumed = total(found.received)
             share = 100 * self.outcome.resumed // self.outcome.size
-            self._watcher.say(f"going on with image {begun.image_id}, of which the server has {share} %")
+            self._progress.say(f"going on with image {begun.image_id}, of which the server has {share} %")
             return found
-        self._watcher.say(f"the upload that was begun is over ({found.message}); starting again")
+        self._progress.say(f"the upload that was begun is over ({found.message}); starting again")
         begun.url = None
         return None
 
     async def _opened(self, source: Source, begun: "_Begun", known: Mapping[str, str]) -> OpenUpload | None:
         upload = await self._images.open_upload(begun.image_id, source.size, known)
         if upload is None:
-            self._watcher.say(
+            self._progress.say(
                 "this server cannot resume uploads: the file goes as one body, from the start again if that breaks"
             )
             return None
@@ -250,8 +250,8 @@ class Upload:
         received = total(upload.received)
         size = self._order.piece_bytes or piece_size(source.size - received, self._order.connections)
         pieces = plan(Span(0, source.size), upload.received, begun.zeros, size)
-        self._watcher.begin("sending", source.size, received)
-        sending = Sending(self._session.patience, self._images, source, begun.image_id, upload.url, self._watcher)
+        self._progress.begin("sending", source.size, received)
+        sending = Sending(self._session.patience, self._images, source, begun.image_id, upload.url, self._progress)
         try:
             await sending.run(pieces, self._order.connections)
         finally:
@@ -268,9 +268,9 @@ class Upload:
             def count(more: int) -> None:
                 nonlocal sent
                 sent += more
-                self._watcher.advance(more)
+                self._progress.advance(more)
 
-            self._watcher.begin("sending", source.size)
+            self._progress.begin("sending", source.size)
             try:
                 answer = await self._images.put(image_id, source.body(Span(0, source.size), count), source.size)
             except Broken as broken:

@@ -75,14 +75,14 @@ class Download:
     async def _not_for_ever(self, image_id: ImageId) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(None) as limit:
-                watching = asyncio.create_task(self._watch(image_id, limit))
+                watch = asyncio.create_task(self._watch(image_id, limit))
                 try:
                     yield
                 finally:
-                    watching.cancel()
+                    watch.cancel()
         except TimeoutError as error:
             if limit.expired():
-                raise watching.result() from error
+                raise watch.result() from error
             raise
 
     async def _watch(self, image_id: ImageId, limit: asyncio.Timeout) -> StillageError:

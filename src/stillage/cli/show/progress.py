@@ -10,22 +10,24 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.progress import (
+    Progress as RichProgress,
+)
 
-from stillage.client.progress import Watcher
+from stillage.client.progress import Progress
 
 LINE_EVERY_S = 10.0
 MIB = 1 << 20
 
 
 @contextmanager
-def watcher(*, quiet: bool) -> Iterator["Switch"]:
-    """What shows progress on standard error. *quiet*: only sentences."""
+def show_progress(*, quiet: bool) -> Iterator["Switch"]:
+    """Show progress on standard error. *quiet*: only sentences."""
     console = Console(stderr=True, highlight=False)
     if console.is_terminal and not quiet:
         columns = (
@@ -35,16 +37,16 @@ def watcher(*, quiet: bool) -> Iterator["Switch"]:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=console, transient=True) as progress:
+        with RichProgress(*columns, console=console, transient=True) as progress:
             yield Switch(_Bar(progress))
     else:
         yield Switch(_Lines(quiet=quiet))
 
 
 class Switch:
-    """The watcher of one command; `file` is what it is busy with."""
+    """The progress of one command; `file` is the file it works on."""
 
-    def __init__(self, shown: Watcher) -> None:
+    def __init__(self, shown: Progress) -> None:
         self._shown = shown
         self.file = ""
 
@@ -59,7 +61,7 @@ class Switch:
 
 
 class _Bar:
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: RichProgress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
 

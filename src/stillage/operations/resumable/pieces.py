@@ -250,13 +250,13 @@ class _Taking:
     async def run(self, body: AsyncIterator[bytes]) -> Upload:
         async with self._digests:
             taking = asyncio.create_task(self._take(body))
-            watching = asyncio.create_task(self._watch())
+            watch = asyncio.create_task(self._watch())
             try:
-                await asyncio.wait({taking, watching}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({taking, watch}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await self._end(taking, watching)
+                await self._end(taking, watch)
             try:
-                await (watching if watching.done() and not watching.cancelled() else taking)
+                await (watch if watch.done() and not watch.cancelled() else taking)
                 await self._digests.require()
             except StillageError:
                 await self._give_room_back()
