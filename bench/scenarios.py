@@ -241,7 +241,7 @@ def _stalled(bench: Bench, setup: Setup) -> Row:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
             assert client.stdout is not None
             client.stdout.readline()
-            # What it has buffered, it buffers at once; a little patience shows that it goes no further.
+            # What it has buffered, it buffers at once; a short wait shows that it goes no further.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 client.wait(STALL_S)
             peak = peak_memory(server.pid)

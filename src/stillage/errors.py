@@ -422,8 +422,8 @@ class RequestTooLong(Unavailable):
 class StoreStalled(Unavailable):
     """The store does not answer: its disk hangs, or all its threads wait for one that does."""
 
-    def __init__(self, patience_s: float) -> None:
-        super().__init__(f"the store did not answer for {patience_s:g} seconds; try again later", retry_after_s=30)
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"the store did not answer for {timeout_s:g} seconds; try again later", retry_after_s=30)
 
 
 class StoreReadOnly(Unavailable):

@@ -39,7 +39,7 @@ from stillage.operations.upload.ingest import Ingest
 
 KIB = 1 << 10
 MIB = 1 << 20
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 class ByName:
@@ -125,11 +125,11 @@ class Upload:
         head = await self._head()
         headers = {name.lower(): value for name, value in re.findall(r"^([\w-]+): (.*)\r$", head, re.MULTILINE)}
         length = int(headers.get("content-length", 0))
-        body = await asyncio.wait_for(self.reader.readexactly(length), PATIENCE_S)
+        body = await asyncio.wait_for(self.reader.readexactly(length), TIMEOUT_S)
         return Answered(int(head.split()[1]), headers, body.decode())
 
     async def _head(self) -> str:
-        return (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_S)).decode()
+        return (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), TIMEOUT_S)).decode()
 
 
 Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
@@ -388,10 +388,10 @@ async def test_a_download_may_outlive_its_image_for_a_while(
             async with deployment.session.delete(f"/v2/images/{image_id}", headers={"X-Auth-Token": "lab"}) as deleted:
                 assert deleted.status == 204
             if grace_s < 1:
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(TIMEOUT_S):
                     while open_files(deployment.home / "blobs", os.getpid()):  # noqa: ASYNC110 - the kernel has no event for it
                         await asyncio.sleep(0.005)
-            received = await asyncio.wait_for(all_that_comes(reader), PATIENCE_S)
+            received = await asyncio.wait_for(all_that_comes(reader), TIMEOUT_S)
         assert data.startswith(received)
         assert (len(received) == len(data)) == (grace_s > 1)
 
@@ -404,7 +404,7 @@ class TimeLimit:
         monkeypatch.setattr(time_limits, "timeout", self._begin)
 
     def _begin(self, _limit_s: float) -> asyncio.Timeout:
-        self._latest = asyncio.timeout(10 * PATIENCE_S)
+        self._latest = asyncio.timeout(10 * TIMEOUT_S)
         return self._latest
 
     def runs_out(self) -> None:
@@ -465,11 +465,11 @@ async def held(
 
     def slow(*args: Any) -> Any:
         begun.set()
-        go_on.wait(PATIENCE_S)
+        go_on.wait(TIMEOUT_S)
         return real(*args)
 
     async def run_out() -> None:
-        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        await asyncio.to_thread(begun.wait, TIMEOUT_S)
         time_limit.runs_out()
 
     monkeypatch.setattr(module, name, slow)
@@ -530,7 +530,7 @@ async def test_an_upload_that_rests_keeps_no_file_open_and_goes_on(
         for span, data in (("0-0", b"b"), ("1-2", b"yt")):
             await send(span, data)
             closed = partial(lambda blobs: not open_files(blobs, os.getpid()), deployment.home / "blobs")
-            await asyncio.to_thread(eventually, closed, "the file is closed", within_s=PATIENCE_S)
+            await asyncio.to_thread(eventually, closed, "the file is closed", within_s=TIMEOUT_S)
         await send("3-4", b"es")
         _, image = await deployment.get(f"/v2/images/{image_id}")
         assert (image["status"], image["size"]) == ("active", 5)

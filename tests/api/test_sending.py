@@ -17,7 +17,7 @@ from stillage.stores.files.blobs import FileStore
 
 KEY = BlobKey("ab" * 16)
 SIZE = 4 << 20
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 class Held:
@@ -34,7 +34,7 @@ class Held:
     def __call__(self, *arguments: int) -> int:
         self.were = _meant_by(arguments)
         self.begun.set()
-        self.go_on.wait(PATIENCE_S)
+        self.go_on.wait(TIMEOUT_S)
         self.are = _meant_by(arguments)
         try:
             return self._sendfile(*arguments)
@@ -71,13 +71,13 @@ async def test_a_download_that_is_ended_leaves_its_thread_the_descriptors_that_i
     try:
         async with serving(application) as url, ClientSession() as session:
             asked = asyncio.create_task(_read_all(session, url))
-            assert await asyncio.to_thread(held.begun.wait, PATIENCE_S)
+            assert await asyncio.to_thread(held.begun.wait, TIMEOUT_S)
             handlers[0].cancel()
             with pytest.raises(ClientError):
-                await asyncio.wait_for(asked, PATIENCE_S)
+                await asyncio.wait_for(asked, TIMEOUT_S)
             others = [os.open(tmp_path, os.O_RDONLY) for _ in range(8)]  # would get the numbers of closed ones
             held.go_on.set()
-            assert await asyncio.to_thread(held.ended.wait, PATIENCE_S)
+            assert await asyncio.to_thread(held.ended.wait, TIMEOUT_S)
             for other in others:
                 os.close(other)
     finally:
@@ -120,7 +120,7 @@ async def test_a_fast_client_leaves_the_loop_to_others_after_each_block() -> Non
     application = web.Application()
     application.router.add_get("/", download)
     async with serving(application) as url, ClientSession() as session:
-        await asyncio.wait_for(_read_all(session, url), PATIENCE_S)
+        await asyncio.wait_for(_read_all(session, url), TIMEOUT_S)
     turns = blob.turns_at_read[1:]  # the first two are read together
     assert len(turns) == SIZE // BLOCK - 1
     assert all(later > earlier for earlier, later in pairwise(turns))

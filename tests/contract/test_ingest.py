@@ -26,7 +26,7 @@ from upload_world import ME, MIB, RULES, sliced
 
 DATA = b"the bytes of an image"
 UNKNOWN = Announced()
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 @dataclass
@@ -96,7 +96,7 @@ async def test_a_lease_outlives_a_renewal_that_fails(world: World, monkeypatch: 
         yield DATA
         for _ in range(2):
             sleeping.passes.release()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             await renewed.wait()
 
     sleeping = Sleeping(world.clock, look)

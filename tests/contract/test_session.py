@@ -110,7 +110,7 @@ async def test_readers_are_not_held_up_by_a_writer(database: Database) -> None:
 async def test_units_behind_a_lock_that_stays_are_given_up_together(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(session, "LOCK_TIMEOUT_S", 0.3)
     other, locked, go_on = Database(database_url), threading.Event(), threading.Event()
 
     def hold(connection: Connection) -> None:

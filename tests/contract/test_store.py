@@ -27,7 +27,7 @@ from stillage.stores.memory import MemoryStore
 
 KEY = BlobKey("0f" * 16)
 MIB = 1 << 20
-PATIENCE_S = 20.0
+DISK_TIMEOUT_S = 20.0
 
 
 def memory_store(_folder: Path) -> Store:
@@ -471,7 +471,7 @@ async def test_a_hole_is_made_also_where_the_file_system_has_no_call_for_it(
 async def test_a_disk_that_hangs_is_told_of_and_does_not_hang_those_who_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, hangs = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event()
+    store, hangs = FileStore(tmp_path / "blobs", timeout_s=0.05), threading.Event()
     await put(store, b"bytes")
     real = os.statvfs
 
@@ -500,9 +500,9 @@ async def test_a_store_can_be_asked_by_many_at_once_whether_it_is_well(tmp_path:
 async def test_asking_a_disk_that_hangs_whether_it_is_well_takes_one_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, hangs = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event()
+    store, hangs = FileStore(tmp_path / "blobs", timeout_s=0.05), threading.Event()
     await put(store, b"bytes")
-    monkeypatch.setattr(Path, "write_bytes", lambda *_: hangs.wait(PATIENCE_S))
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: hangs.wait(DISK_TIMEOUT_S))
     try:
         for _ in range(2):
             with pytest.raises(StoreStalled):
@@ -531,7 +531,7 @@ async def test_a_file_that_cannot_be_closed_or_removed_ends_its_upload_all_the_s
     await files_in.begin(KEY)
     for blob in (files_in.writer(BlobKey("1f" * 16)), files_in.draft(KEY)):
         with monkeypatch.context() as failing, pytest.raises(RuntimeError, match="client left"):
-            await asyncio.wait_for(break_off(blob), PATIENCE_S)
+            await asyncio.wait_for(break_off(blob), DISK_TIMEOUT_S)
 
 
 @pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
@@ -539,7 +539,7 @@ async def test_a_file_that_cannot_be_closed_or_removed_ends_its_upload_all_the_s
 async def test_what_a_disk_opens_too_late_is_closed_again(
     what: str, nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, hangs, real = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event(), os.open
+    store, hangs, real = FileStore(tmp_path / "blobs", timeout_s=0.05), threading.Event(), os.open
     await put(store, b"bytes")
     new = BlobKey(KEY[:2] + "new")
     if what == "draft":
@@ -549,7 +549,7 @@ async def test_what_a_disk_opens_too_late_is_closed_again(
     def hanging(path: Path, flags: int, *mode: int, **more: int) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE and not nameless:
             raise OSError(errno.EOPNOTSUPP, "no nameless files here")
-        hangs.wait(PATIENCE_S)
+        hangs.wait(DISK_TIMEOUT_S)
         return real(path, flags, *mode, **more)
 
     monkeypatch.setattr(os, "open", hanging)
@@ -566,11 +566,11 @@ async def test_what_a_disk_opens_too_late_is_closed_again(
 async def test_a_draft_that_is_begun_too_late_stays_with_those_who_have_begun_it_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, hangs, real = FileStore(tmp_path / "blobs", patience_s=0.05), threading.Event(), os.open
+    store, hangs, real = FileStore(tmp_path / "blobs", timeout_s=0.05), threading.Event(), os.open
     new = BlobKey(KEY[:2] + "new")
 
     def hanging(path: Path, *rest: int) -> int:
-        hangs.wait(PATIENCE_S)
+        hangs.wait(DISK_TIMEOUT_S)
         return real(path, *rest)
 
     with monkeypatch.context() as patched:

@@ -24,7 +24,7 @@ from stillage.stores.base import SHARDS, Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 SHARD = 0xAB
 
 
@@ -190,7 +190,7 @@ async def test_a_sweep_looks_at_nothing_but_what_it_wants(
 
 
 async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         while not await ask():  # noqa: ASYNC110 - the database has no event for it
             await asyncio.sleep(0.005)
 
@@ -235,7 +235,7 @@ async def test_uploads_of_dead_servers_end_while_the_store_hangs(database: Datab
     store.asked = asyncio.Event()
     store.kept = set(await blobs_pending_delete(database, store, clock, 1))
     async with upkeep(database, store, clock, nothing).running():
-        await asyncio.wait_for(store.asked.wait(), PATIENCE_S)
+        await asyncio.wait_for(store.asked.wait(), TIMEOUT_S)
         dead = await claimed(database, clock, await put(store, a_key()))
         clock.advance(61)
 

@@ -44,7 +44,7 @@ def server(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])
 def strict_server(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
-    """Has little patience (`IDLE_S`, `HEADER_S`) and takes no image beyond `STRICT_LIMIT`."""
+    """Has short time limits (`IDLE_S`, `HEADER_S`) and takes no image beyond `STRICT_LIMIT`."""
     return shared_server(
         tls=request.param, idle_timeout_s=IDLE_S, header_timeout_s=HEADER_S, max_image_bytes=STRICT_LIMIT
     )

@@ -14,7 +14,7 @@ import pytest
 
 from aftermath import holds
 from rude import Rude, request
-from server import MIB, PATIENCE_S, READY, MakeServer, Server, eventually
+from server import MIB, READY, TIMEOUT_S, MakeServer, Server, eventually
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_nobody_else_is_trusted_and_no_other_name(server: Server) -> None:
 
 
 def test_plain_http_on_a_tls_port_is_turned_away(server: Server) -> None:
-    with socket.create_connection(server.address, PATIENCE_S) as plain:
+    with socket.create_connection(server.address, TIMEOUT_S) as plain:
         plain.sendall(request("GET", "/healthz"))
         with suppress(ConnectionResetError):
             assert not plain.recv(1000).startswith(b"HTTP/1.1 200")
@@ -122,7 +122,7 @@ def test_the_printed_curl_lines_work_as_they_are(either: Server, tmp_path: Path)
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_S,
+        timeout=TIMEOUT_S,
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"^HTTP/1.1 204 ", done.stdout, re.MULTILINE), done.stdout

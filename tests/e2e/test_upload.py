@@ -30,7 +30,7 @@ BACKED = (
 
 @pytest.fixture(params=["openstack", "ims"])
 def server(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
-    """One for each profile, with little patience and little room."""
+    """One for each profile, with short limits and little room."""
     return shared_server(profile=request.param, max_image_bytes=LIMIT, idle_timeout_s=IDLE_S)
 
 

@@ -26,7 +26,7 @@ import promises
 from aftermath import upload_head
 from postgres import postgres_server
 from rude import CHUNKED, WITH_LENGTH, Rude
-from server import PATIENCE_S, Server, eventually
+from server import TIMEOUT_S, Server, eventually
 from stillage.db.session import make_engine
 
 CLIENTS = 6
@@ -114,7 +114,7 @@ class Chaos:
         self._send_signals(random.Random(self._seed), events)
         self._over.set()
         for client in clients:
-            client.join(2 * PATIENCE_S)
+            client.join(2 * TIMEOUT_S)
         if any(client.is_alive() for client in clients):
             return ["a client waits for ever"]
         return [*self._waits.too_long, *self._verdict()]
@@ -135,7 +135,7 @@ class Chaos:
         while signals < events / 4 or self.counts.total() - self.counts["stored"] - self.counts["deleted"] < events:
             time.sleep(dice.uniform(0.0, 0.4))
             self._let_it_work()
-            if time.monotonic() - said > PATIENCE_S:
+            if time.monotonic() - said > TIMEOUT_S:
                 said = time.monotonic()
                 print(dict(self.counts), file=sys.stderr, flush=True)
             self._wake(time.monotonic())

@@ -26,7 +26,7 @@ from server import Answer, Server
 ENVIRONMENTS = Path(__file__).parents[2] / ".tools" / "clients"
 PREFORK = Path(__file__).parents[1] / "conformance" / "prefork.py"
 # Only how long a client that hangs is waited for.
-PATIENCE_S = 120
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Account:
             input=stdin,
             capture_output=True,
             check=False,
-            timeout=PATIENCE_S,
+            timeout=TIMEOUT_S,
             cwd=folder or self.home,
             env=self.environment,
         )
@@ -185,7 +185,7 @@ class Shells:
 
     def close(self) -> None:
         for process in self._running.values():
-            process.communicate(timeout=PATIENCE_S)
+            process.communicate(timeout=TIMEOUT_S)
 
     def _start(self, environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
@@ -305,7 +305,7 @@ class _Forwarding(BaseHTTPRequestHandler):
             self._answer(status, {"Content-Type": "application/json"}, b'{"error": {"message": "a fault on purpose"}}')
             return
         host, port = self.owner.server.address
-        connection = HTTPSConnection(host, port, context=self.owner.server.trust, timeout=PATIENCE_S)
+        connection = HTTPSConnection(host, port, context=self.owner.server.trust, timeout=TIMEOUT_S)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "transfer-encoding"}
         if "transfer-encoding" in self.headers:
             headers["Content-Length"] = str(len(body))

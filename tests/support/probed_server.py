@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from server import PATIENCE_S, Server
+from server import TIMEOUT_S, Server
 
 
 class ProbedServer(Server):
@@ -22,6 +22,6 @@ class ProbedServer(Server):
     def longest_stop_s(self) -> float:
         """Return the loop's longest stop since this was last asked, in CPU seconds."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(PATIENCE_S)
+            connection.settimeout(TIMEOUT_S)
             connection.connect(str(self._socket))
             return float(connection.recv(64))

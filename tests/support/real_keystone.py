@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clients import executable
-from server import PATIENCE_S, Answer, eventually
+from server import TIMEOUT_S, Answer, eventually
 
 SCRIPT = Path(__file__).parents[1] / "conformance" / "run_keystone.py"
 TOKENS = "/v3/auth/tokens"
@@ -63,7 +63,7 @@ class RealKeystone:
     def close(self) -> None:
         assert self._process.stdin
         self._process.stdin.close()
-        self._process.wait(PATIENCE_S)
+        self._process.wait(TIMEOUT_S)
         assert self._process.stdout
         self._process.stdout.close()
 
@@ -117,7 +117,7 @@ class RealKeystone:
         return answer
 
     def call(self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
             sent = {"Content-Type": "application/json"} | (headers or {})
             connection.request(method, path, None if body is None else json.dumps(body), sent)

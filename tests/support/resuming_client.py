@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-PATIENCE_S = 120
+TIMEOUT_S = 120
 BLOCK = 32 << 10
 # Meant to pass: the server starts, or an older request of ours has still to notice that it was taken over.
 PASSING = frozenset({408, 409, 429, 500, 502, 503})
@@ -82,7 +82,7 @@ class Client:
 
     def _ask(self, method: str, headers: dict[str, str], body: bytes | None = None) -> tuple[dict[str, str], bytes]:
         """Return the answer's headers, lower case, and body; Passing if the same may be asked again."""
-        connection = http.client.HTTPConnection(self._host, timeout=PATIENCE_S)
+        connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT_S)
         try:
             length = {} if body is None else {"Content-Length": str(len(body))}
             connection.request(method, self._path, None if body is None else _slowly(body), headers | length)
@@ -114,7 +114,7 @@ def _slowly(body: bytes) -> Iterator[bytes]:
 
 def main(door: str, url: str, path: str, file: str, seed: str) -> None:
     client = Client(url, path, Path(file).read_bytes(), random.Random(seed))
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + TIMEOUT_S
     while time.monotonic() < until:
         try:
             if client.step(door):

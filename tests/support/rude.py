@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from server import PATIENCE_S, Answer, Server
+from server import TIMEOUT_S, Answer, Server
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -30,7 +30,7 @@ class Rude:
 
     def __init__(self, server: Server, *, small_buffers: bool = False) -> None:
         plain = socket.socket()
-        plain.settimeout(PATIENCE_S)
+        plain.settimeout(TIMEOUT_S)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if small_buffers:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
@@ -62,7 +62,7 @@ class Rude:
     def send_until_refused(self, pieces: Iterable[bytes]) -> tuple[Answer, int]:
         """Send until the server has closed, reading all the while. Return its answer, and how many bytes went."""
         self.socket.setblocking(False)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         sent = 0
         for piece in pieces:
             left = memoryview(piece)
@@ -92,7 +92,7 @@ class Rude:
                 left = left[self.socket.send(left[: 1 << 20]) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
                 continue
-        self.socket.settimeout(PATIENCE_S)
+        self.socket.settimeout(TIMEOUT_S)
         return left
 
     def send_as_far_as_taken(self, data: bytes) -> None:

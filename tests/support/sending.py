@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clients import Shells
-from server import COMMAND, PATIENCE_S, Server
+from server import COMMAND, TIMEOUT_S, Server
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ def ended(process: "subprocess.Popen[str]", number: signal.Signals | None = None
     """Wait for *process*, after sending it the signal *number*."""
     if number is not None:
         process.send_signal(number)
-    out, error = process.communicate(timeout=PATIENCE_S)
+    out, error = process.communicate(timeout=TIMEOUT_S)
     assert "Traceback" not in error, error
     return Ended(process.returncode, out, error)

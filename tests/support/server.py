@@ -27,12 +27,12 @@ T = TypeVar("T")
 COMMAND = Path(sys.executable).with_name("stillage")
 READY = re.compile(r"^Stillage is ready at (\S+)$", re.MULTILINE)
 # Only how long a broken server is waited for: nothing takes this long.
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 POLL_S = 0.01
 MIB = 1 << 20
 
 
-def eventually(ask: Callable[[], T | None], what: str, *, within_s: float = PATIENCE_S) -> T:
+def eventually(ask: Callable[[], T | None], what: str, *, within_s: float = TIMEOUT_S) -> T:
     """Return the first true answer of *ask*. Fails, naming *what*, when there is none within *within_s*."""
     deadline = time.monotonic() + within_s
     while not (answer := ask()):
@@ -186,9 +186,9 @@ class Server:
             sent.setdefault("Content-Type", "application/json")
         host, port = self.address
         if self.tls:
-            connection: HTTPConnection = HTTPSConnection(host, port, timeout=PATIENCE_S, context=self.trust)
+            connection: HTTPConnection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self.trust)
         else:
-            connection = HTTPConnection(host, port, timeout=PATIENCE_S)
+            connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
         try:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
@@ -230,7 +230,7 @@ class Server:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_S,
+            timeout=TIMEOUT_S,
             env=self.environment(),
         )
         assert done.returncode == 0, f"stillage {' '.join(arguments)}: {done.stderr}"
@@ -388,7 +388,7 @@ class _Run:
 
     def wait(self) -> int:
         """Return the exit code."""
-        code = self.process.wait(PATIENCE_S)
+        code = self.process.wait(TIMEOUT_S)
         self._collect()
         return code
 
@@ -399,7 +399,7 @@ class _Run:
 
     def _collect(self) -> None:
         for thread in self._threads:
-            thread.join(PATIENCE_S)
+            thread.join(TIMEOUT_S)
         for stream in (self.process.stdout, self.process.stderr):
             assert stream
             stream.close()

@@ -1,4 +1,4 @@
-"""What a client sends to get a token, read strictly where it matters and with patience where clients differ.
+"""What a client sends to get a token, read strictly where it matters and leniently where clients differ.
 
 Source: Identity API v3, "Authentication and token management"; unknown keys are ignored, as Keystone does.
 """

@@ -118,7 +118,7 @@ class Download:
 
     async def _piece(self, image_id: str, part: "_Part", span: Span) -> None:
         """Fetch *span*, and again what is missing of it when the connection breaks."""
-        outage = Outage(self._session.patience)
+        outage = Outage(self._session.retry)
         while span.start < span.end:
             if not part.misses(span.start):  # came with an answer to another piece
                 span = Span(part.next_missing(span), span.end)

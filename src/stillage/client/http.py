@@ -18,7 +18,7 @@ from yarl import URL
 import stillage
 from stillage.client.clouds import Cloud
 from stillage.client.errors import BadCloud, ServerRefused
-from stillage.client.retry import Outage, Patience
+from stillage.client.retry import Outage, Retry
 
 USER_AGENT = f"stillage/{stillage.__version__}"
 CONNECT_S = 20.0
@@ -238,13 +238,13 @@ def _text_of(body: bytes) -> str:
     return " ".join(text.split())[:MOST_SHOWN]
 
 
-async def insist(send: Callable[[], Awaitable[Answer]], patience: Patience) -> Answer:
+async def insist(send: Callable[[], Awaitable[Answer]], retry: Retry) -> Answer:
     """Call *send* until it brings an answer that would be the same the next time.
 
     Raises:
-        NetworkGaveUp: If *patience* ends.
+        NetworkGaveUp: If *retry* gives up.
     """
-    outage = Outage(patience)
+    outage = Outage(retry)
     while True:
         try:
             answer = await send()

@@ -12,7 +12,7 @@ LONGEST_PAUSE_S = 30.0
 GIVE_UP_AFTER_S = 900.0
 
 
-class Patience:
+class Retry:
     """What all connections of a command have in common.
 
     Args:
@@ -48,8 +48,8 @@ class Patience:
 class Outage:
     """The failures in a row of one request."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, retry: Retry) -> None:
+        self._retry = retry
         self._since: float | None = None
         self._failures = 0
 
@@ -63,22 +63,22 @@ class Outage:
         Raises:
             NetworkGaveUp: If nothing got through for too long.
         """
-        patience = self._patience
-        now = patience.clock()
+        retry = self._retry
+        now = retry.clock()
         if self._since is None:
             self._since = now
-        patience.say(why)
-        left = self._since + patience.give_up_after_s - now
+        retry.say(why)
+        left = self._since + retry.give_up_after_s - now
         if left <= 0:
-            raise NetworkGaveUp(f"{why}, again and again for {patience.give_up_after_s:g} seconds")
+            raise NetworkGaveUp(f"{why}, again and again for {retry.give_up_after_s:g} seconds")
         most = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
         self._failures += 1
         pause = max(random.uniform(most / 2, most), at_least_s or 0)  # noqa: S311 - no secret
-        await patience.sleep(min(pause, max(left, FIRST_PAUSE_S)))
+        await retry.sleep(min(pause, max(left, FIRST_PAUSE_S)))
 
     def over(self) -> None:
         """Something got through."""
         if self._since is not None:
-            self._patience.forget_what_was_said()
+            self._retry.forget_what_was_said()
         self._since = None
         self._failures = 0

@@ -10,7 +10,7 @@ from stillage.client.http import Answer, Broken
 from stillage.client.images import GONE, Images
 from stillage.client.pieces import Piece, Span, plan, total
 from stillage.client.progress import Progress
-from stillage.client.retry import Outage, Patience
+from stillage.client.retry import Outage, Retry
 from stillage.client.source import Source
 
 # Somebody who sends the same bytes makes one of us stop; more often than this it is no accident.
@@ -29,11 +29,11 @@ class Sending:
     """Of one upload. `sent` and `zeros` count bytes of this run."""
 
     def __init__(
-        self, patience: Patience, images: Images, source: Source, image_id: str, url: str, progress: Progress
+        self, retry: Retry, images: Images, source: Source, image_id: str, url: str, progress: Progress
     ) -> None:
         self.sent = 0
         self.zeros = 0
-        self._patience = patience
+        self._retry = retry
         self._images = images
         self._source = source
         self._image_id = image_id
@@ -69,7 +69,7 @@ class Sending:
 
     async def _deliver(self, piece: Piece) -> None:
         """Send *piece*, and what did not arrive of it again."""
-        outage = Outage(self._patience)
+        outage = Outage(self._retry)
         missing, conflicts = [piece], 0
         while missing and not self._is_complete:
             failure = await self._try(missing[0])
@@ -159,7 +159,7 @@ class Sending:
 
     async def _conclude(self, size: int, connections: int) -> None:
         """Everything was sent, and nobody has said that the image is active: see to that."""
-        outage = Outage(self._patience)
+        outage = Outage(self._retry)
         pause, verified = POLL_S, -1
         while not await self._is_active():
             found = await self._images.find_upload(self._url)

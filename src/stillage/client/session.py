@@ -1,4 +1,4 @@
-"""A conversation with one image service: logged in, patient, and logged in again when a token has ended."""
+"""A conversation with one image service: logged in, with retries, and logged in again when a token has ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,16 +11,16 @@ from stillage.client.auth.keys import KeyAuthority
 from stillage.client.auth.tokens import Authority, Place, TokenAuthority
 from stillage.client.clouds import Cloud
 from stillage.client.http import Answer, Http, Request, insist
-from stillage.client.retry import GIVE_UP_AFTER_S, Patience
+from stillage.client.retry import GIVE_UP_AFTER_S, Retry
 
 
 class Session:
     """Made by `Session.to`. `place` says where images are, and whose."""
 
-    def __init__(self, http: Http, authority: Authority, place: Place, patience: Patience) -> None:
+    def __init__(self, http: Http, authority: Authority, place: Place, retry: Retry) -> None:
         self.http = http
         self.place = place
-        self.patience = patience
+        self.retry = retry
         self._authority = authority
 
     @classmethod
@@ -37,11 +37,11 @@ class Session:
         Raises:
             BadCloud, ServerRefused, NetworkGaveUp: If that is not possible.
         """
-        patience = Patience(give_up_after_s=give_up_after_s, say=say)
+        retry = Retry(give_up_after_s=give_up_after_s, say=say)
         async with Http(cloud) as http:
             kind = KeyAuthority if cloud.auth_type == "aksk" else TokenAuthority
-            authority: Authority = kind(cloud, http, patience)
-            yield cls(http, authority, await authority.enter(), patience)
+            authority: Authority = kind(cloud, http, retry)
+            yield cls(http, authority, await authority.enter(), retry)
 
     async def ask(self, request: Request) -> Answer:
         """Send *request*, again and again while that may help; return the answer that stays.
@@ -49,11 +49,11 @@ class Session:
         Raises:
             NetworkGaveUp: If there was none for too long.
         """
-        return await insist(lambda: self.once(request), self.patience)
+        return await insist(lambda: self.once(request), self.retry)
 
     async def ask_as_anybody(self, request: Request) -> Answer:
         """As `ask`, for addresses that are a right themselves."""
-        return await insist(lambda: self.http.send(request), self.patience)
+        return await insist(lambda: self.http.send(request), self.retry)
 
     async def once(self, request: Request) -> Answer:
         """Send *request* once; after a 401 with a new token, if one can be had.

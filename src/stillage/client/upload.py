@@ -251,7 +251,7 @@ class Upload:
         size = self._order.piece_bytes or piece_size(source.size - received, self._order.connections)
         pieces = plan(Span(0, source.size), upload.received, begun.zeros, size)
         self._progress.begin("sending", source.size, received)
-        sending = Sending(self._session.patience, self._images, source, begun.image_id, upload.url, self._progress)
+        sending = Sending(self._session.retry, self._images, source, begun.image_id, upload.url, self._progress)
         try:
             await sending.run(pieces, self._order.connections)
         finally:
@@ -260,7 +260,7 @@ class Upload:
     async def _send_plainly(self, source: Source, image_id: str, *, silently: bool) -> None:
         """Send everything as one body, from the beginning again if that breaks."""
         self.outcome.way = "plain"
-        outage = Outage(self._session.patience)
+        outage = Outage(self._session.retry)
         again = False
         while True:
             sent = 0

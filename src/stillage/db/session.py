@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-PATIENCE_S = 8.0
+LOCK_TIMEOUT_S = 8.0
 """How long a unit of work waits for its turn in this process, and then as long again for what others have locked."""
 CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
 READERS = 4
@@ -66,7 +66,7 @@ class Database:
         self.engine.dispose()
 
     async def _in_time(self, threads: ThreadPoolExecutor, run: Callable[..., T], *args: Any) -> T:
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + LOCK_TIMEOUT_S
 
         def begin() -> T:
             # Behind a lock that stays each unit would wait in its turn, for minutes in all.
@@ -95,11 +95,11 @@ class Database:
 def make_engine(url: str) -> Engine:
     """Return an engine with our settings. *url*: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
     if (parsed := make_url(url)).get_backend_name() != "sqlite":
-        patience: dict[str, Any] = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
+        timeouts: dict[str, Any] = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
         if "options" not in parsed.query:
-            patience["options"] = f"-c lock_timeout={round(PATIENCE_S * 1000)}"
+            timeouts["options"] = f"-c lock_timeout={round(LOCK_TIMEOUT_S * 1000)}"
         size = READERS + WRITERS["postgresql"]
-        return create_engine(url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=patience)
+        return create_engine(url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=timeouts)
     engine = create_engine(
         url, pool_size=READERS + WRITERS["sqlite"], max_overflow=0, connect_args={"check_same_thread": False}
     )
@@ -135,7 +135,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # No transaction is opened behind our back; _begin_sqlite says which kind it is.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={round(PATIENCE_S * 1000)}")
+    cursor.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA journal_mode=WAL")
     # A commit that was answered must survive a power cut; WAL's default (NORMAL) may lose the last ones.
     cursor.execute("PRAGMA synchronous=FULL")

@@ -20,7 +20,7 @@ from stillage.formats.safety import Declaration
 from stillage.operations.upkeep.sweep import Sweep
 
 INSPECT = "/v2/images/inspect"
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 def services_of(town: Town) -> Services:
@@ -34,7 +34,7 @@ async def running(town: Town, project: str = "lab") -> tuple[int, int]:
 
 
 async def until_none_runs(town: Town) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         while await running(town) != (0, 0):  # noqa: ASYNC110 - only the server knows
             await asyncio.sleep(0.01)
 
@@ -52,7 +52,7 @@ async def inspecting(
     )
     try:
         writer.write(head.encode())
-        await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), PATIENCE_S)
+        await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), TIMEOUT_S)
         writer.write(b"x")
         yield reader, writer
     finally:
@@ -95,7 +95,7 @@ async def test_a_request_that_is_given_up_before_it_is_counted_is_counted_off(
     go_on, begin = threading.Event(), inspections.begin
 
     def slow(*args: Any) -> None:
-        go_on.wait(PATIENCE_S)
+        go_on.wait(TIMEOUT_S)
         begin(*args)
 
     monkeypatch.setattr(inspections, "begin", slow)
@@ -115,10 +115,10 @@ async def test_an_inspection_is_counted_off_however_often_it_is_cancelled(town: 
         await nothing_more.wait()
 
     inspection = asyncio.ensure_future(known.inspect(caller("lab"), body(), Declaration(None), size=9, partial=False))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         while await running(town) != (1, 1):  # noqa: ASYNC110 - only the database knows
             await asyncio.sleep(0.01)
-    busy = asyncio.ensure_future(known.database.write(lambda _: go_on.wait(PATIENCE_S)))
+    busy = asyncio.ensure_future(known.database.write(lambda _: go_on.wait(TIMEOUT_S)))
     while not inspection.done():
         inspection.cancel()
         await asyncio.sleep(0)
@@ -151,7 +151,7 @@ async def test_a_body_that_drips_has_an_end_whatever_uploads_may_do(
     monkeypatch.setattr(time_limits, "FIRST_S", 0.05)
     async with inspecting(town) as (reader, writer):
         answer = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             while not answer.done():
                 writer.write(b"x")
                 await asyncio.sleep(0.01)

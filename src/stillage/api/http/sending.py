@@ -23,7 +23,7 @@ BLOCK = 128 << 10
 WAITING = 64 << 10
 ONE_CALL = 8 << 20
 # How long a thread waits for a full socket before it goes back to serve others.
-PATIENCE_MS = 10
+FULL_SOCKET_MS = 10
 # sendfile blocks while the disk reads, so it runs here and not on the loop.
 _threads = ThreadPoolExecutor(16, thread_name_prefix="send")
 
@@ -113,7 +113,7 @@ def _close(connection: socket.socket, file: int) -> None:
 
 
 def _send_some(connection: int, file: int, first: int, length: int) -> int:
-    """Send until done, or until the socket stays full for `PATIENCE_MS`. Return how many bytes went."""
+    """Send until done, or until the socket stays full for `FULL_SOCKET_MS`. Return how many bytes went."""
     poll = select.poll()
     poll.register(connection, select.POLLOUT)
     sent = 0
@@ -121,7 +121,7 @@ def _send_some(connection: int, file: int, first: int, length: int) -> int:
         try:
             count = os.sendfile(connection, file, first + sent, min(ONE_CALL, length - sent))
         except BlockingIOError:
-            if not poll.poll(PATIENCE_MS):
+            if not poll.poll(FULL_SOCKET_MS):
                 break
             continue
         if not count:

@@ -148,7 +148,7 @@ class _Supervisor:
     def __init__(self, plan: Plan, held: Sequence[Held], ended: Callable[[BaseProcess, Settings], None]) -> None:
         """*ended* is told of each worker that is gone before the end."""
         self.stopping = False
-        self._patience_s = plan.settings.shutdown_grace_s + 2 * HANGS_AFTER_S
+        self._kill_after_s = plan.settings.shutdown_grace_s + 2 * HANGS_AFTER_S
         self._kill_at: float | None = None
         self._held = list(held)
         self._ended = ended
@@ -191,7 +191,7 @@ class _Supervisor:
     def stop(self) -> None:
         """Have everybody end. Who does not in time, such as one that somebody has stopped, is killed."""
         self.stopping = True
-        self._kill_at = self._kill_at or time.monotonic() + self._patience_s
+        self._kill_at = self._kill_at or time.monotonic() + self._kill_after_s
         for worker in self._workers:
             if worker.process.is_alive():
                 worker.process.terminate()
@@ -227,7 +227,7 @@ class _Supervisor:
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _kill(self) -> None:
-        self._kill_at = time.monotonic() + self._patience_s  # one in a dead disk cannot even be killed
+        self._kill_at = time.monotonic() + self._kill_after_s  # one in a dead disk cannot even be killed
         for worker in self._workers:
             log.error("a worker does not end; killing it", pid=worker.process.pid)
             worker.process.kill()

@@ -12,7 +12,7 @@ from stillage.client.auth.tokens import Place, identity_url, image_url_of
 from stillage.client.clouds import ACCESS_KEYS, SECRET_KEYS, Cloud
 from stillage.client.errors import BadCloud
 from stillage.client.http import Answer, Http, Request, insist
-from stillage.client.retry import Patience
+from stillage.client.retry import Retry
 from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD
 from stillage.identity.signing.signature import sign_request
 
@@ -20,10 +20,10 @@ from stillage.identity.signing.signature import sign_request
 class KeyAuthority:
     """Signs. The project is the one that is named; else the server takes the key's own."""
 
-    def __init__(self, cloud: Cloud, http: Http, patience: Patience) -> None:
+    def __init__(self, cloud: Cloud, http: Http, retry: Retry) -> None:
         self._cloud = cloud
         self._http = http
-        self._patience = patience
+        self._retry = retry
         self._access_key = cloud.need(*ACCESS_KEYS)
         self._secret = cloud.need(*SECRET_KEYS)
         self._project_id = cloud.find("project_id", "tenant_id")
@@ -67,9 +67,9 @@ class KeyAuthority:
         return str(found[0]["id"])
 
     async def _ask(self, path: str) -> Answer:
-        url = f"{await identity_url(self._cloud, self._http, self._patience)}{path}"
+        url = f"{await identity_url(self._cloud, self._http, self._retry)}{path}"
 
         async def send() -> Answer:
             return await self._http.send(await self.signed(Request("GET", url)))
 
-        return await insist(send, self._patience)
+        return await insist(send, self._retry)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from stillage.client.clouds import Cloud
 from stillage.client.errors import BadCloud, ServerRefused
 from stillage.client.http import Answer, Http, Request, insist
-from stillage.client.retry import Patience
+from stillage.client.retry import Retry
 
 # A token that ends before the server has looked at it is of no use.
 MARGIN = timedelta(minutes=2)
@@ -53,10 +53,10 @@ class Authority(Protocol):
 class TokenAuthority:
     """Fetches tokens, and a new one when the last is about to end or is refused."""
 
-    def __init__(self, cloud: Cloud, http: Http, patience: Patience) -> None:
+    def __init__(self, cloud: Cloud, http: Http, retry: Retry) -> None:
         self._cloud = cloud
         self._http = http
-        self._patience = patience
+        self._retry = retry
         self._token = ""
         self._ends = datetime.max.replace(tzinfo=UTC)
         self._fetching = asyncio.Lock()
@@ -81,8 +81,8 @@ class TokenAuthority:
         return True
 
     async def _fetch(self) -> dict[str, Any]:
-        url = f"{await identity_url(self._cloud, self._http, self._patience)}/auth/tokens"
-        answer = await insist(lambda: self._http.send(json_request("POST", url, _login(self._cloud))), self._patience)
+        url = f"{await identity_url(self._cloud, self._http, self._retry)}/auth/tokens"
+        answer = await insist(lambda: self._http.send(json_request("POST", url, _login(self._cloud))), self._retry)
         if answer.status == 401:
             raise ServerRefused(f"{self._cloud.name}: the login was refused; check user and password", status=401)
         token: dict[str, Any] = answer.document(201).get("token") or {}
@@ -100,12 +100,12 @@ def json_bytes(document: object) -> bytes:
     return json.dumps(document).encode()
 
 
-async def identity_url(cloud: Cloud, http: Http, patience: Patience) -> str:
+async def identity_url(cloud: Cloud, http: Http, retry: Retry) -> str:
     """The URL of the identity API v3, without a slash at its end."""
     url = cloud.need("auth_url").rstrip("/")
     if url.endswith("/v3"):
         return url
-    answer = await insist(lambda: http.send(Request("GET", f"{url}/")), patience)
+    answer = await insist(lambda: http.send(Request("GET", f"{url}/")), retry)
     return _link_of(answer) or f"{url}/v3"
 
 

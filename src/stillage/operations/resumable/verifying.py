@@ -176,7 +176,7 @@ class Verifier:
                     if await self._verify_what_comes(now, image, verification):
                         return
                     quiet_since = asyncio.get_running_loop().time()
-                elif asyncio.get_running_loop().time() > quiet_since + self._patience_s(verification.size):
+                elif asyncio.get_running_loop().time() > quiet_since + self._linger_s(verification.size):
                     return
                 else:
                     await self._wait_for_news(upload.id)
@@ -256,7 +256,7 @@ class Verifier:
                 await news.wait()
         news.clear()
 
-    def _patience_s(self, verified: int) -> float:
+    def _linger_s(self, verified: int) -> float:
         others_wait = len(self._tasks) > AT_ONCE
         return min(LINGER_S, verified / RELEARNED_PER_S) if others_wait else LINGER_S
 

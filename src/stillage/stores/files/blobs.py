@@ -28,16 +28,16 @@ from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_direc
 T = TypeVar("T")
 
 READ_THREADS = 8
-PATIENCE_S = 10.0
+DISK_TIMEOUT_S = 10.0
 
 
 class FileStore:
     """A folder of blobs. Creates *root* if it is not there."""
 
-    def __init__(self, root: Path, *, patience_s: float = PATIENCE_S) -> None:
-        """*patience_s*: how long the disk may take for what an upload or a download has to know before it begins."""
+    def __init__(self, root: Path, *, timeout_s: float = DISK_TIMEOUT_S) -> None:
+        """*timeout_s*: how long the disk may take for what an upload or a download has to know before it begins."""
         self.root = root
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_folder(root)
         self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store")
@@ -108,7 +108,7 @@ class FileStore:
         if self._probing is None or self._probing.done():
             self._probing = self._threads.submit(_probe, self.root)
         try:
-            await self._patiently(self._probing)
+            await self._in_time(self._probing)
         except OSError as error:
             raise translated(error, "write to the store") from error
 
@@ -122,18 +122,18 @@ class FileStore:
         """
         running = self._threads.submit(work, *args)
         try:
-            return await self._patiently(running)
+            return await self._in_time(running)
         except BaseException:
             if not running.cancel():  # it has begun; if it has not, the queue before it must not grow
                 running.add_done_callback(lambda done: done.exception() or too_late(done.result()))
             raise
 
-    async def _patiently(self, running: "Future[T]") -> T:
+    async def _in_time(self, running: "Future[T]") -> T:
         waiting = asyncio.wrap_future(running)
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains of it
-        done, _ = await asyncio.wait([waiting], timeout=self._patience_s)
+        done, _ = await asyncio.wait([waiting], timeout=self._timeout_s)
         if not done:
-            raise StoreStalled(self._patience_s)
+            raise StoreStalled(self._timeout_s)
         return waiting.result()
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
