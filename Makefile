@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check bench fuzz chaos kills differential mutants power-cuts clean
+.PHONY: help setup serve dev test check docs bench fuzz chaos kills differential mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,11 +27,14 @@ test: dev ## set up, system packages included, and run all tests; PYTEST_ARGS="-
 	@scripts/clients
 	@exec .venv/bin/pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
 
-check: dev ## linters, format, types and the import rule
+check: dev docs ## linters, format, types, the import rule and the links of the documentation
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+docs: dev ## build the documentation site into site/, and fail at a link that leads nowhere
+	PYTHONPATH=scripts .venv/bin/zensical build --strict
 
 bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench $(BENCH_ARGS)
@@ -68,7 +71,7 @@ mutants: dev ## break the code in ways that lose data, one at a time, and see a 
 	@exec .venv/bin/python scripts/mutants.py $(MUTANTS_ARGS)
 
 clean: ## remove everything that the targets above made in this folder
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks dist
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks .cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SETUP): $(RECIPE)
