@@ -1,12 +1,12 @@
 """QEMU copy-on-write images, versions 2 and 3.
 
 Source: QEMU docs/interop/qcow2, "Header". The header's fields and extensions are in `header`, what it refers to
-in `maps`.
+in `tables`.
 """
 
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.qcow2 import header as qcow2_header
-from stillage.formats.qcow2 import maps
+from stillage.formats.qcow2 import tables
 from stillage.formats.qcow2.header import CONVERT, DATA_FILE, ENCRYPTED, Header
 
 FORMAT = "qcow2"
@@ -32,7 +32,7 @@ RULES = (
     CORRUPT,
     SNAPSHOT,
     *qcow2_header.RULES,
-    *maps.RULES,
+    *tables.RULES,
 )
 
 
@@ -54,7 +54,7 @@ def inspect(stream: Stream) -> Inspection:
     qcow2_header.check(header)
     extensions = qcow2_header.Extensions()
     yield from qcow2_header.read_extensions(header, extensions)
-    yield from maps.Maps(header, extensions, stream).check()
+    yield from tables.Maps(header, extensions, stream).check()
 
 
 def _hazards(header: Header) -> Inspection:

@@ -27,7 +27,7 @@ from stillage.formats.base import (
     Want,
 )
 from stillage.formats.tables.overlaps import Claims, TooManyPlaces
-from stillage.formats.vhdx.sections import (
+from stillage.formats.vhdx.header import (
     BAT,
     DISK_ID,
     DISK_SIZE,
@@ -49,7 +49,7 @@ from stillage.formats.vhdx.sections import (
     metadata_items,
     verify_header,
 )
-from stillage.formats.vhdx.sections import RULES as SECTION_RULES
+from stillage.formats.vhdx.header import RULES as HEADER_RULES
 
 FORMAT = "vhdx"
 
@@ -80,7 +80,7 @@ RULES = (
     BLOCK_STATE,
     BLOCK_PLACE,
     BLOCK_OVERLAP,
-    *SECTION_RULES,
+    *HEADER_RULES,
 )
 
 SIGNATURE = b"vhdxfile"

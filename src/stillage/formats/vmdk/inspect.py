@@ -2,7 +2,7 @@
 
 Source: VMware, "Virtual Disk Format 5.0" (and 1.1), "Hosted Sparse Extents", "ESX Server Sparse Extents". All integers
 are little-endian; places and lengths are sectors of 512 bytes. The descriptor is in `formats.vmdk.descriptor`, the
-grain tables in `formats.vmdk.tables`, the compressed stream in `formats.vmdk.stream`.
+grain tables in `formats.vmdk.tables`, the compressed stream in `formats.vmdk.stream_optimized`.
 """
 
 import struct
@@ -24,10 +24,10 @@ from stillage.formats.base import (
 )
 from stillage.formats.replay import replay
 from stillage.formats.vmdk import descriptor as vmdk_descriptor
-from stillage.formats.vmdk import stream as vmdk_stream
+from stillage.formats.vmdk import stream_optimized
 from stillage.formats.vmdk import tables as vmdk_tables
 from stillage.formats.vmdk.descriptor import DESCRIPTOR, EXTERNAL_EXTENT
-from stillage.formats.vmdk.stream import TRAILING_DATA
+from stillage.formats.vmdk.stream_optimized import TRAILING_DATA
 from stillage.formats.vmdk.tables import MAX_TABLES, SECTOR, TRUNCATED, Layout
 
 FORMAT = "vmdk"
@@ -68,7 +68,7 @@ RULES = (
     DELTA,
     *vmdk_descriptor.RULES,
     *vmdk_tables.RULES,
-    *vmdk_stream.RULES,
+    *stream_optimized.RULES,
 )
 
 MAGIC = b"KDMV"
@@ -177,7 +177,7 @@ def _inspect_sparse(stream: Stream, head: bytes) -> Inspection:
 def _inspect_tables(stream: Stream, header: _Header, layout: Layout, head: bytes) -> Inspection:
     yield from _verify_gap(layout)
     if header.directory_at == AT_END:
-        yield from vmdk_stream.Body(stream, layout, head).read_with_tables_behind()
+        yield from stream_optimized.Body(stream, layout, head).read_with_tables_behind()
     elif header.is_compressed:
         yield from _read_compressed(stream, layout, head)
     else:
@@ -302,7 +302,7 @@ def _read_sparse(stream: Stream, layout: Layout) -> Inspection:
 
 
 def _read_compressed(stream: Stream, layout: Layout, head: bytes) -> Inspection:
-    body = vmdk_stream.Body(stream, layout, head)
+    body = stream_optimized.Body(stream, layout, head)
     sums = array("Q", bytes(8 * layout.tables))
 
     def take(position: int, table: bytes, _at: int) -> None:

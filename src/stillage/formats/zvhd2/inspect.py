@@ -1,7 +1,7 @@
 """ZVHD2: blocks compressed one by one, with an index and a bitmap at the end.
 
 After the records come the mid page (the header again), the index, the bitmap and the final page, without gaps. Their
-places follow from the records, so nothing that they say is believed: it is compared. See `formats.zvhd.pages` for the
+places follow from the records, so nothing that they say is believed: it is compared. See `formats.zvhd.records` for the
 structures that ZVHD has as well. Source for zstd frames: RFC 8878.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.codecs.zlib_stream import Expander, Inflater
 from stillage.formats.codecs.zstd_frames import Unzstd
-from stillage.formats.zvhd.pages import (
+from stillage.formats.zvhd.records import (
     BLOCK,
     HEADER,
     PAGE,
