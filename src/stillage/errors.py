@@ -1,7 +1,7 @@
 """Every error that Stillage raises on purpose, as one tree. Nothing here knows of HTTP.
 
 An error's text is a sentence for the user: what is wrong, with the numbers, and what to do. What a machine may want
-is an attribute. `api.errors` is the one place that turns a class into a status code.
+is an attribute. `api.problems` is the one place that turns a class into a status code.
 """
 
 from typing import ClassVar

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from stillage.api.description import Details
-from stillage.api.errors import ErrorForm
+from stillage.api.problems import ErrorForm
 from stillage.audit.events import Action
 
 

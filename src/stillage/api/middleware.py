@@ -8,8 +8,9 @@ import structlog
 from aiohttp import web
 
 from stillage.api.dialects import dialect_of, name_of
-from stillage.api.errors import GATEWAY_CODES, WORDING, ErrorForm, as_gateway, phrase_of, problem_of
+from stillage.api.gateway.errors import GATEWAY_CODES, as_gateway
 from stillage.api.gateway.signatures import forget_body
+from stillage.api.problems import WORDING, ErrorForm, phrase_of, problem_of
 from stillage.api.services import REQUEST_ID, Handler, identity_url, note, services, shown_path
 from stillage.api.wire import answer, require_small_head
 from stillage.errors import StillageError, Unauthenticated

@@ -6,8 +6,9 @@ Source: docs/design.md, "Profiles".
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stillage.api import errors
-from stillage.api.errors import ErrorForm
+from stillage.api.image_v2.errors import as_error
+from stillage.api.ims.errors import as_ims, in_ims
+from stillage.api.problems import ErrorForm
 from stillage.images.creation import Defaults
 from stillage.images.image import Visibility
 
@@ -48,7 +49,7 @@ PROFILES: Mapping[str, Profile] = {
         recordable_formats=frozenset(),
         format_property=None,
         min_disk_binds=False,
-        error=ErrorForm(errors.as_error),
+        error=ErrorForm(as_error),
         checks_store=True,
     ),
     "ims": Profile(
@@ -59,7 +60,7 @@ PROFILES: Mapping[str, Profile] = {
         recordable_formats=frozenset({"zvhd2", "zvhd", "vhd", "raw", "qcow2"}),
         format_property="__image_file_format",
         min_disk_binds=True,
-        error=ErrorForm(errors.as_ims, errors.in_ims),
+        error=ErrorForm(as_ims, in_ims),
         checks_store=False,
     ),
 }

@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 from stillage.api import health, openapi, versions
 from stillage.api.credentials import TOKEN, UNAUTHENTICATED, only
 from stillage.api.dialects import Dialect
-from stillage.api.errors import ErrorForm
+from stillage.api.problems import ErrorForm
 from stillage.api.services import CALLER, services
 from stillage.errors import Unauthenticated
 

@@ -6,10 +6,11 @@ from aiohttp import web
 
 from stillage.api.credentials import TOKEN
 from stillage.api.dialects import Dialect, dialect_of
-from stillage.api.errors import ErrorForm, as_keystone
 from stillage.api.identity_v3 import elsewhere, routes
+from stillage.api.identity_v3.errors import as_keystone
 from stillage.api.identity_v3.request import authenticate
 from stillage.api.openapi import details_of_identity
+from stillage.api.problems import ErrorForm
 from stillage.audit.events import USER, Action
 
 KEY = "data/security/key"

@@ -7,10 +7,10 @@ from aiohttp import web
 
 from stillage.api.credentials import caller_of
 from stillage.api.dialects import Dialect, name_of
-from stillage.api.errors import ErrorForm
 from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
 from stillage.api.openapi import details_of
+from stillage.api.problems import ErrorForm
 from stillage.api.services import CALLER
 from stillage.audit.events import SERVICE, Action
 

@@ -2,9 +2,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from stillage.api.errors import problem_of
 from stillage.api.image_v2.uploads import ietf
+from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_all
 from stillage.api.image_v2.uploads.upload_request import WAS_WHOLE
+from stillage.api.problems import problem_of
 from stillage.errors import (
     ContentRejected,
     ImageTooLarge,
@@ -68,7 +69,7 @@ def test_all_that_is_said_of_the_size_must_agree() -> None:
     ],
 )
 def test_what_the_draft_has_words_for_is_told_in_them(error: StillageError, status: int, name: str) -> None:
-    problem = ietf.told(problem_of(error, identity_url=""))
+    problem = as_ietf(problem_of(error, identity_url=""))
     assert (problem.status, problem.members["status"]) == (status, status)
     assert problem.media_type == "application/problem+json"
     assert problem.members["type"] == f"https://iana.org/assignments/http-problem-types#{name}"
@@ -76,7 +77,7 @@ def test_what_the_draft_has_words_for_is_told_in_them(error: StillageError, stat
 
 
 def test_a_wrong_offset_is_told_with_the_right_one() -> None:
-    problem = ietf.told(problem_of(OffsetMismatch(5, 7), identity_url=""))
+    problem = as_ietf(problem_of(OffsetMismatch(5, 7), identity_url=""))
     assert problem.headers["Upload-Offset"] == "5"
     assert (problem.members["expected-offset"], problem.members["provided-offset"]) == (5, 7)
 
@@ -84,15 +85,15 @@ def test_a_wrong_offset_is_told_with_the_right_one() -> None:
 def test_a_verdict_on_all_of_the_bytes_says_so() -> None:
     refused = problem_of(ContentRejected("bad", rule="x.y"), identity_url="")
     request = asking(upload_complete="?1")
-    assert "Upload-Complete" not in ietf.told_of_all(request, refused).headers, "not all of them have come"
+    assert "Upload-Complete" not in as_ietf_of_all(request, refused).headers, "not all of them have come"
     request[WAS_WHOLE] = True
-    assert ietf.told_of_all(request, refused).headers["Upload-Complete"] == "?1"
-    assert "Upload-Complete" not in ietf.told(refused).headers
+    assert as_ietf_of_all(request, refused).headers["Upload-Complete"] == "?1"
+    assert "Upload-Complete" not in as_ietf(refused).headers
     for other in (PieceMismatch("sha256", "a", "b"), SizeMismatch(5, 7), OffsetMismatch(5, 7)):
         problem = problem_of(other, identity_url="")
-        assert "Upload-Complete" not in ietf.told_of_all(request, problem).headers
+        assert "Upload-Complete" not in as_ietf_of_all(request, problem).headers
 
 
 def test_too_large_comes_with_the_limit() -> None:
-    problem = ietf.told(problem_of(ImageTooLarge(10, 11), identity_url=""))
+    problem = as_ietf(problem_of(ImageTooLarge(10, 11), identity_url=""))
     assert (problem.status, problem.headers["Upload-Limit"]) == (413, "max-size=10")

@@ -12,6 +12,9 @@ from aiohttp import web
 
 T = TypeVar("T")
 
+COMPLETE = "Upload-Complete"
+LIMIT = "Upload-Limit"
+
 PARAMETERS = r'(?: *; *[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\["\\])*"|[^",;\s]+))?)*'
 BOOLEAN = re.compile(rf"\?([01]){PARAMETERS}")
 COUNT = re.compile(rf"([0-9]{{1,15}}){PARAMETERS}")

@@ -9,13 +9,10 @@ Source: draft-ietf-httpbis-resumable-upload; RFC 9457 (problem details).
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
-from stillage.api.errors import WORDING, Problem
 from stillage.api.image_v2.upload_headers import (
     CONTENT_DIGEST,
     OCTETS,
@@ -25,15 +22,14 @@ from stillage.api.image_v2.upload_headers import (
     require_octets,
     require_store,
 )
-from stillage.api.image_v2.uploads.fields import boolean, find_boolean, find_count
-from stillage.api.image_v2.uploads.upload_request import WAS_WHOLE, location_of, open_upload, receive, upload_of
+from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_all
+from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT, boolean, find_boolean, find_count
+from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
+from stillage.api.problems import WORDING
 from stillage.api.services import services
 from stillage.api.wire import inform, length_of
 from stillage.errors import (
-    ContentRejected,
     InvalidInput,
-    OffsetMismatch,
-    PieceMismatch,
     SizeChanged,
     SizeMismatch,
     StillageError,
@@ -42,23 +38,14 @@ from stillage.errors import (
 from stillage.images.upload import Opening, Piece, Progress, Upload
 from stillage.operations.resumable.uploads import Uploads
 
-COMPLETE = "Upload-Complete"
 INCOMPLETE = "Upload-Incomplete"
 OFFSET = "Upload-Offset"
 LENGTH = "Upload-Length"
-LIMIT = "Upload-Limit"
 INTEROP = "Upload-Draft-Interop-Version"
 VERSIONS = (6, 7, 8)
 MEDIA_TYPE = "application/partial-upload"
 # How often a client that sends hears how much of it is safe.
 TELL_EVERY_S = 5.0
-
-PROBLEMS: Mapping[type[Exception], tuple[str, str]] = {
-    OffsetMismatch: ("mismatching-upload-offset", "offset from request does not match offset of resource"),
-    UploadComplete: ("completed-upload", "upload is already completed"),
-    SizeChanged: ("inconsistent-upload-length", "inconsistent length values for upload"),
-    SizeMismatch: ("inconsistent-upload-length", "inconsistent length values for upload"),
-}
 
 
 def offered(uploads: Uploads) -> dict[str, str]:
@@ -88,7 +75,7 @@ def is_asked_for(request: web.Request) -> bool:
 async def create(request: web.Request) -> web.Response:
     """Any request with Upload-Complete to where images are sent: open an upload, and take what comes with it."""
     complete = find_boolean(request, COMPLETE) is True
-    request[WORDING] = partial(told_of_all, request) if complete else told
+    request[WORDING] = partial(as_ietf_of_all, request) if complete else as_ietf
     require_store(request)
     length = length_of(request)
     if length != 0:
@@ -107,7 +94,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def head(request: web.Request) -> web.Response:
     """HEAD …/uploads/{upload}: where the upload stands."""
-    request[WORDING] = told
+    request[WORDING] = as_ietf
     upload = await services(request).uploads.settle(await upload_of(request))
     headers = {OFFSET: str(upload.offset), COMPLETE: boolean(upload.complete), "Cache-Control": "no-store"}
     if upload.size is not None:
@@ -118,7 +105,7 @@ async def head(request: web.Request) -> web.Response:
 async def patch(request: web.Request) -> web.Response:
     """PATCH …/uploads/{upload}: go on where the upload stands."""
     complete, first = find_boolean(request, COMPLETE), find_count(request, OFFSET)
-    request[WORDING] = partial(told_of_all, request) if complete else told
+    request[WORDING] = partial(as_ietf_of_all, request) if complete else as_ietf
     upload = await upload_of(request)
     require_octets(request, MEDIA_TYPE)
     if complete is None or first is None:
@@ -137,35 +124,6 @@ async def patch(request: web.Request) -> web.Response:
 def limits_of(request: web.Request, upload: Upload) -> dict[str, str]:
     uploads = services(request).uploads
     return {LIMIT: f"max-size={uploads.max_bytes}, max-age={uploads.remaining_s(upload)}"}
-
-
-def told(problem: Problem) -> Problem:
-    """Return *problem* as the draft words it, where it has words for it."""
-    if "limit" in problem.extra:
-        return replace(problem, headers={**problem.headers, LIMIT: f"max-size={problem.extra['limit']}"})
-    named = next((PROBLEMS[cls] for cls in problem.kind.__mro__ if cls in PROBLEMS), None)
-    if named is None:
-        return problem
-    name, title = named
-    status = problem.status if problem.kind is OffsetMismatch else 400
-    members: dict[str, Any] = {
-        "type": f"https://iana.org/assignments/http-problem-types#{name}",
-        "title": title,
-        "status": status,
-        "detail": problem.message,
-    }
-    if problem.kind is OffsetMismatch:
-        members |= {"expected-offset": problem.extra["expected"], "provided-offset": problem.extra["given"]}
-    return replace(problem, status=status, media_type="application/problem+json", members=members)
-
-
-def told_of_all(request: web.Request, problem: Problem) -> Problem:
-    """As `told`, of a request with the end of an image: were all bytes refused, sending them again will not help."""
-    worded = told(problem)
-    is_verdict = request.get(WAS_WHOLE, False) and issubclass(problem.kind, ContentRejected | InvalidInput)
-    if worded is not problem or not is_verdict or issubclass(problem.kind, PieceMismatch):
-        return worded
-    return replace(problem, headers={**problem.headers, COMPLETE: "?1"})
 
 
 def _agreed(*sizes: int | None) -> int | None:

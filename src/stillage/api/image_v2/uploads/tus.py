@@ -9,18 +9,18 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from email.utils import format_datetime
 
 from aiohttp import web
 
-from stillage.api.errors import CHECKSUM_MISMATCH, WORDING, Problem
 from stillage.api.image_v2.upload_headers import REPR_DIGEST, digests_of, require_octets, require_store
 from stillage.api.image_v2.uploads.digests import DECLARABLE, hex_digest
+from stillage.api.image_v2.uploads.errors import as_tus
 from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
+from stillage.api.problems import WORDING
 from stillage.api.services import services
 from stillage.api.wire import length_of
-from stillage.errors import InvalidInput, PieceMismatch, ProtocolUnknown
+from stillage.errors import InvalidInput, ProtocolUnknown
 from stillage.images.upload import Digests, Opening, Piece, Upload
 from stillage.operations.resumable.uploads import Uploads
 
@@ -114,15 +114,10 @@ def begin(request: web.Request) -> None:
     Raises:
         ProtocolUnknown: If the client speaks another version.
     """
-    request[WORDING] = told
+    request[WORDING] = as_tus
     version = request.headers.get(RESUMABLE, "")
     if version != VERSION:
         raise ProtocolUnknown(RESUMABLE, version[:32], VERSION)
-
-
-def told(problem: Problem) -> Problem:
-    """Return *problem* with the status that tus gives it."""
-    return replace(problem, status=CHECKSUM_MISMATCH) if issubclass(problem.kind, PieceMismatch) else problem
 
 
 def _opening(request: web.Request) -> Opening:

@@ -5,7 +5,7 @@ gateway which clients that sign their requests know.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -132,75 +132,5 @@ def _facts(error: errors.StillageError) -> Mapping[str, Any]:
     return {name: fact for name, fact in facts.items() if fact is not None}
 
 
-def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The image API's body.
-
-    The object stands inside ``error`` because glanceclient asks every value of the outermost object for its ``message``
-    and fails on one that is a plain text or number; openstacksdk prints either form.
-    """
-    title = phrase_of(problem.status)
-    head = {"code": problem.status, "title": title, "message": problem.message}
-    return {"error": {**head, **problem.extra, "request_id": request_id}}
-
-
 def phrase_of(status: int) -> str:
     return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
-
-
-def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
-    """Source: Identity API v3, "Errors"."""
-    title = HTTPStatus(problem.status).phrase
-    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
-
-
-# Source: Huawei Cloud, API Gateway, "Error Codes". Huawei Cloud says APIGW, Open Telekom Cloud APIG; the numbers agree.
-GATEWAY_CODES: Mapping[type[Exception], str] = {
-    errors.SignatureRefused: "APIGW.0301",
-    errors.SignedBodyTooLarge: "APIGW.0201",
-}
-
-
-def as_gateway(problem: Problem, request_id: str) -> dict[str, Any]:
-    """What a vendor's gateway answers to a signed request, whatever stands behind it."""
-    return {"error_msg": problem.message, "error_code": GATEWAY_CODES[problem.kind], "request_id": request_id}
-
-
-# Source: IMS API Reference, "Error Codes". IMS has a code for each condition and few statuses.
-IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
-    errors.EmptyBody: (400, "IMG.0057"),
-    errors.InvalidInput: (400, "IMG.0001"),
-    errors.Unauthenticated: (401, "IMG.0026"),
-    errors.Forbidden: (403, "IMG.0026"),
-    errors.ImageNotFound: (404, "IMG.0144"),
-    errors.NotFound: (404, "IMG.0027"),
-    errors.PeerTooSlow: (408, "IMG.0001"),
-    errors.RateTooLow: (408, "IMG.0001"),
-    errors.Conflict: (409, "IMG.0046"),
-    errors.ImageGone: (404, "IMG.0144"),
-    errors.UploadGone: (410, "IMG.0046"),
-    errors.ProtocolUnknown: (412, "IMG.0001"),
-    errors.StorageFull: (500, "IMG.0061"),
-    errors.ImageTooLarge: (400, "IMG.0059"),
-    errors.TooLarge: (400, "IMG.0015"),
-    errors.WrongMediaType: (400, "IMG.0001"),
-    errors.ContentRejected: (400, "IMG.0057"),
-    errors.DiskTooLarge: (400, "IMG.0055"),
-    errors.RangeNotSatisfiable: (416, "IMG.0001"),
-    errors.TooManyFailures: (429, "IMG.0060"),
-    errors.TooManyAtOnce: (429, "IMG.0060"),
-    errors.TooManyUploads: (429, "IMG.0060"),
-    errors.Unavailable: (503, "IMG.0061"),
-    errors.StillageError: (500, "IMG.0061"),
-}
-
-
-def in_ims(problem: Problem) -> Problem:
-    """Return *problem* with the status that IMS gives it."""
-    status = next((IMS_CODES[cls][0] for cls in problem.kind.__mro__ if cls in IMS_CODES), problem.status)
-    return replace(problem, status=status)
-
-
-def as_ims(problem: Problem, _request_id: str) -> dict[str, Any]:
-    """Source: IMS API Reference, "Error Codes"; the shape is used whatever the status."""
-    code = next((IMS_CODES[cls][1] for cls in problem.kind.__mro__ if cls in IMS_CODES), "IMG.0001")
-    return {"error": {"message": problem.message, "code": code}}

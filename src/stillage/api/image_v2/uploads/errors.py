@@ -1,0 +1,64 @@
+"""How the protocols of resumable uploads word their errors.
+
+Source: tus.io, "Resumable upload protocol 1.0.x"; draft-ietf-httpbis-resumable-upload; RFC 9457 (problem details).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT
+from stillage.api.image_v2.uploads.upload_request import WAS_WHOLE
+from stillage.api.problems import CHECKSUM_MISMATCH, Problem
+from stillage.errors import (
+    ContentRejected,
+    InvalidInput,
+    OffsetMismatch,
+    PieceMismatch,
+    SizeChanged,
+    SizeMismatch,
+    UploadComplete,
+)
+
+PROBLEMS: Mapping[type[Exception], tuple[str, str]] = {
+    OffsetMismatch: ("mismatching-upload-offset", "offset from request does not match offset of resource"),
+    UploadComplete: ("completed-upload", "upload is already completed"),
+    SizeChanged: ("inconsistent-upload-length", "inconsistent length values for upload"),
+    SizeMismatch: ("inconsistent-upload-length", "inconsistent length values for upload"),
+}
+
+
+def as_tus(problem: Problem) -> Problem:
+    """Return *problem* with the status that tus gives it."""
+    return replace(problem, status=CHECKSUM_MISMATCH) if issubclass(problem.kind, PieceMismatch) else problem
+
+
+def as_ietf(problem: Problem) -> Problem:
+    """Return *problem* as the draft words it, where it has words for it."""
+    if "limit" in problem.extra:
+        return replace(problem, headers={**problem.headers, LIMIT: f"max-size={problem.extra['limit']}"})
+    named = next((PROBLEMS[cls] for cls in problem.kind.__mro__ if cls in PROBLEMS), None)
+    if named is None:
+        return problem
+    name, title = named
+    status = problem.status if problem.kind is OffsetMismatch else 400
+    members: dict[str, Any] = {
+        "type": f"https://iana.org/assignments/http-problem-types#{name}",
+        "title": title,
+        "status": status,
+        "detail": problem.message,
+    }
+    if problem.kind is OffsetMismatch:
+        members |= {"expected-offset": problem.extra["expected"], "provided-offset": problem.extra["given"]}
+    return replace(problem, status=status, media_type="application/problem+json", members=members)
+
+
+def as_ietf_of_all(request: web.Request, problem: Problem) -> Problem:
+    """As `as_ietf`, of a request with the end of an image: were all bytes refused, sending them again will not help."""
+    worded = as_ietf(problem)
+    is_verdict = request.get(WAS_WHOLE, False) and issubclass(problem.kind, ContentRejected | InvalidInput)
+    if worded is not problem or not is_verdict or issubclass(problem.kind, PieceMismatch):
+        return worded
+    return replace(problem, headers={**problem.headers, COMPLETE: "?1"})
