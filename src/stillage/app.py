@@ -282,9 +282,9 @@ def make_web(services: Services) -> web.Application:
 
 def dialects_of(services: Services) -> Sequence[Dialect]:
     """Return the APIs of a deployment. What belongs to none of them is not there."""
-    error = services.profile.error
+    wording = services.profile.wording
     identity = identity_v3.IDENTITY_V3 if services.embedded is not None else identity_v3.ELSEWHERE
-    return root.dialect(error), identity, image_v2.dialect(error)
+    return root.dialect(wording), identity, image_v2.dialect(wording)
 
 
 def shared_folder(settings: Settings) -> Path | None:

@@ -4,19 +4,22 @@ An error's text is a sentence for the user: what is wrong, with the numbers, and
 is an attribute. `api.problems` is the one place that turns a class into a status code.
 """
 
-from typing import ClassVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
 
 class StillageError(Exception):
     """The root. Subclasses are named for the condition they report."""
 
-    fix: ClassVar[str | None] = None
-    """What mends it, when one sentence is the same for every instance."""
-
     @property
     def reason(self) -> str:
         """What remains readable on an image whose upload ended so."""
         return str(self)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a program may want to know, by the names that answers have for it."""
+        return {}
 
 
 class InvalidInput(StillageError):
@@ -138,6 +141,13 @@ class NotFound(StillageError):
     """There is no such thing, or the caller may not know of it."""
 
 
+class RouteNotFound(NotFound):
+    """No API has this address."""
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing at this address")
+
+
 class ImageNotFound(NotFound):
     def __init__(self, image_id: str) -> None:
         super().__init__(f"no image {image_id!r} is visible to this project")
@@ -194,6 +204,10 @@ class OffsetMismatch(Conflict):
         super().__init__(f"the upload goes on at byte {expected}, and this request begins at {given}")
         self.expected = expected
         self.given = given
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {"expected": self.expected, "given": self.given}
 
 
 class BytesDiffer(Conflict):
@@ -264,6 +278,10 @@ class ImageTooLarge(TooLarge):
         self.limit = limit
         self.size = size
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {"limit": self.limit}
+
 
 class RecordTooLarge(TooLarge):
     """The record of an image has more text than one may have."""
@@ -275,6 +293,10 @@ class RecordTooLarge(TooLarge):
         )
         self.limit = limit
         self.size = size
+
+
+class HeadTooLarge(TooLarge):
+    """The header fields of a request are too large in sum."""
 
 
 class SignedBodyTooLarge(TooLarge):
@@ -317,6 +339,14 @@ class ImageDamaged(StillageError):
 
     def __init__(self, image_id: str, damage: str) -> None:
         super().__init__(f"image {image_id} is damaged at rest: {damage}; restore it, or upload it as a new image")
+
+
+class MethodNotAllowed(StillageError):
+    """The address is there, and not for this method."""
+
+    def __init__(self, method: str, allowed: Collection[str]) -> None:
+        super().__init__(f"{method} is not possible here; {', '.join(sorted(allowed))} is")
+        self.allowed = allowed
 
 
 class WrongMediaType(StillageError):
@@ -364,6 +394,17 @@ class ContentRejected(StillageError):
         place = "" if self.offset is None else f" at byte {self.offset}"
         mend = "" if self.mend is None else f"; to mend it: {self.mend}"
         return f"{self} ({self.rule}{place}){mend}"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        facts = {
+            "rule": self.rule,
+            "offset": self.offset,
+            "found": self.found,
+            "declared": self.declared,
+            "fix": self.mend,
+        }
+        return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 class DiskTooLarge(ContentRejected):
@@ -432,6 +473,13 @@ class StoreReadOnly(Unavailable):
 
 class StoreFailed(StillageError):
     """The store failed while reading or writing: an I/O error that no retry of ours will cure."""
+
+
+class InternalError(StillageError):
+    """Something failed that nobody foresaw. What it was stays in the log."""
+
+    def __init__(self) -> None:
+        super().__init__("internal error; the server's log has it under this request id")
 
 
 class BadSettings(StillageError):

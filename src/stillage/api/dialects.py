@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from stillage.api.description import Details
-from stillage.api.problems import ErrorForm
+from stillage.api.problems import Wording
 from stillage.audit.events import Action
 
 
@@ -27,7 +27,7 @@ class Dialect:
             Unauthenticated if nobody we know does. Also asked where there is no route, or not for this method: then
             it may let the router tell everybody so.
         public: Names of the routes for which `authenticate` is not asked.
-        error: What its refusals look like.
+        wording: How it words its errors.
         changes: Routes that change something, and what the audit calls it.
         description: Returns what OpenAPI says of a route, by its method and pattern; LookupError if it does not know.
     """
@@ -36,7 +36,7 @@ class Dialect:
     add_routes: Callable[[web.UrlDispatcher], None]
     authenticate: Callable[[web.Request], Awaitable[None]]
     public: frozenset[str]
-    error: ErrorForm
+    wording: Wording
     changes: Mapping[str, Action]
     description: Callable[[str, str], Details]
 

@@ -8,12 +8,12 @@ import structlog
 from aiohttp import web
 
 from stillage.api.dialects import dialect_of, name_of
-from stillage.api.gateway.errors import GATEWAY_CODES, as_gateway
+from stillage.api.gateway import errors as gateway
 from stillage.api.gateway.signatures import forget_body
-from stillage.api.problems import WORDING, ErrorForm, phrase_of, problem_of
+from stillage.api.problems import PROTOCOL_WORDING, Wording, problem_of, response_of, unchanged
 from stillage.api.services import REQUEST_ID, Handler, identity_url, note, services, shown_path
 from stillage.api.wire import answer, require_small_head
-from stillage.errors import StillageError, Unauthenticated
+from stillage.errors import HeadTooLarge, StillageError, Unauthenticated
 from stillage.images.image import image_id_of
 
 log = structlog.get_logger()
@@ -80,7 +80,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
             raise ConnectionResetError from error
         if isinstance(error, Unauthenticated) and error.user_id is not None:
             note(request, target=error.user_id)
-        return _error_response(request, error)
+        return _refusal(request, error)
 
 
 @web.middleware
@@ -104,26 +104,20 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Content-Type-Options"] = "nosniff"
 
 
-def _error_response(request: web.Request, error: Exception) -> web.Response:
-    problem = problem_of(error, identity_url=identity_url(request))
-    headers = dict(problem.headers)
-    if problem.kind in GATEWAY_CODES:
-        form = ErrorForm(as_gateway)
-        headers["X-Request-Id"] = request[REQUEST_ID]  # what the vendor's SDKs show
-    else:
-        dialect = dialect_of(request)
-        form = services(request).profile.error if dialect is None else dialect.error
-    problem = request.get(WORDING, lambda told: told)(form.problem(problem))
-    response = web.json_response(
-        {**problem.members, **form.shape(problem, request[REQUEST_ID])},
-        status=problem.status,
-        reason=phrase_of(problem.status),
-        headers={**headers, **problem.headers},
-        content_type=problem.media_type,
-    )
-    if problem.kind is web.HTTPRequestHeaderFieldsTooLarge:
+def _refusal(request: web.Request, raised: Exception) -> web.Response:
+    problem = problem_of(raised, request_id=request[REQUEST_ID], identity_url=identity_url(request))
+    wording = _wording(request, problem.error)
+    response = response_of(problem, wording, request.get(PROTOCOL_WORDING, unchanged))
+    if isinstance(problem.error, HeadTooLarge):
         response.force_close()
     return response
+
+
+def _wording(request: web.Request, error: StillageError) -> Wording:
+    if type(error) in gateway.CODES:
+        return gateway.WORDING
+    dialect = dialect_of(request)
+    return services(request).profile.wording if dialect is None else dialect.wording
 
 
 def _route(request: web.Request) -> str:

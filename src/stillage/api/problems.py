@@ -1,7 +1,6 @@
-"""The one place where an error becomes a status code and a body.
+"""How an error becomes an answer: the one table of statuses, and the headers that go with an error.
 
-Four dialects say the same thing: the image API's, the identity API's, that of the `ims` profile, and that of the
-gateway which clients that sign their requests know.
+What the body looks like is the dialect's: see `Wording`, and ``errors.py`` in each dialect's folder.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,15 +11,14 @@ from typing import Any
 from aiohttp import web
 
 from stillage import errors
+from stillage.errors import StillageError
 
-CHECKSUM_MISMATCH = 460
-"""Not of HTTP: tus has it of its own."""
-
-STATUS: Mapping[type[Exception], int] = {
+STATUS: Mapping[type[StillageError], int] = {
     errors.InvalidInput: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
     errors.PeerTooSlow: 408,
     errors.RateTooLow: 408,
     errors.Conflict: 409,
@@ -34,103 +32,107 @@ STATUS: Mapping[type[Exception], int] = {
     errors.TooManyFailures: 429,
     errors.TooManyAtOnce: 429,
     errors.TooManyUploads: 429,
+    errors.HeadTooLarge: 431,
     errors.Unavailable: 503,
-    errors.StillageError: 500,
+    StillageError: 500,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as HTTP sees it, before it has a shape.
+    """An error as HTTP sees it, before a dialect gives it a body.
 
     Attributes:
-        kind: The error's class, for dialects that have codes of their own.
-        extra: Facts for machines (``rule``, ``offset``, ``found`` …).
-        members: What a dialect says beside the error of the shape.
+        phrase: The reason phrase, where HTTP has none for the status.
+        members: What a protocol says beside the dialect's own body.
     """
 
+    error: StillageError
+    request_id: str
     status: int
-    message: str
-    kind: type[Exception]
     headers: Mapping[str, str]
-    extra: Mapping[str, Any]
+    phrase: str | None = None
     members: Mapping[str, Any] = field(default_factory=dict)
     media_type: str = "application/json"
 
+    @property
+    def title(self) -> str:
+        return self.phrase or HTTPStatus(self.status).phrase
 
-Wording = Callable[[Problem], Problem]
-"""How one protocol words a problem."""
-WORDING: web.RequestKey[Wording] = web.RequestKey("wording")
-"""Set by whoever answers a request in the words of a protocol of its own."""
 
-Shape = Callable[[Problem, str], dict[str, Any]]
-"""``shape(problem, request_id)``: the JSON body."""
+Adaptation = Callable[[Problem], Problem]
+"""Gives a problem the status and the headers that it has in one dialect or protocol."""
+
+PROTOCOL_WORDING: web.RequestKey[Adaptation] = web.RequestKey("protocol_wording")
+"""Set by a handler that answers in a protocol of its own within a dialect: tus, or the IETF's resumable uploads."""
+
+
+def unchanged(problem: Problem) -> Problem:
+    return problem
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorForm:
-    """What the refusals of a dialect look like.
+class Wording:
+    """How a dialect words its errors.
 
     Attributes:
-        shape: Gives an error its body.
-        problem: Gives an error the status that it has there.
+        body: Returns the JSON body.
+        adapt: Comes before it.
     """
 
-    shape: Shape
-    problem: Callable[[Problem], Problem] = lambda problem: problem
+    body: Callable[[Problem], dict[str, Any]]
+    adapt: Adaptation = unchanged
 
 
-def problem_of(error: Exception, *, identity_url: str) -> Problem:
-    """Describe *error*. Anything that is not ours is an internal error whose text stays in the log."""
-    if isinstance(error, web.HTTPException):
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return Problem(error.status, _of_router(error), type(error), headers, {})
-    if not isinstance(error, errors.StillageError):
-        return Problem(500, "internal error; the server's log has it under this request id", type(error), {}, {})
-    headers = {}
-    if isinstance(error, errors.Unauthenticated):
-        headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
-    if isinstance(error, errors.Unavailable | errors.TooManyFailures | errors.TooManyAtOnce | errors.TooManyUploads):
-        headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, errors.WrongMediaType) and error.accepted:
-        headers["Accept-Patch"] = ", ".join(error.accepted)
-    if isinstance(error, errors.RangeNotSatisfiable):
-        headers["Content-Range"] = f"bytes */{error.size}"
-    if isinstance(error, errors.OffsetMismatch):
-        headers["Upload-Offset"] = str(error.expected)
-    if isinstance(error, errors.ProtocolUnknown):
-        headers["Tus-Version"] = error.known
-    return Problem(status_of(error), str(error), type(error), headers, _facts(error))
+def problem_of(raised: Exception, *, request_id: str, identity_url: str) -> Problem:
+    """Describe *raised*. Anything that is not ours is an internal error whose text stays in the log."""
+    error = _translated(raised)
+    return Problem(error, request_id, status_of(error), _headers(error, identity_url))
 
 
-def status_of(error: errors.StillageError) -> int:
+def response_of(problem: Problem, wording: Wording, adapt: Adaptation) -> web.Response:
+    """Return the answer that says *problem* in *wording*, and in the protocol that *adapt* stands for."""
+    problem = adapt(wording.adapt(problem))
+    return web.json_response(
+        {**problem.members, **wording.body(problem)},
+        status=problem.status,
+        reason=problem.title,
+        headers=problem.headers,
+        content_type=problem.media_type,
+    )
+
+
+def status_of(error: StillageError) -> int:
     return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
 
 
-def _of_router(error: web.HTTPException) -> str:
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        return f"{error.method} is not possible here; {', '.join(sorted(error.allowed_methods))} is"
-    if isinstance(error, web.HTTPNotFound):
-        return "there is nothing at this address"
-    return error.text or error.reason
+def _translated(raised: Exception) -> StillageError:
+    if isinstance(raised, StillageError):
+        return raised
+    if isinstance(raised, web.HTTPNotFound):
+        return errors.RouteNotFound()
+    if isinstance(raised, web.HTTPMethodNotAllowed):
+        return errors.MethodNotAllowed(raised.method, raised.allowed_methods)
+    if isinstance(raised, web.HTTPRequestHeaderFieldsTooLarge):
+        return errors.HeadTooLarge(raised.text or raised.reason)
+    return errors.InternalError()
 
 
-def _facts(error: errors.StillageError) -> Mapping[str, Any]:
-    if isinstance(error, errors.OffsetMismatch):
-        return {"expected": error.expected, "given": error.given}
-    if isinstance(error, errors.ImageTooLarge):
-        return {"limit": error.limit}
-    if not isinstance(error, errors.ContentRejected):
-        return {}
-    facts = {
-        "rule": error.rule,
-        "offset": error.offset,
-        "found": error.found,
-        "declared": error.declared,
-        "fix": error.mend,
-    }
-    return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-def phrase_of(status: int) -> str:
-    return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
+def _headers(error: StillageError, identity_url: str) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    match error:
+        case errors.Unauthenticated():
+            headers["WWW-Authenticate"] = f'Keystone uri="{identity_url}"'
+        case errors.MethodNotAllowed():
+            headers["Allow"] = ",".join(sorted(error.allowed))
+        case errors.OffsetMismatch():
+            headers["Upload-Offset"] = str(error.expected)
+        case errors.ProtocolUnknown():
+            headers["Tus-Version"] = error.known
+        case errors.WrongMediaType(accepted=accepted) if accepted:
+            headers["Accept-Patch"] = ", ".join(accepted)
+        case errors.RangeNotSatisfiable():
+            headers["Content-Range"] = f"bytes */{error.size}"
+        case errors.TooManyFailures() | errors.TooManyAtOnce() | errors.TooManyUploads() | errors.Unavailable():
+            headers["Retry-After"] = str(error.retry_after_s)
+    return headers

@@ -6,9 +6,9 @@ Source: docs/design.md, "Profiles".
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stillage.api.image_v2.errors import as_error
-from stillage.api.ims.errors import as_ims, in_ims
-from stillage.api.problems import ErrorForm
+from stillage.api.image_v2.errors import WORDING as IMAGE_V2
+from stillage.api.ims.errors import WORDING as IMS
+from stillage.api.problems import Wording
 from stillage.images.creation import Defaults
 from stillage.images.image import Visibility
 
@@ -25,7 +25,7 @@ class Profile:
         recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
         format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
         min_disk_binds: Refuse a disk that is larger than the image's ``min_disk``.
-        error: What refusals look like, of the image API and of what stands beside it.
+        wording: What refusals look like, of the image API and of what stands beside it.
         checks_store: Refuse an ``X-Image-Meta-Store`` that we do not have, instead of ignoring it.
     """
 
@@ -36,7 +36,7 @@ class Profile:
     recordable_formats: frozenset[str]
     format_property: str | None
     min_disk_binds: bool
-    error: ErrorForm
+    wording: Wording
     checks_store: bool
 
 
@@ -49,7 +49,7 @@ PROFILES: Mapping[str, Profile] = {
         recordable_formats=frozenset(),
         format_property=None,
         min_disk_binds=False,
-        error=ErrorForm(as_error),
+        wording=IMAGE_V2,
         checks_store=True,
     ),
     "ims": Profile(
@@ -60,7 +60,7 @@ PROFILES: Mapping[str, Profile] = {
         recordable_formats=frozenset({"zvhd2", "zvhd", "vhd", "raw", "qcow2"}),
         format_property="__image_file_format",
         min_disk_binds=True,
-        error=ErrorForm(as_ims, in_ims),
+        wording=IMS,
         checks_store=False,
     ),
 }

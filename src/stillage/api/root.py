@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 from stillage.api import health, openapi, versions
 from stillage.api.credentials import TOKEN, UNAUTHENTICATED, only
 from stillage.api.dialects import Dialect
-from stillage.api.problems import ErrorForm
+from stillage.api.problems import Wording
 from stillage.api.services import CALLER, services
 from stillage.errors import Unauthenticated
 
@@ -25,14 +25,14 @@ async def authenticate(request: web.Request) -> None:
     request[CALLER] = await services(request).identity.caller_of(token)
 
 
-def dialect(error: ErrorForm) -> Dialect:
-    """*error*: the profile's."""
+def dialect(wording: Wording) -> Dialect:
+    """*wording*: the profile's."""
     return Dialect(
         prefixes=("/", "/versions", "/openapi.json", "/healthz", "/readyz", "/metrics"),
         add_routes=add_routes,
         authenticate=authenticate,
         public=frozenset({"GET /", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz"}),
-        error=error,
+        wording=wording,
         changes={},
         description=openapi.details_of,
     )

@@ -1,18 +1,30 @@
-"""How a vendor's gateway words its errors, which clients that sign their requests know."""
+"""How a vendor's gateway words its errors, which clients that sign their requests know.
+
+Source: Huawei Cloud, API Gateway, "Error Codes". Huawei Cloud says APIGW, Open Telekom Cloud APIG; the numbers agree.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from stillage import errors
-from stillage.api.problems import Problem
+from stillage.api.problems import Problem, Wording
 
-# Source: Huawei Cloud, API Gateway, "Error Codes". Huawei Cloud says APIGW, Open Telekom Cloud APIG; the numbers agree.
-GATEWAY_CODES: Mapping[type[Exception], str] = {
+CODES: Mapping[type[errors.StillageError], str] = {
     errors.SignatureRefused: "APIGW.0301",
     errors.SignedBodyTooLarge: "APIGW.0201",
 }
+"""What a gateway answers itself, whatever stands behind it."""
 
 
-def as_gateway(problem: Problem, request_id: str) -> dict[str, Any]:
-    """What a vendor's gateway answers to a signed request, whatever stands behind it."""
-    return {"error_msg": problem.message, "error_code": GATEWAY_CODES[problem.kind], "request_id": request_id}
+def adapt(problem: Problem) -> Problem:
+    """Name the request where the vendor's SDKs look."""
+    return replace(problem, headers={**problem.headers, "X-Request-Id": problem.request_id})
+
+
+def body(problem: Problem) -> dict[str, Any]:
+    error = problem.error
+    return {"error_msg": str(error), "error_code": CODES[type(error)], "request_id": problem.request_id}
+
+
+WORDING = Wording(body, adapt)

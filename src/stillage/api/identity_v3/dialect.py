@@ -7,10 +7,9 @@ from aiohttp import web
 from stillage.api.credentials import TOKEN
 from stillage.api.dialects import Dialect, dialect_of
 from stillage.api.identity_v3 import elsewhere, routes
-from stillage.api.identity_v3.errors import as_keystone
+from stillage.api.identity_v3.errors import WORDING
 from stillage.api.identity_v3.request import authenticate
 from stillage.api.openapi import details_of_identity
-from stillage.api.problems import ErrorForm
 from stillage.audit.events import USER, Action
 
 KEY = "data/security/key"
@@ -45,7 +44,7 @@ IDENTITY_V3 = Dialect(
     add_routes=routes.add_routes,
     authenticate=authenticate,
     public=frozenset(name for listed in DISCOVERY + LOGIN for name in _both(listed)),
-    error=ErrorForm(as_keystone),
+    wording=WORDING,
     changes={name: action for listed, action in CHANGES.items() for name in _both(listed)},
     description=details_of_identity,
 )
@@ -60,7 +59,7 @@ ELSEWHERE = Dialect(
     add_routes=elsewhere.add_routes,
     authenticate=_nobody,
     public=elsewhere.ROUTES,
-    error=ErrorForm(as_keystone),
+    wording=WORDING,
     changes={},
     description=details_of_identity,
 )

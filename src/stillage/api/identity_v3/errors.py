@@ -1,12 +1,15 @@
-"""How the identity API words its errors."""
+"""How the identity API words its errors.
 
-from http import HTTPStatus
+Source: Identity API v3, "Errors".
+"""
+
 from typing import Any
 
-from stillage.api.problems import Problem
+from stillage.api.problems import Problem, Wording
 
 
-def as_keystone(problem: Problem, _request_id: str) -> dict[str, Any]:
-    """Source: Identity API v3, "Errors"."""
-    title = HTTPStatus(problem.status).phrase
-    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
+def body(problem: Problem) -> dict[str, Any]:
+    return {"error": {"code": problem.status, "title": problem.title, "message": str(problem.error)}}
+
+
+WORDING = Wording(body)

@@ -10,7 +10,7 @@ from stillage.api.dialects import Dialect, name_of
 from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
 from stillage.api.openapi import details_of
-from stillage.api.problems import ErrorForm
+from stillage.api.problems import Wording
 from stillage.api.services import CALLER
 from stillage.audit.events import SERVICE, Action
 
@@ -49,14 +49,14 @@ async def authenticate(request: web.Request) -> None:
     structlog.contextvars.bind_contextvars(user_id=caller.user_id, project_id=caller.project_id)
 
 
-def dialect(error: ErrorForm) -> Dialect:
-    """*error*: the profile's."""
+def dialect(wording: Wording) -> Dialect:
+    """*wording*: the profile's."""
     return Dialect(
         prefixes=("/v2",),
         add_routes=add_routes,
         authenticate=authenticate,
         public=frozenset({"GET /v2", "GET /v2/", "GET /v2/versions"}),
-        error=error,
+        wording=wording,
         changes=CHANGES,
         description=details_of,
     )

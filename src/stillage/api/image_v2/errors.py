@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from stillage.api.problems import Problem, phrase_of
+from stillage.api.problems import Problem, Wording
 
 
-def as_error(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The image API's body.
+def body(problem: Problem) -> dict[str, Any]:
+    """Return the image API's body.
 
     The object stands inside ``error`` because glanceclient asks every value of the outermost object for its ``message``
     and fails on one that is a plain text or number; openstacksdk prints either form.
     """
-    title = phrase_of(problem.status)
-    head = {"code": problem.status, "title": title, "message": problem.message}
-    return {"error": {**head, **problem.extra, "request_id": request_id}}
+    head = {"code": problem.status, "title": problem.title, "message": str(problem.error)}
+    return {"error": {**head, **problem.error.facts, "request_id": problem.request_id}}
+
+
+WORDING = Wording(body)

@@ -1,17 +1,23 @@
-"""How IMS words its errors."""
+"""How IMS words its errors: a code for each condition, and few statuses.
+
+Source: IMS API Reference, "Error Codes".
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from stillage import errors
-from stillage.api.problems import Problem
+from stillage.api.problems import Problem, Wording
+from stillage.errors import StillageError
 
-# Source: IMS API Reference, "Error Codes". IMS has a code for each condition and few statuses.
-IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
+CODES: Mapping[type[StillageError], tuple[int, str]] = {
     errors.EmptyBody: (400, "IMG.0057"),
     errors.InvalidInput: (400, "IMG.0001"),
     errors.Unauthenticated: (401, "IMG.0026"),
+    errors.RouteNotFound: (404, "IMG.0001"),
+    errors.MethodNotAllowed: (405, "IMG.0001"),
+    errors.HeadTooLarge: (431, "IMG.0001"),
     errors.Forbidden: (403, "IMG.0026"),
     errors.ImageNotFound: (404, "IMG.0144"),
     errors.NotFound: (404, "IMG.0027"),
@@ -32,17 +38,25 @@ IMS_CODES: Mapping[type[Exception], tuple[int, str]] = {
     errors.TooManyAtOnce: (429, "IMG.0060"),
     errors.TooManyUploads: (429, "IMG.0060"),
     errors.Unavailable: (503, "IMG.0061"),
-    errors.StillageError: (500, "IMG.0061"),
+    StillageError: (500, "IMG.0061"),
 }
 
 
-def in_ims(problem: Problem) -> Problem:
+def adapt(problem: Problem) -> Problem:
     """Return *problem* with the status that IMS gives it."""
-    status = next((IMS_CODES[cls][0] for cls in problem.kind.__mro__ if cls in IMS_CODES), problem.status)
+    status, _ = code_of(problem)
     return replace(problem, status=status)
 
 
-def as_ims(problem: Problem, _request_id: str) -> dict[str, Any]:
-    """Source: IMS API Reference, "Error Codes"; the shape is used whatever the status."""
-    code = next((IMS_CODES[cls][1] for cls in problem.kind.__mro__ if cls in IMS_CODES), "IMG.0001")
-    return {"error": {"message": problem.message, "code": code}}
+def body(problem: Problem) -> dict[str, Any]:
+    """Return the body, which IMS documents for status 400 and we use for every status."""
+    _, code = code_of(problem)
+    return {"error": {"message": str(problem.error), "code": code}}
+
+
+def code_of(problem: Problem) -> tuple[int, str]:
+    """Return the status and the code that IMS has for *problem*."""
+    return next(CODES[cls] for cls in type(problem.error).__mro__ if cls in CODES)
+
+
+WORDING = Wording(body, adapt)

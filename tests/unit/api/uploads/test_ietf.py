@@ -3,9 +3,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from stillage.api.image_v2.uploads import ietf
-from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_all
+from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_whole
 from stillage.api.image_v2.uploads.upload_request import WAS_WHOLE
-from stillage.api.problems import problem_of
+from stillage.api.problems import Problem, problem_of
 from stillage.errors import (
     ContentRejected,
     ImageTooLarge,
@@ -17,6 +17,10 @@ from stillage.errors import (
     StillageError,
     UploadComplete,
 )
+
+
+def described(error: StillageError) -> Problem:
+    return problem_of(error, request_id="", identity_url="")
 
 
 def asking(**headers: str) -> web.Request:
@@ -69,7 +73,7 @@ def test_all_that_is_said_of_the_size_must_agree() -> None:
     ],
 )
 def test_what_the_draft_has_words_for_is_told_in_them(error: StillageError, status: int, name: str) -> None:
-    problem = as_ietf(problem_of(error, identity_url=""))
+    problem = as_ietf(described(error))
     assert (problem.status, problem.members["status"]) == (status, status)
     assert problem.media_type == "application/problem+json"
     assert problem.members["type"] == f"https://iana.org/assignments/http-problem-types#{name}"
@@ -77,23 +81,23 @@ def test_what_the_draft_has_words_for_is_told_in_them(error: StillageError, stat
 
 
 def test_a_wrong_offset_is_told_with_the_right_one() -> None:
-    problem = as_ietf(problem_of(OffsetMismatch(5, 7), identity_url=""))
+    problem = as_ietf(described(OffsetMismatch(5, 7)))
     assert problem.headers["Upload-Offset"] == "5"
     assert (problem.members["expected-offset"], problem.members["provided-offset"]) == (5, 7)
 
 
 def test_a_verdict_on_all_of_the_bytes_says_so() -> None:
-    refused = problem_of(ContentRejected("bad", rule="x.y"), identity_url="")
+    refused = described(ContentRejected("bad", rule="x.y"))
     request = asking(upload_complete="?1")
-    assert "Upload-Complete" not in as_ietf_of_all(request, refused).headers, "not all of them have come"
+    assert "Upload-Complete" not in as_ietf_of_whole(request, refused).headers, "not all of them have come"
     request[WAS_WHOLE] = True
-    assert as_ietf_of_all(request, refused).headers["Upload-Complete"] == "?1"
+    assert as_ietf_of_whole(request, refused).headers["Upload-Complete"] == "?1"
     assert "Upload-Complete" not in as_ietf(refused).headers
     for other in (PieceMismatch("sha256", "a", "b"), SizeMismatch(5, 7), OffsetMismatch(5, 7)):
-        problem = problem_of(other, identity_url="")
-        assert "Upload-Complete" not in as_ietf_of_all(request, problem).headers
+        problem = described(other)
+        assert "Upload-Complete" not in as_ietf_of_whole(request, problem).headers
 
 
 def test_too_large_comes_with_the_limit() -> None:
-    problem = as_ietf(problem_of(ImageTooLarge(10, 11), identity_url=""))
+    problem = as_ietf(described(ImageTooLarge(10, 11)))
     assert (problem.status, problem.headers["Upload-Limit"]) == (413, "max-size=10")

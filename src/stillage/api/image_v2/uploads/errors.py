@@ -11,18 +11,20 @@ from aiohttp import web
 
 from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT
 from stillage.api.image_v2.uploads.upload_request import WAS_WHOLE
-from stillage.api.problems import CHECKSUM_MISMATCH, Problem
+from stillage.api.problems import Problem
 from stillage.errors import (
     ContentRejected,
+    ImageTooLarge,
     InvalidInput,
     OffsetMismatch,
     PieceMismatch,
     SizeChanged,
     SizeMismatch,
+    StillageError,
     UploadComplete,
 )
 
-PROBLEMS: Mapping[type[Exception], tuple[str, str]] = {
+PROBLEMS: Mapping[type[StillageError], tuple[str, str]] = {
     OffsetMismatch: ("mismatching-upload-offset", "offset from request does not match offset of resource"),
     UploadComplete: ("completed-upload", "upload is already completed"),
     SizeChanged: ("inconsistent-upload-length", "inconsistent length values for upload"),
@@ -30,35 +32,42 @@ PROBLEMS: Mapping[type[Exception], tuple[str, str]] = {
 }
 
 
+CHECKSUM_MISMATCH = 460
+"""Not of HTTP: tus has it of its own."""
+
+
 def as_tus(problem: Problem) -> Problem:
     """Return *problem* with the status that tus gives it."""
-    return replace(problem, status=CHECKSUM_MISMATCH) if issubclass(problem.kind, PieceMismatch) else problem
+    if isinstance(problem.error, PieceMismatch):
+        return replace(problem, status=CHECKSUM_MISMATCH, phrase="Checksum Mismatch")
+    return problem
 
 
 def as_ietf(problem: Problem) -> Problem:
     """Return *problem* as the draft words it, where it has words for it."""
-    if "limit" in problem.extra:
-        return replace(problem, headers={**problem.headers, LIMIT: f"max-size={problem.extra['limit']}"})
-    named = next((PROBLEMS[cls] for cls in problem.kind.__mro__ if cls in PROBLEMS), None)
+    error = problem.error
+    if isinstance(error, ImageTooLarge):
+        return replace(problem, headers={**problem.headers, LIMIT: f"max-size={error.limit}"})
+    named = next((PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS), None)
     if named is None:
         return problem
     name, title = named
-    status = problem.status if problem.kind is OffsetMismatch else 400
+    status = problem.status if isinstance(error, OffsetMismatch) else 400
     members: dict[str, Any] = {
         "type": f"https://iana.org/assignments/http-problem-types#{name}",
         "title": title,
         "status": status,
-        "detail": problem.message,
+        "detail": str(error),
     }
-    if problem.kind is OffsetMismatch:
-        members |= {"expected-offset": problem.extra["expected"], "provided-offset": problem.extra["given"]}
+    if isinstance(error, OffsetMismatch):
+        members |= {"expected-offset": error.expected, "provided-offset": error.given}
     return replace(problem, status=status, media_type="application/problem+json", members=members)
 
 
-def as_ietf_of_all(request: web.Request, problem: Problem) -> Problem:
-    """As `as_ietf`, of a request with the end of an image: were all bytes refused, sending them again will not help."""
+def as_ietf_of_whole(request: web.Request, problem: Problem) -> Problem:
+    """As `as_ietf`, of a request that ends its image: were all bytes refused, sending them again will not help."""
     worded = as_ietf(problem)
-    is_verdict = request.get(WAS_WHOLE, False) and issubclass(problem.kind, ContentRejected | InvalidInput)
-    if worded is not problem or not is_verdict or issubclass(problem.kind, PieceMismatch):
+    is_verdict = request.get(WAS_WHOLE, False) and isinstance(problem.error, ContentRejected | InvalidInput)
+    if worded is not problem or not is_verdict or isinstance(problem.error, PieceMismatch):
         return worded
     return replace(problem, headers={**problem.headers, COMPLETE: "?1"})

@@ -22,10 +22,10 @@ from stillage.api.image_v2.upload_headers import (
     require_octets,
     require_store,
 )
-from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_all
+from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_whole
 from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT, boolean, find_boolean, find_count
 from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
-from stillage.api.problems import WORDING
+from stillage.api.problems import PROTOCOL_WORDING
 from stillage.api.services import services
 from stillage.api.wire import inform, length_of
 from stillage.errors import (
@@ -75,7 +75,7 @@ def is_asked_for(request: web.Request) -> bool:
 async def create(request: web.Request) -> web.Response:
     """Any request with Upload-Complete to where images are sent: open an upload, and take what comes with it."""
     complete = find_boolean(request, COMPLETE) is True
-    request[WORDING] = partial(as_ietf_of_all, request) if complete else as_ietf
+    request[PROTOCOL_WORDING] = partial(as_ietf_of_whole, request) if complete else as_ietf
     require_store(request)
     length = length_of(request)
     if length != 0:
@@ -94,7 +94,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def head(request: web.Request) -> web.Response:
     """HEAD …/uploads/{upload}: where the upload stands."""
-    request[WORDING] = as_ietf
+    request[PROTOCOL_WORDING] = as_ietf
     upload = await services(request).uploads.settle(await upload_of(request))
     headers = {OFFSET: str(upload.offset), COMPLETE: boolean(upload.complete), "Cache-Control": "no-store"}
     if upload.size is not None:
@@ -105,7 +105,7 @@ async def head(request: web.Request) -> web.Response:
 async def patch(request: web.Request) -> web.Response:
     """PATCH …/uploads/{upload}: go on where the upload stands."""
     complete, first = find_boolean(request, COMPLETE), find_count(request, OFFSET)
-    request[WORDING] = partial(as_ietf_of_all, request) if complete else as_ietf
+    request[PROTOCOL_WORDING] = partial(as_ietf_of_whole, request) if complete else as_ietf
     upload = await upload_of(request)
     require_octets(request, MEDIA_TYPE)
     if complete is None or first is None:

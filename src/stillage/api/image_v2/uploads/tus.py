@@ -17,7 +17,7 @@ from stillage.api.image_v2.upload_headers import REPR_DIGEST, digests_of, requir
 from stillage.api.image_v2.uploads.digests import DECLARABLE, hex_digest
 from stillage.api.image_v2.uploads.errors import as_tus
 from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
-from stillage.api.problems import WORDING
+from stillage.api.problems import PROTOCOL_WORDING
 from stillage.api.services import services
 from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, ProtocolUnknown
@@ -114,7 +114,7 @@ def begin(request: web.Request) -> None:
     Raises:
         ProtocolUnknown: If the client speaks another version.
     """
-    request[WORDING] = as_tus
+    request[PROTOCOL_WORDING] = as_tus
     version = request.headers.get(RESUMABLE, "")
     if version != VERSION:
         raise ProtocolUnknown(RESUMABLE, version[:32], VERSION)
