@@ -12,7 +12,6 @@ from stillage.accounts.credential_request import credential_request_of
 from stillage.accounts.login_request import LoginRequest, login_request_of
 from stillage.accounts.names import role_id
 from stillage.accounts.token import new_token
-from stillage.db import identity as db
 from stillage.db.session import Database
 from stillage.db.tokens import Token
 from stillage.errors import AlreadyExists, Forbidden, InvalidInput, NotFound, TooManyFailures, Unauthenticated
@@ -745,15 +744,17 @@ async def test_a_role_that_is_not_there_cannot_be_taken(accounts: Accounts) -> N
 
 
 async def test_a_token_without_a_password_is_for_the_obvious_project(
-    accounts: Accounts, identity: EmbeddedIdentity, database: Database
+    accounts: Accounts, identity: EmbeddedIdentity
 ) -> None:
     erin, paul = await accounts.get_user("erin"), await accounts.get_user("paul")
     lab, archive = await accounts.get_project("lab"), await accounts.get_project("archive")
     assert await accounts.scope_of(erin, None) == lab.id
     assert await accounts.scope_of(erin, "archive") == archive.id
-    await database.write(db.set_default_project, erin.id, None)
+    rosa = await accounts.create_user("rosa", "rosas")
+    await accounts.grant("lab", "rosa", "member")
+    await accounts.grant("archive", "rosa", "member")
     with pytest.raises(InvalidInput, match="archive, lab"):
-        await accounts.scope_of(erin, None)
+        await accounts.scope_of(rosa, None)
     with pytest.raises(InvalidInput, match="none"):
         await accounts.scope_of(paul, None)
     await accounts.grant("archive", "paul", "reader")

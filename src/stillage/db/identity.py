@@ -133,10 +133,6 @@ def revoke(connection: Connection, user_id: UserId, project_id: ProjectId, role:
     return removed == 1
 
 
-def set_default_project(connection: Connection, user_id: UserId, project_id: ProjectId | None) -> None:
-    connection.execute(update(users).where(users.c.id == user_id).values(default_project_id=project_id))
-
-
 def set_password(connection: Connection, user_id: UserId, password_hash: str) -> None:
     """Change the password and end all of the user's tokens."""
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))

@@ -18,7 +18,6 @@ async def create(request: web.Request) -> web.Response:
     who = asker(request)
     made = await identity(request).access_keys.create(who, key_request_of(await json_of(request, limit=MAX_BODY)))
     note(request, target=made.key.access)
-    note(request, target=made.key.access)
     return json_response({"credential": key_document(made.key, secret=made.secret)}, status=201)
 
 
@@ -30,9 +29,7 @@ async def create_temporary(request: web.Request) -> web.Response:
     wanted = temporary_request_of(await json_of(request, limit=MAX_BODY))
     token = await identity(request).token_of(wanted.token or request.headers.get(TOKEN) or "")
     request[INITIATOR] = initiator_of(token)
-    request[INITIATOR] = initiator_of(token)
     made = await identity(request).access_keys.create_temporary(token, wanted.duration_s)
-    note(request, target=made.key.access)
     note(request, target=made.key.access)
     return json_response({"credential": temporary_document(made)}, status=201)
 

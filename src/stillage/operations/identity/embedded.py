@@ -91,10 +91,10 @@ class EmbeddedIdentity:
         Raises:
             Unauthenticated: If it is not good, or not good any more.
         """
-        found = await self._find(token)
-        if found is None:
+        known = await self._find(token)
+        if known is None:
             raise Unauthenticated
-        return found
+        return known
 
     async def validate(self, asker: Asker, subject: str) -> Token:
         """Tell *asker* what the token *subject* stands for: anybody's to an admin or a service, else his own.
@@ -103,12 +103,10 @@ class EmbeddedIdentity:
             NotFound: If it is not good.
             Forbidden: If it is somebody else's.
         """
-        found = await self._find(subject)
-        if found is None:
-            raise NotFound("there is no such token, or it has expired or was revoked")
-        if not (_may_end(asker, found) or "service" in asker.roles):
-            raise Forbidden("somebody else's token: the role admin is needed to look at it")
-        return found
+        token = await self._subject(subject)
+        if not (_may_end(asker, token) or "service" in asker.roles):
+            raise Forbidden("this token is somebody else's; looking at it needs the role admin or service")
+        return token
 
     async def revoke(self, asker: Asker, subject: str) -> None:
         """End the token *subject*, and no other: anybody's for an admin, else one's own.
@@ -117,12 +115,10 @@ class EmbeddedIdentity:
             NotFound: If it is not good.
             Forbidden: If it is somebody else's.
         """
-        found = await self._find(subject)
-        if found is None:
-            raise NotFound("there is no such token, or it has expired or was revoked")
-        if not _may_end(asker, found):
-            raise Forbidden("somebody else's token: the role admin is needed to end it")
-        await self._database.write(tokens.revoke, found.digest)
+        token = await self._subject(subject)
+        if not _may_end(asker, token):
+            raise Forbidden("this token is somebody else's; revoking it needs the role admin")
+        await self._database.write(tokens.revoke, token.digest)
 
     async def forget_old(self) -> int:
         """Drop rows of tokens and keys that are over, and of failures that no longer count. For the sweep.
@@ -136,6 +132,12 @@ class EmbeddedIdentity:
 
     def close(self) -> None:
         self._passwords.close()
+
+    async def _subject(self, text: str) -> Token:
+        token = await self._find(text)
+        if token is None:
+            raise NotFound("no such token; it may have expired or been revoked")
+        return token
 
     async def _find(self, token: str) -> Token | None:
         if not is_token(token):
