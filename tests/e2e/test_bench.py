@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ODD_SIZE = 3 * 1024 * 1024 + 4321
-SOURCE = (bytes(range(256)) * 256 + bytes(3 * 64 * 1024)) * 64
+SOURCE = (bytes(range(256)) * 256 + bytes(3 * 64 * 1024)) * 16
 
 
 def answer_of(module: str, *arguments: str) -> Any:

@@ -14,7 +14,10 @@ from image_service import ImageService, answers
 from sending import Person, ended
 from server import MIB, MakeServer, Server, eventually
 
-DATA = random.Random(5).randbytes(3 * MIB) + bytes(9 * MIB) + random.Random(6).randbytes(3 * MIB + 321)
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return random.Random(5).randbytes(3 * MIB) + bytes(9 * MIB) + random.Random(6).randbytes(3 * MIB + 321)
 
 
 @pytest.fixture
@@ -33,13 +36,13 @@ def at(service: ImageService, folder: Path, shells: Shells) -> Person:
     return Person(folder, shells)
 
 
-def test_an_image_becomes_a_file_with_holes(server: Server, shells: Shells, tmp_path: Path) -> None:
-    image_id = server.stored(DATA, name="to-fetch")
+def test_an_image_becomes_a_file_with_holes(server: Server, shells: Shells, tmp_path: Path, data: bytes) -> None:
+    image_id = server.stored(data, name="to-fetch")
     person = Person.of(server, tmp_path, shells)
     done = person.download("to-fetch")
     assert done.status == 0, done
     made = tmp_path / "to-fetch"
-    assert made.read_bytes() == DATA
+    assert made.read_bytes() == data
     assert made.stat().st_blocks * 512 < 8 * MIB
     assert done.views[0]["verified"].keys() == {"sha512"}
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["state", "to-fetch"]
@@ -57,12 +60,12 @@ def test_what_is_not_there_or_not_unique_is_said(server: Server, shells: Shells,
     assert (done.status, all(image_id in done.views[0]["error"] for image_id in ids)) == (2, True)
 
 
-def test_a_connection_that_breaks_goes_on(service: ImageService, shells: Shells, tmp_path: Path) -> None:
-    image_id = service.store(DATA, name="../evil")
+def test_a_connection_that_breaks_goes_on(service: ImageService, shells: Shells, tmp_path: Path, data: bytes) -> None:
+    image_id = service.store(data, name="../evil")
     service.cut_downloads = [5 * MIB, 1, 0, MIB]
     service.faults.append(("file", answers(503, Retry_After="0")))
     done = at(service, tmp_path, shells).download("../evil")
-    assert (done.status, (tmp_path / image_id).read_bytes() == DATA) == (0, True), done
+    assert (done.status, (tmp_path / image_id).read_bytes() == data) == (0, True), done
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -90,9 +93,11 @@ def test_what_was_interrupted_goes_on_where_it_was(shells: Shells, tmp_path: Pat
         assert person.kept("downloads") == []
 
 
-def test_other_bytes_than_the_record_says_are_status_5_and_not_kept(shells: Shells, tmp_path: Path) -> None:
+def test_other_bytes_than_the_record_says_are_status_5_and_not_kept(
+    shells: Shells, tmp_path: Path, data: bytes
+) -> None:
     with ImageService(resumable=True).running() as service:
-        service.store(DATA, name="disk")
+        service.store(data, name="disk")
         service.only().data[5] ^= 1
         done = at(service, tmp_path, shells).download("disk")
     assert (done.status, list(tmp_path.glob("disk*"))) == (5, [])

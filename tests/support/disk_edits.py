@@ -1,5 +1,7 @@
 """Changes disk images for a test, and tells which rule an inspector then names first."""
 
+from io import BytesIO
+
 from examining import examine
 from stillage.formats.base import Facts, Format
 from stillage.formats.stream import Examination
@@ -7,11 +9,11 @@ from stillage.formats.stream import Examination
 
 def patched(data: bytes, *edits: tuple[int, bytes]) -> bytes:
     """*data* with other bytes at some places; a negative place counts from the end."""
-    changed = bytearray(data)
+    changed = BytesIO(data)  # copies once, at the first change
     for at, new in edits:
-        start = at % len(data)
-        changed[start : start + len(new)] = new
-    return bytes(changed)
+        changed.seek(at % len(data))
+        changed.write(new)
+    return changed.getvalue()
 
 
 def rules_broken(module: Format, data: bytes, *, size: int | None = None) -> list[str]:

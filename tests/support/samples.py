@@ -27,7 +27,7 @@ def entries(**wanted: Any) -> list[dict[str, Any]]:
     return [entry for entry in manifest().values() if all(entry[name] == value for name, value in wanted.items())]
 
 
-@lru_cache(maxsize=8)  # all of them together are 220 MiB
+@lru_cache(maxsize=4)  # all of them together are 220 MiB
 def load(name: str) -> bytes:
     """The image itself, unpacked."""
     entry = manifest()[name]

@@ -64,7 +64,7 @@ KNOWN = {
     "rpm": b"\xed\xab\xee\xdb\3\0" + CONTENT,
     "elf": b"\x7fELF\x02\x01\x01" + CONTENT,
     "pdf": b"%PDF-1.7\n" + CONTENT,
-    "parallels": load("parallels.hdd"),
+    "parallels": load("parallels.hdd")[: 64 << 10],
     "bochs": b"Bochs Virtual HD Image\0" + CONTENT,
     "cloop": b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount\n" + CONTENT,
     "cow": b"OOOM\0\0\0\2/etc/passwd".ljust(1100, b"\0") + CONTENT,

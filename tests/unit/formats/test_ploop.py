@@ -11,7 +11,6 @@ from stillage.formats.base import Facts
 from stillage.formats.ploop import inspect as ploop
 
 MIB = 1 << 20
-SAMPLE = load("parallels.hdd")  # made by qemu-img
 
 
 def ploop_image(
@@ -33,8 +32,9 @@ def test_an_image_is_recognised_with_its_size(image: bytes) -> None:
 
 
 def test_a_sample_made_by_qemu_is_accepted() -> None:
-    assert facts(ploop, SAMPLE) == Facts("ploop", 4 * MIB, details={"block_size": "1048576"})
-    assert rule(ploop, SAMPLE) is None
+    sample = load("parallels.hdd")
+    assert facts(ploop, sample) == Facts("ploop", 4 * MIB, details={"block_size": "1048576"})
+    assert rule(ploop, sample) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"WithoutFreeSpac", bytes(4096)])

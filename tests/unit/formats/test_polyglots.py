@@ -20,8 +20,7 @@ GOOD: list[dict[str, Any]] = [
 ]
 MAGIC_FIRST = [entry for entry in GOOD if entry["disk_format"] != "vdi"]
 ISO = load("small.iso")
-FIXED = load("vhd-fixed.vhd")
-FOOTER = FIXED[-512:]
+FOOTER = load("vhd-fixed.vhd")[-512:]
 TABLE = struct.pack("<B3xB3xII", 0x80, 0x83, 2048, 4096).ljust(64, b"\0") + b"\x55\xaa"
 
 
@@ -91,7 +90,7 @@ def test_a_whole_image_behind_another_is_refused(entry: dict[str, Any], declared
 
 def test_a_partitioned_disk_in_a_fixed_vhd_is_an_ordinary_vhd() -> None:
     disk = load("raw-mbr.raw")
-    vhd = disk.ljust(len(FIXED) - 512, b"\0") + FOOTER
+    vhd = disk.ljust(len(load("vhd-fixed.vhd")) - 512, b"\0") + FOOTER
     assert rule(vhd, "vhd") is None
     assert rule(vhd, "raw") == "format.mismatch"
     assert rule(vhd, None) is None
@@ -99,14 +98,14 @@ def test_a_partitioned_disk_in_a_fixed_vhd_is_an_ordinary_vhd() -> None:
 
 @pytest.mark.parametrize("start", [b"\x1f\x8b\x08\0", b"PK\x03\x04", b"\x7fELF\x02", b"a label\n" * 200])
 def test_whatever_a_fixed_vhd_begins_with_belongs_to_the_guest(start: bytes) -> None:
-    vhd = start + FIXED[len(start) :]
+    vhd = start + load("vhd-fixed.vhd")[len(start) :]
     assert rule(vhd, "vhd") is None
     assert rule(vhd, None) is None
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_encrypted_disk_in_a_fixed_vhd_is_two_disks(version: int) -> None:
-    vhd = b"LUKS\xba\xbe\0" + bytes([version]) + FIXED[8:]
+    vhd = b"LUKS\xba\xbe\0" + bytes([version]) + load("vhd-fixed.vhd")[8:]
     for declared in ("vhd", "raw", None):
         assert rule(vhd, declared) == "format.ambiguous"
 

@@ -14,6 +14,7 @@ from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 
 MIB = 1 << 20
+DISK = 72 << 10
 # Clients activate images with an upload of no bytes, so whether that is an image is decided before there are bytes.
 EMPTY = "empty-file.raw"
 
@@ -36,7 +37,7 @@ def gpt_disk(sector: int, *, size: int = 92, checksum: int | None = None) -> byt
     begun = begun[:16] + bytes(4) + begun[20:]
     right = zlib.crc32(begun[:size]) if checksum is None else checksum
     header = begun[:16] + struct.pack("<I", right) + begun[20:]
-    return boot_sector((0, 0xEE, 1, 2047)).ljust(sector, b"\0") + header.ljust(MIB - sector, b"\0")
+    return boot_sector((0, 0xEE, 1, 2047)).ljust(sector, b"\0") + header.ljust(DISK - sector, b"\0")
 
 
 def luks1(payload_sectors: int, *, size: int = MIB) -> bytes:
@@ -44,7 +45,7 @@ def luks1(payload_sectors: int, *, size: int = MIB) -> bytes:
     return header.ljust(size, b"\0")
 
 
-def luks2(area: bytes, *, header_size: int = 16384, size: int = MIB) -> bytes:
+def luks2(area: bytes, *, header_size: int = 16384, size: int = DISK) -> bytes:
     binary = struct.pack(">6sHQ", b"LUKS\xba\xbe", 2, header_size).ljust(4096, b"\0")
     return (binary + area).ljust(size, b"\0")
 
@@ -73,9 +74,9 @@ def test_every_sample_has_the_verdict_size_and_kind_of_the_manifest(entry: dict[
         (bytes(511), 512),
         (bytes(512), 512),
         (bytes(513), 1024),
-        (bytes(MIB), MIB),
+        (bytes(16384), 16384),
         (b"\xff" * 5000, 5120),
-        (bytes(MIB + 77), MIB + 512),
+        (bytes(16384 + 77), 16384 + 512),
     ],
 )
 def test_any_bytes_are_a_raw_disk_of_their_length_in_whole_sectors(data: bytes, size: int) -> None:
@@ -129,7 +130,7 @@ def test_a_luks1_container_is_encrypted_and_as_large_as_what_follows_its_header(
 
 
 def test_a_luks2_container_is_as_large_as_its_json_says() -> None:
-    assert facts(luks2(segments("65536"))) == Facts("raw", MIB - 65536, "luks", {"luks_version": "2"})
+    assert facts(luks2(segments("65536"))) == Facts("raw", DISK - 65536, "luks", {"luks_version": "2"})
     assert hazards(luks2(segments("65536"))) == ["luks.encrypted"]
 
 
@@ -159,7 +160,7 @@ def test_a_container_ends_with_a_whole_sector() -> None:
     assert facts(luks1(8, size=MIB + 1)).virtual_size == MIB + 512 - 8 * 512
 
 
-@pytest.mark.parametrize("data", [luks1(1 << 31), luks2(segments(str(1 << 63))), luks1(4097, size=4096)])
+@pytest.mark.parametrize("data", [luks1(1 << 31, size=4096), luks2(segments(str(1 << 63))), luks1(4097, size=4096)])
 def test_a_container_that_is_all_header_has_no_disk(data: bytes) -> None:
     assert facts(data).virtual_size == 0
 

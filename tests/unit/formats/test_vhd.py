@@ -12,10 +12,16 @@ from stillage.formats.safety import Declaration, Policy, refusals
 from stillage.formats.vhd import inspect as vhd
 
 MIB = 1 << 20
-DYNAMIC = load("vhd-dynamic.vhd")
-FIXED = load("vhd-fixed.vhd")
 HEADER_AT, BAT_AT = 512, 1536
 SPAN = 4097  # sectors of one block: bitmap and 2 MiB
+
+
+def dynamic() -> bytes:
+    return load("vhd-dynamic.vhd")
+
+
+def fixed() -> bytes:
+    return load("vhd-fixed.vhd")
 
 
 def be32(number: int) -> bytes:
@@ -33,40 +39,54 @@ def sealed(block: bytes, checksum_at: int) -> bytes:
 
 def with_footer(*edits: tuple[int, bytes]) -> bytes:
     """The dynamic image with changes in both copies of its footer, whose checksums are right."""
-    footer = sealed(patched(DYNAMIC[:512], *edits), 64)
-    return footer + DYNAMIC[512:-512] + footer
+    image = dynamic()
+    footer = sealed(patched(image[:512], *edits), 64)
+    return patched(image, (0, footer), (-512, footer))
 
 
 def with_header(*edits: tuple[int, bytes]) -> bytes:
-    return patched(DYNAMIC, (HEADER_AT, sealed(patched(DYNAMIC[HEADER_AT : HEADER_AT + 1024], *edits), 36)))
+    image = dynamic()
+    return patched(image, (HEADER_AT, sealed(patched(image[HEADER_AT : HEADER_AT + 1024], *edits), 36)))
 
 
 def with_fixed_footer(*edits: tuple[int, bytes]) -> bytes:
-    return FIXED[:-512] + sealed(patched(FIXED[-512:], *edits), 64)
+    return with_last_footer(fixed(), *edits)
 
 
-@pytest.mark.parametrize(("image", "kind"), [(DYNAMIC, "dynamic"), (FIXED, "fixed")])
-def test_an_image_is_recognised_with_its_size_and_kind(image: bytes, kind: str) -> None:
+def with_last_footer(image: bytes, *edits: tuple[int, bytes]) -> bytes:
+    """*image* with changes in the footer at its end alone, whose checksum is right."""
+    return patched(image, (-512, sealed(patched(image[-512:], *edits), 64)))
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "fixed"])
+def test_an_image_is_recognised_with_its_size_and_kind(kind: str) -> None:
+    image = load(f"vhd-{kind}.vhd")
     assert facts(vhd, image) == Facts("vhd", 4 * MIB, kind, {"creator": "qem2"})
     assert rule(vhd, image) is None
 
 
 def test_a_footer_of_511_bytes_is_known() -> None:
-    image = FIXED[:-1]
+    image = fixed()[:-1]
     found = facts(vhd, image)
     assert found is not None
     assert found.virtual_size == 4 * MIB
     assert rule(vhd, image) is None
 
 
-@pytest.mark.parametrize("data", [b"", b"conectiy", bytes(511), bytes(512), FIXED[:-512], FIXED[:-2], FIXED + b"\0"])
+@pytest.mark.parametrize("data", [b"", b"conectiy", bytes(511), bytes(512)])
 def test_other_bytes_are_not_a_vhd(data: bytes) -> None:
     assert facts(vhd, data) is None
 
 
+def test_a_fixed_disk_ends_with_its_footer() -> None:
+    image = fixed()
+    for data in (image[:-512], image[:-2], image + b"\0"):
+        assert facts(vhd, data) is None
+
+
 @pytest.mark.parametrize("length", [8, 84, 511])
 def test_a_cut_footer_copy_is_refused(length: int) -> None:
-    assert rule(vhd, DYNAMIC[:length]) == "vhd.truncated"
+    assert rule(vhd, dynamic()[:length]) == "vhd.truncated"
 
 
 @pytest.mark.parametrize(
@@ -84,8 +104,8 @@ def test_a_cut_footer_copy_is_refused(length: int) -> None:
         (lambda: with_footer((16, be64(100))), "vhd.header"),
         (lambda: with_footer((16, be64(1536))), "vhd.header"),
         (lambda: with_footer((16, be64(1 << 50))), "vhd.truncated"),
-        (lambda: patched(DYNAMIC, (64, b"\1\2\3\4")), "vhd.checksum"),
-        (lambda: patched(DYNAMIC, (HEADER_AT + 36, b"\1\2\3\4")), "vhd.checksum"),
+        (lambda: patched(dynamic(), (64, b"\1\2\3\4")), "vhd.checksum"),
+        (lambda: patched(dynamic(), (HEADER_AT + 36, b"\1\2\3\4")), "vhd.checksum"),
         (lambda: with_header((24, be32(0x20000))), "vhd.version"),
         (lambda: with_header((16, be64(1024))), "vhd.table-place"),
         (lambda: with_header((16, be64(0))), "vhd.table-place"),
@@ -100,8 +120,9 @@ def test_a_cut_footer_copy_is_refused(length: int) -> None:
     ],
 )
 def test_a_bad_header_is_refused_in_the_first_block(build: Callable[[], bytes], expected: str) -> None:
-    assert early_rule(vhd, build()) == expected
-    assert rule(vhd, build()) == expected
+    image = build()
+    assert early_rule(vhd, image) == expected
+    assert rule(vhd, image) == expected
 
 
 @pytest.mark.parametrize(
@@ -111,8 +132,8 @@ def test_a_bad_header_is_refused_in_the_first_block(build: Callable[[], bytes], 
         (lambda: with_fixed_footer((60, be32(3))), "vhd.disk-type"),
         (lambda: with_fixed_footer((48, be64(4 * MIB - 512))), "vhd.size-mismatch"),
         (lambda: with_fixed_footer((48, be64(4 * MIB + 512))), "vhd.size-mismatch"),
-        (lambda: patched(FIXED, (-448, b"\1\2\3\4")), "vhd.checksum"),
-        (lambda: FIXED[512:], "vhd.size-mismatch"),
+        (lambda: patched(fixed(), (-448, b"\1\2\3\4")), "vhd.checksum"),
+        (lambda: fixed()[512:], "vhd.size-mismatch"),
     ],
 )
 def test_a_bad_footer_of_a_fixed_disk_is_refused(build: Callable[[], bytes], expected: str) -> None:
@@ -135,7 +156,7 @@ def test_a_bad_footer_of_a_fixed_disk_is_refused(build: Callable[[], bytes], exp
     ],
 )
 def test_blocks_lie_in_the_file_and_apart(blocks: list[int], expected: str | None) -> None:
-    image = patched(DYNAMIC, (BAT_AT, struct.pack(">2I", *blocks)))
+    image = patched(dynamic(), (BAT_AT, struct.pack(">2I", *blocks)))
     assert early_rule(vhd, image) == expected
     assert rule(vhd, image) == expected
 
@@ -148,32 +169,31 @@ def test_a_spare_entry_that_names_a_block_is_refused() -> None:
 
 @pytest.mark.parametrize("length", [512, 1000, 1536, 1539])
 def test_a_cut_front_is_refused(length: int) -> None:
-    assert rule(vhd, DYNAMIC[:length]) == "vhd.truncated"
-    assert rule(vhd, DYNAMIC[:length], size=length) == "vhd.truncated"
+    assert rule(vhd, dynamic()[:length]) == "vhd.truncated"
+    assert rule(vhd, dynamic()[:length], size=length) == "vhd.truncated"
 
 
-@pytest.mark.parametrize("length", [1600, 2048, MIB, len(DYNAMIC) - 512, len(DYNAMIC) - 1])
+@pytest.mark.parametrize("length", [1600, 2048, MIB, -512, -1])
 def test_a_cut_image_has_no_footer(length: int) -> None:
-    assert rule(vhd, DYNAMIC[:length]) == "vhd.footer"
+    assert rule(vhd, dynamic()[:length]) == "vhd.footer"
 
 
 def test_bytes_behind_the_footer_are_refused() -> None:
-    assert rule(vhd, DYNAMIC + bytes(512)) == "vhd.footer"
+    assert rule(vhd, dynamic() + bytes(512)) == "vhd.footer"
 
 
 def test_a_footer_behind_a_hole_in_the_data_is_refused() -> None:
-    assert rule(vhd, DYNAMIC[:MIB] + DYNAMIC[-512:]) == "vhd.block-place"
+    image = dynamic()
+    assert rule(vhd, image[:MIB] + image[-512:]) == "vhd.block-place"
 
 
 @pytest.mark.parametrize("edit", [(48, be64(8 * MIB)), (16, be64(1024)), (60, be32(4)), (68, b"another identity")])
 def test_copies_that_describe_two_disks_are_refused(edit: tuple[int, bytes]) -> None:
-    image = DYNAMIC[:-512] + sealed(patched(DYNAMIC[-512:], edit), 64)
-    assert rule(vhd, image) == "vhd.copies-differ"
+    assert rule(vhd, with_last_footer(dynamic(), edit)) == "vhd.copies-differ"
 
 
 def test_copies_may_differ_in_when_they_were_written() -> None:
-    image = DYNAMIC[:-512] + sealed(patched(DYNAMIC[-512:], (24, be32(77))), 64)
-    assert rule(vhd, image) is None
+    assert rule(vhd, with_last_footer(dynamic(), (24, be32(77)))) is None
 
 
 def chs(cylinders: int, heads: int, sectors: int) -> tuple[int, bytes]:
@@ -211,10 +231,11 @@ ROUNDED_DOWN, ROUNDED_UP = 120 * 4 * 17 * 512, 121 * 4 * 17 * 512
     ],
 )
 def test_a_geometry_may_be_rounded_and_the_larger_size_counts(build: Callable[[], bytes], larger: int) -> None:
-    found = facts(vhd, build())
+    image = build()
+    found = facts(vhd, image)
     assert found is not None
     assert found.virtual_size == larger
-    assert rule(vhd, build()) is None
+    assert rule(vhd, image) is None
 
 
 def test_a_table_covers_the_larger_disk() -> None:
@@ -251,6 +272,5 @@ def test_the_larger_size_is_compared_with_min_disk_and_the_limit() -> None:
 
 
 def test_copies_by_two_creators_may_be_two_disks() -> None:
-    image = with_footer(chs(65535, 16, 254))
-    other = sealed(patched(image[-512:], (28, b"vpc ")), 64)
-    assert rule(vhd, image[:-512] + other) == "vhd.copies-differ"
+    image = with_last_footer(with_footer(chs(65535, 16, 254)), (28, b"vpc "))
+    assert rule(vhd, image) == "vhd.copies-differ"

@@ -1,4 +1,5 @@
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -82,74 +83,76 @@ def test_other_bytes_are_not_a_vmdk(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("build", "expected"),
     [
-        (patched(SPARSE, (4, le32(4))), "vmdk.version"),
-        (patched(SPARSE, (8, le32(1 << 20 | 3))), "vmdk.unknown-features"),
-        (patched(SPARSE, (73, b"\n \n\n")), "vmdk.line-ends"),
-        (patched(SPARSE, (72, b"\1")), "vmdk.dirty"),
-        (patched(SPARSE, (12, le64(0))), "vmdk.capacity"),
-        (patched(SPARSE, (12, le64(1 << 55))), "vmdk.capacity"),
-        (patched(SPARSE, (12, le64(1 << 54))), "vmdk.table-size"),
-        (patched(SPARSE, (20, le64(100))), "vmdk.grain-size"),
-        (patched(SPARSE, (20, le64(1 << 40))), "vmdk.grain-size"),
-        (patched(SPARSE, (44, le32(4096))), "vmdk.table-size"),
-        (patched(SPARSE, (28, le64(0))), "vmdk.no-descriptor"),
-        (patched(SPARSE, (512, bytes(20 * 512))), "vmdk.no-descriptor"),
-        (patched(SPARSE, (36, le64(0))), "vmdk.places"),
-        (patched(SPARSE, (36, le64(1000))), "vmdk.places"),
-        (patched(SPARSE, (28, le64(1 << 62))), "vmdk.places"),
-        (patched(SPARSE, (56, le64(5))), "vmdk.places"),
-        (patched(SPARSE, (56, le64(1 << 60))), "vmdk.places"),
-        (patched(SPARSE, (56, le64(AT_END))), "vmdk.places"),
-        (patched(SPARSE, (48, le64(1))), "vmdk.places"),
-        (patched(SPARSE, (64, le64(1 << 40))), "vmdk.truncated"),
-        (patched(SPARSE, (77, b"\1")), "vmdk.compression"),
-        (patched(SPARSE, (8, le32(0x10003))), "vmdk.compression"),
-        (patched(STREAM, (77, b"\0")), "vmdk.compression"),
-        (patched(STREAM, (8, le32(0x20001))), "vmdk.compression"),
+        (lambda: patched(SPARSE, (4, le32(4))), "vmdk.version"),
+        (lambda: patched(SPARSE, (8, le32(1 << 20 | 3))), "vmdk.unknown-features"),
+        (lambda: patched(SPARSE, (73, b"\n \n\n")), "vmdk.line-ends"),
+        (lambda: patched(SPARSE, (72, b"\1")), "vmdk.dirty"),
+        (lambda: patched(SPARSE, (12, le64(0))), "vmdk.capacity"),
+        (lambda: patched(SPARSE, (12, le64(1 << 55))), "vmdk.capacity"),
+        (lambda: patched(SPARSE, (12, le64(1 << 54))), "vmdk.table-size"),
+        (lambda: patched(SPARSE, (20, le64(100))), "vmdk.grain-size"),
+        (lambda: patched(SPARSE, (20, le64(1 << 40))), "vmdk.grain-size"),
+        (lambda: patched(SPARSE, (44, le32(4096))), "vmdk.table-size"),
+        (lambda: patched(SPARSE, (28, le64(0))), "vmdk.no-descriptor"),
+        (lambda: patched(SPARSE, (512, bytes(20 * 512))), "vmdk.no-descriptor"),
+        (lambda: patched(SPARSE, (36, le64(0))), "vmdk.places"),
+        (lambda: patched(SPARSE, (36, le64(1000))), "vmdk.places"),
+        (lambda: patched(SPARSE, (28, le64(1 << 62))), "vmdk.places"),
+        (lambda: patched(SPARSE, (56, le64(5))), "vmdk.places"),
+        (lambda: patched(SPARSE, (56, le64(1 << 60))), "vmdk.places"),
+        (lambda: patched(SPARSE, (56, le64(AT_END))), "vmdk.places"),
+        (lambda: patched(SPARSE, (48, le64(1))), "vmdk.places"),
+        (lambda: patched(SPARSE, (64, le64(1 << 40))), "vmdk.truncated"),
+        (lambda: patched(SPARSE, (77, b"\1")), "vmdk.compression"),
+        (lambda: patched(SPARSE, (8, le32(0x10003))), "vmdk.compression"),
+        (lambda: patched(STREAM, (77, b"\0")), "vmdk.compression"),
+        (lambda: patched(STREAM, (8, le32(0x20001))), "vmdk.compression"),
     ],
 )
-def test_a_bad_header_is_refused_in_the_first_block(image: bytes, expected: str) -> None:
+def test_a_bad_header_is_refused_in_the_first_block(build: Callable[[], bytes], expected: str) -> None:
+    image = build()
     assert early_rule(vmdk, image) == expected
     assert rule(vmdk, image, size=len(image)) == expected
 
 
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("build", "expected"),
     [
-        (with_descriptor(parent="12345678"), "vmdk.parent"),
-        (with_descriptor('parentFileNameHint="base.vmdk"\n'), "vmdk.parent"),
-        (with_descriptor(' PARENTFILENAMEHINT = "base.vmdk"\n'), "vmdk.parent"),
-        (with_descriptor(create_type="monolithicFlat"), "vmdk.create-type"),
-        (with_descriptor(create_type=""), "vmdk.create-type"),
-        (with_descriptor('encryptionKeys="vmware:key/list"\n'), "vmdk.encrypted"),
-        (with_descriptor('changeTrackPath="disk-ctk.vmdk"\n'), "vmdk.external-file"),
-        (with_descriptor('createType="monolithicFlat"\n'), "vmdk.descriptor"),
-        (with_descriptor("nonsense\n"), "vmdk.descriptor"),
-        (with_descriptor("RW many SPARSE\n"), "vmdk.descriptor"),
-        (with_descriptor("RW " + "9" * 5000 + ' FLAT "a"\n'), "vmdk.descriptor"),
-        (with_extents(), "vmdk.descriptor"),
-        (with_extents('RW 8192 FLAT "mono-flat.vmdk" 0'), "vmdk.external-extent"),
-        (with_extents('rdonly 8192 flat "mono-flat.vmdk" 0'), "vmdk.external-extent"),
-        (with_extents('RW 8192 SPARSE "mono.vmdk"', 'RW 8192 SPARSE "s2.vmdk"'), "vmdk.external-extent"),
-        (with_extents("RW 8192 ZERO"), "vmdk.external-extent"),
-        (with_extents('RW 8192 SPARSE "/etc/passwd"'), "vmdk.extent-path"),
-        (with_extents('RW 8192 SPARSE "..\\\\secret"'), "vmdk.extent-path"),
-        (with_extents('RW 8192 SPARSE "json:{}"'), "vmdk.extent-path"),
-        (with_extents('RW 8192 SPARSE ".."'), "vmdk.extent-path"),
-        (with_extents('RW 9000 SPARSE "mono.vmdk"'), "vmdk.size-mismatch"),
-        (with_extents('RW 8000 SPARSE "mono.vmdk"'), "vmdk.size-mismatch"),
-        (with_extents('RW 8191 SPARSE "mono.vmdk"'), None),
-        (with_text(descriptor(8192).ljust(20 * 512, b"\n")), "vmdk.descriptor"),
-        (with_text(descriptor(8192) + b"\0" + descriptor(8192, parent="12345678")), "vmdk.parent"),
-        (with_text(descriptor(8192) + b"\0" + descriptor(8191)), "vmdk.descriptor"),
-        (with_text(descriptor(8192) + b"\0\0\0" + b'RW 1 FLAT "/etc/passwd" 0'), "vmdk.descriptor"),
-        (with_text(descriptor(8192) + b'\0"\n'), None),
-        (with_text(descriptor(8192).replace(b"\n", b"\r\n")), None),
+        (lambda: with_descriptor(parent="12345678"), "vmdk.parent"),
+        (lambda: with_descriptor('parentFileNameHint="base.vmdk"\n'), "vmdk.parent"),
+        (lambda: with_descriptor(' PARENTFILENAMEHINT = "base.vmdk"\n'), "vmdk.parent"),
+        (lambda: with_descriptor(create_type="monolithicFlat"), "vmdk.create-type"),
+        (lambda: with_descriptor(create_type=""), "vmdk.create-type"),
+        (lambda: with_descriptor('encryptionKeys="vmware:key/list"\n'), "vmdk.encrypted"),
+        (lambda: with_descriptor('changeTrackPath="disk-ctk.vmdk"\n'), "vmdk.external-file"),
+        (lambda: with_descriptor('createType="monolithicFlat"\n'), "vmdk.descriptor"),
+        (lambda: with_descriptor("nonsense\n"), "vmdk.descriptor"),
+        (lambda: with_descriptor("RW many SPARSE\n"), "vmdk.descriptor"),
+        (lambda: with_descriptor("RW " + "9" * 5000 + ' FLAT "a"\n'), "vmdk.descriptor"),
+        (with_extents, "vmdk.descriptor"),
+        (lambda: with_extents('RW 8192 FLAT "mono-flat.vmdk" 0'), "vmdk.external-extent"),
+        (lambda: with_extents('rdonly 8192 flat "mono-flat.vmdk" 0'), "vmdk.external-extent"),
+        (lambda: with_extents('RW 8192 SPARSE "mono.vmdk"', 'RW 8192 SPARSE "s2.vmdk"'), "vmdk.external-extent"),
+        (lambda: with_extents("RW 8192 ZERO"), "vmdk.external-extent"),
+        (lambda: with_extents('RW 8192 SPARSE "/etc/passwd"'), "vmdk.extent-path"),
+        (lambda: with_extents('RW 8192 SPARSE "..\\\\secret"'), "vmdk.extent-path"),
+        (lambda: with_extents('RW 8192 SPARSE "json:{}"'), "vmdk.extent-path"),
+        (lambda: with_extents('RW 8192 SPARSE ".."'), "vmdk.extent-path"),
+        (lambda: with_extents('RW 9000 SPARSE "mono.vmdk"'), "vmdk.size-mismatch"),
+        (lambda: with_extents('RW 8000 SPARSE "mono.vmdk"'), "vmdk.size-mismatch"),
+        (lambda: with_extents('RW 8191 SPARSE "mono.vmdk"'), None),
+        (lambda: with_text(descriptor(8192).ljust(20 * 512, b"\n")), "vmdk.descriptor"),
+        (lambda: with_text(descriptor(8192) + b"\0" + descriptor(8192, parent="12345678")), "vmdk.parent"),
+        (lambda: with_text(descriptor(8192) + b"\0" + descriptor(8191)), "vmdk.descriptor"),
+        (lambda: with_text(descriptor(8192) + b"\0\0\0" + b'RW 1 FLAT "/etc/passwd" 0'), "vmdk.descriptor"),
+        (lambda: with_text(descriptor(8192) + b'\0"\n'), None),
+        (lambda: with_text(descriptor(8192).replace(b"\n", b"\r\n")), None),
     ],
 )
-def test_a_descriptor_leads_nowhere_else(image: bytes, expected: str | None) -> None:
+def test_a_descriptor_leads_nowhere_else(build: Callable[[], bytes], expected: str | None) -> None:
+    image = build()
     assert early_rule(vmdk, image) == expected
     assert rule(vmdk, image) == expected
 
@@ -166,31 +169,32 @@ HINT = b'parentFileNameHint="/etc/passwd"'
 
 
 @pytest.mark.parametrize(
-    "image",
+    "build",
     [
-        with_descriptor("#" + HINT.decode()),
-        with_descriptor('# parentfilenamehint=""\n# PARENTFILENAMEHINT="x"'),
-        with_descriptor('parentFileNameHint=""\nddb.comment = "parentFileNameHint"'),
-        with_descriptor(f'ddb.comment = "{HINT.decode()}'),
-        with_descriptor('parentFileNameHint = ""'),
-        with_descriptor('parentFileNameHint="" /etc/passwd"'),
-        with_descriptor("parentFileNameHint=\n/etc/passwd"),
-        with_extents('RW 8192 SPARSE "mono.vmdk" ' + HINT.decode()),
-        with_text(descriptor(8192) + b"\0" + HINT),
-        patched(SINGLE, (512 + 20 * 512 + 5, HINT)),
-        patched(SINGLE, (REDUNDANT_DIRECTORY_AT - 5, HINT)),
-        patched(SPARSE, (TABLE_AT + 2048, HINT)),
-        patched(SPARSE, (512 + (20 << 10) - len(HINT), HINT)),
-        patched(STREAM, (21 * 512, HINT)),
-        with_descriptor("# parentCID=12345678"),
-        with_descriptor('ddb.comment = "parentCID=12345678"'),
-        with_descriptor("#PARENTCID=0"),
-        with_descriptor(parent="ffffffff0"),
-        with_descriptor(parent="ffffffff 0"),
-        patched(SPARSE, (TABLE_AT + 2048, b"parentCID=12345678")),
+        lambda: with_descriptor("#" + HINT.decode()),
+        lambda: with_descriptor('# parentfilenamehint=""\n# PARENTFILENAMEHINT="x"'),
+        lambda: with_descriptor('parentFileNameHint=""\nddb.comment = "parentFileNameHint"'),
+        lambda: with_descriptor(f'ddb.comment = "{HINT.decode()}'),
+        lambda: with_descriptor('parentFileNameHint = ""'),
+        lambda: with_descriptor('parentFileNameHint="" /etc/passwd"'),
+        lambda: with_descriptor("parentFileNameHint=\n/etc/passwd"),
+        lambda: with_extents('RW 8192 SPARSE "mono.vmdk" ' + HINT.decode()),
+        lambda: with_text(descriptor(8192) + b"\0" + HINT),
+        lambda: patched(SINGLE, (512 + 20 * 512 + 5, HINT)),
+        lambda: patched(SINGLE, (REDUNDANT_DIRECTORY_AT - 5, HINT)),
+        lambda: patched(SPARSE, (TABLE_AT + 2048, HINT)),
+        lambda: patched(SPARSE, (512 + (20 << 10) - len(HINT), HINT)),
+        lambda: patched(STREAM, (21 * 512, HINT)),
+        lambda: with_descriptor("# parentCID=12345678"),
+        lambda: with_descriptor('ddb.comment = "parentCID=12345678"'),
+        lambda: with_descriptor("#PARENTCID=0"),
+        lambda: with_descriptor(parent="ffffffff0"),
+        lambda: with_descriptor(parent="ffffffff 0"),
+        lambda: patched(SPARSE, (TABLE_AT + 2048, b"parentCID=12345678")),
     ],
 )
-def test_a_word_that_a_reader_takes_for_a_parent_is_refused_wherever_it_stands(image: bytes) -> None:
+def test_a_word_that_a_reader_takes_for_a_parent_is_refused_wherever_it_stands(build: Callable[[], bytes]) -> None:
+    image = build()
     assert early_rule(vmdk, image) == "vmdk.parent"
     assert rule(vmdk, image) == "vmdk.parent"
     assert rule(vmdk, image, size=len(image)) == "vmdk.parent"
@@ -208,16 +212,19 @@ def test_what_the_guest_writes_is_not_taken_for_a_parent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("build", "expected"),
     [
-        (patched(SPARSE, (28, le64(2)), (36, le64(19))), "vmdk.places"),
-        (patched(SINGLE, (REDUNDANT_DIRECTORY_AT, b"x")), "vmdk.gap"),
-        (patched(SINGLE, (DIRECTORY_AT - 1, b"x")), "vmdk.gap"),
-        (patched(STREAM, (GRAIN_BYTES - 1, b"x")), "vmdk.gap"),
-        (patched(STREAM, (50 * 512, descriptor())), "vmdk.gap"),
+        (lambda: patched(SPARSE, (28, le64(2)), (36, le64(19))), "vmdk.places"),
+        (lambda: patched(SINGLE, (REDUNDANT_DIRECTORY_AT, b"x")), "vmdk.gap"),
+        (lambda: patched(SINGLE, (DIRECTORY_AT - 1, b"x")), "vmdk.gap"),
+        (lambda: patched(STREAM, (GRAIN_BYTES - 1, b"x")), "vmdk.gap"),
+        (lambda: patched(STREAM, (50 * 512, descriptor())), "vmdk.gap"),
     ],
 )
-def test_there_is_one_descriptor_in_the_second_sector_and_nothing_beside_it(image: bytes, expected: str) -> None:
+def test_there_is_one_descriptor_in_the_second_sector_and_nothing_beside_it(
+    build: Callable[[], bytes], expected: str
+) -> None:
+    image = build()
     assert rule(vmdk, image) == expected
     assert rule(vmdk, image, size=len(image)) == expected
 
@@ -315,23 +322,24 @@ def test_a_delta_of_an_esx_host_is_refused(head: bytes, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("build", "expected"),
     [
-        (patched(SPARSE, (DIRECTORY_AT, le32(1))), "vmdk.directory"),
-        (patched(SPARSE, (DIRECTORY_AT, le32(0))), "vmdk.copies-differ"),
-        (patched(SPARSE, (DIRECTORY_AT, le32(0xFFFFFFF0))), "vmdk.truncated"),
-        (patched(SPARSE, (TABLE_AT + 4 * STORED[0], le32(0))), "vmdk.copies-differ"),
-        (with_grains({STORED[0]: 5}), "vmdk.grain-place"),
-        (with_grains({STORED[0]: 1}), "vmdk.grain-place"),
-        (with_grains({STORED[0]: 0xFFFFFF00}), "vmdk.truncated"),
-        (with_grains({STORED[0]: GRAINS[STORED[1]]}), "vmdk.grain-overlap"),
-        (with_grains({STORED[0]: GRAINS[STORED[1]] + 1}), "vmdk.grain-overlap"),
-        (with_grains({100: 128}), "vmdk.grain-place"),
-        (with_grains({STORED[0]: 0}), None),
-        (patched(with_grains({STORED[0]: 1}), (4, le32(2)), (8, le32(7))), None),
+        (lambda: patched(SPARSE, (DIRECTORY_AT, le32(1))), "vmdk.directory"),
+        (lambda: patched(SPARSE, (DIRECTORY_AT, le32(0))), "vmdk.copies-differ"),
+        (lambda: patched(SPARSE, (DIRECTORY_AT, le32(0xFFFFFFF0))), "vmdk.truncated"),
+        (lambda: patched(SPARSE, (TABLE_AT + 4 * STORED[0], le32(0))), "vmdk.copies-differ"),
+        (lambda: with_grains({STORED[0]: 5}), "vmdk.grain-place"),
+        (lambda: with_grains({STORED[0]: 1}), "vmdk.grain-place"),
+        (lambda: with_grains({STORED[0]: 0xFFFFFF00}), "vmdk.truncated"),
+        (lambda: with_grains({STORED[0]: GRAINS[STORED[1]]}), "vmdk.grain-overlap"),
+        (lambda: with_grains({STORED[0]: GRAINS[STORED[1]] + 1}), "vmdk.grain-overlap"),
+        (lambda: with_grains({100: 128}), "vmdk.grain-place"),
+        (lambda: with_grains({STORED[0]: 0}), None),
+        (lambda: patched(with_grains({STORED[0]: 1}), (4, le32(2)), (8, le32(7))), None),
     ],
 )
-def test_tables_and_grains_lie_in_the_file_and_apart(image: bytes, expected: str | None) -> None:
+def test_tables_and_grains_lie_in_the_file_and_apart(build: Callable[[], bytes], expected: str | None) -> None:
+    image = build()
     assert early_rule(vmdk, image) == expected
     assert rule(vmdk, image, size=len(image)) == expected
 
