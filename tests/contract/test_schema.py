@@ -3,6 +3,7 @@
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from fakes import Clock
 from plans import plans_of
 from stillage.db import images, listing, members, schema, uploads
 from stillage.db.images import RESUMABLE, Claim
+from stillage.db.migrations import steps
 from stillage.db.session import make_engine
 from stillage.db.tables import metadata
 from stillage.errors import BadSettings
@@ -23,10 +25,58 @@ from stillage.images.image import BlobKey, Image, ImageId, ProjectId, Status, Up
 from stillage.images.query import parse
 
 
-def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:
+def test_the_migrations_make_the_tables_that_the_code_expects(empty_database_url: str) -> None:
+    engine = make_engine(empty_database_url)
+    migrate(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def migrate(engine: Engine) -> None:
+    """Take every step, as a database has that is as old as the first version."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        steps.take(connection)
+
+
+def test_a_new_database_is_what_the_migrations_make(empty_database_url: str) -> None:
+    engine = make_engine(empty_database_url)
+    migrate(engine)
+    migrated = everything_in(engine)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+    schema.upgrade(engine)
+    assert everything_in(engine) == migrated
+    engine.dispose()
+
+
+def everything_in(engine: Engine) -> dict[str, Any]:
+    """What a database says of its tables. The order of columns makes no difference."""
+    look = inspect(engine)
+    return {
+        table: [
+            sorted((c["name"], str(c["type"]), c["nullable"], str(c["default"])) for c in look.get_columns(table)),
+            look.get_pk_constraint(table)["constrained_columns"],
+            sorted(map(str, look.get_foreign_keys(table))),
+            sorted(map(index_text, look.get_indexes(table))),
+            sorted(map(str, look.get_unique_constraints(table))),
+            sorted(map(str, look.get_check_constraints(table))),
+            contents_of(engine, table),
+        ]
+        for table in look.get_table_names()
+    }
+
+
+def index_text(index: Any) -> str:
+    options = {name: str(value) for name, value in index["dialect_options"].items()}
+    return str({**index, "dialect_options": options})
+
+
+def contents_of(engine: Engine, table: str) -> list[str]:
+    with engine.connect() as connection:
+        return sorted(map(str, connection.execute(text(f"SELECT * FROM {table}"))))
 
 
 def test_upgrading_an_empty_database_makes_it_current(empty_database_url: str) -> None:
@@ -36,6 +86,10 @@ def test_upgrading_an_empty_database_makes_it_current(empty_database_url: str) -
     schema.upgrade(engine)
     schema.require_current(engine)
     engine.dispose()
+
+
+def test_the_last_migration_is_the_current_one() -> None:
+    assert steps.last() == schema.CURRENT
 
 
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:

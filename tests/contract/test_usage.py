@@ -17,6 +17,7 @@ from sqlalchemy import Connection, event, func, select, text
 from postgres import PostgresServer
 from stillage.db import images, schema, usage
 from stillage.db.images import Claim
+from stillage.db.migrations import steps
 from stillage.db.session import Database, make_engine
 from stillage.db.tables import blobs, uploads
 from stillage.db.tables import images as image_table
@@ -500,7 +501,7 @@ async def test_uploads_stay_within_their_limits_when_nobody_hands_over(database:
 
 def test_an_older_deployment_is_counted_when_it_is_upgraded(empty_database_url: str) -> None:
     engine = make_engine(empty_database_url)
-    config = schema._config()
+    config = steps._config()
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")

@@ -1,39 +1,62 @@
-"""Bringing a database to the schema that this version needs. Alembic does the work; the steps are in `migrations`."""
+"""Bringing a database to the schema that this version needs: a new one gets the tables as they are now.
+
+An older one takes the steps in `migrations` that it lacks, and both end alike. Alembic is imported only for those
+steps: it costs a start more than most of the rest, in time and in memory.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from stillage.db.session import is_passing
+from stillage.db.tables import metadata
 from stillage.errors import BadSettings
+
+# As Alembic makes it, which looks here for the step that the database has taken.
+VERSION_TABLE = """CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)"""
+CURRENT = "0010"
+"""The last step. A test compares it with what Alembic finds in `migrations`."""
 
 
 def upgrade(engine: Engine) -> None:
-    """Run every migration that *engine*'s database lacks. Does nothing when it is current.
+    """Make the tables of *engine*'s database if it is empty, else take the steps that it lacks.
 
     Raises:
         BadSettings: If the database does not answer, or others hold it.
     """
-    config = _config()
     with _connected(engine) as connection, connection.execution_options(writes=True).begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        found = _found(connection)
+        if found is None and not inspect(connection).get_table_names():
+            _create(connection)
+        elif found != CURRENT:
+            from stillage.db.migrations import steps  # noqa: PLC0415 - see above
+
+            steps.take(connection)
 
 
 def require_current(engine: Engine) -> None:
     """Raise BadSettings unless the database answers and has exactly this version's schema."""
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
     with _connected(engine) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found != wanted:
-        raise BadSettings(f"the database is at schema {found}, this version needs {wanted}; run 'stillage db upgrade'")
+        found = _found(connection)
+    if found != CURRENT:
+        raise BadSettings(f"the database is at schema {found}, this version needs {CURRENT}; run 'stillage db upgrade'")
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(text(VERSION_TABLE))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:current)"), {"current": CURRENT})
+
+
+def _found(connection: Connection) -> str | None:
+    """Return the step at which the database is; None before the first. The table is Alembic's."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 @contextmanager
@@ -55,11 +78,3 @@ def _connected(engine: Engine) -> Iterator[Connection]:
 def _silent(engine: Engine, error: DBAPIError) -> BadSettings:
     why = " ".join(str(error.orig).split())
     return BadSettings(f"the database {engine.url.render_as_string()} does not answer: {why}")
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    # ConfigParser reads % as its own; a path may hold one.
-    config.set_main_option("path_separator", "os")
-    return config

@@ -1,0 +1,27 @@
+"""Taking the steps in `versions` that a database lacks, with Alembic."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+
+def take(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def last() -> str | None:
+    """Return the last step that there is."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    # ConfigParser reads % as its own; a path may hold one.
+    config.set_main_option("path_separator", "os")
+    return config
