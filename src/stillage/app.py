@@ -30,14 +30,13 @@ from stillage.audit.trail import Sink, Trail
 from stillage.audit.webhook import Webhook
 from stillage.config import Settings
 from stillage.db.session import Database
-from stillage.formats.safety import Policy
+from stillage.deployment import policy_of, profile_of, quotas_of
 from stillage.identity.base import Identity
 from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRules
 from stillage.identity.keystone.tokens import ServiceUser
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
-from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
@@ -86,17 +85,14 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         owner: Names this process in the leases of its uploads.
         clock: Aware, UTC.
     """
-    profile = PROFILES[settings.profile]
+    profile = profile_of(settings)
     database = Database(settings.database)
     store = FileStore(settings.data / "blobs")
-    quotas = Quotas(
-        project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
-        node=Limits(uploads=settings.max_node_uploads),
-    )
+    quotas = quotas_of(settings)
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
-        may_be_empty=may_be_empty(settings),
+        may_be_empty=profile.may_be_empty,
         recordable_formats=profile.recordable_formats,
         format_property=profile.format_property,
         lease_s=settings.lease_s,
@@ -142,7 +138,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         download=Download(database, store, access=access, deleted_s=settings.deleted_download_s),
         database=database,
         store=store,
-        profile=profile,
+        profile=PROFILES[settings.profile],
         metrics=counters,
         trail=trail,
         running=wire.Running(),
@@ -229,23 +225,6 @@ def _trail(settings: Settings, counters: Metrics, owner: str, clock: Callable[[]
         url = settings.audit_webhook.get_secret_value()
         sinks.append(Webhook(HttpPeer(url, "the audit webhook", timeout_s=WEBHOOK_S), dropped=dropped("webhook")))
     return Trail(sinks, node=owner.partition("/")[0] or "stillage", clock=clock)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """What this deployment refuses."""
-    profile = PROFILES[settings.profile]
-    return Policy(
-        require_format_match=settings.require_format_match,
-        max_virtual_size=settings.max_virtual_size,
-        allowed=settings.allowed_rules,
-        interchangeable=profile.interchangeable,
-        min_disk_binds=profile.min_disk_binds,
-    )
-
-
-def may_be_empty(settings: Settings) -> frozenset[str]:
-    """Declared formats of which zero bytes are an image."""
-    return PROFILES[settings.profile].may_be_empty
 
 
 async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:

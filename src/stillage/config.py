@@ -1,25 +1,16 @@
 """Settings: one frozen object from a TOML file and the environment (``STILLAGE_*``). The command line comes first."""
 
 import os
+import re
+import tomllib
 from collections.abc import Mapping
-from contextvars import ContextVar
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
@@ -33,8 +24,11 @@ IPNetwork = IPv4Network | IPv6Network
 SECRET_BYTES = 32
 CENTURY_S = 100 * 365 * 86400
 Seconds = Annotated[float, Field(le=CENTURY_S)]  # what is added to a date must leave one
-
-_config_file: ContextVar[Path | None] = ContextVar("config_file", default=None)
+ENVIRONMENT_PREFIX = "STILLAGE_"
+# What SQLAlchemy would take apart, which only the server needs. Source: SQLAlchemy, "Database URLs".
+DATABASE_URL = re.compile(
+    r"sqlite:///.*|postgresql\+psycopg://([^:/]*(:[^@]*)?@)?(\[[^/?]+\]|[^/:?]*)(:[0-9]*)?(/[^?]*)?(\?.*)?", re.DOTALL
+)
 
 
 def default_data() -> Path:
@@ -43,11 +37,10 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting, with what it means. Sizes in bytes, durations in seconds."""
 
-    # Empty is unset: what a unit file or a compose file makes of a variable that it does not have.
-    model_config = SettingsConfigDict(env_prefix="STILLAGE_", env_ignore_empty=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path = Field(default_factory=default_data, description="folder for the database, blobs, keys and clouds.yaml")
     listen: str = Field("127.0.0.1:9292", description="HOST:PORT to listen on; [::1]:9292 for IPv6")
@@ -78,7 +71,7 @@ class Settings(BaseSettings):
     keystone_cache_s: Seconds = Field(
         300, ge=0, description="how long an answer of Keystone is believed; a revoked token may work for so long"
     )
-    service_token_roles: Annotated[frozenset[str], NoDecode] = Field(
+    service_token_roles: frozenset[str] = Field(
         frozenset({"service"}), description="roles, one of which lets a service go on with a user's expired token"
     )
     service_token_roles_required: bool = Field(
@@ -106,11 +99,11 @@ class Settings(BaseSettings):
     spare_bytes: int = Field(1 << 30, ge=0, description="room that an upload must leave in the store")
     require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")
     max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")
-    allowed_rules: Annotated[frozenset[str], NoDecode] = Field(
+    allowed_rules: frozenset[str] = Field(
         frozenset(), description="ids of rules that may be allowed (docs/rules.md) and refuse no image here"
     )
     policy_file: Path | None = Field(None, description="YAML with rules in oslo.policy's syntax (docs/policy.md)")
-    trusted_proxies: Annotated[tuple[IPNetwork, ...], NoDecode] = Field(
+    trusted_proxies: tuple[IPNetwork, ...] = Field(
         (), description="addresses or networks of proxies whose headers about the client are believed"
     )
     proxy_headers: Literal["x-forwarded", "forwarded"] = Field(
@@ -169,11 +162,7 @@ class Settings(BaseSettings):
     def _is_database(cls, value: str | None) -> str | None:
         if not value:
             return None
-        try:
-            driver = make_url(value).drivername
-        except (ArgumentError, ValueError):
-            driver = ""
-        if driver not in ("postgresql+psycopg", "sqlite") or value == "sqlite://":
+        if not DATABASE_URL.fullmatch(value):
             raise ValueError("it must be postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME or sqlite:////FILE")
         return value
 
@@ -242,6 +231,8 @@ class Settings(BaseSettings):
         """
         if self.policy_file is None:
             return {}
+        import yaml  # noqa: PLC0415 - most commands read the settings, and few of them a policy
+
         try:
             document = yaml.safe_load(self.policy_file.read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -287,19 +278,6 @@ class Settings(BaseSettings):
             raise BadSettings(f"keystone_secret_file {self.keystone_secret_file} is empty")
         return secret
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is theirs
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = _config_file.get()
-        toml = (TomlConfigSettingsSource(settings_cls, file),) if file else ()
-        return (init_settings, env_settings, *toml)
-
 
 def _listed(value: str) -> list[str]:
     return [item for part in value.split(",") if (item := part.strip())]
@@ -319,17 +297,35 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     Raises:
         BadSettings: Names the setting, its value and what is allowed.
     """
-    if file is not None and not file.is_file():
-        raise BadSettings(f"the settings file {file} is not there")
-    token = _config_file.set(file)
+    on_the_line = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{**_read(file), **_from(os.environ), **on_the_line})
     except ValidationError as error:
         raise BadSettings("; ".join(_sentence(problem) for problem in error.errors())) from error
-    except ValueError as error:  # TOML that is none
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    if not file.is_file():
+        raise BadSettings(f"the settings file {file} is not there")
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # ValueError: text or TOML that is none
         raise BadSettings(f"the settings file {file} cannot be read: {error}") from error
-    finally:
-        _config_file.reset(token)
+
+
+def _from(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what *environment* sets, in letters of any case.
+
+    Empty is unset: what a unit file or a compose file makes of a variable that it does not have.
+    """
+    named = {
+        name.upper().removeprefix(ENVIRONMENT_PREFIX): value
+        for name, value in environment.items()
+        if name.upper().startswith(ENVIRONMENT_PREFIX) and value
+    }
+    return {setting: named[setting.upper()] for setting in Settings.model_fields if setting.upper() in named}
 
 
 def _sentence(problem: Any) -> str:

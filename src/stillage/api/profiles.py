@@ -1,4 +1,4 @@
-"""The two ways to be an image service, as values: all that differs between them outside `api.ims`.
+"""What differs between the two ways to be an image service in HTTP, outside `api.ims`. The rest: `images.profile`.
 
 Source: docs/design.md, "Profiles".
 """
@@ -9,58 +9,22 @@ from dataclasses import dataclass
 from stillage.api.image_v2.errors import WORDING as IMAGE_V2
 from stillage.api.ims.errors import WORDING as IMS
 from stillage.api.problems import Wording
-from stillage.images.creation import Defaults
-from stillage.images.image import Visibility
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a deployment behaves like.
+    """How a deployment answers.
 
     Attributes:
-        defaults: Of a new image.
-        max_image_bytes: When the settings say nothing.
-        may_be_empty: Declared formats of which zero bytes are an image.
-        interchangeable: Formats that any image may hold, whatever its ``disk_format``.
-        recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
-        format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
-        min_disk_binds: Refuse a disk that is larger than the image's ``min_disk``.
         wording: What refusals look like, of the image API and of what stands beside it.
         checks_store: Refuse an ``X-Image-Meta-Store`` that we do not have, instead of ignoring it.
     """
 
-    defaults: Defaults
-    max_image_bytes: int
-    may_be_empty: frozenset[str]
-    interchangeable: frozenset[str]
-    recordable_formats: frozenset[str]
-    format_property: str | None
-    min_disk_binds: bool
     wording: Wording
     checks_store: bool
 
 
 PROFILES: Mapping[str, Profile] = {
-    "openstack": Profile(
-        defaults=Defaults(),
-        max_image_bytes=1 << 40,
-        may_be_empty=frozenset({"raw"}),  # how Nova activates images of volumes
-        interchangeable=frozenset(),
-        recordable_formats=frozenset(),
-        format_property=None,
-        min_disk_binds=False,
-        wording=IMAGE_V2,
-        checks_store=True,
-    ),
-    "ims": Profile(
-        defaults=Defaults(visibility=Visibility.PRIVATE, container_format="bare", disk_format="zvhd2"),
-        max_image_bytes=128 << 30,
-        may_be_empty=frozenset(),
-        interchangeable=frozenset({"qcow2", "vmdk", "vhd", "raw", "vhdx", "qed", "vdi", "qcow", "zvhd2", "zvhd"}),
-        recordable_formats=frozenset({"zvhd2", "zvhd", "vhd", "raw", "qcow2"}),
-        format_property="__image_file_format",
-        min_disk_binds=True,
-        wording=IMS,
-        checks_store=False,
-    ),
+    "openstack": Profile(wording=IMAGE_V2, checks_store=True),
+    "ims": Profile(wording=IMS, checks_store=False),
 }

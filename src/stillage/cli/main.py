@@ -1,84 +1,61 @@
 """``stillage``: serve, and administer what it serves."""
 
-import math
 import sys
 from typing import Annotated
 
 import typer
 
-from stillage import config
-from stillage.cli import accesskeys, projects, users
-from stillage.cli import scrub as scrubbing
-from stillage.cli.download import download
-from stillage.cli.inspect import inspect
-from stillage.cli.options import Config, Data
-from stillage.cli.server import serve as serving
-from stillage.cli.token import token
-from stillage.cli.upload import upload
-from stillage.config import CENTURY_S
-from stillage.db import schema
-from stillage.db.session import make_engine
+from stillage import __version__
+from stillage.cli.lazy import Command, LazyGroup
 from stillage.errors import StillageError
 
-app = typer.Typer(help="An image service for virtual-machine disks.", no_args_is_help=True, add_completion=False)
-db = typer.Typer(help="The database.", no_args_is_help=True)
-app.add_typer(db, name="db")
-app.add_typer(users.app, name="user")
-app.add_typer(projects.app, name="project")
-app.add_typer(accesskeys.app, name="accesskey")
-app.command()(token)
-app.command()(inspect)
-app.command()(upload)
-app.command()(download)
+
+class Commands(LazyGroup):
+    table = {  # noqa: RUF012 - nobody changes it
+        "serve": Command(
+            "stillage.cli.server.serve:command",
+            "Serve the image API. The first start makes everything that it needs in the data folder.",
+        ),
+        "upload": Command(
+            "stillage.cli.upload:upload",
+            "Make images of files. What was interrupted goes on where it was when the same command is run again.",
+        ),
+        "download": Command(
+            "stillage.cli.download:download",
+            "Make a file of an image. What was interrupted goes on where it was when the same command is run again.",
+        ),
+        "inspect": Command(
+            "stillage.cli.inspect:inspect",
+            "Say whether files would be accepted, and why not. Status: 0 yes, 1 no, 2 a file cannot be read.",
+        ),
+        "scrub": Command(
+            "stillage.cli.scrub:command",
+            "Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged.",
+        ),
+        "token": Command("stillage.cli.token:token", "Print a token for X-Auth-Token."),
+        "user": Command("stillage.cli.users:app", "Users of the embedded identity."),
+        "project": Command("stillage.cli.projects:app", "Projects of the embedded identity."),
+        "accesskey": Command("stillage.cli.accesskeys:app", "Access keys (AK/SK) of users of the embedded identity."),
+        "db": Command("stillage.cli.database:app", "The database."),
+    }
 
 
-@app.command()
-def serve(
-    data: Data = None,
-    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Default: 127.0.0.1:9292.")] = None,
-    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="HTTPS, the default, or plain HTTP.")] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Server processes. Default: 1.")] = None,
-    config_file: Config = None,
-) -> None:
-    """Serve the image API. The first start makes everything that it needs in the data folder."""
-    serving.serve(lambda: config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False)
 
 
-def _above_zero(rate: float | None) -> float | None:
-    if rate is not None and not 0 < rate < math.inf:  # nor what is no number
-        raise typer.BadParameter("it must be more than 0")
-    return rate
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"stillage {__version__}")
+        raise typer.Exit
 
 
-@app.command()
-def scrub(
-    data: Data = None,
-    config_file: Config = None,
-    older_than_s: Annotated[
-        int, typer.Option(metavar="S", min=0, max=CENTURY_S, help="Leave what was read in the last S seconds.")
-    ] = 0,
-    rate: Annotated[
-        float | None, typer.Option(metavar="MB/S", callback=_above_zero, help="Read no faster than this.")
-    ] = None,
-    damaged_only: Annotated[
-        bool, typer.Option("--damaged", help="Only images that are marked as damaged: were they mended?")
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged."""
-    settings = config.load(config_file, data=data)
-    bytes_per_s = rate * 1_000_000 if rate is not None else None
-    scrubbing.scrub(
-        settings, older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only, as_json=as_json
-    )
-
-
-@db.command()
-def upgrade(data: Data = None, config_file: Config = None) -> None:
-    """Bring the database to the schema of this version. SQLite does it at every start by itself."""
-    engine = make_engine(config.load(config_file, data=data).database)
-    schema.upgrade(engine)
-    engine.dispose()
+    """An image service for virtual-machine disks."""
 
 
 def run() -> None:

@@ -2,15 +2,44 @@
 
 import asyncio
 import json
+import math
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from stillage import app
+from stillage import app, config
 from stillage.cli import logs
 from stillage.cli.accounts import require_database
-from stillage.config import Settings
+from stillage.cli.options import Config, Data, Json
+from stillage.config import CENTURY_S, Settings
 from stillage.db import schema
+
+
+def _above_zero(rate: float | None) -> float | None:
+    if rate is not None and not 0 < rate < math.inf:  # nor what is no number
+        raise typer.BadParameter("it must be more than 0")
+    return rate
+
+
+def command(
+    data: Data = None,
+    config_file: Config = None,
+    older_than_s: Annotated[
+        int, typer.Option(metavar="S", min=0, max=CENTURY_S, help="Leave what was read in the last S seconds.")
+    ] = 0,
+    rate: Annotated[
+        float | None, typer.Option(metavar="MB/S", callback=_above_zero, help="Read no faster than this.")
+    ] = None,
+    damaged_only: Annotated[
+        bool, typer.Option("--damaged", help="Only images that are marked as damaged: were they mended?")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged."""
+    settings = config.load(config_file, data=data)
+    bytes_per_s = rate * 1_000_000 if rate is not None else None
+    scrub(settings, older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only, as_json=as_json)
 
 
 def scrub(

@@ -1,25 +1,13 @@
 """``stillage upload``: files become images, in Stillage or any Glance."""
 
-import json
-import time
-from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.filesize import decimal
 
-from stillage import app, config
-from stillage.cli import cloud_options as cloudy
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
 from stillage.cli.options import Config, Json
-from stillage.cli.show.progress import Switch, show_progress
-from stillage.cli.show.report import readable
-from stillage.client.images import Attributes
-from stillage.client.local import Rules
-from stillage.client.session import Session
-from stillage.client.upload import Order, Outcome, Upload
-from stillage.errors import BadSettings, StillageError
+from stillage.client.attributes import Attributes
+from stillage.client.errors import GIVE_UP_AFTER_S
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Visibility
 
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -64,7 +52,7 @@ def upload(
     piece_size: PieceSize = None,
     no_inspect: NoInspect = False,
     instant: Instant = False,
-    give_up_after: GiveUpAfter = cloudy.GIVE_UP,
+    give_up_after: GiveUpAfter = GIVE_UP_AFTER_S,
     as_json: Json = False,
     cloud: CloudName = None,
     config_file: Config = None,
@@ -91,82 +79,22 @@ def upload(
         raise typer.BadParameter(
             "the image that is there keeps its attributes; give them to none", param_hint="--image"
         )
-    try:
-        settings = config.load(config_file)
-        rules = None if no_inspect else Rules(app.policy_of(settings), app.may_be_empty(settings))
-    except BadSettings as error:
-        typer.echo(f"stillage: {error}", err=True)
-        raise typer.Exit(cloudy.USAGE) from error
-    order = Order(None if image else given, image, parallel, _bytes(piece_size), rules, instant)
-    with show_progress(quiet=as_json) as shown:
-        sender = _Sender(order, shown, as_json=as_json)
-        status = cloudy.converse(cloud, give_up_after, shown, lambda session: sender.send_all(session, files))
+    from stillage.cli.uploading import upload_files  # noqa: PLC0415 - what it imports would slow down --help
+
+    status = upload_files(
+        files,
+        None if image else given,
+        image,
+        connections=parallel,
+        piece_bytes=_bytes(piece_size),
+        inspects=not no_inspect,
+        instant=instant,
+        config_file=config_file,
+        cloud=cloud,
+        give_up_after_s=give_up_after,
+        as_json=as_json,
+    )
     raise typer.Exit(status)
-
-
-class _Sender:
-    def __init__(self, order: Order, shown: Switch, *, as_json: bool) -> None:
-        self._order = order
-        self._shown = shown
-        self._as_json = as_json
-
-    async def send_all(self, session: Session, files: list[str]) -> int:
-        """Send one file after the other; return the greatest status."""
-        return max([await self._send(session, file) for file in files])
-
-    async def _send(self, session: Session, file: str) -> int:
-        self._shown.file = readable(Path(file).name)
-        order = self._order
-        if order.attributes is not None and not order.attributes.name:
-            order = replace(order, attributes=replace(order.attributes, name=self._shown.file))
-        started = time.monotonic()
-        one: Upload | None = None
-        problem: StillageError | None = None
-        try:
-            one = Upload(session, order, state=cloudy.state_folder(), progress=self._shown)
-            await one.run(file)
-        except StillageError as error:
-            problem = error
-        outcome = one.outcome if one is not None else Outcome()
-        seconds = time.monotonic() - started
-        if self._as_json:
-            typer.echo(json.dumps(_view(file, outcome, seconds, problem)))
-        elif problem is not None:
-            typer.echo(f"{self._shown.file}: {problem}", err=True)
-        else:
-            typer.echo(_sentence(self._shown.file, outcome, seconds))
-        return cloudy.OK if problem is None else cloudy.status_of(problem)
-
-
-def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | None) -> dict[str, Any]:
-    return {
-        "file": readable(file),
-        "status": cloudy.OK if problem is None else cloudy.status_of(problem),
-        "error": None if problem is None else str(problem),
-        "image": outcome.image_id,
-        "size": outcome.size,
-        "way": outcome.way,
-        "sent": outcome.sent,
-        "zeros": outcome.zeros,
-        "resumed": outcome.resumed,
-        "verified": dict(outcome.verified),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _sentence(file: str, outcome: Outcome, seconds: float) -> str:
-    """What is said of success: the image, how the bytes went, and what was compared."""
-    parts = [f"{decimal(outcome.sent)} sent in {seconds:.1f} s"]
-    if outcome.sent:
-        parts[0] += f" ({outcome.sent / max(seconds, 1e-3) / 1e6:.0f} MB/s)"
-    if outcome.zeros:
-        parts.append(f"{decimal(outcome.zeros)} of zeros skipped")
-    if outcome.resumed:
-        parts.append(f"{decimal(outcome.resumed)} were there already")
-    if outcome.way == "instant":
-        parts.append("the server had these bytes")
-    compared = " and ".join(sorted(outcome.verified)) or "the size"
-    return f"{file}: image {outcome.image_id} is active; {', '.join(parts)}; verified by {compared}"
 
 
 def _one_of(value: str | None, allowed: tuple[str, ...], option: str) -> str | None:

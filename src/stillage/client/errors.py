@@ -2,6 +2,9 @@
 
 from stillage.errors import StillageError
 
+GIVE_UP_AFTER_S = 900.0
+"""The longest that one request is tried without any success, unless the user says otherwise."""
+
 
 class ClientError(StillageError):
     """The root of what the client side reports."""

@@ -4,10 +4,11 @@ Source: OpenStack Image API v2, "Images" and "Image data"; docs/upload.md for ``
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin
 
+from stillage.client.attributes import Attributes
 from stillage.client.auth.tokens import json_request
 from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Answer, Body, Request
@@ -19,34 +20,6 @@ UNKNOWN = (404, 405, 501)
 GONE = (404, 410)
 SUSPENDED = 403  # whoever opened the upload may not resume it without a token
 OCTETS = "application/octet-stream"
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """What a new image's record is to say. None leaves it to the server."""
-
-    name: str
-    disk_format: str | None = None
-    container_format: str = "bare"
-    visibility: str | None = None
-    protected: bool | None = None
-    min_disk: int | None = None
-    min_ram: int | None = None
-    tags: tuple[str, ...] = ()
-    properties: Mapping[str, str] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        own = {
-            "name": self.name,
-            "disk_format": self.disk_format,
-            "container_format": self.container_format,
-            "visibility": self.visibility,
-            "protected": self.protected,
-            "min_disk": self.min_disk,
-            "min_ram": self.min_ram,
-            "tags": list(self.tags) or None,
-        }
-        return {**self.properties, **{key: value for key, value in own.items() if value is not None}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from stillage.client.errors import NetworkGaveUp
+from stillage.client.errors import GIVE_UP_AFTER_S, NetworkGaveUp
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-GIVE_UP_AFTER_S = 900.0
 
 
 class Retry:

@@ -10,8 +10,9 @@ import aiohttp
 from stillage.client.auth.keys import KeyAuthority
 from stillage.client.auth.tokens import Authority, Place, TokenAuthority
 from stillage.client.clouds import Cloud
+from stillage.client.errors import GIVE_UP_AFTER_S
 from stillage.client.http import Answer, Http, Request, insist
-from stillage.client.retry import GIVE_UP_AFTER_S, Retry
+from stillage.client.retry import Retry
 
 
 class Session:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from stillage.client.attributes import Attributes
 from stillage.client.digests import Digests
 from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Broken
-from stillage.client.images import Attributes, Images, OpenUpload, Proof
+from stillage.client.images import Images, OpenUpload, Proof
 from stillage.client.local import Rules
 from stillage.client.pieces import MIB, Span, piece_size, plan, total
 from stillage.client.progress import Progress

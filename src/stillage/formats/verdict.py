@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stillage.errors import ContentRejected
 from stillage.formats.safety import EMPTY, Declaration, Policy, format_found, refusals
@@ -61,3 +62,21 @@ def verdict(
         hazards=tuple(hazards),
         complete=complete,
     )
+
+
+def verdict_view(found: Verdict) -> dict[str, Any]:
+    """The verdict as JSON: what an upload would be answered, and what the command line prints."""
+    return {
+        "accepted": found.accepted,
+        "complete": found.complete,
+        "declared": found.declared,
+        "format": found.format,
+        "subformat": found.subformat or None,
+        "virtual_size": found.virtual_size,
+        "size": found.size,
+        "details": dict(found.details),
+        "hazards": [
+            {"rule": broken.rule, "offset": broken.offset, "message": str(broken), "fix": broken.mend}
+            for broken in found.hazards
+        ],
+    }

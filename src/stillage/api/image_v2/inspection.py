@@ -4,11 +4,11 @@ from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.http.time_limits import image_bytes
-from stillage.api.image_v2.shape import verdict_view
 from stillage.api.image_v2.upload_headers import announced_of
 from stillage.api.services import caller, services
 from stillage.errors import InvalidInput
 from stillage.formats.safety import Declaration
+from stillage.formats.verdict import verdict_view
 from stillage.images.image import DISK_FORMATS
 
 DISK_FORMAT = "X-Image-Meta-Disk-Format"

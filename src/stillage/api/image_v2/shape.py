@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from stillage.formats.verdict import Verdict
 from stillage.images.image import Image
 from stillage.images.member import Member
 
@@ -45,24 +44,6 @@ def image_view(image: Image) -> dict[str, Any]:
         "schema": "/v2/schemas/image",
     }
     return view
-
-
-def verdict_view(found: Verdict) -> dict[str, Any]:
-    """What an upload would be answered. The command line prints the same."""
-    return {
-        "accepted": found.accepted,
-        "complete": found.complete,
-        "declared": found.declared,
-        "format": found.format,
-        "subformat": found.subformat or None,
-        "virtual_size": found.virtual_size,
-        "size": found.size,
-        "details": dict(found.details),
-        "hazards": [
-            {"rule": broken.rule, "offset": broken.offset, "message": str(broken), "fix": broken.mend}
-            for broken in found.hazards
-        ],
-    }
 
 
 def list_view(images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -7,11 +7,14 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Annotated
 
 import structlog
+import typer
 
-from stillage import app
+from stillage import app, config
 from stillage.cli import logs
+from stillage.cli.options import Config, Data
 from stillage.cli.server import processes
 from stillage.cli.server.data_folder import DataFolder, client_url
 from stillage.cli.server.listening import bind
@@ -23,6 +26,17 @@ from stillage.db.session import Database
 from stillage.errors import BadSettings, StillageError
 
 log = structlog.get_logger()
+
+
+def command(
+    data: Data = None,
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Default: 127.0.0.1:9292.")] = None,
+    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="HTTPS, the default, or plain HTTP.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Server processes. Default: 1.")] = None,
+    config_file: Config = None,
+) -> None:
+    """Serve the image API. The first start makes everything that it needs in the data folder."""
+    serve(lambda: config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
 
 
 def serve(load: Callable[[], Settings]) -> None:

@@ -1,0 +1,69 @@
+"""How ``upload`` and ``download`` talk to their cloud, and how errors become statuses."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import typer
+import uvloop
+
+from stillage.client import clouds, state
+from stillage.client.clouds import Cloud
+from stillage.client.errors import (
+    BadCloud,
+    NetworkGaveUp,
+    RefusedLocally,
+    ServerRefused,
+    UnusableFile,
+    VerificationFailed,
+)
+from stillage.client.progress import Progress
+from stillage.client.session import Session
+from stillage.errors import StillageError
+
+OK, REFUSED_LOCALLY, USAGE, SERVER_REFUSED, NETWORK, UNVERIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+STATUSES: dict[type[StillageError], int] = {
+    RefusedLocally: REFUSED_LOCALLY,
+    BadCloud: USAGE,
+    UnusableFile: USAGE,
+    ServerRefused: SERVER_REFUSED,
+    NetworkGaveUp: NETWORK,
+    VerificationFailed: UNVERIFIED,
+}
+
+
+def status_of(error: StillageError) -> int:
+    return STATUSES.get(type(error), USAGE)
+
+
+def chosen(name: str | None) -> Cloud:
+    """The cloud that the command line or the environment names.
+
+    Raises:
+        BadCloud: If there is none.
+    """
+    return clouds.choose(name, os.environ, folder=Path.cwd())
+
+
+def state_folder() -> Path:
+    return state.folder(os.environ)
+
+
+def converse(
+    cloud: str | None, give_up_after_s: float, progress: Progress, work: Callable[[Session], Awaitable[int]]
+) -> int:
+    """Do *work* in a session with *cloud*; return the exit status."""
+
+    async def run() -> int:
+        async with Session.to(chosen(cloud), give_up_after_s=give_up_after_s, say=progress.say) as session:
+            return await work(session)
+
+    try:
+        return uvloop.run(run())
+    except StillageError as error:
+        typer.echo(f"stillage: {error}", err=True)
+        return status_of(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        typer.echo("stillage: interrupted; run the same command again to go on", err=True)
+        return INTERRUPTED

@@ -1,0 +1,18 @@
+"""``stillage db``: the schema of the database."""
+
+import typer
+
+from stillage import config
+from stillage.cli.options import Config, Data
+from stillage.db import schema
+from stillage.db.session import make_engine
+
+app = typer.Typer(help="The database.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade(data: Data = None, config_file: Config = None) -> None:
+    """Bring the database to the schema of this version. SQLite does it at every start by itself."""
+    engine = make_engine(config.load(config_file, data=data).database)
+    schema.upgrade(engine)
+    engine.dispose()

@@ -1,0 +1,74 @@
+"""What ``stillage download`` does: an image becomes a file, and the user reads how it went."""
+
+import json
+import time
+from typing import Any
+
+import typer
+from rich.filesize import decimal
+
+from stillage.cli import conversation
+from stillage.cli.show.progress import show_progress
+from stillage.cli.show.report import readable
+from stillage.client.download import Download, Fetched
+from stillage.client.session import Session
+from stillage.errors import StillageError
+
+
+def download_image(
+    image: str,
+    output: str | None,
+    *,
+    connections: int,
+    force: bool,
+    cloud: str | None,
+    give_up_after_s: float,
+    as_json: bool,
+) -> int:
+    """Download *image*, an id or a name, to *output* and return the exit status. *output* None: its name, here."""
+    with show_progress(quiet=as_json) as shown:
+        shown.file = readable(image)
+
+        async def fetch(session: Session) -> int:
+            one = Download(
+                session, state=conversation.state_folder(), connections=connections, force=force, progress=shown
+            )
+            started = time.monotonic()
+            problem: StillageError | None = None
+            try:
+                await one.run(image, output)
+            except StillageError as error:
+                problem = error
+            seconds = time.monotonic() - started
+            if as_json:
+                typer.echo(json.dumps(_view(one.outcome, seconds, problem)))
+            elif problem is not None:
+                typer.echo(f"{shown.file}: {problem}", err=True)
+            else:
+                typer.echo(_sentence(one.outcome, seconds))
+            return conversation.OK if problem is None else conversation.status_of(problem)
+
+        return conversation.converse(cloud, give_up_after_s, shown, fetch)
+
+
+def _view(outcome: Fetched, seconds: float, problem: StillageError | None) -> dict[str, Any]:
+    return {
+        "file": None if outcome.file is None else readable(outcome.file),
+        "status": conversation.OK if problem is None else conversation.status_of(problem),
+        "error": None if problem is None else str(problem),
+        "image": outcome.image_id,
+        "size": outcome.size,
+        "received": outcome.received,
+        "resumed": outcome.resumed,
+        "verified": dict(outcome.verified),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _sentence(outcome: Fetched, seconds: float) -> str:
+    rate = outcome.received / max(seconds, 1e-3) / 1e6
+    parts = [f"{decimal(outcome.received)} fetched in {seconds:.1f} s ({rate:.0f} MB/s)"]
+    if outcome.resumed:
+        parts.append(f"{decimal(outcome.resumed)} were there already")
+    compared = " and ".join(sorted(outcome.verified)) or "the size"
+    return f"{readable(outcome.file or '')}: image {outcome.image_id}; {', '.join(parts)}; verified by {compared}"

@@ -1,0 +1,127 @@
+"""What ``stillage inspect`` does: files are inspected and the user reads what was found."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from stillage import config
+from stillage.cli.show.layout import Layout
+from stillage.cli.show.report import mended, print_verdict, readable
+from stillage.client.local import HOLE, Rules, inspect_file, size_of
+from stillage.deployment import policy_of, profile_of
+from stillage.errors import BadSettings
+from stillage.formats.registry import FORMATS
+from stillage.formats.safety import Declaration
+from stillage.formats.verdict import Verdict, verdict_view
+
+ACCEPTED, REFUSED, UNREADABLE = 0, 1, 2
+LONG = 256 << 20
+"""Bytes from which on a bar shows how far it is."""
+
+
+def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, config_file: Path | None) -> int:
+    """Print the verdict on each of *files*, as if declared as *disk_format*; return the exit status."""
+    try:
+        settings = config.load(config_file)
+        rules = Rules(policy_of(settings), profile_of(settings).may_be_empty)
+    except BadSettings as error:
+        typer.echo(f"stillage: {error}", err=True)
+        return UNREADABLE
+    by = _Inspector(Declaration(disk_format), rules)
+    return max([_inspect_one(by, name, as_json=as_json) for name in files])
+
+
+def _inspect_one(by: "_Inspector", name: str, *, as_json: bool) -> int:
+    """Print the verdict on one file; return the exit status."""
+    try:
+        found, layout = by.file(name)
+    except OSError as error:
+        _say_unreadable(name, error.strerror or str(error), as_json=as_json)
+        return UNREADABLE
+    if found.accepted is None:
+        why = "it refers back to parts that have gone by; give the file itself instead of a pipe"
+        _say_unreadable(name, why, as_json=as_json)
+        return UNREADABLE
+    if as_json:
+        view = verdict_view(found)
+        for hazard in view["hazards"]:
+            hazard["fix"] = mended(hazard["fix"], name, found.format)
+        _print_json({"file": readable(name), **view})
+    else:
+        print_verdict(Console(highlight=False, emoji=False), name, found, layout)
+    return ACCEPTED if found.accepted else REFUSED
+
+
+def _say_unreadable(name: str, why: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json({"file": readable(name), "accepted": None, "error": why})
+    else:
+        typer.echo(f"{readable(name)}: cannot be read: {why}", err=True)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    # One line for each file, so that a script can read them one by one.
+    typer.echo(json.dumps(document))
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspector:
+    declaration: Declaration
+    rules: Rules
+
+    def file(self, name: str) -> tuple[Verdict, Layout | None]:
+        """Inspect one file, whole.
+
+        Raises:
+            OSError: If it cannot be read to its end.
+        """
+        if name == "-":
+            return self._run(sys.stdin.fileno(), name)
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return self._run(descriptor, name)
+        finally:
+            os.close(descriptor)
+
+    def _run(self, descriptor: int, name: str) -> tuple[Verdict, Layout | None]:
+        size = size_of(descriptor)
+        layout = None if size is None else Layout(size)
+        formats = FORMATS if layout is None else layout.watched(FORMATS)
+        with _progress(name, size) as advance:
+
+            def saw(start: int, block: bytes) -> None:
+                if layout is not None and block is not HOLE:
+                    layout.saw(start, block)
+                advance(len(block))
+
+            found = inspect_file(descriptor, size, self.declaration, self.rules, formats=formats, saw=saw)
+        return found, layout
+
+
+@contextmanager
+def _progress(name: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Show how far a long file is, to people only."""
+    console = Console(stderr=True)
+    if size is None or size < LONG or not console.is_terminal:
+        yield lambda _count: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(escape(readable(name)), total=size)
+        yield lambda count: progress.advance(task, count)

@@ -1,0 +1,127 @@
+"""What ``stillage upload`` does: one file after the other becomes an image, and the user reads how it went."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.filesize import decimal
+
+from stillage import config
+from stillage.cli import conversation
+from stillage.cli.show.progress import Switch, show_progress
+from stillage.cli.show.report import readable
+from stillage.client.attributes import Attributes
+from stillage.client.local import Rules
+from stillage.client.session import Session
+from stillage.client.upload import Order, Outcome, Upload
+from stillage.deployment import policy_of, profile_of
+from stillage.errors import BadSettings, StillageError
+
+
+def upload_files(
+    files: list[str],
+    attributes: Attributes | None,
+    image: str | None,
+    *,
+    connections: int,
+    piece_bytes: int | None,
+    inspects: bool,
+    instant: bool,
+    config_file: Path | None,
+    cloud: str | None,
+    give_up_after_s: float,
+    as_json: bool,
+) -> int:
+    """Upload *files* and return the exit status.
+
+    Args:
+        files: Paths.
+        attributes: Of new images; None where *image* names one that is there.
+        image: Its id.
+        connections: At once.
+        piece_bytes: Of a request; None lets the size decide.
+        inspects: Whether to inspect a file before anything of it is sent.
+        instant: Whether to ask first if the server has the same bytes.
+        config_file: TOML with settings, by which files are inspected.
+        cloud: Entry of clouds.yaml; None takes the environment's.
+        give_up_after_s: Without any success.
+        as_json: Print for scripts.
+    """
+    try:
+        settings = config.load(config_file)
+        rules = Rules(policy_of(settings), profile_of(settings).may_be_empty) if inspects else None
+    except BadSettings as error:
+        typer.echo(f"stillage: {error}", err=True)
+        return conversation.USAGE
+    order = Order(attributes, image, connections, piece_bytes, rules, instant)
+    with show_progress(quiet=as_json) as shown:
+        sender = _Sender(order, shown, as_json=as_json)
+        return conversation.converse(cloud, give_up_after_s, shown, lambda session: sender.send_all(session, files))
+
+
+class _Sender:
+    def __init__(self, order: Order, shown: Switch, *, as_json: bool) -> None:
+        self._order = order
+        self._shown = shown
+        self._as_json = as_json
+
+    async def send_all(self, session: Session, files: list[str]) -> int:
+        """Send one file after the other; return the greatest status."""
+        return max([await self._send(session, file) for file in files])
+
+    async def _send(self, session: Session, file: str) -> int:
+        self._shown.file = readable(Path(file).name)
+        order = self._order
+        if order.attributes is not None and not order.attributes.name:
+            order = replace(order, attributes=replace(order.attributes, name=self._shown.file))
+        started = time.monotonic()
+        one: Upload | None = None
+        problem: StillageError | None = None
+        try:
+            one = Upload(session, order, state=conversation.state_folder(), progress=self._shown)
+            await one.run(file)
+        except StillageError as error:
+            problem = error
+        outcome = one.outcome if one is not None else Outcome()
+        seconds = time.monotonic() - started
+        if self._as_json:
+            typer.echo(json.dumps(_view(file, outcome, seconds, problem)))
+        elif problem is not None:
+            typer.echo(f"{self._shown.file}: {problem}", err=True)
+        else:
+            typer.echo(_sentence(self._shown.file, outcome, seconds))
+        return conversation.OK if problem is None else conversation.status_of(problem)
+
+
+def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | None) -> dict[str, Any]:
+    return {
+        "file": readable(file),
+        "status": conversation.OK if problem is None else conversation.status_of(problem),
+        "error": None if problem is None else str(problem),
+        "image": outcome.image_id,
+        "size": outcome.size,
+        "way": outcome.way,
+        "sent": outcome.sent,
+        "zeros": outcome.zeros,
+        "resumed": outcome.resumed,
+        "verified": dict(outcome.verified),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _sentence(file: str, outcome: Outcome, seconds: float) -> str:
+    """What is said of success: the image, how the bytes went, and what was compared."""
+    parts = [f"{decimal(outcome.sent)} sent in {seconds:.1f} s"]
+    if outcome.sent:
+        parts[0] += f" ({outcome.sent / max(seconds, 1e-3) / 1e6:.0f} MB/s)"
+    if outcome.zeros:
+        parts.append(f"{decimal(outcome.zeros)} of zeros skipped")
+    if outcome.resumed:
+        parts.append(f"{decimal(outcome.resumed)} were there already")
+    if outcome.way == "instant":
+        parts.append("the server had these bytes")
+    compared = " and ".join(sorted(outcome.verified)) or "the size"
+    return f"{file}: image {outcome.image_id} is active; {', '.join(parts)}; verified by {compared}"

@@ -1,0 +1,29 @@
+"""What the settings mean for the domain: the server and the client's commands read them alike."""
+
+from stillage.config import Settings
+from stillage.formats.safety import Policy
+from stillage.images.profile import PROFILES, Profile
+from stillage.images.quota import Limits, Quotas
+
+
+def profile_of(settings: Settings) -> Profile:
+    return PROFILES[settings.profile]
+
+
+def quotas_of(settings: Settings) -> Quotas:
+    return Quotas(
+        project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
+        node=Limits(uploads=settings.max_node_uploads),
+    )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What this deployment refuses."""
+    profile = profile_of(settings)
+    return Policy(
+        require_format_match=settings.require_format_match,
+        max_virtual_size=settings.max_virtual_size,
+        allowed=settings.allowed_rules,
+        interchangeable=profile.interchangeable,
+        min_disk_binds=profile.min_disk_binds,
+    )

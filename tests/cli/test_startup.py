@@ -1,0 +1,76 @@
+"""What commands import, each in an interpreter of its own: no command of the client starts the server's modules."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.core import TyperGroup
+from typer.testing import CliRunner
+
+from stillage import __version__
+from stillage.cli.lazy import loaded
+from stillage.cli.main import Commands, app
+
+SERVER = (
+    "aiohttp.web", "aiohttp.web_protocol", "sqlalchemy", "alembic", "structlog", "prometheus_client", "uvloop",
+    "stillage.app", "stillage.api", "stillage.db", "stillage.jobs", "stillage.operations", "stillage.stores",
+)  # fmt: skip
+LISTED = ("--help", "--version", "upload --help", "download --help", "inspect --help", "inspect {file} --json")
+REACHED = ("upload --no-inspect --cloud nowhere {file}", "upload --cloud nowhere {file}", "download --cloud nowhere x")
+RUN = """
+import json, sys
+from stillage.cli.main import run
+sys.argv = ["stillage", *json.loads(sys.argv[1])]
+try:
+    run()
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def imported_by(command: str, folder: Path) -> set[str]:
+    file = folder / "disk.raw"
+    file.write_bytes(bytes(512))
+    words = command.format(file=file).split()
+    environment = {"HOME": str(folder), "PATH": "/usr/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(words)], cwd=folder, env=environment, capture_output=True, check=False
+    )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("command", LISTED)
+def test_a_command_that_asks_nobody_imports_neither_a_server_nor_a_client(command: str, tmp_path: Path) -> None:
+    modules = imported_by(command, tmp_path)
+    assert "stillage.cli.main" in modules
+    assert modules & {*SERVER, "aiohttp", "yaml", "cryptography"} == set()
+
+
+@pytest.mark.parametrize("command", REACHED)
+def test_a_command_of_the_client_imports_no_server(command: str, tmp_path: Path) -> None:
+    modules = imported_by(command, tmp_path)
+    assert "stillage.client.session" in modules
+    assert modules & {*SERVER} - {"uvloop"} == set()
+
+
+def test_help_and_version_read_no_settings(tmp_path: Path) -> None:
+    for command in ("--help", "--version", "upload --help"):
+        assert imported_by(command, tmp_path) & {"pydantic", "stillage.config"} == set(), command
+
+
+@pytest.mark.parametrize("name", Commands.table)
+def test_the_list_says_of_a_command_what_its_own_help_says_first(name: str) -> None:
+    row = Commands.table[name]
+    first = (loaded(name, row).help or "").partition("\n\n")[0]
+    assert " ".join(first.split()) == row.help
+
+
+def test_the_version_is_printed() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"stillage {__version__}\n")
+
+
+def test_the_groups_stay_groups() -> None:
+    assert isinstance(loaded("db", Commands.table["db"]), TyperGroup)
