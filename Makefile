@@ -38,6 +38,7 @@ docs: dev ## build the documentation site into site/, and fail at a link that le
 
 bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench $(BENCH_ARGS)
+	.venv/bin/python -m bench.starting
 	.venv/bin/python -m bench.listing
 	.venv/bin/python -m bench.listing --engine postgresql
 	.venv/bin/python -m bench.inspecting

@@ -61,6 +61,13 @@ def test_the_cost_of_knowing_who_asks_is_measured() -> None:
     assert all(row["microseconds"] > 0 and row["ratio"] > 0 for row in rows)
 
 
+def test_what_starting_costs_is_measured() -> None:
+    document = answer_of("bench.starting", "--rounds", "1", "--json")
+    assert document["ratios"].keys() == {"--help", "--version", "inspect FILE", "upload --help"}
+    assert all(ratio > 0 for ratio in document["ratios"].values())
+    assert all(row["cpu"] > 0 and row["memory"] > 0 for row in document["serve"].values())
+
+
 def test_one_connection_is_compared_with_four() -> None:
     document = answer_of("bench.parallel", "--size", "4MiB", "--json")
     assert document["seconds"].keys() == {"1", "4"}
