@@ -17,7 +17,8 @@ from stillage.db.session import Database
 from stillage.db.tables import blobs, image_properties, image_tags, uploads
 from stillage.db.tables import images as image_rows
 from stillage.errors import AlreadyExists
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId, Visibility
+from stillage.images.status import Status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

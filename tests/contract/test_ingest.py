@@ -16,7 +16,8 @@ from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.errors import ContentRejected, DigestMismatch, ImageGone, StoreFailed, Unavailable
 from stillage.images.access import Access
-from stillage.images.image import Image, Status
+from stillage.images.image import Image
+from stillage.images.status import Status
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.ingest import Ingest
 from stillage.operations.upload.pipeline import Announced

@@ -15,8 +15,9 @@ from stillage.errors import (
     InvalidInput,
 )
 from stillage.images.access import Caller
-from stillage.images.image import BlobKey, Image, Status
+from stillage.images.image import BlobKey, Image
 from stillage.images.quota import Usage
+from stillage.images.status import Status
 from stillage.images.upload import Opening, Upload
 from stillage.operations.resumable.instant import Proof
 from stillage.operations.upkeep.scrub import Scrub

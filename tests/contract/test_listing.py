@@ -20,9 +20,10 @@ from stillage.db import images, listing, members
 from stillage.db.tables import image_members
 from stillage.errors import InvalidInput
 from stillage.images.access import Access, Caller, Seen, Viewer
-from stillage.images.image import Image, ImageId, ProjectId, Status, Visibility
+from stillage.images.image import Image, ImageId, ProjectId, Visibility
 from stillage.images.member import MemberStatus
 from stillage.images.query import Condition, Operator, Query, Span, parse
+from stillage.images.status import Status
 
 MINE, OTHER, THIRD = ProjectId("lab"), ProjectId("mill"), ProjectId("yard")
 PROJECTS = (MINE, OTHER, THIRD)

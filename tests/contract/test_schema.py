@@ -21,8 +21,9 @@ from stillage.db.migrations import steps
 from stillage.db.session import make_engine
 from stillage.db.tables import metadata
 from stillage.errors import BadSettings
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, Status, UploadId
+from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
 from stillage.images.query import parse
+from stillage.images.status import Status
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(empty_database_url: str) -> None:

@@ -16,7 +16,8 @@ from stillage.db import usage
 from stillage.db.images import Claim
 from stillage.db.session import Database
 from stillage.errors import StoreFailed, Unavailable
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.images.status import Status
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import MOST_FAILURES, Sweep, Swept, remove_blob

@@ -22,7 +22,8 @@ from stillage.db import members
 from stillage.db.session import Database
 from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspended
 from stillage.images.access import Caller
-from stillage.images.image import Image, ProjectId, Status, Visibility
+from stillage.images.image import Image, ProjectId, Visibility
+from stillage.images.status import Status
 from stillage.images.upload import Opening, Piece, Span, Upload
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity

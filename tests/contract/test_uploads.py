@@ -40,8 +40,8 @@ from stillage.errors import (
     UploadGone,
     UploadNotFound,
 )
-from stillage.images.image import Status
 from stillage.images.quota import Limits, Quotas, Usage
+from stillage.images.status import Status
 from stillage.images.upload import Opening, Piece, Span
 from stillage.operations.resumable import pieces as sending
 from stillage.operations.resumable import verifying

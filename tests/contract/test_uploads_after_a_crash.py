@@ -14,7 +14,7 @@ from stillage.errors import (
     Unavailable,
     UploadGone,
 )
-from stillage.images.image import Status
+from stillage.images.status import Status
 from stillage.images.upload import Opening
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.files.partial import FileDraft

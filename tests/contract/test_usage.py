@@ -23,8 +23,9 @@ from stillage.db.tables import blobs, uploads
 from stillage.db.tables import images as image_table
 from stillage.db.tables import usage as usage_table
 from stillage.errors import AlreadyExists, QuotaExceeded, StillageError, TooManyUploads
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_node, scope_of_project
+from stillage.images.status import Status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

@@ -25,8 +25,9 @@ from stillage.db.tables import (
 )
 from stillage.errors import AlreadyExists, ImageNotFound
 from stillage.images.access import Seen
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId, Visibility
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId, Visibility
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_node, scope_of_project
+from stillage.images.status import Status
 
 NO_LIMITS = Limits()
 NO_QUOTAS = Quotas()

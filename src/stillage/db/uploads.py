@@ -17,8 +17,9 @@ from stillage.db.images import Claim
 from stillage.db.tables import blobs, image_members, images, upload_endings, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
 from stillage.images.access import Seen
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, Status, UploadId
+from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
+from stillage.images.status import Status
 from stillage.images.upload import Digests, Grant, Opening, Span, Upload
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})

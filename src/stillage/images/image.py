@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from stillage.images.status import Status
+
 ImageId = NewType("ImageId", str)
 ProjectId = NewType("ProjectId", str)
 UserId = NewType("UserId", str)
@@ -23,14 +25,6 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 def image_id_of(text: str) -> ImageId:
     """Return the image id that *text* is. A UUID is the same one in any case of letters; we write it in lower case."""
     return ImageId(text.lower() if UUID.fullmatch(text) else text)
-
-
-class Status(StrEnum):
-    QUEUED = "queued"
-    SAVING = "saving"
-    ACTIVE = "active"
-    DEACTIVATED = "deactivated"
-    DELETED = "deleted"
 
 
 class Visibility(StrEnum):

@@ -18,7 +18,8 @@ from stillage.images.creation import (
     require_count,
     require_settable,
 )
-from stillage.images.image import Image, Status
+from stillage.images.image import Image
+from stillage.images.status import Status
 
 V2_1 = "application/openstack-images-v2.1-json-patch"
 V2_0 = "application/openstack-images-v2.0-json-patch"

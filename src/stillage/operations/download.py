@@ -16,7 +16,8 @@ from stillage.errors import (
     Unavailable,
 )
 from stillage.images.access import Access, Caller
-from stillage.images.image import Image, ImageId, Status
+from stillage.images.image import Image, ImageId
+from stillage.images.status import Status
 from stillage.stores.base import BlobReader, Store
 
 LOOK_EVERY_S = 15.0

@@ -23,9 +23,10 @@ from stillage.images.creation import (
     require_record,
     text,
 )
-from stillage.images.image import Image, ImageId, Status
+from stillage.images.image import Image, ImageId
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
+from stillage.images.status import Status
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.stores.base import Store

@@ -10,7 +10,8 @@ import builders
 from builders import IMAGE_ID, T0
 from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, StillageError, TooLarge
 from stillage.images.creation import Defaults, new_image, require_record
-from stillage.images.image import Image, ProjectId, Status, Visibility
+from stillage.images.image import Image, ProjectId, Visibility
+from stillage.images.status import Status
 
 LAB = ProjectId("lab")
 

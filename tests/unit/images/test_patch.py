@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from builders import T0, image
 from stillage.errors import Conflict, Forbidden, InvalidInput, StillageError, TooLarge
 from stillage.images import patch
-from stillage.images.image import Image, Status
+from stillage.images.image import Image
 from stillage.images.patch import V2_0, V2_1
+from stillage.images.status import Status
 
 BEFORE = image(name="web", tags=("a",), properties={"os_distro": "debian"}, disk_format="raw")
 

@@ -21,7 +21,8 @@ from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, Conflict, UploadGone
 from stillage.images.access import Access, Caller, Seen
-from stillage.images.image import PACKAGES, Content, Image, ImageId, Status
+from stillage.images.image import PACKAGES, Content, Image, ImageId
+from stillage.images.status import Status
 from stillage.images.upload import Grant, Span, Upload
 from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upkeep.sweep import remove_blob
