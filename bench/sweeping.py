@@ -22,9 +22,9 @@ from sqlalchemy import Connection, text
 
 from bench.listing import database, put_images, settle
 from stillage.app import now
+from stillage.db import blobs, lifecycle, uploads
 from stillage.db import images as db
-from stillage.db import uploads
-from stillage.db.images import RESUMABLE, Claim
+from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.session import Database
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
 from stillage.operations.upkeep.sweep import Sweep
@@ -86,7 +86,7 @@ def _begin(connection: Connection, count: int, owner: str, lease: timedelta) -> 
         image = Image(ImageId(str(uuid4())), ProjectId("lab"), now(), now())
         db.add(connection, image)
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), owner, 4096)
-        db.claim(connection, claim, now(), now() + lease)
+        lifecycle.claim(connection, claim, now(), now() + lease)
 
 
 # What is measured; each returns for how many things it was done.
@@ -115,16 +115,16 @@ async def looking_for_orphans(full: Full) -> int:
 
 async def next_to_scrub(full: Full) -> int:
     """Taking the next blob to scrub."""
-    assert await full.database.write(db.take_for_scrub, now(), now()) is not None
+    assert await full.database.write(blobs.take_for_scrub, now(), now()) is not None
     return 1
 
 
 async def deleting(full: Full) -> int:
     """Deleting an image with data, its blob's row included."""
     key = await full.database.read(lambda c: c.execute(text("SELECT key, image_id FROM blobs LIMIT 1")).one())
-    keys = await full.database.write(db.mark_deleted, key.image_id, now())
+    keys = await full.database.write(lifecycle.mark_deleted, key.image_id, now())
     assert keys == [key.key]
-    await full.database.write(db.forget_blob, key.key)
+    await full.database.write(blobs.forget_blob, key.key)
     return 1
 
 

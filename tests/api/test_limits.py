@@ -25,9 +25,8 @@ from serving import serving
 from stillage import app
 from stillage.api.http import time_limits
 from stillage.config import load
-from stillage.db import images as images_db
+from stillage.db import lifecycle, usage
 from stillage.db import pieces as pieces_db
-from stillage.db import usage
 from stillage.images.access import Caller
 from stillage.operations import download
 from stillage.operations.download import Download
@@ -481,7 +480,7 @@ async def held(
 async def test_an_upload_that_begins_after_its_request_was_given_up_ends(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch, time_limit: TimeLimit
 ) -> None:
-    async with held(monkeypatch, images_db, "claim", time_limit) as given_up, deploy() as deployment:
+    async with held(monkeypatch, lifecycle, "claim", time_limit) as given_up, deploy() as deployment:
         image_id = await deployment.created()
         headers = {"X-Auth-Token": "lab", "Content-Type": "application/octet-stream"}
         async with deployment.session.put(f"/v2/images/{image_id}/file", headers=headers, data=b"bytes") as answer:

@@ -1,4 +1,4 @@
-"""The functions of db/images.py, on every engine: who loses a race finds out, and nothing else changes."""
+"""The records of images and their lives, on every engine: who loses a race finds out, and nothing else changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.expression import FromClause
 
-from stillage.db import images
-from stillage.db.images import Claim
+from stillage.db import blobs, images, lifecycle
+from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
-from stillage.db.tables import blobs, image_properties, image_tags, uploads
+from stillage.db.tables import blobs as blob_rows
+from stillage.db.tables import image_properties, image_tags, uploads
 from stillage.db.tables import images as image_rows
 from stillage.errors import AlreadyExists
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId, Visibility
@@ -44,13 +45,13 @@ async def add(database: Database, **values: Any) -> Image:
 
 async def claimed(database: Database, image: Image, lease_expires_at: datetime = LATER, **values: Any) -> Claim:
     claim = a_claim(image, **values)
-    assert await database.write(images.claim, claim, NOW, lease_expires_at)
+    assert await database.write(lifecycle.claim, claim, NOW, lease_expires_at)
     return claim
 
 
 async def published(database: Database, image: Image) -> Claim:
     claim = await claimed(database, image)
-    assert await database.write(images.publish, claim, CONTENT, LATER)
+    assert await database.write(lifecycle.publish, claim, CONTENT, LATER)
     return claim
 
 
@@ -112,13 +113,13 @@ async def test_what_was_read_before_it_was_published_is_not_saved(database: Data
     image = await add(database)
     claim = await claimed(database, image)
     before = await get(database, image)
-    assert await database.write(images.publish, claim, CONTENT, LATER)
+    assert await database.write(lifecycle.publish, claim, CONTENT, LATER)
     assert await database.write(images.save, before, replace(before, name="new")) is None
 
 
 async def test_an_id_stays_taken_after_the_image_is_deleted(database: Database) -> None:
     image = await add(database)
-    await database.write(images.mark_deleted, image.id, LATER)
+    await database.write(lifecycle.mark_deleted, image.id, LATER)
     with pytest.raises(AlreadyExists):
         await database.write(images.add, image)
 
@@ -142,16 +143,16 @@ async def test_a_claim_moves_the_image_from_queued_to_saving(database: Database)
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.QUEUED])
 async def test_nothing_but_a_queued_image_can_be_claimed(database: Database, status: Status) -> None:
     image = await add(database, status=status)
-    assert not await database.write(images.claim, a_claim(image), NOW, LATER)
+    assert not await database.write(lifecycle.claim, a_claim(image), NOW, LATER)
     assert await get(database, image) == image
-    assert await database.read(rows(uploads)) == await database.read(rows(blobs)) == 0
+    assert await database.read(rows(uploads)) == await database.read(rows(blob_rows)) == 0
 
 
 async def test_a_deleted_or_unknown_image_cannot_be_claimed(database: Database) -> None:
     image = await add(database)
-    await database.write(images.mark_deleted, image.id, LATER)
-    assert not await database.write(images.claim, a_claim(image), NOW, LATER)
-    assert not await database.write(images.claim, a_claim(an_image()), NOW, LATER)
+    await database.write(lifecycle.mark_deleted, image.id, LATER)
+    assert not await database.write(lifecycle.claim, a_claim(image), NOW, LATER)
+    assert not await database.write(lifecycle.claim, a_claim(an_image()), NOW, LATER)
 
 
 async def test_one_of_many_racing_uploads_gets_the_image(database: Database, database_url: str) -> None:
@@ -159,14 +160,14 @@ async def test_one_of_many_racing_uploads_gets_the_image(database: Database, dat
     other = Database(database_url)
     try:
         claims = [(d, a_claim(image)) for d in (database, other) for _ in range(8)]
-        won = await asyncio.gather(*(d.write(images.claim, claim, NOW, LATER) for d, claim in claims))
+        won = await asyncio.gather(*(d.write(lifecycle.claim, claim, NOW, LATER) for d, claim in claims))
     finally:
         other.close()
     winner = next(claimed for claimed in won if claimed is not None)
     assert won.count(None) == len(won) - 1
     assert (await get(database, image)).upload_id == winner.upload_id
     assert claims[won.index(winner)][1].upload_id == winner.upload_id
-    assert await database.read(rows(uploads)) == await database.read(rows(blobs)) == 1
+    assert await database.read(rows(uploads)) == await database.read(rows(blob_rows)) == 1
 
 
 async def test_publishing_makes_the_image_active_with_all_that_is_known(database: Database) -> None:
@@ -192,7 +193,7 @@ async def test_publishing_adds_properties_to_those_that_are_there_and_to_the_ind
     image = await add(database, properties={"kept": "1", "replaced": "old"})
     claim = await claimed(database, image)
     content = replace(CONTENT, properties={"replaced": "new", "added": "2"})
-    assert await database.write(images.publish, claim, content, LATER)
+    assert await database.write(lifecycle.publish, claim, content, LATER)
     assert (await get(database, image)).properties == {"kept": "1", "replaced": "new", "added": "2"}
     pairs = select(image_properties.c.name, image_properties.c.value)
     indexed = await database.read(lambda connection: {tuple(row) for row in connection.execute(pairs)})
@@ -202,7 +203,7 @@ async def test_publishing_adds_properties_to_those_that_are_there_and_to_the_ind
 async def test_publishing_may_leave_the_disk_format_unset(database: Database) -> None:
     image = await add(database, container_format="ova")
     claim = await claimed(database, image)
-    assert await database.write(images.publish, claim, replace(CONTENT, disk_format=None), LATER)
+    assert await database.write(lifecycle.publish, claim, replace(CONTENT, disk_format=None), LATER)
     assert (await get(database, image)).disk_format is None
 
 
@@ -215,43 +216,43 @@ async def test_publishing_keeps_a_container_format_that_was_given(database: Data
 async def test_an_upload_publishes_once(database: Database) -> None:
     image = await add(database)
     claim = await published(database, image)
-    assert not await database.write(images.publish, claim, replace(CONTENT, size=1), LATER)
+    assert not await database.write(lifecycle.publish, claim, replace(CONTENT, size=1), LATER)
     assert (await get(database, image)).size == 3000
 
 
 async def test_who_lost_the_image_cannot_publish_prolong_or_release_it(database: Database) -> None:
     image = await add(database)
     loser = await claimed(database, image)
-    assert await database.write(images.release, loser, "lease ran out", NOW)
+    assert await database.write(lifecycle.release, loser, "lease ran out", NOW)
     winner = await claimed(database, image)
     before = await get(database, image)
-    assert not await database.write(images.publish, loser, CONTENT, LATER)
-    assert not await database.write(images.renew, loser, LATER)
-    assert not await database.write(images.release, loser, "again", LATER)
+    assert not await database.write(lifecycle.publish, loser, CONTENT, LATER)
+    assert not await database.write(lifecycle.renew, loser, LATER)
+    assert not await database.write(lifecycle.release, loser, "again", LATER)
     assert await get(database, image) == before
-    assert await database.write(images.publish, winner, CONTENT, LATER)
+    assert await database.write(lifecycle.publish, winner, CONTENT, LATER)
 
 
 async def test_a_release_returns_the_image_to_queued_with_the_reason(database: Database) -> None:
     image = await add(database)
     claim = await claimed(database, image)
-    assert await database.write(images.release, claim, "the client left", LATER)
+    assert await database.write(lifecycle.release, claim, "the client left", LATER)
     assert await get(database, image) == replace(image, reason="the client left", updated_at=LATER)
-    assert await database.read(images.pending_delete, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, 10) == [claim.blob_key]
     assert await database.read(rows(uploads)) == 0
 
 
 async def test_a_release_cannot_undo_what_was_published(database: Database) -> None:
     image = await add(database)
     claim = await published(database, image)
-    assert not await database.write(images.release, claim, "late failure", LATER)
+    assert not await database.write(lifecycle.release, claim, "late failure", LATER)
     assert (await get(database, image)).status is Status.ACTIVE
 
 
 async def test_a_release_after_publishing_leaves_the_published_blob_alone(database: Database) -> None:
     claim = await published(database, await add(database))
-    await database.write(images.release, claim, "late failure", LATER)
-    assert await database.read(images.pending_delete, 10) == []
+    await database.write(lifecycle.release, claim, "late failure", LATER)
+    assert await database.read(blobs.pending_delete, 10) == []
 
 
 async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_delete_all_the_same(
@@ -259,31 +260,31 @@ async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_del
 ) -> None:
     image = await add(database)
     claim = await claimed(database, image)
-    assert await database.write(images.mark_deleted, image.id, LATER) == []
-    assert not await database.write(images.release, claim, "deleted meanwhile", LATER)
-    assert await database.read(images.pending_delete, 10) == [claim.blob_key]
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == []
+    assert not await database.write(lifecycle.release, claim, "deleted meanwhile", LATER)
+    assert await database.read(blobs.pending_delete, 10) == [claim.blob_key]
 
 
 async def test_a_lease_runs_out_unless_it_is_renewed(database: Database) -> None:
     kept, lost = await add(database), await add(database)
     held = await claimed(database, kept, lease_expires_at=NOW)
     forgotten = await claimed(database, lost, lease_expires_at=NOW)
-    assert await database.write(images.renew, held, LATER)
+    assert await database.write(lifecycle.renew, held, LATER)
     just_after = NOW + timedelta(microseconds=1)
-    assert await database.read(images.expired, just_after, None, 10) == [forgotten]
-    assert await database.read(images.expired, NOW, None, 10) == []
+    assert await database.read(lifecycle.expired, just_after, None, 10) == [forgotten]
+    assert await database.read(lifecycle.expired, NOW, None, 10) == []
 
 
 async def test_leases_of_a_dead_process_are_found_by_its_name(database: Database) -> None:
     mine = await claimed(database, await add(database), lease_owner="node_1:7")
     await claimed(database, await add(database), lease_owner="nodeX1:7")  # the underscore is no wildcard
-    assert await database.read(images.expired, NOW, "node_1:", 10) == [mine]
+    assert await database.read(lifecycle.expired, NOW, "node_1:", 10) == [mine]
 
 
 async def test_the_oldest_leases_come_first_and_no_more_than_asked(database: Database) -> None:
     ends = [NOW + timedelta(seconds=n) for n in (3, 1, 2)]
     claims = [await claimed(database, await add(database), lease_expires_at=end) for end in ends]
-    found = await database.read(images.expired, LATER, None, 2)
+    found = await database.read(lifecycle.expired, LATER, None, 2)
     assert found == [claims[1], claims[2]]
 
 
@@ -293,25 +294,25 @@ async def test_the_oldest_leases_come_first_and_no_more_than_asked(database: Dat
 async def test_a_deleted_image_is_found_no_more_and_its_blob_is_pending_delete(database: Database) -> None:
     image = await add(database, tags=("a",), properties={"b": "c"})
     claim = await published(database, image)
-    assert await database.write(images.mark_deleted, image.id, LATER) == [claim.blob_key]
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob_key]
     assert await database.read(images.find, image.id) is None
-    assert await database.read(images.pending_delete, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, 10) == [claim.blob_key]
     assert await database.read(rows(image_tags)) == await database.read(rows(image_properties)) == 0
 
 
 async def test_an_image_is_deleted_once(database: Database) -> None:
     image = await add(database)
     await published(database, image)
-    assert await database.write(images.mark_deleted, image.id, LATER)
-    assert await database.write(images.mark_deleted, image.id, LATER) is None
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER)
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) is None
 
 
 async def test_an_upload_whose_image_was_deleted_cannot_publish(database: Database) -> None:
     image = await add(database)
     claim = await claimed(database, image)
-    await database.write(images.mark_deleted, image.id, LATER)
-    assert not await database.write(images.publish, claim, CONTENT, LATER)
-    assert not await database.write(images.renew, claim, LATER)
+    await database.write(lifecycle.mark_deleted, image.id, LATER)
+    assert not await database.write(lifecycle.publish, claim, CONTENT, LATER)
+    assert not await database.write(lifecycle.renew, claim, LATER)
 
 
 async def test_deleting_and_publishing_at_once_leaves_no_readable_bytes(database: Database) -> None:
@@ -319,8 +320,8 @@ async def test_deleting_and_publishing_at_once_leaves_no_readable_bytes(database
         image = await add(database)
         claim = await claimed(database, image)
         won, keys = await asyncio.gather(
-            database.write(images.publish, claim, CONTENT, LATER),
-            database.write(images.mark_deleted, image.id, LATER),
+            database.write(lifecycle.publish, claim, CONTENT, LATER),
+            database.write(lifecycle.mark_deleted, image.id, LATER),
         )
         assert await database.read(images.find, image.id) is None
         assert keys == ([claim.blob_key] if won else [])
@@ -329,23 +330,23 @@ async def test_deleting_and_publishing_at_once_leaves_no_readable_bytes(database
 async def test_a_blob_pending_delete_is_forgotten_after_its_bytes_are_gone(database: Database) -> None:
     image = await add(database)
     claim = await published(database, image)
-    await database.write(images.forget_blob, claim.blob_key)
-    assert await database.read(rows(blobs)) == 1, "a published blob is never forgotten"
-    await database.write(images.mark_deleted, image.id, LATER)
-    await database.write(images.forget_blob, claim.blob_key)
-    assert await database.read(rows(blobs)) == 0
+    await database.write(blobs.forget_blob, claim.blob_key)
+    assert await database.read(rows(blob_rows)) == 1, "a published blob is never forgotten"
+    await database.write(lifecycle.mark_deleted, image.id, LATER)
+    await database.write(blobs.forget_blob, claim.blob_key)
+    assert await database.read(rows(blob_rows)) == 0
 
 
 async def test_no_more_blobs_pending_delete_than_asked(database: Database) -> None:
     for _ in range(3):
         image = await add(database)
-        await database.write(images.release, await claimed(database, image), "no", LATER)
-    assert len(await database.read(images.pending_delete, 2)) == 2
+        await database.write(lifecycle.release, await claimed(database, image), "no", LATER)
+    assert len(await database.read(blobs.pending_delete, 2)) == 2
 
 
 async def test_what_is_left_of_a_deleted_image_is_small(database: Database) -> None:
     image = await add(database, name="n" * 255, tags=("t",), properties={"p": "x" * 9999})
-    await database.write(images.mark_deleted, image.id, LATER)
+    await database.write(lifecycle.mark_deleted, image.id, LATER)
 
     def left(connection: Connection) -> Any:
         return connection.execute(select(image_rows).where(image_rows.c.id == image.id)).one()

@@ -13,6 +13,7 @@ import pytest
 import builders
 from fakes import Clock
 from stillage.db import images as db
+from stillage.db import lifecycle
 from stillage.db.session import Database
 from stillage.errors import ContentRejected, DigestMismatch, ImageGone, StoreFailed, Unavailable
 from stillage.images.access import Access
@@ -80,11 +81,11 @@ class Sleeping:
 
 async def test_a_lease_outlives_a_renewal_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a clock that jumps: at each renewal the lease that was there must not have run out."""
-    expired, asked, renewed, renew = [], [], asyncio.Event(), db.renew
+    expired, asked, renewed, renew = [], [], asyncio.Event(), lifecycle.renew
     loop = asyncio.get_running_loop()
 
     async def look() -> None:
-        expired.extend(await world.database.read(db.expired, world.clock(), None, 10))
+        expired.extend(await world.database.read(lifecycle.expired, world.clock(), None, 10))
 
     def renew_but_once(*arguments: Any) -> bool:
         asked.append(world.clock())
@@ -101,7 +102,7 @@ async def test_a_lease_outlives_a_renewal_that_fails(world: World, monkeypatch: 
             await renewed.wait()
 
     sleeping = Sleeping(world.clock, look)
-    monkeypatch.setattr(db, "renew", renew_but_once)
+    monkeypatch.setattr(lifecycle, "renew", renew_but_once)
     monkeypatch.setattr(asyncio, "sleep", sleeping)
     image = await world.ingest(ME, (await world.queued()).id, body(), UNKNOWN)
     assert image.status is Status.ACTIVE

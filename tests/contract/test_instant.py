@@ -9,7 +9,7 @@ import pytest
 
 import builders
 from stillage.db import images as db
-from stillage.db import usage
+from stillage.db import lifecycle, usage
 from stillage.errors import (
     Conflict,
     InvalidInput,
@@ -48,7 +48,7 @@ async def test_who_has_bytes_that_are_here_need_not_send_them(world: World) -> N
     assert proof is not None
     image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     assert (image.status, image.checksum) == (Status.ACTIVE, original.checksum)
-    await world.database.write(db.mark_deleted, original.id, world.clock())
+    await world.database.write(lifecycle.mark_deleted, original.id, world.clock())
     await Sweep(world.database, world.store, clock=world.clock)()
     assert await world.stored(image) == DATA
     assert len(world.files()) == 1
@@ -120,7 +120,7 @@ async def show_in_vain(world: World, monkeypatch: pytest.MonkeyPatch, upload: Up
 
     assert proof is not None
     with monkeypatch.context() as patched:
-        patched.setattr(db, "publish", fail)
+        patched.setattr(lifecycle, "publish", fail)
         with pytest.raises(PublishFails):
             await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     return proof

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event
 
 from builders import T0, caller, image, viewer
 from rule_texts import LEAVES, rule_texts
-from stillage.db import images, listing, members
+from stillage.db import images, lifecycle, listing, members
 from stillage.db.tables import image_members
 from stillage.errors import InvalidInput
 from stillage.images.access import Access, Caller, Seen, Viewer
@@ -334,7 +334,7 @@ def test_an_administrator_lists_all_but_foreign_communities(connection: Connecti
 def test_deleted_images_are_never_listed(connection: Connection) -> None:
     gone = image(tags=("a",), properties={"os": "x"})
     store(connection, World((gone,), {(gone.id, OTHER): MemberStatus.ACCEPTED}))
-    images.mark_deleted(connection, gone.id, LATER)
+    lifecycle.mark_deleted(connection, gone.id, LATER)
     queries: list[dict[str, str]] = [
         {},
         {"tag": "a"},
@@ -394,14 +394,14 @@ def test_a_list_goes_on_behind_an_image_that_was_deleted_meanwhile(connection: C
     made = [numbered(number, name=f"n{number}", size=number, disk_format="raw") for number in range(4)]
     store(connection, World(tuple(made), {}))
     first = listed(connection, limit="2", sort=sort)
-    images.mark_deleted(connection, first[-1].id, LATER)
+    lifecycle.mark_deleted(connection, first[-1].id, LATER)
     assert listed(connection, marker=first[-1].id, sort=sort) == [made[1], made[0]]
 
 
 @pytest.mark.parametrize("sort", ["updated_at", "status"])
 def test_a_deleted_marker_that_lost_its_place_is_unknown(connection: Connection, sort: str) -> None:
     store(connection, World((image(),), {}))
-    images.mark_deleted(connection, image().id, LATER)
+    lifecycle.mark_deleted(connection, image().id, LATER)
     with pytest.raises(InvalidInput, match="begin at the first page"):
         listed(connection, marker=image().id, sort=sort)
 
@@ -430,7 +430,7 @@ def test_what_stays_is_listed_once_whatever_comes_and_goes_between_pages(
                     ever.add(number)
                     images.add(connection, numbered(number, name=f"n{number % 3}"))
                 elif not comes and number in ever:
-                    images.mark_deleted(connection, numbered(number).id, LATER)
+                    lifecycle.mark_deleted(connection, numbered(number).id, LATER)
                     stays.pop(number, None)
     assert len(found) == len(set(found))
     assert {each.id for each in stays.values()} <= set(found)

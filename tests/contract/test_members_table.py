@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from builders import T0, image
-from stillage.db import images, members
+from stillage.db import images, lifecycle, members
 from stillage.db.session import Database
 from stillage.errors import AlreadyExists
 from stillage.images.image import ProjectId
@@ -59,5 +59,5 @@ async def test_a_share_ends_once(database: Database) -> None:
 
 async def test_deleting_an_image_ends_its_shares(database: Database) -> None:
     await database.write(members.add, image(), THEIRS, T0)
-    await database.write(images.mark_deleted, image().id, LATER)
+    await database.write(lifecycle.mark_deleted, image().id, LATER)
     assert await database.read(members.list_of, image().id) == []

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 
 import builders
 from postgres import PostgresServer
-from stillage.db import identity, images, members, pieces, rights, uploads
-from stillage.db.images import RESUMABLE, Claim, Stored
+from stillage.db import blobs, identity, images, lifecycle, members, pieces, rights, uploads
+from stillage.db.blobs import Stored
+from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.session import make_engine
 from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId, UserId
 from stillage.images.quota import Limits
@@ -49,9 +50,9 @@ def there(connection: Connection) -> None:
         images.add(connection, builders.image(id=name, owner="mine"))
     uploads.begin(connection, RESUMING, Opening(), NOW, NOW, LIMITS, 1)
     pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, "node/1.")
-    images.claim(connection, PLAIN, NOW, NOW, reserve=1)
-    images.claim(connection, SOURCE, NOW, NOW, reserve=1)
-    images.publish(connection, SOURCE, CONTENT, NOW)
+    lifecycle.claim(connection, PLAIN, NOW, NOW, reserve=1)
+    lifecycle.claim(connection, SOURCE, NOW, NOW, reserve=1)
+    lifecycle.publish(connection, SOURCE, CONTENT, NOW)
     members.add(connection, images.get(connection, SOURCE.image_id), ProjectId("theirs"), NOW)
 
 
@@ -65,7 +66,7 @@ OPENER = Grant(UserId("erin"), ProjectId("mine"), "token")
 
 def publish_resumable(connection: Connection) -> None:
     rights.hold(connection, OPENER)
-    images.publish(connection, RESUMING, CONTENT, NOW)
+    lifecycle.publish(connection, RESUMING, CONTENT, NOW)
 
 
 def publish_same(connection: Connection) -> None:
@@ -76,18 +77,18 @@ def publish_same(connection: Connection) -> None:
 
 
 UNITS: dict[str, Unit] = {
-    "claim": lambda c: images.claim(c, NEW, NOW, NOW, reserve=1),
-    "extend": lambda c: images.extend(c, PLAIN, 5, LIMITS),
-    "publish": lambda c: images.publish(c, PLAIN, CONTENT, NOW),
+    "claim": lambda c: lifecycle.claim(c, NEW, NOW, NOW, reserve=1),
+    "extend": lambda c: blobs.extend(c, PLAIN, 5, LIMITS),
+    "publish": lambda c: lifecycle.publish(c, PLAIN, CONTENT, NOW),
     "publish resumable": publish_resumable,
     "publish same": publish_same,
-    "delete source": lambda c: images.mark_deleted(c, SOURCE.image_id, NOW),
-    "scrub begins": lambda c: images.take_for_scrub(c, LATER, LATER),
-    "scrub ends": lambda c: images.set_damage(c, SCRUBBED, "a bit has turned"),
-    "release": lambda c: images.release(c, PLAIN, "left", NOW),
-    "release resumable": lambda c: images.release(c, RESUMING, "abandoned", NOW),
-    "release dead": lambda c: images.release_dead(c, RESUMING, "expired", LATER),
-    "delete resumable": lambda c: images.mark_deleted(c, RESUMING.image_id, NOW),
+    "delete source": lambda c: lifecycle.mark_deleted(c, SOURCE.image_id, NOW),
+    "scrub begins": lambda c: blobs.take_for_scrub(c, LATER, LATER),
+    "scrub ends": lambda c: blobs.set_damage(c, SCRUBBED, "a bit has turned"),
+    "release": lambda c: lifecycle.release(c, PLAIN, "left", NOW),
+    "release resumable": lambda c: lifecycle.release(c, RESUMING, "abandoned", NOW),
+    "release dead": lambda c: lifecycle.release_dead(c, RESUMING, "expired", LATER),
+    "delete resumable": lambda c: lifecycle.mark_deleted(c, RESUMING.image_id, NOW),
     "hand over": hand_over,
     "piece": lambda c: pieces.begin(c, "another", RESUMING.upload_id, FIRST, "node/2."),
     "piece ends": lambda c: pieces.end(c, "piece"),
@@ -95,7 +96,7 @@ UNITS: dict[str, Unit] = {
     "count": lambda c: uploads.count(c, RESUMING.upload_id, FIRST, NOW),
     "keep": lambda c: uploads.keep(c, RESUMING.upload_id, NOW),
     "tell size": lambda c: uploads.tell_size(c, RESUMING.upload_id, 150, LIMITS),
-    "reserve": lambda c: uploads.reserve(c, RESUMING.blob_key, 150, LIMITS),
+    "reserve": lambda c: blobs.reserve(c, RESUMING.blob_key, 150, LIMITS),
 }
 
 

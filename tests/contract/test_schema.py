@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 from builders import image, viewer
 from fakes import Clock
 from plans import plans_of
-from stillage.db import images, listing, members, schema, uploads
-from stillage.db.images import RESUMABLE, Claim
+from stillage.db import images, lifecycle, listing, members, schema, uploads
+from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.migrations import steps
 from stillage.db.session import make_engine
 from stillage.db.tables import metadata
@@ -122,7 +122,7 @@ def test_the_blobs_of_an_image_and_those_of_a_digest_are_found_without_reading_a
     def ask(connection: Connection) -> None:
         images.add(connection, made)
         uploads.with_bytes(connection, (digest,), 4096, ProjectId("lab"))
-        images.mark_deleted(connection, made.id, clock())
+        lifecycle.mark_deleted(connection, made.id, clock())
 
     with engine.connect() as connection:
         plans = plans_of(connection, ask)
@@ -151,7 +151,7 @@ def test_ids_of_images_become_lower_case(engine: Engine, clock: Clock) -> None:
         for each in (*made, image(id=queued, name="queued")):
             images.add(connection, each)
         members.add(connection, made[0], ProjectId("works"), clock())
-        images.claim(connection, claim, clock(), clock())
+        lifecycle.claim(connection, claim, clock(), clock())
         with Operations.context(MigrationContext.configure(connection)):
             migration.upgrade()
         now = {each.name: each for each in listing.page(connection, parse([("tag", "t")], viewer()))}
@@ -165,4 +165,4 @@ def test_ids_of_images_become_lower_case(engine: Engine, clock: Clock) -> None:
         renamed = images.get(connection, ImageId(queued.lower()))
         assert (renamed.status, renamed.upload_id) == (Status.SAVING, claim.upload_id)
         assert uploads.find_of_image(connection, renamed.id) is not None
-        assert images.mark_deleted(connection, renamed.id, clock()) == [claim.blob_key]
+        assert lifecycle.mark_deleted(connection, renamed.id, clock()) == [claim.blob_key]

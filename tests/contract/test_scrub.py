@@ -15,8 +15,9 @@ import pytest
 
 from builders import caller
 from fakes import Clock
+from stillage.db import blobs, lifecycle
 from stillage.db import images as db
-from stillage.db.images import Claim
+from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import ImageDamaged, ImageNotFound, Unavailable
 from stillage.images.access import Access
@@ -48,13 +49,13 @@ async def stored(
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
     claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), "node/1.", len(data))
     await database.write(db.add, image)
-    await database.write(db.claim, claim, clock(), clock() + timedelta(minutes=1))
+    await database.write(lifecycle.claim, claim, clock(), clock() + timedelta(minutes=1))
     async with store.writer(claim.blob_key) as writer:
         await writer.write(data)
         await writer.commit()
     digest = hashlib.new(algorithm, data).hexdigest()
     content = Content(len(data), None, "raw", hashlib.md5(data).hexdigest(), algorithm, digest)
-    published = await database.write(db.publish, claim, content, clock())
+    published = await database.write(lifecycle.publish, claim, content, clock())
     assert published is not None
     return published
 
@@ -200,11 +201,11 @@ async def test_a_blob_that_a_stop_kept_from_being_read_is_still_due(database: Da
     scrubbing = asyncio.create_task(run(Scrub(database, store, clock=clock), clock, older_than_s=DAY))
     async with asyncio.timeout(10):
         await store.asked.wait()
-    assert await database.read(db.take_for_scrub, clock() - timedelta(days=1), clock()) is None
+    assert await database.read(blobs.take_for_scrub, clock() - timedelta(days=1), clock()) is None
     scrubbing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await scrubbing
-    due = await database.read(db.take_for_scrub, clock() - timedelta(days=1), clock())
+    due = await database.read(blobs.take_for_scrub, clock() - timedelta(days=1), clock())
     assert due is not None
     assert due.image_id == image.id
 
@@ -236,7 +237,7 @@ async def test_a_stop_while_the_database_is_away_is_a_stop(
     await stored(database, store, clock)
     scrubbing = asyncio.create_task(run(Scrub(database, store, clock=clock), clock))
     await asyncio.wait_for(store.asked.wait(), 10)
-    monkeypatch.setattr(db, "give_back_to_scrub", away)
+    monkeypatch.setattr(blobs, "give_back_to_scrub", away)
     scrubbing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await scrubbing
@@ -249,8 +250,8 @@ async def test_damage_found_while_the_database_is_away_is_looked_for_again_when_
     store.blobs[str(image.blob_key)] = b"other"
     clock.advance(DAY)
     with monkeypatch.context() as patched:
-        patched.setattr(db, "set_damage", away)
-        patched.setattr(db, "give_back_to_scrub", away)
+        patched.setattr(blobs, "set_damage", away)
+        patched.setattr(blobs, "give_back_to_scrub", away)
         with pytest.raises(Unavailable):
             await run(scrub, clock, older_than_s=DAY)
     assert [one.blob.image_id for one in await run(scrub, clock, older_than_s=DAY)] == [image.id]
@@ -303,8 +304,8 @@ async def test_an_image_deleted_while_it_is_read_is_no_damage(
     image = await stored(database, store, clock)
     read_it = scrub._damage_of
 
-    async def delete_first(blob: db.Stored, bytes_per_s: float | None) -> str | None:
-        await database.write(db.mark_deleted, image.id, clock())
+    async def delete_first(blob: blobs.Stored, bytes_per_s: float | None) -> str | None:
+        await database.write(lifecycle.mark_deleted, image.id, clock())
         await store.delete(blob.key)
         return await read_it(blob, bytes_per_s)
 
@@ -316,9 +317,9 @@ async def test_what_is_not_published_is_not_scrubbed(database: Database, scrub: 
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
     await database.write(db.add, image)
     claim = Claim(UploadId("u"), image.id, BlobKey(uuid4().hex), "node/1.", 5)
-    await database.write(db.claim, claim, clock(), clock())
+    await database.write(lifecycle.claim, claim, clock(), clock())
     assert await run(scrub, clock) == []
-    await database.write(db.release, claim, "left", clock())
+    await database.write(lifecycle.release, claim, "left", clock())
     assert await run(scrub, clock) == []
 
 
@@ -330,7 +331,7 @@ async def test_bytes_that_are_missing_are_told_before_any_scrub(
     store.blobs.clear()
     with pytest.raises(ImageDamaged, match="its bytes are gone"):
         await downloads.open(image).__aenter__()
-    await database.write(db.mark_deleted, image.id, clock())
+    await database.write(lifecycle.mark_deleted, image.id, clock())
     with pytest.raises(ImageNotFound):
         await downloads.open(image).__aenter__()
 

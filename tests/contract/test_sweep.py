@@ -11,9 +11,9 @@ import pytest
 
 from fakes import Clock
 from plans import plans_of
+from stillage.db import blobs, lifecycle, usage
 from stillage.db import images as db
-from stillage.db import usage
-from stillage.db.images import Claim
+from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import StoreFailed, Unavailable
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
@@ -49,7 +49,7 @@ async def claimed(database: Database, clock: Clock, key: BlobKey) -> Claim:
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
     claim = Claim(UploadId(str(uuid4())), image.id, key, "node/1.", 4)
     await database.write(db.add, image)
-    await database.write(db.claim, claim, clock(), clock() + timedelta(minutes=1))
+    await database.write(lifecycle.claim, claim, clock(), clock() + timedelta(minutes=1))
     return claim
 
 
@@ -63,8 +63,8 @@ async def test_an_orphan_goes_and_what_a_row_names_stays(database: Database, sto
     writing, published, pending = [await put(store, a_key()) for _ in range(3)]
     await claimed(database, clock, writing)
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
-    await database.write(db.publish, await claimed(database, clock, published), content, clock())
-    await database.write(db.release, await claimed(database, clock, pending), "left", clock())
+    await database.write(lifecycle.publish, await claimed(database, clock, published), content, clock())
+    await database.write(lifecycle.release, await claimed(database, clock, pending), "left", clock())
 
     sweep = Sweep(database, store, clock=clock)
     assert await sweep.remove_orphans(SHARD, older_than_s=0) == 1
@@ -111,18 +111,18 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
     """As after a `publish` whose answer got lost: its uploader releases the image, and removes what it stored."""
     claim = await claimed(database, clock, await put(store, a_key()))
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
-    await database.write(db.publish, claim, content, clock())
+    await database.write(lifecycle.publish, claim, content, clock())
     await remove_blob(database, store, claim.blob_key)
     assert await is_there(store, claim.blob_key)
-    assert not await database.write(db.release, claim, "no answer", clock())
-    assert await database.read(db.pending_delete, 9) == []
-    await database.write(db.forget_blob, claim.blob_key)
+    assert not await database.write(lifecycle.release, claim, "no answer", clock())
+    assert await database.read(blobs.pending_delete, 9) == []
+    await database.write(blobs.forget_blob, claim.blob_key)
     clock.advance(3600)
     sweep = Sweep(database, store, clock=clock)
     assert await sweep(dead_owners="node/") == Swept(0, 0)
     assert await sweep.remove_orphans(SHARD, older_than_s=0) == 0
     assert await is_there(store, claim.blob_key)
-    assert await database.read(db.states_of_blobs, [claim.blob_key]) == {claim.blob_key: "published"}
+    assert await database.read(blobs.states_of_blobs, [claim.blob_key]) == {claim.blob_key: "published"}
 
 
 async def test_bytes_go_before_their_row(database: Database, clock: Clock) -> None:
@@ -130,7 +130,7 @@ async def test_bytes_go_before_their_row(database: Database, clock: Clock) -> No
     (key,) = store.kept = set(await blobs_pending_delete(database, store, clock, 1))
     with pytest.raises(StoreFailed):
         await remove_blob(database, store, key)
-    assert await database.read(db.states_of_blobs, [key]) == {key: "pending_delete"}
+    assert await database.read(blobs.states_of_blobs, [key]) == {key: "pending_delete"}
 
 
 class Stubborn(MemoryStore):
@@ -153,7 +153,7 @@ class Stubborn(MemoryStore):
 async def blobs_pending_delete(database: Database, store: Store, clock: Clock, count: int) -> list[BlobKey]:
     keys = [await put(store, a_key()) for _ in range(count)]
     for key in keys:
-        await database.write(db.release, await claimed(database, clock, key), "left", clock())
+        await database.write(lifecycle.release, await claimed(database, clock, key), "left", clock())
     return keys
 
 
@@ -175,7 +175,9 @@ async def test_a_store_that_removes_nothing_is_not_asked_for_everything(database
     assert (await Sweep(database, store, clock=clock)()).blobs == 0
 
 
-@pytest.mark.parametrize("query", [db.expired, db.pending_delete, db.take_for_scrub], ids=lambda query: query.__name__)
+@pytest.mark.parametrize(
+    "query", [lifecycle.expired, blobs.pending_delete, blobs.take_for_scrub], ids=lambda query: query.__name__
+)
 async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     database: Database, clock: Clock, query: Callable[..., object]
 ) -> None:
@@ -216,7 +218,7 @@ async def test_upkeep_sweeps_looks_into_every_shard_and_scrubs(database: Databas
     orphans = [await put(store, a_key(shard)) for shard in (0, 100, SHARDS - 1)]
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
     damaged = await claimed(database, clock, await put(store, a_key()))
-    await database.write(db.publish, damaged, content, clock())
+    await database.write(lifecycle.publish, damaged, content, clock())
     dead = await claimed(database, clock, await put(store, a_key()))
     clock.advance(61)
 
@@ -276,7 +278,7 @@ async def test_a_scrub_that_is_off_reads_nothing(database: Database, clock: Cloc
     store = MemoryStore()
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
     damaged = await claimed(database, clock, await put(store, a_key()))
-    await database.write(db.publish, damaged, content, clock())
+    await database.write(lifecycle.publish, damaged, content, clock())
     clock.advance(61)
     async with upkeep(database, store, clock, count).running():
         await eventually(is_swept)

@@ -18,7 +18,7 @@ import builders
 from fakes import Clock
 from stillage.accounts.credential_request import credential_request_of
 from stillage.db import images as db
-from stillage.db import members
+from stillage.db import lifecycle, members
 from stillage.db.session import Database
 from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspended
 from stillage.images.access import Caller
@@ -345,7 +345,7 @@ async def test_whoever_takes_rights_away_waits_for_what_is_being_published(
 ) -> None:
     """What an operator is told is true: nothing becomes active after it."""
     upload = await lab.open()
-    publish = db.publish
+    publish = lifecycle.publish
     loop = asyncio.get_running_loop()
     disabled = threading.Event()
     disabling: list[Future[None]] = []
@@ -359,7 +359,7 @@ async def test_whoever_takes_rights_away_waits_for_what_is_being_published(
         assert not disabled.wait(0.2)
         return publish(*args)
 
-    monkeypatch.setattr(db, "publish", slow)
+    monkeypatch.setattr(lifecycle, "publish", slow)
     assert (await lab.world.send(upload, 0, len(DATA))).image is not None
     await asyncio.wrap_future(disabling[0])
 
@@ -408,7 +408,7 @@ async def hide(lab: Lab, original: Image) -> None:
 
 async def deactivate(lab: Lab, original: Image) -> None:
     now = lab.world.clock()
-    assert await lab.world.database.write(db.move, original.id, Status.ACTIVE, Status.DEACTIVATED, now)
+    assert await lab.world.database.write(lifecycle.move, original.id, Status.ACTIVE, Status.DEACTIVATED, now)
 
 
 @pytest.mark.parametrize("lose", [unshare, hide, deactivate])

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 import builders
 from fakes import Clock
-from stillage.db import images as db
-from stillage.db import pieces, usage
+from stillage.db import lifecycle, pieces, usage
 from stillage.db import uploads as db_uploads
 from stillage.db.session import Database
 from stillage.errors import (
@@ -199,7 +198,7 @@ async def test_an_abandoned_upload_leaves_a_queued_image_and_no_bytes(world: Wor
 async def test_of_uploads_that_are_opened_and_abandoned_again_and_again_the_last_are_remembered(world: World) -> None:
     image = await world.image()
     uploads = []
-    for _ in range(db.ENDINGS + 3):
+    for _ in range(lifecycle.ENDINGS + 3):
         uploads.append(await world.uploads.open(ME, image.id, Opening(5)))
         world.clock.advance(1)
         await world.uploads.abandon(uploads[-1])
@@ -235,7 +234,7 @@ async def test_deleting_the_image_ends_its_upload_also_in_the_middle_of_a_piece(
 
     async def body() -> AsyncIterator[bytes]:
         yield DATA[:MIB]
-        await world.database.write(db.mark_deleted, upload.image_id, world.clock())
+        await world.database.write(lifecycle.mark_deleted, upload.image_id, world.clock())
         await asyncio.Event().wait()
 
     with pytest.raises(UploadGone, match="deleted"):
@@ -248,7 +247,7 @@ async def test_deleting_the_image_ends_its_upload_also_in_the_middle_of_a_piece(
 
 async def test_a_verifier_that_begins_as_its_image_is_deleted_has_nothing_to_do(world: World) -> None:
     upload = await world.open()
-    await world.database.write(db.mark_deleted, upload.image_id, world.clock())
+    await world.database.write(lifecycle.mark_deleted, upload.image_id, world.clock())
     await world.uploads.verifier._follow_to_its_end(upload)
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from stillage.db import images as db
-from stillage.db import pieces, usage
+from stillage.db import lifecycle, pieces, usage
 from stillage.db import uploads as db_uploads
 from stillage.errors import (
     StoreFailed,
@@ -129,12 +128,12 @@ async def test_who_verified_a_whole_upload_of_no_bytes_may_have_died(world: Worl
 async def test_a_sweep_that_was_slow_leaves_an_upload_of_which_something_came_meanwhile(world: World) -> None:
     upload = await world.open()
     world.clock.advance(3601)
-    (claim,) = await world.database.read(db.expired, world.clock(), None, 10)
+    (claim,) = await world.database.read(lifecycle.expired, world.clock(), None, 10)
     await world.send(upload, 0, MIB)
-    assert not await world.database.write(db.release_dead, claim, "too late", world.clock())
+    assert not await world.database.write(lifecycle.release_dead, claim, "too late", world.clock())
     assert (await world.now(upload)).offset == MIB
     world.clock.advance(3601)
-    assert await world.database.write(db.release_dead, claim, "nothing came", world.clock())
+    assert await world.database.write(lifecycle.release_dead, claim, "nothing came", world.clock())
     assert (await world.record(upload)).reason == "nothing came"
 
 
@@ -144,7 +143,7 @@ async def test_an_image_deleted_while_an_upload_is_opened_leaves_no_draft(
     image, begin = await world.image(), world.store.begin
 
     async def deleted_before(key: Any) -> None:
-        await world.database.write(db.mark_deleted, image.id, world.clock())
+        await world.database.write(lifecycle.mark_deleted, image.id, world.clock())
         await Sweep(world.database, world.store, clock=world.clock)()
         await begin(key)
 

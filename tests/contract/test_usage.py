@@ -15,12 +15,13 @@ from alembic import command
 from sqlalchemy import Connection, event, func, select, text
 
 from postgres import PostgresServer
-from stillage.db import images, schema, usage
-from stillage.db.images import Claim
+from stillage.db import blobs, images, lifecycle, schema, usage
+from stillage.db.lifecycle import Claim
 from stillage.db.migrations import steps
 from stillage.db.session import Database, make_engine
-from stillage.db.tables import blobs, uploads
+from stillage.db.tables import blobs as blob_rows
 from stillage.db.tables import images as image_table
+from stillage.db.tables import uploads
 from stillage.db.tables import usage as usage_table
 from stillage.errors import AlreadyExists, QuotaExceeded, StillageError, TooManyUploads
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
@@ -50,9 +51,9 @@ async def add(database: Database, owner: ProjectId | None = MINE, limits: Limits
     return image
 
 
-async def claimed(database: Database, image: Image, size: int = 100, quotas: Quotas = images.NO_QUOTAS) -> Claim:
+async def claimed(database: Database, image: Image, size: int = 100, quotas: Quotas = lifecycle.NO_QUOTAS) -> Claim:
     claim = a_claim(image, size)
-    assert await database.write(images.claim, claim, NOW, LATER, quotas, size)
+    assert await database.write(lifecycle.claim, claim, NOW, LATER, quotas, size)
     return claim
 
 
@@ -67,7 +68,7 @@ async def used_by_node(database: Database, lease_owner: str = "node-1/7.") -> Us
 async def stored(database: Database, size: int = 100) -> tuple[Image, Claim]:
     image = await add(database)
     claim = await claimed(database, image, size)
-    assert await database.write(images.publish, claim, content(size), LATER)
+    assert await database.write(lifecycle.publish, claim, content(size), LATER)
     return image, claim
 
 
@@ -91,9 +92,9 @@ async def test_the_last_image_that_a_limit_allows_is_allowed(database: Database)
 
 async def test_a_deleted_image_makes_room_for_another(database: Database) -> None:
     image = await add(database, limits=Limits(images=1))
-    await database.write(images.mark_deleted, image.id, LATER)
+    await database.write(lifecycle.mark_deleted, image.id, LATER)
     assert await used(database) == Usage()
-    assert await database.write(images.mark_deleted, image.id, LATER) is None
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) is None
     assert await used(database) == Usage(), "counted once"
     await add(database, limits=Limits(images=1))
 
@@ -135,7 +136,7 @@ async def test_uploads_of_a_project_have_a_limit(database: Database) -> None:
     with pytest.raises(TooManyUploads, match="1 uploads of this project are running"):
         await claimed(database, image, 0, quotas)
     await claimed(database, await add(database, THEIRS), 0, quotas)
-    await database.write(images.release, first, "left", LATER)
+    await database.write(lifecycle.release, first, "left", LATER)
     await claimed(database, image, 0, quotas)
 
 
@@ -144,9 +145,9 @@ async def test_uploads_of_a_node_have_a_limit_whatever_its_process(database: Dat
     await claimed(database, await add(database), 5, quotas)
     image = await add(database, THEIRS)
     with pytest.raises(TooManyUploads, match="uploads of this node"):
-        await database.write(images.claim, a_claim(image, 5, "node-1/8."), NOW, LATER, quotas, 5)
+        await database.write(lifecycle.claim, a_claim(image, 5, "node-1/8."), NOW, LATER, quotas, 5)
     assert await used(database, THEIRS) == Usage(images=1), "what was counted before the refusal is undone"
-    assert await database.write(images.claim, a_claim(image, 5, "node-10/7."), NOW, LATER, quotas, 5)
+    assert await database.write(lifecycle.claim, a_claim(image, 5, "node-10/7."), NOW, LATER, quotas, 5)
 
 
 async def test_a_limit_below_what_is_in_use_refuses_only_what_it_limits(database: Database) -> None:
@@ -158,8 +159,8 @@ async def test_a_limit_below_what_is_in_use_refuses_only_what_it_limits(database
         await add(database, limits=tight)
     claim = await claimed(database, image, 0)
     with pytest.raises(QuotaExceeded, match="bytes"):
-        await database.write(images.extend, claim, 1, tight)
-    await database.write(images.release, claim, "left", LATER)
+        await database.write(blobs.extend, claim, 1, tight)
+    await database.write(lifecycle.release, claim, "left", LATER)
 
 
 # Races
@@ -181,7 +182,7 @@ async def test_ten_racing_uploads_never_pass_the_quota_together(database: Databa
     quotas = Quotas(project=Limits(bytes=399))
     queued = [await add(database) for _ in range(10)]
     work = [
-        (database, other)[number % 2].write(images.claim, a_claim(image), NOW, LATER, quotas, 100)
+        (database, other)[number % 2].write(lifecycle.claim, a_claim(image), NOW, LATER, quotas, 100)
         for number, image in enumerate(queued)
     ]
     assert await results_of(*work) == {Image: 3, QuotaExceeded: 7}
@@ -192,7 +193,7 @@ async def test_ten_racing_uploads_never_pass_the_limit_of_uploads(database: Data
     quotas = Quotas(project=Limits(uploads=4), node=Limits(uploads=6))
     queued = [await add(database, owner) for owner in (MINE, THEIRS) for _ in range(10)]
     work = [
-        (database, other)[number % 2].write(images.claim, a_claim(image), NOW, LATER, quotas, 1)
+        (database, other)[number % 2].write(lifecycle.claim, a_claim(image), NOW, LATER, quotas, 1)
         for number, image in enumerate(queued)
     ]
     assert await results_of(*work) == {Image: 6, TooManyUploads: 14}
@@ -207,7 +208,7 @@ async def test_racing_creations_and_extensions_stop_at_the_limit(database: Datab
     added = [(database, other)[n % 2].write(images.add, an_image(), limits) for n in range(10)]
     assert await results_of(*added) == {type(None): 5, QuotaExceeded: 5}
     claims = [await claimed(database, await add(database), 100) for _ in range(2)]
-    extended = [(database, other)[n % 2].write(images.extend, claims[n % 2], 100, limits) for n in range(8)]
+    extended = [(database, other)[n % 2].write(blobs.extend, claims[n % 2], 100, limits) for n in range(8)]
     assert await results_of(*extended) == {bool: 3, QuotaExceeded: 5}
     assert (await used(database)).bytes == 500
     assert await database.read(recount, "project:mine") == await used(database)
@@ -215,10 +216,10 @@ async def test_racing_creations_and_extensions_stop_at_the_limit(database: Datab
 
 async def test_a_double_end_counts_once(database: Database, other: Database) -> None:
     claim = await claimed(database, await add(database))
-    await asyncio.gather(*(d.write(images.release, claim, "over", LATER) for d in (database, other) * 4))
+    await asyncio.gather(*(d.write(lifecycle.release, claim, "over", LATER) for d in (database, other) * 4))
     assert await used(database) == Usage(bytes=100, images=1)
     assert await used_by_node(database) == Usage()
-    await asyncio.gather(*(d.write(images.forget_blob, claim.blob_key) for d in (database, other) * 4))
+    await asyncio.gather(*(d.write(blobs.forget_blob, claim.blob_key) for d in (database, other) * 4))
     assert await used(database) == Usage(images=1)
 
 
@@ -232,7 +233,7 @@ def test_a_release_that_meets_the_claim_it_is_for_ends_all_of_it_or_nothing(post
         images.add(claiming, image)
         claiming.commit()
         claim = a_claim(image)
-        images.claim(claiming, claim, NOW, LATER, images.NO_QUOTAS, 100)
+        lifecycle.claim(claiming, claim, NOW, LATER, lifecycle.NO_QUOTAS, 100)
 
         said: list[str] = []
 
@@ -242,7 +243,7 @@ def test_a_release_that_meets_the_claim_it_is_for_ends_all_of_it_or_nothing(post
                 claiming.commit()
 
         event.listen(releasing, "after_cursor_execute", commit)
-        assert not images.release(releasing, claim, "left", LATER)
+        assert not lifecycle.release(releasing, claim, "left", LATER)
         releasing.commit()
         claiming.commit()
         require_that_it_adds_up(claiming)
@@ -284,7 +285,7 @@ async def test_publishing_corrects_what_was_reserved(database: Database) -> None
         image = await add(database)
         before = await used(database)
         claim = await claimed(database, image, reserved)
-        assert await database.write(images.publish, claim, content(size), LATER)
+        assert await database.write(lifecycle.publish, claim, content(size), LATER)
         assert await used(database) == replace(before, bytes=before.bytes + size)
         assert await used_by_node(database) == Usage()
 
@@ -292,49 +293,49 @@ async def test_publishing_corrects_what_was_reserved(database: Database) -> None
 async def test_a_release_gives_the_upload_back_at_once_and_the_bytes_when_they_are_gone(database: Database) -> None:
     claim = await claimed(database, await add(database))
     assert await used(database) == Usage(100, 1, 1)
-    await database.write(images.release, claim, "left", LATER)
+    await database.write(lifecycle.release, claim, "left", LATER)
     assert await used(database) == Usage(100, 1, 0)
     assert await used_by_node(database) == Usage()
-    await database.write(images.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob_key)
     assert await used(database) == Usage(0, 1, 0)
 
 
 async def test_bytes_of_a_deleted_image_count_until_they_are_gone(database: Database) -> None:
     image, claim = await stored(database)
-    assert await database.write(images.mark_deleted, image.id, LATER) == [claim.blob_key]
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob_key]
     assert await used(database) == Usage(bytes=100)
-    await database.write(images.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob_key)
     assert await used(database) == Usage()
 
 
 async def test_an_upload_counts_until_it_notices_that_its_image_was_deleted(database: Database) -> None:
     image = await add(database)
     claim = await claimed(database, image)
-    await database.write(images.mark_deleted, image.id, LATER)
+    await database.write(lifecycle.mark_deleted, image.id, LATER)
     assert await used(database) == Usage(100, 0, 1)
-    assert not await database.write(images.release, claim, "deleted", LATER)
-    await database.write(images.forget_blob, claim.blob_key)
+    assert not await database.write(lifecycle.release, claim, "deleted", LATER)
+    await database.write(blobs.forget_blob, claim.blob_key)
     assert await used(database) == Usage()
 
 
 async def test_an_upload_is_extended_up_to_the_limit_and_a_refusal_changes_nothing(database: Database) -> None:
     claim = await claimed(database, await add(database), 100)
     limits = Limits(bytes=250)
-    assert await database.write(images.extend, claim, 100, limits)
+    assert await database.write(blobs.extend, claim, 100, limits)
     with pytest.raises(QuotaExceeded, match="200 are in use and 100 more"):
-        await database.write(images.extend, claim, 100, limits)
+        await database.write(blobs.extend, claim, 100, limits)
     assert (await used(database)).bytes == 200 == (await database.read(recount, "project:mine")).bytes
-    assert await database.write(images.extend, claim, 50, limits)
-    await database.write(images.publish, claim, content(5), LATER)
+    assert await database.write(blobs.extend, claim, 50, limits)
+    await database.write(lifecycle.publish, claim, content(5), LATER)
     assert (await used(database)).bytes == 5
 
 
 async def test_an_upload_that_has_ended_is_not_extended(database: Database) -> None:
     claim = await claimed(database, await add(database))
-    await database.write(images.release, claim, "its server was thought dead", LATER)
-    assert not await database.write(images.extend, claim, 50, images.NO_LIMITS)
-    await database.write(images.forget_blob, claim.blob_key)
-    assert not await database.write(images.extend, claim, 50, images.NO_LIMITS)
+    await database.write(lifecycle.release, claim, "its server was thought dead", LATER)
+    assert not await database.write(blobs.extend, claim, 50, images.NO_LIMITS)
+    await database.write(blobs.forget_blob, claim.blob_key)
+    assert not await database.write(blobs.extend, claim, 50, images.NO_LIMITS)
     assert await used(database) == Usage(images=1)
     assert await used(database, None) == Usage()
 
@@ -349,15 +350,15 @@ async def test_a_new_owner_takes_over_what_counts(database: Database) -> None:
 async def test_a_new_owner_takes_over_a_running_upload(database: Database) -> None:
     image = await add(database)
     gone = await claimed(database, image, 5)
-    await database.write(images.release, gone, "left", LATER)
+    await database.write(lifecycle.release, gone, "left", LATER)
     claim = await claimed(database, image, 70)
     before = await database.read(images.get, image.id)
     assert await database.write(images.save, before, replace(before, owner=THEIRS))
     assert (await used(database), await used(database, THEIRS)) == (Usage(), Usage(75, 1, 1))
-    await database.write(images.extend, claim, 30, images.NO_LIMITS)
-    await database.write(images.forget_blob, gone.blob_key)
+    await database.write(blobs.extend, claim, 30, images.NO_LIMITS)
+    await database.write(blobs.forget_blob, gone.blob_key)
     assert await used(database, THEIRS) == Usage(100, 1, 1)
-    await database.write(images.publish, claim, content(60), LATER)
+    await database.write(lifecycle.publish, claim, content(60), LATER)
     assert (await used(database), await used(database, THEIRS)) == (Usage(), Usage(60, 1, 0))
 
 
@@ -373,9 +374,9 @@ def recount(connection: Connection, scope: str) -> Usage:
     count = func.count()
     mine = func.coalesce(image_table.c.owner, "") == name
     there = select(count).select_from(image_table).where(mine, image_table.c.deleted_at.is_(None))
-    kept = func.coalesce(blobs.c.owner, "") == name
-    running = select(count).select_from(uploads.join(blobs, blobs.c.key == uploads.c.blob_key)).where(kept)
-    reserved = connection.execute(select(func.coalesce(func.sum(blobs.c.reserved), 0)).where(kept)).scalar_one()
+    kept = func.coalesce(blob_rows.c.owner, "") == name
+    running = select(count).select_from(uploads.join(blob_rows, blob_rows.c.key == uploads.c.blob_key)).where(kept)
+    reserved = connection.execute(select(func.coalesce(func.sum(blob_rows.c.reserved), 0)).where(kept)).scalar_one()
     return Usage(int(reserved), connection.execute(there).scalar_one(), connection.execute(running).scalar_one())
 
 
@@ -418,26 +419,26 @@ class Life:
         owner = self.dice.choice(["a/1.", "a/2.", "b/1."])
         claim = Claim(UploadId(str(uuid4())), self.dice.choice(self.known), BlobKey(uuid4().hex), owner, size)
         self.claims.append(claim)
-        return lambda connection: images.claim(connection, claim, NOW, LATER, QUOTAS, size)
+        return lambda connection: lifecycle.claim(connection, claim, NOW, LATER, QUOTAS, size)
 
     def _some_claim(self) -> Claim:
         return self.dice.choice(self.claims or [a_claim(an_image())])
 
     def extend(self) -> Callable[[Connection], object]:
-        return partial(images.extend, claim=self._some_claim(), more=self.dice.choice([1, 300]), limits=QUOTAS.project)
+        return partial(blobs.extend, claim=self._some_claim(), more=self.dice.choice([1, 300]), limits=QUOTAS.project)
 
     def publish(self) -> Callable[[Connection], object]:
         size = self.dice.choice([0, 100, 1000])
-        return partial(images.publish, claim=self._some_claim(), content=content(size), now=LATER)
+        return partial(lifecycle.publish, claim=self._some_claim(), content=content(size), now=LATER)
 
     def release(self) -> Callable[[Connection], object]:
-        return partial(images.release, claim=self._some_claim(), reason="over", now=LATER)
+        return partial(lifecycle.release, claim=self._some_claim(), reason="over", now=LATER)
 
     def forget(self) -> Callable[[Connection], object]:
-        return partial(images.forget_blob, key=self._some_claim().blob_key)
+        return partial(blobs.forget_blob, key=self._some_claim().blob_key)
 
     def delete(self) -> Callable[[Connection], object]:
-        return partial(images.mark_deleted, image_id=self.dice.choice(self.known), now=LATER)
+        return partial(lifecycle.mark_deleted, image_id=self.dice.choice(self.known), now=LATER)
 
     def hand_over(self) -> Callable[[Connection], object]:
         image_id, owner = self.dice.choice(self.known), self.dice.choice(OWNERS)
@@ -511,7 +512,7 @@ def test_an_older_deployment_is_counted_when_it_is_upgraded(empty_database_url: 
     with engine.connect() as connection:
         found = require_that_it_adds_up(connection)
         assert found == {"project:mine": Usage(1700, 3, 1), "project:": Usage(0, 1, 0), "node:node-1": Usage(uploads=1)}
-        due = images.take_for_scrub(connection, LATER, LATER)
+        due = blobs.take_for_scrub(connection, LATER, LATER)
         assert due is not None
         assert due.key == "k-active"
     engine.dispose()
@@ -557,5 +558,5 @@ async def test_every_status_may_be_deleted_and_is_then_not_counted(database: Dat
         if status is not Status.DELETED:
             image = replace(an_image(), status=status)
             await database.write(images.add, image)
-            await database.write(images.mark_deleted, image.id, LATER)
+            await database.write(lifecycle.mark_deleted, image.id, LATER)
     assert await used(database) == Usage()

@@ -16,7 +16,7 @@ from typing import Any
 
 from stillage.cli import main
 from stillage.cli.server import worker
-from stillage.db import images as db
+from stillage.db import lifecycle
 from stillage.db.session import Database
 from stillage.operations.upload.verification import Verification
 from stillage.stores.files import blobs
@@ -86,7 +86,7 @@ def without_nameless_files() -> None:
 
 
 def hinder() -> None:
-    after(db, "claim", "in the claim's transaction")
+    after(lifecycle, "claim", "in the claim's transaction")
     after_commit("claim", "when the image is claimed")
     before(blobs._FileWriter, "_write", "before the first block is written")
     after(blobs._FileWriter, "_write", "after the first block is written")
@@ -95,10 +95,10 @@ def hinder() -> None:
     before(blobs._FileWriter, "_publish", "before the bytes are durable")
     before(blobs._FileWriter, "_link", "when the bytes have no name yet")
     after(blobs._FileWriter, "_link", "when the bytes have their name")
-    before(db, "publish", "before the image is active")
-    after(db, "publish", "in the last transaction")
+    before(lifecycle, "publish", "before the image is active")
+    after(lifecycle, "publish", "in the last transaction")
     after_commit("publish", "when the image is active")
-    before(db, "release", "before the clean-up")
+    before(lifecycle, "release", "before the clean-up")
     after_commit("release", "in the middle of the clean-up")
     before(blobs, "_delete", "before the bytes are removed")
     after_commit("end_of_owners", "when pieces of a dead worker have ended")

@@ -1,6 +1,6 @@
 """Resumable uploads. Plain functions of a connection, run by `Database.read` and `Database.write`.
 
-A resumable upload is an upload (`images.claim`, `publish`, `release` are its beginning and its ends) which lives on
+A resumable upload is an upload (`lifecycle.claim`, `publish`, `release` are its beginning and its ends) which lives on
 between requests. Its bytes are counted here: only those that are durable.
 """
 
@@ -12,13 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, update
 
 from stillage.db import images as db_images
-from stillage.db import spans, usage
-from stillage.db.images import Claim
+from stillage.db import lifecycle, spans
+from stillage.db.blobs import reserve
+from stillage.db.lifecycle import Claim
 from stillage.db.tables import blobs, image_members, images, upload_endings, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
-from stillage.images.quota import Limits, Quotas, Usage, scope_of_project
+from stillage.images.quota import Limits, Quotas
 from stillage.images.status import Status
 from stillage.images.upload import Digests, Grant, Opening, Span, Upload
 
@@ -30,11 +31,11 @@ def begin(
     connection: Connection, claim: Claim, opening: Opening, now: datetime, expires_at: datetime, limits: Limits,
     reserve: int, rights: Grant | None = None,
 ) -> Image | None:  # fmt: skip
-    """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `images.claim`.
+    """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `lifecycle.claim`.
 
     *rights*: what the upload needs to go on.
     """
-    image = db_images.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
+    image = lifecycle.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
     if image is not None:
         declared = [list(digest) for digest in opening.digests]
         values = {"digests": declared, "metadata": opening.metadata, "rights": rights and asdict(rights)}
@@ -54,7 +55,7 @@ def find_of_image(connection: Connection, image_id: ImageId) -> Upload | None:
 
 def claim_of(connection: Connection, upload_id: UploadId) -> Claim | None:
     row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).first()
-    return None if row is None else db_images.claim_of(row)
+    return None if row is None else lifecycle.claim_of(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +125,6 @@ def tell_size(connection: Connection, upload_id: UploadId, size: int, limits: Li
             raise SizeChanged(end, size)
         reserve(connection, upload.blob_key, size, limits)
     return upload
-
-
-def reserve(connection: Connection, key: BlobKey, size: int, limits: Limits) -> None:
-    """Let *size* bytes in all count against the project, if they are more than counted so far.
-
-    Raises:
-        QuotaExceeded: If it may not have them.
-    """
-    row = connection.execute(
-        select(blobs.c.owner, blobs.c.reserved).where(blobs.c.key == key, blobs.c.state == "writing").with_for_update()
-    ).first()
-    if row is None or row.reserved >= size:
-        return
-    connection.execute(update(blobs).where(blobs.c.key == key).values(reserved=size))
-    usage.change(connection, scope_of_project(row.owner), Usage(bytes=size - row.reserved), limits)
 
 
 def take_verification(connection: Connection, upload_id: UploadId, owner: str, now: datetime, until: datetime) -> bool:
@@ -272,7 +258,7 @@ def hold_source(connection: Connection, source: Image, project_id: ProjectId) ->
 
 
 def publish_same(connection: Connection, claim: Claim, content: Content, source: Image, now: datetime) -> Image | None:
-    """As `images.publish`, with the bytes of *source*: they were read when its were, and have the digests that it has.
+    """As `lifecycle.publish`, with the bytes of *source*: read when its were, with the digests that it has.
 
     Raises:
         Conflict: If *source* does not have them any more, or a scrub has found them damaged.
@@ -282,7 +268,7 @@ def publish_same(connection: Connection, claim: Claim, content: Content, source:
     row = connection.execute(query.with_for_update(read=True, of=images)).first()  # a scrub may be about to find damage
     if row is None:
         raise Conflict("the bytes are not here any more; send them")
-    image = db_images.publish(connection, claim, content, now)
+    image = lifecycle.publish(connection, claim, content, now)
     if image is not None:
         mine = blobs.c.key == claim.blob_key
         connection.execute(update(blobs).where(mine).values(scrubbed_at=row.scrubbed_at, sha256=row.sha256))

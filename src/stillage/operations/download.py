@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from stillage.db import blobs
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.errors import (
@@ -68,7 +69,7 @@ class Download:
                     raise ImageDamaged(image.id, f"{reader.size} bytes are there, of {image.size} that were stored")
                 yield reader
         except BlobNotFound as error:
-            if await self._database.read(db.is_published, image.blob_key):
+            if await self._database.read(blobs.is_published, image.blob_key):
                 raise ImageDamaged(image.id, "its bytes are gone") from error
             raise ImageNotFound(image.id) from error
 

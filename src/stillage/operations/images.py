@@ -9,7 +9,7 @@ from uuid import uuid4
 import structlog
 
 from stillage.db import images as db
-from stillage.db import listing
+from stillage.db import lifecycle, listing
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
 from stillage.images import patch
@@ -146,7 +146,7 @@ class Images:
         image = self._access.require(caller, "delete_image", await self._seen(caller, image_id), image_id)
         if image.protected:
             raise Forbidden(f"image {image.id} is protected; set protected to false first")
-        keys = await self._database.write(db.mark_deleted, image.id, self._clock())
+        keys = await self._database.write(lifecycle.mark_deleted, image.id, self._clock())
         if keys is None:
             raise ImageNotFound(image_id)
         log.info("image deleted", image_id=image.id)
@@ -180,6 +180,6 @@ class Images:
         if image.status is after:
             return
         if image.status is not before or not await self._database.write(
-            db.move, image.id, before, after, self._clock()
+            lifecycle.move, image.id, before, after, self._clock()
         ):
             raise Forbidden(f"image {image.id} is {image.status}; only {before} images can be {after}")

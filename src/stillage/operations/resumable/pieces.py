@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import structlog
 
-from stillage.db import pieces, spans
+from stillage.db import blobs, pieces, spans
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import (
@@ -373,7 +373,7 @@ class _Taking:
         if self._upload.size is None and end > self._reserved:
             self._reserved = -(-end // STEP) * STEP
             limits = self._sending.rules.quotas.project
-            await self._sending.database.write(db.reserve, self._upload.blob_key, self._reserved, limits)
+            await self._sending.database.write(blobs.reserve, self._upload.blob_key, self._reserved, limits)
 
     async def _watch(self) -> None:
         """Count what came, now and then, and look whether we still may; ends only by an error."""

@@ -8,9 +8,9 @@ from uuid import uuid4
 import structlog
 
 from stillage.db import images as db_images
-from stillage.db import spans
+from stillage.db import lifecycle, spans
 from stillage.db import uploads as db
-from stillage.db.images import RESUMABLE, Claim
+from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.session import Database
 from stillage.errors import (
     Conflict,
@@ -330,6 +330,6 @@ class Uploads:
             await self._end(claim, reason)
 
     async def _end(self, claim: Claim, reason: str) -> None:
-        await self._database.write(db_images.release, claim, reason, self._clock())
+        await self._database.write(lifecycle.release, claim, reason, self._clock())
         await remove_blob(self._database, self._store, claim.blob_key)
         log.info("resumable upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)

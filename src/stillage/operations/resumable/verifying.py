@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from stillage.db import Connection
+from stillage.db import Connection, lifecycle
 from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
@@ -229,7 +229,7 @@ class Verifier:
         content = content_of(image, verified, self._rules)
 
         def publish(connection: Connection, _caller: Caller) -> Image | None:
-            return None if claim is None else db_images.publish(connection, claim, content, self._clock())
+            return None if claim is None else lifecycle.publish(connection, claim, content, self._clock())
 
         if await self._rights.run(upload, publish, hold=True) is None:
             await remove_blob(self._database, self._store, upload.blob_key)  # deleted at the last moment
@@ -241,7 +241,7 @@ class Verifier:
         if claim is None:
             return
         refusal = refusal_of(failure) if isinstance(failure, FINAL) else None
-        await self._database.write(db_images.release, claim, failure.reason, self._clock(), refusal)
+        await self._database.write(lifecycle.release, claim, failure.reason, self._clock(), refusal)
         log.info("upload failed", image_id=upload.image_id, upload_id=upload.id, reason=failure.reason)
         await remove_blob(self._database, self._store, upload.blob_key)
 

@@ -14,8 +14,8 @@ from functools import partial
 
 import structlog
 
-from stillage.db import images as db
-from stillage.db.images import Stored
+from stillage.db import blobs
+from stillage.db.blobs import Stored
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, StoreFailed, StoreReadOnly, Unavailable
 from stillage.lanes import Lane
@@ -58,11 +58,11 @@ class Scrub:
         """
         await self._give_back()
         before = self._clock() - timedelta(seconds=older_than_s)
-        take = partial(db.take_for_scrub, damaged_only=damaged_only)
+        take = partial(blobs.take_for_scrub, damaged_only=damaged_only)
         while (blob := await self._database.write(take, before, self._clock())) is not None:
             try:
                 damage = await self._damage_of(blob, bytes_per_s)
-                is_there = await self._database.write(db.set_damage, blob, damage)
+                is_there = await self._database.write(blobs.set_damage, blob, damage)
             except BaseException:  # a stop is one as well
                 self._unfinished.add(blob)
                 with suppress(Unavailable):  # the next scrub does it
@@ -76,7 +76,7 @@ class Scrub:
 
     async def _give_back(self) -> None:
         for blob in list(self._unfinished):
-            await self._database.write(db.give_back_to_scrub, blob)
+            await self._database.write(blobs.give_back_to_scrub, blob)
             self._unfinished.discard(blob)
 
     async def _damage_of(self, blob: Stored, bytes_per_s: float | None) -> str | None:
@@ -104,5 +104,5 @@ class Scrub:
         if found != blob.os_hash_value:
             return f"their {blob.os_hash_algo} is {found}, and was {blob.os_hash_value}"
         # Which nobody may have declared when the bytes came: by it the same bytes are found again.
-        await self._database.write(db.learn_sha256, blob.key, digests["sha256"].hexdigest())
+        await self._database.write(blobs.learn_sha256, blob.key, digests["sha256"].hexdigest())
         return None

@@ -10,8 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from stillage.db import images as db
-from stillage.db import inspections, pieces, uploads
+from stillage.db import blobs, inspections, lifecycle, pieces, uploads
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.images.image import BlobKey
@@ -63,7 +62,7 @@ class Sweep:
             older_than_s: Longer than any upload can take.
         """
         old = await self._store.find_old(shard, older_than_s)
-        states = await self._database.read(db.states_of_blobs, list(old)) if old else {}
+        states = await self._database.read(blobs.states_of_blobs, list(old)) if old else {}
         unknown = [key for key in old if key not in states]
         for key in unknown:
             log.warning("a blob that no row names is removed", key=key)
@@ -80,10 +79,10 @@ class Sweep:
             await self._database.write(uploads.drop_verifications_of, dead_owners)
         await self._database.write(inspections.end_dead, self._clock(), dead_owners)
         ended = 0
-        while claims := await self._database.read(db.expired, self._clock(), dead_owners, BATCH):
+        while claims := await self._database.read(lifecycle.expired, self._clock(), dead_owners, BATCH):
             for claim in claims:
                 reason = EXPIRED if claim.is_resumable else DIED
-                if await self._database.write(db.release_dead, claim, reason, self._clock(), dead_owners):
+                if await self._database.write(lifecycle.release_dead, claim, reason, self._clock(), dead_owners):
                     log.warning("upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
                     ended += 1
         return ended
@@ -92,7 +91,7 @@ class Sweep:
         """The other half: bytes that nobody needs go. Returns how many blobs it removed."""
         removed = 0
         failed: set[BlobKey] = set()
-        while keys := set(await self._database.read(db.pending_delete, BATCH)) - failed:
+        while keys := set(await self._database.read(blobs.pending_delete, BATCH)) - failed:
             for key in keys:
                 try:
                     await remove_blob(self._database, self._store, key)
@@ -110,7 +109,7 @@ async def remove_blob(database: Database, store: Store, key: BlobKey) -> None:
 
     It asks first, because the answer to a successful `publish` may have been lost on the way.
     """
-    if await database.read(db.is_published, key):
+    if await database.read(blobs.is_published, key):
         return
     await store.delete(key)
-    await database.write(db.forget_blob, key)
+    await database.write(blobs.forget_blob, key)

@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import structlog
 
+from stillage.db import blobs, lifecycle
 from stillage.db import images as db
-from stillage.db.images import Claim
+from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import (
     BodyIncomplete,
@@ -107,7 +108,9 @@ class Ingest:
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
         reserve = STEP if announced.size is None else announced.size
-        claiming = asyncio.ensure_future(self._database.write(db.claim, claim, now, lease, self._rules.quotas, reserve))
+        claiming = asyncio.ensure_future(
+            self._database.write(lifecycle.claim, claim, now, lease, self._rules.quotas, reserve)
+        )
         try:
             claimed = await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -153,7 +156,7 @@ class Ingest:
                     await require_spare_room(self._store, self._rules.spare_bytes)
                     looked = received
                 while claim.expected_size is None and received > reserved:
-                    if not await self._database.write(db.extend, claim, STEP, self._rules.quotas.project):
+                    if not await self._database.write(blobs.extend, claim, STEP, self._rules.quotas.project):
                         raise ImageGone(image.id)
                     reserved += STEP
                 yield piece
@@ -166,7 +169,7 @@ class Ingest:
 
     async def _publish(self, claim: Claim, image: Image, verified: Verified) -> Image:
         published = await self._database.write(
-            db.publish, claim, content_of(image, verified, self._rules), self._clock()
+            lifecycle.publish, claim, content_of(image, verified, self._rules), self._clock()
         )
         if published is None:
             raise ImageGone(image.id)
@@ -194,13 +197,13 @@ class Ingest:
             until = self._clock() + timedelta(seconds=self._rules.lease_s)
             # A database that hiccups is asked again; if it stays away the lease runs out, as it should.
             with suppress(Unavailable):
-                if not await self._database.write(db.renew, claim, until):
+                if not await self._database.write(lifecycle.renew, claim, until):
                     lost.set()
 
     async def _give_up(self, claim: Claim, failure: BaseException) -> None:
         reason = failure.reason if isinstance(failure, StillageError) else "the server stopped in the middle"
         try:
-            await self._database.write(db.release, claim, reason, self._clock())
+            await self._database.write(lifecycle.release, claim, reason, self._clock())
             await remove_blob(self._database, self._store, claim.blob_key)
         except StillageError as error:
             # The sweep finds the expired lease, or the blob, which is pending_delete.

@@ -1,0 +1,137 @@
+"""Blobs: what they reserve, which bytes nobody needs, and what a scrub found. Plain functions of a connection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, update
+
+from stillage.db import usage
+from stillage.db.lifecycle import Claim
+from stillage.db.tables import blobs, images
+from stillage.images.image import BlobKey, ImageId
+from stillage.images.quota import Limits, Usage, scope_of_project
+
+
+def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> bool:
+    """Reserve *more* bytes for an upload of unknown size. False if the upload has ended: its blob takes no more.
+
+    Raises:
+        QuotaExceeded: If the project may not have them.
+    """
+    mine = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
+    # The blob first, as everybody does: who sees its row holds it, and `_hand_over` waits.
+    if connection.execute(update(blobs).where(mine).values(reserved=blobs.c.reserved + more)).rowcount == 0:
+        return False
+    owner = connection.execute(select(blobs.c.owner).where(mine)).scalar()
+    usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
+    return True
+
+
+def reserve(connection: Connection, key: BlobKey, size: int, limits: Limits) -> None:
+    """Let *size* bytes in all count against the project, if they are more than counted so far.
+
+    Raises:
+        QuotaExceeded: If it may not have them.
+    """
+    row = connection.execute(
+        select(blobs.c.owner, blobs.c.reserved).where(blobs.c.key == key, blobs.c.state == "writing").with_for_update()
+    ).first()
+    if row is None or row.reserved >= size:
+        return
+    connection.execute(update(blobs).where(blobs.c.key == key).values(reserved=size))
+    usage.change(connection, scope_of_project(row.owner), Usage(bytes=size - row.reserved), limits)
+
+
+def pending_delete(connection: Connection, limit: int) -> list[BlobKey]:
+    """Return blobs whose bytes are to be removed."""
+    rows = connection.execute(select(blobs.c.key).where(blobs.c.state == "pending_delete").limit(limit)).scalars()
+    return [BlobKey(key) for key in rows]
+
+
+def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str, str]:
+    """Return in which state those of *keys* are that a row names."""
+    states: dict[str, str] = {}
+    for start in range(0, len(keys), 500):  # SQLite limits the parameters of a statement
+        named = blobs.c.key.in_(keys[start : start + 500])
+        states |= {row.key: row.state for row in connection.execute(select(blobs.c.key, blobs.c.state).where(named))}
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A published blob, with what its bytes were when they came."""
+
+    key: BlobKey
+    image_id: ImageId
+    size: int
+    checksum: str
+    os_hash_algo: str
+    os_hash_value: str
+    scrubbed_at: datetime
+
+
+def take_for_scrub(
+    connection: Connection, before: datetime, now: datetime, *, damaged_only: bool = False
+) -> Stored | None:
+    """Return the published blob whose last scrub is the longest ago, and count it as scrubbed from *now* on.
+
+    None if all were scrubbed after *before*. Two who ask at once get two blobs. *damaged_only*: of images that are
+    marked, and no others.
+    """
+    due = (blobs.c.state == "published") & (blobs.c.scrubbed_at < before)
+    if damaged_only:
+        due &= blobs.c.key.in_(select(images.c.blob_key).where(images.c.damage.is_not(None)))
+    query = select(blobs).where(due).order_by(blobs.c.scrubbed_at).limit(1).with_for_update(skip_locked=True)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    connection.execute(update(blobs).where(blobs.c.key == row.key).values(scrubbed_at=now))
+    digests = (row.checksum, row.os_hash_algo, row.os_hash_value)
+    return Stored(BlobKey(row.key), ImageId(row.image_id), row.size, *digests, row.scrubbed_at)
+
+
+def give_back_to_scrub(connection: Connection, stored: Stored) -> None:
+    """Undo `take_for_scrub`: the blob could not be read to its end."""
+    connection.execute(update(blobs).where(blobs.c.key == stored.key).values(scrubbed_at=stored.scrubbed_at))
+
+
+def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bool:
+    """Mark the image of a blob as damaged, or with None as well again. False if it was deleted meanwhile.
+
+    Other blobs of the same bytes, which may share their place on disk, are due then as this one was.
+    """
+    mine = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
+    if connection.execute(update(images).where(mine).values(damage=damage)).rowcount == 0:
+        return False
+    if damage is not None:
+        _let_be_due(connection, stored)
+    return True
+
+
+def _let_be_due(connection: Connection, stored: Stored) -> None:
+    same = (blobs.c.os_hash_algo == stored.os_hash_algo) & (blobs.c.os_hash_value == stored.os_hash_value)
+    later = same & (blobs.c.state == "published") & (blobs.c.scrubbed_at > stored.scrubbed_at)
+    # What is marked has been read: otherwise two of them would be due by each other for ever.
+    unmarked = select(images.c.blob_key).where(images.c.blob_key == blobs.c.key, images.c.damage.is_(None))
+    query = select(blobs.c.key).where(later, unmarked.exists()).order_by(blobs.c.key).with_for_update()
+    keys = connection.execute(query).scalars().all()
+    connection.execute(update(blobs).where(blobs.c.key.in_(keys)).values(scrubbed_at=stored.scrubbed_at))
+
+
+def learn_sha256(connection: Connection, key: BlobKey, sha256: str) -> None:
+    """Remember a digest of a blob's bytes that nobody declared."""
+    connection.execute(update(blobs).where(blobs.c.key == key, blobs.c.sha256.is_(None)).values(sha256=sha256))
+
+
+def is_published(connection: Connection, key: BlobKey) -> bool:
+    return connection.execute(select(blobs.c.state).where(blobs.c.key == key)).scalar() == "published"
+
+
+def forget_blob(connection: Connection, key: BlobKey) -> None:
+    """Drop the row of a blob whose bytes are gone, and give its project back what it reserved."""
+    this_blob = (blobs.c.key == key) & (blobs.c.state == "pending_delete")
+    row = connection.execute(select(blobs.c.owner, blobs.c.reserved).where(this_blob).with_for_update()).first()
+    if row is not None:
+        connection.execute(delete(blobs).where(this_blob))
+        usage.change(connection, scope_of_project(row.owner), Usage(bytes=-row.reserved))
