@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import tokens
-from stillage.accounts.token import digest_of
+from stillage.accounts.secrets import digest_of
 from stillage.errors import SignatureRefused
 from stillage.identity.signing.authorization import claim_of
 from stillage.identity.signing.canonical import EMPTY_SHA256, Head, canonical_requests

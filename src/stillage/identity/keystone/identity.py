@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import structlog
 
-from stillage.accounts.token import digest_of
+from stillage.accounts.secrets import digest_of
 from stillage.errors import Unauthenticated, Unavailable
 from stillage.identity.keystone.cache import Answer, Lookups
 from stillage.identity.keystone.tokens import NoToken, ServiceUser, Validated, expiry_of, renewal_of, validated_of

@@ -16,7 +16,7 @@ from stillage.accounts.key_request import (
 )
 from stillage.accounts.names import is_name
 from stillage.accounts.principal import Asker
-from stillage.accounts.token import digest_of
+from stillage.accounts.secrets import digest_of
 from stillage.db import access_keys as db
 from stillage.db import identity
 from stillage.db.access_keys import AccessKey

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stillage.accounts.principal import Asker
-from stillage.accounts.token import digest_of, is_token
+from stillage.accounts.secrets import digest_of, is_token
 from stillage.db import access_keys, credentials, tokens
 from stillage.db.session import Database
 from stillage.db.tokens import Token

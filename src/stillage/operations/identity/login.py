@@ -15,7 +15,7 @@ from stillage.accounts.login_request import (
     Reference,
     Scope,
 )
-from stillage.accounts.token import digest_of, is_token, new_audit_id, new_token
+from stillage.accounts.secrets import digest_of, is_token, new_audit_id, new_token
 from stillage.db import credentials, identity, tokens
 from stillage.db.credentials import Credential
 from stillage.db.identity import User

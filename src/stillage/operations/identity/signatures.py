@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from stillage.accounts.names import is_name
-from stillage.accounts.token import digest_of
+from stillage.accounts.secrets import digest_of
 from stillage.db import Connection, access_keys, failures
 from stillage.db.access_keys import Holder
 from stillage.db.session import Database

@@ -1,4 +1,4 @@
-from stillage.accounts.token import digest_of, is_token, new_audit_id, new_token
+from stillage.accounts.secrets import digest_of, is_token, new_audit_id, new_token
 
 
 def test_a_new_token_is_one() -> None:
