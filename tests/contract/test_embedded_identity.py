@@ -12,8 +12,8 @@ from stillage.accounts.credential_request import credential_request_of
 from stillage.accounts.login_request import LoginRequest, login_request_of
 from stillage.accounts.names import role_id
 from stillage.accounts.secrets import new_token
+from stillage.accounts.token import Token
 from stillage.db.session import Database
-from stillage.db.tokens import Token
 from stillage.errors import AlreadyExists, Forbidden, InvalidInput, NotFound, TooManyFailures, Unauthenticated
 from stillage.identity.passwords import Passwords
 from stillage.operations.identity.accounts import Accounts

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 import builders
 from postgres import PostgresServer
+from stillage.accounts.people import Project, User
 from stillage.db import blobs, identity, images, lifecycle, members, pieces, rights, uploads
 from stillage.db.blobs import Stored
 from stillage.db.lifecycle import RESUMABLE, Claim
@@ -43,8 +44,8 @@ FIRST = Span(0, 100)
 
 def there(connection: Connection) -> None:
     """A resumable upload with a piece, a plain one, a queued image, and an active one."""
-    identity.add_project(connection, identity.Project(OPENER.project_id, "mine"), NOW)
-    identity.add_user(connection, identity.User(OPENER.user_id, "erin", "-"), NOW)
+    identity.add_project(connection, Project(OPENER.project_id, "mine"), NOW)
+    identity.add_user(connection, User(OPENER.user_id, "erin", "-"), NOW)
     identity.grant(connection, OPENER.user_id, OPENER.project_id, "member")
     for name in "abcd":
         images.add(connection, builders.image(id=name, owner="mine"))

@@ -1,24 +1,14 @@
-"""Access keys and their secrets: made, and what clients send to get or change them.
+"""What clients send to get an access key, or to change one.
 
 Source: Huawei Cloud, IAM API Reference, "Access Key Management".
 """
 
-import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from stillage.accounts.texts import is_unicode
 from stillage.errors import InvalidInput
-
-ALPHABET = string.ascii_uppercase + string.digits
-PERMANENT, TEMPORARY = "GS", "HST"
-"""How access keys begin; that of the vendor's temporary ones is known to tools."""
-ACCESS_LENGTH = 20
-SECRET_BYTES = 30
-# The prefix lets a scanner for leaked secrets know one.
-SECURITY_PREFIX = "gss1"
 
 MIN_DURATION_S = 15 * 60
 MAX_DURATION_S = 24 * 3600
@@ -48,20 +38,6 @@ class TemporaryRequest:
 
     token: str | None = field(repr=False)
     duration_s: int
-
-
-def new_access(prefix: str) -> str:
-    """Return a new access key. It is a name, and no secret."""
-    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(ACCESS_LENGTH - len(prefix)))
-
-
-def new_secret() -> str:
-    """Return a new secret key: 240 random bits in 40 characters."""
-    return secrets.token_urlsafe(SECRET_BYTES)
-
-
-def new_security_token() -> str:
-    return SECURITY_PREFIX + secrets.token_urlsafe(32)
 
 
 def key_request_of(document: Any) -> KeyRequest:

@@ -1,12 +1,24 @@
-"""Tokens: opaque random text. Who has one is believed, so only a digest of it is ever stored."""
+"""Secrets, and names of them, made at random: tokens, access keys and their secret keys.
+
+A token is opaque. Who has one is believed, so only a digest of it is ever stored.
+"""
 
 import re
 import secrets
+import string
 from hashlib import sha256
 
 # The prefix lets a scanner for leaked secrets know one, and keeps a token from beginning with a dash.
 PREFIX = "gst1"
 SHAPE = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}")
+
+ALPHABET = string.ascii_uppercase + string.digits
+PERMANENT, TEMPORARY = "GS", "HST"
+"""How access keys begin; that of the vendor's temporary ones is known to tools."""
+ACCESS_LENGTH = 20
+SECRET_BYTES = 30
+# The prefix lets a scanner for leaked secrets know one.
+SECURITY_PREFIX = "gss1"
 
 
 def new_token() -> str:
@@ -27,3 +39,17 @@ def digest_of(token: str) -> str:
 def new_audit_id() -> str:
     """Return a name for a token that may be shown and logged."""
     return secrets.token_urlsafe(16)
+
+
+def new_access(prefix: str) -> str:
+    """Return a new access key. It is a name, and no secret."""
+    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(ACCESS_LENGTH - len(prefix)))
+
+
+def new_secret() -> str:
+    """Return a new secret key: 240 random bits in 40 characters."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def new_security_token() -> str:
+    return SECURITY_PREFIX + secrets.token_urlsafe(32)

@@ -4,41 +4,20 @@ Plain functions of a connection, as in `db.images`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from stillage.accounts.credential import Credential
 from stillage.db.tables import application_credentials as table
 from stillage.db.tables import users
 from stillage.errors import AlreadyExists, UserLimitReached
-from stillage.images.image import ProjectId, UserId
+from stillage.images.image import UserId
 
 PER_USER = 100
 """Application credentials that a user may have, where no setting says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """An application credential.
-
-    Attributes:
-        roles: In the order in which they were named; each worth something only while the owner has it too.
-        restricted: True if its tokens may not make or delete application credentials.
-        expires_at: None if it does not expire.
-    """
-
-    id: str
-    user_id: UserId
-    project_id: ProjectId
-    name: str
-    description: str | None
-    secret_hash: str = field(repr=False)
-    roles: tuple[str, ...]
-    restricted: bool
-    expires_at: datetime | None
 
 
 def add(connection: Connection, credential: Credential, now: datetime, most: int = PER_USER) -> None:

@@ -5,32 +5,16 @@ project's row first: whoever is about to issue a token holds that row (`db.token
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from stillage.accounts.people import Project, User
 from stillage.db.tables import projects, role_assignments, tokens, users
 from stillage.errors import AlreadyExists
 from stillage.images.image import ProjectId, UserId
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    id: ProjectId
-    name: str
-    enabled: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    id: UserId
-    name: str
-    password_hash: str = field(repr=False)
-    enabled: bool = True
-    default_project_id: ProjectId | None = None
 
 
 def add_project(connection: Connection, project: Project, now: datetime) -> None:

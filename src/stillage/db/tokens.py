@@ -4,13 +4,13 @@ Plain functions of a connection, as in `db.images`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from stillage.accounts.token import CredentialOf, NewToken, Token
 from stillage.db.tables import UtcTime, application_credentials, projects, role_assignments, tokens, users
 from stillage.errors import Unauthenticated
 from stillage.images.access import with_implied
@@ -18,67 +18,6 @@ from stillage.images.image import ProjectId, UserId
 
 PER_USER = 1000
 """Tokens that a user may have, where no setting says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialOf:
-    """The application credential that a token was got with."""
-
-    id: str
-    name: str
-    restricted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """Whom a token stands for, and where.
-
-    Attributes:
-        digest: Its key in the table.
-        project_id: None if it is unscoped.
-        roles: In the project, the implied ones too; empty if it is unscoped.
-        methods: How its holder proved who he is; ``token`` comes first if it was made from another token.
-    """
-
-    digest: str
-    audit_id: str
-    user_id: UserId
-    user_name: str
-    project_id: ProjectId | None
-    project_name: str | None
-    roles: frozenset[str]
-    methods: tuple[str, ...]
-    credential: CredentialOf | None
-    issued_at: datetime
-    expires_at: datetime
-
-    @property
-    def is_admin(self) -> bool:
-        return "admin" in self.roles
-
-    @property
-    def is_restricted(self) -> bool:
-        """See `accounts.principal.Asker`, of which this is one."""
-        return self.credential is not None and self.credential.restricted
-
-    @property
-    def may_make_keys(self) -> bool:
-        # An application credential has some of its owner's roles, in one project; a key would have all of them.
-        return self.credential is None
-
-
-@dataclass(frozen=True, slots=True)
-class NewToken:
-    """A token about to be issued."""
-
-    digest: str
-    audit_id: str
-    user_id: UserId
-    project_id: ProjectId | None
-    methods: tuple[str, ...]
-    issued_at: datetime
-    expires_at: datetime
-    credential_id: str | None = None
 
 
 # Built once: every API request runs it. Disabled users and projects, and time, end a token without touching it.

@@ -13,9 +13,9 @@ from typing import Any
 
 from signing_people import Office, new_image, send_raw
 from stillage.accounts.key_request import MIN_DURATION_S
+from stillage.accounts.people import Project
 from stillage.accounts.secrets import digest_of
 from stillage.db import access_keys, identity
-from stillage.db.identity import Project
 from stillage.identity.signing.signature import DATE_FORMAT
 from stillage.images.image import ProjectId
 

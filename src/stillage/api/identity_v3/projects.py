@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from stillage.accounts.people import Project
 from stillage.api.http.json_bodies import json_response
 from stillage.api.identity_v3.request import asker, base_url, identity, self_url
 from stillage.api.identity_v3.shape import domain_document, list_document, project_document
-from stillage.db.identity import Project
 
 
 async def of_token(request: web.Request) -> web.Response:

@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from stillage.accounts.principal import Asker
+from stillage.accounts.token import Token
 from stillage.api.credentials import TOKEN
 from stillage.api.gateway.signatures import find_signatures, signer_of
 from stillage.api.services import INITIATOR, public_url, services
 from stillage.audit.events import Initiator
-from stillage.db.tokens import Token
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
 ASKER: web.RequestKey[Asker] = web.RequestKey("asker")

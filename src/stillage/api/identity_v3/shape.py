@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from stillage.accounts.access_key import AccessKey
+from stillage.accounts.credential import Credential
 from stillage.accounts.names import DOMAIN_ID, DOMAIN_NAME, role_id
-from stillage.db.access_keys import AccessKey
-from stillage.db.credentials import Credential
-from stillage.db.identity import Project
-from stillage.db.tokens import Token
+from stillage.accounts.people import Project
+from stillage.accounts.token import Token
 from stillage.operations.identity.access_keys import MadeKey
 
 DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}

@@ -5,12 +5,12 @@ from typing import Any
 from aiohttp import web
 
 from stillage.accounts.login_request import login_request_of
+from stillage.accounts.token import Token
 from stillage.api.http.json_bodies import json_of, json_response
 from stillage.api.identity_v3.catalogue import catalogue
 from stillage.api.identity_v3.request import MAX_BODY, asker, identity, initiator_of, self_url
 from stillage.api.identity_v3.shape import token_document
 from stillage.api.services import INITIATOR, note, public_url, services
-from stillage.db.tokens import Token
 from stillage.errors import Forbidden
 
 SUBJECT = "X-Subject-Token"

@@ -5,23 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from stillage.accounts.key_request import (
-    PERMANENT,
-    TEMPORARY,
-    KeyChange,
-    KeyRequest,
-    new_access,
-    new_secret,
-    new_security_token,
-)
+from stillage.accounts.access_key import AccessKey
+from stillage.accounts.key_request import KeyChange, KeyRequest
 from stillage.accounts.names import is_name
 from stillage.accounts.principal import Asker
-from stillage.accounts.secrets import digest_of
+from stillage.accounts.secrets import PERMANENT, TEMPORARY, digest_of, new_access, new_secret, new_security_token
+from stillage.accounts.token import Token
 from stillage.db import access_keys as db
 from stillage.db import identity
-from stillage.db.access_keys import AccessKey
 from stillage.db.session import Database
-from stillage.db.tokens import Token
 from stillage.errors import Forbidden, NotFound
 from stillage.identity.vault import Vault
 from stillage.images.image import ProjectId, UserId

@@ -7,8 +7,8 @@ from functools import partial
 from uuid import uuid4
 
 from stillage.accounts.names import MAX_PROJECT, MAX_USER, is_name, require_name, require_role
+from stillage.accounts.people import Project, User
 from stillage.db import Connection, identity
-from stillage.db.identity import Project, User
 from stillage.db.session import Database
 from stillage.errors import InvalidInput, NotFound
 from stillage.identity.passwords import Passwords

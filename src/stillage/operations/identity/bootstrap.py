@@ -5,8 +5,8 @@ from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
+from stillage.accounts.people import Project, User
 from stillage.db import Connection, identity
-from stillage.db.identity import Project, User
 from stillage.db.session import Database
 from stillage.errors import AlreadyExists
 from stillage.identity.passwords import Passwords, new_password

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import uuid4
 
+from stillage.accounts.credential import Credential
 from stillage.accounts.credential_request import CredentialRequest
 from stillage.accounts.names import is_name, role_id
 from stillage.accounts.principal import Asker
 from stillage.db import credentials as db
-from stillage.db.credentials import Credential
 from stillage.db.session import Database
 from stillage.errors import Forbidden, InvalidInput, NotFound
 from stillage.identity.passwords import Passwords

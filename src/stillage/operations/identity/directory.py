@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from stillage.accounts.names import is_name
+from stillage.accounts.people import Project
 from stillage.accounts.principal import Asker
 from stillage.db import identity
-from stillage.db.identity import Project
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
 from stillage.images.image import UserId

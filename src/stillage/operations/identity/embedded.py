@@ -6,9 +6,9 @@ from datetime import datetime
 
 from stillage.accounts.principal import Asker
 from stillage.accounts.secrets import digest_of, is_token
+from stillage.accounts.token import Token
 from stillage.db import access_keys, credentials, tokens
 from stillage.db.session import Database
-from stillage.db.tokens import Token
 from stillage.errors import Forbidden, NotFound, Unauthenticated
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from stillage.accounts.credential import Credential
 from stillage.accounts.login_request import (
     ByCredential,
     ByPassword,
@@ -15,12 +16,11 @@ from stillage.accounts.login_request import (
     Reference,
     Scope,
 )
+from stillage.accounts.people import User
 from stillage.accounts.secrets import digest_of, is_token, new_audit_id, new_token
+from stillage.accounts.token import NewToken, Token
 from stillage.db import credentials, identity, tokens
-from stillage.db.credentials import Credential
-from stillage.db.identity import User
 from stillage.db.session import Database
-from stillage.db.tokens import NewToken, Token
 from stillage.errors import Unauthenticated
 from stillage.identity.passwords import Passwords
 from stillage.images.image import ProjectId, UserId

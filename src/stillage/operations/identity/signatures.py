@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from stillage.accounts.access_key import Holder
 from stillage.accounts.names import is_name
 from stillage.accounts.secrets import digest_of
 from stillage.db import Connection, access_keys, failures
-from stillage.db.access_keys import Holder
 from stillage.db.session import Database
 from stillage.errors import SignatureRefused, Unauthenticated
 from stillage.identity.networks import network_of
