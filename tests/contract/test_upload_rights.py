@@ -469,5 +469,5 @@ async def test_rights_cost_two_selects_within_the_transaction_that_there_is(lab:
         statements.append(args[2].split()[0])
 
     event.listen(lab.world.database.engine, "before_cursor_execute", note)
-    await lab.world.uploads.rights.write(upload, str)
+    await lab.world.uploads.rights.write(upload, None, str)
     assert [word for word in statements if word != "BEGIN"] == ["SELECT", "SELECT"]

@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from stillage.db.session import Database
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
 from stillage.stores.base import BlobReader, BlobWriter, Draft, Store
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -252,13 +253,13 @@ class FaultyDatabase(Database):
     def engine(self) -> Engine:  # type: ignore[override]
         return self._real.engine
 
-    async def read(self, work: Callable[..., T], *args: Any) -> T:
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         await self._fate.meet("db read")
-        return await self._real.read(work, *args)
+        return await self._real.read(work, *args, **kwargs)
 
-    async def write(self, work: Callable[..., T], *args: Any) -> T:
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         await self._fate.meet("db write")
-        result = await self._real.write(work, *args)
+        result = await self._real.write(work, *args, **kwargs)
         await self._fate.meet("db written")
         return result
 

@@ -64,8 +64,8 @@ def after_commit(unit: str, moment: str) -> None:
     """Stop when the transaction of the unit of work *unit* is done, before anybody learns of it."""
     real = Database._write
 
-    def hindered(self: Any, work: Callable[..., Any], *args: Any) -> Any:
-        result = real(self, work, *args)
+    def hindered(self: Any, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = real(self, work, *args, **kwargs)
         if work.__name__ == unit:
             stop_at(moment)
         return result

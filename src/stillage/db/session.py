@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -24,6 +24,7 @@ from stillage.errors import Unavailable
 
 log = structlog.get_logger()
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LOCK_TIMEOUT_S = 8.0
@@ -45,16 +46,16 @@ class Database:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._writers = ThreadPoolExecutor(WRITERS[self.engine.dialect.name], thread_name_prefix="db-write")
 
-    async def read(self, work: Callable[..., T], *args: Any) -> T:
-        """Return ``work(connection, *args)``, run in a transaction that is rolled back."""
-        return await self._in_time(self._readers, self._read, work, *args)
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return ``work(connection, …)``, run in a transaction that is rolled back."""
+        return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
 
-    async def write(self, work: Callable[..., T], *args: Any) -> T:
-        """Return ``work(connection, *args)``, run in a transaction that is committed if it returns.
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return ``work(connection, …)``, run in a transaction that is committed if it returns.
 
         Once begun it runs to its end, also when the caller is cancelled meanwhile.
         """
-        return await self._in_time(self._writers, self._write, work, *args)
+        return await self._in_time(self._writers, partial(self._write, work, *args, **kwargs))
 
     async def check(self) -> None:
         """Raise Unavailable unless the database answers."""
@@ -65,7 +66,7 @@ class Database:
         self._writers.shutdown()
         self.engine.dispose()
 
-    async def _in_time(self, threads: ThreadPoolExecutor, run: Callable[..., T], *args: Any) -> T:
+    async def _in_time(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
         until = time.monotonic() + LOCK_TIMEOUT_S
 
         def begin() -> T:
@@ -73,21 +74,21 @@ class Database:
             if time.monotonic() >= until:
                 log.warning("the database does not answer", why="those who asked before wait for it")
                 raise Unavailable("the database is busy; try again later")
-            return run(*args)
+            return run()
 
         return await asyncio.get_running_loop().run_in_executor(threads, begin)
 
-    def _read(self, work: Callable[..., T], *args: Any) -> T:
+    def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             with self.engine.connect() as connection:
-                return work(connection, *args)
+                return work(connection, *args, **kwargs)
         except DBAPIError as error:
             raise _translated(error) from error
 
-    def _write(self, work: Callable[..., T], *args: Any) -> T:
+    def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
-                return work(connection, *args)
+                return work(connection, *args, **kwargs)
         except DBAPIError as error:
             raise _translated(error) from error
 

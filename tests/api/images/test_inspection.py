@@ -17,6 +17,7 @@ from stillage.api.http import time_limits
 from stillage.api.services import SERVICES, Services
 from stillage.db import inspections, usage
 from stillage.formats.safety import Declaration
+from stillage.images.image import ProjectId
 from stillage.operations.upkeep.sweep import Sweep
 
 INSPECT = "/v2/images/inspect"
@@ -134,7 +135,7 @@ async def test_what_a_dead_process_was_inspecting_counts_until_the_next_start_or
     known = services_of(town)
     until, quotas = clock() + timedelta(seconds=60), known.ingest._rules.quotas
     for number, owner in enumerate(["test/1.a", "test/1.b", "other/1."]):
-        await known.database.write(inspections.begin, str(number), "lab", owner, until, quotas)
+        await known.database.write(inspections.begin, str(number), ProjectId("lab"), owner, until, quotas)
     sweep = Sweep(known.database, known.store, clock=clock)
     await sweep()
     assert await running(town) == (3, 2)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from stillage.accounts.access_key import AccessKey
 from stillage.accounts.key_request import KeyChange, KeyRequest
@@ -106,7 +105,7 @@ class AccessKeys:
         _require_may_make(asker)
         found = await self.show(asker, access)
         changed = await self._database.write(
-            partial(db.change, access=found.access, enabled=wanted.enabled, description=wanted.description)
+            db.change, found.access, enabled=wanted.enabled, description=wanted.description
         )
         return changed or found
 
@@ -122,8 +121,9 @@ class AccessKeys:
 
     async def set_enabled(self, access: str, *, enabled: bool) -> None:
         """Let a key count or not; NotFound if there is none."""
-        change = partial(db.change, access=access, enabled=enabled, description=None)
-        if not is_name(access) or await self._database.write(change) is None:
+        if not is_name(access):
+            raise _no_key(access)
+        if await self._database.write(db.change, access, enabled=enabled, description=None) is None:
             raise _no_key(access)
 
     async def remove(self, access: str) -> None:
@@ -148,8 +148,9 @@ class AccessKeys:
             return asker.user_id
         if not asker.is_admin:
             raise Forbidden("only administrators may look at access keys of others, or make them")
-        find = partial(identity.find_user, user_id=user_id)
-        user = await self._database.read(find) if user_id is not None and is_name(user_id) else None
+        user = None
+        if user_id is not None and is_name(user_id):
+            user = await self._database.read(identity.find_user, user_id=user_id)
         if user is None:
             raise NotFound("there is no such user")
         return user.id

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from uuid import uuid4
 
 from stillage.accounts.names import MAX_PROJECT, MAX_USER, is_name, require_name, require_role
@@ -62,13 +61,13 @@ class Accounts:
         return project
 
     async def get_user(self, name: str) -> User:
-        user = await self._database.read(partial(identity.find_user, name=name)) if is_name(name) else None
+        user = await self._database.read(identity.find_user, name=name) if is_name(name) else None
         if user is None:
             raise NotFound(f"there is no user {name!r}; 'stillage user list' shows them")
         return user
 
     async def get_project(self, name: str) -> Project:
-        project = await self._database.read(partial(identity.find_project, name=name)) if is_name(name) else None
+        project = await self._database.read(identity.find_project, name=name) if is_name(name) else None
         if project is None:
             raise NotFound(f"there is no project {name!r}; 'stillage project list' shows them")
         return project
@@ -122,7 +121,7 @@ class Accounts:
         default = await self._database.read(identity.usable_default, user.id)
         if default is not None:
             return default
-        own = await self._database.read(partial(identity.list_projects, user_id=user.id))
+        own = await self._database.read(identity.list_projects, user_id=user.id)
         if len(own) != 1:
             names = ", ".join(found.name for found in own) or "none"
             raise InvalidInput(f"name the project of the token; those of user {user.name!r}: {names}")

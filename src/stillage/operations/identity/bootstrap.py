@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from uuid import uuid4
 
 from stillage.accounts.people import Project, User
@@ -38,7 +37,7 @@ async def bootstrap(
         clock: Aware, UTC.
     """
     given = {"admin": admin_password, "demo": demo_password}
-    found = {name: await database.read(partial(identity.find_user, name=name)) for name in ROLES}
+    found = {name: await database.read(identity.find_user, name=name) for name in ROLES}
     chosen = {name: given[name] or new_password() for name, user in found.items() if user is None}
     hashes = {name: await passwords.hash(password) for name, password in chosen.items()}
     try:

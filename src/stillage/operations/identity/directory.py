@@ -1,7 +1,6 @@
 """Projects, as far as whoever asks may know of them."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from stillage.accounts.names import is_name
 from stillage.accounts.people import Project
@@ -34,7 +33,7 @@ class Directory:
             raise Forbidden("only administrators may look at other users than themselves")
         if not is_name(user_id):
             return []
-        return await self._database.read(partial(identity.list_projects, user_id=UserId(user_id)))
+        return await self._database.read(identity.list_projects, user_id=UserId(user_id))
 
     async def search(self, asker: Asker, name: str | None) -> Sequence[Project]:
         """Return all projects for an admin, else one's own; with *name* the one that is called so.
@@ -62,7 +61,7 @@ class Directory:
             raise Forbidden(OTHERS)
         found = None
         if is_name(project_id):
-            found = await self._database.read(partial(identity.find_project, project_id=project_id))
+            found = await self._database.read(identity.find_project, project_id=project_id)
         if found is None:
             raise NotFound(f"there is no project {project_id[:80]!r}")
         return found

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 from stillage.accounts.credential import Credential
 from stillage.accounts.login_request import (
@@ -159,20 +158,19 @@ class Login:
         raise Unauthenticated
 
     async def _get_project(self, wanted: Reference) -> ProjectId:
-        find = partial(identity.find_project, project_id=wanted.id, name=wanted.name)
-        project = None if wanted.elsewhere else await self._database.read(find)
-        if project is None:
+        project = await self._database.read(identity.find_project, project_id=wanted.id, name=wanted.name)
+        if wanted.elsewhere or project is None:
             raise Unauthenticated
         return project.id
 
     async def _find_user(self, wanted: Reference) -> User | None:
-        found = await self._database.read(partial(identity.find_user, user_id=wanted.id, name=wanted.name))
-        return None if wanted.elsewhere else found
+        user = await self._database.read(identity.find_user, user_id=wanted.id, name=wanted.name)
+        return None if wanted.elsewhere else user
 
     async def _find_credential(self, method: ByCredential) -> Credential | None:
         if method.id is not None:
             return await self._database.read(credentials.find, method.id)
         user = await self._find_user(method.user or Reference(None))
-        if user is None:
+        if user is None or method.name is None:
             return None
         return await self._database.read(credentials.find_by_name, user.id, method.name)

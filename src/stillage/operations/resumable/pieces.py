@@ -121,7 +121,7 @@ class Sending:
     async def _begin(self, upload: Upload, running: Running) -> bool:
         values = (running.id, running.upload_id, running.span, self._owner, self.rules.quotas.node)
         try:
-            return await self._rights.write(upload, pieces.begin, *values, grant=running.grant)
+            return await self._rights.write(upload, running.grant, pieces.begin, *values)
         except asyncio.CancelledError:
             self._ended.add(running.id)  # the database may do it all the same
             raise
@@ -157,7 +157,7 @@ class Sending:
     async def count(self, upload: Upload, span: Span, grant: Grant | None) -> Upload:
         """Count *span*, which is durable, and let it be verified."""
         values = (upload.id, span, self.expiry())
-        counted = await self._rights.write(upload, db.count, *values, grant=grant)
+        counted = await self._rights.write(upload, grant, db.count, *values)
         if counted is None:
             raise await self.gone(upload.id)
         self.verifier.follow(counted)

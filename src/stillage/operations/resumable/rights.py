@@ -1,7 +1,7 @@
 """Whether an upload may still go on: its capability is worth what the rights of its opener are worth now."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from stillage.db import Connection
 from stillage.db import images as db_images
@@ -11,6 +11,7 @@ from stillage.errors import Forbidden, ImageNotFound, RightsLost, UploadGone, Up
 from stillage.images.access import Access, Caller
 from stillage.images.upload import Grant, Upload
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Look = Callable[[Connection], Caller]
@@ -68,11 +69,18 @@ class UploadRights:
             return error.why
         return None
 
-    async def write(self, upload: Upload, work: Callable[..., T], *args: Any, grant: Grant | None = None) -> T:
+    async def write(
+        self,
+        upload: Upload,
+        grant: Grant | None,
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """As `Database.write`, if the upload may go on; looked at in the same transaction. Raises as `require`."""
 
         def unit(connection: Connection, _caller: Caller) -> T:
-            return work(connection, *args)
+            return work(connection, *args, **kwargs)
 
         return await self.run(upload, unit, grant=grant)
 

@@ -247,7 +247,7 @@ class Verifier:
 
     async def _renewed(self, upload: Upload, verification: Verification) -> Upload | None:
         work, until = db.keep_verification, self._lease()
-        return await self._rights.write(upload, work, upload.id, self._owner, until, verification.size)
+        return await self._rights.write(upload, None, work, upload.id, self._owner, until, verification.size)
 
     async def _wait_for_news(self, upload_id: UploadId) -> None:
         news = self._news[upload_id]

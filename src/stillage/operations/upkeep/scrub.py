@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
@@ -58,8 +57,7 @@ class Scrub:
         """
         await self._give_back()
         before = self._clock() - timedelta(seconds=older_than_s)
-        take = partial(blobs.take_for_scrub, damaged_only=damaged_only)
-        while (blob := await self._database.write(take, before, self._clock())) is not None:
+        while (blob := await self._take(before, damaged_only=damaged_only)) is not None:
             try:
                 damage = await self._damage_of(blob, bytes_per_s)
                 is_there = await self._database.write(blobs.set_damage, blob, damage)
@@ -73,6 +71,9 @@ class Scrub:
             if damage is not None:
                 log.error("an image is damaged at rest", image_id=blob.image_id, key=blob.key, damage=damage)
             yield Scrubbed(blob, damage)
+
+    async def _take(self, before: datetime, *, damaged_only: bool) -> Stored | None:
+        return await self._database.write(blobs.take_for_scrub, before, self._clock(), damaged_only=damaged_only)
 
     async def _give_back(self) -> None:
         for blob in list(self._unfinished):
