@@ -19,7 +19,7 @@ CORPUS = HERE / "corpus"
 FINDINGS = HERE / "findings"
 LONGEST = 64 << 10
 NAMES = (
-    "raw", "iso", "qcow", "qcow2", "qed", "vmdk", "vhd", "vhdx", "vdi", "zvhd", "zvhd2", "ploop", "strangers", "all",
+    "raw", "iso", "qcow", "qcow2", "qed", "vmdk", "vhd", "vhdx", "vdi", "zvhd", "zvhd2", "ploop", "foreign", "all",
 )  # fmt: skip
 
 

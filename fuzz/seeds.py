@@ -23,7 +23,7 @@ def main() -> None:
         packed = pack(_blanked(image))
         if len(packed) > LARGEST:
             continue
-        folder = CORPUS / str(entry["disk_format"] or "strangers")
+        folder = CORPUS / str(entry["disk_format"] or "foreign")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / entry["file"]).write_bytes(packed)
 

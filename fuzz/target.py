@@ -21,7 +21,7 @@ from fuzz.repairing import repair
 def main() -> None:
     name = sys.argv.pop(1)
     remember()
-    wanted = {"strangers": foreign.FORMAT}.get(name, name)
+    wanted = {"foreign": foreign.FORMAT}.get(name, name)
     formats = FORMATS if name == "all" else tuple(module for module in FORMATS if wanted == module.FORMAT)
 
     # Half of the images keep the checksums that the fuzzer made of them: a wrong one is input as well.

@@ -1,4 +1,4 @@
-"""From which networks a name has logged in: a few for each, so that what strangers do elsewhere cannot lock it out.
+"""From which networks a name has logged in: a few for each, so that failures elsewhere cannot lock it out.
 
 Names and networks are digests, as in `db.failures`. Plain functions of a connection.
 """

@@ -45,28 +45,28 @@ ALLOWABLE = frozenset(
         # Snapshots are examined as the disk is, and none may be larger than it.
         "qcow2.internal-snapshot",
         # No disks. What is a disk to QEMU or libvirt is named before these, whatever else the file may be.
-        "stranger.7z",
-        "stranger.ar",
-        "stranger.bzip2",
-        "stranger.cab",
-        "stranger.cpio",
-        "stranger.elf",
-        "stranger.gzip",
-        "stranger.html",
-        "stranger.lz4",
-        "stranger.lzip",
-        "stranger.lzop",
-        "stranger.ova",
-        "stranger.ovf",
-        "stranger.pdf",
-        "stranger.rar",
-        "stranger.rpm",
-        "stranger.tar",
-        "stranger.text",
-        "stranger.xml",
-        "stranger.xz",
-        "stranger.zip",
-        "stranger.zstd",
+        "foreign.7z",
+        "foreign.ar",
+        "foreign.bzip2",
+        "foreign.cab",
+        "foreign.cpio",
+        "foreign.elf",
+        "foreign.gzip",
+        "foreign.html",
+        "foreign.lz4",
+        "foreign.lzip",
+        "foreign.lzop",
+        "foreign.ova",
+        "foreign.ovf",
+        "foreign.pdf",
+        "foreign.rar",
+        "foreign.rpm",
+        "foreign.tar",
+        "foreign.text",
+        "foreign.xml",
+        "foreign.xz",
+        "foreign.zip",
+        "foreign.zstd",
     }
 )
 
@@ -94,4 +94,4 @@ def why_not_allowable(rule_id: str) -> str | None:
         return None
     if rule_id.endswith(".unknown-features"):
         return _UNKNOWN
-    return _REASONS.get(rule_id, _DISK if rule_id.startswith("stranger.") else _ENDS)
+    return _REASONS.get(rule_id, _DISK if rule_id.startswith("foreign.") else _ENDS)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from stillage.formats.base import Hazard, Inspection, NotThisFormat, Region, Rule, Stream, Tail
 from stillage.formats.ploop.inspect import MAGICS
 
-FORMAT = "stranger"
+FORMAT = "foreign"
 HEAD = 1024
 TRAILER = 512
 ZVHD_RECORD = Region(4096, 12)
@@ -28,17 +28,17 @@ LIKE_QCOW_VERSIONS = tuple(version.to_bytes(4, "big") for version in (1, 2, 3))
 NOT_TEXT = bytes(range(9)) + b"\x0b" + bytes(range(14, 27)) + bytes(range(28, 32)) + b"\x7f"
 
 
-class Stranger(NamedTuple):
+class Foreign(NamedTuple):
     rule: Rule
     matches: Callable[[bytes], bool]
 
 
 def _rule(what: str, description: str, mend: str | None) -> Rule:
-    return Rule(f"stranger.{what}", f"The file is {description}, not a disk image.", mend)
+    return Rule(f"foreign.{what}", f"The file is {description}, not a disk image.", mend)
 
 
-def _begins(what: str, description: str, mend: str | None, *magics: bytes) -> Stranger:
-    return Stranger(_rule(what, description, mend), lambda head: head.startswith(magics))
+def _begins(what: str, description: str, mend: str | None, *magics: bytes) -> Foreign:
+    return Foreign(_rule(what, description, mend), lambda head: head.startswith(magics))
 
 
 OVA = _rule("ova", "an OVA package (a tar archive with an OVF description and disks)", "tar -xf IN")
@@ -50,7 +50,7 @@ TEXT = _rule("text", "plain text", None)
 PARALLELS = _rule("parallels", "a Parallels or ploop expanding disk", "qemu-img convert -f parallels -O qcow2 IN OUT")
 DMG = _rule("dmg", "an Apple disk image (UDIF)", "qemu-img convert -f dmg -O qcow2 IN OUT")
 LIKE_QCOW = Rule(
-    "stranger.qcow-signature",
+    "foreign.qcow-signature",
     "The file begins with three bytes that libvirt takes for a qcow, qcow2 or qed, and with it for the name of a "
     "backing file.",
 )
@@ -124,7 +124,7 @@ def _is_text(head: bytes) -> bool:
 # Those that QEMU or libvirt finds when it is not told the format, so that what we took for the guest's bytes would be a
 # disk to it, with another size, or with the file of a host behind it.
 PROBED = (
-    Stranger(PARALLELS, lambda head: head.startswith(MAGICS)),
+    Foreign(PARALLELS, lambda head: head.startswith(MAGICS)),
     _begins("bochs", "a Bochs growing disk", "qemu-img convert -f bochs -O qcow2 IN OUT", b"Bochs Virtual HD Image"),
     # Its header names a file that the disk is based on.
     _begins("cow", "a user-mode Linux copy-on-write disk (COW)", None, b"OOOM\0\0\0\2"),
@@ -134,13 +134,13 @@ PROBED = (
         "qemu-img convert -f cloop -O qcow2 IN OUT",
         b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop",
     ),
-    Stranger(LIKE_QCOW, _is_like_qcow),
+    Foreign(LIKE_QCOW, _is_like_qcow),
 )
 # The first that matches is named.
-STRANGERS = (
+FOREIGN = (
     *PROBED,
-    Stranger(_rule("gzip", "compressed with gzip", "gunzip -c IN > OUT"), _is_gzip),
-    Stranger(_rule("bzip2", "compressed with bzip2", "bunzip2 -c IN > OUT"), _is_bzip2),
+    Foreign(_rule("gzip", "compressed with gzip", "gunzip -c IN > OUT"), _is_gzip),
+    Foreign(_rule("bzip2", "compressed with bzip2", "bunzip2 -c IN > OUT"), _is_bzip2),
     _begins("xz", "compressed with xz", "xz -dc IN > OUT", b"\xfd7zXZ\0"),
     _begins("zstd", "compressed with zstd", "zstd -dc IN > OUT", b"\x28\xb5\x2f\xfd"),
     _begins("lz4", "compressed with lz4", "lz4 -dc IN > OUT", b"\x04\x22\x4d\x18"),
@@ -150,9 +150,9 @@ STRANGERS = (
     _begins("7z", "a 7z archive", "7z x IN", b"7z\xbc\xaf\x27\x1c"),
     _begins("rar", "a rar archive", "unrar x IN", b"Rar!\x1a\x07"),
     _begins("cab", "a Microsoft cabinet", "cabextract IN", b"MSCF\0\0\0\0"),
-    Stranger(OVA, _is_ova),
-    Stranger(TAR_ARCHIVE, _is_tar),
-    Stranger(_rule("cpio", "a cpio archive", "cpio -id < IN"), _is_cpio),
+    Foreign(OVA, _is_ova),
+    Foreign(TAR_ARCHIVE, _is_tar),
+    Foreign(_rule("cpio", "a cpio archive", "cpio -id < IN"), _is_cpio),
     _begins("ar", "an ar archive or a Debian package", None, b"!<arch>\n"),
     _begins("rpm", "an RPM package", None, b"\xed\xab\xee\xdb"),
     _begins("elf", "a program or library (ELF)", None, b"\x7fELF\x01", b"\x7fELF\x02"),
@@ -179,19 +179,19 @@ STRANGERS = (
     _begins("wim", "a Windows image file (WIM)", None, b"MSWIM\0\0\0"),
     _begins("partclone", "a Partclone backup", "partclone.restore -C -s IN -O OUT", b"partclone-image"),
     _begins("chd", "a MAME compressed disk (CHD)", "chdman extractraw -i IN -o OUT", b"MComprHD"),
-    Stranger(HTML, _is_html),
-    Stranger(OVF, _is_ovf),
-    Stranger(XML, _is_xml),
-    Stranger(TEXT, _is_text),
+    Foreign(HTML, _is_html),
+    Foreign(OVF, _is_ovf),
+    Foreign(XML, _is_xml),
+    Foreign(TEXT, _is_text),
 )
-RULES = (*(stranger.rule for stranger in STRANGERS), ZVHD, DMG)
-DISKS = frozenset({*(stranger.rule.id for stranger in PROBED), DMG.id})
+RULES = (*(kind.rule for kind in FOREIGN), ZVHD, DMG)
+DISKS = frozenset({*(kind.rule.id for kind in PROBED), DMG.id})
 """Rules of what is a disk to other programs, which so never is the content of one to us."""
 
 
 def inspect(stream: Stream) -> Inspection:
     head = yield Region(0, HEAD)
-    for rule, matches in STRANGERS:
+    for rule, matches in FOREIGN:
         if matches(head):
             yield Hazard(rule, 0, _sentence(rule))
             break

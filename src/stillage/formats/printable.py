@@ -1,6 +1,6 @@
 """What is found in an image, without what a terminal or a log would obey: control characters, changes of direction.
 
-Inspectors quote names and kinds from the bytes of strangers. `formats.stream` passes everything that they find through
+Inspectors quote names and kinds from untrusted bytes. `formats.stream` passes everything that they find through
 here, so no inspector has to think of it.
 """
 

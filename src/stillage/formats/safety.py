@@ -39,7 +39,7 @@ SATISFIED_BY: Mapping[str, frozenset[str]] = {
 STRANGE = frozenset(rule.id for rule in foreign.RULES)
 # What speaks only where no format claims the file: in a fixed VHD these are the guest's bytes.
 BARE = STRANGE - foreign.DISKS | {luks.ENCRYPTED.id}
-# Strangers that a declaration asks for: Amazon's kernels and ramdisks are ELF, gzip, cpio … and no disks at all.
+# Foreign files that a declaration asks for: Amazon's kernels and ramdisks are ELF, gzip, cpio … and no disks at all.
 WELCOME: Mapping[str, frozenset[str]] = {
     "ami": STRANGE,
     "ari": STRANGE,

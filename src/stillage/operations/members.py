@@ -67,7 +67,7 @@ class Members:
 
         Raises:
             Forbidden: If the caller is the owner, or lacks the role, or the image is not ``shared``.
-            NotFound: If there is no such member, or the caller is a stranger.
+            NotFound: If there is no such member, or the caller is neither owner nor member.
         """
         image = await self._image_with(caller, image_id, member_id)
         _require_shared(image)

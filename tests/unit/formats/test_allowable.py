@@ -38,8 +38,8 @@ def test_every_other_rule_has_its_reason(rule: str) -> None:
         ("format.ambiguous", "two disks"),
         ("qcow2.unknown-features", "unknown"),
         ("vhd.unknown-features", "unknown"),
-        ("stranger.parallels", "sees a disk inside"),
-        ("stranger.qcow-signature", "sees a disk inside"),
+        ("foreign.parallels", "sees a disk inside"),
+        ("foreign.qcow-signature", "sees a disk inside"),
         ("ploop.extension", "unknown"),
         ("vmdk.descriptor", "disagree"),
     ],
@@ -141,4 +141,4 @@ def test_a_disk_that_is_an_archive_too_is_named_as_a_disk() -> None:
     findings = examine(bytes(header))
     refused = refusal(findings, Declaration("raw"), Policy(allowed=frozenset({foreign.TAR_ARCHIVE.id})))
     assert refused is not None
-    assert refused.rule == "stranger.parallels"
+    assert refused.rule == "foreign.parallels"

@@ -85,7 +85,7 @@ def test_a_good_image_is_refused_as_any_other_format_for_the_mismatch_alone(entr
     for declared in set(DECLARED) - {None, own} - ({"raw"} if own == "iso" else set()):
         refused = refusal_of(findings, declared)
         assert refused is not None
-        assert refused.rule in {"format.mismatch", "stranger.text"}
+        assert refused.rule in {"format.mismatch", "foreign.text"}
     assert refusal(findings, Declaration("vmdk"), Policy(require_format_match=False)) is None or own == "raw"
 
 

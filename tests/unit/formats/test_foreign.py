@@ -86,25 +86,25 @@ KNOWN = {
 }
 
 
-def test_every_stranger_is_known_by_an_example() -> None:
-    assert {f"stranger.{name}" for name in KNOWN} == {rule.id for rule in foreign.RULES}
+def test_every_foreign_kind_is_known_by_an_example() -> None:
+    assert {f"foreign.{name}" for name in KNOWN} == {rule.id for rule in foreign.RULES}
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_stranger_is_named(name: str) -> None:
-    assert name_of(KNOWN[name]) == f"stranger.{name}"
+def test_a_foreign_file_is_named(name: str) -> None:
+    assert name_of(KNOWN[name]) == f"foreign.{name}"
 
 
 @pytest.mark.parametrize("declared", ["raw", "qcow2", "iso", "zvhd2"])
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != "text"])
-def test_a_stranger_is_refused_whatever_it_is_declared_to_be(name: str, declared: str) -> None:
-    assert refused_as(KNOWN[name], declared) == f"stranger.{name}"
+def test_a_foreign_file_is_refused_whatever_it_is_declared_to_be(name: str, declared: str) -> None:
+    assert refused_as(KNOWN[name], declared) == f"foreign.{name}"
 
 
 def test_text_is_refused_unless_it_is_declared_raw() -> None:
     assert refused_as(KNOWN["text"], "raw") is None
-    assert refused_as(KNOWN["text"], "qcow2") == "stranger.text"
-    assert refused_as(KNOWN["text"], "raw", Policy(text_as_raw=False)) == "stranger.text"
+    assert refused_as(KNOWN["text"], "qcow2") == "foreign.text"
+    assert refused_as(KNOWN["text"], "raw", Policy(text_as_raw=False)) == "foreign.text"
 
 
 DISKS = [rule.partition(".")[2] for rule in sorted(foreign.DISKS)]
@@ -115,7 +115,7 @@ LIKE_QCOW = [b"QFI\0\0\0\0\1", b"QFIx\0\0\0\2", b"QFI\xfa\0\0\0\3", b"QED ", b"Q
 @pytest.mark.parametrize("name", DISKS)
 def test_what_is_a_disk_to_other_programs_is_none_of_ours(name: str, declared: str | None) -> None:
     if (name, declared) != ("parallels", "ploop"):
-        assert refused_as(KNOWN[name], declared) == f"stranger.{name}"
+        assert refused_as(KNOWN[name], declared) == f"foreign.{name}"
 
 
 @pytest.mark.parametrize("declared", ["raw", "iso", "ami", "ploop", None])
@@ -123,16 +123,16 @@ def test_what_is_a_disk_to_other_programs_is_none_of_ours(name: str, declared: s
 def test_a_disc_that_is_a_disk_to_other_programs_is_refused(name: str, declared: str | None) -> None:
     iso = load("small.iso")
     if name == "dmg":
-        assert refused_as(iso + KNOWN[name][-512:], declared) == "stranger.dmg"
+        assert refused_as(iso + KNOWN[name][-512:], declared) == "foreign.dmg"
     else:
         both = KNOWN[name][:2048] + iso[len(KNOWN[name][:2048]) :]
-        assert refused_as(both, declared) in (f"stranger.{name}", "format.ambiguous")
+        assert refused_as(both, declared) in (f"foreign.{name}", "format.ambiguous")
 
 
 @pytest.mark.parametrize("name", DISKS)
 def test_a_package_is_no_way_around_what_is_a_disk(name: str) -> None:
     refused = refusal(examine(KNOWN[name]), Declaration("raw", wrapped=True), Policy())
-    assert name == "qcow-signature" or (refused is not None and refused.rule == f"stranger.{name}")
+    assert name == "qcow-signature" or (refused is not None and refused.rule == f"foreign.{name}")
 
 
 def test_an_encrypted_disk_is_no_package() -> None:
@@ -143,7 +143,7 @@ def test_an_encrypted_disk_is_no_package() -> None:
 
 @pytest.mark.parametrize("head", LIKE_QCOW)
 def test_three_bytes_of_a_signature_are_enough_for_libvirt(head: bytes) -> None:
-    assert name_of(head.ljust(600, b"\0") + CONTENT) == "stranger.qcow-signature"
+    assert name_of(head.ljust(600, b"\0") + CONTENT) == "foreign.qcow-signature"
 
 
 def test_an_archive_may_begin_with_a_file_of_any_name() -> None:
@@ -152,10 +152,10 @@ def test_an_archive_may_begin_with_a_file_of_any_name() -> None:
 
 
 def test_what_is_a_disk_is_named_before_anything_else_that_the_file_is() -> None:
-    assert refused_as(archive("WithoutFreeSpace"), "ami") == "stranger.parallels"
-    assert refused_as(archive("Bochs Virtual HD Image.ovf"), "aki") == "stranger.bochs"
-    assert refused_as(KNOWN["elf"] + KNOWN["dmg"][-512:], "aki") == "stranger.dmg"
-    assert refused_as(KNOWN["text"] + KNOWN["dmg"][-512:], "raw") == "stranger.dmg"
+    assert refused_as(archive("WithoutFreeSpace"), "ami") == "foreign.parallels"
+    assert refused_as(archive("Bochs Virtual HD Image.ovf"), "aki") == "foreign.bochs"
+    assert refused_as(KNOWN["elf"] + KNOWN["dmg"][-512:], "aki") == "foreign.dmg"
+    assert refused_as(KNOWN["text"] + KNOWN["dmg"][-512:], "raw") == "foreign.dmg"
 
 
 def test_the_end_of_another_format_is_the_guests() -> None:
@@ -168,8 +168,8 @@ def test_a_kernel_is_what_an_amazon_kernel_image_holds() -> None:
 
 
 @pytest.mark.parametrize("entry", entries(verdict="accept"), ids=lambda entry: entry["file"])
-def test_no_good_image_is_taken_for_a_stranger(entry: dict[str, object]) -> None:
-    assert name_of(load(str(entry["file"]))) in (None, "stranger.text")
+def test_no_good_image_is_taken_for_a_foreign_file(entry: dict[str, object]) -> None:
+    assert name_of(load(str(entry["file"]))) in (None, "foreign.text")
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ def test_no_good_image_is_taken_for_a_stranger(entry: dict[str, object]) -> None
         b"hwstream bg\0" + bytes(9000),
     ],
 )
-def test_a_disk_that_merely_resembles_a_stranger_is_a_disk(data: bytes) -> None:
+def test_a_disk_that_merely_resembles_a_foreign_file_is_a_disk(data: bytes) -> None:
     assert name_of(data) is None
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_tar_archives_of_every_kind_are_known(form: int) -> None:
-    assert name_of(archive("disk.raw", form=form)) == "stranger.tar"
-    assert name_of(archive("machine.OVF", form=form)) == "stranger.ova"
+    assert name_of(archive("disk.raw", form=form)) == "foreign.tar"
+    assert name_of(archive("machine.OVF", form=form)) == "foreign.ova"
 
 
 def test_a_tar_archive_has_a_right_checksum() -> None:
@@ -218,7 +218,7 @@ def test_a_tar_archive_has_a_right_checksum() -> None:
 
 @pytest.mark.parametrize("length", [1, 10, 1023, 1024, 5000])
 def test_text_of_any_length_is_text_even_when_a_letter_is_cut(length: int) -> None:
-    assert name_of(("é" * 3000).encode()[:length]) == "stranger.text"
+    assert name_of(("é" * 3000).encode()[:length]) == "foreign.text"
 
 
 @given(data=st.binary(max_size=600), start=st.sampled_from(sorted(KNOWN)), cut=st.integers(0, 300))

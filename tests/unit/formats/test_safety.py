@@ -20,9 +20,9 @@ PLOOP = Facts("ploop", virtual_size=GIB)
 
 BACKING = Hazard(Rule("qcow2.backing-file", "", "qemu-img rebase -b '' IN"), 8, "names a backing file")
 TABLE = Hazard(Rule("qcow2.l1-table", ""), 40, "the table lies beyond the end")
-GZIP = Hazard(next(rule for rule in foreign.RULES if rule.id == "stranger.gzip"), 0, "the file is compressed")
-ELF = Hazard(next(rule for rule in foreign.RULES if rule.id == "stranger.elf"), 0, "the file is a program")
-PARALLELS = Hazard(next(rule for rule in foreign.RULES if rule.id == "stranger.parallels"), 0, "the file is Parallels")
+GZIP = Hazard(next(rule for rule in foreign.RULES if rule.id == "foreign.gzip"), 0, "the file is compressed")
+ELF = Hazard(next(rule for rule in foreign.RULES if rule.id == "foreign.elf"), 0, "the file is a program")
+PARALLELS = Hazard(next(rule for rule in foreign.RULES if rule.id == "foreign.parallels"), 0, "the file is Parallels")
 TEXT = Hazard(foreign.TEXT, 0, "the file is plain text")
 ENCRYPTED = Hazard(luks.ENCRYPTED, 0, "the disk is encrypted")
 
@@ -136,22 +136,22 @@ def test_in_a_fixed_vhd_encryption_makes_two_disks() -> None:
 
 
 @pytest.mark.parametrize("declared", ["raw", "qcow2", "vhd", "iso", None])
-def test_a_stranger_is_named_whatever_it_is_declared_to_be(declared: str | None) -> None:
+def test_a_foreign_file_is_named_whatever_it_is_declared_to_be(declared: str | None) -> None:
     refused = refusal(findings(GZIP), Declaration(declared), Policy())
     assert refused is not None
-    assert (refused.rule, refused.found, refused.mend) == ("stranger.gzip", "gzip", "gunzip -c IN > OUT")
+    assert (refused.rule, refused.found, refused.mend) == ("foreign.gzip", "gzip", "gunzip -c IN > OUT")
 
 
-def test_a_stranger_is_refused_as_soon_as_no_accepted_format_is_possible() -> None:
+def test_a_foreign_file_is_refused_as_soon_as_no_accepted_format_is_possible() -> None:
     begun = findings(GZIP, undecided=("vhd", "iso"), complete=False)
-    assert reason(begun, "qcow2") == "stranger.gzip"
+    assert reason(begun, "qcow2") == "foreign.gzip"
     assert reason(begun, "vhd") is None
     assert reason(begun, "raw") is None
-    assert reason(findings(GZIP, undecided=("vhd",), complete=False), "raw") == "stranger.gzip"
+    assert reason(findings(GZIP, undecided=("vhd",), complete=False), "raw") == "foreign.gzip"
     assert reason(begun, None) is None
 
 
-def test_a_format_that_is_there_silences_the_stranger_before_it() -> None:
+def test_a_format_that_is_there_silences_the_foreign_file_before_it() -> None:
     assert reason(findings(FIXED, GZIP), "vhd") is None
     assert reason(findings(ISO, ELF), "iso") is None
     assert reason(findings(FIXED, GZIP), "raw") == "format.mismatch"
@@ -160,20 +160,20 @@ def test_a_format_that_is_there_silences_the_stranger_before_it() -> None:
 def test_text_may_be_a_raw_disk_where_policy_says_so() -> None:
     assert reason(findings(TEXT), "raw") is None
     assert reason(findings(TEXT), None) is None
-    assert reason(findings(TEXT), "qcow2") == "stranger.text"
-    assert reason(findings(TEXT), "raw", Policy(text_as_raw=False)) == "stranger.text"
+    assert reason(findings(TEXT), "qcow2") == "foreign.text"
+    assert reason(findings(TEXT), "raw", Policy(text_as_raw=False)) == "foreign.text"
 
 
 @pytest.mark.parametrize("declared", ["aki", "ari", "ami"])
-def test_kernels_and_ramdisks_are_no_strangers_to_their_own_kinds(declared: str) -> None:
+def test_kernels_and_ramdisks_are_not_foreign_to_their_own_kinds(declared: str) -> None:
     assert reason(findings(ELF), declared) is None
     assert reason(findings(GZIP), declared) is None
 
 
 def test_ploop_is_what_parallels_calls_its_format() -> None:
     assert reason(findings(PLOOP, PARALLELS), "ploop") is None
-    assert reason(findings(PLOOP, PARALLELS), "raw") == "stranger.parallels"
-    assert reason(findings(PLOOP, PARALLELS), None) == "stranger.parallels"
+    assert reason(findings(PLOOP, PARALLELS), "raw") == "foreign.parallels"
+    assert reason(findings(PLOOP, PARALLELS), None) == "foreign.parallels"
 
 
 @pytest.mark.parametrize("declared", ["qcow2", "vhd", "zvhd2", "iso"])

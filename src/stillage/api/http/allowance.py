@@ -1,4 +1,4 @@
-"""A limit on memory that strangers can make us use."""
+"""A limit on the memory that unauthenticated clients can use."""
 
 from stillage.errors import Unavailable
 

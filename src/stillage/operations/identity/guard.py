@@ -1,6 +1,6 @@
 """The limit on guessing: after so many failed logins in so much time, even the right password is refused.
 
-Strangers must neither guess for ever nor lock out whom they name. So failures count for a name *from a network*; those
+Nobody may guess for ever or lock out whoever they name. So failures count for a name *from a network*; those
 of a name everywhere, and of a network whatever the name, only make the limit stricter where the name has not logged in
 from that network before.
 """
@@ -117,7 +117,7 @@ class Guard:
         network = network_of(address)
         keys = _Keys(self._key(who), self._key(f"network {network}"), self._key(f"{who} from {network}"))
         known = await self._database.read(networks.find, keys.name, keys.network)
-        # One at a time: of guesses sent all at once, each would be checked before the first was counted. Strangers who
+        # One at a time: of guesses sent all at once, each would be checked before the first was counted. Clients that
         # guess elsewhere wait elsewhere.
         with self._places.taken(network, known=known is not None):
             async with self._turns.setdefault(keys.pair, asyncio.Lock()):

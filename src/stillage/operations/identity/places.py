@@ -1,6 +1,6 @@
 """Places for work that is dear, such as checking a password: bounded in all and for each who asks.
 
-What waits for a place is told to come back, so that nobody's turn is behind a crowd of strangers'.
+What waits for a place is told to come back, so that nobody waits behind a crowd of unknown clients.
 """
 
 from collections import Counter

@@ -109,7 +109,7 @@ class Signatures:
 
         Args:
             head: As it came.
-            address: The client's: strangers who know the key, which is no secret, do not lock out its owner elsewhere.
+            address: The client's: others who know the key, which is no secret, cannot lock out its owner elsewhere.
             project: That of the request; None if it names none.
 
         Raises:
