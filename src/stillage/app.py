@@ -12,12 +12,14 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import audit, metrics, middleware, root, wire
+from stillage.api import audit, metrics, middleware, root
 from stillage.api.dialects import DIALECTS, Dialect
-from stillage.api.http import time_limits
+from stillage.api.http import stopping, time_limits
 from stillage.api.http.addresses import Addresses
 from stillage.api.http.allowance import Allowance
+from stillage.api.http.connection import Runner
 from stillage.api.http.descriptors import Descriptors
+from stillage.api.http.listening import listen
 from stillage.api.identity_v3 import dialect as identity_v3
 from stillage.api.image_v2 import dialect as image_v2
 from stillage.api.image_v2.uploads import tus
@@ -141,7 +143,7 @@ async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime]
         profile=PROFILES[settings.profile],
         metrics=counters,
         trail=trail,
-        running=wire.Running(),
+        running=stopping.Running(),
         addresses=Addresses(settings.public_url, settings.trusted_proxies, settings.proxy_headers),
         region=settings.region,
         idle_s=settings.idle_timeout_s,
@@ -279,7 +281,7 @@ async def serve(
     metrics_sockets: Sequence[socket.socket],
     owner: str,
     ready: Callable[[], None],
-    stop: wire.Stop,
+    stop: stopping.Stop,
     over: Callable[[], None],
 ) -> None:
     """Serve until *stop* is asked for, then let running requests finish within the time that it gives them.
@@ -288,19 +290,19 @@ async def serve(
     """
     async with build(settings, owner=owner) as worker:
         make_runner = partial(
-            wire.Runner, header_timeout_s=settings.header_timeout_s, idle_timeout_s=settings.idle_timeout_s
+            Runner, header_timeout_s=settings.header_timeout_s, idle_timeout_s=settings.idle_timeout_s
         )
         runner = make_runner(worker.web, prefix=worker.services.addresses.prefix)
         metrics_runner = make_runner(_metrics_alone(worker.services.metrics))
         await runner.setup()
         await metrics_runner.setup()
-        await wire.listen(metrics_runner, metrics_sockets, None, worker.services.descriptors)
-        await wire.listen(runner, sockets, tls, worker.services.descriptors)
+        await listen(metrics_runner, metrics_sockets, None, worker.services.descriptors)
+        await listen(runner, sockets, tls, worker.services.descriptors)
         async with _upkeep(worker, settings).running():
             ready()
             await stop.wait()
             log.info("stopping")
-            cut_off = await wire.stop(runner, worker.services.running, stop)
+            cut_off = await stopping.stop(runner, worker.services.running, stop)
             over()
         await metrics_runner.cleanup()
         log.info("stopped", cut_off=cut_off)

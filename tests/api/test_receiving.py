@@ -13,13 +13,16 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from stillage.api import wire
+from stillage.api.http import connection
+from stillage.api.http.answer import answer
+from stillage.api.http.body import DIRECT, body_of
+from stillage.api.http.listening import listen
 from stillage.api.http.receiving import AHEAD, BLOCK, LOOK_EVERY_S, Blocks
 from stillage.cli.server import certificate
 from stillage.errors import BodyIncomplete, PeerTooSlow
 
 IDLE_S = 1.4
-SIZES = [wire.DIRECT, 3 * BLOCK + 1, 9 * BLOCK - 1]
+SIZES = [DIRECT, 3 * BLOCK + 1, 9 * BLOCK - 1]
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
@@ -45,7 +48,7 @@ class Uploads:
         self.bodies.append(b"")
         end: BaseException | None = None
         try:
-            async for piece in wire.body_of(request, idle_s=IDLE_S):
+            async for piece in body_of(request, idle_s=IDLE_S):
                 if self.keep:
                     kept.append(piece)
                 else:
@@ -59,7 +62,7 @@ class Uploads:
         self.bodies[-1] = bytes(body) + b"".join(kept)
         self.ends.append(end)
         self.ended.set()
-        return await wire.answer(request, web.Response(status=204 if end is None else 400))
+        return await answer(request, web.Response(status=204 if end is None else 400))
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -81,7 +84,7 @@ async def served(
     uploads = Uploads(keep=keep)
     application = web.Application()
     application.router.add_put("/", uploads.handle)
-    runner = wire.Runner(application, header_timeout_s=60, idle_timeout_s=60)
+    runner = connection.Runner(application, header_timeout_s=60, idle_timeout_s=60)
     await runner.setup()
     theirs = ours = None
     if made is not None:
@@ -89,7 +92,7 @@ async def served(
         ours.load_cert_chain(made.chain, made.key)
         theirs = ssl.create_default_context(cafile=made.authority)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        await wire.listen(runner, [listening], ours)
+        await listen(runner, [listening], ours)
         async with asyncio.timeout(20):
             reader, writer = await asyncio.open_connection(*listening.getsockname(), ssl=theirs)
             await talk(reader, writer, uploads)
@@ -166,7 +169,7 @@ def test_a_block_is_used_again_when_nobody_has_it_any_more() -> None:
 def test_requests_that_follow_on_the_connection_are_answered(
     run: Callable[[Any], None], tls: certificate.Certificate | None
 ) -> None:
-    sizes = [wire.DIRECT + 77, 10, 3 * BLOCK, 0, 4 * BLOCK + 1]
+    sizes = [DIRECT + 77, 10, 3 * BLOCK, 0, 4 * BLOCK + 1]
 
     async def talk(reader: Reader, writer: Writer, _: Uploads) -> None:
         writer.write(b"".join(head(size) + body(size, size) for size in sizes))
@@ -286,16 +289,16 @@ def test_a_slow_consumer_holds_the_client_back(run: Callable[[Any], None], tls: 
 def test_what_comes_at_once_is_parsed_in_slices(
     run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, turn_s: float
 ) -> None:
-    monkeypatch.setattr(wire, "TURN_S", turn_s)
-    given = body(2 * wire.SLICE)
+    monkeypatch.setattr(connection, "TURN_S", turn_s)
+    given = body(2 * connection.SLICE)
     slices: list[int] = []
-    parse = wire.Connection._parse
+    parse = connection.Connection._parse
 
-    def noted(self: wire.Connection, data: bytes) -> None:
+    def noted(self: connection.Connection, data: bytes) -> None:
         slices.append(len(data))
         parse(self, data)
 
-    monkeypatch.setattr(wire.Connection, "_parse", noted)
+    monkeypatch.setattr(connection.Connection, "_parse", noted)
 
     async def talk(reader: Reader, writer: Writer, _: Uploads) -> None:
         writer.write(b"PUT / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -307,4 +310,4 @@ def test_what_comes_at_once_is_parsed_in_slices(
         assert uploads.bodies == [given]
 
     run(compare())
-    assert max(slices) == wire.SLICE
+    assert max(slices) == connection.SLICE

@@ -6,16 +6,17 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from stillage.api import wire
+from stillage.api.http.connection import Runner
+from stillage.api.http.listening import listen
 
 
 @asynccontextmanager
 async def serving(application: web.Application, *, prefix: str = "") -> AsyncIterator[str]:
     """Yield the URL of a running server, without a slash at its end."""
-    runner = wire.Runner(application, header_timeout_s=60, idle_timeout_s=60, prefix=prefix)
+    runner = Runner(application, header_timeout_s=60, idle_timeout_s=60, prefix=prefix)
     await runner.setup()
     sock = socket.create_server(("127.0.0.1", 0))
-    await wire.listen(runner, [sock], None)
+    await listen(runner, [sock], None)
     try:
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:

@@ -10,9 +10,10 @@ from aiohttp import web
 from stillage.api.dialects import dialect_of, name_of
 from stillage.api.gateway import errors as gateway
 from stillage.api.gateway.signatures import forget_body
+from stillage.api.http.answer import answer
+from stillage.api.http.connection import require_small_head
 from stillage.api.problems import PROTOCOL_WORDING, Wording, problem_of, response_of, unchanged
 from stillage.api.services import REQUEST_ID, Handler, identity_url, note, services, shown_path
-from stillage.api.wire import answer, require_small_head
 from stillage.errors import HeadTooLarge, StillageError, Unauthenticated
 from stillage.images.image import image_id_of
 

@@ -9,9 +9,9 @@ from aiohttp import web
 from stillage.api.http.addresses import Addresses
 from stillage.api.http.allowance import Allowance
 from stillage.api.http.descriptors import Descriptors
+from stillage.api.http.stopping import Running
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
-from stillage.api.wire import Running
 from stillage.audit.events import Initiator
 from stillage.audit.trail import Trail
 from stillage.db.session import Database

@@ -1,7 +1,7 @@
 """Who signed a request: its head as it came, and its body where the signature is about it.
 
 A body whose digest is in the head, or that is not signed at all, is still unread when its sender is known: it streams,
-and a digest is checked at its end. Any other has to be here first. Handlers read both through `wire.body_of` and
+and a digest is checked at its end. Any other has to be here first. Handlers read both through `body_of` and
 cannot tell.
 """
 
@@ -11,8 +11,8 @@ from hashlib import sha256
 import structlog
 from aiohttp import hdrs, web
 
+from stillage.api.http.body import BODY, TARGET, Body, length_of, receive
 from stillage.api.services import services
-from stillage.api.wire import BODY, TARGET, Body, length_of, receive
 from stillage.errors import SignatureRefused, SignedBodyTooLarge
 from stillage.identity.signing.authorization import is_signed
 from stillage.identity.signing.canonical import EMPTY_SHA256, Head

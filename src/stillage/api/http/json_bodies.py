@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from stillage.api.http.body import body_of, length_of
 from stillage.api.services import services
-from stillage.api.wire import body_of, length_of
 from stillage.errors import InvalidInput, TooLarge
 
 # A record fits in, also with every character written as \uXXXX.

@@ -1,4 +1,4 @@
-"""Sending an image to a client, which may be slow, or stop reading: the kernel knows, see `wire.listen`.
+"""Sending an image to a client, which may be slow, or stop reading: the kernel knows, see `listening.listen`.
 
 Over a plain connection the kernel copies from the file to the socket (`os.sendfile`); over TLS, or from a store that
 has no files, blocks pass through here. Either way memory does not depend on how slow the client is.

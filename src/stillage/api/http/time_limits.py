@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from stillage.api.http.body import body_of
 from stillage.api.services import Handler, services
-from stillage.api.wire import body_of
 from stillage.errors import RateTooLow, RequestTooLong
 
 # The first moments do not count: connections start slowly.
@@ -25,7 +25,7 @@ async def image_bytes(request: web.Request, *, least_bytes_per_s: float = 0) -> 
 
     Raises:
         RateTooLow: If it comes too slowly.
-        StillageError: As `wire.receive`.
+        StillageError: As `body.receive`.
     """
     known = services(request)
     let_take_long(request)

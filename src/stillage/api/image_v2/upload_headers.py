@@ -10,8 +10,8 @@ import re
 
 from aiohttp import hdrs, web
 
+from stillage.api.http.body import length_of
 from stillage.api.services import services
-from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, SizeMismatch, WrongMediaType
 from stillage.operations.upload.pipeline import Announced
 

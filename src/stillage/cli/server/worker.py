@@ -15,7 +15,7 @@ import structlog
 import uvloop
 
 from stillage import app
-from stillage.api import wire
+from stillage.api.http.stopping import Stop
 from stillage.config import Settings
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ def run_worker(
     tls = None if plan.certificate is None else tls_of(plan.certificate)
 
     async def run() -> None:
-        stop, loop = wire.Stop(), asyncio.get_running_loop()
+        stop, loop = Stop(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
         if has_parent:

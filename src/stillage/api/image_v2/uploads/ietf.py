@@ -13,6 +13,7 @@ from functools import partial
 
 from aiohttp import web
 
+from stillage.api.http.body import inform, length_of
 from stillage.api.image_v2.upload_headers import (
     CONTENT_DIGEST,
     OCTETS,
@@ -27,7 +28,6 @@ from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT, boolean, find_
 from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
 from stillage.api.problems import PROTOCOL_WORDING
 from stillage.api.services import services
-from stillage.api.wire import inform, length_of
 from stillage.errors import (
     InvalidInput,
     SizeChanged,

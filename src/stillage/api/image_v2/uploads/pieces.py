@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from stillage.api.http.body import length_of
 from stillage.api.image_v2.upload_headers import (
     CONTENT_DIGEST,
     REPR_DIGEST,
@@ -20,7 +21,6 @@ from stillage.api.image_v2.uploads.fields import find_boolean
 from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, document_response
 from stillage.api.image_v2.uploads.upload_request import receive, upload_of
 from stillage.api.services import CALLER, caller, services
-from stillage.api.wire import length_of
 from stillage.errors import Conflict, InvalidInput, SizeMismatch
 from stillage.images.upload import Opening, Piece, Upload
 

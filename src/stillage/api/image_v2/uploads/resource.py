@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from stillage.api.http.body import length_of
 from stillage.api.http.json_bodies import json_object, json_response
 from stillage.api.image_v2.upload_headers import REPR_DIGEST, digests_of, require_store
 from stillage.api.image_v2.uploads import ietf, tus
@@ -12,7 +13,6 @@ from stillage.api.image_v2.uploads.digests import hex_digest
 from stillage.api.image_v2.uploads.shape import document_of, document_response
 from stillage.api.image_v2.uploads.upload_request import open_upload, upload_of
 from stillage.api.services import CALLER, caller, services
-from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, WrongMediaType
 from stillage.images.upload import Digests, Opening
 

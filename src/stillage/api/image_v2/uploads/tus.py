@@ -13,13 +13,13 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
+from stillage.api.http.body import length_of
 from stillage.api.image_v2.upload_headers import REPR_DIGEST, digests_of, require_octets, require_store
 from stillage.api.image_v2.uploads.digests import DECLARABLE, hex_digest
 from stillage.api.image_v2.uploads.errors import as_tus
 from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
 from stillage.api.problems import PROTOCOL_WORDING
 from stillage.api.services import services
-from stillage.api.wire import length_of
 from stillage.errors import InvalidInput, ProtocolUnknown
 from stillage.images.upload import Digests, Opening, Piece, Upload
 from stillage.operations.resumable.uploads import Uploads

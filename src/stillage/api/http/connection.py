@@ -1,0 +1,221 @@
+"""Connections, and aiohttp's server with our limits in it.
+
+Beyond aiohttp, here: the half-closed connection, the broken chunk, many small chunks, the sum of the head; see the
+package's list.
+"""
+
+import time
+from typing import Any
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from stillage.api.http.answer import LINGER_S
+from stillage.api.http.body import EXPECTATION, TARGET
+from stillage.api.http.receiving import Lender
+from stillage.api.http.stopping import CLEAN_UP_S
+
+log = structlog.get_logger()
+# Real IAM tokens have 8 KiB, so one field must hold that; a request line holds a list's filters.
+MAX_FIELD = 32 * 1024
+MAX_LINE = 16 * 1024
+MAX_HEAD = 64 * 1024
+# The socket is read in pieces of up to 256 KiB; with a smaller buffer reading stops and starts for every piece.
+READ_BUFFER = 1 << 20
+# What the parser takes at once. Chunks of one byte are its slowest food: 2 ms for each slice.
+SLICE = 32 << 10
+# When what came in one read has taken this long, others have their turn before the rest of it.
+TURN_S = 0.001
+
+
+class Connection(Lender):
+    """One connection. Stays open for the answer when the client has closed its side only."""
+
+    __slots__ = ("_ended", "_payload", "_unparsed")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._payload: StreamReader | None = None
+        self._ended = False
+        self._unparsed = bytearray()
+
+    def begin(self, payload: StreamReader) -> None:
+        """Remember the body of the request that is handled from now on."""
+        self._payload = payload
+        if self._ended and not self._messages:
+            self.close()  # after the answer; nothing more can come
+
+    def data_received(self, data: bytes) -> None:
+        if self._unparsed and data:
+            self._unparsed += data
+            return
+        until = time.perf_counter() + TURN_S  # uvloop's own clock stands still meanwhile
+        for start in range(0, len(data) or 1, SLICE):
+            self._parse(data[start : start + SLICE])
+            if len(data) > start + SLICE and time.perf_counter() > until:
+                self._unparsed += data[start + SLICE :]
+                self._pause_transport_reading()
+                self._loop.call_soon(self._parse_on)
+                return
+
+    def parse_all(self) -> None:
+        data, self._unparsed = bytes(self._unparsed), bytearray()
+        if data:
+            self._parse(data)
+
+    def _parse_on(self) -> None:
+        data = bytes(self._unparsed[:SLICE])
+        del self._unparsed[:SLICE]
+        if data:
+            self._parse(data)
+        if self._unparsed:
+            self._loop.call_soon(self._parse_on)
+        elif not self._reading_paused and not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._unparsed:
+            super()._resume_transport_reading()
+
+    def _parse(self, data: bytes) -> None:
+        known = len(self._messages)
+        super().data_received(data)
+        # What is no HTTP is queued as a request of its own; whoever reads a body that it belongs to must know, too.
+        if len(self._messages) > known and isinstance(self._messages[-1][0], _ErrInfo):
+            self._break_bodies("the chunks of the body are malformed")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._unparsed.clear()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        self.parse_all()
+        if self.ssl_context is not None:
+            return None  # TLS has no half-closed connections
+        waits = self._waiter is not None or self._payload is None
+        if waits and not self._messages:
+            return None
+        self._ended = True
+        self._break_bodies("the body ended before its announced end")
+        if not self._messages:
+            self.close()
+        return True
+
+    def _break_bodies(self, why: str) -> None:
+        for payload in (self._payload, *(payload for _, payload in self._messages)):
+            if payload is not None and not payload.is_eof():
+                payload.set_exception(RequestPayloadError(why))
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP request (400), or what even the outermost middleware did not survive (500)."""
+        if isinstance(exc, HttpProcessingError):
+            log.info("malformed request", peer=request.remote, why=exc.message.partition("\n")[0])
+            text = f"this is not a well-formed HTTP request: {(message or exc.message).partition(':')[0].strip()}"
+        elif isinstance(exc, ConnectionError):
+            raise exc  # the client left, or was cut off; whoever saw that first has logged it
+        else:
+            log.error("request failed outside the application", peer=request.remote, exc_info=exc)
+            text = "internal error; the server's log says more"
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        response = web.json_response(
+            {"error": {"code": status, "title": _title(status), "message": text}},
+            status=status,
+            headers={"X-Content-Type-Options": "nosniff"},
+        )
+        response.force_close()
+        return response
+
+
+def _title(status: int) -> str:
+    return "Bad Request" if status == 400 else "Internal Server Error"
+
+
+class Server(web.Server):
+    """Makes our connections, and requests without their Expect header."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner with our `Server` in it, and our limits."""
+
+    def __init__(
+        self, app: web.Application, *, header_timeout_s: float, idle_timeout_s: float, prefix: str = ""
+    ) -> None:
+        """Make it.
+
+        Args:
+            app: What is served.
+            header_timeout_s: For the head of a request, and for the handshake of TLS.
+            idle_timeout_s: How long a client may read nothing of what waits for it.
+            prefix: A path that requests may stand below, as a proxy leaves them; routes do not know of it.
+        """
+        self._prefix = prefix
+        super().__init__(
+            app,
+            access_log=None,  # ours is structured, see api.middleware
+            auto_decompress=False,  # an image is stored as it came
+            handle_signals=False,
+            # `stop` has waited already; aiohttp would wait for a minute more, twice.
+            shutdown_timeout=CLEAN_UP_S,
+            # Counts from the connection, or the last answer, to the end of the next request's head.
+            keepalive_timeout=header_timeout_s,
+            lingering_time=LINGER_S,
+            max_field_size=MAX_FIELD,
+            max_line_size=MAX_LINE,
+            read_bufsize=READ_BUFFER,
+        )
+        self.header_timeout_s = header_timeout_s
+        self.idle_timeout_s = idle_timeout_s
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+
+        def make_request(
+            message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, *rest: Any
+        ) -> web.BaseRequest:
+            assert isinstance(protocol, Connection)  # noqa: S101 - `Server` makes no others
+            target, message = message.path, _below(self._prefix, message)
+            expectation = message.headers.get(hdrs.EXPECT)
+            if expectation is not None:
+                headers = message.headers.copy()
+                headers.popall(hdrs.EXPECT)
+                message = message._replace(headers=CIMultiDictProxy(headers))
+            protocol.begin(payload)
+            request = made.request_factory(message, payload, protocol, *rest)
+            if target != message.path:
+                request[TARGET] = target
+            if expectation is not None:
+                request[EXPECTATION] = expectation.lower()
+            return request
+
+        return Server(made.request_handler, request_factory=make_request, **made._kwargs)  # noqa: SLF001
+
+
+def _below(prefix: str, message: RawRequestMessage) -> RawRequestMessage:
+    path = message.url.raw_path
+    if not prefix or (path != prefix and not path.startswith(f"{prefix}/")):
+        return message
+    target = message.path.removeprefix(prefix)
+    target = target if target.startswith("/") else f"/{target}"
+    return message._replace(path=target, url=URL(target, encoded=True))
+
+
+def require_small_head(request: web.Request) -> None:
+    """Raise 431 if the fields of the head are too large in sum."""
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD:
+        raise web.HTTPRequestHeaderFieldsTooLarge(text=f"the header fields may have {MAX_HEAD} bytes in all")

@@ -1,0 +1,90 @@
+"""Stopping: running requests are counted, and may end within a grace period."""
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import web
+
+# What an upload that is cut off by a stop gets to clean up after itself before it is cancelled.
+CLEAN_UP_S = 1.0
+
+
+class Running:
+    """Counts running requests, so that a stop can wait for them."""
+
+    def __init__(self) -> None:
+        self._stop: Stop | None = None
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def draining(self) -> bool:
+        """True if this process takes no more requests."""
+        return self._stop is not None
+
+    @property
+    def stopping(self) -> bool:
+        """True if nobody takes them in its place either."""
+        return self._stop is not None and not self._stop.replaced
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._idle.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._idle.set()
+
+    async def drain(self, stop: "Stop") -> int:
+        """Wait until no request runs, or *stop* is over. Return how many still do."""
+        self._stop = stop
+        waiting = [asyncio.ensure_future(self._idle.wait()), asyncio.ensure_future(stop.over())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        return self._count
+
+
+class Stop:
+    """When a server is to end, and how long what it has begun may go on."""
+
+    def __init__(self) -> None:
+        self.replaced = False
+        self._asked = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._until = 0.0
+
+    def ask(self, grace_s: float, *, replaced: bool = False) -> None:
+        """End, after *grace_s* at the most. Asked again, the earlier end is meant.
+
+        *replaced*: another process serves in its place already. Until nobody else does, the whole is not stopping.
+        """
+        self.replaced = replaced and (self.replaced or not self._asked.is_set())
+        until = asyncio.get_running_loop().time() + grace_s
+        self._until = min(self._until, until) if self._asked.is_set() else until
+        self._asked.set()
+        self._hurried.set()
+
+    async def wait(self) -> None:
+        """Return when it is asked for."""
+        await self._asked.wait()
+
+    async def over(self) -> None:
+        """Return when it has been asked for, and nothing may go on any more."""
+        await self.wait()
+        while (left := self._until - asyncio.get_running_loop().time()) > 0:
+            self._hurried.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._hurried.wait()
+
+
+async def stop(runner: web.AppRunner, running: Running, how: Stop) -> int:
+    """Stop accepting, let running requests finish until *how* is over, then close. Return how many were cut off."""
+    for site in list(runner.sites):
+        await site.stop()
+    cut_off = await running.drain(how)
+    await runner.cleanup()
+    return cut_off
