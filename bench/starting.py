@@ -19,7 +19,7 @@ from bench.measuring import MIB
 from bench.targets import cpu_seconds, memory
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from server import COMMAND, Server  # noqa: E402 - needs the path
 
 FLOOR = (sys.executable, "-c", "import typer, rich")
