@@ -79,6 +79,23 @@ def test_a_worker_that_goes_by_itself_is_waited_for(tmp_path: Path, run: Run) ->
     eventually(lambda: not is_alive(orphan), "it has ended")
 
 
+def test_a_worker_that_dies_while_the_lock_is_tried_is_no_other_server(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan, try_lock = run(HOLDER, tmp_path / "lock"), processes._lock
+    record(tmp_path, dead_server(), identity(orphan))
+
+    def lock_and_kill(descriptor: int) -> bool:
+        is_locked = try_lock(descriptor)
+        os.kill(orphan, signal.SIGKILL)
+        eventually(lambda: not is_alive(orphan), "it is dead")
+        return is_locked
+
+    monkeypatch.setattr(processes, "_lock", lock_and_kill)
+    monkeypatch.setattr(processes, "DYING_S", 0.0)
+    os.close(processes.take(tmp_path))
+
+
 @pytest.mark.parametrize("what", ["start time", "boot"])
 def test_a_stranger_with_the_id_of_a_worker_is_left_alone(tmp_path: Path, run: Run, what: str) -> None:
     stranger = identity(run(IDLER))

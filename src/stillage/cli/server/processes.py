@@ -144,9 +144,10 @@ def _wait_for(folder: Path, descriptor: int) -> None:
     begun, told, killed = time.monotonic(), False, False
     while True:
         waited_s = time.monotonic() - begun
-        ours, record = _lock(descriptor), read(folder)
-        # Whoever holds the lock knows that no server runs, whatever the record says of one that is about to end.
-        orphans = [worker for worker in record.workers if worker.lives] if ours else record.orphans
+        orphans = read(folder).orphans  # before the lock is tried: whoever dies from here on held it then
+        ours = _lock(descriptor)
+        if ours:  # so no server runs, whatever the record says of one that is about to end
+            orphans = [worker for worker in read(folder).workers if worker.lives]
         if ours and (not orphans or waited_s > WAIT_S):
             return
         if not ours and not orphans and waited_s > DYING_S:
