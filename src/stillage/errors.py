@@ -369,7 +369,7 @@ class ContentRejected(StillageError):
         offset: Byte offset in the file where it shows, None where no place can be named.
         found: The format found, None while it is unknown.
         declared: The image's ``disk_format``, None when unset.
-        mend: The command that would make an acceptable image of it, None when there is none.
+        fix: The command that would make an acceptable image of it, None when there is none.
     """
 
     def __init__(
@@ -380,20 +380,20 @@ class ContentRejected(StillageError):
         offset: int | None = None,
         found: str | None = None,
         declared: str | None = None,
-        mend: str | None = None,
+        fix: str | None = None,
     ) -> None:
         super().__init__(message)
         self.rule = rule
         self.offset = offset
         self.found = found
         self.declared = declared
-        self.mend = mend
+        self.fix = fix
 
     @property
     def reason(self) -> str:
         place = "" if self.offset is None else f" at byte {self.offset}"
-        mend = "" if self.mend is None else f"; to mend it: {self.mend}"
-        return f"{self} ({self.rule}{place}){mend}"
+        fix = "" if self.fix is None else f"; to fix it: {self.fix}"
+        return f"{self} ({self.rule}{place}){fix}"
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -402,7 +402,7 @@ class ContentRejected(StillageError):
             "offset": self.offset,
             "found": self.found,
             "declared": self.declared,
-            "fix": self.mend,
+            "fix": self.fix,
         }
         return {name: fact for name, fact in facts.items() if fact is not None}
 

@@ -148,7 +148,7 @@ class FailingStore(MemoryStore):
         async with super().reader(key) as reader:
             yield reader
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self._number = 0
 
 
@@ -176,7 +176,7 @@ async def test_that_we_cannot_read_now_says_nothing_about_the_bytes(
     with pytest.raises(Unavailable, match="cannot open a blob now"):
         await run(scrub, clock, older_than_s=DAY)
     assert await damage_of(database, image) is None
-    store.mend()
+    store.repair()
     assert [one.damage for one in await run(scrub, clock, older_than_s=DAY)] == [None], "it is still due"
 
 

@@ -11,7 +11,7 @@ import pytest
 from samples import entries, load
 from server import COMMAND
 from stillage.cli.show.layout import Kind, Layout
-from stillage.cli.show.report import amount, mended, readable
+from stillage.cli.show.report import amount, command_for, readable
 from stillage.formats.base import Region
 
 MIB = 1 << 20
@@ -133,9 +133,12 @@ def test_a_picture_of_a_small_file_has_a_cell_for_what_there_is(size: int) -> No
 
 
 def test_only_whole_words_of_a_command_are_replaced() -> None:
-    assert mended("qemu-img convert -f FORMAT IN OUT INDEX", "a b", "vdi") == "qemu-img convert -f vdi 'a b' OUT INDEX"
-    assert mended(None, "a", "vdi") is None
-    assert mended("cp IN OUT", "-", None) == "cp IN OUT"
+    assert (
+        command_for("qemu-img convert -f FORMAT IN OUT INDEX", "a b", "vdi")
+        == "qemu-img convert -f vdi 'a b' OUT INDEX"
+    )
+    assert command_for(None, "a", "vdi") is None
+    assert command_for("cp IN OUT", "-", None) == "cp IN OUT"
 
 
 def test_sizes_and_names_are_readable() -> None:

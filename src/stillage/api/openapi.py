@@ -282,7 +282,7 @@ def _schemas() -> dict[str, Any]:
                         "offset": COUNT,
                         "found": TEXT,
                         "declared": TEXT,
-                        "fix": {**TEXT, "description": "the command that mends the image"},
+                        "fix": {**TEXT, "description": "the command that fixes the image"},
                         "request_id": TEXT,
                     },
                     "required": ["code", "title", "message"],

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from stillage import config
 from stillage.cli.show.layout import Layout
-from stillage.cli.show.report import mended, print_verdict, readable
+from stillage.cli.show.report import command_for, print_verdict, readable
 from stillage.client.local import HOLE, Rules, inspect_file, size_of
 from stillage.deployment import policy_of, profile_of
 from stillage.errors import BadSettings
@@ -55,7 +55,7 @@ def _inspect_one(by: "_Inspector", name: str, *, as_json: bool) -> int:
     if as_json:
         view = verdict_view(found)
         for hazard in view["hazards"]:
-            hazard["fix"] = mended(hazard["fix"], name, found.format)
+            hazard["fix"] = command_for(hazard["fix"], name, found.format)
         _print_json({"file": readable(name), **view})
     else:
         print_verdict(Console(highlight=False, emoji=False), name, found, layout)

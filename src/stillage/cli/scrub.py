@@ -32,7 +32,7 @@ def command(
         float | None, typer.Option(metavar="MB/S", callback=_above_zero, help="Read no faster than this.")
     ] = None,
     damaged_only: Annotated[
-        bool, typer.Option("--damaged", help="Only images that are marked as damaged: were they mended?")
+        bool, typer.Option("--damaged", help="Only images that are marked as damaged: have they been repaired?")
     ] = False,
     as_json: Json = False,
 ) -> None:

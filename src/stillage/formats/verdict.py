@@ -76,7 +76,7 @@ def verdict_view(found: Verdict) -> dict[str, Any]:
         "size": found.size,
         "details": dict(found.details),
         "hazards": [
-            {"rule": broken.rule, "offset": broken.offset, "message": str(broken), "fix": broken.mend}
+            {"rule": broken.rule, "offset": broken.offset, "message": str(broken), "fix": broken.fix}
             for broken in found.hazards
         ],
     }

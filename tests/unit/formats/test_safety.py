@@ -58,7 +58,7 @@ def test_the_refusal_carries_the_facts() -> None:
     refused = refusal(findings(QCOW2, BACKING), Declaration("raw"), Policy())
     assert isinstance(refused, ContentRejected)
     assert (refused.rule, refused.offset, refused.found, refused.declared) == ("qcow2.backing-file", 8, "qcow2", "raw")
-    assert refused.mend == "qemu-img rebase -b '' IN"
+    assert refused.fix == "qemu-img rebase -b '' IN"
     assert str(refused) == "names a backing file"
 
 
@@ -139,7 +139,7 @@ def test_in_a_fixed_vhd_encryption_makes_two_disks() -> None:
 def test_a_foreign_file_is_named_whatever_it_is_declared_to_be(declared: str | None) -> None:
     refused = refusal(findings(GZIP), Declaration(declared), Policy())
     assert refused is not None
-    assert (refused.rule, refused.found, refused.mend) == ("foreign.gzip", "gzip", "gunzip -c IN > OUT")
+    assert (refused.rule, refused.found, refused.fix) == ("foreign.gzip", "gzip", "gunzip -c IN > OUT")
 
 
 def test_a_foreign_file_is_refused_as_soon_as_no_accepted_format_is_possible() -> None:

@@ -110,7 +110,7 @@ class DataFolder:
         try:
             document = yaml.safe_load(self.clouds.read_text()) if self.clouds.exists() else {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadSettings(f"{self.clouds} cannot be read; mend or remove it: {error}") from error
+            raise BadSettings(f"{self.clouds} cannot be read; fix or remove it: {error}") from error
         return document if isinstance(document, dict) else {}
 
     def _cloud(self, settings: Settings, user: str, password: str) -> dict[str, Any]:

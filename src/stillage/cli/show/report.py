@@ -62,12 +62,12 @@ def _print_broken(console: Console, name: str, found: Verdict, broken: ContentRe
     place = "" if broken.offset is None else f" at byte {broken.offset}"
     console.print(f"  [bold red]{broken.rule}[/]{place}", soft_wrap=True)
     console.print(f"    {escape(str(broken))}", soft_wrap=True)
-    if (command := mended(broken.mend, name, found.format)) is not None:
-        console.print(f"    mend: [bold]{escape(command)}[/]", soft_wrap=True)
+    if (command := command_for(broken.fix, name, found.format)) is not None:
+        console.print(f"    fix: [bold]{escape(command)}[/]", soft_wrap=True)
 
 
-def mended(command: str | None, name: str, format_name: str | None) -> str | None:
-    """The command that mends, for this very file. OUT, and what else only the user can know, stays as it is."""
+def command_for(command: str | None, name: str, format_name: str | None) -> str | None:
+    """The command that fixes this very file. OUT, and what else only the user can know, stays as it is."""
     if command is None or name == "-":
         return command
     words = {"IN": shlex.quote(readable(name)), "FORMAT": format_name or "FORMAT"}

@@ -92,7 +92,7 @@ class Session:
             return _OwnToken(text, expires_at, renewal_of(now, expires_at, RENEW_BEFORE))
         if reply.status in (400, 401, 403):
             self._refused_until = now + PAUSE
-            log.error("Keystone refuses the login of the service user; mend its settings", status=reply.status)
+            log.error("Keystone refuses the login of the service user; fix its settings", status=reply.status)
             raise Unavailable("Keystone does not accept this server's own login; the server's log says more")
         raise _strange(reply)
 

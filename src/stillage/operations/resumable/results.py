@@ -7,7 +7,7 @@ from stillage.db.uploads import Ending
 from stillage.errors import ContentRejected, DiskTooLarge, InvalidInput, StillageError, UploadComplete, UploadGone
 from stillage.images.image import UploadId
 
-FACTS = ("rule", "offset", "found", "declared", "mend")
+FACTS = ("rule", "offset", "found", "declared", "fix")
 FINAL = (ContentRejected, InvalidInput)
 """What a verdict on the whole may be; anything else is no word on the bytes, and may be tried again."""
 

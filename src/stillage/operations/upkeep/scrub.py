@@ -50,7 +50,7 @@ class Scrub:
         Args:
             older_than_s: 0 scrubs everything once.
             bytes_per_s: How fast to read, so that others have the disk; None as fast as it goes.
-            damaged_only: Only what is marked as damaged, to see what was mended.
+            damaged_only: Only what is marked as damaged, to see what has been repaired.
 
         Raises:
             Unavailable: If database or store do not answer now.
