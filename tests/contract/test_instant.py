@@ -137,7 +137,7 @@ async def test_pieces_that_come_after_a_proof_in_vain_leave_the_original_alone(
     assert len(world.files()) == 1
 
 
-async def test_nothing_is_written_to_a_copy_where_the_upload_never_had_a_draft(
+async def test_nothing_is_written_to_a_copy_where_the_upload_never_had_a_partial_blob(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never_begun(_key: object) -> None:
@@ -193,7 +193,9 @@ async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them
     assert len(world.files()) == 2
 
 
-async def test_a_draft_that_a_proof_leaves_is_removed_by_a_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_partial_blob_that_a_proof_leaves_is_removed_by_a_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def never_dropped(_key: object) -> None:
         raise PublishFails  # the process died here
 
@@ -202,7 +204,7 @@ async def test_a_draft_that_a_proof_leaves_is_removed_by_a_sweep(world: World, m
     assert proof is not None
     await world.send(upload, 0, MIB)
     with monkeypatch.context() as patched:
-        patched.setattr(world.store, "drop_draft", never_dropped)
+        patched.setattr(world.store, "drop_partial", never_dropped)
         with pytest.raises(PublishFails):
             await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     assert len(world.files()) == 3

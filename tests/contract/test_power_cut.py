@@ -91,7 +91,7 @@ def assert_holds(left: Left, key: str, content: bytes) -> None:
         for _, _, first, end in (words for words in left.said if words[:2] == ["counts", key]):
             span = slice(int(first), int(end))
             there = (blob if part is None else part) or b""
-            there = there.ljust(len(content), b"\0")  # as `Draft.read` does: zeros at the end are a hole
+            there = there.ljust(len(content), b"\0")  # as `PartialBlob.read` does: zeros at the end are a hole
             assert there[span] == content[span], f"bytes that count are lost after {left.said}"
 
 

@@ -11,7 +11,7 @@ from stillage.db import spans
 from stillage.db.tables import upload_spans
 from stillage.errors import BytesDiffer, TooManySpans
 from stillage.images.upload import Piece, Span, Upload
-from stillage.stores.files.partial import FileDraft
+from stillage.stores.files.partial import FilePartialBlob
 from upload_world import DATA, MIB, World, sliced
 
 ROWS_OF_A_PIECE = 110
@@ -118,9 +118,9 @@ async def test_the_work_of_a_piece_does_not_grow_with_the_number_of_spans(
 async def test_a_piece_over_many_spans_and_gaps_is_compared_and_written_at_each(world: World) -> None:
     upload = await world.open()
     await fill(world, upload, [Span(first, first + 3) for first in range(100, 5000, 9)])
-    async with world.store.draft(upload.blob_key) as draft:
-        await draft.write(0, DATA[:5000])
-        await draft.flush()
+    async with world.store.partial(upload.blob_key) as partial:
+        await partial.write(0, DATA[:5000])
+        await partial.flush()
     with pytest.raises(BytesDiffer, match="from byte 4996 on"):
         await world.send(upload, 0, 5000, DATA[:4996] + bytes(4) + DATA[5000:])
     assert (await world.send(upload, 0, len(DATA))).image is not None
@@ -130,15 +130,15 @@ async def test_zeros_over_a_hole_are_compared_without_reading_it(world: World, m
     size = 32 * MIB
     upload = await world.open(size=size + 1)
     read: list[int] = []
-    real = FileDraft.read
+    real = FilePartialBlob.read
 
-    async def counted(self: FileDraft, offset: int, length: int) -> bytes:
+    async def counted(self: FilePartialBlob, offset: int, length: int) -> bytes:
         read.append(length)
         return await real(self, offset, length)
 
     await world.uploads.receive(upload, Piece(0, size, zeros=True), sliced(b""))
     await world.uploads.verifier.close()
-    monkeypatch.setattr(FileDraft, "read", counted)
+    monkeypatch.setattr(FilePartialBlob, "read", counted)
     monkeypatch.setattr(world.uploads.verifier, "follow", lambda _: None)
     await world.uploads.receive(upload, Piece(0, size, zeros=True), sliced(b""))
     assert sum(read) == 0

@@ -19,7 +19,7 @@ from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnl
 from stillage.holes import HOLE, data_runs
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
-from stillage.stores.base import SHARDS, BlobWriter, Draft, Store
+from stillage.stores.base import SHARDS, BlobWriter, PartialBlob, Store
 from stillage.stores.files import disk
 from stillage.stores.files.blobs import READ_THREADS, FileStore
 from stillage.stores.files.disk import translated
@@ -315,10 +315,10 @@ async def test_a_failed_sync_of_a_partial_blob_publishes_nothing(
     store = FileStore(tmp_path / "blobs")
     await store.begin(KEY)
     monkeypatch.setattr(os, "fsync", failing_sync(stat.S_ISREG))
-    async with store.draft(KEY) as draft:
-        await draft.write(0, b"data")
+    async with store.partial(KEY) as partial:
+        await partial.write(0, b"data")
         with pytest.raises(StoreFailed, match="publish a blob"):
-            await draft.publish(4)
+            await partial.publish(4)
     assert everything_in(store) == [f"{KEY}.part"]
 
 
@@ -354,64 +354,64 @@ def test_an_unknown_failure_names_what_was_tried() -> None:
     assert "read a blob" in str(translated(OSError(5, "Input/output error"), "read a blob"))
 
 
-# Drafts: blobs that come in pieces
+# Partial blobs: blobs that come in pieces
 
 
-async def test_a_draft_is_no_blob_until_it_is_published(store: Store) -> None:
+async def test_a_partial_blob_is_no_blob_until_it_is_published(store: Store) -> None:
     await store.begin(KEY)
-    async with store.draft(KEY) as draft:
-        assert await draft.hold(Span(2 * MIB, 2 * MIB + 4))
-        await draft.write(2 * MIB, b"tail")
-        await draft.flush()
+    async with store.partial(KEY) as partial:
+        assert await partial.hold(Span(2 * MIB, 2 * MIB + 4))
+        await partial.write(2 * MIB, b"tail")
+        await partial.flush()
     with pytest.raises(BlobNotFound):
         await read_all(store)
-    async with store.draft(KEY) as draft:
-        assert await draft.read(2 * MIB - 2, 8) == b"\0\0tail\0\0"
-        assert draft.read_at(2 * MIB, 4) == b"tail"
-        assert await draft.publish(2 * MIB + 8)
+    async with store.partial(KEY) as partial:
+        assert await partial.read(2 * MIB - 2, 8) == b"\0\0tail\0\0"
+        assert partial.read_at(2 * MIB, 4) == b"tail"
+        assert await partial.publish(2 * MIB + 8)
     assert await read_all(store) == bytes(2 * MIB) + b"tail\0\0\0\0"
 
 
-async def test_a_draft_that_was_published_can_be_published_again_after_a_crash(store: Store) -> None:
+async def test_a_partial_blob_that_was_published_can_be_published_again_after_a_crash(store: Store) -> None:
     await store.begin(KEY)
-    async with store.draft(KEY) as draft:
-        await draft.hold(Span(0, 3))
-        await draft.write(0, b"abc")
-        assert await draft.publish(3)
-    async with store.draft(KEY) as draft:
-        assert await draft.publish(3)
+    async with store.partial(KEY) as partial:
+        await partial.hold(Span(0, 3))
+        await partial.write(0, b"abc")
+        assert await partial.publish(3)
+    async with store.partial(KEY) as partial:
+        assert await partial.publish(3)
     assert await read_all(store) == b"abc"
 
 
-async def test_a_span_of_a_draft_is_held_by_one_opening_at_a_time(store: Store) -> None:
+async def test_a_span_of_a_partial_blob_is_held_by_one_opening_at_a_time(store: Store) -> None:
     await store.begin(KEY)
-    async with store.draft(KEY) as one, store.draft(KEY) as two:
+    async with store.partial(KEY) as one, store.partial(KEY) as two:
         assert await one.hold(Span(0, 10))
         assert not await two.hold(Span(9, 11))
         assert await two.hold(Span(10, 11))
         assert not await one.publish(11)
-    async with store.draft(KEY) as three:
+    async with store.partial(KEY) as three:
         assert await three.hold(Span(0, 11))
 
 
 async def test_what_was_written_and_never_counted_can_be_cleared(store: Store) -> None:
     await store.begin(KEY)
-    async with store.draft(KEY) as draft:
-        assert await draft.hold(Span(0, 2 * MIB))
-        await draft.write(0, b"x" * (2 * MIB))
-        await draft.clear(Span(100, MIB + 7))
-        await draft.clear(Span(3 * MIB, 4 * MIB))
-        assert await draft.read(0, 2 * MIB) == b"x" * 100 + bytes(MIB - 93) + b"x" * (MIB - 7)
+    async with store.partial(KEY) as partial:
+        assert await partial.hold(Span(0, 2 * MIB))
+        await partial.write(0, b"x" * (2 * MIB))
+        await partial.clear(Span(100, MIB + 7))
+        await partial.clear(Span(3 * MIB, 4 * MIB))
+        assert await partial.read(0, 2 * MIB) == b"x" * 100 + bytes(MIB - 93) + b"x" * (MIB - 7)
 
 
-async def test_there_is_no_draft_that_nobody_began_and_none_after_it_was_deleted(store: Store) -> None:
+async def test_there_is_no_partial_blob_that_nobody_began_and_none_after_it_was_deleted(store: Store) -> None:
     with pytest.raises(BlobNotFound):
-        async with store.draft(KEY):
+        async with store.partial(KEY):
             pass
     await store.begin(KEY)
     await store.delete(KEY)
     with pytest.raises(BlobNotFound):
-        async with store.draft(KEY):
+        async with store.partial(KEY):
             pass
 
 
@@ -433,24 +433,24 @@ async def test_a_copy_takes_the_place_of_one_that_another_attempt_left(store: St
     assert await read_all(store, keys[2]) == b"other"
 
 
-async def test_a_draft_beside_a_copy_stays_what_it_is_until_it_is_dropped(store: Store) -> None:
+async def test_a_partial_blob_beside_a_copy_stays_what_it_is_until_it_is_dropped(store: Store) -> None:
     await put(store, b"bytes")
     other = BlobKey("1e" * 16)
     await store.begin(other)
     for _ in range(2):
         await store.copy(KEY, other)
-    async with store.draft(other) as draft:
-        assert await draft.hold(Span(0, 5))
-        await draft.write(0, b"draft")
-        await draft.flush()
+    async with store.partial(other) as partial:
+        assert await partial.hold(Span(0, 5))
+        await partial.write(0, b"parts")
+        await partial.flush()
     assert await read_all(store) == await read_all(store, other) == b"bytes"
-    async with store.draft(other) as draft:
-        assert await draft.read(0, 5) == b"draft"
-        assert await draft.publish(5)
+    async with store.partial(other) as partial:
+        assert await partial.read(0, 5) == b"parts"
+        assert await partial.publish(5)
     assert await read_all(store) == b"bytes"
-    assert await read_all(store, other) == b"draft"
-    await store.drop_draft(other)
-    assert await read_all(store, other) == b"draft"
+    assert await read_all(store, other) == b"parts"
+    await store.drop_partial(other)
+    assert await read_all(store, other) == b"parts"
 
 
 @pytest.mark.parametrize("has_fallocate", [True, False])
@@ -522,27 +522,27 @@ async def test_a_file_that_cannot_be_closed_or_removed_ends_its_upload_all_the_s
         close(descriptor)
         raise OSError(errno.EIO, "could not write it all")
 
-    async def break_off(blob: AbstractAsyncContextManager[BlobWriter | Draft]) -> None:
+    async def break_off(blob: AbstractAsyncContextManager[BlobWriter | PartialBlob]) -> None:
         async with blob:
             failing.setattr(os, "close", fail)
             failing.setattr(Path, "unlink", lambda *_, **__: fail(os.open(os.devnull, os.O_RDONLY)))
             raise RuntimeError("client left")
 
     await files_in.begin(KEY)
-    for blob in (files_in.writer(BlobKey("1f" * 16)), files_in.draft(KEY)):
+    for blob in (files_in.writer(BlobKey("1f" * 16)), files_in.partial(KEY)):
         with monkeypatch.context() as failing, pytest.raises(RuntimeError, match="client left"):
             await asyncio.wait_for(break_off(blob), DISK_TIMEOUT_S)
 
 
 @pytest.mark.parametrize("nameless", [True, False], ids=["nameless", "named"])
-@pytest.mark.parametrize("what", ["reader", "writer", "draft"])
+@pytest.mark.parametrize("what", ["reader", "writer", "partial"])
 async def test_what_a_disk_opens_too_late_is_closed_again(
     what: str, nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, hangs, real = FileStore(tmp_path / "blobs", timeout_s=0.05), threading.Event(), os.open
     await put(store, b"bytes")
     new = BlobKey(KEY[:2] + "new")
-    if what == "draft":
+    if what == "partial":
         await store.begin(new)
     before = everything_in(store)
 
@@ -563,7 +563,7 @@ async def test_what_a_disk_opens_too_late_is_closed_again(
     assert everything_in(store) == before
 
 
-async def test_a_draft_that_is_begun_too_late_stays_with_those_who_have_begun_it_meanwhile(
+async def test_a_partial_blob_that_is_begun_too_late_stays_with_those_who_have_begun_it_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, hangs, real = FileStore(tmp_path / "blobs", timeout_s=0.05), threading.Event(), os.open
@@ -579,9 +579,9 @@ async def test_a_draft_that_is_begun_too_late_stays_with_those_who_have_begun_it
             await store.begin(new)
     other = FileStore(store.root)
     await other.begin(new)
-    async with other.draft(new) as draft:
-        await draft.write(0, b"bytes")
-        await draft.flush()
+    async with other.partial(new) as partial:
+        await partial.write(0, b"bytes")
+        await partial.flush()
     hangs.set()
     for each in (store, other):
         each.close()  # when its threads have ended

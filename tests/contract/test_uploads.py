@@ -124,10 +124,10 @@ async def test_zeros_need_not_be_sent(world: World) -> None:
 
 async def test_zeros_are_zeros_where_something_was_written_before(world: World) -> None:
     upload = await world.open(size=2 * MIB)
-    async with world.store.draft(upload.blob_key) as draft:  # of a process that died before it counted
-        assert await draft.hold(Span(0, 2 * MIB))
-        await draft.write(0, b"x" * (2 * MIB))
-        await draft.flush()
+    async with world.store.partial(upload.blob_key) as partial:  # of a process that died before it counted
+        assert await partial.hold(Span(0, 2 * MIB))
+        await partial.write(0, b"x" * (2 * MIB))
+        await partial.flush()
     await world.send(upload, 0, MIB, b"", zeros=True)
     progress = await world.send(upload, MIB, 2 * MIB, bytes(2 * MIB))
     assert progress.image is not None
@@ -436,9 +436,9 @@ async def test_what_does_not_count_of_a_piece_takes_no_room(world: World, body: 
     piece = Piece(0, len(DATA), digests=(("sha256", hashlib.sha256(DATA).hexdigest()),))
     with pytest.raises(failure):
         await world.uploads.receive(await world.now(upload), piece, body(DATA[:-9] + bytes(9)))
-    (draft,) = world.files()
-    assert draft.read_bytes().rstrip(b"\0") == DATA[:MIB].rstrip(b"\0")
-    assert draft.stat().st_blocks * 512 < 2 * MIB
+    (partial,) = world.files()
+    assert partial.read_bytes().rstrip(b"\0") == DATA[:MIB].rstrip(b"\0")
+    assert partial.stat().st_blocks * 512 < 2 * MIB
     assert (await world.uploads.receive(await world.now(upload), piece, sliced(DATA))).image is not None
 
 

@@ -16,11 +16,11 @@ from stillage.errors import (
 from stillage.images.status import Status
 from stillage.images.upload import Opening
 from stillage.operations.upkeep.sweep import Sweep
-from stillage.stores.files.partial import FileDraft
+from stillage.stores.files.partial import FilePartialBlob
 from upload_world import DATA, ME, MIB, World
 
 
-async def test_an_upload_whose_process_died_before_it_had_a_draft_gets_one(
+async def test_an_upload_whose_process_died_before_it_had_a_partial_blob_gets_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never_begun(_key: object) -> None:
@@ -92,7 +92,7 @@ async def test_pieces_that_end_together_tell_the_database_each_of_itself(
 async def test_bytes_count_when_they_are_durable_and_not_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     upload, counted, count = await world.open(), [], db_uploads.count
 
-    async def fail(_draft: object) -> None:
+    async def fail(_partial: object) -> None:
         raise StoreFailed("the store failed to make an upload durable")
 
     def noted(*arguments: Any) -> Any:
@@ -100,7 +100,7 @@ async def test_bytes_count_when_they_are_durable_and_not_before(world: World, mo
         return count(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(FileDraft, "flush", fail)
+        patched.setattr(FilePartialBlob, "flush", fail)
         patched.setattr(db_uploads, "count", noted)
         with pytest.raises(StoreFailed):
             await world.send(upload, 0, MIB)
@@ -108,7 +108,7 @@ async def test_bytes_count_when_they_are_durable_and_not_before(world: World, mo
     assert (await world.uploads.ranges(upload, 9)).spans == ()
 
 
-async def test_an_upload_that_has_lost_its_draft_ends(world: World) -> None:
+async def test_an_upload_that_has_lost_its_partial_blob_ends(world: World) -> None:
     upload = (await world.send(await world.open(), 0, MIB)).upload
     await world.uploads.close()
     await world.store.delete(upload.blob_key)
@@ -137,7 +137,7 @@ async def test_a_sweep_that_was_slow_leaves_an_upload_of_which_something_came_me
     assert (await world.record(upload)).reason == "nothing came"
 
 
-async def test_an_image_deleted_while_an_upload_is_opened_leaves_no_draft(
+async def test_an_image_deleted_while_an_upload_is_opened_leaves_no_partial_blob(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, begin = await world.image(), world.store.begin

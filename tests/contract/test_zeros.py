@@ -13,7 +13,7 @@ from stillage.images.quota import Limits, Quotas
 from stillage.images.upload import Piece
 from stillage.operations.upload.verification import Verification
 from stillage.stores.files.blobs import FileStore
-from stillage.stores.files.partial import FileDraft
+from stillage.stores.files.partial import FilePartialBlob
 from upload_world import MIB, RULES, World, a_world, sliced
 
 TIB = 1 << 40
@@ -27,14 +27,14 @@ def zeros(length: int, size: int | None = None) -> Piece:
 
 @pytest.fixture
 def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No draft is looked into, and nothing is cleared in one."""
+    """No partial blob is looked into, and nothing is cleared in one."""
 
     def work(*_: object) -> None:
-        raise AssertionError("the draft was touched")
+        raise AssertionError("the partial blob was touched")
 
-    monkeypatch.setattr(FileDraft, "_data_from", work)
-    monkeypatch.setattr(FileDraft, "_clear", work)
-    monkeypatch.setattr(FileDraft, "_write", work)
+    monkeypatch.setattr(FilePartialBlob, "_data_from", work)
+    monkeypatch.setattr(FilePartialBlob, "_clear", work)
+    monkeypatch.setattr(FilePartialBlob, "_write", work)
 
 
 @pytest.mark.usefixtures("untouched")

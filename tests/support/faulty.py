@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from stillage.db.session import Database
 from stillage.images.image import BlobKey
 from stillage.images.upload import Span
-from stillage.stores.base import BlobReader, BlobWriter, Draft, Store
+from stillage.stores.base import BlobReader, BlobWriter, PartialBlob, Store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -123,19 +123,19 @@ class Faulty:
         await self._fate.meet("begun")
 
     @asynccontextmanager
-    async def draft(self, key: BlobKey) -> AsyncIterator["_Draft"]:
-        await self._fate.meet("draft")
-        async with self._real.draft(key) as real:
-            yield _Draft(real, self._fate)
+    async def partial(self, key: BlobKey) -> AsyncIterator["_PartialBlob"]:
+        await self._fate.meet("partial")
+        async with self._real.partial(key) as real:
+            yield _PartialBlob(real, self._fate)
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
         await self._fate.meet("copy")
         await self._real.copy(key, new_key)
         await self._fate.meet("copied")
 
-    async def drop_draft(self, key: BlobKey) -> None:
+    async def drop_partial(self, key: BlobKey) -> None:
         await self._fate.meet("drop")
-        await self._real.drop_draft(key)
+        await self._real.drop_partial(key)
 
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_Writer"]:
@@ -191,8 +191,8 @@ class _Writer:
         await self._fate.meet("committed")
 
 
-class _Draft:
-    def __init__(self, real: Draft, fate: Fate) -> None:
+class _PartialBlob:
+    def __init__(self, real: PartialBlob, fate: Fate) -> None:
         self._real = real
         self._fate = fate
 

@@ -45,7 +45,7 @@ class BlobReader(Protocol):
         """Begin to read; what is awaited are up to *length* bytes from *offset*, fewer only at the end of the blob."""
 
 
-class Draft(Protocol):
+class PartialBlob(Protocol):
     """A blob that comes in pieces, in any order, through any number of openings in any process of the node.
 
     It outlives processes; it is no blob, and nobody can read it as one, until it is published.
@@ -85,10 +85,10 @@ class Draft(Protocol):
 
 class Store(Protocol):
     async def begin(self, key: BlobKey) -> None:
-        """Make an empty draft, durably, unless there is one."""
+        """Make an empty partial blob, durably, unless there is one."""
 
-    def draft(self, key: BlobKey) -> AbstractAsyncContextManager[Draft]:
-        """Open a draft.
+    def partial(self, key: BlobKey) -> AbstractAsyncContextManager[PartialBlob]:
+        """Open a partial blob.
 
         Raises:
             BlobNotFound: If there is none.
@@ -97,15 +97,15 @@ class Store(Protocol):
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
         """Publish the bytes of a published blob under another key as well; nothing happens if that was done before.
 
-        They may share their place on disk. A draft that is there stays: until the copy counts, its bytes do. Where none
-        is, `draft` opens the copy, which nobody may write to.
+        They may share their place on disk. An existing partial blob stays: until the copy counts, its bytes do. Where
+        there is none, `partial` opens the copy, which nobody may write to.
 
         Raises:
             BlobNotFound: If none is published under *key*.
         """
 
-    async def drop_draft(self, key: BlobKey) -> None:
-        """Remove the draft, if there is one, of a blob that was published another way."""
+    async def drop_partial(self, key: BlobKey) -> None:
+        """Remove the partial blob, if there is one, of a blob that was published another way."""
 
     def writer(self, key: BlobKey) -> AbstractAsyncContextManager[BlobWriter]:
         """Begin a blob. Leaving without `commit` removes every trace of it, also after cancellation."""
@@ -124,7 +124,7 @@ class Store(Protocol):
         """Return how many more bytes there is room for; None where nobody can say."""
 
     async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
-        """Return keys of blobs, whole or not, that were last touched *older_than_s* ago; true where a draft is there.
+        """Return keys of blobs, whole or not, last touched *older_than_s* ago; true where there is a partial blob.
 
         Args:
             shard: 0 … `SHARDS` - 1; together they are all blobs, each a part that can be looked through at once.

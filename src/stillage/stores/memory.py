@@ -15,21 +15,21 @@ class MemoryStore:
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self._born: dict[str, float] = {}
-        self._drafts: dict[str, _Shared] = {}
+        self._partials: dict[str, _Shared] = {}
 
     async def begin(self, key: BlobKey) -> None:
         self._born[key] = time.monotonic()
-        self._drafts.setdefault(key, _Shared())
+        self._partials.setdefault(key, _Shared())
 
     @asynccontextmanager
-    async def draft(self, key: BlobKey) -> AsyncIterator["_MemoryDraft"]:
-        if key not in self._drafts:
+    async def partial(self, key: BlobKey) -> AsyncIterator["_MemoryPartialBlob"]:
+        if key not in self._partials:
             raise BlobNotFound(key)
-        draft = _MemoryDraft(self.blobs, key, self._drafts[key])
+        partial = _MemoryPartialBlob(self.blobs, key, self._partials[key])
         try:
-            yield draft
+            yield partial
         finally:
-            draft.end()
+            partial.end()
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
         if key not in self.blobs:
@@ -37,8 +37,8 @@ class MemoryStore:
         self.blobs[new_key] = self.blobs[key]
         self._born[new_key] = time.monotonic()
 
-    async def drop_draft(self, key: BlobKey) -> None:
-        self._drafts.pop(key, None)
+    async def drop_partial(self, key: BlobKey) -> None:
+        self._partials.pop(key, None)
 
     @asynccontextmanager
     async def writer(self, key: BlobKey) -> AsyncIterator["_MemoryWriter"]:
@@ -53,7 +53,7 @@ class MemoryStore:
 
     async def delete(self, key: BlobKey) -> None:
         self.blobs.pop(key, None)
-        self._drafts.pop(key, None)
+        self._partials.pop(key, None)
         self._born.pop(key, None)
 
     async def free_bytes(self) -> int | None:
@@ -61,10 +61,10 @@ class MemoryStore:
 
     async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
         old = [key for key, born in self._born.items() if self._has(key) and born <= time.monotonic() - older_than_s]
-        return {BlobKey(key): key in self._drafts for key in old if int(key[:2], 16) % SHARDS == shard}
+        return {BlobKey(key): key in self._partials for key in old if int(key[:2], 16) % SHARDS == shard}
 
     def _has(self, key: str) -> bool:
-        return key in self.blobs or key in self._drafts
+        return key in self.blobs or key in self._partials
 
     async def check(self) -> None:
         """Always there."""
@@ -72,13 +72,13 @@ class MemoryStore:
 
 @dataclass
 class _Shared:
-    """A draft, as all its openings see it."""
+    """A partial blob, as all its openings see it."""
 
     data: bytearray = field(default_factory=bytearray)
     held: list[tuple[Span, object]] = field(default_factory=list)
 
 
-class _MemoryDraft:
+class _MemoryPartialBlob:
     def __init__(self, blobs: dict[str, bytes], key: str, shared: _Shared) -> None:
         self._blobs = blobs
         self._key = key

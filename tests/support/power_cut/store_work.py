@@ -1,7 +1,7 @@
 """``python store_work.py WHAT FOLDER``: use a file store, to be recorded, and say on standard output what is done.
 
 Each line is written when the store has answered, as a client would be answered then: ``stored KEY``, ``deleted KEY``,
-``begun KEY`` and ``counts KEY FIRST END`` of a draft.
+``begun KEY`` and ``counts KEY FIRST END`` of a partial blob.
 """
 
 import asyncio
@@ -75,15 +75,15 @@ async def partial_blobs(store: FileStore, data: Data) -> None:
     for key in (whole, given_up):
         await store.begin(key)
         say("begun", key)
-        async with store.draft(key) as draft:
+        async with store.partial(key) as partial:
             for first, end in ((0, 20_000), (20_000, 2 * HOLE), (2 * HOLE, len(data[key]))):
-                await draft.hold(Span(first, end))
-                await draft.clear(Span(first, end))
-                await draft.write(first, data[key][first:end])
-                await draft.flush()
+                await partial.hold(Span(first, end))
+                await partial.clear(Span(first, end))
+                await partial.write(first, data[key][first:end])
+                await partial.flush()
                 say("counts", key, first, end)
-    async with store.draft(whole) as draft:
-        await draft.publish(len(data[whole]))
+    async with store.partial(whole) as partial:
+        await partial.publish(len(data[whole]))
     say("stored", whole)
     await delete(store, given_up)
 
@@ -96,7 +96,7 @@ async def copies(store: FileStore, data: Data) -> None:
     for key in (other, third):
         await store.copy(source, key)
         say("stored", key)
-    await store.drop_draft(other)
+    await store.drop_partial(other)
     await delete(store, source)
 
 

@@ -105,7 +105,7 @@ class Instant:
             expected = await self._expected(source, self._ranges(nonce, source.size), nonce)
             if not hmac.compare_digest(_octets("".join(digests).lower()), _octets("".join(expected))):
                 raise Conflict("these are not the digests of the ranges that were asked for; send the bytes")
-            if not upload.has_bytes:  # who opened it may have died before it had a draft: pieces never go to the copy
+            if not upload.has_bytes:  # its opener may have died before it was made: pieces never go to the copy
                 await self._store.begin(upload.blob_key)
             await self._store.copy(source.blob_key, upload.blob_key)
         except BlobNotFound as error:
@@ -174,7 +174,7 @@ class Instant:
         if image is None:
             await remove_blob(self._database, self._store, upload.blob_key)
             raise UploadGone(upload.id, "the image was deleted, or its bytes came another way")
-        await self._store.drop_draft(upload.blob_key)
+        await self._store.drop_partial(upload.blob_key)
         log.info("upload done without its bytes", image_id=image.id, upload_id=upload.id, size=image.size)
         return image
 

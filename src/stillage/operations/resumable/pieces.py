@@ -1,6 +1,6 @@
-"""One piece of an upload on its way from a request into the draft.
+"""One piece of an upload on its way from a request into the partial blob.
 
-Whoever sends a span holds it (`Draft.hold`), so that no two requests ever write the same bytes, and bytes that count
+Whoever sends a span holds it (`PartialBlob.hold`), so no two requests ever write the same bytes, and bytes that count
 never change: what is sent again is compared. A newer request takes over from an older one, which may be of a client
 that went away long ago. What came before a connection broke counts.
 """
@@ -37,7 +37,7 @@ from stillage.operations.resumable.verifying import LOST, Verifier
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
 from stillage.operations.upload.verification import BLOCK, Digest
-from stillage.stores.base import Draft, Store
+from stillage.stores.base import PartialBlob, Store
 
 log = structlog.get_logger()
 
@@ -87,7 +87,7 @@ class Sending:
     async def __call__(
         self, upload: Upload, piece: Piece, span: Span, body: AsyncIterator[bytes], grant: Grant | None = None
     ) -> Upload:
-        """Put *body* into *span* of the draft; return the upload with all of it counted.
+        """Put *body* into *span* of the partial blob; return the upload with all of it counted.
 
         Raises:
             UploadSuspended: If *grant*, or without one whoever opened the upload, is worth nothing any more.
@@ -104,9 +104,9 @@ class Sending:
             raise await self.gone(upload.id)
         self._running[running.id] = running
         try:
-            async with self._store.draft(upload.blob_key) as draft:
-                held = await self._hold(draft, running)
-                return await _Taking(self, held, piece, span, draft, running).run(body)
+            async with self._store.partial(upload.blob_key) as partial:
+                held = await self._hold(partial, running)
+                return await _Taking(self, held, piece, span, partial, running).run(body)
         except BlobNotFound:
             await self._begin_again(upload.id)
         except StorageFull as error:
@@ -141,8 +141,8 @@ class Sending:
         self.end_locally(upload.id, everything)
         await self.database.write(pieces.end_of_upload, upload.id)
         try:
-            async with self._store.draft(upload.blob_key) as draft:
-                await self._hold_span(draft, everything)
+            async with self._store.partial(upload.blob_key) as partial:
+                await self._hold_span(partial, everything)
         except BlobNotFound:
             await self._begin_again(upload.id)
         return await self.read(upload.id)
@@ -194,7 +194,7 @@ class Sending:
                 other.lost.set()
 
     async def _begin_again(self, upload_id: UploadId) -> None:
-        """Make the draft of an upload that has none: who opened it is about to, or has died before he could.
+        """Make the partial blob of an upload that has none: who opened it is about to, or has died before he could.
 
         Raises:
             StoreFailed: If it had one, and so has lost its bytes.
@@ -204,10 +204,10 @@ class Sending:
         if upload.has_bytes:
             self.verifier.follow(upload)  # which ends it
             raise StoreFailed(LOST)
-        await self.begin_draft(upload_id, upload.blob_key)
+        await self.begin_partial(upload_id, upload.blob_key)
 
-    async def begin_draft(self, upload_id: UploadId, key: BlobKey) -> Upload:
-        """Make the draft of an upload, which lives from then on; or raise why it has ended, with whatever it had."""
+    async def begin_partial(self, upload_id: UploadId, key: BlobKey) -> Upload:
+        """Make the partial blob of an upload, which lives from then on; or raise why the upload has ended."""
         await self._store.begin(key)
         upload = await self.database.write(db.keep, upload_id, self.expiry())
         if upload is None:
@@ -215,14 +215,14 @@ class Sending:
             raise await self.gone(upload_id)
         return upload
 
-    async def _hold(self, draft: Draft, running: Running) -> Upload:
+    async def _hold(self, partial: PartialBlob, running: Running) -> Upload:
         """Hold the span; return the upload as it is then. What counts in the span changes only by this request."""
-        await self._hold_span(draft, running.span)
+        await self._hold_span(partial, running.span)
         return await self.read(running.upload_id)
 
-    async def _hold_span(self, draft: Draft, span: Span) -> None:
+    async def _hold_span(self, partial: PartialBlob, span: Span) -> None:
         until = asyncio.get_running_loop().time() + HOLD_WITHIN_S
-        while not await draft.hold(span):
+        while not await partial.hold(span):
             if asyncio.get_running_loop().time() > until:
                 raise PieceTakenOver
             await asyncio.sleep(0.02)
@@ -232,13 +232,13 @@ class _Taking:
     """What one request's piece knows while it comes."""
 
     def __init__(
-        self, sending: Sending, upload: Upload, piece: Piece, span: Span, draft: Draft, running: Running
+        self, sending: Sending, upload: Upload, piece: Piece, span: Span, partial: PartialBlob, running: Running
     ) -> None:
         self._sending = sending
         self._upload = upload
         self._span = span
         self._known = Window((), span.first)
-        self._draft = draft
+        self._partial = partial
         self._running = running
         self._zeros = piece.zeros
         self._has_open_end = piece.length is None
@@ -309,7 +309,7 @@ class _Taking:
                 await self._put(bytes(held))
 
     async def _take_zeros(self) -> None:
-        """Zeros that are not sent: the draft has them already, unless something else was sent before."""
+        """Zeros that are not sent: the partial blob has them already, unless something else was sent before."""
         await self._reserve(self._span.end)  # before any work: nothing that comes could be counted in its place
         while self._position < self._span.end:
             window = await self._window(Span(self._position, self._span.end))
@@ -319,17 +319,17 @@ class _Taking:
 
     async def _compare_zeros(self, span: Span) -> None:
         """Where the file has holes there is nothing to read: a request of a few bytes must not cost a terabyte."""
-        at = await self._draft.data_from(span)
+        at = await self._partial.data_from(span)
         while at < span.end:
             end = min(at + BLOCK, span.end)
             await self._compare(at, bytes(end - at))
-            at = await self._draft.data_from(Span(end, span.end))
+            at = await self._partial.data_from(Span(end, span.end))
 
     async def _window(self, within: Span) -> Window:
         """Return what counts at the beginning of *within*, and make zeros there of all that does not."""
         window = await self._sending.database.read(spans.window, self._upload.id, within)
         for gap in gaps(window.spans, Span(within.first, window.until)):
-            await self._draft.clear(gap)
+            await self._partial.clear(gap)
         return window
 
     async def _put(self, block: bytes) -> None:
@@ -354,11 +354,11 @@ class _Taking:
             for span in _parts_of(self._known.spans, there):
                 await self._compare(span.first, block[span.first - whole.first : span.end - whole.first])
             for gap in gaps(self._known.spans, there):
-                await self._draft.write(gap.first, block[gap.first - whole.first : gap.end - whole.first])
+                await self._partial.write(gap.first, block[gap.first - whole.first : gap.end - whole.first])
             at = there.end
 
     async def _compare(self, offset: int, block: bytes) -> None:
-        known = await self._draft.read(offset, len(block))
+        known = await self._partial.read(offset, len(block))
         if known != block:
             raise BytesDiffer(offset + _first_difference(known, block))
 
@@ -389,7 +389,7 @@ class _Taking:
     async def _count(self) -> None:
         position = self._position
         if position > self._counted:
-            await self._draft.flush()
+            await self._partial.flush()
             counted = Span(self._span.first, position)
             self._upload = await self._sending.count(self._upload, counted, self._running.grant)
             self._counted = position

@@ -105,14 +105,14 @@ class Uploads:
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), RESUMABLE, opening.size)
         reserve = STEP if opening.size is None else opening.size
         limits, now = self._rules.quotas.project, self._clock()
-        # Until it has its draft: if we die before, or are given up, nobody is told of it.
+        # Until it has its partial blob: if we die before, or are given up, nobody is told of it.
         expires_at = now + timedelta(seconds=self._rules.lease_s)
         grant = self.rights.grant_of(caller)
         begun = await self._database.write(db.begin, claim, opening, now, expires_at, limits, reserve, grant)
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:
-            upload = await self._sending.begin_draft(claim.upload_id, claim.blob_key)
+            upload = await self._sending.begin_partial(claim.upload_id, claim.blob_key)
         except StillageError as error:
             await self._end(claim, error.reason)
             raise

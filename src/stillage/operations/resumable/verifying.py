@@ -25,7 +25,7 @@ from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import UploadRules, content_of, require_may_be_empty, verification_of
 from stillage.operations.upload.verification import BLOCK, Verification, Verified
-from stillage.stores.base import Draft, Store
+from stillage.stores.base import PartialBlob, Store
 
 log = structlog.get_logger()
 
@@ -184,15 +184,15 @@ class Verifier:
     async def _verify_what_comes(self, now: Upload, image: Image, verification: Verification) -> bool:
         """Verify the upload until nothing came for a moment; True if it has ended. Only meanwhile its file is open."""
         verified: Verified | None = None
-        async with self._store.draft(now.blob_key) as draft:
+        async with self._store.partial(now.blob_key) as partial:
             quiet_since = asyncio.get_running_loop().time()
             while True:
                 if now.offset > verification.size:
-                    await self._feed(verification, draft, now)
+                    await self._feed(verification, partial, now)
                     quiet_since = asyncio.get_running_loop().time()
                 elif now.is_whole:
-                    verified = verified or await self._conclude(verification, draft, now, image)
-                    if await draft.publish(verified.size):
+                    verified = verified or await self._conclude(verification, partial, now, image)
+                    if await partial.publish(verified.size):
                         await self._publish(now, image, verified)
                         return True
                     await asyncio.sleep(0.02)  # a request that was taken over is about to notice
@@ -205,20 +205,22 @@ class Verifier:
                     return True
                 now = renewed
 
-    async def _feed(self, verification: Verification, draft: Draft, upload: Upload) -> None:
+    async def _feed(self, verification: Verification, partial: PartialBlob, upload: Upload) -> None:
         """Verify what has come, or as much of it as can be until it is time to say how far we are."""
         until = asyncio.get_running_loop().time() + RENEW_EVERY_S
         while verification.size < upload.offset and asyncio.get_running_loop().time() < until:
             length = min(BLOCK, upload.offset - verification.size)
-            await verification.feed(await draft.read(verification.size, length))
+            await verification.feed(await partial.read(verification.size, length))
 
-    async def _conclude(self, verification: Verification, draft: Draft, upload: Upload, image: Image) -> Verified:
+    async def _conclude(
+        self, verification: Verification, partial: PartialBlob, upload: Upload, image: Image
+    ) -> Verified:
         size = verification.size
         if not size and not upload.digests:
             require_may_be_empty(image, self._rules)
 
         def read_at(offset: int, length: int) -> bytes:
-            return draft.read_at(offset, max(0, min(length, size - offset)))
+            return partial.read_at(offset, max(0, min(length, size - offset)))
 
         verified = await verification.conclude(read_at)
         verified.require(upload.digests)

@@ -49,12 +49,12 @@ class Sweep:
         return Swept(ended, await self.remove_pending_blobs())
 
     async def remove_orphans(self, shard: int, *, older_than_s: float) -> int:
-        """Remove blobs of one shard of the store that no row names, and drafts that nobody needs beside a blob.
+        """Remove blobs of one shard of the store that no row names, and partial blobs that were published another way.
 
         Returns how many blobs there were.
 
         There are two ways to such a blob: a process that was thought dead wakes up between committing its bytes and
-        learning that it has lost its image, and is killed there; or a disk that hung begins a draft, of no bytes, when
+        learning that it has lost its image, and is killed there; or a disk that hung makes an empty partial blob when
         its upload was given up for that.
 
         Args:
@@ -67,9 +67,9 @@ class Sweep:
         for key in unknown:
             log.warning("a blob that no row names is removed", key=key)
             await self._store.delete(key)
-        for key, has_draft in old.items():
-            if has_draft and states.get(key) == "published":  # another way, by who died before he could drop it
-                await self._store.drop_draft(key)
+        for key, has_partial in old.items():
+            if has_partial and states.get(key) == "published":  # another way, by who died before he could drop it
+                await self._store.drop_partial(key)
         return len(unknown)
 
     async def end_dead_uploads(self, *, dead_owners: str | None = None) -> int:

@@ -22,7 +22,7 @@ from stillage.errors import BlobNotFound, StoreStalled
 from stillage.holes import write_data
 from stillage.images.image import BlobKey
 from stillage.lanes import GIVES_WAY_TO_LANES, Lane
-from stillage.stores.files import partial
+from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_directory, translated
 
 T = TypeVar("T")
@@ -54,21 +54,21 @@ class FileStore:
 
     async def begin(self, key: BlobKey) -> None:
         # Also too late: others may have begun it meanwhile, and what they sent would go with it.
-        await self._soon(partial.begin, self._path(key))
+        await self._soon(partial_blobs.begin, self._path(key))
 
     @asynccontextmanager
-    async def draft(self, key: BlobKey) -> AsyncIterator[partial.FileDraft]:
-        async with Lane(f"draft-{key[:8]}", nice=GIVES_WAY_TO_LANES) as writing, Lane(f"sync-{key[:8]}") as syncing:
-            draft = partial.FileDraft(self._path(key), writing, syncing)
-            await self._soon(draft.open, too_late=lambda _: draft.close())
-            writing.at_end(draft.close)
-            yield draft
+    async def partial(self, key: BlobKey) -> AsyncIterator[partial_blobs.FilePartialBlob]:
+        async with Lane(f"partial-{key[:8]}", nice=GIVES_WAY_TO_LANES) as writing, Lane(f"sync-{key[:8]}") as syncing:
+            partial = partial_blobs.FilePartialBlob(self._path(key), writing, syncing)
+            await self._soon(partial.open, too_late=lambda _: partial.close())
+            writing.at_end(partial.close)
+            yield partial
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        await self._run(partial.link, self._path(key), self._path(new_key))
+        await self._run(partial_blobs.link, self._path(key), self._path(new_key))
 
-    async def drop_draft(self, key: BlobKey) -> None:
-        await self._run(partial.drop, self._path(key))
+    async def drop_partial(self, key: BlobKey) -> None:
+        await self._run(partial_blobs.drop, self._path(key))
 
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator["_FileReader"]:

@@ -1,4 +1,4 @@
-"""Drafts in the file system: ``<root>/<first two characters>/<key>.part``, for anybody to write to who holds a span.
+"""Partial blobs in the file system: ``<root>/<first two characters>/<key>.part``. Who holds a span may write to it.
 
 Who holds which span is known to the kernel (locks of open file descriptions), so that it is forgotten with a process,
 however that ends, and holds between processes as well.
@@ -58,10 +58,10 @@ def drop(path: Path) -> None:
     try:
         _part(path).unlink(missing_ok=True)
     except OSError as error:
-        raise translated(error, "remove a draft") from error
+        raise translated(error, "remove a partial blob") from error
 
 
-class FileDraft:
+class FilePartialBlob:
     """Its asynchronous half runs on the event loop and hands over to the lanes; the rest runs in the lanes' threads."""
 
     def __init__(self, path: Path, writing: Lane, syncing: Lane) -> None:
@@ -101,8 +101,8 @@ class FileDraft:
             raise translated(error, "read back an upload") from error
 
     def open(self) -> None:
-        # Where a process died after renaming it, it has its last name already. The draft first: beside it, the other
-        # may be a copy, which shares its bytes with another blob.
+        # Where a process died after renaming it, it has its last name already. The partial one first: the other may
+        # be a copy, which shares its bytes with another blob.
         for path in (_part(self._path), self._path):
             try:
                 self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
