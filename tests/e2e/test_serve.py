@@ -168,7 +168,7 @@ def test_a_door_of_its_own_shows_metrics_to_prometheus(own_server: MakeServer) -
     answer = server.call("GET", "/metrics")
     assert answer.status == 200
     assert b"stillage_uploads_in_flight" in answer.body
-    # Its time limits are those of the other door.
+    # Its time limits are those of the main address.
     with Rude(server, small_buffers=True) as client:
         client.send_as_far_as_taken(request("GET", "/metrics") * (8 * MIB // len(answer.body)))
         eventually(lambda: server.connections() > before, "it is there")

@@ -1,6 +1,6 @@
 """Clients and servers are killed at random points of uploads, hundreds of times, and every image is what was sent.
 
-``PYTHONPATH=tests/support .venv/bin/python -m resuming_chaos --kills 300``. Every upload goes through one of the doors,
+``PYTHONPATH=tests/support .venv/bin/python -m resuming_chaos --kills 300``. Every upload uses one of the protocols,
 from one client or several, each a process of its own; clients, workers and whole servers get SIGKILL and are started
 again. The same seed makes the same choices; what meets what is up to the machine.
 """
@@ -25,7 +25,7 @@ from resuming_client import __file__ as CLIENT  # noqa: N812 - the program
 from server import MIB, Server, eventually, free_port
 
 ENGINES = ("sqlite", "postgresql")
-DOORS = ("pieces", "tus", "draft")
+PROTOCOLS = ("pieces", "tus", "ietf")
 SETTINGS = {"sweep_interval_s": 0.5, "shutdown_grace_s": 1}
 # What is killed, and how often of a hundred. A server takes a second to start.
 VICTIMS = {"client": 65, "worker": 20, "server": 15}
@@ -39,7 +39,7 @@ class ResumingChaos:
     """One run.
 
     Attributes:
-        counts: Kills by victim, and images by door.
+        counts: Kills by victim, and images by protocol.
     """
 
     def __init__(self, server: Server, folder: Path, seed: int) -> None:
@@ -59,7 +59,7 @@ class ResumingChaos:
             self._upload(kills)
 
     def _upload(self, kills: int) -> None:
-        door = self._dice.choice(DOORS)
+        protocol = self._dice.choice(PROTOCOLS)
         data = self._dice.randbytes(self._dice.randrange(MIB, 6 * MIB))
         file = self._folder / "sent.img"
         file.write_bytes(data)
@@ -67,7 +67,7 @@ class ResumingChaos:
         answer = self._server.api("POST", f"/v2/images/{image_id}/uploads", {"size": len(data)})
         assert answer.status == 201, answer.body
         # In order there is one who sends; pieces come from several.
-        clients = [self._client(door, answer.json["url"], file) for _ in range(3 if door == "pieces" else 1)]
+        clients = [self._client(protocol, answer.json["url"], file) for _ in range(3 if protocol == "pieces" else 1)]
         try:
             while any(client.poll() != 0 for client in clients):
                 if self.kills < kills:
@@ -80,10 +80,10 @@ class ResumingChaos:
                 client.kill()
                 client.communicate()
         self._check(image_id, data)
-        self.counts[door] += 1
+        self.counts[protocol] += 1
 
-    def _client(self, door: str, path: str, file: Path) -> Process:
-        return self._started([sys.executable, CLIENT, door, self._server.url, path, str(file)])
+    def _client(self, protocol: str, path: str, file: Path) -> Process:
+        return self._started([sys.executable, CLIENT, protocol, self._server.url, path, str(file)])
 
     def _started(self, line: list[str]) -> Process:
         return subprocess.Popen([*line, str(self._dice.random())], stderr=subprocess.PIPE, text=True)

@@ -1,6 +1,6 @@
-"""A client that sends one image through one door, and whatever happens goes on: also after it was killed itself.
+"""A client that sends one image through one protocol, and whatever happens goes on: also after it was killed itself.
 
-``python resuming_client.py DOOR URL PATH FILE SEED``: *PATH* is the upload's address. Ends with 0 when the server says
+``python resuming_client.py PROTOCOL URL PATH FILE SEED``: *PATH* is its address. Ends with 0 if the server says
 that the upload is complete, with 1 and its words when it says something that no client should hear. Only what comes
 with Python is used, since it starts hundreds of times.
 """
@@ -30,9 +30,9 @@ class Client:
         self._data = data
         self._dice = dice
 
-    def step(self, door: str) -> bool:
+    def step(self, protocol: str) -> bool:
         """Ask where the upload stands, and send something of what is missing. Returns True when nothing is."""
-        return {"pieces": self._piece, "tus": self._tus, "draft": self._draft}[door]()
+        return {"pieces": self._piece, "tus": self._tus, "ietf": self._ietf}[protocol]()
 
     def _piece(self) -> bool:
         document = json.loads(self._ask("GET", {})[1])
@@ -62,7 +62,7 @@ class Client:
         self._ask("PATCH", headers, piece)
         return False
 
-    def _draft(self) -> bool:
+    def _ietf(self) -> bool:
         headers, _ = self._ask("HEAD", {})
         if headers["upload-complete"] == "?1":
             return True
@@ -112,12 +112,12 @@ def _slowly(body: bytes) -> Iterator[bytes]:
         time.sleep(0.001)
 
 
-def main(door: str, url: str, path: str, file: str, seed: str) -> None:
+def main(protocol: str, url: str, path: str, file: str, seed: str) -> None:
     client = Client(url, path, Path(file).read_bytes(), random.Random(seed))
     until = time.monotonic() + TIMEOUT_S
     while time.monotonic() < until:
         try:
-            if client.step(door):
+            if client.step(protocol):
                 return
         except Passing:
             time.sleep(0.02)

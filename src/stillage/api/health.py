@@ -34,7 +34,7 @@ def _state(known: Services) -> str:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    """GET /metrics: for administrators. `metrics_listen` opens a door of its own for Prometheus."""
+    """GET /metrics: for administrators. `metrics_listen` opens an address of its own for Prometheus."""
     services(request).info.require_metrics(caller(request))
     return metrics.response(services(request).metrics)
 

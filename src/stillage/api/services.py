@@ -1,4 +1,4 @@
-"""The one typed door from a handler to what `app` built."""
+"""The one typed way from a handler to what `app` built."""
 
 import re
 from collections.abc import Awaitable, Callable

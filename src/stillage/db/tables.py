@@ -296,7 +296,7 @@ application_credentials = Table(
     Index("uq_application_credentials_user_id_name", "user_id", "name", unique=True),
 )
 
-# Only a hash of the token: a copy of the database opens no door.
+# Only a hash of the token: a copy of the database logs nobody in.
 tokens = Table(
     "tokens",
     metadata,

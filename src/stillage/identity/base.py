@@ -1,4 +1,4 @@
-"""The one door between a request and its `Caller`."""
+"""The one interface between a request and its `Caller`."""
 
 from typing import Protocol
 

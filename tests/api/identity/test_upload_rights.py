@@ -1,4 +1,4 @@
-"""A capability dies with the rights of whoever opened its upload, behind every door."""
+"""A capability dies with the rights of whoever opened its upload, over every protocol."""
 
 import asyncio
 import hashlib
@@ -8,15 +8,15 @@ import pytest
 from aiohttp import ClientSession
 
 from asking import log_in
-from doors import DATA, DOORS, HALF, TUS, Door, Pieces, holds, path_of, queued
 from image_api import Person
+from protocols import DATA, HALF, PROTOCOLS, TUS, Pieces, UploadProtocol, holds, path_of, queued
 from server import MIB
 from stillage.operations.identity.accounts import Accounts
 
 
-@pytest.fixture(params=DOORS, ids=lambda door: door.name)
-def door(request: pytest.FixtureRequest) -> Door:
-    made: Door = request.param
+@pytest.fixture(params=PROTOCOLS, ids=lambda protocol: protocol.name)
+def protocol(request: pytest.FixtureRequest) -> UploadProtocol:
+    made: UploadProtocol = request.param
     return made
 
 
@@ -42,13 +42,13 @@ def by_id(path: str) -> str:
 
 
 async def test_without_its_openers_rights_a_capability_is_answered_403_and_loses_nothing(
-    erin: Person, mona: Person, nobody: Person, accounts: Accounts, door: Door
+    erin: Person, mona: Person, nobody: Person, accounts: Accounts, protocol: UploadProtocol
 ) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
-    assert (await door.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
+    path = await protocol.open(erin, image_id, len(DATA))
+    assert (await protocol.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
     await accounts.set_user_enabled("erin", enabled=False)
-    answer = await door.send(nobody, path, HALF, DATA[HALF:], last=True)
+    answer = await protocol.send(nobody, path, HALF, DATA[HALF:], last=True)
     assert answer.status == 403, answer.body
     assert "user is disabled" in answer.message
     for method, headers in (("GET", {}), ("HEAD", {}), ("HEAD", TUS), ("DELETE", {}), ("DELETE", TUS)):
@@ -60,20 +60,20 @@ async def test_without_its_openers_rights_a_capability_is_answered_403_and_loses
     listed = await mona("GET", f"/v2/images/{image_id}/uploads")
     assert "user is disabled" in listed.json["uploads"][0]["suspended"]
     await accounts.set_user_enabled("erin", enabled=True)
-    assert await door.stands_at(nobody, path) == HALF
-    assert (await door.send(nobody, path, HALF, DATA[HALF:], last=True)).status == 204
+    assert await protocol.stands_at(nobody, path) == HALF
+    assert (await protocol.send(nobody, path, HALF, DATA[HALF:], last=True)).status == 204
     await holds(mona, image_id)
 
 
 async def test_a_colleague_with_a_token_finishes_a_suspended_upload(
-    erin: Person, mona: Person, nobody: Person, accounts: Accounts, door: Door
+    erin: Person, mona: Person, nobody: Person, accounts: Accounts, protocol: UploadProtocol
 ) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
-    await door.send(nobody, path, 0, DATA[:HALF])
+    path = await protocol.open(erin, image_id, len(DATA))
+    await protocol.send(nobody, path, 0, DATA[:HALF])
     await accounts.revoke("lab", "erin", "member")
-    assert (await door.send(erin, by_id(path), HALF, DATA[HALF:], last=True)).status == 401
-    assert (await door.send(mona, by_id(path), HALF, DATA[HALF:], last=True)).status == 204
+    assert (await protocol.send(erin, by_id(path), HALF, DATA[HALF:], last=True)).status == 401
+    assert (await protocol.send(mona, by_id(path), HALF, DATA[HALF:], last=True)).status == 204
     await holds(mona, image_id)
 
 

@@ -62,12 +62,12 @@ async def test_every_route_belongs_to_one_dialect(town: Town) -> None:
 async def test_a_path_of_no_dialect_is_404_whatever_is_behind_it(
     town: Town, erin: Person, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def open_door(_request: web.Request) -> web.Response:
+    async def open_to_all(_request: web.Request) -> web.Response:
         raise AssertionError("no dialect has this route")
 
     monkeypatch.setattr(town.application.router, "_frozen", False)
     for path in ("/v1/images", "/v22", "/v2images", "/identity2", "/imagery"):
-        town.application.router.add_route("*", path, open_door)
+        town.application.router.add_route("*", path, open_to_all)
     for path in ("/v1/images", "/v22", "/v2images", "/identity2", "/imagery", "/nothing", "/V2/images", "//v2/images"):
         assert (await erin(method, path)).status == 404
         assert await ask(town.session, method, f"{town.url}{path}") == 404

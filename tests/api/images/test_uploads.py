@@ -1,4 +1,4 @@
-"""Resumable uploads: what is the same behind every door, and the resource itself."""
+"""Resumable uploads: what is the same over every protocol, and the resource itself."""
 
 import asyncio
 import hashlib
@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from doors import DATA, DOORS, HALF, Door, Pieces, base64_of, document, holds, path_of, queued, there
 from fakes import Clock
 from image_api import Person, Town
+from protocols import DATA, HALF, PROTOCOLS, Pieces, UploadProtocol, base64_of, document, holds, path_of, queued, there
 from samples import load
 from stillage.api.image_v2.uploads.upload_request import nothing
 from stillage.api.services import SERVICES
@@ -19,9 +19,9 @@ from stillage.errors import UploadComplete
 from stillage.images.upload import Piece
 
 
-@pytest.fixture(params=DOORS, ids=lambda door: door.name)
-def door(request: pytest.FixtureRequest) -> Door:
-    made: Door = request.param
+@pytest.fixture(params=PROTOCOLS, ids=lambda protocol: protocol.name)
+def protocol(request: pytest.FixtureRequest) -> UploadProtocol:
+    made: UploadProtocol = request.param
     return made
 
 
@@ -31,54 +31,58 @@ def nobody(town: Town) -> Person:
     return Person(town.session, "", "")
 
 
-# Every door
+# Every protocol
 
 
-async def test_an_upload_in_two_pieces_makes_an_image(erin: Person, nobody: Person, door: Door) -> None:
+async def test_an_upload_in_two_pieces_makes_an_image(erin: Person, nobody: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
+    path = await protocol.open(erin, image_id, len(DATA))
     assert (await erin.show(image_id))["status"] == "saving"
-    assert (await door.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
-    assert await door.stands_at(nobody, path) == HALF
+    assert (await protocol.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
+    assert await protocol.stands_at(nobody, path) == HALF
     assert (await erin.show(image_id))["status"] == "saving"
-    assert (await door.send(nobody, path, HALF, DATA[HALF:], last=True)).status == 204
+    assert (await protocol.send(nobody, path, HALF, DATA[HALF:], last=True)).status == 204
     await holds(erin, image_id)
 
 
-async def test_the_size_may_be_told_with_the_last_piece(erin: Person, door: Door) -> None:
+async def test_the_size_may_be_told_with_the_last_piece(erin: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id)
+    path = await protocol.open(erin, image_id)
     assert (await document(erin, path))["size"] is None
-    assert (await door.send(erin, path, 0, DATA[:HALF])).status in (202, 204)
+    assert (await protocol.send(erin, path, 0, DATA[:HALF])).status in (202, 204)
     assert (await document(erin, path))["size"] is None
-    assert (await door.send(erin, path, HALF, DATA[HALF:], last=True)).status == 204
+    assert (await protocol.send(erin, path, HALF, DATA[HALF:], last=True)).status == 204
     await holds(erin, image_id)
 
 
-async def test_who_lost_the_last_answer_finds_out_that_all_is_well(erin: Person, nobody: Person, door: Door) -> None:
+async def test_who_lost_the_last_answer_finds_out_that_all_is_well(
+    erin: Person, nobody: Person, protocol: UploadProtocol
+) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
-    assert (await door.send(nobody, path, 0, DATA, last=True)).status == 204
-    assert await door.stands_at(nobody, path) == len(DATA)
+    path = await protocol.open(erin, image_id, len(DATA))
+    assert (await protocol.send(nobody, path, 0, DATA, last=True)).status == 204
+    assert await protocol.stands_at(nobody, path) == len(DATA)
     found = await document(nobody, path)
     assert (found["complete"], found["offset"], found["size"]) == (True, len(DATA), len(DATA))
     await holds(erin, image_id)
 
 
-async def test_who_asks_in_the_moment_of_completion_hears_of_it(town: Town, erin: Person, door: Door) -> None:
+async def test_who_asks_in_the_moment_of_completion_hears_of_it(
+    town: Town, erin: Person, protocol: UploadProtocol
+) -> None:
     uploads = town.application[SERVICES].uploads
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
+    path = await protocol.open(erin, image_id, len(DATA))
     before = await uploads.find(None, image_id, path.rpartition("/")[2])
-    assert (await door.send(erin, path, 0, DATA, last=True)).status == 204
+    assert (await protocol.send(erin, path, 0, DATA, last=True)).status == 204
     assert (await uploads.settle(before)).complete
     with pytest.raises(UploadComplete):
         await uploads.receive(before, Piece(0, 5), nothing())
 
 
-async def test_what_came_of_a_piece_that_broke_off_stays(town: Town, erin: Person, door: Door) -> None:
+async def test_what_came_of_a_piece_that_broke_off_stays(town: Town, erin: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
+    path = await protocol.open(erin, image_id, len(DATA))
 
     received = town.application[SERVICES].metrics.received._value
 
@@ -89,43 +93,43 @@ async def test_what_came_of_a_piece_that_broke_off_stays(town: Town, erin: Perso
         raise OSError("the network blinks")
 
     with pytest.raises(OSError, match="write request body"):
-        await door.send(erin, path, 0, broken(), size=len(DATA), length=str(len(DATA)))
+        await protocol.send(erin, path, 0, broken(), size=len(DATA), length=str(len(DATA)))
     assert await there(erin, path, HALF) == HALF
     assert (await erin.show(image_id))["status"] == "saving"
-    assert (await door.send(erin, path, HALF, DATA[HALF:], last=True)).status == 204
+    assert (await protocol.send(erin, path, HALF, DATA[HALF:], last=True)).status == 204
     await holds(erin, image_id)
 
 
-async def test_another_size_than_before_is_refused(erin: Person, door: Door) -> None:
-    path = await door.open(erin, await queued(erin), len(DATA))
-    answer = await door.send(erin, path, 0, DATA[:HALF], size=len(DATA) + 1)
-    assert answer.status == door.resized, answer.body
+async def test_another_size_than_before_is_refused(erin: Person, protocol: UploadProtocol) -> None:
+    path = await protocol.open(erin, await queued(erin), len(DATA))
+    answer = await protocol.send(erin, path, 0, DATA[:HALF], size=len(DATA) + 1)
+    assert answer.status == protocol.resized, answer.body
     assert str(len(DATA)) in answer.message
     assert (await document(erin, path))["received"] == 0
 
 
-async def test_bytes_beyond_the_end_are_refused(erin: Person, door: Door) -> None:
-    path = await door.open(erin, await queued(erin), HALF)
-    answer = await door.send(erin, path, 0, DATA[: HALF + 1])
+async def test_bytes_beyond_the_end_are_refused(erin: Person, protocol: UploadProtocol) -> None:
+    path = await protocol.open(erin, await queued(erin), HALF)
+    answer = await protocol.send(erin, path, 0, DATA[: HALF + 1])
     assert answer.status == 400, answer.body
     assert (await document(erin, path))["received"] == 0
 
 
-async def test_a_piece_whose_digest_lies_does_not_count(erin: Person, door: Door) -> None:
+async def test_a_piece_whose_digest_lies_does_not_count(erin: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
-    answer = await door.send(erin, path, 0, DATA[:HALF], digest_of=b"other bytes")
-    assert answer.status == door.lying, answer.body
+    path = await protocol.open(erin, image_id, len(DATA))
+    answer = await protocol.send(erin, path, 0, DATA[:HALF], digest_of=b"other bytes")
+    assert answer.status == protocol.lying, answer.body
     assert "error" in answer.json
     assert (await document(erin, path))["received"] == 0
-    assert (await door.send(erin, path, 0, DATA[:HALF], digest_of=DATA[:HALF])).status in (202, 204)
-    assert (await door.send(erin, path, HALF, DATA[HALF:], digest_of=DATA[HALF:], last=True)).status == 204
+    assert (await protocol.send(erin, path, 0, DATA[:HALF], digest_of=DATA[:HALF])).status in (202, 204)
+    assert (await protocol.send(erin, path, HALF, DATA[HALF:], digest_of=DATA[HALF:], last=True)).status == 204
     await holds(erin, image_id)
 
 
-async def test_the_newer_of_two_clients_goes_on(erin: Person, door: Door) -> None:
+async def test_the_newer_of_two_clients_goes_on(erin: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
+    path = await protocol.open(erin, image_id, len(DATA))
     go_on = asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -135,10 +139,10 @@ async def test_the_newer_of_two_clients_goes_on(erin: Person, door: Door) -> Non
             yield DATA[at : at + 100]
             await asyncio.sleep(0)
 
-    older = asyncio.create_task(door.send(erin, path, 0, slow(), size=len(DATA), length=str(len(DATA))))
+    older = asyncio.create_task(protocol.send(erin, path, 0, slow(), size=len(DATA), length=str(len(DATA))))
     await asyncio.sleep(0.2)
-    at = await door.stands_at(erin, path)
-    newer = await door.send(erin, path, at, DATA[at:], last=True)
+    at = await protocol.stands_at(erin, path)
+    newer = await protocol.send(erin, path, at, DATA[at:], last=True)
     assert newer.status == 204, newer.body
     go_on.set()
     with suppress(OSError):  # it may be cut off before it can read the answer
@@ -146,56 +150,62 @@ async def test_the_newer_of_two_clients_goes_on(erin: Person, door: Door) -> Non
     await holds(erin, image_id)
 
 
-async def test_an_abandoned_upload_leaves_the_image_queued(erin: Person, nobody: Person, door: Door) -> None:
+async def test_an_abandoned_upload_leaves_the_image_queued(
+    erin: Person, nobody: Person, protocol: UploadProtocol
+) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
-    assert (await door.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
+    path = await protocol.open(erin, image_id, len(DATA))
+    assert (await protocol.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
     assert (await nobody("DELETE", path)).status == 204
     assert (await erin.show(image_id))["status"] == "queued"
-    answer = await door.send(nobody, path, HALF, DATA[HALF:])
+    answer = await protocol.send(nobody, path, HALF, DATA[HALF:])
     assert answer.status == 410, answer.body
     assert (await nobody("HEAD", path)).status == 410
-    path = await door.open(erin, image_id, len(DATA))
-    assert (await door.send(nobody, path, 0, DATA, last=True)).status == 204
+    path = await protocol.open(erin, image_id, len(DATA))
+    assert (await protocol.send(nobody, path, 0, DATA, last=True)).status == 204
     await holds(erin, image_id)
 
 
-async def test_an_upload_of_a_deleted_image_is_gone(erin: Person, door: Door) -> None:
+async def test_an_upload_of_a_deleted_image_is_gone(erin: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
+    path = await protocol.open(erin, image_id, len(DATA))
     assert (await erin("DELETE", f"/v2/images/{image_id}")).status == 204
-    answer = await door.send(erin, path, 0, DATA)
+    answer = await protocol.send(erin, path, 0, DATA)
     assert answer.status == 410, answer.body
 
 
-async def test_a_hostile_image_is_refused_as_soon_as_its_beginning_shows_it(erin: Person, door: Door) -> None:
+async def test_a_hostile_image_is_refused_as_soon_as_its_beginning_shows_it(
+    erin: Person, protocol: UploadProtocol
+) -> None:
     image_id = await queued(erin, disk_format="qcow2")
     hostile = load("qcow2-v3-backing.qcow2")
-    path = await door.open(erin, image_id, len(hostile) + 10)
-    answer = await door.send(erin, path, 0, hostile)
+    path = await protocol.open(erin, image_id, len(hostile) + 10)
+    answer = await protocol.send(erin, path, 0, hostile)
     if answer.status < 300:  # the verdict may come a moment later
-        answer = await door.send(erin, path, len(hostile), b"x" * 10, last=True)
+        answer = await protocol.send(erin, path, len(hostile), b"x" * 10, last=True)
     assert answer.status in (415, 410), answer.body
     image = await erin.show(image_id)
     assert image["status"] == "queued"
     assert "backing" in image["os_stillage_reason"]
 
 
-async def test_nobody_else_finds_the_upload(erin: Person, olga: Person, rita: Person, door: Door) -> None:
+async def test_nobody_else_finds_the_upload(erin: Person, olga: Person, rita: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
+    path = await protocol.open(erin, image_id, len(DATA))
     by_id = f"/v2/images/{image_id}/uploads/{(await document(erin, path))['id']}"
-    assert (await door.send(olga, by_id, 0, DATA)).status == 404
-    assert (await door.send(rita, by_id, 0, DATA)).status == 403
+    assert (await protocol.send(olga, by_id, 0, DATA)).status == 404
+    assert (await protocol.send(rita, by_id, 0, DATA)).status == 403
     assert (await olga("GET", by_id)).status == 404
     assert (await olga("DELETE", by_id)).status == 404
-    assert (await door.send(erin, by_id, 0, DATA, last=True)).status == 204
+    assert (await protocol.send(erin, by_id, 0, DATA, last=True)).status == 204
     await holds(erin, image_id)
 
 
-async def test_a_capability_is_good_for_its_own_upload_alone(erin: Person, nobody: Person, door: Door) -> None:
+async def test_a_capability_is_good_for_its_own_upload_alone(
+    erin: Person, nobody: Person, protocol: UploadProtocol
+) -> None:
     first, second = await queued(erin), await queued(erin)
-    path, other = await door.open(erin, first, len(DATA)), await door.open(erin, second, len(DATA))
+    path, other = await protocol.open(erin, first, len(DATA)), await protocol.open(erin, second, len(DATA))
     upload_id, _, secret = path.rpartition("/")[2].partition(".")
     other_id, _, other_secret = other.rpartition("/")[2].partition(".")
     for forged in (
@@ -207,28 +217,28 @@ async def test_a_capability_is_good_for_its_own_upload_alone(erin: Person, nobod
         f"/v2/images/{first}/uploads/{upload_id}.{secret}x",
         f"/v2/images/{first}/uploads/{uuid4()}.{secret}",
     ):
-        answer = await door.send(nobody, forged, 0, DATA)
+        answer = await protocol.send(nobody, forged, 0, DATA)
         assert answer.status == 404, forged
         assert secret not in answer.message
         assert other_secret not in answer.message
-    assert (await door.send(nobody, path.partition(".")[0], 0, DATA)).status == 401
+    assert (await protocol.send(nobody, path.partition(".")[0], 0, DATA)).status == 401
 
 
 async def test_an_expired_upload_is_gone_and_the_image_queued(
-    erin: Person, nobody: Person, clock: Clock, door: Door
+    erin: Person, nobody: Person, clock: Clock, protocol: UploadProtocol
 ) -> None:
     image_id = await queued(erin)
-    path = await door.open(erin, image_id, len(DATA))
-    assert (await door.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
+    path = await protocol.open(erin, image_id, len(DATA))
+    assert (await protocol.send(nobody, path, 0, DATA[:HALF])).status in (202, 204)
     clock.advance(8 * 24 * 3600)
-    answer = await door.send(nobody, path, HALF, DATA[HALF:])
+    answer = await protocol.send(nobody, path, HALF, DATA[HALF:])
     assert answer.status == 410, answer.body
     assert (await erin.show(image_id))["status"] == "queued"
 
 
-async def test_an_image_has_one_upload_at_a_time(erin: Person, door: Door) -> None:
+async def test_an_image_has_one_upload_at_a_time(erin: Person, protocol: UploadProtocol) -> None:
     image_id = await queued(erin)
-    await door.open(erin, image_id, len(DATA))
+    await protocol.open(erin, image_id, len(DATA))
     uploads = f"/v2/images/{image_id}/uploads"
     assert (await erin("POST", uploads, {"size": 5})).status == 409
     assert (await erin("POST", uploads, tus_resumable="1.0.0", upload_length="5")).status == 409
@@ -249,11 +259,11 @@ async def test_what_is_too_large_is_refused_when_the_upload_is_opened(serve: Any
         assert (await erin.show(image_id))["status"] == "queued"
 
 
-async def test_a_project_may_have_only_so_many_open_uploads(serve: Any, door: Door) -> None:
+async def test_a_project_may_have_only_so_many_open_uploads(serve: Any, protocol: UploadProtocol) -> None:
     async with serve(max_project_uploads=2) as town:
         erin = town.person()
         for _ in range(2):
-            await door.open(erin, await queued(erin), 5)
+            await protocol.open(erin, await queued(erin), 5)
         answer = await erin("POST", f"/v2/images/{await queued(erin)}/uploads", {"size": 5})
         assert answer.status == 429
         assert int(answer.headers["retry-after"]) > 0

@@ -1,15 +1,15 @@
-"""The door of the IETF's resumable uploads. What only the connection shows, interim responses above all, is in e2e."""
+"""The IETF's protocol. What only the connection shows, interim responses above all, is in e2e."""
 
 import asyncio
 import re
 
 import pytest
 
-from doors import DATA, HALF, PARTIAL, Draft, Pieces, base64_of, document, holds, path_of, queued
 from image_api import Person, Town
+from protocols import DATA, HALF, PARTIAL, Ietf, Pieces, base64_of, document, holds, path_of, queued
 from stillage.api.image_v2.uploads import ietf
 
-DOOR = Draft()
+PROTOCOL = Ietf()
 PROBLEM = "https://iana.org/assignments/http-problem-types#"
 
 
@@ -27,7 +27,7 @@ async def test_a_part_opens_an_upload(erin: Person) -> None:
     assert (answer.status, answer.headers["upload-complete"]) == (201, "?0")
     assert answer.headers["upload-offset"] == str(HALF)
     assert answer.headers["upload-limit"].startswith(f"max-size={1 << 40}, max-age=")
-    answer = await DOOR.send(erin, path_of(answer), HALF, DATA[HALF:], last=True)
+    answer = await PROTOCOL.send(erin, path_of(answer), HALF, DATA[HALF:], last=True)
     assert (answer.status, answer.headers["upload-complete"]) == (204, "?1")
     await holds(erin, image_id)
 
@@ -36,13 +36,13 @@ async def test_an_upload_may_also_be_opened_where_uploads_are(erin: Person) -> N
     image_id = await queued(erin)
     answer = await erin("POST", f"/v2/images/{image_id}/uploads", b"", upload_complete="?0")
     assert answer.status == 201
-    assert (await DOOR.send(erin, path_of(answer), 0, DATA, last=True)).status == 204
+    assert (await PROTOCOL.send(erin, path_of(answer), 0, DATA, last=True)).status == 204
     await holds(erin, image_id)
 
 
 async def test_the_head_of_an_upload_is_all_that_the_draft_wants(erin: Person) -> None:
-    path = await DOOR.open(erin, await queued(erin), len(DATA))
-    assert (await DOOR.send(erin, path, 0, DATA[:HALF])).headers["upload-complete"] == "?0"
+    path = await PROTOCOL.open(erin, await queued(erin), len(DATA))
+    assert (await PROTOCOL.send(erin, path, 0, DATA[:HALF])).headers["upload-complete"] == "?0"
     answer = await erin("HEAD", path)
     assert (answer.status, answer.headers["upload-offset"]) == (204, str(HALF))
     assert (answer.headers["upload-complete"], answer.headers["upload-length"]) == ("?0", str(len(DATA)))
@@ -54,30 +54,30 @@ async def test_the_head_of_an_upload_is_all_that_the_draft_wants(erin: Person) -
 
 async def test_the_end_may_be_said_in_a_request_of_its_own(erin: Person) -> None:
     image_id = await queued(erin)
-    path = await DOOR.open(erin, image_id)
-    assert (await DOOR.send(erin, path, 0, DATA)).status == 204
+    path = await PROTOCOL.open(erin, image_id)
+    assert (await PROTOCOL.send(erin, path, 0, DATA)).status == 204
     assert (await erin("HEAD", path)).headers["upload-complete"] == "?0"
-    answer = await DOOR.send(erin, path, len(DATA), b"", last=True)
+    answer = await PROTOCOL.send(erin, path, len(DATA), b"", last=True)
     assert (answer.status, answer.headers["upload-complete"]) == (204, "?1")
     assert (await erin("HEAD", path)).headers["upload-complete"] == "?1"
     await holds(erin, image_id)
-    assert (await DOOR.send(erin, path, len(DATA), b"", last=True)).status == 204, "an answer may have been lost"
+    assert (await PROTOCOL.send(erin, path, len(DATA), b"", last=True)).status == 204, "an answer may have been lost"
 
 
 async def test_nothing_more_is_taken_after_the_end(erin: Person) -> None:
-    path = await DOOR.open(erin, await queued(erin), len(DATA))
-    assert (await DOOR.send(erin, path, 0, DATA, last=True)).status == 204
-    answer = await DOOR.send(erin, path, len(DATA), b"more", last=True)
+    path = await PROTOCOL.open(erin, await queued(erin), len(DATA))
+    assert (await PROTOCOL.send(erin, path, 0, DATA, last=True)).status == 204
+    answer = await PROTOCOL.send(erin, path, len(DATA), b"more", last=True)
     assert (answer.status, answer.json["type"]) == (400, f"{PROBLEM}inconsistent-upload-length")
-    answer = await DOOR.send(erin, path, 0, b"", last=True)
+    answer = await PROTOCOL.send(erin, path, 0, b"", last=True)
     assert (answer.status, answer.json["type"]) == (400, f"{PROBLEM}completed-upload")
 
 
 async def test_a_piece_that_does_not_begin_where_the_upload_stands_is_refused(erin: Person) -> None:
-    path = await DOOR.open(erin, await queued(erin), len(DATA))
-    assert (await DOOR.send(erin, path, 0, DATA[:HALF])).status == 204
+    path = await PROTOCOL.open(erin, await queued(erin), len(DATA))
+    assert (await PROTOCOL.send(erin, path, 0, DATA[:HALF])).status == 204
     for first in (0, HALF - 1, HALF + 1):
-        answer = await DOOR.send(erin, path, first, DATA[first : first + 5])
+        answer = await PROTOCOL.send(erin, path, first, DATA[first : first + 5])
         assert (answer.status, answer.headers["upload-offset"]) == (409, str(HALF))
         assert answer.headers["content-type"].startswith("application/problem+json")
         assert answer.json["type"] == f"{PROBLEM}mismatching-upload-offset"
@@ -90,11 +90,11 @@ async def test_lengths_that_contradict_one_another_are_refused(erin: Person) -> 
     answer = await erin.upload(image_id, DATA, upload_complete="?1", upload_length="5")
     assert (answer.status, answer.json["type"]) == (400, f"{PROBLEM}inconsistent-upload-length")
     assert (await erin.show(image_id))["status"] == "queued"
-    path = await DOOR.open(erin, image_id, len(DATA))
+    path = await PROTOCOL.open(erin, image_id, len(DATA))
     for answer in (
-        await DOOR.send(erin, path, 0, DATA[:5], last=True),
-        await DOOR.send(erin, path, 0, DATA[:5], size=6),
-        await DOOR.send(erin, path, 0, DATA, size=6, last=True),
+        await PROTOCOL.send(erin, path, 0, DATA[:5], last=True),
+        await PROTOCOL.send(erin, path, 0, DATA[:5], size=6),
+        await PROTOCOL.send(erin, path, 0, DATA, size=6, last=True),
     ):
         assert (answer.status, answer.json["type"]) == (400, f"{PROBLEM}inconsistent-upload-length")
     assert (await document(erin, path))["received"] == 0
@@ -111,7 +111,7 @@ async def test_lengths_that_contradict_one_another_are_refused(erin: Person) -> 
     ],
 )
 async def test_a_piece_that_cannot_be_is_refused(erin: Person, headers: dict[str, str], status: int) -> None:
-    path = await DOOR.open(erin, await queued(erin), 5)
+    path = await PROTOCOL.open(erin, await queued(erin), 5)
     sent = {"upload_offset": "0", "upload_complete": "?0", "content_type": PARTIAL, **headers}
     assert (await erin("PATCH", path, b"12345", **sent)).status == status
     assert (await document(erin, path))["received"] == 0
@@ -166,11 +166,11 @@ async def test_digests_of_the_whole_and_of_the_piece_are_verified(erin: Person) 
     await holds(erin, image_id)
 
 
-async def test_an_upload_goes_on_through_another_door(erin: Person) -> None:
+async def test_an_upload_goes_on_through_another_protocol(erin: Person) -> None:
     image_id = await queued(erin)
     answer = await erin.upload(image_id, DATA[:HALF], upload_complete="?0", upload_length=str(len(DATA)))
     assert (await Pieces().send(erin, path_of(answer), HALF + 100, DATA[HALF + 100 :], size=len(DATA))).status == 202
-    answer = await DOOR.send(erin, path_of(answer), HALF, DATA[HALF : HALF + 100])
+    answer = await PROTOCOL.send(erin, path_of(answer), HALF, DATA[HALF : HALF + 100])
     assert answer.status == 204
     await holds(erin, image_id)
 

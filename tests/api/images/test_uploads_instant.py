@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from doors import DATA, Pieces, holds, path_of, queued
 from image_api import Person
+from protocols import DATA, Pieces, holds, path_of, queued
 from server import Answer
 
 DECLARED = {"size": len(DATA), "digests": {"sha512": hashlib.sha512(DATA).hexdigest()}}

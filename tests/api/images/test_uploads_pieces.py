@@ -1,4 +1,4 @@
-"""The door of pieces: Content-Range, in any order."""
+"""Pieces: Content-Range, in any order."""
 
 import asyncio
 import itertools
@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from doors import DATA, HALF, Pieces, base64_of, document, holds, path_of, queued
 from image_api import Person
+from protocols import DATA, HALF, Pieces, base64_of, document, holds, path_of, queued
 
 SIZE = len(DATA)
-DOOR = Pieces()
+PROTOCOL = Pieces()
 
 
 async def put_file(person: Person, image_id: str, first: int, data: bytes, size: int = SIZE, /, **headers: str) -> int:
@@ -22,11 +22,13 @@ async def put_file(person: Person, image_id: str, first: int, data: bytes, size:
 
 async def test_pieces_come_in_any_order_and_at_the_same_time(erin: Person) -> None:
     image_id = await queued(erin)
-    path = await DOOR.open(erin, image_id, SIZE)
+    path = await PROTOCOL.open(erin, image_id, SIZE)
     cuts = [0, *sorted(random.Random(7).sample(range(1, SIZE), 15)), SIZE]
     pieces = list(itertools.pairwise(cuts))
     random.Random(8).shuffle(pieces)
-    answers = await asyncio.gather(*(DOOR.send(erin, path, first, DATA[first:end], size=SIZE) for first, end in pieces))
+    answers = await asyncio.gather(
+        *(PROTOCOL.send(erin, path, first, DATA[first:end], size=SIZE) for first, end in pieces)
+    )
     assert sorted(answer.status for answer in answers) == [202] * 15 + [204]
     await holds(erin, image_id)
 
@@ -96,16 +98,16 @@ async def test_a_gap_keeps_the_image_from_being_complete(erin: Person) -> None:
 
 async def test_zeros_need_not_be_sent(erin: Person) -> None:
     image_id = await queued(erin)
-    path = await DOOR.open(erin, image_id, SIZE + 5000)
+    path = await PROTOCOL.open(erin, image_id, SIZE + 5000)
     zeros = {"content_range": f"bytes {SIZE}-{SIZE + 4999}/{SIZE + 5000}", "upload_zeros": "?1"}
     assert (await erin("PUT", path, b"", **zeros)).status == 202
-    assert (await DOOR.send(erin, path, 0, DATA, size=SIZE + 5000)).status == 204
+    assert (await PROTOCOL.send(erin, path, 0, DATA, size=SIZE + 5000)).status == 204
     await holds(erin, image_id, DATA + bytes(5000))
 
 
 async def test_who_sends_no_body_need_not_say_of_what_kind_it_is(erin: Person) -> None:
     image_id = await queued(erin)
-    path = await DOOR.open(erin, image_id, 5000)
+    path = await PROTOCOL.open(erin, image_id, 5000)
 
     async def put(at: str, **headers: str) -> int:
         sent = {"X-Auth-Token": erin.token, **headers}
@@ -145,13 +147,13 @@ async def test_a_range_that_cannot_be_is_refused_and_opens_nothing(
     image_id = await queued(erin)
     assert (await erin.upload(image_id, b"12345", content_range=content_range)).status == status
     assert (await erin.show(image_id))["status"] == "queued"
-    path = await DOOR.open(erin, image_id, 10)
+    path = await PROTOCOL.open(erin, image_id, 10)
     assert (await erin("PUT", path, b"12345", content_range=content_range)).status in (400, 409, 413)
     assert (await document(erin, path))["received"] == 0
 
 
 async def test_a_piece_needs_a_range(erin: Person) -> None:
-    path = await DOOR.open(erin, await queued(erin), 5)
+    path = await PROTOCOL.open(erin, await queued(erin), 5)
     answer = await erin("PUT", path, b"12345")
     assert answer.status == 400
     assert "Content-Range" in answer.message
@@ -163,13 +165,15 @@ async def test_a_piece_may_be_chunked(erin: Person) -> None:
             yield piece
 
     image_id = await queued(erin)
-    path = await DOOR.open(erin, image_id, SIZE)
-    short = await DOOR.send(erin, path, 0, chunks(DATA[:10]), size=SIZE, length="20")
+    path = await PROTOCOL.open(erin, image_id, SIZE)
+    short = await PROTOCOL.send(erin, path, 0, chunks(DATA[:10]), size=SIZE, length="20")
     assert short.status == 400, short.body
-    long = await DOOR.send(erin, path, 0, chunks(DATA[:10], DATA[10:30]), size=SIZE, length="20")
+    long = await PROTOCOL.send(erin, path, 0, chunks(DATA[:10], DATA[10:30]), size=SIZE, length="20")
     assert long.status == 400, long.body
     assert (await document(erin, path))["received"] <= 20
-    assert (await DOOR.send(erin, path, 0, chunks(DATA[:HALF], DATA[HALF:]), size=SIZE, length=str(SIZE))).status == 204
+    assert (
+        await PROTOCOL.send(erin, path, 0, chunks(DATA[:HALF], DATA[HALF:]), size=SIZE, length=str(SIZE))
+    ).status == 204
     await holds(erin, image_id)
 
 

@@ -1,9 +1,9 @@
-"""An upload in very many spans: each door says what to do, and what it answers stays small."""
+"""An upload in very many spans: each protocol says what to do, and what it answers stays small."""
 
 from sqlalchemy import insert
 
-from doors import OFFSET_OCTETS, PARTIAL, TUS, document, queued
 from image_api import OCTETS, Person, Town
+from protocols import OFFSET_OCTETS, PARTIAL, TUS, document, queued
 from stillage.api.services import SERVICES
 from stillage.db.tables import upload_spans
 

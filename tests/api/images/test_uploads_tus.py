@@ -1,15 +1,15 @@
-"""The door of tus 1.0.0."""
+"""The protocol tus 1.0.0."""
 
 import base64
 import hashlib
 
 import pytest
 
-from doors import DATA, HALF, OFFSET_OCTETS, TUS, Tus, base64_of, document, holds, path_of, queued
 from image_api import Person
+from protocols import DATA, HALF, OFFSET_OCTETS, TUS, Tus, base64_of, document, holds, path_of, queued
 from server import Answer
 
-DOOR = Tus()
+PROTOCOL = Tus()
 
 
 async def create(person: Person, image_id: str, data: bytes | None = None, /, **headers: str) -> Answer:
@@ -50,7 +50,7 @@ async def test_creation_takes_the_first_bytes(erin: Person) -> None:
     image_id = await queued(erin)
     answer = await create(erin, image_id, DATA[:HALF], upload_length=str(len(DATA)))
     assert (answer.status, answer.headers["upload-offset"]) == (201, str(HALF))
-    answer = await DOOR.send(erin, path_of(answer), HALF, DATA[HALF:])
+    answer = await PROTOCOL.send(erin, path_of(answer), HALF, DATA[HALF:])
     assert (answer.status, answer.headers["upload-offset"]) == (204, str(len(DATA)))
     await holds(erin, image_id)
 
@@ -79,7 +79,7 @@ async def test_the_digest_in_the_metadata_is_verified_of_the_whole(erin: Person)
         image_id = await queued(erin)
         metadata = f"sha256 {base64.b64encode(digest.hexdigest().encode()).decode()}"
         answer = await create(erin, image_id, upload_length=str(len(DATA)), upload_metadata=metadata)
-        assert (await DOOR.send(erin, path_of(answer), 0, DATA)).status == status
+        assert (await PROTOCOL.send(erin, path_of(answer), 0, DATA)).status == status
         assert (await erin.show(image_id))["status"] == ("active" if status == 204 else "queued")
 
 
@@ -102,7 +102,7 @@ async def test_a_creation_that_cannot_be_opens_nothing(erin: Person, headers: di
 @pytest.mark.parametrize("version", ["0.2.2", "1.0.1", "2.0.0", ""])
 async def test_another_version_is_not_spoken(erin: Person, version: str) -> None:
     image_id = await queued(erin)
-    path = await DOOR.open(erin, image_id, 5)
+    path = await PROTOCOL.open(erin, image_id, 5)
     for method, address in (
         ("POST", f"/v2/images/{image_id}/uploads"),
         ("HEAD", path),
@@ -117,10 +117,10 @@ async def test_another_version_is_not_spoken(erin: Person, version: str) -> None
 
 
 async def test_a_piece_that_does_not_begin_where_the_upload_stands_is_refused(erin: Person) -> None:
-    path = await DOOR.open(erin, await queued(erin), len(DATA))
-    assert (await DOOR.send(erin, path, 0, DATA[:HALF])).status == 204
+    path = await PROTOCOL.open(erin, await queued(erin), len(DATA))
+    assert (await PROTOCOL.send(erin, path, 0, DATA[:HALF])).status == 204
     for first in (0, HALF - 1, HALF + 1, len(DATA)):
-        answer = await DOOR.send(erin, path, first, DATA[first : first + 5])
+        answer = await PROTOCOL.send(erin, path, first, DATA[first : first + 5])
         assert (answer.status, answer.headers["upload-offset"]) == (409, str(HALF))
         assert (answer.json["error"]["expected"], answer.json["error"]["given"]) == (HALF, first)
 
@@ -139,7 +139,7 @@ async def test_a_piece_that_does_not_begin_where_the_upload_stands_is_refused(er
     ],
 )
 async def test_a_piece_that_cannot_be_is_refused(erin: Person, headers: dict[str, str], status: int) -> None:
-    path = await DOOR.open(erin, await queued(erin), 5)
+    path = await PROTOCOL.open(erin, await queued(erin), 5)
     sent = {"upload_offset": "0", "content_type": OFFSET_OCTETS, **TUS, **headers}
     answer = await erin("PATCH", path, b"12345", **sent)
     assert answer.status == status, answer.body
@@ -147,8 +147,8 @@ async def test_a_piece_that_cannot_be_is_refused(erin: Person, headers: dict[str
 
 
 async def test_a_wrong_checksum_has_a_status_of_its_own(erin: Person) -> None:
-    path = await DOOR.open(erin, await queued(erin), 5)
-    answer = await DOOR.send(erin, path, 0, b"12345", digest_of=b"54321")
+    path = await PROTOCOL.open(erin, await queued(erin), 5)
+    answer = await PROTOCOL.send(erin, path, 0, b"12345", digest_of=b"54321")
     assert answer.status == 460
     assert (answer.json["error"]["code"], answer.json["error"]["title"]) == (460, "Checksum Mismatch")
     assert "sha1" in answer.message
@@ -156,7 +156,7 @@ async def test_a_wrong_checksum_has_a_status_of_its_own(erin: Person) -> None:
 
 async def test_a_client_without_the_methods_names_them(erin: Person) -> None:
     image_id = await queued(erin)
-    path = await DOOR.open(erin, image_id, len(DATA))
+    path = await PROTOCOL.open(erin, image_id, len(DATA))
     sent = {"upload_offset": "0", "content_type": OFFSET_OCTETS, "x_http_method_override": "PATCH", **TUS}
     answer = await erin("POST", path, DATA[:HALF], **sent)
     assert (answer.status, answer.headers["upload-offset"]) == (204, str(HALF))

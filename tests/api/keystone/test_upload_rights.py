@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from doors import DATA, HALF, Pieces, holds, path_of, queued
 from fake_keystone import WINDOW_S, FakeKeystone
 from fakes import Clock
 from image_api import Person, Town
+from protocols import DATA, HALF, Pieces, holds, path_of, queued
 from stillage.api.services import SERVICES
 
 CACHE_S = 300

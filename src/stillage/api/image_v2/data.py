@@ -17,7 +17,7 @@ HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "san
 async def upload(request: web.Request) -> web.Response:
     """PUT /v2/images/{image_id}/file: store the image's data. 204 when it is active and durable.
 
-    Nothing of an upload that breaks is kept, unless the client has asked for one of the doors of `uploads`.
+    Nothing of an upload that breaks is kept, unless the client has asked for one of the protocols of `uploads`.
 
     Source: IMS API Reference, "Uploading an Image (Native OpenStack API)".
     """

@@ -1,1 +1,1 @@
-"""Resumable uploads: each door a module of its own, and behind all of them the same operations."""
+"""Resumable uploads: each protocol a module, and behind all of them the same operations."""

@@ -1,4 +1,4 @@
-"""The door of the IETF's resumable uploads, interop versions 6 to 8.
+"""The protocol of the IETF's resumable uploads, interop versions 6 to 8.
 
 A request that carries ``Upload-Complete`` opens an upload, and whatever comes of its body stays when the connection
 breaks; the interim response 104 has told the client where to go on.
@@ -49,7 +49,7 @@ TELL_EVERY_S = 5.0
 
 
 def offered(uploads: Uploads) -> dict[str, str]:
-    """What ``OPTIONS`` says of this door."""
+    """What ``OPTIONS`` says of this protocol."""
     return {LIMIT: f"max-size={uploads.max_bytes}, max-age={int(uploads.max_age_s)}", INTEROP: str(max(VERSIONS))}
 
 

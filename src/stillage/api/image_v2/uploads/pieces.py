@@ -1,4 +1,4 @@
-"""The door of pieces: ``PUT`` with ``Content-Range``, in any order, on as many connections as the client likes.
+"""The protocol of pieces: ``PUT`` with ``Content-Range``, in any order, on as many connections as the client likes.
 
 Source: docs/resumable.md; RFC 9110 §14.4, §14.5 (partial PUT); RFC 9530 (Content-Digest).
 """

@@ -1,4 +1,4 @@
-"""An upload as a resource: opened, listed, shown, abandoned; and which door a request comes to."""
+"""An upload as a resource: opened, listed, shown, abandoned; and which protocol a request speaks."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any

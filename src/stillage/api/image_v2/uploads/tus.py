@@ -1,4 +1,4 @@
-"""The door of tus 1.0.0.
+"""The protocol tus 1.0.0.
 
 Core, creation (also with the first bytes, or without a length), expiration, checksum and termination.
 
@@ -44,7 +44,7 @@ KEY = re.compile(r"[!-+\--~]+")
 
 
 def offered(uploads: Uploads) -> dict[str, str]:
-    """What ``OPTIONS`` says of this door."""
+    """What ``OPTIONS`` says of this protocol."""
     return {
         RESUMABLE: VERSION,
         "Tus-Version": VERSION,
@@ -109,7 +109,7 @@ async def patch(request: web.Request) -> web.Response:
 
 
 def begin(request: web.Request) -> None:
-    """Answer in this door's words from here on.
+    """Answer in this protocol's words from here on.
 
     Raises:
         ProtocolUnknown: If the client speaks another version.

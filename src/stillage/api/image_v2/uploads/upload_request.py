@@ -1,4 +1,4 @@
-"""What stands behind every door: the upload that a request is about, and the way of its bytes."""
+"""What every protocol needs: the upload that a request is about, and the way of its bytes."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The doors of resumable uploads as small clients, so that a test can be written once for all of them."""
+"""The protocols of resumable uploads as small clients, so that a test can be written once for all of them."""
 
 import asyncio
 import base64
@@ -57,7 +57,7 @@ async def there(person: Person, path: str, least: int) -> int:
 
 
 @dataclass(frozen=True)
-class Door:
+class UploadProtocol:
     """One way in.
 
     Attributes:
@@ -95,7 +95,7 @@ class Door:
 
 
 @dataclass(frozen=True)
-class Pieces(Door):
+class Pieces(UploadProtocol):
     name: str = "pieces"
     in_order: bool = False
 
@@ -131,7 +131,7 @@ class Pieces(Door):
 
 
 @dataclass(frozen=True)
-class Tus(Door):
+class Tus(UploadProtocol):
     name: str = "tus"
     in_order: bool = True
     lying: int = 460
@@ -169,8 +169,8 @@ class Tus(Door):
 
 
 @dataclass(frozen=True)
-class Draft(Door):
-    name: str = "draft"
+class Ietf(UploadProtocol):
+    name: str = "ietf"
     in_order: bool = True
     resized: int = 400
 
@@ -207,4 +207,4 @@ class Draft(Door):
         return int(answer.headers["upload-offset"])
 
 
-DOORS = (Pieces(), Tus(), Draft())
+PROTOCOLS = (Pieces(), Tus(), Ietf())
