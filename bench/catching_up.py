@@ -26,11 +26,12 @@ from stillage.formats.safety import Policy
 from stillage.images.access import Access, Caller
 from stillage.images.image import Image, ImageId, ProjectId, UserId
 from stillage.images.quota import Quotas
-from stillage.images.upload import Grant, Opening, Piece, Span
+from stillage.images.upload import Grant, Opening, Piece
 from stillage.lanes import Lane
 from stillage.operations.resumable.rights import Look
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.acceptance import UploadRules
+from stillage.spans import Span
 from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20

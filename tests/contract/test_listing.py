@@ -22,7 +22,7 @@ from stillage.errors import InvalidInput
 from stillage.images.access import Access, Caller, Seen, Viewer
 from stillage.images.image import Image, ImageId, ProjectId, Visibility
 from stillage.images.member import MemberStatus
-from stillage.images.query import Condition, Operator, Query, Span, parse
+from stillage.images.query import Condition, Operator, Query, TimeRange, parse
 from stillage.images.status import Status
 
 MINE, OTHER, THIRD = ProjectId("lab"), ProjectId("mill"), ProjectId("yard")
@@ -107,7 +107,7 @@ def holds(condition: Condition, value: Any) -> bool:
     wanted: Any = condition.value
     if value is None:
         return False
-    if isinstance(wanted, Span):
+    if isinstance(wanted, TimeRange):
         within = wanted.start <= value < wanted.end
         by_operator: dict[Operator, bool] = {
             Operator.EQ: within,

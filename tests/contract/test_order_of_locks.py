@@ -21,7 +21,8 @@ from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.session import make_engine
 from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId, UserId
 from stillage.images.quota import Limits
-from stillage.images.upload import Grant, Opening, Span
+from stillage.images.upload import Grant, Opening
+from stillage.spans import Span
 
 Unit = Callable[[Connection], object]
 

@@ -10,7 +10,8 @@ from sqlalchemy import event, insert
 from stillage.db import spans
 from stillage.db.tables import upload_spans
 from stillage.errors import BytesDiffer, TooManySpans
-from stillage.images.upload import Piece, Span, Upload
+from stillage.images.upload import Piece, Upload
+from stillage.spans import Span
 from stillage.stores.files.partial import FilePartialBlob
 from upload_world import DATA, MIB, World, sliced
 

@@ -18,7 +18,7 @@ from server import open_files
 from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly, StoreStalled
 from stillage.holes import HOLE, data_runs
 from stillage.images.image import BlobKey
-from stillage.images.upload import Span
+from stillage.spans import Span
 from stillage.stores.base import SHARDS, BlobWriter, PartialBlob, Store
 from stillage.stores.files import disk
 from stillage.stores.files.blobs import READ_THREADS, FileStore

@@ -24,12 +24,13 @@ from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspende
 from stillage.images.access import Caller
 from stillage.images.image import Image, ProjectId, Visibility
 from stillage.images.status import Status
-from stillage.images.upload import Opening, Piece, Span, Upload
+from stillage.images.upload import Opening, Piece, Upload
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.rights import EmbeddedRights
 from stillage.operations.resumable.instant import Proof
 from stillage.operations.upkeep.sweep import Sweep
+from stillage.spans import Span
 from upload_world import DATA, MIB, World, a_world, sliced, uploads_of
 
 

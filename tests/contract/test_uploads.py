@@ -41,10 +41,11 @@ from stillage.errors import (
 )
 from stillage.images.quota import Limits, Quotas, Usage
 from stillage.images.status import Status
-from stillage.images.upload import Opening, Piece, Span
+from stillage.images.upload import Opening, Piece
 from stillage.operations.resumable import pieces as sending
 from stillage.operations.resumable import verifying
 from stillage.operations.upkeep.sweep import Sweep
+from stillage.spans import Span
 from upload_world import DATA, ME, MIB, RULES, World, a_world, cut, sliced, uploads_of
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from stillage.db.session import Database
 from stillage.images.image import BlobKey
-from stillage.images.upload import Span
+from stillage.spans import Span
 from stillage.stores.base import BlobReader, BlobWriter, PartialBlob, Store
 
 P = ParamSpec("P")

@@ -19,13 +19,14 @@ from stillage.client.digests import Digests, Frontier
 from stillage.client.errors import ServerRefused, UnusableFile, VerificationFailed
 from stillage.client.http import Broken, alive
 from stillage.client.images import Images
-from stillage.client.pieces import MIB, Piece, Span, merged, piece_size, plan, total
+from stillage.client.pieces import MIB, Piece, piece_size, plan
 from stillage.client.progress import Progress
 from stillage.client.retry import Outage
 from stillage.client.session import Session
 from stillage.client.state import Entry, Shelf
 from stillage.client.verification import digests_of, verify
 from stillage.holes import write_data
+from stillage.spans import Span, merged, total
 
 READ = MIB
 # So much may have to come again after a power cut.
@@ -119,8 +120,8 @@ class Download:
     async def _piece(self, image_id: str, part: "_Part", span: Span) -> None:
         """Fetch *span*, and again what is missing of it when the connection breaks."""
         outage = Outage(self._session.retry)
-        while span.start < span.end:
-            if not part.misses(span.start):  # came with an answer to another piece
+        while span.first < span.end:
+            if not part.misses(span.first):  # came with an answer to another piece
                 span = Span(part.next_missing(span), span.end)
                 continue
             before, pause = span, None
@@ -131,12 +132,12 @@ class Download:
                         if response.status == 200:
                             span = self._all_at_once(part, span)
                         self._has_answered.set()
-                        start = span.start if response.status == 206 else 0
+                        start = span.first if response.status == 206 else 0
                         span = await self._take(response, limit, part, start, span)
             except Broken as broken:
                 why = str(broken)
                 span = Span(part.next_missing(span), span.end)
-            if span.start > before.start:
+            if span.first > before.first:
                 outage.over()
             if why is not None:
                 await outage.wait(why, at_least_s=pause)
@@ -146,7 +147,7 @@ class Download:
         if self._waiting:
             self._progress.say("this server does not send parts: one connection fetches everything")
             self._waiting.clear()
-            return Span(span.start, part.size)
+            return Span(span.first, part.size)
         return span
 
     async def _take(
@@ -156,7 +157,7 @@ class Download:
         async for block in response.content.iter_chunked(READ):
             alive(limit)
             piece = block[: max(0, wanted.end - at)]
-            skip = min(len(piece), max(0, wanted.start - at))
+            skip = min(len(piece), max(0, wanted.first - at))
             if piece[skip:]:
                 await part.write(at + skip, piece[skip:])
                 self.outcome.received += len(piece) - skip
@@ -165,7 +166,7 @@ class Download:
             if at >= wanted.end:
                 response.close()  # a server without ranges sends the rest as well
                 break
-        return Span(max(wanted.start, min(at, wanted.end)), wanted.end)
+        return Span(max(wanted.first, min(at, wanted.end)), wanted.end)
 
 
 def _refused(response: aiohttp.ClientResponse) -> tuple[str | None, float | None]:
@@ -246,11 +247,11 @@ class _Part:
             raise UnusableFile(f"{self._path}.part cannot be written: {error.strerror}") from error
 
     def misses(self, at: int) -> bool:
-        return not any(span.start <= at < span.end for span in self.received)
+        return not any(span.first <= at < span.end for span in self.received)
 
     def next_missing(self, span: Span) -> int:
         """The first place in *span* that has not come; its end if all has."""
-        held = next((have.end for have in self.received if have.start <= span.start < have.end), span.start)
+        held = next((have.end for have in self.received if have.first <= span.first < have.end), span.first)
         return min(held, span.end)
 
     async def write(self, at: int, data: bytes) -> None:

@@ -12,8 +12,8 @@ from stillage.client.attributes import Attributes
 from stillage.client.auth.tokens import json_request
 from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Answer, Body, Request
-from stillage.client.pieces import Span
 from stillage.client.session import Session
+from stillage.spans import Span
 
 # Who does not know of uploads has no such path, or takes it for something that has other methods.
 UNKNOWN = (404, 405, 501)
@@ -116,7 +116,7 @@ class Images:
         """The request for *span* of the data, or for all of it."""
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if span is not None:
-            headers["Range"] = f"bytes={span.start}-{span.end - 1}"
+            headers["Range"] = f"bytes={span.first}-{span.end - 1}"
         return Request("GET", f"{self._image(image_id)}/file", headers)
 
     # Resumable uploads
@@ -157,11 +157,11 @@ class Images:
         Raises:
             Broken: If no answer came.
         """
-        headers = {"Content-Type": OCTETS, "Content-Range": f"bytes {span.start}-{span.end - 1}/{size}"}
+        headers = {"Content-Type": OCTETS, "Content-Range": f"bytes {span.first}-{span.end - 1}/{size}"}
         if body is None:
             headers |= {"Upload-Zeros": "?1", "Content-Length": "0"}
             return await self._session.http.send(Request("PUT", url, headers))
-        return await self._session.http.send(Request("PUT", url, headers, body=body, length=span.end - span.start))
+        return await self._session.http.send(Request("PUT", url, headers, body=body, length=span.length))
 
     async def prove(self, url: str, proof: Proof, digests: Sequence[str]) -> bool:
         """Answer *proof*; True if the image is active by it."""

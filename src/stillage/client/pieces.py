@@ -2,22 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from stillage.client.local import HOLE
+from stillage.spans import Span, gaps, merged
 
 MIB = 1 << 20
 SMALLEST = 4 * MIB
 LARGEST = 64 * MIB
 FEWEST_ROUNDS = 4
 """So many pieces for each connection at least, so that none waits long for the slowest at the end."""
-
-
-class Span(NamedTuple):
-    """The bytes ``start … end - 1``."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +22,7 @@ class Piece:
 
     @property
     def length(self) -> int:
-        return self.span.end - self.span.start
+        return self.span.length
 
 
 def piece_size(missing: int, connections: int) -> int:
@@ -49,43 +42,15 @@ def plan(wanted: Span, received: Iterable[Span], zeros: Iterable[Span], size: in
     """
     holes = merged(zeros)
     found: list[Piece] = []
-    for gap in without(wanted, merged(received)):
-        data = list(without(gap, holes))
-        found += (Piece(span, zeros=True) for span in without(gap, data))
+    for gap in gaps(merged(received), wanted):
+        data = gaps(holes, gap)
+        found += (Piece(span, zeros=True) for span in gaps(data, gap))
         found += (Piece(piece) for span in data for piece in _cut(span, size))
     return sorted(found, key=lambda piece: piece.span)
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same bytes in ascending order, in as few spans as possible, none of them empty."""
-    result: list[Span] = []
-    for span in sorted(span for span in spans if span.start < span.end):
-        if result and span.start <= result[-1].end:
-            result[-1] = Span(result[-1].start, max(result[-1].end, span.end))
-        else:
-            result.append(span)
-    return result
-
-
-def without(whole: Span, taken: Iterable[Span]) -> Iterator[Span]:
-    """What remains of *whole* without *taken*, which ascends and does not overlap."""
-    at = whole.start
-    for span in taken:
-        if span.start > at:
-            gap = Span(at, min(span.start, whole.end))
-            if gap.start < gap.end:
-                yield gap
-        at = max(at, span.end)
-    if at < whole.end:
-        yield Span(at, whole.end)
-
-
-def total(spans: Iterable[Span]) -> int:
-    return sum(span.end - span.start for span in spans)
-
-
 def _cut(span: Span, size: int) -> Iterator[Span]:
-    for start in range(span.start, span.end, size):
+    for start in range(span.first, span.end, size):
         yield Span(start, min(start + size, span.end))
 
 
@@ -109,8 +74,8 @@ class ZeroMap:
 
     def note(self, zeros: Span) -> None:
         """Note zeros. In ascending order."""
-        if self._run is not None and self._run.end == zeros.start:
-            zeros = Span(self._run.start, zeros.end)
+        if self._run is not None and self._run.end == zeros.first:
+            zeros = Span(self._run.first, zeros.end)
         else:
             self._end_run()
         self._run = zeros
@@ -121,6 +86,6 @@ class ZeroMap:
         return self._runs
 
     def _end_run(self) -> None:
-        if self._run is not None and self._run.end - self._run.start >= self._shortest:
+        if self._run is not None and self._run.length >= self._shortest:
             self._runs.append(self._run)
         self._run = None

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from stillage.client.errors import ServerRefused
 from stillage.client.http import Answer, Broken
 from stillage.client.images import GONE, Images
-from stillage.client.pieces import Piece, Span, plan, total
+from stillage.client.pieces import Piece, plan
 from stillage.client.progress import Progress
 from stillage.client.retry import Outage, Retry
 from stillage.client.source import Source
+from stillage.spans import Span, total
 
 # Somebody who sends the same bytes makes one of us stop; more often than this it is no accident.
 MOST_CONFLICTS = 3

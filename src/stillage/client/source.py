@@ -12,11 +12,12 @@ from pathlib import Path
 from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
 from stillage.client.http import Body
 from stillage.client.local import Identity, Rules, inspect_file, next_data, size_of
-from stillage.client.pieces import Span, ZeroMap
+from stillage.client.pieces import ZeroMap
 from stillage.client.progress import Progress
 from stillage.client.state import Entry
 from stillage.formats.safety import Declaration
 from stillage.formats.verdict import Verdict
+from stillage.spans import Span
 
 READ = 1 << 20
 # What goes into the connection at once: small enough to show that it moves where it moves slowly.
@@ -91,7 +92,7 @@ class Source:
         """The bytes of *span*, for a request. *sent* is told how many the connection has taken."""
 
         async def body() -> AsyncIterator[memoryview]:
-            at = span.start
+            at = span.first
             while at < span.end:
                 block = await asyncio.to_thread(self.read, at, min(READ, span.end - at))
                 view = memoryview(block)
@@ -120,7 +121,7 @@ class Source:
     def digest(self, span: Span, before: bytes) -> str:
         """SHA-256 of *before* and the bytes of *span*, in hex."""
         digest = hashlib.sha256(before)
-        at = span.start
+        at = span.first
         while at < span.end:
             block = self.read(at, min(READ, span.end - at))
             digest.update(block)

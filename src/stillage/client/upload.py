@@ -18,7 +18,7 @@ from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Broken
 from stillage.client.images import Images, OpenUpload, Proof
 from stillage.client.local import Rules
-from stillage.client.pieces import MIB, Span, piece_size, plan, total
+from stillage.client.pieces import MIB, piece_size, plan
 from stillage.client.progress import Progress
 from stillage.client.retry import Outage
 from stillage.client.sending import Sending
@@ -27,6 +27,7 @@ from stillage.client.source import Source
 from stillage.client.state import Entry, Shelf
 from stillage.client.verification import digests_of, verify
 from stillage.formats.safety import Declaration
+from stillage.spans import Span, total
 
 # Of these the bytes are a package, and the disk in it may be of any format.
 PACKAGES = ("ovf", "ova", "docker", "compressed")

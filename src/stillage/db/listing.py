@@ -50,7 +50,7 @@ from stillage.errors import InvalidInput
 from stillage.images.access import OWNER_NAMES
 from stillage.images.image import Image, ProjectId, UserId, Visibility
 from stillage.images.paging import full_page
-from stillage.images.query import Condition, Key, Operator, Query, Span
+from stillage.images.query import Condition, Key, Operator, Query, TimeRange
 from stillage.images.rules import CallerKey, Expression, assume
 
 COUNTED = 2000
@@ -344,8 +344,8 @@ def _holds(condition: Condition, *, leads: bool = False) -> Clause:
     if isinstance(value, bool):
         # A literal, so that a prepared statement can use an index with it. Said by what it is not, SQLite can use none.
         return column == _boolean(value) if leads else column.is_not(_boolean(not value))
-    if isinstance(value, Span):
-        return _in_span(column, condition.operator, value)
+    if isinstance(value, TimeRange):
+        return _in_range(column, condition.operator, value)
     return COMPARE[condition.operator](column, literal(value, BigInteger) if isinstance(value, int) else value)
 
 
@@ -353,12 +353,12 @@ def _boolean(value: bool) -> Clause:
     return true() if value else false()
 
 
-def _in_span(time: ColumnElement[Any], operator: Operator, span: Span) -> Clause:
+def _in_range(time: ColumnElement[Any], operator: Operator, moment: TimeRange) -> Clause:
     if operator is Operator.EQ:
-        return and_(time >= span.start, time < span.end)
+        return and_(time >= moment.start, time < moment.end)
     if operator is Operator.NEQ:
-        return or_(time < span.start, time >= span.end)
-    bound = span.end if operator in (Operator.GT, Operator.LTE) else span.start
+        return or_(time < moment.start, time >= moment.end)
+    bound = moment.end if operator in (Operator.GT, Operator.LTE) else moment.start
     return COMPARE[Operator.GTE if operator in (Operator.GT, Operator.GTE) else Operator.LT](time, bound)
 
 

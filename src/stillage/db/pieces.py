@@ -11,7 +11,7 @@ from stillage.db import usage
 from stillage.db.tables import upload_pieces, uploads
 from stillage.images.image import UploadId
 from stillage.images.quota import Limits
-from stillage.images.upload import Span
+from stillage.spans import Span
 
 NO_LIMITS = Limits()
 

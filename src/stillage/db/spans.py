@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, inser
 from stillage.db.tables import upload_spans
 from stillage.errors import TooManySpans
 from stillage.images.image import UploadId
-from stillage.images.upload import Ranges, Span, Window
+from stillage.images.upload import Ranges, Window
+from stillage.spans import Span
 
 MOST = 4096
 """Spans of one upload, when another piece begins."""

@@ -21,7 +21,8 @@ from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.images.quota import Limits, Quotas
 from stillage.images.status import Status
-from stillage.images.upload import Digests, Grant, Opening, Span, Upload
+from stillage.images.upload import Digests, Grant, Opening, Upload
+from stillage.spans import Span
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
 """Algorithms by which bytes are found again."""

@@ -42,7 +42,7 @@ class Operator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """The moments from *start* up to, not including, *end* that one written time stands for.
 
     Clients see whole seconds, records hold microseconds: ``created_at=eq:`` a time they were shown must match it.
@@ -58,7 +58,7 @@ class Condition:
 
     column: str
     operator: Operator
-    value: str | int | Span | tuple[str, ...]
+    value: str | int | TimeRange | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +299,7 @@ def _time(name: str, value: str) -> Condition:
     return Condition(name, Operator(operator), moment)
 
 
-def _moment(value: str) -> Span | None:
+def _moment(value: str) -> TimeRange | None:
     """The time written as *value*, None if there is none. Without offset it is UTC."""
     # In a query string + means a space, and offsets are sent unescaped.
     value = value[:11] + value[11:].replace(" ", "+")
@@ -307,7 +307,7 @@ def _moment(value: str) -> Span | None:
         time = datetime.fromisoformat(value)
         time = (time.replace(tzinfo=UTC) if time.tzinfo is None else time).astimezone(UTC)
         exact = "." in value or "," in value
-        return Span(time, time + (timedelta(microseconds=1) if exact else timedelta(seconds=1)))
+        return TimeRange(time, time + (timedelta(microseconds=1) if exact else timedelta(seconds=1)))
     except (ValueError, OverflowError):
         return None
 

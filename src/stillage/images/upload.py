@@ -7,38 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId, UserId
+from stillage.spans import Span
 
 Digests = tuple[tuple[str, str], ...]
 """Algorithm (a `hashlib` name) and hex digest, sorted."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """The bytes from *first* up to and without *end*."""
-
-    first: int
-    end: int
-
-    @property
-    def length(self) -> int:
-        return self.end - self.first
-
-
-def gaps(spans: tuple[Span, ...], within: Span) -> tuple[Span, ...]:
-    """Return what of *within* is in none of *spans*, which stand in order and do not meet."""
-    missing: list[Span] = []
-    at = within.first
-    for span in spans:
-        if span.end <= at:
-            continue
-        if span.first >= within.end:
-            break
-        if span.first > at:
-            missing.append(Span(at, span.first))
-        at = span.end
-    if at < within.end:
-        missing.append(Span(at, within.end))
-    return tuple(missing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from stillage.images.image import BlobKey
-from stillage.images.upload import Span
+from stillage.spans import Span
 
 SHARDS = 256
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stillage.errors import BlobNotFound
 from stillage.images.image import BlobKey
-from stillage.images.upload import Span
+from stillage.spans import Span
 from stillage.stores.base import SHARDS
 
 

@@ -16,8 +16,8 @@ from stillage.db import uploads as db_uploads
 from stillage.db.session import Database
 from stillage.db.tables import upload_spans, uploads
 from stillage.errors import StillageError
-from stillage.images.upload import Span
 from stillage.operations.upkeep.sweep import Sweep
+from stillage.spans import Span
 from stillage.stores.files.blobs import FileStore
 from upload_world import uploads_of
 

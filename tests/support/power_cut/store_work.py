@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from stillage.images.image import BlobKey
-from stillage.images.upload import Span
+from stillage.spans import Span
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.files.disk import write_whole
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from promises import State
 from server import Answer, Server
-from stillage.images.upload import Span
+from stillage.spans import Span
 
 
 @dataclass

@@ -1,10 +1,9 @@
-from itertools import pairwise
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stillage.client.local import HOLE
-from stillage.client.pieces import LARGEST, SMALLEST, Piece, Span, ZeroMap, merged, piece_size, plan, total, without
+from stillage.client.pieces import LARGEST, SMALLEST, Piece, ZeroMap, piece_size, plan
+from stillage.spans import Span
 
 SIZE = 300
 places = st.integers(0, SIZE)
@@ -32,15 +31,6 @@ def test_pieces_cover_exactly_what_is_missing_once_and_in_order(
 def test_a_part_is_planned_like_the_whole(received: list[Span], wanted: Span) -> None:
     found = places_of(*(piece.span for piece in plan(wanted, received, (), 7)))
     assert found == places_of(wanted) - places_of(*received)
-
-
-@given(given_spans=lists)
-def test_merging_keeps_every_byte_and_leaves_gaps_between(given_spans: list[Span]) -> None:
-    found = merged(given_spans)
-    assert places_of(*found) == places_of(*given_spans)
-    assert all(before.end < after.start for before, after in pairwise(found))
-    assert total(found) == len(places_of(*given_spans))
-    assert places_of(*without(Span(0, SIZE), found)) == places_of(Span(0, SIZE)) - places_of(*given_spans)
 
 
 @given(missing=st.integers(1, 1 << 44), connections=st.integers(1, 64))

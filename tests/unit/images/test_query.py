@@ -17,7 +17,7 @@ from stillage.images.query import (
     Key,
     Operator,
     Query,
-    Span,
+    TimeRange,
     parse,
 )
 
@@ -159,7 +159,7 @@ def test_a_name_that_is_a_time_needs_no_operator() -> None:
 @pytest.mark.parametrize("name", ["created_at", "updated_at"])
 @pytest.mark.parametrize("operator", ["gt", "gte", "lt", "lte", "eq", "neq"])
 def test_times_have_six_operators(name: str, operator: str) -> None:
-    expected = Condition(name, Operator(operator), Span(NOON, NOON + SECOND))
+    expected = Condition(name, Operator(operator), TimeRange(NOON, NOON + SECOND))
     assert condition(name, f"{operator}:2026-01-02T12:00:00Z") == expected
 
 
@@ -175,12 +175,12 @@ def test_times_have_six_operators(name: str, operator: str) -> None:
     ],
 )
 def test_a_time_has_a_t_or_a_space_and_perhaps_an_offset(written: str) -> None:
-    assert condition("created_at", written) == Condition("created_at", Operator.EQ, Span(NOON, NOON + SECOND))
+    assert condition("created_at", written) == Condition("created_at", Operator.EQ, TimeRange(NOON, NOON + SECOND))
 
 
 def test_a_time_with_a_fraction_is_one_moment() -> None:
     start = NOON + timedelta(microseconds=500_000)
-    expected = Span(start, start + timedelta(microseconds=1))
+    expected = TimeRange(start, start + timedelta(microseconds=1))
     assert condition("created_at", "gt:2026-01-02T12:00:00.5Z").value == expected
 
 

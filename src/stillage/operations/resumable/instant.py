@@ -23,10 +23,11 @@ from stillage.errors import BlobNotFound, Conflict, UploadGone
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.image import PACKAGES, Content, Image, ImageId
 from stillage.images.status import Status
-from stillage.images.upload import Grant, Span, Upload
+from stillage.images.upload import Grant, Upload
 from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import UploadRules
+from stillage.spans import Span
 from stillage.stores.base import Store
 
 log = structlog.get_logger()

@@ -29,7 +29,7 @@ from stillage.errors import (
     StoreFailed,
 )
 from stillage.images.image import BlobKey, UploadId
-from stillage.images.upload import Digests, Grant, Piece, Span, Upload, Window, gaps
+from stillage.images.upload import Digests, Grant, Piece, Upload, Window
 from stillage.lanes import Lane
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import UploadRights
@@ -37,6 +37,7 @@ from stillage.operations.resumable.verifying import LOST, Verifier
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import LOOK_AFTER, STEP, UploadRules, require_room, require_spare_room
 from stillage.operations.upload.verification import BLOCK, Digest
+from stillage.spans import Span, gaps
 from stillage.stores.base import PartialBlob, Store
 
 log = structlog.get_logger()

@@ -26,7 +26,7 @@ from stillage.errors import (
 )
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
-from stillage.images.upload import Opening, Piece, Progress, Ranges, Span, Upload
+from stillage.images.upload import Opening, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
 from stillage.operations.resumable.instant import Instant
 from stillage.operations.resumable.pieces import Sending
@@ -35,6 +35,7 @@ from stillage.operations.resumable.rights import Rights, UploadRights
 from stillage.operations.resumable.verifying import Verifier
 from stillage.operations.upkeep.sweep import EXPIRED, remove_blob
 from stillage.operations.upload.acceptance import STEP, UploadRules, claim_refused, require_room
+from stillage.spans import Span
 from stillage.stores.base import Store
 
 log = structlog.get_logger()

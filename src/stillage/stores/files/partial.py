@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from stillage.errors import BlobNotFound
 from stillage.holes import write_data
-from stillage.images.upload import Span
 from stillage.lanes import Lane
+from stillage.spans import Span
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, make_hole, push, sync_directory, translated
 
 # struct flock of Linux on 64 bits: type, whence, start, length (0: to the end), pid (0 for these locks).
