@@ -199,7 +199,7 @@ async def test_an_abandoned_upload_leaves_a_queued_image_and_no_bytes(world: Wor
 async def test_of_uploads_that_are_opened_and_abandoned_again_and_again_the_last_are_remembered(world: World) -> None:
     image = await world.image()
     uploads = []
-    for _ in range(lifecycle.ENDINGS + 3):
+    for _ in range(lifecycle.RESULTS_KEPT + 3):
         uploads.append(await world.uploads.open(ME, image.id, Opening(5)))
         world.clock.advance(1)
         await world.uploads.abandon(uploads[-1])

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select, upda
 
 from stillage.db import pieces, usage
 from stillage.db.images import get, set_properties
-from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_endings, uploads
+from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.images.quota import Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status
@@ -21,7 +21,7 @@ from stillage.images.status import Status
 NO_QUOTAS = Quotas()
 RESUMABLE = "resumable/"
 """The lease owner of resumable uploads."""
-ENDINGS = 16
+RESULTS_KEPT = 16
 """How many ended uploads of one image are remembered."""
 
 
@@ -249,17 +249,17 @@ def _end_upload(
     usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
     usage.change_uploads_of_nodes(connection, ended=[claim.lease_owner, *senders])
     if claim.is_resumable:
-        ending = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
-        values = {"id": claim.upload_id, "image_id": claim.image_id, "generation": row.generation, **ending}
-        connection.execute(insert(upload_endings).values(values))
-        _forget_earlier_endings(connection, claim.image_id)
+        result = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
+        values = {"id": claim.upload_id, "image_id": claim.image_id, "generation": row.generation, **result}
+        connection.execute(insert(upload_results).values(values))
+        _forget_earlier_results(connection, claim.image_id)
 
 
-def _forget_earlier_endings(connection: Connection, image_id: ImageId) -> None:
+def _forget_earlier_results(connection: Connection, image_id: ImageId) -> None:
     """Whoever opens uploads and abandons them, again and again, makes no table grow."""
-    its_own = upload_endings.c.image_id == image_id
-    last = select(upload_endings.c.id).where(its_own).order_by(upload_endings.c.ended_at.desc()).limit(ENDINGS)
-    connection.execute(delete(upload_endings).where(its_own, upload_endings.c.id.not_in(last)))
+    its_own = upload_results.c.image_id == image_id
+    last = select(upload_results.c.id).where(its_own).order_by(upload_results.c.ended_at.desc()).limit(RESULTS_KEPT)
+    connection.execute(delete(upload_results).where(its_own, upload_results.c.id.not_in(last)))
 
 
 def _held_by(claim: Claim) -> Any:

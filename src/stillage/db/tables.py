@@ -217,8 +217,8 @@ upload_pieces = Table(
 )
 
 # How resumable uploads ended, for clients that ask later.
-upload_endings = Table(
-    "upload_endings",
+upload_results = Table(
+    "upload_results",
     metadata,
     Column("id", String(36), primary_key=True),
     Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
@@ -227,8 +227,8 @@ upload_endings = Table(
     Column("refusal", JSON),  # the facts of a verdict
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("ended_at", UtcTime, nullable=False),
-    Index("ix_upload_endings_ended_at", "ended_at"),
-    Index("ix_upload_endings_image_id_ended_at", "image_id", "ended_at"),
+    Index("ix_upload_results_ended_at", "ended_at"),
+    Index("ix_upload_results_image_id_ended_at", "image_id", "ended_at"),
 )
 
 # Inspections that run now: nothing is kept of them, but they count as uploads.

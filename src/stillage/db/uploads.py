@@ -15,7 +15,7 @@ from stillage.db import images as db_images
 from stillage.db import lifecycle, spans
 from stillage.db.blobs import reserve
 from stillage.db.lifecycle import Claim
-from stillage.db.tables import blobs, image_members, images, upload_endings, upload_spans, uploads
+from stillage.db.tables import blobs, image_members, images, upload_results, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
 from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
@@ -60,7 +60,7 @@ def claim_of(connection: Connection, upload_id: UploadId) -> Claim | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class UploadResult:
     """How an upload ended: well, with *size* bytes, or not, for a *reason*, perhaps with the facts of a verdict."""
 
     image_id: ImageId
@@ -69,13 +69,13 @@ class Ending:
     refusal: Mapping[str, Any] | None
 
 
-def find_ending(connection: Connection, upload_id: UploadId) -> Ending | None:
-    row = connection.execute(select(upload_endings).where(upload_endings.c.id == upload_id)).first()
-    return None if row is None else Ending(ImageId(row.image_id), row.size, row.reason, row.refusal)
+def find_result(connection: Connection, upload_id: UploadId) -> UploadResult | None:
+    row = connection.execute(select(upload_results).where(upload_results.c.id == upload_id)).first()
+    return None if row is None else UploadResult(ImageId(row.image_id), row.size, row.reason, row.refusal)
 
 
-def forget_endings(connection: Connection, before: datetime) -> int:
-    return connection.execute(delete(upload_endings).where(upload_endings.c.ended_at < before)).rowcount
+def forget_results(connection: Connection, before: datetime) -> int:
+    return connection.execute(delete(upload_results).where(upload_results.c.ended_at < before)).rowcount
 
 
 def take_over(connection: Connection, upload: Upload, rights: Grant) -> Upload | None:
@@ -196,7 +196,7 @@ def bound_to(connection: Connection, image_id: ImageId, upload_id: UploadId) -> 
     The project of the image, and the generation of the upload.
     """
     owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
-    open_, ended = (select(table.c.generation).where(table.c.id == upload_id) for table in (uploads, upload_endings))
+    open_, ended = (select(table.c.generation).where(table.c.id == upload_id) for table in (uploads, upload_results))
     generation = connection.execute(open_.union_all(ended)).scalar()
     return ProjectId(owner or ""), generation or 0
 

@@ -174,7 +174,7 @@ class Sending:
             raise PieceTakenOver
 
     async def gone(self, upload_id: UploadId) -> StillageError:
-        return error_of(upload_id, await self.database.read(db.find_ending, upload_id))
+        return error_of(upload_id, await self.database.read(db.find_result, upload_id))
 
     async def _require_room(self, upload: Upload, piece: Piece, span: Span) -> None:
         await self.database.read(spans.require_place, upload.id, span.first)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stillage.db.uploads import Ending
+from stillage.db.uploads import UploadResult
 from stillage.errors import ContentRejected, DiskTooLarge, InvalidInput, StillageError, UploadComplete, UploadGone
 from stillage.images.image import UploadId
 
@@ -18,15 +18,15 @@ def refusal_of(error: StillageError) -> Mapping[str, Any]:
     return {"message": str(error), "disk_too_large": isinstance(error, DiskTooLarge), **facts}
 
 
-def error_of(upload_id: UploadId, ending: Ending | None) -> StillageError:
+def error_of(upload_id: UploadId, result: UploadResult | None) -> StillageError:
     """Return what to say to who goes on with an upload that has ended, well or not."""
-    if ending is not None and ending.size is not None:
+    if result is not None and result.size is not None:
         return UploadComplete(upload_id)
-    if ending is None or ending.refusal is None:
-        return UploadGone(upload_id, (ending.reason if ending else None) or "it is not known any more")
-    message = ending.refusal["message"]
-    facts: dict[str, Any] = {name: ending.refusal.get(name) for name in FACTS}
+    if result is None or result.refusal is None:
+        return UploadGone(upload_id, (result.reason if result else None) or "it is not known any more")
+    message = result.refusal["message"]
+    facts: dict[str, Any] = {name: result.refusal.get(name) for name in FACTS}
     if facts["rule"] is None:
         return InvalidInput(message)
-    kind = DiskTooLarge if ending.refusal["disk_too_large"] else ContentRejected
+    kind = DiskTooLarge if result.refusal["disk_too_large"] else ContentRejected
     return kind(message, **facts)

@@ -272,7 +272,7 @@ class Uploads:
         await self.verifier.adopt()
         await self._sending.tell_ended()
         before = self._clock() - timedelta(seconds=self.max_age_s)
-        await self._database.write(db.forget_endings, before)
+        await self._database.write(db.forget_results, before)
 
     async def close(self) -> None:
         await self.verifier.close()
@@ -312,17 +312,17 @@ class Uploads:
         return Span(piece.first, end)
 
     async def _ended(self, image_id: ImageId, upload_id: UploadId) -> Upload:
-        ending = await self._database.read(db.find_ending, upload_id)
-        if ending is None or ending.image_id != image_id:
+        result = await self._database.read(db.find_result, upload_id)
+        if result is None or result.image_id != image_id:
             raise UploadNotFound(upload_id)
-        if ending.size is None:
-            raise error_of(upload_id, ending)
+        if result.size is None:
+            raise error_of(upload_id, result)
         image = await self._database.read(db_images.find, image_id)
         if image is None or image.blob_key is None:
             raise ImageNotFound(image_id)
         return Upload(
             upload_id, image_id, ProjectId(image.owner or ""), image.blob_key, image.updated_at, image.updated_at,
-            size=ending.size, offset=ending.size, has_bytes=ending.size > 0, verified=ending.size, complete=True,
+            size=result.size, offset=result.size, has_bytes=result.size > 0, verified=result.size, complete=True,
         )  # fmt: skip
 
     async def _end_by_id(self, upload_id: UploadId, reason: str) -> None:

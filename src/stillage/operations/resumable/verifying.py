@@ -87,7 +87,7 @@ class Verifier:
             StillageError: Why it was not accepted; or why it could not be verified now, and then nothing is lost.
         """
         failure: StillageError | None = None
-        while (ending := await self._database.read(db.find_ending, upload.id)) is None:
+        while (result := await self._database.read(db.find_result, upload.id)) is None:
             if isinstance(failure, UploadSuspended):
                 await self._rights.require(upload)  # it may be from before the rights were back
             elif failure is not None:
@@ -101,8 +101,8 @@ class Verifier:
                 await asyncio.sleep(LOOK_EVERY_S / 10)
         if (task := self._tasks.get(upload.id)) is not None:
             await asyncio.wait([task])  # who verified it here removes what was refused
-        if ending.size is None:
-            raise error_of(upload.id, ending)
+        if result.size is None:
+            raise error_of(upload.id, result)
         return await self._database.read(db_images.get, upload.image_id)
 
     async def adopt(self) -> int:

@@ -51,14 +51,14 @@ def upgrade() -> None:
     op.create_index("ix_upload_pieces_upload_id", "upload_pieces", ["upload_id"], unique=False)
     op.create_index("ix_upload_pieces_owner", "upload_pieces", ["owner"], unique=False)
     op.create_table(
-        "upload_endings",
+        "upload_results",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("image_id", sa.String(length=36), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("refusal", sa.JSON(), nullable=True),
         sa.Column("ended_at", tables.UtcTime(), nullable=False),
-        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_upload_endings_image_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload_endings")),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_upload_results_image_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload_results")),
     )
-    op.create_index("ix_upload_endings_ended_at", "upload_endings", ["ended_at"], unique=False)
+    op.create_index("ix_upload_results_ended_at", "upload_results", ["ended_at"], unique=False)

@@ -15,5 +15,5 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("uploads", sa.Column("rights", sa.JSON(), nullable=True))
     op.add_column("uploads", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))
-    op.create_index("ix_upload_endings_image_id_ended_at", "upload_endings", ["image_id", "ended_at"], unique=False)
-    op.add_column("upload_endings", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index("ix_upload_results_image_id_ended_at", "upload_results", ["image_id", "ended_at"], unique=False)
+    op.add_column("upload_results", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))

@@ -15,7 +15,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-NAMING = ("image_tags", "image_properties", "image_members", "blobs", "uploads", "upload_endings")
+NAMING = ("image_tags", "image_properties", "image_members", "blobs", "uploads", "upload_results")
 
 
 def upgrade() -> None:
