@@ -23,7 +23,7 @@ from rich.table import Table
 from bench import tokens
 from stillage.accounts.secrets import digest_of
 from stillage.errors import SignatureRefused
-from stillage.identity.signing.authorization import claim_of
+from stillage.identity.signing.authorization import authorization_of
 from stillage.identity.signing.canonical import EMPTY_SHA256, Head, canonical_requests
 from stillage.identity.signing.signature import payloads_of, require_recent, require_signature, sign_request
 
@@ -76,10 +76,10 @@ def headers_of(target: str) -> Sequence[tuple[bytes, bytes]]:
 
 def check(target: bytes, headers: Sequence[tuple[bytes, bytes]], secret: str) -> bool:
     head = Head.of("GET", target, headers)
-    claim = claim_of(head)
-    require_recent(claim, NOW)
+    authorization = authorization_of(head)
+    require_recent(authorization, NOW)
     try:
-        require_signature(claim, head, secret, payloads_of(claim, EMPTY_SHA256))
+        require_signature(authorization, head, secret, payloads_of(authorization, EMPTY_SHA256))
     except SignatureRefused:
         return False
     return True
@@ -112,8 +112,10 @@ def signatures(seconds: float) -> Sequence[Row]:
         headers, secret = headers_of(target), "another" if refused else SECRET
         assert check(target.encode(), headers, secret) != refused
         head = Head.of("GET", target.encode(), headers)
-        claim = claim_of(head)
-        canonical = next(canonical_requests(head, claim.form, claim.signed, payloads_of(claim, EMPTY_SHA256)))
+        authorization = authorization_of(head)
+        canonical = next(
+            canonical_requests(head, authorization.form, authorization.signed, payloads_of(authorization, EMPTY_SHA256))
+        )
         taken = microseconds(lambda: check(target.encode(), headers, secret), seconds)  # noqa: B023 - run at once
         least = microseconds(lambda: floor(canonical), seconds)  # noqa: B023
         rows.append(Row(f"signature: {what}", taken, least, None if refused else MAX_US))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from stillage.errors import SignatureRefused
-from stillage.identity.signing.authorization import SECURITY_TOKEN, claim_of
+from stillage.identity.signing.authorization import SECURITY_TOKEN, authorization_of
 from stillage.identity.signing.canonical import Head, canonical_requests
 from stillage.identity.signing.signature import (
     DATE_FORMAT,
@@ -55,17 +55,17 @@ class Vector:
     def check(self) -> None:
         known = self.document["credentials"]
         head, body = self.head, self.body
-        claim = claim_of(head)
-        require_recent(claim, datetime.strptime(self.document["server_time"], DATE_FORMAT).replace(tzinfo=UTC))
-        if claim.access_key != known["ak"]:
+        authorization = authorization_of(head)
+        require_recent(authorization, datetime.strptime(self.document["server_time"], DATE_FORMAT).replace(tzinfo=UTC))
+        if authorization.access_key != known["ak"]:
             raise SignatureRefused("unknown-access-key")
         if len(body) > MAX_BODY:
             raise SignatureRefused("body-too-large")
         digest = sha256(body).hexdigest()
-        require_signature(claim, head, known["sk"], payloads_of(claim, digest))
+        require_signature(authorization, head, known["sk"], payloads_of(authorization, digest))
         if known.get("security_token", "").encode() not in head.fields.get(SECURITY_TOKEN, [b""]):
             raise SignatureRefused("security-token-mismatch")
-        require_digest(claim, digest)
+        require_digest(authorization, digest)
 
     def fault(self) -> str | None:
         try:
@@ -90,10 +90,12 @@ def test_what_an_sdk_signed_is_accepted(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", vectors("accept"))
 def test_the_canonical_request_is_the_one_that_the_sdk_made(vector: Vector) -> None:
-    claim = claim_of(vector.head)
-    payloads = payloads_of(claim, sha256(vector.body).hexdigest())
+    authorization = authorization_of(vector.head)
+    payloads = payloads_of(authorization, sha256(vector.body).hexdigest())
     wanted = vector.document["expect"].get("canonical_request")  # of mutations only the outcome is recorded
-    texts = [text.decode() for text in canonical_requests(vector.head, claim.form, claim.signed, payloads)]
+    texts = [
+        text.decode() for text in canonical_requests(vector.head, authorization.form, authorization.signed, payloads)
+    ]
     assert wanted is None or wanted in texts
     assert len(texts) <= 16
 

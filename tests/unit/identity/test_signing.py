@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from builders import T0
 from stillage.errors import SignatureRefused
-from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD, Fault, claim_of, is_signed
+from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD, Fault, authorization_of, is_signed
 from stillage.identity.signing.canonical import EMPTY_SHA256, Head
 from stillage.identity.signing.signature import payloads_of, require_recent, require_signature, sign_request
 
@@ -34,9 +34,9 @@ def signed(method: str, url: str, headers: dict[str, str], body: bytes) -> Head:
 
 
 def check(head: Head, body: bytes, secret: str = SECRET) -> None:
-    claim = claim_of(head)
-    require_recent(claim, T0)
-    require_signature(claim, head, secret, payloads_of(claim, sha256(body).hexdigest()))
+    authorization = authorization_of(head)
+    require_recent(authorization, T0)
+    require_signature(authorization, head, secret, payloads_of(authorization, sha256(body).hexdigest()))
 
 
 def fault(head: Head, body: bytes = b"") -> str | None:
@@ -100,9 +100,9 @@ def test_any_other_method_path_query_or_signed_header_is_refused(request: Reques
 def test_a_body_that_was_not_signed_is_refused_without_a_digest_in_the_head(body: bytes, other: bytes) -> None:
     assume(body != other)
     head = signed("POST", "http://ims.example.test/v2/images", {}, body)
-    claim = replace(claim_of(head), digest=None)
+    authorization = replace(authorization_of(head), digest=None)
     with pytest.raises(SignatureRefused):
-        require_signature(claim, head, SECRET, payloads_of(claim, sha256(other).hexdigest()))
+        require_signature(authorization, head, SECRET, payloads_of(authorization, sha256(other).hexdigest()))
 
 
 def test_another_secret_is_refused() -> None:
@@ -120,10 +120,10 @@ def test_the_port_of_the_scheme_is_not_a_part_of_the_signed_host(port: str) -> N
 
 @pytest.mark.parametrize(("seconds", "wanted"), [(900, None), (901, Fault.SKEWED), (-900, None), (-901, Fault.SKEWED)])
 def test_a_signature_is_good_for_900_seconds_and_no_more(seconds: int, wanted: str | None) -> None:
-    claim = claim_of(signed("GET", "http://ims.example.test/v2/images", {}, b""))
+    authorization = authorization_of(signed("GET", "http://ims.example.test/v2/images", {}, b""))
     found = None
     try:
-        require_recent(claim, T0 + timedelta(seconds=seconds, microseconds=999_999))
+        require_recent(authorization, T0 + timedelta(seconds=seconds, microseconds=999_999))
     except SignatureRefused as refused:
         found = refused.fault
     assert found == wanted
@@ -162,7 +162,7 @@ GOOD = HEAD.fields["authorization"][0].decode()
 def test_a_broken_authorization_is_refused(authorization: str) -> None:
     head = replace(HEAD, fields={**HEAD.fields, "authorization": [authorization.encode()]})
     with pytest.raises(SignatureRefused):
-        claim_of(head)
+        authorization_of(head)
 
 
 @given(text=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))

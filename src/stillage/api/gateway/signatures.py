@@ -58,7 +58,7 @@ async def _signer(request: web.Request, signatures: Signatures) -> Signer:
         raise SignedBodyTooLarge(MAX_BODY)
     if length == 0:
         return await signatures.verify(found, EMPTY_SHA256)
-    if found.claim.digest is None:
+    if found.authorization.digest is None:
         body, digest = await _whole(request)
         request[BODY] = Body(_once(body), len(body))
         return await signatures.verify(found, digest)
@@ -91,10 +91,10 @@ async def _whole(request: web.Request) -> tuple[bytes, str]:
 async def _checked(request: web.Request, signatures: Signatures, found: Recognised) -> AsyncIterator[bytes]:
     digest = sha256()
     async for piece in _limited(request):
-        if found.claim.signs_body:
+        if found.authorization.signs_body:
             digest.update(piece)
         yield piece
-    if found.claim.signs_body:
+    if found.authorization.signs_body:
         await signatures.require_body(found, digest.hexdigest())
 
 

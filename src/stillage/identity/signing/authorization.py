@@ -46,7 +46,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Authorization:
     """What a signed request says of itself. Nothing of it is believed yet.
 
     Attributes:
@@ -74,7 +74,7 @@ def is_signed(authorization: str) -> bool:
     return SCHEME.match(authorization) is not None
 
 
-def claim_of(head: Head) -> Claim:
+def authorization_of(head: Head) -> Authorization:
     """Read what a signed request says of itself.
 
     Raises:
@@ -97,7 +97,7 @@ def claim_of(head: Head) -> Claim:
             raise SignatureRefused(Fault.SIGNED_HEADER_MISSING)
         if len(head.fields[name]) > 1:
             raise SignatureRefused(Fault.SIGNATURE_MISMATCH)
-    return Claim(form, access_key, scope, signed, fields["Signature"], signed_at, _digest(head))
+    return Authorization(form, access_key, scope, signed, fields["Signature"], signed_at, _digest(head))
 
 
 def _authorization(head: Head) -> tuple[str, dict[str, str]]:

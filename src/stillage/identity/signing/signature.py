@@ -14,7 +14,7 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from stillage.errors import SignatureRefused
-from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD, Claim, Fault
+from stillage.identity.signing.authorization import UNSIGNED_PAYLOAD, Authorization, Fault
 from stillage.identity.signing.canonical import EMPTY_SHA256, Form, Head, canonical_requests
 
 DATE_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -26,14 +26,14 @@ MAX_BODY = 12 << 20
 SECRET_HEADERS = ("x-security-token", "x-auth-token", "x-service-token", "x-subject-token", "authorization", "cookie")
 
 
-def require_recent(claim: Claim, now: datetime) -> None:
+def require_recent(authorization: Authorization, now: datetime) -> None:
     """Check that the request was signed within 15 minutes of *now*, the moment when its head arrived.
 
     Raises:
         SignatureRefused: Otherwise.
     """
     try:
-        signed_at = datetime.strptime(claim.signed_at, DATE_FORMAT).replace(tzinfo=UTC)
+        signed_at = datetime.strptime(authorization.signed_at, DATE_FORMAT).replace(tzinfo=UTC)
     except ValueError as error:
         raise SignatureRefused(Fault.DATE_MALFORMED) from error
     # The header has whole seconds, so the clock is read in whole seconds as well: 900 pass, 901 do not.
@@ -41,11 +41,11 @@ def require_recent(claim: Claim, now: datetime) -> None:
         raise SignatureRefused(Fault.SKEWED, "calc ak sk signature fail:signature expired")
 
 
-def require_signature(claim: Claim, head: Head, secret: str, payloads: Sequence[str]) -> None:
+def require_signature(authorization: Authorization, head: Head, secret: str, payloads: Sequence[str]) -> None:
     """Check the signature against what the request is.
 
     Args:
-        claim: That of *head*.
+        authorization: That of *head*.
         head: As it came.
         secret: The secret key.
         payloads: What may stand for the body, see `payloads_of`.
@@ -53,38 +53,40 @@ def require_signature(claim: Claim, head: Head, secret: str, payloads: Sequence[
     Raises:
         SignatureRefused: If it is of another request or another key. The text has what was expected to be signed.
     """
-    key = _key(claim, secret)
+    key = _key(authorization, secret)
     first = b""
-    for canonical in canonical_requests(head, claim.form, claim.signed, payloads):
-        wanted = _signature(claim.form, claim.scope, claim.signed_at, key, canonical)
-        if hmac.compare_digest(wanted, claim.signature):
+    for canonical in canonical_requests(head, authorization.form, authorization.signed, payloads):
+        wanted = _signature(authorization.form, authorization.scope, authorization.signed_at, key, canonical)
+        if hmac.compare_digest(wanted, authorization.signature):
             return
         first = first or canonical
     why = f"verify aksk signature fail, canonicalRequest:{_shown(first)}"
     raise SignatureRefused(Fault.SIGNATURE_MISMATCH, why)
 
 
-def payloads_of(claim: Claim, body_digest: str | None) -> tuple[str, ...]:
+def payloads_of(authorization: Authorization, body_digest: str | None) -> tuple[str, ...]:
     """Return what may stand for the body in the canonical request.
 
     Args:
-        claim: Of the request.
-        body_digest: SHA-256 of the body in hex; None while it is not known, which needs a digest in the *claim*.
+        authorization: Of the request.
+        body_digest: SHA-256 of the body in hex; None while unknown, which needs a digest in *authorization*.
     """
-    if claim.digest is None:
+    if authorization.digest is None:
         assert body_digest is not None  # noqa: S101 - else there is nothing to verify with
         return (body_digest,)
     # The vendor's Python SDK says UNSIGNED-PAYLOAD and signs the empty digest where there is no body.
-    return (claim.digest, EMPTY_SHA256) if body_digest == EMPTY_SHA256 else (claim.digest,)
+    return (authorization.digest, EMPTY_SHA256) if body_digest == EMPTY_SHA256 else (authorization.digest,)
 
 
-def require_digest(claim: Claim, body_digest: str) -> None:
-    """Check the body that came against the digest in the head: that one is signed, but only a claim of the client.
+def require_digest(authorization: Authorization, body_digest: str) -> None:
+    """Check the body that came against the digest in the head: that one is signed, but only the client's word.
 
     Raises:
         SignatureRefused: If they differ.
     """
-    if claim.digest not in (None, UNSIGNED_PAYLOAD) and not hmac.compare_digest(claim.digest.lower(), body_digest):
+    if authorization.digest not in (None, UNSIGNED_PAYLOAD) and not hmac.compare_digest(
+        authorization.digest.lower(), body_digest
+    ):
         raise SignatureRefused(Fault.DIGEST_MISMATCH)
 
 
@@ -131,18 +133,18 @@ def _host(scheme: str, netloc: str) -> str:
     return host.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ":"))
 
 
-def _key(claim: Claim, secret: str) -> bytes:
+def _key(authorization: Authorization, secret: str) -> bytes:
     """Return what the form signs with."""
-    if claim.form is Form.ACCESS:
+    if authorization.form is Form.ACCESS:
         return secret.encode()
-    if claim.form is Form.SCOPED:
+    if authorization.form is Form.SCOPED:
         key = f"SDK{secret}".encode()
-        for part in claim.scope.split("/"):
+        for part in authorization.scope.split("/"):
             key = hmac.digest(key, part.encode(), "sha256")
         return key
     # HKDF with one block of output. What signs is its hexadecimal text.
-    extracted = hmac.digest(claim.access_key.encode(), secret.encode(), "sha256")
-    return hmac.digest(extracted, claim.scope.encode() + b"\x01", "sha256").hex().encode()
+    extracted = hmac.digest(authorization.access_key.encode(), secret.encode(), "sha256")
+    return hmac.digest(extracted, authorization.scope.encode() + b"\x01", "sha256").hex().encode()
 
 
 def _signature(form: Form, scope: str, signed_at: str, key: bytes, canonical: bytes) -> str:

@@ -90,7 +90,7 @@ class _State:
 
 
 class Guard:
-    """Counts failures by who was claimed to log in, whether there is such a user or not, and by where from."""
+    """Counts failures by the name that was given, whether there is such a user or not, and by where it came from."""
 
     def __init__(
         self, database: Database, limit: FailureLimit, *, secret: bytes, clock: Callable[[], datetime]
@@ -108,8 +108,8 @@ class Guard:
         """Hold this around the check of a secret. Unauthenticated leaving it counts as a failure.
 
         Args:
-            who: The name that is claimed.
-            address: Where it is claimed from.
+            who: The name that was given.
+            address: Where it came from.
 
         Raises:
             TooManyFailures, TooManyAtOnce, Unavailable: Instead of the check.

@@ -83,8 +83,8 @@ class Login:
     async def _by_password(self, method: ByPassword, scope: Scope, address: str | None) -> Issued:
         user = await self._find_user(method.user)
         # The name also where the id was given: there is one count for each user.
-        claimed = user.name if user else method.user.name or method.user.id
-        async with self._guard.attempt(f"user {claimed}", address):
+        named = user.name if user else method.user.name or method.user.id
+        async with self._guard.attempt(f"user {named}", address):
             matches = await self._passwords.verify(user.password_hash if user else None, method.password)
             if user is None or not matches:
                 raise Unauthenticated(user_id=user.id if user else None)
@@ -109,8 +109,8 @@ class Login:
 
     async def _by_credential(self, method: ByCredential, address: str | None) -> Issued:
         credential = await self._find_credential(method)
-        claimed = credential.id if credential else method.id or f"{method.user} {method.name}"
-        async with self._guard.attempt(f"credential {claimed}", address):
+        named = credential.id if credential else method.id or f"{method.user} {method.name}"
+        async with self._guard.attempt(f"credential {named}", address):
             matches = await self._passwords.verify(credential.secret_hash if credential else None, method.secret)
             if credential is None or not matches:
                 raise Unauthenticated(user_id=credential.user_id if credential else None)

@@ -16,7 +16,7 @@ from stillage.db import Connection, access_keys, failures
 from stillage.db.session import Database
 from stillage.errors import SignatureRefused, Unauthenticated
 from stillage.identity.networks import network_of
-from stillage.identity.signing.authorization import PROJECT, SECURITY_TOKEN, Claim, Fault, claim_of
+from stillage.identity.signing.authorization import PROJECT, SECURITY_TOKEN, Authorization, Fault, authorization_of
 from stillage.identity.signing.canonical import Head
 from stillage.identity.signing.signature import payloads_of, require_digest, require_recent, require_signature
 from stillage.identity.vault import Vault
@@ -39,7 +39,7 @@ class Recognised:
         failed: True if some were, lately.
     """
 
-    claim: Claim
+    authorization: Authorization
     head: Head
     holder: Holder
     project: str | None
@@ -116,25 +116,27 @@ class Signatures:
             SignatureRefused: If it is no good signed request, was signed at another time, or its key does not count.
         """
         now = self.clock()
-        claim = claim_of(head)
-        require_recent(claim, now)
+        authorization = authorization_of(head)
+        require_recent(authorization, now)
         project = project if project is None or is_name(project) else ""
-        who = hmac.digest(self.secret, f"key {claim.access_key} {network_of(address)}".encode(), "sha256").hex()
+        who = hmac.digest(self.secret, f"key {authorization.access_key} {network_of(address)}".encode(), "sha256").hex()
         since = now - timedelta(seconds=self.limit.window_s)
-        chosen = project if PROJECT in claim.signed else None
-        holder, failed = await self.database.read(_look_up, claim.access_key, chosen, who, since, self.limit.count)
+        chosen = project if PROJECT in authorization.signed else None
+        holder, failed = await self.database.read(
+            _look_up, authorization.access_key, chosen, who, since, self.limit.count
+        )
         if holder is None:
-            why = f"Get secretKey failed,ak:{claim.access_key},err:ak not exist"
+            why = f"Get secretKey failed,ak:{authorization.access_key},err:ak not exist"
             raise SignatureRefused(Fault.KEY_UNKNOWN, why)
         if len(failed) >= self.limit.count:
             raise SignatureRefused(Fault.KEY_LOCKED, "AK access failed to reach the limit,forbidden")
         if holder.key.expires_at is not None and holder.key.expires_at <= now:
             raise SignatureRefused(Fault.KEY_EXPIRED, EXPIRED)
-        found = Recognised(claim, head, holder, project, who, bool(failed))
+        found = Recognised(authorization, head, holder, project, who, bool(failed))
         with_token = _has_security_token(found)
         if not with_token:
             await self._count(found)
-            signed = SECURITY_TOKEN in claim.signed
+            signed = SECURITY_TOKEN in authorization.signed
             raise SignatureRefused(Fault.SIGNATURE_MISMATCH if signed else Fault.TOKEN_MISMATCH)
         return found
 
@@ -151,9 +153,9 @@ class Signatures:
         """
         secret = self.vault.open(found.holder.key.access, found.holder.key.sealed)
         try:
-            require_signature(found.claim, found.head, secret, payloads_of(found.claim, body_digest))
+            require_signature(found.authorization, found.head, secret, payloads_of(found.authorization, body_digest))
             if body_digest is not None:
-                require_digest(found.claim, body_digest)
+                require_digest(found.authorization, body_digest)
         except SignatureRefused:
             await self._count(found)
             raise
@@ -161,7 +163,7 @@ class Signatures:
             await self.database.write(failures.forget, found.who)
         holder = found.holder
         # Whoever is on the way could have changed it, and with it whose rights the request has.
-        if found.project not in (None, holder.project_id) and PROJECT not in found.claim.signed:
+        if found.project not in (None, holder.project_id) and PROJECT not in found.authorization.signed:
             raise SignatureRefused(Fault.PROJECT_UNSIGNED, PROJECT_UNSIGNED)
         if found.project is not None and holder.project_id is None:
             raise _no_role()
@@ -182,7 +184,7 @@ class Signatures:
             SignatureRefused: If it does not have the digest that was signed.
         """
         try:
-            require_digest(found.claim, body_digest)
+            require_digest(found.authorization, body_digest)
         except Unauthenticated:
             await self._count(found)
             raise
