@@ -133,6 +133,13 @@ async def test_one_of_two_who_add_the_same_id_succeeds(database: Database) -> No
 # Uploads
 
 
+async def test_a_move_that_no_image_makes_cannot_be_written(database: Database) -> None:
+    image = await add(database)
+    with pytest.raises(ValueError, match="from queued to active"):
+        await database.write(lifecycle.move, image.id, Status.QUEUED, Status.ACTIVE, LATER)
+    assert await get(database, image) == image
+
+
 async def test_a_claim_moves_the_image_from_queued_to_saving(database: Database) -> None:
     image = await add(database, reason="the last one failed")
     claim = await claimed(database, image)

@@ -1,22 +1,22 @@
 """The life of an image: every change of its status. Plain functions of a connection.
 
-Each is one compare-and-set that names the state it expects, and from `saving` on the upload that holds the image; zero
-rows changed means that somebody else was first.
+Each is one compare-and-set that names the status it expects, and from `saving` on the upload that holds the image; zero
+rows changed means that another request was faster. `images.status` has the table of the moves that there are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from stillage.db import pieces, usage
 from stillage.db.images import get, set_properties
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.images.quota import Quotas, Usage, scope_of_node, scope_of_project
-from stillage.images.status import Status
+from stillage.images.status import Status, require_move, statuses_before
 
 NO_QUOTAS = Quotas()
 RESUMABLE = "resumable/"
@@ -27,8 +27,26 @@ RESULTS_KEPT = 16
 
 def move(connection: Connection, image_id: ImageId, before: Status, after: Status, now: datetime) -> bool:
     """Change the status from *before* to *after*. False if it was not *before*."""
-    there = (images.c.id == image_id) & (images.c.status == before)
-    return connection.execute(update(images).where(there).values(status=after, updated_at=now)).rowcount == 1
+    return _move(connection, image_id, (before,), after, {"updated_at": now})
+
+
+def _move(
+    connection: Connection,
+    image_id: ImageId,
+    before: Collection[Status],
+    after: Status,
+    values: Mapping[str, Any],
+    *also: ColumnElement[bool],
+) -> bool:
+    """Set the status to *after*, and *values* with it. False if it was none of *before*, or *also* does not hold.
+
+    Raises:
+        ValueError: If an image never changes from one of *before* to *after*.
+    """
+    for status in before:
+        require_move(status, after)
+    expected = (images.c.id == image_id) & images.c.status.in_(before)
+    return connection.execute(update(images).where(expected, *also).values(status=after, **values)).rowcount == 1
 
 
 def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
@@ -41,18 +59,14 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
     The blob of an upload in flight is not among them: its uploader notices, and removes it. A resumable upload ends
     here; who sends a piece of it notices.
     """
-    values = {"status": Status.DELETED, "deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
+    values: dict[str, Any] = {"deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
     # Its name stays: a list in the order of names goes on behind it.
     values |= {"tags": [], "properties": {}, "reason": None, "damage": None}
-    changed = connection.execute(
-        update(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)).values(values)
-    )
-    if changed.rowcount == 0:
+    if not _move(connection, image_id, statuses_before(Status.DELETED), Status.DELETED, values):
         return None
     owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
-    connection.execute(delete(image_tags).where(image_tags.c.image_id == image_id))
-    connection.execute(delete(image_properties).where(image_properties.c.image_id == image_id))
-    connection.execute(delete(image_members).where(image_members.c.image_id == image_id))
+    for table in (image_tags, image_properties, image_members):
+        connection.execute(delete(table).where(table.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
     connection.execute(update(blobs).where(published).values(state="pending_delete"))
@@ -101,23 +115,23 @@ def claim(
     Raises:
         QuotaExceeded, TooManyUploads: If *quotas* do not allow it.
     """
-    values = {"status": Status.SAVING, "upload_id": claim.upload_id, "reason": None, "updated_at": now}
-    queued = (images.c.id == claim.image_id) & (images.c.status == Status.QUEUED)
-    if connection.execute(update(images).where(queued).values(values)).rowcount == 0:
+    values = {"upload_id": claim.upload_id, "reason": None, "updated_at": now}
+    if not _move(connection, claim.image_id, (Status.QUEUED,), Status.SAVING, values):
         return None
     image = get(connection, claim.image_id)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=reserve, uploads=1), quotas.project)
     usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=1), quotas.node)
-    connection.execute(
-        insert(blobs).values(
-            key=claim.blob_key,
-            image_id=claim.image_id,
-            state="writing",
-            owner=image.owner,
-            reserved=reserve,
-            created_at=now,
-        )
-    )
+    _add_blob(connection, claim, image.owner, reserve, now)
+    _add_upload(connection, claim, lease_expires_at, now)
+    return image
+
+
+def _add_blob(connection: Connection, claim: Claim, owner: ProjectId | None, reserve: int, now: datetime) -> None:
+    values = {"image_id": claim.image_id, "owner": owner, "reserved": reserve, "created_at": now}
+    connection.execute(insert(blobs).values(key=claim.blob_key, state="writing", **values))
+
+
+def _add_upload(connection: Connection, claim: Claim, lease_expires_at: datetime, now: datetime) -> None:
     connection.execute(
         insert(uploads).values(
             id=claim.upload_id,
@@ -130,7 +144,6 @@ def claim(
             created_at=now,
         )
     )
-    return image
 
 
 def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> bool:
@@ -142,42 +155,38 @@ def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> b
 
 def publish(connection: Connection, claim: Claim, content: Content, now: datetime) -> Image | None:
     """Return the image, made `active` with the bytes of this upload; None if the upload has lost its image."""
-    row = connection.execute(
-        update(images)
-        .where(_held_by(claim))
-        .values(
-            status=Status.ACTIVE,
-            upload_id=None,
-            blob_key=claim.blob_key,
-            size=content.size,
-            virtual_size=content.virtual_size,
-            disk_format=content.disk_format,
-            container_format=func.coalesce(images.c.container_format, "bare"),
-            checksum=content.checksum,
-            os_hash_algo=content.os_hash_algo,
-            os_hash_value=content.os_hash_value,
-            updated_at=now,
-            version=images.c.version + 1,  # a change that was prepared before must not undo the formats
-        )
-    )
-    if row.rowcount == 0:
-        return None
-    set_properties(connection, claim.image_id, content.properties)
     digests = {
         "size": content.size,
         "checksum": content.checksum,
         "os_hash_algo": content.os_hash_algo,
         "os_hash_value": content.os_hash_value,
-        "sha256": content.sha256,
     }
-    mine = select(blobs.c.reserved).where(blobs.c.key == claim.blob_key)
-    reserved = connection.execute(mine.with_for_update()).scalar_one()
-    values = {"state": "published", "reserved": content.size, "scrubbed_at": now, **digests}
-    connection.execute(update(blobs).where(blobs.c.key == claim.blob_key).values(values))
+    values = {
+        "upload_id": None,
+        "blob_key": claim.blob_key,
+        "virtual_size": content.virtual_size,
+        "disk_format": content.disk_format,
+        "container_format": func.coalesce(images.c.container_format, "bare"),
+        "updated_at": now,
+        "version": images.c.version + 1,  # a change that was prepared before must not undo the formats
+    }
+    if not _end_saving(connection, claim, Status.ACTIVE, values | digests):
+        return None
+    set_properties(connection, claim.image_id, content.properties)
+    reserved = _publish_blob(connection, claim.blob_key, now, {**digests, "sha256": content.sha256})
     image = get(connection, claim.image_id)
     _end_upload(connection, claim, image.owner, now, size=content.size)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
     return image
+
+
+def _publish_blob(connection: Connection, key: BlobKey, now: datetime, digests: Mapping[str, Any]) -> int:
+    """Let the blob count with its true size; return how many bytes were reserved for it."""
+    query = select(blobs.c.reserved).where(blobs.c.key == key).with_for_update()
+    reserved: int = connection.execute(query).scalar_one()
+    values = {"state": "published", "reserved": digests["size"], "scrubbed_at": now, **digests}
+    connection.execute(update(blobs).where(blobs.c.key == key).values(values))
+    return reserved
 
 
 def release(
@@ -188,8 +197,8 @@ def release(
     *refusal*: the facts of the verdict, where it was one.
     False if the image was not this upload's any more; an unpublished blob is marked for deletion all the same.
     """
-    values = {"status": Status.QUEUED, "upload_id": None, "reason": reason, "updated_at": now}
-    held = connection.execute(update(images).where(_held_by(claim)).values(values)).rowcount == 1
+    values = {"upload_id": None, "reason": reason, "updated_at": now}
+    held = _end_saving(connection, claim, Status.QUEUED, values)
     # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     # Without such a blob there is no upload either, or none yet: its claim may be committed at this moment.
@@ -262,5 +271,7 @@ def _forget_earlier_results(connection: Connection, image_id: ImageId) -> None:
     connection.execute(delete(upload_results).where(its_own, upload_results.c.id.not_in(last)))
 
 
-def _held_by(claim: Claim) -> Any:
-    return and_(images.c.id == claim.image_id, images.c.status == Status.SAVING, images.c.upload_id == claim.upload_id)
+def _end_saving(connection: Connection, claim: Claim, after: Status, values: Mapping[str, Any]) -> bool:
+    """`_move` the image of an upload out of `saving`. False if the upload does not hold it any more."""
+    held = images.c.upload_id == claim.upload_id
+    return _move(connection, claim.image_id, (Status.SAVING,), after, values, held)

@@ -1,5 +1,6 @@
-"""The statuses of an image."""
+"""The statuses of an image, and which of them may follow which."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -9,3 +10,25 @@ class Status(StrEnum):
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
     DELETED = "deleted"
+
+
+# A saving image returns to queued when its upload fails, so that the file can be sent again. Nothing leads from active
+# back to queued or saving: bytes that were published never change.
+NEXT: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.SAVING, Status.DELETED}),
+    Status.SAVING: frozenset({Status.ACTIVE, Status.QUEUED, Status.DELETED}),
+    Status.ACTIVE: frozenset({Status.DEACTIVATED, Status.DELETED}),
+    Status.DEACTIVATED: frozenset({Status.ACTIVE, Status.DELETED}),
+    Status.DELETED: frozenset(),
+}
+
+
+def require_move(before: Status, after: Status) -> None:
+    """Raise ValueError unless `NEXT` allows an image to change from *before* to *after*."""
+    if after not in NEXT[before]:
+        raise ValueError(f"an image does not change from {before} to {after}")
+
+
+def statuses_before(after: Status) -> frozenset[Status]:
+    """Return the statuses that *after* may follow."""
+    return frozenset(status for status in NEXT if after in NEXT[status])
