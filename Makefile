@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check docs bench fuzz chaos kills differential mutants power-cuts clean
+.PHONY: help setup serve dev test check docs docs-pages bench fuzz chaos kills differential mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,6 +35,9 @@ check: dev docs ## linters, format, types, the import rule and the links of the 
 
 docs: dev ## build the documentation site into site/, and fail at a link that leads nowhere
 	PYTHONPATH=scripts .venv/bin/zensical build --strict
+
+docs-pages: dev ## write the pages of docs/ that are made from the code: settings, rules, routes, commands
+	@for script in scripts/*_page.py; do .venv/bin/python "$$script" || exit 1; done
 
 bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench $(BENCH_ARGS)

@@ -1,3 +1,5 @@
+"""Pages made from the code are what the code says."""
+
 import runpy
 from pathlib import Path
 
@@ -9,4 +11,4 @@ SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*_page.py")), ids=lambda path: path.stem)
 def test_a_generated_page_is_what_the_code_says(script: Path) -> None:
     made = runpy.run_path(str(script))
-    assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), f"the page is old: run scripts/{script.name}"
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), "the page is stale: run `make docs-pages`"
