@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import web
+from aiohttp import web, web_app
 
 STEP = 256 * 1024
 PASSWORD = "a-password-of-the-tests"
@@ -77,6 +77,7 @@ class ImageService:
             loop.run_until_complete(_end_all())
             loop.close()
             self.images.clear()  # now, and not when the cycles of the application are collected
+            web_app._cached_build_middleware.cache_clear()  # keeps the last thousand applications
 
     def only(self) -> Kept:
         assert len(self.images) == 1, list(self.images)

@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import web, web_app
 
 from stillage.api.http.connection import Runner
 from stillage.api.http.listening import listen
@@ -21,3 +21,5 @@ async def serving(application: web.Application, *, prefix: str = "") -> AsyncIte
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
         await runner.cleanup()
+        # aiohttp keeps the last thousand applications that had middlewares, and all that is theirs.
+        web_app._cached_build_middleware.cache_clear()
