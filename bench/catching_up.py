@@ -26,7 +26,7 @@ from stillage.formats.safety import Policy
 from stillage.images.access import Access, Caller
 from stillage.images.image import Image, ImageId, ProjectId, UserId
 from stillage.images.quota import Quotas
-from stillage.images.upload import Grant, Opening, Piece
+from stillage.images.upload import Expected, Grant, Piece
 from stillage.lanes import Lane
 from stillage.operations.resumable.rights import Look
 from stillage.operations.resumable.uploads import Uploads
@@ -92,7 +92,7 @@ async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[f
     image = Image(ImageId(str(uuid4())), ProjectId("bench"), now(), now(), disk_format="raw", container_format="bare")
     await database.write(db.add, image)
     first = uploads("node/1.")
-    upload = await first.open(ME, image.id, Opening(len(data)))
+    upload = await first.open(ME, image.id, Expected(len(data)))
 
     async def body() -> AsyncIterator[bytes]:
         for start in range(0, len(data), MIB):

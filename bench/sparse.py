@@ -1,7 +1,7 @@
 """One huge image that is nearly empty: ``python -m bench.sparse [--size 127GiB] [--data 1GiB] [--dir DIR] [--json]``.
 
 Uploads it to a server of its own, measuring the server's memory, looks how much of the disk it takes, and downloads it
-again, comparing every byte. Its size is announced if the disk has room for so much, as what announces more is refused;
+again, comparing every byte. Its size is declared if the disk has room for it, as a larger one is refused;
 otherwise, or with ``--chunked``, it comes in chunks. Memory and disk are the figures here; the speed is only told.
 """
 
@@ -55,14 +55,14 @@ class Report:
     """Sizes in bytes.
 
     Attributes:
-        announced: Whether its size was.
+        declared: Whether its size was.
         curve: The server's memory: bytes sent so far, bytes resident.
         disk: What the stored image takes.
     """
 
     size: int
     data: int
-    announced: bool
+    declared: bool
     curve: list[tuple[int, int]]
     peak_memory: int = 0
     disk: int = 0
@@ -79,7 +79,7 @@ class Sending:
     server: Target
     path: str
     image: Image
-    announced: bool
+    declared: bool
     sent: int = 0
 
     def run(self) -> None:
@@ -87,17 +87,17 @@ class Sending:
         connection.putrequest("PUT", self.path)
         for name, value in self.server.headers.items():
             connection.putheader(name, value)
-        name, value = ("Content-Length", str(self.image.size)) if self.announced else ("Transfer-Encoding", "chunked")
+        name, value = ("Content-Length", str(self.image.size)) if self.declared else ("Transfer-Encoding", "chunked")
         connection.putheader(name, value)
         connection.endheaders()
         for block in self.image.blocks():
-            if not self.announced:
+            if not self.declared:
                 connection.send(b"%x\r\n" % len(block))
             connection.send(block)
-            if not self.announced:
+            if not self.declared:
                 connection.send(b"\r\n")
             self.sent += len(block)
-        if not self.announced:
+        if not self.declared:
             connection.send(b"0\r\n\r\n")
         answer = connection.getresponse()
         if answer.status != 204:
@@ -119,12 +119,12 @@ def compare(server: Target, path: str, image: Image) -> None:
     connection.close()
 
 
-def measure(folder: Path, image: Image, *, announced: bool) -> Report:
+def measure(folder: Path, image: Image, *, declared: bool) -> Report:
     with Targets(folder) as targets:
         server = targets.stillage(PLAIN)
         path = server.new_image()
-        report = Report(image.size, image.data, announced, [])
-        sending = Sending(server, path, image, announced)
+        report = Report(image.size, image.data, declared, [])
+        sending = Sending(server, path, image, declared)
         reset_peak_memory(server.pid)
         begun = time.perf_counter()
         with ThreadPoolExecutor(1) as pool:
@@ -148,7 +148,7 @@ def show(report: Report, console: Console) -> None:
     for sent, resident in report.curve:
         bar = "█" * round(40 * resident / most)
         console.print(f"{sent / GIB:7.1f} GiB sent {resident / MIB:5.0f} MiB {bar}", highlight=False)
-    how = "its size announced" if report.announced else "in chunks"
+    how = "its size declared" if report.declared else "in chunks"
     verdict = "[green]ok[/]" if report.is_good else "[red]missed[/]"
     console.print(
         f"{report.size / GIB:g} GiB with {report.data / GIB:g} GiB of data, {how}: peak memory"
@@ -169,7 +169,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stillage-bench-", dir=options.dir) as folder:
         has_room = shutil.disk_usage(folder).free > options.size + SPARE
-        report = measure(Path(folder), Image(options.size, options.data), announced=has_room and not options.chunked)
+        report = measure(Path(folder), Image(options.size, options.data), declared=has_room and not options.chunked)
     if options.json:
         print(json.dumps(asdict(report)))
     else:

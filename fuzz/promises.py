@@ -39,7 +39,7 @@ def keep(image: Unpacked, formats: Sequence[Format] = FORMATS) -> None:
         _check(expected, declarations)
         for declared in declarations:
             refused, other = refusal(whole, declared, POLICY), refusal(expected, declared, POLICY)
-            assert (refused is None) == (other is None), f"the size announced decides: {refused} or {other}"
+            assert (refused is None) == (other is None), f"the size decides: {refused} or {other}"
     else:
         _check(_begun(image, formats), ())
     assert time.process_time() - started < CPU_S, "too slow"

@@ -27,7 +27,7 @@ class InvalidInput(StillageError):
 
 
 class SizeMismatch(InvalidInput):
-    """The bytes that came are not as many as were announced.
+    """The number of bytes received is not the declared one.
 
     A client that logs in again after a 401 resends a body it has already read: zero bytes, with the old size in
     its header. Without this check such an image would become active and empty.
@@ -40,11 +40,11 @@ class SizeMismatch(InvalidInput):
 
 
 class DigestMismatch(InvalidInput):
-    """The bytes that came do not have the digest that the client announced."""
+    """The bytes that came do not have the digest that the client declared."""
 
     def __init__(self, algorithm: str, expected: str, received: str) -> None:
         super().__init__(
-            f"{algorithm} mismatch: the request announced {expected}, the bytes received have {received}; "
+            f"{algorithm} mismatch: the request declared {expected}, the bytes received have {received}; "
             "send the file again"
         )
 

@@ -95,7 +95,7 @@ def test_refused_bytes_are_told_with_rule_place_and_remedy(erin: Account) -> Non
     assert error["fix"].startswith("qemu-img convert")
 
 
-def test_an_announced_size_that_is_not_kept(erin: Account, disk: Path) -> None:
+def test_a_declared_size_that_is_not_kept(erin: Account, disk: Path) -> None:
     image_id = create(erin)
     done = upload(erin, image_id, "-T", "-", "-H", "X-OpenStack-Image-Size: 3000", stdin=b"")
     assert heads(done)[-1] == 400

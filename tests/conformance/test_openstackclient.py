@@ -70,7 +70,7 @@ def test_images_from_standard_input(erin: Account, disk: Path) -> None:
     made = erin.openstack("image", "create", "piped", "--disk-format", "raw", *JSON, stdin=disk.read_bytes()).json
     assert (made["status"], made["size"]) == ("active", disk.stat().st_size)
 
-    # In a script, without --file: an upload of nothing, with the size 0 announced.
+    # In a script, without --file: an upload of nothing, with the size 0 declared.
     empty = erin.openstack("image", "create", "empty", "--disk-format", "raw", *JSON).json
     assert (empty["status"], empty["size"]) == ("active", 0)
     assert erin.openstack("image", "save", made["id"]).data == disk.read_bytes()

@@ -61,12 +61,12 @@ from stillage.images.creation import Defaults
 from stillage.images.image import Visibility
 from stillage.images.patch import Operation
 from stillage.images.quota import Limits, Quotas
+from stillage.images.upload import Expected
 from stillage.operations.download import Download
 from stillage.operations.images import Images
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
-from stillage.operations.upload.pipeline import Announced
 from stillage.stores.base import Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
@@ -288,7 +288,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(target=uploads, image=images, which=st.integers(0, 1), size=st.sampled_from([None, 0, 5, 300_000, 5 << 20]))
     def begin(self, image: str, which: int, size: int | None) -> Any:
         process, body = self.processes[which], Body()
-        work = process.ingest(ERIN, image, body.pieces(), Announced(size))
+        work = process.ingest(ERIN, image, body.pieces(), Expected(size))
         upload = Upload(image, process, body, *self.do(_begun(work)))
         self.running.append(upload)
         self.settle(upload)
@@ -314,7 +314,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(upload=consumes(uploads))
     def leave(self, upload: Upload) -> None:
-        self.end(upload, BodyIncomplete("the body ended before its announced end"))
+        self.end(upload, BodyIncomplete("the body ended before its declared end"))
 
     @rule(upload=consumes(uploads))
     def cancel(self, upload: Upload) -> None:

@@ -19,15 +19,15 @@ from stillage.errors import ContentRejected, DigestMismatch, ImageGone, StoreFai
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
+from stillage.images.upload import Expected
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.ingest import Ingest
-from stillage.operations.upload.pipeline import Announced
 from stillage.stores.files import blobs
 from stillage.stores.files.blobs import FileStore
 from upload_world import ME, MIB, RULES, sliced
 
 DATA = b"the bytes of an image"
-UNKNOWN = Announced()
+UNKNOWN = Expected()
 TIMEOUT_S = 20.0
 
 
@@ -138,12 +138,12 @@ async def test_an_upload_that_has_lost_its_lease_ends_before_its_body(
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-async def test_digests_that_were_announced_are_compared(world: World, algorithm: str) -> None:
+async def test_digests_that_were_declared_are_compared(world: World, algorithm: str) -> None:
     image, digest = await world.queued(), hashlib.new(algorithm, DATA).hexdigest()
     with pytest.raises(DigestMismatch):
-        await world.ingest(ME, image.id, sliced(DATA + b"!"), Announced(digests=((algorithm, digest),)))
+        await world.ingest(ME, image.id, sliced(DATA + b"!"), Expected(digests=((algorithm, digest),)))
     await world.leaves_nothing(image)
-    now = await world.ingest(ME, image.id, sliced(DATA), Announced(digests=((algorithm, digest),)))
+    now = await world.ingest(ME, image.id, sliced(DATA), Expected(digests=((algorithm, digest),)))
     assert now.status is Status.ACTIVE
 
 

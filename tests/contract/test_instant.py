@@ -18,7 +18,7 @@ from stillage.images.access import Caller
 from stillage.images.image import BlobKey, Image
 from stillage.images.quota import Usage
 from stillage.images.status import Status
-from stillage.images.upload import Opening, Upload
+from stillage.images.upload import Expected, Upload
 from stillage.operations.resumable.instant import Proof
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
@@ -89,7 +89,7 @@ async def test_what_was_verified_as_something_else_is_not_offered(world: World) 
     image = builders.image(id=str(uuid4()), owner="lab", disk_format="vhd", container_format="bare")
     await world.database.write(db.add, image)
     digests = (("sha256", hashlib.sha256(DATA).hexdigest()),)
-    upload = await world.uploads.open(ME, image.id, Opening(len(DATA), digests))
+    upload = await world.uploads.open(ME, image.id, Expected(len(DATA), digests))
     assert await world.uploads.instant.offer(ME, upload) is None
 
 

@@ -21,7 +21,7 @@ from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.session import make_engine
 from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId, UserId
 from stillage.images.quota import Limits
-from stillage.images.upload import Grant, Opening
+from stillage.images.upload import Expected, Grant
 from stillage.spans import Span
 
 Unit = Callable[[Connection], object]
@@ -50,7 +50,7 @@ def there(connection: Connection) -> None:
     identity.grant(connection, OPENER.user_id, OPENER.project_id, "member")
     for name in "abcd":
         images.add(connection, builders.image(id=name, owner="mine"))
-    uploads.begin(connection, RESUMING, Opening(), NOW, NOW, LIMITS, 1)
+    uploads.begin(connection, RESUMING, Expected(), NOW, NOW, LIMITS, 1)
     pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, "node/1.")
     lifecycle.claim(connection, PLAIN, NOW, NOW, reserve=1)
     lifecycle.claim(connection, SOURCE, NOW, NOW, reserve=1)

@@ -383,7 +383,7 @@ async def test_a_partial_blob_that_was_published_can_be_published_again_after_a_
     assert await read_all(store) == b"abc"
 
 
-async def test_a_span_of_a_partial_blob_is_held_by_one_opening_at_a_time(store: Store) -> None:
+async def test_a_span_of_a_partial_blob_is_held_by_one_handle_at_a_time(store: Store) -> None:
     await store.begin(KEY)
     async with store.partial(KEY) as one, store.partial(KEY) as two:
         assert await one.hold(Span(0, 10))

@@ -24,7 +24,7 @@ from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspende
 from stillage.images.access import Caller
 from stillage.images.image import Image, ProjectId, Visibility
 from stillage.images.status import Status
-from stillage.images.upload import Opening, Piece, Upload
+from stillage.images.upload import Expected, Piece, Upload
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.rights import EmbeddedRights
@@ -54,8 +54,8 @@ class Lab:
 
     async def open(self, caller: Caller | None = None, sha256: str | None = None) -> Upload:
         digests = () if sha256 is None else (("sha256", sha256),)
-        opening = Opening(len(DATA), digests)
-        return await self.world.uploads.open(caller or await self.caller(), (await self.image()).id, opening)
+        expected = Expected(len(DATA), digests)
+        return await self.world.uploads.open(caller or await self.caller(), (await self.image()).id, expected)
 
     async def by_capability(self, upload: Upload) -> Upload:
         return await self.world.uploads.find(None, upload.image_id, self.world.uploads.capability(upload))
@@ -388,7 +388,7 @@ async def an_original(lab: Lab, owner: ProjectId) -> Image:
     """An image of another project, shared with lab."""
     world = lab.world
     image = await lab.image()
-    upload = await world.uploads.open(await lab.caller(), image.id, Opening(len(DATA), (("sha256", SHA256),)))
+    upload = await world.uploads.open(await lab.caller(), image.id, Expected(len(DATA), (("sha256", SHA256),)))
     await world.send(upload, 0, len(DATA))
     before = await world.database.read(db.get, image.id)
     shared = replace(before, owner=owner, visibility=Visibility.SHARED)

@@ -41,7 +41,7 @@ from stillage.errors import (
 )
 from stillage.images.quota import Limits, Quotas, Usage
 from stillage.images.status import Status
-from stillage.images.upload import Opening, Piece
+from stillage.images.upload import Expected, Piece
 from stillage.operations.resumable import pieces as sending
 from stillage.operations.resumable import verifying
 from stillage.operations.upkeep.sweep import Sweep
@@ -200,7 +200,7 @@ async def test_of_uploads_that_are_opened_and_abandoned_again_and_again_the_last
     image = await world.image()
     uploads = []
     for _ in range(lifecycle.RESULTS_KEPT + 3):
-        uploads.append(await world.uploads.open(ME, image.id, Opening(5)))
+        uploads.append(await world.uploads.open(ME, image.id, Expected(5)))
         world.clock.advance(1)
         await world.uploads.abandon(uploads[-1])
     for upload in uploads[:3]:
@@ -449,14 +449,14 @@ async def test_sizes_and_places_are_agreed_upon(world: World) -> None:
         await world.send(upload, 0, 10, size=len(DATA) + 1)
     with pytest.raises(InvalidInput, match="not within"):
         await world.send(upload, len(DATA) - 5, len(DATA) + 5)
-    with pytest.raises(InvalidInput, match="before its announced end"):
+    with pytest.raises(InvalidInput, match="before its declared end"):
         await world.uploads.receive(upload, Piece(0, 100), sliced(DATA[:60]))
     assert (await world.now(upload)).offset == 60
     with pytest.raises(InvalidInput, match="more bytes came"):
         await world.uploads.receive(upload, Piece(60, 10), sliced(DATA[60:100]))
     with pytest.raises(Conflict):
-        await world.uploads.open(ME, upload.image_id, Opening(5))
-    assert (await world.uploads.join(ME, upload.image_id, Opening(len(DATA)))).id == upload.id
+        await world.uploads.open(ME, upload.image_id, Expected(5))
+    assert (await world.uploads.join(ME, upload.image_id, Expected(len(DATA)))).id == upload.id
     assert [found.id for found in await world.uploads.of_image(ME, upload.image_id)] == [upload.id]
 
 

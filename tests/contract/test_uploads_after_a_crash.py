@@ -14,7 +14,7 @@ from stillage.errors import (
     UploadGone,
 )
 from stillage.images.status import Status
-from stillage.images.upload import Opening
+from stillage.images.upload import Expected
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.files.partial import FilePartialBlob
 from upload_world import DATA, ME, MIB, World
@@ -45,7 +45,7 @@ async def test_an_upload_that_nobody_was_told_of_does_not_keep_its_image(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(world.store, "begin", hang)
-    opening = asyncio.create_task(world.uploads.open(ME, image.id, Opening(len(DATA))))
+    opening = asyncio.create_task(world.uploads.open(ME, image.id, Expected(len(DATA))))
     await asyncio.wait_for(begun.wait(), 10)
     opening.cancel()  # it took longer than a request may, or the process died
     with pytest.raises(asyncio.CancelledError):
@@ -53,7 +53,7 @@ async def test_an_upload_that_nobody_was_told_of_does_not_keep_its_image(
     monkeypatch.undo()
     world.clock.advance(61)
     assert (await Sweep(world.database, world.store, clock=world.clock)()).uploads == 1
-    upload = await world.uploads.open(ME, image.id, Opening(len(DATA)))
+    upload = await world.uploads.open(ME, image.id, Expected(len(DATA)))
     world.clock.advance(3599)
     assert (await world.send(upload, 0, len(DATA))).image is not None
 
@@ -149,5 +149,5 @@ async def test_an_image_deleted_while_an_upload_is_opened_leaves_no_partial_blob
 
     monkeypatch.setattr(world.store, "begin", deleted_before)
     with pytest.raises(UploadGone, match="the image was deleted"):
-        await world.uploads.open(ME, image.id, Opening(len(DATA)))
+        await world.uploads.open(ME, image.id, Expected(len(DATA)))
     assert world.files() == []

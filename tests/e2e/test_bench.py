@@ -80,10 +80,10 @@ def test_sweeps_of_few_and_of_many_images_are_compared() -> None:
     assert all(row["few"] > 0 and row["many"] > 0 and row["ratio"] > 0 for row in rows)
 
 
-@pytest.mark.parametrize("how", [[], ["--chunked"]], ids=["announced", "chunked"])
+@pytest.mark.parametrize("how", [[], ["--chunked"]], ids=["declared", "chunked"])
 def test_a_nearly_empty_image_takes_what_its_data_takes_and_comes_back(tmp_path: Path, how: list[str]) -> None:
     report = answer_of("bench.sparse", "--size", "48MiB", "--data", "3MiB", "--dir", str(tmp_path), "--json", *how)
-    assert report["announced"] == (not how)
+    assert report["declared"] == (not how)
     assert 3 << 20 <= report["disk"] < 4 << 20
     assert report["peak_memory"] > 0
     assert all(resident > 0 for _, resident in report["curve"])

@@ -88,7 +88,7 @@ def _failure_of(server: Server, image_id: str) -> dict[str, Any] | None:
     return next((e for e in server.events if e.get("image_id") == image_id and e["event"] == "upload failed"), None)
 
 
-def test_an_image_that_is_announced_too_large_is_refused_before_its_body(shared_server: MakeServer) -> None:
+def test_an_image_that_is_declared_too_large_is_refused_before_its_body(shared_server: MakeServer) -> None:
     server = shared_server(max_image_bytes=MIB)
     image_id = server.create()
     before = received_bytes(server)

@@ -131,7 +131,7 @@ def test_the_printed_curl_lines_work_as_they_are(either: Server, tmp_path: Path)
     holds(either, image_id[1], data)
 
 
-def test_the_announcement_tells_where_everything_is(server: Server) -> None:
+def test_the_welcome_tells_where_everything_is(server: Server) -> None:
     found = READY.search(server.output)
     assert found
     assert found[1] == server.url

@@ -181,12 +181,12 @@ REFUSED_UNREAD = {
 
 
 @pytest.mark.parametrize("case", REFUSED_UNREAD)
-def test_an_announcement_that_cannot_be_is_refused_unread(server: Server, body: Body, case: str) -> None:
+def test_a_declaration_that_cannot_be_is_refused_unread(server: Server, body: Body, case: str) -> None:
     headers, expected = REFUSED_UNREAD[case]
     refused_unread(server, headers, expected, body)
 
 
-def test_two_announced_sizes_must_be_the_same(server: Server) -> None:
+def test_two_declared_sizes_must_be_the_same(server: Server) -> None:
     expected = Expected(400, 400, "IMG.0001", "expected 3000 bytes, got 5 bytes")
     refused_unread(server, {"x_openstack_image_size": "3000"}, expected)
 
@@ -320,25 +320,25 @@ def test_a_body_that_turns_out_empty_is_refused(server: Server) -> None:
 
 def test_a_client_that_sends_its_consumed_file_again_after_a_401_is_told(server: Server) -> None:
     image_id = server.create()
-    announced = {"x_openstack_image_size": "3000"}
+    declared = {"x_openstack_image_size": "3000"}
     with Rude(server) as client:
-        head = upload_head(server, image_id, transfer_encoding="chunked", x_auth_token="expired", **announced)
+        head = upload_head(server, image_id, transfer_encoding="chunked", x_auth_token="expired", **declared)
         client.send(head, chunk(b"x" * 3000), LAST_CHUNK)
         assert client.answer().status == 401
     with (
         leaves_it_queued(server, image_id, "expected 3000 bytes, got 0"),
-        begin(server, image_id, CHUNKED, 0, **announced) as client,
+        begin(server, image_id, CHUNKED, 0, **declared) as client,
     ):
         server.await_status(image_id, "saving")
         client.send(LAST_CHUNK)
         Expected(400, 400, "IMG.0001", "expected 3000 bytes, got 0").check(server, client.answer())
 
 
-# More or less than announced
+# More or less than declared
 
 
 @pytest.mark.parametrize("size", [1, 4999, 5001, LIMIT], ids=str)
-def test_chunks_must_be_as_many_bytes_as_announced(server: Server, size: int) -> None:
+def test_chunks_must_be_as_many_bytes_as_declared(server: Server, size: int) -> None:
     image_id = server.create()
     message = f"expected {size} bytes, got 5000"
     with (
@@ -349,7 +349,7 @@ def test_chunks_must_be_as_many_bytes_as_announced(server: Server, size: int) ->
         Expected(400, 400, "IMG.0001", message).check(server, client.answer())
 
 
-def test_as_many_bytes_as_announced_are_taken(server: Server, body: Body) -> None:
+def test_as_many_bytes_as_declared_are_taken(server: Server, body: Body) -> None:
     image_id = server.create()
     with begin(server, image_id, body, 5, x_openstack_image_size="5") as client:
         client.send(body.framed(b"image"), body.end)
@@ -369,7 +369,7 @@ def test_an_image_of_the_largest_size_is_taken(server: Server, body: Body) -> No
     holds(server, image_id, data)
 
 
-def test_an_image_announced_as_too_large_is_refused_unread(server: Server) -> None:
+def test_an_image_declared_as_too_large_is_refused_unread(server: Server) -> None:
     for headers in (
         {"content_length": str(LIMIT + 1)},
         {"transfer_encoding": "chunked", "x_openstack_image_size": "2000000"},
@@ -431,7 +431,7 @@ def test_a_digest_that_is_right_is_taken(server: Server, body: Body, kind: str) 
 @pytest.mark.parametrize("kind", digest_headers(b""))
 def test_a_digest_that_is_wrong_is_refused(server: Server, body: Body, kind: str) -> None:
     image_id = server.create()
-    message = r"(md5|sha256|sha512) mismatch: the request announced \w+, the bytes received have \w+"
+    message = r"(md5|sha256|sha512) mismatch: the request declared \w+, the bytes received have \w+"
     with (
         leaves_it_queued(server, image_id, message),
         begin(server, image_id, body, len(DATA), **digest_headers(b"another image")[kind]) as client,

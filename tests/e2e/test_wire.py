@@ -27,7 +27,7 @@ from server import MIB, Hindered, MakeServer, Server, eventually
 MEMORY = 150 * MIB
 # After a refusal at most 1 MiB is read on purpose; the reader's buffer, full twice, and the database's come on top.
 READ_AFTER_REFUSAL = 6 * MIB
-LOST = "the body ended before its announced end"
+LOST = "the body ended before its declared end"
 HARMLESS = ("content-disposition", "content-security-policy")
 MALFORMED = "the chunks of the body are malformed"
 IDLE_S = 1.0  # of `strict_server`
@@ -99,7 +99,7 @@ def test_a_client_that_asks_before_it_sends_is_refused_before_it_sends(
         assert answer.headers["connection"] == "close"
 
 
-def test_after_a_refusal_that_announced_it_the_connection_closes(server: Server) -> None:
+def test_after_a_refusal_that_said_so_the_connection_closes(server: Server) -> None:
     with Rude(server) as client:
         client.send(upload_head(server, UNKNOWN, expect="100-continue", content_length="1000"))
         assert client.answer().status == 404
@@ -258,7 +258,7 @@ def test_a_client_that_ends_its_side_after_a_whole_body_is_answered(shared_serve
 # Row 7
 
 
-def test_bytes_beyond_the_announced_length_are_the_next_request(server: Server, body: Body) -> None:
+def test_bytes_beyond_the_declared_length_are_the_next_request(server: Server, body: Body) -> None:
     image_id = server.create()
     with Rude(server) as client:
         upload = upload_head(server, image_id, **body.headers(5)) + body.framed(b"image") + body.end
@@ -268,7 +268,7 @@ def test_bytes_beyond_the_announced_length_are_the_next_request(server: Server, 
     holds(server, image_id, b"image")
 
 
-def test_bytes_beyond_the_announced_length_that_are_no_request_do_no_harm(server: Server, body: Body) -> None:
+def test_bytes_beyond_the_declared_length_that_are_no_request_do_no_harm(server: Server, body: Body) -> None:
     image_id = server.create()
     with begin(server, image_id, body, 5) as client:
         server.await_status(image_id, "saving")

@@ -84,7 +84,7 @@ def upload_head(server: Server, image_id: str, *lines: str, **headers: str) -> b
 
 
 def begin(server: Server, image_id: str, body: Body, length: int, *lines: str, **headers: str) -> Rude:
-    """Begin an upload that announces *length* bytes; returns the connection, with the head sent."""
+    """Begin an upload that declares *length* bytes; returns the connection, with the head sent."""
     client = Rude(server)
     client.send(upload_head(server, image_id, *lines, **body.headers(length), **headers))
     return client

@@ -218,7 +218,7 @@ class Body:
         self.framed = framed
 
     def headers(self, length: int) -> dict[str, str]:
-        """What announces a body of *length* bytes."""
+        """What declares a body of *length* bytes."""
         return self._headers(length)
 
     @property

@@ -19,7 +19,7 @@ from stillage.formats.safety import Policy
 from stillage.images.access import Access
 from stillage.images.image import BlobKey, Image
 from stillage.images.quota import Quotas
-from stillage.images.upload import Digests, Opening, Piece, Progress, Upload
+from stillage.images.upload import Digests, Expected, Piece, Progress, Upload
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.acceptance import UploadRules
@@ -54,7 +54,7 @@ class World:
         return image
 
     async def open(self, size: int | None = len(DATA), digests: Digests = (), **changes: Any) -> Upload:
-        return await self.uploads.open(ME, (await self.image(**changes)).id, Opening(size, digests))
+        return await self.uploads.open(ME, (await self.image(**changes)).id, Expected(size, digests))
 
     async def send(self, upload: Upload, first: int, end: int, data: bytes = DATA, **more: Any) -> Progress:
         return await self.uploads.receive(upload, Piece(first, end - first, **more), sliced(data[first:end]))

@@ -21,7 +21,7 @@ from stillage.images.access import Seen
 from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
 from stillage.images.quota import Limits, Quotas
 from stillage.images.status import Status
-from stillage.images.upload import Digests, Grant, Opening, Upload
+from stillage.images.upload import Digests, Expected, Grant, Upload
 from stillage.spans import Span
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
@@ -29,7 +29,7 @@ STRONG = frozenset({"sha256", "sha384", "sha512"})
 
 
 def begin(
-    connection: Connection, claim: Claim, opening: Opening, now: datetime, expires_at: datetime, limits: Limits,
+    connection: Connection, claim: Claim, expected: Expected, now: datetime, expires_at: datetime, limits: Limits,
     reserve: int, rights: Grant | None = None,
 ) -> Image | None:  # fmt: skip
     """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `lifecycle.claim`.
@@ -38,8 +38,8 @@ def begin(
     """
     image = lifecycle.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
     if image is not None:
-        declared = [list(digest) for digest in opening.digests]
-        values = {"digests": declared, "metadata": opening.metadata, "rights": rights and asdict(rights)}
+        declared = [list(digest) for digest in expected.digests]
+        values = {"digests": declared, "metadata": expected.metadata, "rights": rights and asdict(rights)}
         connection.execute(update(uploads).where(uploads.c.id == claim.upload_id).values(values))
     return image
 

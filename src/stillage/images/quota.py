@@ -7,7 +7,7 @@ from stillage.images.image import ProjectId
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be in use at the same time; None is no limit. Bytes count from their announcement until they are gone.
+    """What may be in use at the same time; None is no limit. Bytes count from the declaration of their size on.
 
     Attributes:
         bytes: Of all images of one project.

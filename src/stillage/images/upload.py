@@ -30,13 +30,13 @@ class Ranges:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """What a client says of a whole image before it sends any of it.
+class Expected:
+    """What a client says of the bytes of an image before it sends any of them.
 
     Attributes:
-        size: Bytes; None if that is told later.
+        size: In bytes; None if it is unknown, or told later.
         digests: Of the whole; verified before anything is published.
-        metadata: What else it says, which is kept for it to read.
+        metadata: What else a resumable upload is opened with; kept for its client to read.
     """
 
     size: int | None = None

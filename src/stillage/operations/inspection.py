@@ -57,8 +57,8 @@ class Inspect:
         Raises:
             Forbidden: If *caller* may not create images.
             TooManyUploads: If the project, or this node, may not have another. Unread.
-            ImageTooLarge: By announcement, or when the bytes cross the limit.
-            SizeMismatch: If they are not as many as announced.
+            ImageTooLarge: By the declared size, or when the bytes cross the limit.
+            SizeMismatch: If they are not as many as declared.
             StillageError: What *body* raises.
         """
         self._access.require_role(caller, "add_image", "have images inspected")

@@ -46,13 +46,13 @@ class BlobReader(Protocol):
 
 
 class PartialBlob(Protocol):
-    """A blob that comes in pieces, in any order, through any number of openings in any process of the node.
+    """A blob that comes in pieces, in any order, through any number of handles in any process of the node.
 
     It outlives processes; it is no blob, and nobody can read it as one, until it is published.
     """
 
     async def hold(self, span: Span) -> bool:
-        """Keep *span* from every other opening until this one ends. False if another one holds some of it."""
+        """Keep *span* from every other handle until this one ends. False if another one holds some of it."""
 
     async def clear(self, span: Span) -> None:
         """Make *span*, which is held, read as zeros: what was written there was never counted."""
@@ -77,7 +77,7 @@ class PartialBlob(Protocol):
         """Return where in *span* there may be something else than zeros: its end if nowhere. Costs no reading."""
 
     async def publish(self, size: int) -> bool:
-        """Make the first *size* bytes the blob, durably. False while another opening holds any span.
+        """Make the first *size* bytes the blob, durably. False while another handle holds any span.
 
         Nothing happens if that was done before, by a process that died of it.
         """

@@ -72,7 +72,7 @@ class MemoryStore:
 
 @dataclass
 class _Shared:
-    """A partial blob, as all its openings see it."""
+    """A partial blob, as all its handles see it."""
 
     data: bytearray = field(default_factory=bytearray)
     held: list[tuple[Span, object]] = field(default_factory=list)

@@ -269,7 +269,7 @@ async def test_a_project_may_have_only_so_many_open_uploads(serve: Any, protocol
         assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_an_upload_whose_opening_request_is_refused_with_its_bytes_does_not_keep_the_image(serve: Any) -> None:
+async def test_an_upload_whose_first_request_is_refused_with_its_bytes_does_not_keep_the_image(serve: Any) -> None:
     tus = {"tus_resumable": "1.0.0", "content_type": "application/offset+octet-stream"}
     async with serve(max_node_uploads=1) as town:
         erin = town.person()
@@ -344,14 +344,14 @@ async def test_only_who_may_upload_opens_and_lists_uploads(erin: Person, rita: P
         "x",
     ],
 )
-async def test_an_opening_that_cannot_be_is_refused(erin: Person, body: Any) -> None:
+async def test_a_declaration_that_cannot_be_is_refused(erin: Person, body: Any) -> None:
     image_id = await queued(erin)
     answer = await erin("POST", f"/v2/images/{image_id}/uploads", body)
     assert answer.status == 400, answer.body
     assert (await erin.show(image_id))["status"] == "queued"
 
 
-async def test_an_opening_may_say_nothing(erin: Person) -> None:
+async def test_a_declaration_may_say_nothing(erin: Person) -> None:
     for body in (None, {}, {"size": None, "digests": None}):
         answer = await erin("POST", f"/v2/images/{await queued(erin)}/uploads", body)
         assert (answer.status, answer.json["size"], answer.json["digests"]) == (201, None, {})

@@ -89,7 +89,7 @@ async def receive(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes
     except RequestPayloadError as error:
         raise BodyIncomplete(f"{error}; send the file again") from error
     except BROKEN as error:
-        raise BodyIncomplete("the body ended before its announced end; send the file again") from error
+        raise BodyIncomplete("the body ended before its declared end; send the file again") from error
 
 
 async def _some_of(content: StreamReader) -> bytes:

@@ -102,7 +102,7 @@ class Connection(Lender):
         if waits and not self._messages:
             return None
         self._ended = True
-        self._break_bodies("the body ended before its announced end")
+        self._break_bodies("the body ended before its declared end")
         if not self._messages:
             self.close()
         return True

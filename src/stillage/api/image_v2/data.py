@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 from stillage.api.http.sending import send
 from stillage.api.http.time_limits import image_bytes, let_take_long
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
-from stillage.api.image_v2.upload_headers import OCTETS, announced_of
+from stillage.api.image_v2.upload_headers import OCTETS, expected_of
 from stillage.api.image_v2.uploads import ietf, pieces
 from stillage.api.services import caller, services
 
@@ -26,9 +26,9 @@ async def upload(request: web.Request) -> web.Response:
     if ietf.is_asked_for(request):
         return await ietf.create(request)
     known = services(request)
-    announced = announced_of(request)
+    expected = expected_of(request)
     with known.metrics.upload():
-        await known.ingest(caller(request), request.match_info["image_id"], image_bytes(request), announced)
+        await known.ingest(caller(request), request.match_info["image_id"], image_bytes(request), expected)
     return web.Response(status=204)
 
 

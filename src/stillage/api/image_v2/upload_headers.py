@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from stillage.api.http.body import length_of
 from stillage.api.services import services
 from stillage.errors import InvalidInput, SizeMismatch, WrongMediaType
-from stillage.operations.upload.pipeline import Announced
+from stillage.images.upload import Expected
 
 SIZE = "X-Openstack-Image-Size"
 STORE = "X-Image-Meta-Store"
@@ -25,8 +25,8 @@ DIGEST_ITEM = re.compile(r"[ \t]*([a-z0-9-]+)=:([A-Za-z0-9+/=]+):")
 DIGEST_NAMES = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
 
 
-def announced_of(request: web.Request, *, partial: bool = False) -> Announced:
-    """Return what is announced.
+def expected_of(request: web.Request, *, partial: bool = False) -> Expected:
+    """Return what the head says of the bytes that follow.
 
     Args:
         request: Its body must not have been touched.
@@ -34,7 +34,7 @@ def announced_of(request: web.Request, *, partial: bool = False) -> Announced:
 
     Raises:
         WrongMediaType: If the bytes are not a plain image.
-        InvalidInput: If the announcement contradicts itself, or cannot be read.
+        InvalidInput: If the head contradicts itself, or cannot be read.
     """
     require_octets(request)
     if hdrs.CONTENT_RANGE in request.headers:
@@ -42,11 +42,11 @@ def announced_of(request: web.Request, *, partial: bool = False) -> Announced:
     length = length_of(request)
     size = find_image_size(request)
     if partial:
-        return Announced(size)
+        return Expected(size)
     if size is not None and length is not None and size != length:
         raise SizeMismatch(size, length)
     require_store(request)
-    return Announced(length if size is None else size, digests_of(request, CONTENT_DIGEST, REPR_DIGEST))
+    return Expected(length if size is None else size, digests_of(request, CONTENT_DIGEST, REPR_DIGEST))
 
 
 def require_octets(request: web.Request, *media_types: str) -> None:

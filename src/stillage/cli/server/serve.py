@@ -64,7 +64,7 @@ def serve(load: Callable[[], Settings]) -> None:
             data_folder.make_secret()
         plan = Plan(settings, data_folder.node_id(), _certificate(data_folder, settings))
         asyncio.run(_prepare(data_folder, settings, plan.node_id))
-        ready = partial(announce, data_folder, settings)
+        ready = partial(print_welcome, data_folder, settings)
         if settings.workers == 1:
             run_worker(plan, sockets, metrics_sockets, f"{plan.node_id}/0.", ready)
         else:
@@ -126,7 +126,7 @@ async def _sweep(settings: Settings, dead_owners: str) -> None:
         log.warning("cleaned up after a crash", uploads=swept.uploads, blobs=swept.blobs)
 
 
-def announce(data_folder: DataFolder, settings: Settings) -> None:
+def print_welcome(data_folder: DataFolder, settings: Settings) -> None:
     """Say that the server is ready, and how to use it."""
     text = _with_keystone(settings) if settings.keystone_url else _by_itself(data_folder, settings)
     print(text, flush=True)  # noqa: T201 - what a user of the command reads

@@ -94,7 +94,7 @@ class Sending:
             UploadSuspended: If *grant*, or without one whoever opened the upload, is worth nothing any more.
             StillageError: What *body* raises. What had come counts, unless the piece has digests.
             BytesDiffer, PieceMismatch, PieceTakenOver, TooManySpans: As they say.
-            InvalidInput: If fewer bytes come than were announced. Those that came count.
+            InvalidInput: If fewer bytes come than were declared. Those that came count.
             StorageFull: If there is no room for them, unread; or not for the rest, after those that count.
             UploadGone: If the upload ends meanwhile.
         """
@@ -267,12 +267,12 @@ class _Taking:
         return self._upload
 
     async def _require_end(self) -> None:
-        """Raise InvalidInput if fewer bytes came than were announced, unless those behind them are there already."""
+        """Raise InvalidInput if fewer bytes came than were declared, unless those behind them are there already."""
         if self._has_open_end or self._position == self._span.end:
             return
         reached = await self._sending.database.read(spans.reached, self._upload.id, self._position)
         if missing := self._span.end - min(reached or self._position, self._span.end):
-            raise InvalidInput(f"the piece ended {missing} bytes before its announced end; what came counts")
+            raise InvalidInput(f"the piece ended {missing} bytes before its declared end; what came counts")
 
     async def _end(self, *tasks: asyncio.Task[None]) -> None:
         """End what is still running, and see to it that what came counts, whatever has failed."""

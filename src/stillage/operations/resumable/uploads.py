@@ -26,7 +26,7 @@ from stillage.errors import (
 )
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
-from stillage.images.upload import Opening, Piece, Progress, Ranges, Upload
+from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
 from stillage.operations.resumable.instant import Instant
 from stillage.operations.resumable.pieces import Sending
@@ -91,7 +91,7 @@ class Uploads:
             database, store, access=access, rights=self.rights, rules=rules, secret=secret, clock=clock
         )
 
-    async def open(self, caller: Caller, image_id: str, opening: Opening) -> Upload:
+    async def open(self, caller: Caller, image_id: str, expected: Expected) -> Upload:
         """Return a new upload, for which the image is `saving` from now on.
 
         Raises:
@@ -99,17 +99,17 @@ class Uploads:
             ImageNotFound, Forbidden: As the caller's rights are.
             Conflict: If the image is not queued.
         """
-        if opening.size is not None and opening.size > self.max_bytes:
-            raise ImageTooLarge(self.max_bytes, opening.size)
+        if expected.size is not None and expected.size > self.max_bytes:
+            raise ImageTooLarge(self.max_bytes, expected.size)
         image = await self._writable(caller, image_id)
-        await require_room(self._store, opening.size, self._rules.spare_bytes)
-        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), RESUMABLE, opening.size)
-        reserve = STEP if opening.size is None else opening.size
+        await require_room(self._store, expected.size, self._rules.spare_bytes)
+        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), RESUMABLE, expected.size)
+        reserve = STEP if expected.size is None else expected.size
         limits, now = self._rules.quotas.project, self._clock()
         # Until it has its partial blob: if we die before, or are given up, nobody is told of it.
         expires_at = now + timedelta(seconds=self._rules.lease_s)
         grant = self.rights.grant_of(caller)
-        begun = await self._database.write(db.begin, claim, opening, now, expires_at, limits, reserve, grant)
+        begun = await self._database.write(db.begin, claim, expected, now, expires_at, limits, reserve, grant)
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:
@@ -117,10 +117,10 @@ class Uploads:
         except StillageError as error:
             await self._end(claim, error.reason)
             raise
-        log.info("resumable upload opened", image_id=image.id, upload_id=claim.upload_id, expected_size=opening.size)
+        log.info("resumable upload opened", image_id=image.id, upload_id=claim.upload_id, expected_size=expected.size)
         return upload
 
-    async def join(self, caller: Caller, image_id: str, opening: Opening) -> Upload:
+    async def join(self, caller: Caller, image_id: str, expected: Expected) -> Upload:
         """Return the upload that holds the image, or a new one; many may do so at once.
 
         Raises:
@@ -130,7 +130,7 @@ class Uploads:
         if (upload := await self._database.read(db.find_of_image, image.id)) is not None:
             return upload
         try:
-            return await self.open(caller, image_id, opening)
+            return await self.open(caller, image_id, expected)
         except Conflict:
             if (upload := await self._database.read(db.find_of_image, image.id)) is None:
                 raise

@@ -28,6 +28,7 @@ from stillage.errors import (
 )
 from stillage.images.access import Access, Caller
 from stillage.images.image import BlobKey, Image, UploadId
+from stillage.images.upload import Expected
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import (
@@ -41,7 +42,7 @@ from stillage.operations.upload.acceptance import (
     require_spare_room,
     verification_of,
 )
-from stillage.operations.upload.pipeline import Announced, receive
+from stillage.operations.upload.pipeline import receive
 from stillage.operations.upload.verification import Verified
 from stillage.stores.base import Store
 
@@ -72,26 +73,26 @@ class Ingest:
         self._clock = clock
         self._cleaning: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, caller: Caller, image_id: str, body: AsyncIterator[bytes], announced: Announced) -> Image:
+    async def __call__(self, caller: Caller, image_id: str, body: AsyncIterator[bytes], expected: Expected) -> Image:
         """Return the image, active, with the bytes of *body*. Everything that can be refused early is, unread.
 
         Raises:
-            ImageTooLarge: By announcement, or when the bytes cross the limit.
+            ImageTooLarge: By the declared size, or when the bytes cross the limit.
             ImageNotFound, Forbidden: As the caller's rights are.
             Conflict: If the image is not queued; an upload that is running is not touched.
             ImageGone: If the image is deleted meanwhile.
             StillageError: What the pipeline raises. The image is queued again, with the reason.
         """
         limit = self._rules.max_image_bytes
-        if announced.size is not None and announced.size > limit:
-            raise ImageTooLarge(limit, announced.size)
+        if expected.size is not None and expected.size > limit:
+            raise ImageTooLarge(limit, expected.size)
         seen = await self._database.read(db.find_seen, image_id, caller.project_id)
         image = self._access.require(caller, "upload_image", seen, image_id)
-        await require_room(self._store, announced.size, self._rules.spare_bytes)
-        claim, image = await self._claim(image, announced)
+        await require_room(self._store, expected.size, self._rules.spare_bytes)
+        claim, image = await self._claim(image, expected)
         try:
             async with self._lease(claim) as still_ours:
-                verified = await self._receive(claim, image, body, announced, still_ours)
+                verified = await self._receive(claim, image, body, expected, still_ours)
             return await self._publish(claim, image, verified)
         except BaseException as failure:
             await self._shielded(self._give_up(claim, failure))
@@ -102,12 +103,12 @@ class Ingest:
         if self._cleaning:
             await asyncio.wait(self._cleaning)
 
-    async def _claim(self, image: Image, announced: Announced) -> tuple[Claim, Image]:
+    async def _claim(self, image: Image, expected: Expected) -> tuple[Claim, Image]:
         """Return the claim, and the image as it was claimed: its format may have been changed a moment before."""
-        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, announced.size)
+        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, expected.size)
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
-        reserve = STEP if announced.size is None else announced.size
+        reserve = STEP if expected.size is None else expected.size
         claiming = asyncio.ensure_future(
             self._database.write(lifecycle.claim, claim, now, lease, self._rules.quotas, reserve)
         )
@@ -118,7 +119,7 @@ class Ingest:
             raise
         if claimed is None:
             raise await claim_refused(self._database, image.id)
-        log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=announced.size)
+        log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=expected.size)
         return claim, claimed
 
     async def _receive(
@@ -126,17 +127,17 @@ class Ingest:
         claim: Claim,
         image: Image,
         body: AsyncIterator[bytes],
-        announced: Announced,
+        expected: Expected,
         still_ours: Callable[[], None],
     ) -> Verified:
-        verification = verification_of(image, self._rules, announced.size, announced.digests)
+        verification = verification_of(image, self._rules, expected.size, expected.digests)
         async with self._store.writer(claim.blob_key) as writer, verification:
             checked = self._checked(claim, image, body, still_ours)
             verified = await receive(
                 checked,
                 verification=verification,
                 writer=writer,
-                announced=announced,
+                expected=expected,
                 limit=self._rules.max_image_bytes,
             )
             await writer.commit()
@@ -163,7 +164,7 @@ class Ingest:
         except BodyIncomplete as error:
             raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
         # Before the verdict on the bytes, which of nothing would say that it is no qcow2; and where a size was
-        # announced it is the size that is wrong.
+        # declared it is the size that is wrong.
         if not received and not claim.expected_size:
             require_may_be_empty(image, self._rules)
 

@@ -5,24 +5,11 @@ the socket, and an upload costs a few MiB of memory whatever its size.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
 
 from stillage.errors import ImageTooLarge, SizeMismatch
+from stillage.images.upload import Expected
 from stillage.operations.upload.verification import BLOCK, Verification, Verified
 from stillage.stores.base import BlobWriter
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """What the client said of the bytes before sending them. None: nothing.
-
-    Attributes:
-        size: Their number, from ``Content-Length`` or ``x-openstack-image-size``.
-        digests: Algorithm (a `hashlib` name) to hex digest, from ``Content-MD5`` or ``Content-Digest``.
-    """
-
-    size: int | None = None
-    digests: tuple[tuple[str, str], ...] = ()
 
 
 async def blocks_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
@@ -48,14 +35,14 @@ async def blocks_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 
 
 async def receive(
-    body: AsyncIterator[bytes], *, verification: Verification, writer: BlobWriter, announced: Announced, limit: int
+    body: AsyncIterator[bytes], *, verification: Verification, writer: BlobWriter, expected: Expected, limit: int
 ) -> Verified:
     """Take all of *body* through *verification* and *writer*. The bytes are written and verified, not yet committed.
 
     Raises:
         ContentRejected: As soon as the bytes break a rule.
         ImageTooLarge: At the first byte beyond *limit*.
-        SizeMismatch, DigestMismatch: If they are not what was announced.
+        SizeMismatch, DigestMismatch: If they are not what *expected* says.
         StillageError: What *body* and the writer raise.
     """
     size = 0
@@ -63,13 +50,13 @@ async def receive(
         size += len(block)
         if size > limit:
             raise ImageTooLarge(limit)
-        if announced.size is not None and size > announced.size:
-            raise SizeMismatch(announced.size, size)
+        if expected.size is not None and size > expected.size:
+            raise SizeMismatch(expected.size, size)
         await verification.feed(block)
         await writer.write(block)
-    if announced.size not in (None, size):
-        raise SizeMismatch(announced.size or 0, size)
+    if expected.size not in (None, size):
+        raise SizeMismatch(expected.size or 0, size)
     await writer.flush()
     verified = await verification.conclude(writer.read_at)
-    verified.require(announced.digests)
+    verified.require(expected.digests)
     return verified

@@ -20,8 +20,8 @@ def asking(**headers: str) -> web.Request:
     return make_mocked_request("POST", "/", headers=named)
 
 
-def opening(**headers: str) -> Any:
-    return tus._opening(asking(**headers))
+def expected_of(**headers: str) -> Any:
+    return tus._expected(asking(**headers))
 
 
 @given(pairs=st.dictionaries(KEYS, st.binary()))
@@ -48,10 +48,10 @@ def test_a_digest_in_the_metadata_is_declared_of_the_whole() -> None:
     digest = hashlib.sha256(b"image").hexdigest()
     coded = base64.b64encode(digest.upper().encode()).decode()
     sent = f"filename ZGlzay5pbWc=,sha256 {coded},empty"
-    made = opening(upload_length="5", upload_metadata=sent)
+    made = expected_of(upload_length="5", upload_metadata=sent)
     assert (made.size, made.digests, made.metadata) == (5, (("sha256", digest),), sent)
     with pytest.raises(InvalidInput, match="64 hex digits"):
-        opening(upload_length="5", upload_metadata="sha256 YWJj")
+        expected_of(upload_length="5", upload_metadata="sha256 YWJj")
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_a_digest_in_the_metadata_is_declared_of_the_whole() -> None:
 )
 def test_an_upload_has_a_length_or_says_that_it_comes_later(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidInput):
-        opening(**headers)
-    assert opening(upload_defer_length="1").size is None
-    assert opening(upload_length="0").size == 0
+        expected_of(**headers)
+    assert expected_of(upload_defer_length="1").size is None
+    assert expected_of(upload_length="0").size == 0
 
 
 @pytest.mark.parametrize("name", sorted(tus.CHECKSUMS))

@@ -35,7 +35,7 @@ from stillage.errors import (
     StillageError,
     UploadComplete,
 )
-from stillage.images.upload import Opening, Piece, Progress, Upload
+from stillage.images.upload import Expected, Piece, Progress, Upload
 from stillage.operations.resumable.uploads import Uploads
 
 INCOMPLETE = "Upload-Incomplete"
@@ -81,7 +81,7 @@ async def create(request: web.Request) -> web.Response:
     if length != 0:
         require_octets(request, OCTETS, MEDIA_TYPE)
     size = _agreed(find_count(request, LENGTH), find_image_size(request), length if complete else None)
-    upload = await open_upload(request, Opening(size, digests_of(request, REPR_DIGEST)))
+    upload = await open_upload(request, Expected(size, digests_of(request, REPR_DIGEST)))
     location = {"Location": location_of(request, upload)}
     await _inform(request, location | limits_of(request, upload))
     piece = Piece(0, length, size, complete, digests_of(request, CONTENT_DIGEST), in_order=True)

@@ -22,7 +22,7 @@ from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, document_respo
 from stillage.api.image_v2.uploads.upload_request import receive, upload_of
 from stillage.api.services import CALLER, caller, services
 from stillage.errors import Conflict, InvalidInput, SizeMismatch
-from stillage.images.upload import Opening, Piece, Upload
+from stillage.images.upload import Expected, Piece, Upload
 
 CONTENT_RANGE = re.compile(r"bytes +(?:([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)|\*/([0-9]{1,18}))", re.IGNORECASE)
 ZEROS = "Upload-Zeros"
@@ -56,8 +56,8 @@ async def put_file(request: web.Request) -> web.Response:
     require_store(request)
     if place.first is None:
         return await _tell(request, place)
-    opening = Opening(place.size, digests_of(request, REPR_DIGEST))
-    upload = await services(request).uploads.join(caller(request), request.match_info["image_id"], opening)
+    expected = Expected(place.size, digests_of(request, REPR_DIGEST))
+    upload = await services(request).uploads.join(caller(request), request.match_info["image_id"], expected)
     return await _take(request, upload, place)
 
 

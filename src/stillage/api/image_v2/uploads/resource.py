@@ -14,7 +14,7 @@ from stillage.api.image_v2.uploads.shape import document_of, document_response
 from stillage.api.image_v2.uploads.upload_request import open_upload, upload_of
 from stillage.api.services import CALLER, caller, services
 from stillage.errors import InvalidInput, WrongMediaType
-from stillage.images.upload import Digests, Opening
+from stillage.images.upload import Digests, Expected
 
 METHOD_OVERRIDE = "X-HTTP-Method-Override"
 LARGEST = 10**18
@@ -27,7 +27,7 @@ async def create(request: web.Request) -> web.Response:
     if ietf.is_asked_for(request):
         return await ietf.create(request)
     require_store(request)
-    upload = await open_upload(request, await _opening(request))
+    upload = await open_upload(request, await _expected(request))
     proof = await services(request).uploads.instant.offer(caller(request), upload)
     return await document_response(request, upload, status=201, proof=proof)
 
@@ -94,12 +94,12 @@ async def offer(request: web.Request) -> web.Response:
     return web.Response(status=204, headers=accepted | tus.offered(uploads) | ietf.offered(uploads))
 
 
-async def _opening(request: web.Request) -> Opening:
+async def _expected(request: web.Request) -> Expected:
     document = await json_object(request) if length_of(request) != 0 else {}
     if unknown := sorted(set(document) - {"size", "digests"}):
         raise InvalidInput(f"{unknown[0][:32]!r} is not known here; size and digests are")
     digests = dict(_digests(document.get("digests"))) | dict(digests_of(request, REPR_DIGEST))
-    return Opening(_size(document.get("size")), tuple(sorted(digests.items())))
+    return Expected(_size(document.get("size")), tuple(sorted(digests.items())))
 
 
 def _proof(document: Mapping[str, Any]) -> tuple[str, Sequence[str]]:

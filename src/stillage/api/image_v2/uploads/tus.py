@@ -21,7 +21,7 @@ from stillage.api.image_v2.uploads.upload_request import location_of, open_uploa
 from stillage.api.problems import PROTOCOL_WORDING
 from stillage.api.services import services
 from stillage.errors import InvalidInput, ProtocolUnknown
-from stillage.images.upload import Digests, Opening, Piece, Upload
+from stillage.images.upload import Digests, Expected, Piece, Upload
 from stillage.operations.resumable.uploads import Uploads
 
 VERSION = "1.0.0"
@@ -68,11 +68,11 @@ async def create(request: web.Request) -> web.Response:
     """POST …/uploads: open an upload, and take the bytes that come with it."""
     begin(request)
     require_store(request)
-    opening = _opening(request)
+    expected = _expected(request)
     piece = _first_piece(request)
-    upload = await open_upload(request, opening)
+    upload = await open_upload(request, expected)
     headers = {"Location": location_of(request, upload)}
-    if piece is None and opening.size == 0:
+    if piece is None and expected.size == 0:
         piece = Piece(0, 0)  # nothing is missing, so nobody would send a PATCH
     if piece is not None:
         progress = await receive(request, upload, piece, opened=True)
@@ -120,7 +120,7 @@ def begin(request: web.Request) -> None:
         raise ProtocolUnknown(RESUMABLE, version[:32], VERSION)
 
 
-def _opening(request: web.Request) -> Opening:
+def _expected(request: web.Request) -> Expected:
     if CONCAT in request.headers:
         raise InvalidInput(f"{CONCAT} is not offered here; send one upload, or pieces of it with Content-Range")
     size = _number(request, LENGTH)
@@ -135,7 +135,7 @@ def _opening(request: web.Request) -> Opening:
     for name in DECLARABLE:
         if name in metadata:
             digests[name] = hex_digest(name, metadata[name].decode("ascii", "replace"))
-    return Opening(size, tuple(sorted(digests.items())), sent or None)
+    return Expected(size, tuple(sorted(digests.items())), sent or None)
 
 
 def _first_piece(request: web.Request) -> Piece | None:

@@ -6,14 +6,14 @@ from aiohttp import web
 
 from stillage.api.http.time_limits import image_bytes, let_take_long
 from stillage.api.services import CALLER, caller, note, public_url, services
-from stillage.images.upload import Opening, Piece, Progress, Upload
+from stillage.images.upload import Expected, Piece, Progress, Upload
 
 WAS_WHOLE = web.RequestKey("was_whole", bool)
-"""Set when a request's body has come to its announced end."""
+"""Set when a request's body has come to its declared end."""
 
 
-async def open_upload(request: web.Request, opening: Opening) -> Upload:
-    upload = await services(request).uploads.open(caller(request), request.match_info["image_id"], opening)
+async def open_upload(request: web.Request, expected: Expected) -> Upload:
+    upload = await services(request).uploads.open(caller(request), request.match_info["image_id"], expected)
     note(request, upload=upload.id)
     return upload
 
