@@ -23,8 +23,9 @@ from stillage.db import images as db
 from stillage.db import schema
 from stillage.db.session import Database
 from stillage.formats.safety import Policy
+from stillage.ids import ImageId, ProjectId, UserId
 from stillage.images.access import Access, Caller
-from stillage.images.image import Image, ImageId, ProjectId, UserId
+from stillage.images.image import Image
 from stillage.images.quota import Quotas
 from stillage.images.upload import Expected, Grant, Piece
 from stillage.lanes import Lane

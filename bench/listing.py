@@ -31,8 +31,8 @@ from stillage.db import schema
 from stillage.db.listing import page
 from stillage.db.session import make_engine
 from stillage.db.tables import EPOCH
+from stillage.ids import ProjectId, UserId
 from stillage.images.access import Access, Caller, with_implied
-from stillage.images.image import ProjectId, UserId
 from stillage.images.query import Query, parse
 
 ROUNDS = 200

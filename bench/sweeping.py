@@ -26,7 +26,8 @@ from stillage.db import blobs, lifecycle, uploads
 from stillage.db import images as db
 from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.session import Database
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.images.image import Image
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.memory import MemoryStore
 

@@ -12,7 +12,7 @@ from aiohttp import ClientError, ClientSession, web
 
 from serving import serving
 from stillage.api.http.sending import BLOCK, send
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.stores.files.blobs import FileStore
 
 KEY = BlobKey("ab" * 16)

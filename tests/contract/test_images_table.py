@@ -18,7 +18,8 @@ from stillage.db.tables import blobs as blob_rows
 from stillage.db.tables import image_properties, image_tags, uploads
 from stillage.db.tables import images as image_rows
 from stillage.errors import AlreadyExists
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId, Visibility
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.images.image import Content, Image, Visibility
 from stillage.images.status import Status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

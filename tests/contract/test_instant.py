@@ -14,8 +14,9 @@ from stillage.errors import (
     Conflict,
     InvalidInput,
 )
+from stillage.ids import BlobKey
 from stillage.images.access import Caller
-from stillage.images.image import BlobKey, Image
+from stillage.images.image import Image
 from stillage.images.quota import Usage
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Upload

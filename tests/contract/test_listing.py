@@ -19,8 +19,9 @@ from rule_texts import LEAVES, rule_texts
 from stillage.db import images, lifecycle, listing, members
 from stillage.db.tables import image_members
 from stillage.errors import InvalidInput
+from stillage.ids import ImageId, ProjectId
 from stillage.images.access import Access, Caller, Seen, Viewer
-from stillage.images.image import Image, ImageId, ProjectId, Visibility
+from stillage.images.image import Image, Visibility
 from stillage.images.member import MemberStatus
 from stillage.images.query import Condition, Operator, Query, TimeRange, parse
 from stillage.images.status import Status

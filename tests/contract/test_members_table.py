@@ -8,7 +8,7 @@ from builders import T0, image
 from stillage.db import images, lifecycle, members
 from stillage.db.session import Database
 from stillage.errors import AlreadyExists
-from stillage.images.image import ProjectId
+from stillage.ids import ProjectId
 from stillage.images.member import Member, MemberStatus
 
 THEIRS, OTHER = ProjectId("mill"), ProjectId("yard")

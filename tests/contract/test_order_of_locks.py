@@ -19,7 +19,8 @@ from stillage.db import blobs, identity, images, lifecycle, members, pieces, rig
 from stillage.db.blobs import Stored
 from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.session import make_engine
-from stillage.images.image import BlobKey, Content, ImageId, ProjectId, UploadId, UserId
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId, UserId
+from stillage.images.image import Content
 from stillage.images.quota import Limits
 from stillage.images.upload import Expected, Grant
 from stillage.spans import Span

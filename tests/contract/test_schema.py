@@ -21,7 +21,8 @@ from stillage.db.migrations import steps
 from stillage.db.session import make_engine
 from stillage.db.tables import metadata
 from stillage.errors import BadSettings
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.images.image import Image
 from stillage.images.query import parse
 from stillage.images.status import Status
 

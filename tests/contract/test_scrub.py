@@ -20,8 +20,9 @@ from stillage.db import images as db
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import ImageDamaged, ImageNotFound, Unavailable
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.access import Access
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.images.image import Content, Image
 from stillage.operations import download
 from stillage.operations.download import Download
 from stillage.operations.upkeep.scrub import Scrub, Scrubbed

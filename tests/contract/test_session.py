@@ -18,7 +18,8 @@ from stillage.db.images import add as add_image
 from stillage.db.session import WRITERS, Database
 from stillage.db.tables import images, projects, role_assignments
 from stillage.errors import Unavailable
-from stillage.images.image import Image, ImageId
+from stillage.ids import ImageId
+from stillage.images.image import Image
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from server import open_files
 from stillage.errors import BlobNotFound, StorageFull, StoreFailed, StoreReadOnly, StoreStalled
 from stillage.holes import HOLE, data_runs
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.base import SHARDS, BlobWriter, PartialBlob, Store
 from stillage.stores.files import disk

@@ -16,7 +16,8 @@ from stillage.db import images as db
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import StoreFailed, Unavailable
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.images.image import Content, Image
 from stillage.images.status import Status
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.upkeep.scrub import Scrub

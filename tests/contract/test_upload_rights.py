@@ -21,8 +21,9 @@ from stillage.db import images as db
 from stillage.db import lifecycle, members
 from stillage.db.session import Database
 from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspended
+from stillage.ids import ProjectId
 from stillage.images.access import Caller
-from stillage.images.image import Image, ProjectId, Visibility
+from stillage.images.image import Image, Visibility
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Upload
 from stillage.operations.identity.accounts import Accounts

@@ -24,7 +24,8 @@ from stillage.db.tables import images as image_table
 from stillage.db.tables import uploads
 from stillage.db.tables import usage as usage_table
 from stillage.errors import AlreadyExists, QuotaExceeded, StillageError, TooManyUploads
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.images.image import Content, Image
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status
 

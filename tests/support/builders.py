@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from stillage.ids import ImageId, ProjectId, UserId
 from stillage.images.access import Access, Caller, Viewer, with_implied
-from stillage.images.image import Image, ImageId, ProjectId, UserId
+from stillage.images.image import Image
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 IMAGE_ID = ImageId("0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11")

@@ -15,7 +15,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine
 
 from stillage.db.session import Database
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.base import BlobReader, BlobWriter, PartialBlob, Store
 

@@ -18,8 +18,8 @@ from serving import serving
 from stillage import app
 from stillage.config import Settings
 from stillage.errors import Unauthenticated
+from stillage.ids import ProjectId, UserId
 from stillage.images.access import Caller, with_implied
-from stillage.images.image import ProjectId, UserId
 from stillage.images.patch import V2_0, V2_1
 
 OCTETS = "application/octet-stream"

@@ -16,8 +16,9 @@ from stillage.errors import (
     BodyIncomplete,
 )
 from stillage.formats.safety import Policy
+from stillage.ids import BlobKey
 from stillage.images.access import Access
-from stillage.images.image import BlobKey, Image
+from stillage.images.image import Image
 from stillage.images.quota import Quotas
 from stillage.images.upload import Digests, Expected, Piece, Progress, Upload
 from stillage.operations.resumable.rights import Rights

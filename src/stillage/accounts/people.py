@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 
 
 class Asker(Protocol):

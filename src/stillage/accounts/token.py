@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from stillage.api.http.connection import require_small_head
 from stillage.api.problems import PROTOCOL_WORDING, Wording, problem_of, response_of, unchanged
 from stillage.api.services import REQUEST_ID, Handler, identity_url, note, services, shown_path
 from stillage.errors import HeadTooLarge, StillageError, Unauthenticated
-from stillage.images.image import image_id_of
+from stillage.ids import image_id_of
 
 log = structlog.get_logger()
 

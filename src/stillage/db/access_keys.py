@@ -15,8 +15,8 @@ from stillage.accounts.access_key import AccessKey, Holder
 from stillage.db.tables import access_keys as table
 from stillage.db.tables import projects, role_assignments, tokens, users
 from stillage.errors import TooManyAccessKeys, Unauthenticated, UserLimitReached
+from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
-from stillage.images.image import ProjectId, UserId
 
 PER_USER = 2
 TEMPORARY_PER_USER = 1000

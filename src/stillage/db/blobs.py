@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from stillage.db import usage
 from stillage.db.lifecycle import Claim
 from stillage.db.tables import blobs, images
-from stillage.images.image import BlobKey, ImageId
+from stillage.ids import BlobKey, ImageId
 from stillage.images.quota import Limits, Usage, scope_of_project
 
 

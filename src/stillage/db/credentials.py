@@ -14,7 +14,7 @@ from stillage.accounts.credential import Credential
 from stillage.db.tables import application_credentials as table
 from stillage.db.tables import users
 from stillage.errors import AlreadyExists, UserLimitReached
-from stillage.images.image import UserId
+from stillage.ids import UserId
 
 PER_USER = 100
 """Application credentials that a user may have, where no setting says so."""

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from stillage.accounts.people import Project, User
 from stillage.db.tables import projects, role_assignments, tokens, users
 from stillage.errors import AlreadyExists
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 
 
 def add_project(connection: Connection, project: Project, now: datetime) -> None:

@@ -18,8 +18,9 @@ from stillage.db.tables import (
     uploads,
 )
 from stillage.errors import AlreadyExists, ImageNotFound
+from stillage.ids import ImageId, ProjectId
 from stillage.images.access import Seen
-from stillage.images.image import Image, ImageId, ProjectId, Visibility
+from stillage.images.image import Image, Visibility
 from stillage.images.quota import Limits, Usage, scope_of_project
 from stillage.images.status import Status
 

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, or_, update
 
 from stillage.db import usage
 from stillage.db.tables import inspections
-from stillage.images.image import ProjectId
+from stillage.ids import ProjectId
 from stillage.images.quota import Quotas, Usage, scope_of_project
 
 

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, sel
 from stillage.db import pieces, usage
 from stillage.db.images import get, set_properties
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.images.image import Content, Image
 from stillage.images.quota import Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status, require_move, statuses_before
 

@@ -47,8 +47,9 @@ from stillage.db.images import COLUMNS, image_of
 from stillage.db.rules import PROJECT, Clause, clause_of
 from stillage.db.tables import image_members, image_properties, image_tags, images, indexed_value
 from stillage.errors import InvalidInput
+from stillage.ids import ProjectId, UserId
 from stillage.images.access import OWNER_NAMES
-from stillage.images.image import Image, ProjectId, UserId, Visibility
+from stillage.images.image import Image, Visibility
 from stillage.images.paging import full_page
 from stillage.images.query import Condition, Key, Operator, Query, TimeRange
 from stillage.images.rules import CallerKey, Expression, assume

@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from stillage.db.tables import image_members
 from stillage.errors import AlreadyExists
-from stillage.images.image import Image, ImageId, ProjectId
+from stillage.ids import ImageId, ProjectId
+from stillage.images.image import Image
 from stillage.images.member import Member, MemberStatus
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from stillage.db import usage
 from stillage.db.tables import upload_pieces, uploads
-from stillage.images.image import UploadId
+from stillage.ids import UploadId
 from stillage.images.quota import Limits
 from stillage.spans import Span
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, inser
 
 from stillage.db.tables import upload_spans
 from stillage.errors import TooManySpans
-from stillage.images.image import UploadId
+from stillage.ids import UploadId
 from stillage.images.upload import Ranges, Window
 from stillage.spans import Span
 

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from stillage.accounts.token import CredentialOf, NewToken, Token
 from stillage.db.tables import UtcTime, application_credentials, projects, role_assignments, tokens, users
 from stillage.errors import Unauthenticated
+from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
-from stillage.images.image import ProjectId, UserId
 
 PER_USER = 1000
 """Tokens that a user may have, where no setting says so."""

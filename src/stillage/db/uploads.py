@@ -17,8 +17,9 @@ from stillage.db.blobs import reserve
 from stillage.db.lifecycle import Claim
 from stillage.db.tables import blobs, image_members, images, upload_results, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.access import Seen
-from stillage.images.image import BlobKey, Content, Image, ImageId, ProjectId, UploadId
+from stillage.images.image import Content, Image
 from stillage.images.quota import Limits, Quotas
 from stillage.images.status import Status
 from stillage.images.upload import Digests, Expected, Grant, Upload

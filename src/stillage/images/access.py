@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
-from stillage.images.image import Image, ProjectId, UserId, Visibility
+from stillage.ids import ProjectId, UserId
+from stillage.images.image import Image, Visibility
 from stillage.images.rules import Expression, Rules, Target
 
 IMPLIED = {"admin": ("admin", "member", "reader"), "member": ("member", "reader")}

@@ -9,16 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, TooLarge
-from stillage.images.image import (
-    CONTAINER_FORMATS,
-    DISK_FORMATS,
-    UUID,
-    Image,
-    ImageId,
-    ProjectId,
-    Visibility,
-    image_id_of,
-)
+from stillage.ids import UUID, ImageId, ProjectId, image_id_of
+from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Image, Visibility
 
 MAX_TAGS = 128
 MAX_PROPERTIES = 128

@@ -3,28 +3,13 @@
 Source: OpenStack Image API v2, "Images"; the resource's base properties.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
 
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.status import Status
-
-ImageId = NewType("ImageId", str)
-ProjectId = NewType("ProjectId", str)
-UserId = NewType("UserId", str)
-UploadId = NewType("UploadId", str)
-BlobKey = NewType("BlobKey", str)
-"""Names a blob in a store; new for every upload attempt, never used again."""
-
-UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-
-
-def image_id_of(text: str) -> ImageId:
-    """Return the image id that *text* is. A UUID is the same one in any case of letters; we write it in lower case."""
-    return ImageId(text.lower() if UUID.fullmatch(text) else text)
 
 
 class Visibility(StrEnum):

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from stillage.errors import InvalidInput
+from stillage.ids import ImageId, ProjectId
 from stillage.images.creation import text
-from stillage.images.image import ImageId, ProjectId
 
 
 class MemberStatus(StrEnum):

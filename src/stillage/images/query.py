@@ -10,9 +10,10 @@ from enum import StrEnum
 from typing import NoReturn
 
 from stillage.errors import InvalidInput
+from stillage.ids import ProjectId, UserId, image_id_of
 from stillage.images.access import Viewer
 from stillage.images.creation import MAX_VALUE, text
-from stillage.images.image import ProjectId, UserId, Visibility, image_id_of
+from stillage.images.image import Visibility
 from stillage.images.member import MemberStatus
 from stillage.images.rules import Expression
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stillage.images.image import ProjectId
+from stillage.ids import ProjectId
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ Sources: docs/resumable.md; tus 1.0.0; draft-ietf-httpbis-resumable-upload.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId, UserId
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId, UserId
+from stillage.images.image import Image
 from stillage.spans import Span
 
 Digests = tuple[tuple[str, str], ...]

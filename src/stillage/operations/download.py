@@ -16,8 +16,9 @@ from stillage.errors import (
     StillageError,
     Unavailable,
 )
+from stillage.ids import ImageId
 from stillage.images.access import Access, Caller
-from stillage.images.image import Image, ImageId
+from stillage.images.image import Image
 from stillage.images.status import Status
 from stillage.stores.base import BlobReader, Store
 

@@ -12,6 +12,7 @@ from stillage.db import images as db
 from stillage.db import lifecycle, listing
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
+from stillage.ids import ImageId
 from stillage.images import patch
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.creation import (
@@ -23,7 +24,7 @@ from stillage.images.creation import (
     require_record,
     text,
 )
-from stillage.images.image import Image, ImageId
+from stillage.images.image import Image
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
 from stillage.images.status import Status

@@ -9,9 +9,10 @@ from stillage.db import images as db
 from stillage.db import members
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
+from stillage.ids import ProjectId
 from stillage.images.access import Access, Caller, Seen
 from stillage.images.creation import require_count
-from stillage.images.image import Image, ProjectId, Visibility
+from stillage.images.image import Image, Visibility
 from stillage.images.member import Member, MemberStatus
 
 log = structlog.get_logger()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.spans import Span
 
 SHARDS = 256

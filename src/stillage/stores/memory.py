@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from stillage.errors import BlobNotFound
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.base import SHARDS
 

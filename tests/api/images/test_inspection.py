@@ -17,7 +17,7 @@ from stillage.api.http import time_limits
 from stillage.api.services import SERVICES, Services
 from stillage.db import inspections, usage
 from stillage.formats.safety import Declaration
-from stillage.images.image import ProjectId
+from stillage.ids import ProjectId
 from stillage.operations.upkeep.sweep import Sweep
 
 INSPECT = "/v2/images/inspect"

@@ -17,7 +17,7 @@ from stillage.accounts.people import Project
 from stillage.accounts.secrets import digest_of
 from stillage.db import access_keys, identity
 from stillage.identity.signing.signature import DATE_FORMAT
-from stillage.images.image import ProjectId
+from stillage.ids import ProjectId
 
 FILE = Path(__file__).parents[2] / "data" / "aksk" / "aksk.json"
 VECTORS: Sequence[dict[str, Any]] = json.loads(FILE.read_text())["vectors"]

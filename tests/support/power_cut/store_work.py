@@ -10,7 +10,7 @@ import random
 import sys
 from pathlib import Path
 
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.files.disk import write_whole

@@ -2,8 +2,9 @@ import pytest
 
 from builders import caller, image
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
+from stillage.ids import ProjectId
 from stillage.images.access import OWNER_NAMES, Access, Seen, with_implied
-from stillage.images.image import ProjectId, Visibility
+from stillage.images.image import Visibility
 from stillage.images.rules import CallerKey, assume
 
 OWNER = caller("lab", "member")

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 import builders
 from builders import IMAGE_ID, T0
 from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, StillageError, TooLarge
+from stillage.ids import ProjectId
 from stillage.images.creation import Defaults, new_image, require_record
-from stillage.images.image import Image, ProjectId, Visibility
+from stillage.images.image import Image, Visibility
 from stillage.images.status import Status
 
 LAB = ProjectId("lab")

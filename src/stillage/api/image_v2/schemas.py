@@ -9,8 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
+from stillage.ids import UUID
 from stillage.images.creation import MAX_INTEGER, MAX_TEXT
-from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, UUID, Visibility
+from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Visibility
 from stillage.images.status import Status
 
 Schema = Mapping[str, Any]

@@ -20,8 +20,8 @@ from stillage.accounts.secrets import digest_of
 from stillage.errors import Unauthenticated, Unavailable
 from stillage.identity.keystone.cache import Answer, Lookups
 from stillage.identity.keystone.tokens import NoToken, ServiceUser, Validated, expiry_of, renewal_of, validated_of
+from stillage.ids import UserId
 from stillage.images.access import Caller
-from stillage.images.image import UserId
 from stillage.peers import Peer, Reply
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
-from stillage.images.image import ProjectId, UserId
 
 
 class NoToken(Exception):

@@ -15,7 +15,7 @@ from stillage.db import identity
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
 from stillage.identity.vault import Vault
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from stillage.db import Connection, identity
 from stillage.db.session import Database
 from stillage.errors import InvalidInput, NotFound
 from stillage.identity.passwords import Passwords
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 
 
 @dataclass(frozen=True, slots=True)

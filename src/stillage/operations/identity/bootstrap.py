@@ -9,7 +9,7 @@ from stillage.db import Connection, identity
 from stillage.db.session import Database
 from stillage.errors import AlreadyExists
 from stillage.identity.passwords import Passwords, new_password
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 
 PROJECT = "demo"
 ROLES = {"admin": "admin", "demo": "member"}

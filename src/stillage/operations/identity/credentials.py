@@ -13,7 +13,7 @@ from stillage.db import credentials as db
 from stillage.db.session import Database
 from stillage.errors import Forbidden, InvalidInput, NotFound
 from stillage.identity.passwords import Passwords
-from stillage.images.image import UserId
+from stillage.ids import UserId
 from stillage.operations.identity.places import Places
 
 

@@ -8,7 +8,7 @@ from stillage.accounts.principal import Asker
 from stillage.db import identity
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
-from stillage.images.image import UserId
+from stillage.ids import UserId
 
 # Clients that look for the project to share an image with take the text as an id after a 403, and give up after a 404
 # or an empty list. It says nothing of what exists.

@@ -22,7 +22,7 @@ from stillage.db import credentials, identity, tokens
 from stillage.db.session import Database
 from stillage.errors import Unauthenticated
 from stillage.identity.passwords import Passwords
-from stillage.images.image import ProjectId, UserId
+from stillage.ids import ProjectId, UserId
 from stillage.operations.identity.guard import Guard
 
 

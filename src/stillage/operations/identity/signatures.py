@@ -20,8 +20,8 @@ from stillage.identity.signing.authorization import PROJECT, SECURITY_TOKEN, Aut
 from stillage.identity.signing.canonical import Head
 from stillage.identity.signing.signature import payloads_of, require_digest, require_recent, require_signature
 from stillage.identity.vault import Vault
+from stillage.ids import ProjectId, UserId
 from stillage.images.access import Caller
-from stillage.images.image import ProjectId, UserId
 from stillage.operations.identity.guard import FailureLimit
 
 LOCK = FailureLimit(count=5, window_s=300)

@@ -6,7 +6,7 @@ It is worked out and never stored: whoever knows the deployment's secret can tel
 import base64
 import hmac
 
-from stillage.images.image import ImageId, ProjectId, UploadId
+from stillage.ids import ImageId, ProjectId, UploadId
 
 MAC_LENGTH = 32  # characters of base64url: 192 bits
 

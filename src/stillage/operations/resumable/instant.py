@@ -20,8 +20,9 @@ from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, Conflict, UploadGone
+from stillage.ids import ImageId
 from stillage.images.access import Access, Caller, Seen
-from stillage.images.image import PACKAGES, Content, Image, ImageId
+from stillage.images.image import PACKAGES, Content, Image
 from stillage.images.status import Status
 from stillage.images.upload import Grant, Upload
 from stillage.operations.resumable.rights import UploadRights

@@ -28,7 +28,7 @@ from stillage.errors import (
     StorageFull,
     StoreFailed,
 )
-from stillage.images.image import BlobKey, UploadId
+from stillage.ids import BlobKey, UploadId
 from stillage.images.upload import Digests, Grant, Piece, Upload, Window
 from stillage.lanes import Lane
 from stillage.operations.resumable.results import error_of

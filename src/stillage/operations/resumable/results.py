@@ -5,7 +5,7 @@ from typing import Any
 
 from stillage.db.uploads import UploadResult
 from stillage.errors import ContentRejected, DiskTooLarge, InvalidInput, StillageError, UploadComplete, UploadGone
-from stillage.images.image import UploadId
+from stillage.ids import UploadId
 
 FACTS = ("rule", "offset", "found", "declared", "fix")
 FINAL = (ContentRejected, InvalidInput)

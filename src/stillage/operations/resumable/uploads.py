@@ -24,8 +24,9 @@ from stillage.errors import (
     UploadComplete,
     UploadNotFound,
 )
+from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.access import Access, Caller
-from stillage.images.image import BlobKey, Image, ImageId, ProjectId, UploadId
+from stillage.images.image import Image
 from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
 from stillage.operations.resumable.instant import Instant

@@ -16,8 +16,9 @@ from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, StillageError, StoreFailed, UploadSuspended
+from stillage.ids import UploadId
 from stillage.images.access import Caller
-from stillage.images.image import Image, UploadId
+from stillage.images.image import Image
 from stillage.images.upload import Upload
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.resumable.results import FINAL, error_of, refusal_of

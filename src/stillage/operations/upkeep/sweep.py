@@ -13,7 +13,7 @@ import structlog
 from stillage.db import blobs, inspections, lifecycle, pieces, uploads
 from stillage.db.session import Database
 from stillage.errors import StillageError
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.stores.base import Store
 

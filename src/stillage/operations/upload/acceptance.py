@@ -12,7 +12,8 @@ from stillage.db.session import Database
 from stillage.errors import Conflict, EmptyBody, ImageGone, StillageError, StorageFull, StoreStalled
 from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
-from stillage.images.image import PACKAGES, Content, Image, ImageId
+from stillage.ids import ImageId
+from stillage.images.image import PACKAGES, Content, Image
 from stillage.images.quota import Quotas
 from stillage.images.status import Status
 from stillage.operations.upload.verification import Verification, Verified

@@ -26,8 +26,9 @@ from stillage.errors import (
     StorageFull,
     Unavailable,
 )
+from stillage.ids import BlobKey, UploadId
 from stillage.images.access import Access, Caller
-from stillage.images.image import BlobKey, Image, UploadId
+from stillage.images.image import Image
 from stillage.images.upload import Expected
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob

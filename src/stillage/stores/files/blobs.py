@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from stillage.errors import BlobNotFound, StoreStalled
 from stillage.holes import write_data
-from stillage.images.image import BlobKey
+from stillage.ids import BlobKey
 from stillage.lanes import GIVES_WAY_TO_LANES, Lane
 from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_directory, translated

@@ -1,0 +1,18 @@
+"""Ids that rooms share: of images, blobs, uploads, users and projects. The type checker keeps them apart."""
+
+import re
+from typing import NewType
+
+ImageId = NewType("ImageId", str)
+ProjectId = NewType("ProjectId", str)
+UserId = NewType("UserId", str)
+UploadId = NewType("UploadId", str)
+BlobKey = NewType("BlobKey", str)
+"""Names a blob in a store; new for every upload attempt, never used again."""
+
+UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+
+def image_id_of(text: str) -> ImageId:
+    """Return the image id that *text* is. A UUID is the same one in any case of letters; we write it in lower case."""
+    return ImageId(text.lower() if UUID.fullmatch(text) else text)
