@@ -18,13 +18,14 @@ from uuid import uuid4
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.app import now
 from stillage.db import images as db
 from stillage.db import schema
 from stillage.db.session import Database
 from stillage.formats.safety import Policy
 from stillage.ids import ImageId, ProjectId, UserId
-from stillage.images.access import Access, Caller
+from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.quota import Quotas
 from stillage.images.upload import Expected, Grant, Piece
@@ -37,7 +38,7 @@ from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20
 BAR = 0.9
-ME = Caller(UserId("bench"), ProjectId("bench"), frozenset({"member", "reader"}))
+ME = Principal(UserId("bench"), ProjectId("bench"), frozenset({"member", "reader"}))
 RULES = UploadRules(
     max_image_bytes=1 << 40,
     hash_algorithm="sha512",
@@ -65,9 +66,9 @@ async def floor(path: Path) -> float:
 
 
 class Always:
-    """The rights of the only caller there is."""
+    """The rights of the only principal there is."""
 
-    def keep(self, _caller: Caller) -> None:
+    def keep(self, _principal: Principal) -> None:
         return None
 
     async def look(self, _grant: Grant, *, hold: bool) -> Look:  # noqa: ARG002 - the Protocol names it

@@ -27,12 +27,13 @@ from sqlalchemy import Connection, Engine, text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from postgres import TEMPLATE, postgres_server
+from stillage.accounts.principal import Principal
 from stillage.db import schema
 from stillage.db.listing import page
 from stillage.db.session import make_engine
 from stillage.db.tables import EPOCH
 from stillage.ids import ProjectId, UserId
-from stillage.images.access import Access, Caller, with_implied
+from stillage.images.access import Access, with_implied
 from stillage.images.query import Query, parse
 
 ROUNDS = 200
@@ -40,9 +41,9 @@ BAR_MS = 5.0
 DEEP_BAR = 1.5
 BATCH = 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-LAB = Caller(UserId("erin"), ProjectId("lab"), with_implied(frozenset({"member"})))
-ADMIN = Caller(UserId("root"), ProjectId("ops"), with_implied(frozenset({"admin"})))
-SMALL = Caller(UserId("ann"), ProjectId("p007"), with_implied(frozenset({"member"})))
+LAB = Principal(UserId("erin"), ProjectId("lab"), with_implied(frozenset({"member"})))
+ADMIN = Principal(UserId("root"), ProjectId("ops"), with_implied(frozenset({"admin"})))
+SMALL = Principal(UserId("ann"), ProjectId("p007"), with_implied(frozenset({"member"})))
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def database(engine_name: str) -> Iterator[Engine]:
 def scenarios(count: int) -> dict[str, Query]:
     """The first five are those with a bar; `LAB` owns two images of five, `SMALL` very few."""
     middle = Seed(count // 2 - (count // 2) % 5)
-    pairs: dict[str, tuple[Caller, dict[str, str]]] = {
+    pairs: dict[str, tuple[Principal, dict[str, str]]] = {
         "first page, own and public": (LAB, {}),
         "deep page, own and public": (LAB, {"marker": middle.id}),
         "by name": (LAB, {"name": f"web-{middle.number // 4:07}"}),
@@ -193,7 +194,7 @@ def scenarios(count: int) -> dict[str, Query]:
         "by common status": (LAB, {"status": "active"}),
         "public only": (LAB, {"visibility": "public"}),
         "private only": (LAB, {"visibility": "private"}),
-        "shared with the caller": (LAB, {"visibility": "shared", "member_status": "all"}),
+        "shared with the principal": (LAB, {"visibility": "shared", "member_status": "all"}),
         "small project": (SMALL, {}),
         "small project, by common property": (SMALL, {"os_type": "linux"}),
         "administrator": (ADMIN, {}),
@@ -203,7 +204,7 @@ def scenarios(count: int) -> dict[str, Query]:
         "sorted by name": (LAB, {"sort": "name:asc"}),
         "small project, sorted by name": (SMALL, {"sort": "name:asc"}),
     }
-    return {name: parse(given.items(), Access().viewer(caller)) for name, (caller, given) in pairs.items()}
+    return {name: parse(given.items(), Access().viewer(principal)) for name, (principal, given) in pairs.items()}
 
 
 def milliseconds(work: Callable[[], object], rounds: int) -> list[float]:

@@ -35,7 +35,7 @@ class LoadReport:
 
 
 @dataclass(eq=False)
-class _Asker(asyncio.Protocol):
+class _Requester(asyncio.Protocol):
     """One connection: the next request goes out when the answer to the last is complete."""
 
     request: bytes
@@ -89,19 +89,19 @@ async def run(load: Load) -> LoadReport:
     lines += [f"{name}: {value}" for name, value in load.headers.items()]
     request = "\r\n".join([*lines, "", ""]).encode()
     begun = time.perf_counter()
-    askers = [_Asker(request, begun + load.seconds, loop.create_future()) for _ in range(load.connections)]
+    requesters = [_Requester(request, begun + load.seconds, loop.create_future()) for _ in range(load.connections)]
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    for asker in askers:
+    for requester in requesters:
         await loop.create_connection(
-            lambda asker=asker: asker,
+            lambda requester=requester: requester,
             "127.0.0.1",
             load.port,
             ssl=trusting if load.tls else None,
         )
-    await asyncio.gather(*(asker.done for asker in askers))
+    await asyncio.gather(*(requester.done for requester in requesters))
     seconds = time.perf_counter() - begun
-    latencies = sorted(latency for asker in askers for latency in asker.latencies)
+    latencies = sorted(latency for requester in requesters for latency in requester.latencies)
     count = len(latencies)
     return LoadReport(count, seconds, latencies[count // 2], latencies[count * 99 // 100])
 

@@ -48,7 +48,7 @@ def at_once(tokens: Sequence[str]) -> tuple[float, int]:
     async def run() -> tuple[float, int]:
         identity, keystone = make()
         begun = time.perf_counter()
-        await asyncio.gather(*(identity.caller_of(token) for token in tokens))
+        await asyncio.gather(*(identity.principal_of(token) for token in tokens))
         return (time.perf_counter() - begun) / len(tokens) * 1e6, keystone.validations
 
     return asyncio.run(run())
@@ -57,10 +57,10 @@ def at_once(tokens: Sequence[str]) -> tuple[float, int]:
 def remembered() -> Callable[[], None]:
     """Return what asks about a token that is remembered. It fails if it waits for anything at all."""
     identity, _ = make()
-    asyncio.run(_ask(identity.caller_of(TOKENS[0])))
+    asyncio.run(_ask(identity.principal_of(TOKENS[0])))
 
     def ask() -> None:
-        waiting = identity.caller_of(TOKENS[0])
+        waiting = identity.principal_of(TOKENS[0])
         try:
             waiting.send(None)
         except StopIteration:

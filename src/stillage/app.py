@@ -174,7 +174,7 @@ class _Identity:
 
 
 def _identity(settings: Settings, database: Database, clock: Callable[[], datetime]) -> _Identity:
-    """Return who knows the callers: the cloud's Keystone where there is one, else ourselves."""
+    """Return who knows the principals: the cloud's Keystone where there is one, else ourselves."""
     if settings.keystone_url is not None:
         return _keystone(settings, settings.keystone_url, clock)
     embedded = EmbeddedIdentity(

@@ -110,7 +110,7 @@ class TooManyAtOnce(StillageError):
 
 
 class Forbidden(StillageError):
-    """The caller may know of the thing, and may not do this to it."""
+    """The principal may know of the thing, and may not do this to it."""
 
 
 class UserLimitReached(Forbidden):
@@ -138,7 +138,7 @@ class UploadSuspended(Forbidden):
 
 
 class NotFound(StillageError):
-    """There is no such thing, or the caller may not know of it."""
+    """There is no such thing, or the principal may not know of it."""
 
 
 class RouteNotFound(NotFound):

@@ -18,16 +18,16 @@ import pytest
 from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
-from builders import caller
+from builders import principal
 from fakes import OpenRights
 from server import eventually, open_files
 from serving import serving
 from stillage import app
+from stillage.accounts.principal import Principal
 from stillage.api.http import time_limits
 from stillage.config import load
 from stillage.db import lifecycle, usage
 from stillage.db import pieces as pieces_db
-from stillage.images.access import Caller
 from stillage.operations import download
 from stillage.operations.download import Download
 from stillage.operations.images import Images
@@ -44,8 +44,8 @@ TIMEOUT_S = 20.0
 class ByName:
     """A token is the name of the project that its holder is in."""
 
-    async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:  # noqa: ARG002
-        return caller(token)
+    async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:  # noqa: ARG002
+        return principal(token)
 
 
 @dataclass(frozen=True)

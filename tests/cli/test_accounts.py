@@ -11,12 +11,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from stillage.accounts.principal import Principal
 from stillage.cli.main import app
 from stillage.config import load
 from stillage.db.session import Database
 from stillage.errors import AlreadyExists, BadSettings, InvalidInput, NotFound, StillageError, Unauthenticated
 from stillage.identity.passwords import Passwords
-from stillage.images.access import Caller
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
@@ -57,11 +57,11 @@ def run(folder: Path) -> Run:
     return run
 
 
-def caller_of(folder: Path, token: str) -> Caller:
-    async def ask() -> Caller:
+def principal_of(folder: Path, token: str) -> Principal:
+    async def ask() -> Principal:
         database, passwords = Database(load(data=folder).database), Passwords()
         try:
-            return await EmbeddedIdentity(database, passwords, secret=bytes(32), clock=now).caller_of(token)
+            return await EmbeddedIdentity(database, passwords, secret=bytes(32), clock=now).principal_of(token)
         finally:
             passwords.close()
             database.close()
@@ -76,9 +76,9 @@ def listed(run: Run, what: str) -> dict[str, Any]:
 def test_a_token_is_printed_alone_and_works(run: Run, folder: Path) -> None:
     printed = run("token")
     assert printed == printed.strip() + "\n"
-    caller = caller_of(folder, printed.strip())
-    assert (caller.user_name, caller.project_name) == ("demo", "demo")
-    assert "admin" in caller_of(folder, run("token", "--user", "admin", "--project", "demo").strip()).roles
+    principal = principal_of(folder, printed.strip())
+    assert (principal.user_name, principal.project_name) == ("demo", "demo")
+    assert "admin" in principal_of(folder, run("token", "--user", "admin", "--project", "demo").strip()).roles
 
 
 def test_users_are_made_listed_and_given_roles(run: Run, folder: Path) -> None:
@@ -92,7 +92,7 @@ def test_users_are_made_listed_and_given_roles(run: Run, folder: Path) -> None:
     assert listed(run, "project")["lab"]["members"] == {"erin": ["member"]}
     run("project", "revoke", "demo", "erin", "--role", "admin")
     assert listed(run, "user")["erin"]["roles"] == {"lab": ["member"]}
-    assert caller_of(folder, run("token", "--user", "erin").strip()).project_name == "lab"
+    assert principal_of(folder, run("token", "--user", "erin").strip()).project_name == "lab"
 
 
 def test_people_see_tables(run: Run) -> None:
@@ -107,14 +107,14 @@ def test_disabling_ends_tokens_and_says_why_there_are_no_new_ones(run: Run, fold
     token = run("token").strip()
     run("user", "disable", "demo")
     with pytest.raises(Unauthenticated):
-        caller_of(folder, token)
+        principal_of(folder, token)
     with pytest.raises(InvalidInput, match="disabled"):
         run("token")
     run("user", "enable", "demo")
     token = run("token").strip()
     run("project", "disable", "demo")
     with pytest.raises(Unauthenticated):
-        caller_of(folder, token)
+        principal_of(folder, token)
     with pytest.raises(InvalidInput, match="disabled"):
         run("token", "--project", "demo")
     run("project", "enable", "demo")
@@ -128,7 +128,7 @@ def test_a_changed_password_is_in_clouds_yaml_too(run: Run, folder: Path) -> Non
     token = run("token").strip()
     run("user", "password", "demo", "--password-stdin", given="changed\n")
     with pytest.raises(Unauthenticated):
-        caller_of(folder, token)
+        principal_of(folder, token)
     written = yaml.safe_load(clouds.read_text())["clouds"]
     assert (written["stillage"]["auth"]["password"], written["mine"]["auth"]["password"]) == ("changed", "demos")
     assert clouds.stat().st_mode & 0o777 == 0o600

@@ -6,13 +6,13 @@ from hashlib import sha256
 import pytest
 
 from fakes import Clock
+from stillage.accounts.principal import Kind, Principal
 from stillage.errors import NotFound, SignatureRefused, TooManyAccessKeys
 from stillage.identity.signing.canonical import Head
 from stillage.identity.signing.signature import sign_request
 from stillage.operations.identity.access_keys import MadeKey
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
-from stillage.operations.identity.signatures import Signer
 
 EMPTY = sha256(b"").hexdigest()
 
@@ -38,7 +38,7 @@ async def ask(
     project: str | None = None,
     secret: str | None = None,
     address: str = "192.0.2.1",
-) -> Signer:
+) -> Principal:
     named = {"X-Security-Token": made.security_token, "X-Project-Id": project}
     chosen = {name: value for name, value in named.items() if value}
     added = sign_request(
@@ -65,7 +65,7 @@ async def test_a_key_stands_for_its_user_in_the_project_that_is_asked_for(
     assert (await ask(identity, of_works, clock)).project_name == "works"
     signer = await ask(identity, of_user, clock, project=works)
     assert (signer.project_name, sorted(signer.roles)) == ("works", ["reader"])
-    assert signer.as_caller().authenticated_by == "signature"
+    assert signer.kind is Kind.SIGNATURE
 
 
 async def test_of_many_requests_for_a_key_at_once_two_get_one(
@@ -82,7 +82,7 @@ async def test_a_temporary_key_goes_with_its_token(
     erin, lab = await accounts.get_user("erin"), await accounts.get_project("lab")
     issued = await identity.login.without_password(erin, lab.id)
     made = await identity.access_keys.create_temporary(issued.token, 900)
-    assert (await ask(identity, made, clock)).is_temporary
+    assert (await ask(identity, made, clock)).is_restricted
     assert await identity.access_keys.all_of(erin.id) == []
     await accounts.revoke("lab", "erin", "member")
     await accounts.grant("lab", "erin", "member")

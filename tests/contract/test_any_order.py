@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 )
 
 import promises
-from builders import caller
+from builders import principal
 from fakes import Clock
 from faulty import (
     CRASH,
@@ -79,7 +79,7 @@ LEASE_S = 3600.0  # of the clock in `fakes`; nothing here takes long enough to r
 # In memory where there is such a file system: nothing here loses its power, and waiting for a disk takes most of the
 # time.
 QUICK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-ERIN = caller()
+ERIN = principal()
 RULES = UploadRules(
     max_image_bytes=4 << 20,
     hash_algorithm="sha512",

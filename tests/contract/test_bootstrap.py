@@ -7,10 +7,10 @@ import pytest
 
 from fakes import Clock
 from stillage.accounts.login_request import login_request_of
+from stillage.accounts.principal import Principal
 from stillage.db.session import Database
 from stillage.errors import Unauthenticated
 from stillage.identity.passwords import Passwords
-from stillage.images.access import Caller
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity
@@ -28,15 +28,15 @@ async def token(identity: EmbeddedIdentity, name: str, password: str) -> str:
     return (await identity.login(request)).text
 
 
-async def caller(identity: EmbeddedIdentity, name: str, password: str) -> Caller:
-    return await identity.caller_of(await token(identity, name, password))
+async def principal(identity: EmbeddedIdentity, name: str, password: str) -> Principal:
+    return await identity.principal_of(await token(identity, name, password))
 
 
 async def test_the_first_start_makes_an_admin_and_a_member_of_demo(
     database: Database, passwords: Passwords, clock: Clock, identity: EmbeddedIdentity
 ) -> None:
     made = await start(database, passwords, clock)
-    admin, demo = [await caller(identity, name, made[name]) for name in ("admin", "demo")]
+    admin, demo = [await principal(identity, name, made[name]) for name in ("admin", "demo")]
     assert (admin.project_name, "admin" in admin.roles) == ("demo", True)
     assert (demo.project_name, demo.roles) == ("demo", frozenset({"member", "reader"}))
     assert made["admin"] != made["demo"]
@@ -46,8 +46,8 @@ async def test_passwords_may_be_given(
     database: Database, passwords: Passwords, clock: Clock, identity: EmbeddedIdentity
 ) -> None:
     assert await start(database, passwords, clock, "a", "d") == {"admin": "a", "demo": "d"}
-    await caller(identity, "admin", "a")
-    await caller(identity, "demo", "d")
+    await principal(identity, "admin", "a")
+    await principal(identity, "demo", "d")
 
 
 async def test_later_starts_change_nothing(
@@ -58,7 +58,7 @@ async def test_later_starts_change_nothing(
     await accounts.set_user_enabled("demo", enabled=False)
     assert await start(database, passwords, clock) == {}
     assert await start(database, passwords, clock, made["admin"], "other") == {}
-    await identity.caller_of(kept)
+    await identity.principal_of(kept)
     assert [(user.name, user.enabled) for user in await accounts.users()] == [("admin", True), ("demo", False)]
     assert len(await accounts.projects()) == 1
 
@@ -70,11 +70,11 @@ async def test_another_admin_password_is_set_and_ends_the_admins_tokens_only(
     admins, demos = [await token(identity, name, made[name]) for name in ("admin", "demo")]
     assert await start(database, passwords, clock, "changed") == {"admin": "changed"}
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(admins)
+        await identity.principal_of(admins)
     with pytest.raises(Unauthenticated):
         await token(identity, "admin", made["admin"])
-    await identity.caller_of(demos)
-    await caller(identity, "admin", "changed")
+    await identity.principal_of(demos)
+    await principal(identity, "admin", "changed")
 
 
 async def test_a_role_that_was_taken_away_does_not_come_back(
@@ -96,5 +96,5 @@ async def test_nodes_that_start_together_agree(
         other.close()
     made = [passwords_made for passwords_made in results if passwords_made]
     assert len(made) == 1
-    await caller(identity, "admin", made[0]["admin"])
-    await caller(identity, "demo", made[0]["demo"])
+    await principal(identity, "admin", made[0]["admin"])
+    await principal(identity, "demo", made[0]["demo"])

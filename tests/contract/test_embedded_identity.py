@@ -60,10 +60,10 @@ async def login(identity: EmbeddedIdentity, user: str = "erin", scope: Any = Non
     return await identity.login(by_password(user, scope=scope))
 
 
-async def credential(identity: EmbeddedIdentity, asker: Token, **values: Any) -> tuple[str, str]:
+async def credential(identity: EmbeddedIdentity, token: Token, **values: Any) -> tuple[str, str]:
     """Return id and secret of a new application credential."""
     wanted = credential_request_of({"application_credential": {"name": "ci", **values}})
-    made, secret = await identity.credentials.create(asker, asker.user_id, wanted)
+    made, secret = await identity.credentials.create(token.principal, token.user_id, wanted)
     return made.id, secret
 
 
@@ -83,14 +83,14 @@ async def test_a_password_gets_a_token_for_the_default_project(identity: Embedde
 async def test_a_token_has_the_roles_in_its_own_project(
     identity: EmbeddedIdentity, name: str, roles: frozenset[str]
 ) -> None:
-    caller = await identity.caller_of((await login(identity, scope=project(name))).text)
-    assert (caller.user_name, caller.project_name, caller.roles) == ("erin", name, roles)
+    principal = await identity.principal_of((await login(identity, scope=project(name))).text)
+    assert (principal.user_name, principal.project_name, principal.roles) == ("erin", name, roles)
 
 
 async def test_roles_imply_others(identity: EmbeddedIdentity) -> None:
-    caller = await identity.caller_of((await login(identity, "root")).text)
-    assert caller.roles == {"admin", "member", "reader"}
-    assert "admin" in caller.roles
+    principal = await identity.principal_of((await login(identity, "root")).text)
+    assert principal.roles == {"admin", "member", "reader"}
+    assert "admin" in principal.roles
 
 
 async def test_user_and_project_may_be_named_by_id(identity: EmbeddedIdentity, accounts: Accounts) -> None:
@@ -107,7 +107,7 @@ async def test_an_unscoped_token_is_good_for_no_image_call(identity: EmbeddedIde
     assert (issued.token.project_id, issued.token.roles) == (None, frozenset())
     assert await identity.token_of(issued.text) == issued.token
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(issued.text)
+        await identity.principal_of(issued.text)
 
 
 async def test_a_default_project_without_a_role_or_disabled_gives_an_unscoped_token(
@@ -160,8 +160,8 @@ async def test_a_user_of_another_domain_is_unknown(identity: EmbeddedIdentity) -
 async def test_every_login_by_secret_costs_one_verification(
     identity: EmbeddedIdentity, accounts: Accounts, hasher: CountingHasher
 ) -> None:
-    asker = (await login(identity)).token
-    credential_id, secret = await credential(identity, asker)
+    token = (await login(identity)).token
+    credential_id, secret = await credential(identity, token)
     await accounts.set_user_enabled("paul", enabled=False)
     requests = [
         by_password(),
@@ -172,8 +172,8 @@ async def test_every_login_by_secret_costs_one_verification(
         by_credential(id=credential_id, secret=secret),
         by_credential(id=credential_id, secret="wrong"),
         by_credential(id="unknown", secret="wrong"),
-        by_credential(name="ci", user={"id": asker.user_id}, secret=secret),
-        by_credential(name="none", user={"id": asker.user_id}, secret=secret),
+        by_credential(name="ci", user={"id": token.user_id}, secret=secret),
+        by_credential(name="none", user={"id": token.user_id}, secret=secret),
         by_credential(name="ci", user={"id": "nobody"}, secret=secret),
     ]
     for request in requests:
@@ -207,7 +207,7 @@ async def test_an_unscoped_token_is_exchanged_for_a_scoped_one(identity: Embedde
 
 async def test_a_revoked_or_expired_token_is_exchanged_for_nothing(identity: EmbeddedIdentity, clock: Clock) -> None:
     revoked, expired = await login(identity), await login(identity)
-    await identity.revoke(revoked.token, revoked.text)
+    await identity.revoke(revoked.token.principal, revoked.text)
     with pytest.raises(Unauthenticated):
         await identity.login(by_token(revoked.text))
     clock.advance(24 * 3600)
@@ -219,11 +219,11 @@ async def test_a_revoked_or_expired_token_is_exchanged_for_nothing(identity: Emb
 
 
 async def test_an_application_credential_gets_a_token_for_its_project(identity: EmbeddedIdentity) -> None:
-    asker = (await login(identity)).token
-    credential_id, secret = await credential(identity, asker)
+    token = (await login(identity)).token
+    credential_id, secret = await credential(identity, token)
     for request in (
         by_credential(id=credential_id, secret=secret),
-        by_credential(name="ci", user={"id": asker.user_id}, secret=secret),
+        by_credential(name="ci", user={"id": token.user_id}, secret=secret),
         by_credential(name="ci", user={"name": "erin", "domain": DEFAULT}, secret=secret),
     ):
         token = (await identity.login(request)).token
@@ -281,7 +281,7 @@ async def test_a_restricted_one_manages_no_others_however_its_token_came_about(i
         with pytest.raises(Forbidden, match="restricted"):
             await credential(identity, token, name="second")
         with pytest.raises(Forbidden, match="restricted"):
-            await identity.credentials.delete(token, owner.user_id, credential_id)
+            await identity.credentials.delete(token.principal, owner.user_id, credential_id)
 
 
 async def test_an_unrestricted_one_manages_others_within_its_own_roles(identity: EmbeddedIdentity) -> None:
@@ -292,7 +292,7 @@ async def test_an_unrestricted_one_manages_others_within_its_own_roles(identity:
         await credential(identity, token, name="second", roles=[{"name": "member"}])
     second_id, second_secret = await credential(identity, token, name="second")
     assert (await identity.login(by_credential(id=second_id, secret=second_secret))).token.roles == READER
-    await identity.credentials.delete(token, owner.user_id, second_id)
+    await identity.credentials.delete(token.principal, owner.user_id, second_id)
 
 
 async def test_tokens_end_with_the_application_credential(identity: EmbeddedIdentity, clock: Clock) -> None:
@@ -312,12 +312,12 @@ async def test_deleting_an_application_credential_ends_its_tokens(identity: Embe
     owner = await login(identity)
     credential_id, secret = await credential(identity, owner.token)
     issued = await identity.login(by_credential(id=credential_id, secret=secret))
-    await identity.credentials.delete(owner.token, owner.token.user_id, credential_id)
+    await identity.credentials.delete(owner.token.principal, owner.token.user_id, credential_id)
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(issued.text)
+        await identity.principal_of(issued.text)
     with pytest.raises(Unauthenticated):
         await identity.login(by_credential(id=credential_id, secret=secret))
-    await identity.caller_of(owner.text)
+    await identity.principal_of(owner.text)
 
 
 async def test_names_of_application_credentials_are_unique_for_each_user(identity: EmbeddedIdentity) -> None:
@@ -339,23 +339,23 @@ async def test_application_credentials_are_their_owners_own(identity: EmbeddedId
     erin, root, paul = [(await login(identity, name)).token for name in ("erin", "root", "paul")]
     credential_id, _ = await credential(identity, erin)
     keeper = identity.credentials
-    assert [found.id for found in await keeper.list_of(root, erin.user_id, None)] == [credential_id]
-    assert (await keeper.show(root, erin.user_id, credential_id)).name == "ci"
-    assert await keeper.list_of(erin, erin.user_id, "other") == []
+    assert [found.id for found in await keeper.list_of(root.principal, erin.user_id, None)] == [credential_id]
+    assert (await keeper.show(root.principal, erin.user_id, credential_id)).name == "ci"
+    assert await keeper.list_of(erin.principal, erin.user_id, "other") == []
     wanted = credential_request_of({"application_credential": {"name": "mine"}})
     for forbidden in (
-        keeper.create(root, erin.user_id, wanted),
-        keeper.list_of(paul, erin.user_id, None),
-        keeper.show(paul, erin.user_id, credential_id),
-        keeper.delete(paul, erin.user_id, credential_id),
+        keeper.create(root.principal, erin.user_id, wanted),
+        keeper.list_of(paul.principal, erin.user_id, None),
+        keeper.show(paul.principal, erin.user_id, credential_id),
+        keeper.delete(paul.principal, erin.user_id, credential_id),
     ):
         with pytest.raises(Forbidden):
             await forbidden
     for missing in (
-        keeper.show(erin, erin.user_id, "none"),
-        keeper.show(erin, erin.user_id, "\0"),
-        keeper.show(paul, paul.user_id, credential_id),
-        keeper.delete(paul, paul.user_id, credential_id),
+        keeper.show(erin.principal, erin.user_id, "none"),
+        keeper.show(erin.principal, erin.user_id, "\0"),
+        keeper.show(paul.principal, paul.user_id, credential_id),
+        keeper.delete(paul.principal, paul.user_id, credential_id),
     ):
         with pytest.raises(NotFound):
             await missing
@@ -367,20 +367,20 @@ async def test_application_credentials_are_their_owners_own(identity: EmbeddedId
 async def test_a_token_ends_at_its_time_and_not_before(identity: EmbeddedIdentity, clock: Clock) -> None:
     issued = await login(identity)
     clock.time = issued.token.expires_at - timedelta(microseconds=1)
-    await identity.caller_of(issued.text)
+    await identity.principal_of(issued.text)
     clock.time = issued.token.expires_at
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(issued.text)
+        await identity.principal_of(issued.text)
 
 
 async def test_revoking_a_token_spares_the_others(identity: EmbeddedIdentity) -> None:
     first, second = await login(identity), await login(identity)
     child = await identity.login(by_token(first.text))
-    await identity.revoke(first.token, first.text)
+    await identity.revoke(first.token.principal, first.text)
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(first.text)
-    await identity.caller_of(second.text)
-    await identity.caller_of(child.text)
+        await identity.principal_of(first.text)
+    await identity.principal_of(second.text)
+    await identity.principal_of(child.text)
 
 
 async def test_changing_a_password_ends_all_of_the_users_tokens(identity: EmbeddedIdentity, accounts: Accounts) -> None:
@@ -406,7 +406,7 @@ async def test_a_disabled_user_is_out_at_once_and_his_tokens_do_not_come_back(
     issued = await login(identity)
     await accounts.set_user_enabled("erin", enabled=False)
     for attempt in (
-        identity.caller_of(issued.text),
+        identity.principal_of(issued.text),
         login(identity),
         identity.login(by_token(issued.text)),
         identity.login(by_credential(id=credential_id, secret=secret)),
@@ -415,7 +415,7 @@ async def test_a_disabled_user_is_out_at_once_and_his_tokens_do_not_come_back(
             await attempt
     await accounts.set_user_enabled("erin", enabled=True)
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(issued.text)
+        await identity.principal_of(issued.text)
     await login(identity)
 
 
@@ -425,13 +425,13 @@ async def test_a_disabled_project_is_closed_at_once_and_others_are_not(
     lab, archive = await login(identity), await login(identity, scope=project("archive"))
     await accounts.set_project_enabled("lab", enabled=False)
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(lab.text)
+        await identity.principal_of(lab.text)
     with pytest.raises(Unauthenticated):
         await login(identity, scope=project("lab"))
-    await identity.caller_of(archive.text)
+    await identity.principal_of(archive.text)
     await accounts.set_project_enabled("lab", enabled=True)
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(lab.text)
+        await identity.principal_of(lab.text)
 
 
 async def test_removing_a_role_ends_the_tokens_for_that_project(identity: EmbeddedIdentity, accounts: Accounts) -> None:
@@ -439,15 +439,15 @@ async def test_removing_a_role_ends_the_tokens_for_that_project(identity: Embedd
     lab, archive = await login(identity), await login(identity, scope=project("archive"))
     await accounts.revoke("lab", "erin", "admin")
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(lab.text)
-    await identity.caller_of(archive.text)
+        await identity.principal_of(lab.text)
+    await identity.principal_of(archive.text)
     assert (await login(identity)).token.roles == MEMBER
 
 
 async def test_a_new_role_shows_in_tokens_that_are_there(identity: EmbeddedIdentity, accounts: Accounts) -> None:
     issued = await login(identity)
     await accounts.grant("lab", "erin", "Admin")
-    assert "admin" in (await identity.caller_of(issued.text)).roles
+    assert "admin" in (await identity.principal_of(issued.text)).roles
 
 
 async def test_a_login_that_races_a_change_of_password_leaves_no_token_behind(
@@ -485,33 +485,33 @@ async def test_a_password_that_changes_while_it_is_checked_gets_no_token(
 
 async def test_everybody_may_look_at_his_own_tokens_and_an_admin_at_all(identity: EmbeddedIdentity) -> None:
     erin, root, paul = [await login(identity, name) for name in ("erin", "root", "paul")]
-    assert await identity.validate(erin.token, erin.text) == erin.token
-    assert await identity.validate(root.token, erin.text) == erin.token
+    assert await identity.validate(erin.token.principal, erin.text) == erin.token
+    assert await identity.validate(root.token.principal, erin.text) == erin.token
     for look in (identity.validate, identity.revoke):
         with pytest.raises(Forbidden):
-            await look(paul.token, erin.text)
+            await look(paul.token.principal, erin.text)
         with pytest.raises(NotFound):
-            await look(paul.token, new_token())
+            await look(paul.token.principal, new_token())
         with pytest.raises(NotFound):
-            await look(paul.token, "")
-    await identity.revoke(root.token, erin.text)
+            await look(paul.token.principal, "")
+    await identity.revoke(root.token.principal, erin.text)
     with pytest.raises(NotFound):
-        await identity.validate(root.token, erin.text)
+        await identity.validate(root.token.principal, erin.text)
 
 
 async def test_a_service_may_look_at_all_tokens_and_end_none(identity: EmbeddedIdentity, accounts: Accounts) -> None:
     await accounts.grant("lab", "paul", "service")
     service, erin = await login(identity, "paul", scope=project("lab")), await login(identity)
-    assert await identity.validate(service.token, erin.text) == erin.token
+    assert await identity.validate(service.token.principal, erin.text) == erin.token
     with pytest.raises(Forbidden):
-        await identity.revoke(service.token, erin.text)
+        await identity.revoke(service.token.principal, erin.text)
 
 
-async def test_knowing_the_caller_costs_one_select(identity: EmbeddedIdentity, database: Database) -> None:
+async def test_knowing_the_principal_costs_one_select(identity: EmbeddedIdentity, database: Database) -> None:
     issued = await login(identity, "root")
     statements: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    await identity.caller_of(issued.text)
+    await identity.principal_of(issued.text)
     selects = [statement for statement in statements if not statement.startswith("BEGIN")]
     assert len(selects) == 1
     assert selects[0].startswith("SELECT")
@@ -524,7 +524,7 @@ async def test_what_cannot_be_a_token_costs_no_select(
     statements: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     with pytest.raises(Unauthenticated):
-        await identity.caller_of(given)
+        await identity.principal_of(given)
     assert statements == []
 
 
@@ -628,10 +628,10 @@ async def test_a_wrong_project_is_no_wrong_password(identity: EmbeddedIdentity) 
 
 
 async def test_an_application_credential_that_fails_does_not_lock_its_owner_out(identity: EmbeddedIdentity) -> None:
-    asker = (await login(identity)).token
-    credential_id, secret = await credential(identity, asker)
+    token = (await login(identity)).token
+    credential_id, secret = await credential(identity, token)
     by_id = by_credential(id=credential_id, secret="wrong")
-    by_name = by_credential(name="ci", user={"id": asker.user_id}, secret="wrong")
+    by_name = by_credential(name="ci", user={"id": token.user_id}, secret="wrong")
     for request in (by_id, by_name, by_id):
         with pytest.raises(Unauthenticated):
             await identity.login(request)
@@ -655,16 +655,16 @@ async def test_what_is_over_is_forgotten(identity: EmbeddedIdentity, clock: Cloc
 async def test_a_user_sees_his_own_projects_and_an_admin_all(identity: EmbeddedIdentity, accounts: Accounts) -> None:
     erin, root, paul = [(await login(identity, name)).token for name in ("erin", "root", "paul")]
     look = identity.directory
-    assert [p.name for p in await look.own(erin)] == ["archive", "lab"]
-    assert [p.name for p in await look.search(erin, None)] == ["archive", "lab"]
-    assert [p.name for p in await look.search(erin, "lab")] == ["lab"]
-    assert [p.name for p in await look.search(root, None)] == ["archive", "lab", "secret"]
-    assert [p.name for p in await look.of_user(root, erin.user_id)] == ["archive", "lab"]
-    assert await look.own(paul) == []
-    assert await look.search(root, "none") == []
-    assert (await look.show(root, (await accounts.get_project("lab")).id)).name == "lab"
+    assert [p.name for p in await look.own(erin.principal)] == ["archive", "lab"]
+    assert [p.name for p in await look.search(erin.principal, None)] == ["archive", "lab"]
+    assert [p.name for p in await look.search(erin.principal, "lab")] == ["lab"]
+    assert [p.name for p in await look.search(root.principal, None)] == ["archive", "lab", "secret"]
+    assert [p.name for p in await look.of_user(root.principal, erin.user_id)] == ["archive", "lab"]
+    assert await look.own(paul.principal) == []
+    assert await look.search(root.principal, "none") == []
+    assert (await look.show(root.principal, (await accounts.get_project("lab")).id)).name == "lab"
     with pytest.raises(NotFound):
-        await look.show(root, "none")
+        await look.show(root.principal, "none")
 
 
 @pytest.mark.parametrize("name", ["secret", "none", "\0"])
@@ -672,19 +672,19 @@ async def test_others_projects_look_like_none(identity: EmbeddedIdentity, accoun
     erin = (await login(identity)).token
     project_id = (await accounts.get_project(name)).id if name == "secret" else name
     refusals = []
-    for look in (identity.directory.search(erin, name), identity.directory.show(erin, project_id)):
+    for look in (identity.directory.search(erin.principal, name), identity.directory.show(erin.principal, project_id)):
         with pytest.raises(Forbidden) as refused:
             await look
         refusals.append(str(refused.value))
     assert name not in "".join(refusals)
     with pytest.raises(Forbidden):
-        await identity.directory.of_user(erin, "somebody")
+        await identity.directory.of_user(erin.principal, "somebody")
 
 
 async def test_a_disabled_project_is_in_nobodys_list(identity: EmbeddedIdentity, accounts: Accounts) -> None:
     erin = (await login(identity, scope=project("archive"))).token
     await accounts.set_project_enabled("lab", enabled=False)
-    assert [p.name for p in await identity.directory.own(erin)] == ["archive"]
+    assert [p.name for p in await identity.directory.own(erin.principal)] == ["archive"]
 
 
 # Accounts
@@ -759,4 +759,4 @@ async def test_a_token_without_a_password_is_for_the_obvious_project(
         await accounts.scope_of(paul, None)
     await accounts.grant("archive", "paul", "reader")
     issued = await identity.login.without_password(paul, await accounts.scope_of(paul, None))
-    assert (await identity.caller_of(issued.text)).project_name == "archive"
+    assert (await identity.principal_of(issued.text)).project_name == "archive"

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 import builders
+from stillage.accounts.principal import Principal
 from stillage.db import images as db
 from stillage.db import lifecycle, usage
 from stillage.errors import (
@@ -15,7 +16,6 @@ from stillage.errors import (
     InvalidInput,
 )
 from stillage.ids import BlobKey
-from stillage.images.access import Caller
 from stillage.images.image import Image
 from stillage.images.quota import Usage
 from stillage.images.status import Status
@@ -31,9 +31,9 @@ def answer(proof: Proof, data: bytes) -> list[str]:
     return [hashlib.sha256(nonce + data[span.first : span.end]).hexdigest() for span in proof.ranges]
 
 
-async def offered(world: World, caller: Caller = ME, **changes: Any) -> tuple[Upload, Proof | None]:
+async def offered(world: World, principal: Principal = ME, **changes: Any) -> tuple[Upload, Proof | None]:
     upload = await world.open(digests=(("sha256", hashlib.sha256(DATA).hexdigest()),), **changes)
-    return upload, await world.uploads.instant.offer(caller, upload)
+    return upload, await world.uploads.instant.offer(principal, upload)
 
 
 async def an_original(world: World, **changes: Any) -> Image:
@@ -79,10 +79,10 @@ async def test_a_digest_alone_opens_nothing(world: World) -> None:
     assert (await world.send(upload, 0, len(DATA))).image is not None
 
 
-async def test_only_what_the_caller_may_read_is_offered(world: World) -> None:
+async def test_only_what_the_principal_may_read_is_offered(world: World) -> None:
     await an_original(world)
-    assert (await offered(world, builders.caller("theirs", "member")))[1] is None
-    assert (await offered(world, builders.caller("lab", "reader")))[1] is None
+    assert (await offered(world, builders.principal("theirs", "member")))[1] is None
+    assert (await offered(world, builders.principal("lab", "reader")))[1] is None
 
 
 async def test_what_was_verified_as_something_else_is_not_offered(world: World) -> None:

@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, event
 
-from builders import T0, caller, image, viewer
+from builders import T0, image, principal, viewer
 from rule_texts import LEAVES, rule_texts
+from stillage.accounts.principal import Principal
 from stillage.db import images, lifecycle, listing, members
 from stillage.db.tables import image_members
 from stillage.errors import InvalidInput
 from stillage.ids import ImageId, ProjectId
-from stillage.images.access import Access, Caller, Seen, Viewer
+from stillage.images.access import Access, Seen, Viewer
 from stillage.images.image import Image, Visibility
 from stillage.images.member import MemberStatus
 from stillage.images.query import Condition, Operator, Query, TimeRange, parse
@@ -28,7 +29,7 @@ from stillage.images.status import Status
 
 MINE, OTHER, THIRD = ProjectId("lab"), ProjectId("mill"), ProjectId("yard")
 PROJECTS = (MINE, OTHER, THIRD)
-CALLERS = (viewer("lab"), viewer("mill", "reader"), viewer("ops", "admin"))
+PRINCIPALS = (viewer("lab"), viewer("mill", "reader"), viewer("ops", "admin"))
 LATER = T0 + timedelta(days=1)
 Shares = Mapping[tuple[ImageId, ProjectId], MemberStatus]
 
@@ -66,7 +67,7 @@ def store(connection: Connection, world: World) -> None:
                 members.set_status(connection, image_id, project, status, T0)
 
 
-def listed(connection: Connection, who: Viewer = CALLERS[0], /, **query: str) -> list[Image]:
+def listed(connection: Connection, who: Viewer = PRINCIPALS[0], /, **query: str) -> list[Image]:
     return listing.page(connection, parse(query.items(), who))
 
 
@@ -200,7 +201,7 @@ SOME_FILTERS = st.lists(st.one_of([pair_of(name, value) for name, value in FILTE
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     world=worlds(),
-    who=st.sampled_from(CALLERS),
+    who=st.sampled_from(PRINCIPALS),
     options=OPTION,
     filters=SOME_FILTERS,
     limit=st.integers(1, 5),
@@ -227,21 +228,21 @@ def test_the_pages_are_what_a_plain_filter_and_sort_give(
     world=worlds(),
     rule=rule_texts("rule:context_is_admin", f'"{UUID(int=1)}":%(image_id)s'),
     admin=rule_texts(),
-    who=st.sampled_from([caller("lab"), caller("mill", "reader", "auditor"), caller("ops", "admin")]),
+    who=st.sampled_from([principal("lab"), principal("mill", "reader", "auditor"), principal("ops", "admin")]),
     options=OPTION,
     filters=SOME_FILTERS,
     limit=st.integers(1, 5),
 )
 @example(
     world=World((image(owner=None),), {}), rule="not project_id:%(owner)s", admin="role:admin",
-    who=caller("ops", "admin"), options={}, filters=[], limit=1,
+    who=principal("ops", "admin"), options={}, filters=[], limit=1,
 )  # fmt: skip
-def test_the_pages_are_full_of_what_the_rule_lets_the_caller_see(
+def test_the_pages_are_full_of_what_the_rule_lets_the_principal_see(
     engine: Engine,
     world: World,
     rule: str,
     admin: str,
-    who: Caller,
+    who: Principal,
     options: dict[str, str],
     filters: list[tuple[str, str]],
     limit: int,
@@ -273,7 +274,7 @@ def test_each_part_of_a_rule_filters_every_list(connection: Connection) -> None:
             shares[made[-1].id, member] = MemberStatus.ACCEPTED
     world = World(tuple(made), shares)
     store(connection, world)
-    people = [caller("lab", "reader"), caller("ops", "admin")]
+    people = [principal("lab", "reader"), principal("ops", "admin")]
     for rule, who in product([*LEAVES, *map("not {}".format, LEAVES)], people):
         access = Access({"get_images": "@", "get_image": rule})
         for asked in [{}, {"visibility": "all"}, *({"visibility": each.value} for each in Visibility)]:
@@ -327,9 +328,9 @@ def test_an_own_image_is_listed_once_whatever_its_visibility(connection: Connect
 @pytest.mark.parametrize("visibility", Visibility)
 def test_an_administrator_lists_all_but_foreign_communities(connection: Connection, visibility: Visibility) -> None:
     store(connection, World((image(visibility=visibility),), {}))
-    assert len(listed(connection, CALLERS[2])) == (visibility is not Visibility.COMMUNITY)
-    assert len(listed(connection, CALLERS[2], visibility="all")) == 1
-    assert len(listed(connection, CALLERS[2], visibility=visibility)) == 1
+    assert len(listed(connection, PRINCIPALS[2])) == (visibility is not Visibility.COMMUNITY)
+    assert len(listed(connection, PRINCIPALS[2], visibility="all")) == 1
+    assert len(listed(connection, PRINCIPALS[2], visibility=visibility)) == 1
 
 
 def test_deleted_images_are_never_listed(connection: Connection) -> None:
@@ -345,7 +346,7 @@ def test_deleted_images_are_never_listed(connection: Connection) -> None:
         {"id": gone.id},
     ]
     for query in queries:
-        assert listed(connection, **query) == listed(connection, CALLERS[2], **query) == []
+        assert listed(connection, **query) == listed(connection, PRINCIPALS[2], **query) == []
     assert members.list_of(connection, gone.id) == []
 
 
@@ -355,7 +356,7 @@ def test_wildcards_are_ordinary_characters(connection: Connection) -> None:
 
 
 def test_as_many_filters_as_there_may_be_are_asked(connection: Connection) -> None:
-    query = parse([(f"p{number}", "x") for number in range(256)], CALLERS[0])
+    query = parse([(f"p{number}", "x") for number in range(256)], PRINCIPALS[0])
     full = image(properties=dict(query.properties))
     store(connection, World((full,), {}))
     assert listing.page(connection, query) == [full]
@@ -372,7 +373,7 @@ def test_an_unknown_marker_is_refused(connection: Connection, marker: str) -> No
 
 
 @pytest.mark.parametrize("visibility", [Visibility.PRIVATE, Visibility.SHARED])
-def test_a_marker_that_the_caller_may_not_see_is_unknown(connection: Connection, visibility: Visibility) -> None:
+def test_a_marker_that_the_principal_may_not_see_is_unknown(connection: Connection, visibility: Visibility) -> None:
     store(connection, World((image(owner=OTHER, visibility=visibility),), {}))
     with pytest.raises(InvalidInput):
         listed(connection, marker=image().id)
@@ -418,7 +419,7 @@ def test_what_stays_is_listed_once_whatever_comes_and_goes_between_pages(
 ) -> None:
     there = {number: numbered(number, name=f"n{number % 3}") for number in range(0, 30, 3)}
     stays, waiting, found = dict(there), list(changes), []
-    query = parse({"limit": str(limit), "sort": sort}.items(), CALLERS[0])
+    query = parse({"limit": str(limit), "sort": sort}.items(), PRINCIPALS[0])
     with rolled_back(engine) as connection:
         store(connection, World(tuple(there.values()), {}))
         ever = set(there)
@@ -465,14 +466,14 @@ MARKER = {"marker": numbered(1).id}
 @pytest.mark.parametrize(
     ("who", "asked", "leads"),
     [
-        (CALLERS[0], {"visibility": "public"}, "ix_images_visibility"),
-        (CALLERS[0], {"visibility": "private"}, "ix_images_owner_visibility"),
-        (CALLERS[2], {}, "ix_images_created_at"),
-        (CALLERS[0], {"os": "x"}, "image_properties USING PRIMARY KEY"),
-        (CALLERS[0], {"os": "x", "arch": "y"}, "image_properties USING PRIMARY KEY"),
-        (CALLERS[0], {"tag": "a"}, "image_tags USING PRIMARY KEY"),
-        (CALLERS[0], {"name": "n"}, "ix_images_name"),
-        (CALLERS[2], {"name": "n"}, "ix_images_name"),
+        (PRINCIPALS[0], {"visibility": "public"}, "ix_images_visibility"),
+        (PRINCIPALS[0], {"visibility": "private"}, "ix_images_owner_visibility"),
+        (PRINCIPALS[2], {}, "ix_images_created_at"),
+        (PRINCIPALS[0], {"os": "x"}, "image_properties USING PRIMARY KEY"),
+        (PRINCIPALS[0], {"os": "x", "arch": "y"}, "image_properties USING PRIMARY KEY"),
+        (PRINCIPALS[0], {"tag": "a"}, "image_tags USING PRIMARY KEY"),
+        (PRINCIPALS[0], {"name": "n"}, "ix_images_name"),
+        (PRINCIPALS[2], {"name": "n"}, "ix_images_name"),
     ],
 )
 def test_a_page_in_the_default_order_is_read_from_one_index_without_sorting(
@@ -486,7 +487,7 @@ def test_a_page_in_the_default_order_is_read_from_one_index_without_sorting(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("marker", [{}, MARKER])
 def test_of_the_default_list_only_the_branches_pages_are_sorted(engine: Engine, marker: dict[str, str]) -> None:
-    plan = plan_of(engine, parse(marker.items(), CALLERS[0]))
+    plan = plan_of(engine, parse(marker.items(), PRINCIPALS[0]))
     assert plan.count("USE TEMP B-TREE FOR ORDER BY") == 1
     assert plan[-1] == "USE TEMP B-TREE FOR ORDER BY"
     for index in ("ix_images_owner", "ix_images_visibility", "ix_image_members_member_id_status"):

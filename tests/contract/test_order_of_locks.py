@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 import builders
 from postgres import PostgresServer
 from stillage.accounts.people import Project, User
+from stillage.accounts.principal import Kind
 from stillage.db import blobs, identity, images, lifecycle, members, pieces, rights, uploads
 from stillage.db.blobs import Stored
 from stillage.db.lifecycle import RESUMABLE, Claim
@@ -64,7 +65,7 @@ def hand_over(connection: Connection) -> None:
     assert images.save(connection, image, replace(image, owner=ProjectId("theirs")))
 
 
-OPENER = Grant(UserId("erin"), ProjectId("mine"), "token")
+OPENER = Grant(UserId("erin"), ProjectId("mine"), Kind.TOKEN)
 
 
 def publish_resumable(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from builders import caller
+from builders import principal
 from fakes import Clock
 from stillage.db import blobs, lifecycle
 from stillage.db import images as db
@@ -111,13 +111,13 @@ async def test_damage_is_found_told_and_gone_when_the_bytes_are_right_again(
     assert {one.blob.image_id for one in found} == {image.id, well.id}
     assert [one.blob.image_id for one in found if one.damage] == [image.id]
     with pytest.raises(ImageDamaged, match=expected):
-        await downloads.describe(caller("lab"), image.id)
-    assert await downloads.describe(caller("lab"), well.id) == well
+        await downloads.describe(principal("lab"), image.id)
+    assert await downloads.describe(principal("lab"), well.id) == well
 
     assert [one.blob.image_id for one in await run(scrub, clock, damaged_only=True)] == [image.id]
     store.blobs[key] = DATA
     assert [one.damage for one in await run(scrub, clock)] == [None, None]
-    assert await downloads.describe(caller("lab"), image.id) == image
+    assert await downloads.describe(principal("lab"), image.id) == image
 
 
 async def test_files_are_read_as_well(database: Database, clock: Clock, tmp_path: Path) -> None:

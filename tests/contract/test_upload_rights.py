@@ -17,12 +17,12 @@ from sqlalchemy import event
 import builders
 from fakes import Clock
 from stillage.accounts.credential_request import credential_request_of
+from stillage.accounts.principal import Kind, Principal
 from stillage.db import images as db
 from stillage.db import lifecycle, members
 from stillage.db.session import Database
 from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspended
 from stillage.ids import ProjectId
-from stillage.images.access import Caller
 from stillage.images.image import Image, Visibility
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Upload
@@ -44,26 +44,26 @@ class Lab:
         self.identity = identity
         self.lab = lab
 
-    async def caller(self, user: str = "erin") -> Caller:
+    async def principal(self, user: str = "erin") -> Principal:
         issued = await self.identity.login.without_password(await self.accounts.get_user(user), self.lab)
-        return await self.identity.caller_of(issued.text)
+        return await self.identity.principal_of(issued.text)
 
     async def image(self, **changes: Any) -> Image:
         image = builders.image(id=str(uuid4()), owner=self.lab, disk_format="raw", container_format="bare", **changes)
         await self.world.database.write(db.add, image)
         return image
 
-    async def open(self, caller: Caller | None = None, sha256: str | None = None) -> Upload:
+    async def open(self, principal: Principal | None = None, sha256: str | None = None) -> Upload:
         digests = () if sha256 is None else (("sha256", sha256),)
         expected = Expected(len(DATA), digests)
-        return await self.world.uploads.open(caller or await self.caller(), (await self.image()).id, expected)
+        return await self.world.uploads.open(principal or await self.principal(), (await self.image()).id, expected)
 
     async def by_capability(self, upload: Upload) -> Upload:
         return await self.world.uploads.find(None, upload.image_id, self.world.uploads.capability(upload))
 
-    async def whole(self, caller: Caller | None = None) -> Upload:
+    async def whole(self, principal: Principal | None = None) -> Upload:
         """An upload whose bytes are all there, and which nobody has verified."""
-        upload = await self.open(caller)
+        upload = await self.open(principal)
         await self.world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
         await self.world.uploads.close()
         return upload
@@ -175,7 +175,7 @@ async def test_suspended_uploads_do_not_keep_others_from_being_verified(
 ) -> None:
     monkeypatch.setattr("stillage.operations.resumable.verifying.ADOPTED", 2)
     *suspended, last = sorted([await lab.whole() for _ in range(5)], key=lambda upload: upload.id)
-    await lab.world.uploads.rights.take_over(last, lab.world.uploads.rights.grant_of(await lab.caller("mona")))
+    await lab.world.uploads.rights.take_over(last, lab.world.uploads.rights.grant_of(await lab.principal("mona")))
     await disable_user(lab)
     other = lab.restarted()
     for _ in range(3):
@@ -278,7 +278,7 @@ async def test_who_may_upload_takes_a_suspended_upload_over_and_its_old_address_
     upload = await lab.open()
     await world.send(upload, 0, MIB)
     await disable_user(lab)
-    mona = await lab.caller("mona")
+    mona = await lab.principal("mona")
     found = await world.uploads.find(mona, upload.image_id, upload.id)
     with pytest.raises(UploadSuspended):
         await lab.by_capability(upload)  # looking takes nothing over
@@ -297,7 +297,7 @@ async def test_who_may_upload_takes_a_suspended_upload_over_and_its_old_address_
 
 async def test_a_colleague_who_sends_takes_nothing_over_while_the_opener_has_his_rights(lab: Lab) -> None:
     upload = await lab.open()
-    mona = await lab.caller("mona")
+    mona = await lab.principal("mona")
     await lab.world.uploads.receive(upload, Piece(0, MIB), sliced(DATA[:MIB]), mona)
     assert (await lab.by_capability(upload)).offset == MIB
 
@@ -308,14 +308,14 @@ async def test_an_upload_ends_with_the_application_credential_that_opened_it(lab
     ends = lab.world.clock() + timedelta(seconds=1000)
     for document, over in (({"name": "a"}, False), ({"name": "b", "expires_at": ends.isoformat()}, True)):
         wanted = credential_request_of({"application_credential": document})
-        credential, _ = await lab.identity.credentials.create(owner, erin.id, wanted)
-        caller = replace(await lab.caller(), authenticated_by="application_credential", through=credential.id)
-        upload = await lab.open(caller)
+        credential, _ = await lab.identity.credentials.create(owner.principal, erin.id, wanted)
+        principal = replace(await lab.principal(), kind=Kind.APPLICATION_CREDENTIAL, through=credential.id)
+        upload = await lab.open(principal)
         await lab.by_capability(upload)
         if over:
             lab.world.clock.advance(1000)
         else:
-            await lab.identity.credentials.delete(owner, erin.id, credential.id)
+            await lab.identity.credentials.delete(owner.principal, erin.id, credential.id)
         with pytest.raises(UploadSuspended, match="application credential"):
             await lab.by_capability(upload)
 
@@ -323,8 +323,8 @@ async def test_an_upload_ends_with_the_application_credential_that_opened_it(lab
 async def test_an_upload_ends_with_the_access_key_that_opened_it(lab: Lab) -> None:
     erin = await lab.accounts.get_user("erin")
     made = await lab.identity.access_keys.make(erin.id, lab.lab, "")
-    caller = replace(await lab.caller(), authenticated_by="signature", through=made.key.access)
-    upload = await lab.open(caller)
+    principal = replace(await lab.principal(), kind=Kind.SIGNATURE, through=made.key.access)
+    upload = await lab.open(principal)
     await lab.identity.access_keys.set_enabled(made.key.access, enabled=False)
     with pytest.raises(UploadSuspended, match="access key"):
         await lab.by_capability(upload)
@@ -373,7 +373,7 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 async def offered(lab: Lab) -> tuple[Upload, Proof]:
-    erin = await lab.caller()
+    erin = await lab.principal()
     upload = await lab.open(erin, SHA256)
     proof = await lab.world.uploads.instant.offer(erin, upload)
     assert proof is not None
@@ -389,7 +389,7 @@ async def an_original(lab: Lab, owner: ProjectId) -> Image:
     """An image of another project, shared with lab."""
     world = lab.world
     image = await lab.image()
-    upload = await world.uploads.open(await lab.caller(), image.id, Expected(len(DATA), (("sha256", SHA256),)))
+    upload = await world.uploads.open(await lab.principal(), image.id, Expected(len(DATA), (("sha256", SHA256),)))
     await world.send(upload, 0, len(DATA))
     before = await world.database.read(db.get, image.id)
     shared = replace(before, owner=owner, visibility=Visibility.SHARED)

@@ -180,7 +180,7 @@ async def test_a_capability_opens_its_upload_and_no_other(world: World) -> None:
     with pytest.raises(Unauthenticated):
         await world.uploads.find(None, upload.image_id, upload.id)
     with pytest.raises(ImageNotFound):
-        await world.uploads.find(builders.caller("theirs", "member"), upload.image_id, upload.id)
+        await world.uploads.find(builders.principal("theirs", "member"), upload.image_id, upload.id)
 
 
 async def test_an_abandoned_upload_leaves_a_queued_image_and_no_bytes(world: World) -> None:

@@ -75,7 +75,7 @@ async def is_good(identity: EmbeddedIdentity, issued: Issued) -> bool:
 
 async def make(identity: EmbeddedIdentity, issued: Issued, name: str, **more: Any) -> tuple[str, str]:
     wanted = credential_request_of({"application_credential": {"name": name, **more}})
-    credential, secret = await identity.credentials.create(issued.token, issued.token.user_id, wanted)
+    credential, secret = await identity.credentials.create(issued.token.principal, issued.token.user_id, wanted)
     return credential.id, secret
 
 
@@ -162,7 +162,7 @@ async def test_one_application_credential_too_many_is_refused_with_both_numbers(
     with pytest.raises(UserLimitReached, match="may have 3 application credentials, and this one has 3; delete one"):
         await make(identity, owner, "d")
     await make(identity, await identity.login(by_password("mona")), "d")
-    await identity.credentials.delete(owner.token, owner.token.user_id, made[0][0])
+    await identity.credentials.delete(owner.token.principal, owner.token.user_id, made[0][0])
     await make(identity, owner, "d")
     assert await rows_of(database, application_credentials) == 4
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from argon2 import PasswordHasher
 
+from stillage.accounts.principal import Principal
 from stillage.identity.passwords import Passwords
-from stillage.images.access import Caller
 from stillage.images.upload import Grant
 from stillage.operations.resumable.rights import Look
 
@@ -30,12 +30,12 @@ def cheap_passwords(hasher: PasswordHasher | None = None) -> Passwords:
 class OpenRights:
     """Believes for ever what an upload's opener was. Implements `operations.resumable.rights.Rights`."""
 
-    def keep(self, caller: Caller) -> str:
-        return ",".join(caller.roles)
+    def keep(self, principal: Principal) -> str:
+        return ",".join(principal.roles)
 
     async def look(self, grant: Grant, *, hold: bool) -> Look:  # noqa: ARG002 - the Protocol names it
-        caller = Caller(grant.user_id, grant.project_id, frozenset((grant.through or "").split(",")))
-        return lambda _: caller
+        principal = Principal(grant.user_id, grant.project_id, frozenset((grant.through or "").split(",")))
+        return lambda _: principal
 
 
 @dataclass

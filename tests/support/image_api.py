@@ -16,10 +16,11 @@ from fakes import OpenRights
 from server import Answer
 from serving import serving
 from stillage import app
+from stillage.accounts.principal import Principal
 from stillage.config import Settings
 from stillage.errors import Unauthenticated
 from stillage.ids import ProjectId, UserId
-from stillage.images.access import Caller, with_implied
+from stillage.images.access import with_implied
 from stillage.images.patch import V2_0, V2_1
 
 OCTETS = "application/octet-stream"
@@ -29,12 +30,12 @@ __all__ = ["OCTETS", "V2_0", "V2_1", "Person", "Town", "image_api"]
 class OpenIdentity:
     """Believes what a token says: ``user@project role,role``."""
 
-    async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:  # noqa: ARG002
+    async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:  # noqa: ARG002
         user, at, rest = token.partition("@")
         project, blank, roles = rest.partition(" ")
         if not (at and blank):
             raise Unauthenticated
-        return Caller(UserId(user), ProjectId(project), with_implied(frozenset(roles.split(","))), user, project)
+        return Principal(UserId(user), ProjectId(project), with_implied(frozenset(roles.split(","))), user, project)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from stillage.operations.upload.acceptance import UploadRules
 from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20
-ME = builders.caller("lab", "member")
+ME = builders.principal("lab", "member")
 DATA = random.Random(1).randbytes(3 * MIB + 77)
 RULES = UploadRules(
     max_image_bytes=64 * MIB,

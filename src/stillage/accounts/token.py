@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from stillage.accounts.principal import Kind, Principal
 from stillage.ids import ProjectId, UserId
 
 
@@ -39,18 +40,21 @@ class Token:
     expires_at: datetime
 
     @property
-    def is_admin(self) -> bool:
-        return "admin" in self.roles
-
-    @property
-    def is_restricted(self) -> bool:
-        """See `accounts.principal.Asker`, of which this is one."""
-        return self.credential is not None and self.credential.restricted
-
-    @property
-    def may_make_keys(self) -> bool:
-        # An application credential has some of its owner's roles, in one project; a key would have all of them.
-        return self.credential is None
+    def principal(self) -> Principal:
+        """Whom a request with this token acts for."""
+        credential = self.credential
+        return Principal(
+            self.user_id,
+            self.project_id,
+            self.roles,
+            self.user_name,
+            self.project_name or "",
+            kind=Kind.TOKEN if credential is None else Kind.APPLICATION_CREDENTIAL,
+            through=None if credential is None else credential.id,
+            is_restricted=credential is not None and credential.restricted,
+            # An application credential has some of its owner's roles, in one project; a key would have all of them.
+            may_make_keys=credential is None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

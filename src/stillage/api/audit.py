@@ -7,8 +7,8 @@ which only note the id of what they have made.
 from aiohttp import hdrs, web
 
 from stillage.api.dialects import dialect_of, name_of
-from stillage.api.services import CALLER, INITIATOR, NOTED, REQUEST_ID, Handler, services, shown_path
-from stillage.audit.events import Action, Change, Initiator
+from stillage.api.services import NOTED, PRINCIPAL, REQUEST_ID, Handler, services, shown_path
+from stillage.audit.events import Action, Change
 
 TARGETS = ("image_id", "credential_id", "access")
 PARTS = {"member_id": "member", "tag": "tag", "user_id": "user"}
@@ -36,7 +36,7 @@ def _change(request: web.Request, action: Action, status: int | None) -> Change:
     made = noted.pop("target", None)
     return Change(
         action=action,
-        initiator=_initiator(request),
+        principal=request.get(PRINCIPAL),
         target_id=made or next((found[name] for name in TARGETS if name in found), None),
         parts={PARTS[name]: part for name, part in found.items() if name in PARTS} | noted,
         status=status,
@@ -44,13 +44,4 @@ def _change(request: web.Request, action: Action, status: int | None) -> Change:
         request_id=request[REQUEST_ID],
         address=services(request).addresses.client(request),
         agent=request.headers.get(hdrs.USER_AGENT),
-    )
-
-
-def _initiator(request: web.Request) -> Initiator:
-    caller = request.get(CALLER)
-    if caller is None:
-        return request.get(INITIATOR) or Initiator()
-    return Initiator(
-        caller.user_id, caller.user_name, caller.project_id, caller.authenticated_by, vouched_by=caller.vouched_by
     )

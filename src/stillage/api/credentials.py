@@ -1,31 +1,32 @@
-"""The header fields that carry tokens, and the caller that a request's token or signature stands for."""
+"""The header fields that carry tokens, and the principal that a request's token or signature stands for."""
 
 from aiohttp import hdrs, web
 
+from stillage.accounts.principal import Principal
 from stillage.api.gateway.signatures import find_signatures, signer_of
 from stillage.api.services import identity_url, services
 from stillage.errors import Unauthenticated
-from stillage.images.access import Caller
+from stillage.operations.identity.signatures import require_project
 
 TOKEN = "X-Auth-Token"  # noqa: S105 - the header's name
 SERVICE_TOKEN = "X-Service-Token"  # noqa: S105
 UNAUTHENTICATED = "The request you have made requires authentication."
 
 
-async def caller_of(request: web.Request) -> Caller:
+async def principal_of(request: web.Request) -> Principal:
     """Return who sends *request*. Where there is a signature and a token, the signature decides.
 
     Raises:
         Unauthenticated: If there is neither, or it is not good.
     """
     if (signatures := find_signatures(request)) is not None:
-        return (await signer_of(request, signatures)).as_caller()
+        return require_project(await signer_of(request, signatures))
     token, service_token = only(request, TOKEN), only(request, SERVICE_TOKEN)
     if not token and services(request).embedded is None and hdrs.AUTHORIZATION in request.headers:
         raise Unauthenticated(f"only tokens are known here, not signatures; log in at {identity_url(request)}")
     if not token:
         raise Unauthenticated(UNAUTHENTICATED)
-    return await services(request).identity.caller_of(token, service_token=service_token)
+    return await services(request).identity.principal_of(token, service_token=service_token)
 
 
 def only(request: web.Request, name: str) -> str | None:

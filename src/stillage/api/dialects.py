@@ -1,6 +1,6 @@
 """The APIs that this server speaks. Each is a value that says all that differs between them around their handlers.
 
-Closed by default: a path of no dialect is 404, and a route of a dialect needs a caller unless the dialect lists it as
+Closed by default: a path of no dialect is 404, and a route of a dialect needs a principal unless it is listed as
 public. So a new route is never open by accident.
 """
 

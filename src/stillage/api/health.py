@@ -4,7 +4,7 @@ from aiohttp import web
 
 from stillage.api import metrics
 from stillage.api.http.json_bodies import json_response
-from stillage.api.services import Services, caller, services
+from stillage.api.services import Services, principal, services
 from stillage.errors import StillageError
 
 
@@ -35,7 +35,7 @@ def _state(known: Services) -> str:
 
 async def show_metrics(request: web.Request) -> web.Response:
     """GET /metrics: for administrators. `metrics_listen` opens an address of its own for Prometheus."""
-    services(request).info.require_metrics(caller(request))
+    services(request).info.require_metrics(principal(request))
     return metrics.response(services(request).metrics)
 
 

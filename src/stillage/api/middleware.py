@@ -1,4 +1,4 @@
-"""What happens around every request, from the outside in: observed, errors translated, caller known."""
+"""What happens around every request, from the outside in: observed, errors translated, principal known."""
 
 import random
 import time

@@ -6,7 +6,7 @@ from stillage.api import health, openapi, versions
 from stillage.api.credentials import TOKEN, UNAUTHENTICATED, only
 from stillage.api.dialects import Dialect
 from stillage.api.problems import Wording
-from stillage.api.services import CALLER, services
+from stillage.api.services import PRINCIPAL, services
 from stillage.errors import Unauthenticated
 
 
@@ -22,7 +22,7 @@ async def authenticate(request: web.Request) -> None:
     token = only(request, TOKEN) or request.headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
     if not token:
         raise Unauthenticated(UNAUTHENTICATED)
-    request[CALLER] = await services(request).identity.caller_of(token)
+    request[PRINCIPAL] = await services(request).identity.principal_of(token)
 
 
 def dialect(wording: Wording) -> Dialect:

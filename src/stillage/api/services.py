@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from stillage.accounts.principal import Principal
 from stillage.api.http.addresses import Addresses
 from stillage.api.http.allowance import Allowance
 from stillage.api.http.descriptors import Descriptors
 from stillage.api.http.stopping import Running
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
-from stillage.audit.events import Initiator
 from stillage.audit.trail import Trail
 from stillage.db.session import Database
 from stillage.identity.base import Identity
-from stillage.images.access import Caller
 from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
@@ -75,9 +74,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CAPABILITY = re.compile(r"(/uploads/[^/.]*)\.[^/]*")
 
 SERVICES = web.AppKey("services", Services)
-CALLER = web.RequestKey("caller", Caller)
 NOTED = web.RequestKey("noted", dict[str, str])
-INITIATOR = web.RequestKey("initiator", Initiator)
+PRINCIPAL = web.RequestKey("principal", Principal)
 REQUEST_ID = web.RequestKey("request_id", str)
 
 
@@ -85,9 +83,9 @@ def services(request: web.Request) -> Services:
     return request.config_dict[SERVICES]
 
 
-def caller(request: web.Request) -> Caller:
-    """Who asks; the dialect's `authenticate` has found it out."""
-    return request[CALLER]
+def principal(request: web.Request) -> Principal:
+    """Who the request acts for; the dialect's `authenticate` has found it out."""
+    return request[PRINCIPAL]
 
 
 def note(request: web.Request, **facts: str) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from stillage.accounts.principal import Principal
+
 EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 SERVICE = "service/storage/image"
 USER = "service/security/account/user"
@@ -31,27 +33,11 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Initiator:
-    """Who asks.
-
-    Attributes:
-        user_id: None if nobody we know.
-        authenticated_by: ``token``, ``password`` …; None where nothing was shown.
-        vouched_by: The service that sent the request on for him.
-    """
-
-    user_id: str | None = None
-    user_name: str | None = None
-    project_id: str | None = None
-    authenticated_by: str | None = None
-    vouched_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """One request that changed something, or was to.
 
     Attributes:
+        principal: None if it is not known.
         target_id: None if there is nothing that has an id.
         parts: What below the target it was about, by kind: a tag, a member.
         status: What was answered; None if the request was cut off before there was an answer.
@@ -60,7 +46,7 @@ class Change:
     """
 
     action: Action
-    initiator: Initiator
+    principal: Principal | None
     target_id: str | None
     parts: dict[str, str]
     status: int | None
@@ -72,14 +58,9 @@ class Change:
 
 def event_of(change: Change, *, now: datetime, node: str) -> dict[str, Any]:
     """Return *change* as a CADF event, as *node* saw it."""
-    who = change.initiator
     initiator = {
-        "id": who.user_id or UNKNOWN,
-        "typeURI": USER,
-        "name": who.user_name,
-        "project_id": who.project_id,
+        **_initiator(change.principal),
         "host": _known({"address": change.address, "agent": change.agent and change.agent[:MAX_TEXT]}),
-        "credential": _known({"type": who.authenticated_by, "vouched_by": who.vouched_by}),
         "request_id": change.request_id,
     }
     event = {
@@ -99,6 +80,18 @@ def event_of(change: Change, *, now: datetime, node: str) -> dict[str, Any]:
         ],
     }
     return _known(event)
+
+
+def _initiator(principal: Principal | None) -> dict[str, Any]:
+    if principal is None:
+        return {"id": UNKNOWN, "typeURI": USER}
+    return {
+        "id": principal.user_id,
+        "typeURI": USER,
+        "name": principal.user_name,
+        "project_id": principal.scope,
+        "credential": _known({"type": principal.kind, "vouched_by": principal.vouched_by}),
+    }
 
 
 def _reason(status: int | None) -> dict[str, str]:

@@ -72,7 +72,7 @@ def get(connection: Connection, image_id: str) -> Image:
 
 
 def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
-    """Return the image as a caller of *project_id* meets it; None if there is none."""
+    """Return the image as a principal of *project_id* meets it; None if there is none."""
     row = connection.execute(FIND_SEEN, {"image_id": image_id, "project_id": project_id}).first()
     return None if row is None else Seen(image_of(row), bool(row.is_member))
 

@@ -4,13 +4,13 @@ A page comes out of one ordered index wherever there is one. Which index leads i
 planner, because SQLite keeps no statistics and PostgreSQL's know nothing of a property's name together with its value:
 the smallest of the sets that the query intersects leads, as far as counting a few of their index entries can tell.
 
-* What the caller may list is a handful of *branches*: own images, public ones, those shared with the caller. Each has
+* What the principal may list is a handful of *branches*: own images, public ones, those shared with it. Each has
   its index and gives its first rows in order; the page is merged from them. One condition with OR would read
   everybody's images to find a few.
-* A property, a tag, a name or a status leads if fewer images have it than the caller may list.
+* A property, a tag, a name or a status leads if fewer images have it than the principal may list.
 
-The rule `get_image` is a filter like others, so that a page is full, ends at an image that the caller sees, and is read
-in one pass, whatever the rule. Most of it is known of a whole branch: of the default rule nothing is left to ask.
+The rule `get_image` is a filter like others, so that a page is full, ends at an image that the principal sees, and is
+read in one pass, whatever the rule. Most of it is known of a whole branch: of the default rule nothing is left to ask.
 
 There is no OFFSET: a page begins behind the place in the order that its marker has.
 """
@@ -52,7 +52,7 @@ from stillage.images.access import OWNER_NAMES
 from stillage.images.image import Image, Visibility
 from stillage.images.paging import full_page
 from stillage.images.query import Condition, Key, Operator, Query, TimeRange
-from stillage.images.rules import CallerKey, Expression, assume
+from stillage.images.rules import Expression, PrincipalKey, assume
 
 COUNTED = 2000
 """How many index entries are counted of each set. Bigger ones are not told apart."""
@@ -68,9 +68,9 @@ KEPT = 64
 ANYBODY = ProjectId("")
 ANY_USER = UserId("")
 LISTED = images.c.deleted_at.is_(None)
-NOTHING: Mapping[str, CallerKey] = {}
-OWN = dict.fromkeys(OWNER_NAMES, CallerKey("project_id"))
-SHARED: Mapping[str, str | CallerKey] = {"visibility": Visibility.SHARED, "member_id": CallerKey("project_id")}
+NOTHING: Mapping[str, PrincipalKey] = {}
+OWN = dict.fromkeys(OWNER_NAMES, PrincipalKey("project_id"))
+SHARED: Mapping[str, str | PrincipalKey] = {"visibility": Visibility.SHARED, "member_id": PrincipalKey("project_id")}
 CHANGED_BY_DELETION = frozenset({"status", "updated_at"})
 
 
@@ -94,7 +94,7 @@ class Source:
     id: ColumnElement[Any] = images.c.id
     also: tuple[Clause, ...] = ()
     tells: object = None
-    known: Mapping[str, str | CallerKey | None] = field(default_factory=dict)
+    known: Mapping[str, str | PrincipalKey | None] = field(default_factory=dict)
     in_order: bool = True
 
     @property
@@ -111,7 +111,7 @@ class Plan:
     """How to read the pages of one kind of query.
 
     Attributes:
-        scope: The branches of what the caller may list.
+        scope: The branches of what the principal may list.
         filters: Sources that can lead in their place.
         sizes: Counts the entries of *filters*, then of *scope*; None if that would decide nothing.
     """
@@ -125,7 +125,7 @@ def page(connection: Connection, query: Query) -> list[Image]:
     """Return the images of one page, in order.
 
     Raises:
-        InvalidInput: If the marker is no image that the caller may see.
+        InvalidInput: If the marker is no image that the principal may see.
     """
     last = None if query.marker is None else _marker(connection, query)
     if query.limit == 0:
@@ -158,7 +158,7 @@ def _marker(connection: Connection, query: Query) -> Image:
 
 @lru_cache(KEPT)
 def _find_marker(rule: Expression, only_live: bool) -> Select[Any]:
-    """A statement for an image that the caller may see, listed or not."""
+    """A statement for an image that the principal may see, listed or not."""
     found = select(*COLUMNS).where(images.c.id == bindparam("marker"), clause_of(rule))
     return found.where(LISTED) if only_live else found
 
@@ -212,9 +212,9 @@ def _seen(scope: Iterable[Source], rule: Expression) -> Iterable[Source]:
 
 
 def _scope(query: Query) -> list[Source]:
-    """What the caller may list, in branches. An image may be in several.
+    """What the principal may list, in branches. An image may be in several.
 
-    Leaving out the caller's own public images would cost the project that publishes most of them a look at every one.
+    Leaving out its own public images would cost the project that publishes most of them a look at every one.
     """
     wanted, mine = query.visibility, images.c.owner == PROJECT
     if query.sees_all:
@@ -236,7 +236,7 @@ def _branch_of(visibility: Visibility) -> Source:
 
 
 def _branch(
-    *entries: Clause, also: tuple[Clause, ...] = (), known: Mapping[str, str | CallerKey | None] = NOTHING
+    *entries: Clause, also: tuple[Clause, ...] = (), known: Mapping[str, str | PrincipalKey | None] = NOTHING
 ) -> Source:
     return Source((LISTED, *entries), also=also, known=known)
 

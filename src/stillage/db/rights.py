@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, select
 
+from stillage.accounts.principal import Kind, Principal
 from stillage.db.tables import access_keys, application_credentials, projects, role_assignments, users
 from stillage.errors import RightsLost
-from stillage.images.access import Caller, with_implied
+from stillage.images.access import with_implied
 from stillage.images.upload import Grant
 
 # Built once: every piece of a resumable upload runs it.
@@ -36,8 +37,8 @@ FIND = (
 )
 
 
-def find(connection: Connection, grant: Grant, now: datetime) -> Caller:
-    """Return the caller that *grant* makes now.
+def find(connection: Connection, grant: Grant, now: datetime) -> Principal:
+    """Return the principal that *grant* makes now.
 
     Raises:
         RightsLost: If it would let nobody in.
@@ -47,11 +48,11 @@ def find(connection: Connection, grant: Grant, now: datetime) -> Caller:
     rows = connection.execute(FIND, asked).all()
     if (why := _lost(rows, credential, key, now)) is not None:
         raise RightsLost(why)
-    return Caller(
+    return Principal(
         grant.user_id,
         grant.project_id,
         _roles(rows, credential),
-        authenticated_by=grant.authenticated_by,
+        kind=grant.kind,
         through=grant.through,
     )
 
@@ -74,7 +75,7 @@ def hold(connection: Connection, grant: Grant) -> None:
 
 def _through(grant: Grant) -> tuple[str | None, str | None]:
     """Return which application credential and which access key *grant* ends with."""
-    by_credential = grant.authenticated_by == "application_credential"
+    by_credential = grant.kind is Kind.APPLICATION_CREDENTIAL
     return (grant.through, None) if by_credential else (None, grant.through)
 
 

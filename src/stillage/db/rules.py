@@ -10,13 +10,13 @@ from sqlalchemy import Boolean, ColumnElement, and_, bindparam, false, func, lit
 from stillage.db.tables import image_members, images
 from stillage.images.access import OWNER_NAMES
 from stillage.images.image import Visibility
-from stillage.images.rules import AllOf, AnyOf, Attribute, CallerKey, Comparison, Expression, Not
+from stillage.images.rules import AllOf, AnyOf, Attribute, Comparison, Expression, Not, PrincipalKey
 
 Clause = ColumnElement[bool]
 
 PROJECT = bindparam("project", type_=images.c.owner.type)
-"""The caller's project, in every statement of a list."""
-CALLER: Mapping[str, ColumnElement[str]] = {
+"""The principal's project, in every statement of a list."""
+PRINCIPAL: Mapping[str, ColumnElement[str]] = {
     "project_id": PROJECT,
     "user_id": bindparam("user", type_=images.c.owner.type),
 }
@@ -30,7 +30,7 @@ MEMBER_ID = (
     .correlate(images)
     .scalar_subquery()
 )
-"""The caller's project if the image is shared with it, else NULL. A member of an image that is not shared is nobody."""
+"""The principal's project if the image is shared with it, else NULL. An image that is not shared has no members."""
 
 ATTRIBUTES: Mapping[str, ColumnElement[Any]] = {
     **dict.fromkeys(OWNER_NAMES, images.c.owner),
@@ -53,7 +53,7 @@ def clause_of(rule: Expression) -> Clause:
         case AnyOf(parts):
             return or_(*map(clause_of, parts))
         case Comparison(left, right):
-            return _equal(CALLER[left.name] if isinstance(left, CallerKey) else literal(left), right)
+            return _equal(PRINCIPAL[left.name] if isinstance(left, PrincipalKey) else literal(left), right)
         case _:
             raise AssertionError(rule)  # a resolved rule has no other part
 

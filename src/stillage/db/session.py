@@ -53,7 +53,7 @@ class Database:
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is committed if it returns.
 
-        Once begun it runs to its end, also when the caller is cancelled meanwhile.
+        Once begun it runs to its end, also when the principal is cancelled meanwhile.
         """
         return await self._in_time(self._writers, partial(self._write, work, *args, **kwargs))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, update
 
+from stillage.accounts.principal import Kind
 from stillage.db import images as db_images
 from stillage.db import lifecycle, spans
 from stillage.db.blobs import reserve
@@ -186,7 +187,7 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         offset=row.offset or 0,
         has_bytes=bool(row.has_bytes),
         verified=row.verified,
-        rights=None if row.rights is None else Grant(**row.rights),
+        rights=None if row.rights is None else _grant(row.rights),
         generation=row.generation,
     )
 
@@ -275,3 +276,7 @@ def publish_same(connection: Connection, claim: Claim, content: Content, source:
         mine = blobs.c.key == claim.blob_key
         connection.execute(update(blobs).where(mine).values(scrubbed_at=row.scrubbed_at, sha256=row.sha256))
     return image
+
+
+def _grant(rights: Mapping[str, Any]) -> Grant:
+    return Grant(**{**rights, "kind": Kind(rights["kind"])})

@@ -1,14 +1,14 @@
-"""The one interface between a request and its `Caller`."""
+"""The one interface between a request and its `Principal`."""
 
 from typing import Protocol
 
-from stillage.images.access import Caller
+from stillage.accounts.principal import Principal
 
 
 class Identity(Protocol):
     """Knows who holds a token. The embedded identity is one; an external Keystone another."""
 
-    async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:
+    async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:
         """Return whom *token* stands for, in the project that it is scoped to.
 
         Args:

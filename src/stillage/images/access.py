@@ -1,6 +1,6 @@
 """Who may see an image, and who may do what with it.
 
-Visibility comes first: what a caller may not see is not found, so that its existence does not leak; what he sees and
+Visibility comes first: what a principal may not see is not found, so that its existence does not leak; what he sees and
 may not do is forbidden. The rules are Glance's secure defaults in the language of `rules`; an operator's policy file
 replaces some of them.
 
@@ -8,8 +8,9 @@ Source: Glance, "Policy" and its default rules; OpenStack, "Consistent and secur
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from stillage.accounts.principal import Principal
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
 from stillage.ids import ProjectId, UserId
 from stillage.images.image import Image, Visibility
@@ -47,7 +48,7 @@ DEFAULT_RULES: Mapping[str, str] = {
 # Asked by no call. Policy files of a Glance refer to it.
 REFERRED_TO: Mapping[str, str] = {"default": ""}
 
-# All are names of the owner, and the caller's own project for what is about no image.
+# All are names of the owner, and the principal's own project for what is about no image.
 OWNER_NAMES = ("project_id", "owner", "tenant")
 
 # What the user reads when a rule says no.
@@ -77,33 +78,11 @@ def with_implied(roles: frozenset[str]) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: made once for each request, from a token or a signature.
-
-    Attributes:
-        roles: With the implied ones.
-        authenticated_by: ``token``, ``application_credential`` or ``signature``: for the audit, no rule looks at it.
-        vouched_by: The service that sent the request on for the user and proved to be one; None without.
-        through: What the rights came through, and end with: the id of an application credential or a permanent access
-            key; with a Keystone the token. None for the user's own.
-    """
-
-    user_id: UserId
-    project_id: ProjectId
-    roles: frozenset[str]
-    user_name: str = ""
-    project_name: str = ""
-    authenticated_by: str = "token"
-    vouched_by: UserId | None = None
-    through: str | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
-    """An image as one caller meets it.
+    """An image as one principal meets it.
 
     Attributes:
-        is_member: The image is shared with the caller's project, whatever that project said to it.
+        is_member: The image is shared with the principal's project, whatever that project said to it.
     """
 
     image: Image
@@ -112,7 +91,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A caller as a list meets them.
+    """A principal as a list meets them.
 
     Attributes:
         sees_all: An administrator: a list shows images of every project.
@@ -139,95 +118,95 @@ class Access:
             raise BadSettings("a policy file holds names and rules, both strings; lists of lists are not taken")
         self._rules = Rules({**DEFAULT_RULES, **REFERRED_TO, **given})
 
-    def is_admin(self, caller: Caller) -> bool:
-        """True if rule ``context_is_admin`` makes *caller* an administrator of images."""
-        return self._rules.allows("context_is_admin", _identity(caller), _own(caller))
+    def is_admin(self, principal: Principal) -> bool:
+        """True if rule ``context_is_admin`` makes *principal* an administrator of images."""
+        return self._rules.allows("context_is_admin", _identity(principal), _own(principal))
 
-    def allows(self, caller: Caller, action: str, seen: Seen) -> bool:
+    def allows(self, principal: Principal, action: str, seen: Seen) -> bool:
         # A member of an image that is not shared at the moment is nobody to it.
         is_member = seen.is_member and seen.image.visibility is Visibility.SHARED
-        target = _target(seen.image, caller.project_id if is_member else None)
-        return self._rules.allows(action, self._credentials(caller), target)
+        target = _target(seen.image, principal.project_id if is_member else None)
+        return self._rules.allows(action, self._credentials(principal), target)
 
-    def allows_member(self, caller: Caller, action: str, image: Image, member_id: str) -> bool:
-        """True if *caller* may do *action* with member *member_id* of *image*."""
-        return self._rules.allows(action, self._credentials(caller), _target(image, member_id))
+    def allows_member(self, principal: Principal, action: str, image: Image, member_id: str) -> bool:
+        """True if *principal* may do *action* with member *member_id* of *image*."""
+        return self._rules.allows(action, self._credentials(principal), _target(image, member_id))
 
-    def viewer(self, caller: Caller) -> Viewer:
-        """Return what decides what a list shows *caller*.
+    def viewer(self, principal: Principal) -> Viewer:
+        """Return what decides what a list shows *principal*.
 
         Raises:
             Forbidden: If they may list nothing.
         """
-        self.require_role(caller, "get_images")
-        rule = self._rules.resolve("get_image", self._credentials(caller))
-        return Viewer(caller.project_id, caller.user_id, self.is_admin(caller), rule)
+        self.require_role(principal, "get_images")
+        rule = self._rules.resolve("get_image", self._credentials(principal))
+        return Viewer(principal.project_id, principal.user_id, self.is_admin(principal), rule)
 
-    def require_visible(self, caller: Caller, seen: Seen | None, image_id: str) -> Image:
+    def require_visible(self, principal: Principal, seen: Seen | None, image_id: str) -> Image:
         """Return the image.
 
         Raises:
-            ImageNotFound: If there is none, or *caller* may not know of it.
+            ImageNotFound: If there is none, or *principal* may not know of it.
         """
-        if seen is None or not self.allows(caller, "get_image", seen):
+        if seen is None or not self.allows(principal, "get_image", seen):
             raise ImageNotFound(image_id)
         return seen.image
 
-    def require(self, caller: Caller, action: str, seen: Seen | None, image_id: str) -> Image:
-        """Return the image if *caller* may do *action*, the name of a rule, with it.
+    def require(self, principal: Principal, action: str, seen: Seen | None, image_id: str) -> Image:
+        """Return the image if *principal* may do *action*, the name of a rule, with it.
 
         Raises:
             ImageNotFound: If he may not know of it.
             Forbidden: If he may see it only.
         """
-        image = self.require_visible(caller, seen, image_id)
-        self.require_allowed(caller, action, Seen(image, seen is not None and seen.is_member))
+        image = self.require_visible(principal, seen, image_id)
+        self.require_allowed(principal, action, Seen(image, seen is not None and seen.is_member))
         return image
 
-    def require_allowed(self, caller: Caller, action: str, seen: Seen) -> None:
-        """Raise Forbidden unless *caller* may do *action* with an image that he sees."""
-        if not self.allows(caller, action, seen):
-            raise _refused(caller, action, seen.image.owner)
+    def require_allowed(self, principal: Principal, action: str, seen: Seen) -> None:
+        """Raise Forbidden unless *principal* may do *action* with an image that he sees."""
+        if not self.allows(principal, action, seen):
+            raise _refused(principal, action, seen.image.owner)
 
-    def require_allowed_member(self, caller: Caller, action: str, image: Image, member_id: str) -> None:
-        """Raise Forbidden unless *caller* may do *action* with a member that they see."""
-        if not self.allows_member(caller, action, image, member_id):
-            raise _refused(caller, action, image.owner)
+    def require_allowed_member(self, principal: Principal, action: str, image: Image, member_id: str) -> None:
+        """Raise Forbidden unless *principal* may do *action* with a member that they see."""
+        if not self.allows_member(principal, action, image, member_id):
+            raise _refused(principal, action, image.owner)
 
-    def require_role(self, caller: Caller, action: str, phrase: str | None = None) -> None:
-        """Raise Forbidden unless *caller* may do *action*, which is about no image; *phrase* says it in words.
+    def require_role(self, principal: Principal, action: str, phrase: str | None = None) -> None:
+        """Raise Forbidden unless *principal* may do *action*, which is about no image; *phrase* says it in words.
 
-        The target is the caller's own project, as Glance's is.
+        The target is the principal's own project, as Glance's is.
         """
-        if not self._rules.allows(action, self._credentials(caller), _own(caller)):
-            raise _refused(caller, action, caller.project_id, phrase)
+        if not self._rules.allows(action, self._credentials(principal), _own(principal)):
+            raise _refused(principal, action, principal.project_id, phrase)
 
-    def require_owner_and_visibility(self, caller: Caller, image: Image) -> None:
-        """Raise Forbidden unless *caller* may give *image*, new or changed, its owner and its visibility."""
-        if image.owner != caller.project_id and not self.is_admin(caller):
+    def require_owner_and_visibility(self, principal: Principal, image: Image) -> None:
+        """Raise Forbidden unless *principal* may give *image*, new or changed, its owner and its visibility."""
+        if image.owner != principal.project_id and not self.is_admin(principal):
             raise Forbidden("only an administrator may set owner to another project")
         if image.visibility is Visibility.PUBLIC:
-            self.require_allowed(caller, "publicize_image", Seen(image))
+            self.require_allowed(principal, "publicize_image", Seen(image))
         if image.visibility is Visibility.COMMUNITY:
-            self.require_allowed(caller, "communitize_image", Seen(image))
+            self.require_allowed(principal, "communitize_image", Seen(image))
 
-    def _credentials(self, caller: Caller) -> dict[str, object]:
-        return {**_identity(caller), "is_admin": self.is_admin(caller)}
+    def _credentials(self, principal: Principal) -> dict[str, object]:
+        return {**_identity(principal), "is_admin": self.is_admin(principal)}
 
 
-def _refused(caller: Caller, action: str, owner: ProjectId | None, phrase: str | None = None) -> Forbidden:
+def _refused(principal: Principal, action: str, owner: ProjectId | None, phrase: str | None = None) -> Forbidden:
     words = f"policy {action!r} does not let you {phrase or PHRASES.get(action, action)}"
-    if owner != caller.project_id:
+    if owner != principal.project_id:
         return Forbidden(f"the image belongs to another project; {words}")
-    return Forbidden(f"{words}; this token has {', '.join(sorted(caller.roles)) or 'no role'}")
+    return Forbidden(f"{words}; this token has {', '.join(sorted(principal.roles)) or 'no role'}")
 
 
-def _identity(caller: Caller) -> dict[str, object]:
-    return {"roles": caller.roles, "project_id": caller.project_id, "user_id": caller.user_id}
+def _identity(principal: Principal) -> dict[str, object]:
+    return {"roles": principal.roles, "project_id": principal.project_id, "user_id": principal.user_id}
 
 
-def _own(caller: Caller) -> Target:
-    return dict.fromkeys(OWNER_NAMES, caller.project_id)
+def _own(principal: Principal) -> Target:
+    return dict.fromkeys(OWNER_NAMES, principal.project_id)
 
 
 def _target(image: Image, member_id: str | None) -> Target:

@@ -41,7 +41,7 @@ class Defaults:
 def new_image(
     document: Mapping[str, Any], owner: ProjectId, *, defaults: Defaults, new_id: ImageId, now: datetime
 ) -> Image:
-    """Return a queued image. Whether the caller may have it so is for `access` to say.
+    """Return a queued image. Whether the principal may have it so is for `access` to say.
 
     Args:
         document: The request's JSON object.

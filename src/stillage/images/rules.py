@@ -2,16 +2,16 @@
 
     get_image: role:admin or (role:reader and project_id:%(project_id)s)
 
-    ""  @            always               role:NAME        the caller has the role
+    ""  @            always               role:NAME        the principal has the role
     !                never                rule:NAME        another rule, by name
-    and or not ( )   in this order:       KEY:%(ATTR)s     the caller's KEY equals the target's ATTR
-                     not, and, or         KEY:TEXT         the caller's KEY equals TEXT
+    and or not ( )   in this order:       KEY:%(ATTR)s     the principal's KEY equals the target's ATTR
+                     not, and, or         KEY:TEXT         the principal's KEY equals TEXT
                                           "TEXT":%(ATTR)s  the target's ATTR equals TEXT
 
-The caller has ``project_id user_id roles is_admin``. Not taken: lists of lists (deprecated by oslo.policy itself),
+The principal has ``project_id user_id roles is_admin``. Not taken: lists of lists (deprecated by oslo.policy itself),
 checks that ask another server (``http:``, ``https:``), and roles that the target names (``role:%(ATTR)s``).
 
-A rule is an expression. `Rules.resolve` answers the part of it that is about the caller; what is left is about the
+A rule is an expression. `Rules.resolve` answers the part of it that is about the principal; what is left is about the
 target alone, so a list can be filtered by it where its records are. `Rules.allows` does the same and then asks one
 target, so that a list and a single record never disagree.
 
@@ -34,8 +34,8 @@ MAX_DEPTH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class CallerKey:
-    """The caller's own value, by name."""
+class PrincipalKey:
+    """The principal's own value, by name."""
 
     name: str
 
@@ -63,7 +63,7 @@ class Reference:
 class Comparison:
     """*left* equals *right*, pieces of one text. An attribute without a value equals nothing."""
 
-    left: str | CallerKey
+    left: str | PrincipalKey
     right: tuple[str | Attribute, ...]
 
 
@@ -86,7 +86,7 @@ Leaf = Role | Reference | Comparison
 Expression = bool | Leaf | Not | AllOf | AnyOf
 
 KEPT = frozenset({"project_id", "user_id"})
-"""Keys of the caller that stay in a resolved rule, which is then the same for all callers with the same roles."""
+"""Keys of the principal that stay in a resolved rule, which is then the same for all principals with the same roles."""
 
 
 class Rules:
@@ -103,7 +103,7 @@ class Rules:
             self._require_end(name, texts, ())
 
     def allows(self, name: str, credentials: Credentials, target: Target) -> bool:
-        """True if rule *name* holds for a caller with *credentials* and the thing with the attributes *target*."""
+        """True if rule *name* holds for a principal with *credentials* and the thing with the attributes *target*."""
         return holds(self.resolve(name, credentials), credentials, target)
 
     def resolve(self, name: str, credentials: Credentials) -> Expression:
@@ -116,7 +116,7 @@ class Rules:
                 case Reference(other):
                     return self.resolve(other, credentials)
                 case Comparison():
-                    return _of_the_caller(leaf, credentials)
+                    return _of_the_principal(leaf, credentials)
 
         return _rewrite(self._expressions[name], answer)
 
@@ -134,14 +134,14 @@ def holds(rule: Expression, credentials: Credentials, target: Target) -> bool:
 
     def answer(leaf: Leaf) -> bool:
         assert isinstance(leaf, Comparison)  # noqa: S101 - of a resolved rule nothing else is left
-        left = str(credentials[leaf.left.name]) if isinstance(leaf.left, CallerKey) else leaf.left
+        left = str(credentials[leaf.left.name]) if isinstance(leaf.left, PrincipalKey) else leaf.left
         pieces = [target.get(piece.name) if isinstance(piece, Attribute) else piece for piece in leaf.right]
         return None not in pieces and "".join(map(str, pieces)) == left
 
     return _rewrite(rule, answer) is True
 
 
-def assume(rule: Expression, known: Mapping[str, str | CallerKey | None]) -> Expression:
+def assume(rule: Expression, known: Mapping[str, str | PrincipalKey | None]) -> Expression:
     """Return what a resolved *rule* still asks of targets whose attributes *known* have these values."""
 
     def answer(leaf: Leaf) -> Expression:
@@ -156,10 +156,10 @@ def assume(rule: Expression, known: Mapping[str, str | CallerKey | None]) -> Exp
     return _rewrite(rule, answer)
 
 
-def _of_the_caller(leaf: Comparison, credentials: Credentials) -> Expression:
+def _of_the_principal(leaf: Comparison, credentials: Credentials) -> Expression:
     left = leaf.left
     is_about_target = any(isinstance(piece, Attribute) for piece in leaf.right)
-    if isinstance(left, CallerKey):
+    if isinstance(left, PrincipalKey):
         if left.name not in credentials:
             return False
         if is_about_target and left.name in KEPT:
@@ -260,7 +260,7 @@ class _Parser:
             if any(isinstance(piece, Attribute) for piece in right):
                 raise self._unreadable("a role cannot be an attribute of the image; name the role")
             return Role("".join(map(str, right)).lower())
-        return Comparison(kind[1:-1] if kind[0] in "\"'" else CallerKey(kind), right)
+        return Comparison(kind[1:-1] if kind[0] in "\"'" else PrincipalKey(kind), right)
 
     def _unreadable(self, why: str) -> BadSettings:
         return BadSettings(f"policy rule {self._name!r} cannot be read: {why}, in {self._text!r}")

@@ -6,6 +6,7 @@ Sources: docs/resumable.md; tus 1.0.0; draft-ietf-httpbis-resumable-upload.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from stillage.accounts.principal import Kind
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId, UserId
 from stillage.images.image import Image
 from stillage.spans import Span
@@ -75,13 +76,13 @@ class Grant:
     Attributes:
         user_id: Who opened it, or took it over.
         project_id: In which project.
-        authenticated_by: See `images.access.Caller`.
-        through: See `images.access.Caller`; with a Keystone it is encrypted.
+        kind: See `accounts.principal`.
+        through: See `accounts.principal`; with a Keystone it is encrypted.
     """
 
     user_id: UserId
     project_id: ProjectId
-    authenticated_by: str
+    kind: Kind
     through: str | None = field(default=None, repr=False)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from stillage.accounts.principal import Principal
 from stillage.db import blobs
 from stillage.db import images as db
 from stillage.db.session import Database
@@ -17,7 +18,7 @@ from stillage.errors import (
     Unavailable,
 )
 from stillage.ids import ImageId
-from stillage.images.access import Access, Caller
+from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
 from stillage.stores.base import BlobReader, Store
@@ -36,17 +37,17 @@ class Download:
         self._access = access
         self._deleted_s = deleted_s
 
-    async def describe(self, caller: Caller, image_id: str) -> Image:
-        """Return the image if *caller* may read its bytes.
+    async def describe(self, principal: Principal, image_id: str) -> Image:
+        """Return the image if *principal* may read its bytes.
 
         Raises:
             ImageNotFound: If he may not know of it.
             Forbidden: If he lacks the role, or the image is deactivated.
             ImageDamaged: If a scrub found other bytes than were stored.
         """
-        seen = await self._database.read(db.find_seen, image_id, caller.project_id)
-        image = self._access.require(caller, "download_image", seen, image_id)
-        if image.status is Status.DEACTIVATED and not self._access.is_admin(caller):
+        seen = await self._database.read(db.find_seen, image_id, principal.project_id)
+        image = self._access.require(principal, "download_image", seen, image_id)
+        if image.status is Status.DEACTIVATED and not self._access.is_admin(principal):
             raise Forbidden(f"image {image.id} is deactivated; only an administrator may read its data")
         if image.damage is not None:
             raise ImageDamaged(image.id, image.damage)

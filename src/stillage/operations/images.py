@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.db import images as db
 from stillage.db import lifecycle, listing
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
 from stillage.ids import ImageId
 from stillage.images import patch
-from stillage.images.access import Access, Caller, Seen
+from stillage.images.access import Access, Seen
 from stillage.images.creation import (
     MAX_RECORD_BYTES,
     MAX_TAGS,
@@ -58,56 +59,56 @@ class Images:
         self._max_record_bytes = max_record_bytes
         self._clock = clock
 
-    async def create(self, caller: Caller, document: Mapping[str, Any]) -> Image:
+    async def create(self, principal: Principal, document: Mapping[str, Any]) -> Image:
         """Return the new image, queued.
 
         Raises:
-            InvalidInput, Forbidden, TooLarge: As `images.creation.new_image`, and by the caller's rights.
+            InvalidInput, Forbidden, TooLarge: As `images.creation.new_image`, and by the principal's rights.
             AlreadyExists: If the chosen id is taken.
             QuotaExceeded: If the project has as many as it may.
         """
         new_id = ImageId(str(uuid4()))
-        image = new_image(document, caller.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
+        image = new_image(document, principal.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
         require_record(image, self._max_record_bytes)
-        self._access.require_owner_and_visibility(caller, image)
-        self._access.require_allowed(caller, "add_image", Seen(image))
+        self._access.require_owner_and_visibility(principal, image)
+        self._access.require_allowed(principal, "add_image", Seen(image))
         await self._database.write(db.add, image, self._limits)
         log.info("image created", image_id=image.id)
         return image
 
-    async def get(self, caller: Caller, image_id: str) -> Image:
-        return self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
+    async def get(self, principal: Principal, image_id: str) -> Image:
+        return self._access.require_visible(principal, await self._seen(principal, image_id), image_id)
 
-    def query(self, caller: Caller, pairs: Sequence[tuple[str, str]]) -> Query:
-        """Return what *caller* asks for with the *pairs* of a request's query.
+    def query(self, principal: Principal, pairs: Sequence[tuple[str, str]]) -> Query:
+        """Return what *principal* asks for with the *pairs* of a request's query.
 
         Raises:
             Forbidden: If they may list nothing.
             InvalidInput: As `images.query.parse`.
         """
-        return parse(pairs, self._access.viewer(caller))
+        return parse(pairs, self._access.viewer(principal))
 
     async def page(self, query: Query) -> Sequence[Image]:
-        """Return the page that *query* describes: of images which its caller may see, each.
+        """Return the page that *query* describes: of images which its principal may see, each.
 
         Raises:
-            InvalidInput: If its marker is no image that the caller may see.
+            InvalidInput: If its marker is no image that the principal may see.
         """
         return await self._database.read(listing.page, query)
 
-    async def update(self, caller: Caller, image_id: str, operations: list[patch.Operation]) -> Image:
+    async def update(self, principal: Principal, image_id: str, operations: list[patch.Operation]) -> Image:
         """Return the image, changed by all of *operations* or by none.
 
         Raises:
-            StillageError: As `images.patch.apply`, and by the caller's rights.
+            StillageError: As `images.patch.apply`, and by the principal's rights.
         """
 
         def change(image: Image) -> Image:
             return patch.apply(image, operations, now=self._clock())
 
-        return await self._change(caller, image_id, change)
+        return await self._change(principal, image_id, change)
 
-    async def add_tag(self, caller: Caller, image_id: str, tag: str) -> None:
+    async def add_tag(self, principal: Principal, image_id: str, tag: str) -> None:
         """Add *tag*; nothing happens if it is there."""
         text("a tag", tag)
 
@@ -117,9 +118,9 @@ class Images:
             require_count("tags", len(image.tags) + 1, MAX_TAGS)
             return replace(image, tags=(*image.tags, tag), updated_at=self._clock())
 
-        await self._change(caller, image_id, change)
+        await self._change(principal, image_id, change)
 
-    async def remove_tag(self, caller: Caller, image_id: str, tag: str) -> None:
+    async def remove_tag(self, principal: Principal, image_id: str, tag: str) -> None:
         """Remove *tag*; NotFound if it is not there."""
 
         def change(image: Image) -> Image:
@@ -127,24 +128,24 @@ class Images:
                 raise NotFound(f"image {image.id} has no tag {tag[:255]!r}")
             return replace(image, tags=tuple(other for other in image.tags if other != tag), updated_at=self._clock())
 
-        await self._change(caller, image_id, change)
+        await self._change(principal, image_id, change)
 
-    async def deactivate(self, caller: Caller, image_id: str) -> None:
+    async def deactivate(self, principal: Principal, image_id: str) -> None:
         """Keep everybody but administrators from the data; nothing happens if that is so already."""
-        await self._move(caller, image_id, "deactivate", Status.ACTIVE, Status.DEACTIVATED)
+        await self._move(principal, image_id, "deactivate", Status.ACTIVE, Status.DEACTIVATED)
 
-    async def reactivate(self, caller: Caller, image_id: str) -> None:
+    async def reactivate(self, principal: Principal, image_id: str) -> None:
         """Undo `deactivate`; nothing happens if the image is active."""
-        await self._move(caller, image_id, "reactivate", Status.DEACTIVATED, Status.ACTIVE)
+        await self._move(principal, image_id, "reactivate", Status.DEACTIVATED, Status.ACTIVE)
 
-    async def delete(self, caller: Caller, image_id: str) -> None:
+    async def delete(self, principal: Principal, image_id: str) -> None:
         """Delete the image, from any status. An upload that is running ends with `ImageGone`.
 
         Raises:
-            ImageNotFound: If there is none that the caller may see, or it is gone already.
-            Forbidden: If it is protected or not the caller's.
+            ImageNotFound: If there is none that the principal may see, or it is gone already.
+            Forbidden: If it is protected or not the principal's.
         """
-        image = self._access.require(caller, "delete_image", await self._seen(caller, image_id), image_id)
+        image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
         if image.protected:
             raise Forbidden(f"image {image.id} is protected; set protected to false first")
         keys = await self._database.write(lifecycle.mark_deleted, image.id, self._clock())
@@ -158,26 +159,26 @@ class Images:
                 # For the API the image is gone; the sweep finds the blob again.
                 leave_to_sweep("a deleted image's bytes could not be removed", error, key=key)
 
-    async def _seen(self, caller: Caller, image_id: str) -> Seen | None:
-        return await self._database.read(db.find_seen, image_id, caller.project_id)
+    async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
+        return await self._database.read(db.find_seen, image_id, principal.project_id)
 
-    async def _change(self, caller: Caller, image_id: str, change: Callable[[Image], Image]) -> Image:
+    async def _change(self, principal: Principal, image_id: str, change: Callable[[Image], Image]) -> Image:
         """Apply *change* to the image as it is; again, to what it became, if somebody else was first."""
         for _ in range(ATTEMPTS):
-            image = self._access.require(caller, "modify_image", await self._seen(caller, image_id), image_id)
+            image = self._access.require(principal, "modify_image", await self._seen(principal, image_id), image_id)
             changed = change(image)
             if changed is image:
                 return image
             require_record(changed, self._max_record_bytes, before=image)
             if (changed.owner, changed.visibility) != (image.owner, image.visibility):
-                self._access.require_owner_and_visibility(caller, changed)
+                self._access.require_owner_and_visibility(principal, changed)
             saved = await self._database.write(db.save, image, changed)
             if saved is not None:
                 return saved
         raise Conflict(f"image {image_id} is being changed by too many at once; try again")
 
-    async def _move(self, caller: Caller, image_id: str, action: str, before: Status, after: Status) -> None:
-        image = self._access.require(caller, action, await self._seen(caller, image_id), image_id)
+    async def _move(self, principal: Principal, image_id: str, action: str, before: Status, after: Status) -> None:
+        image = self._access.require(principal, action, await self._seen(principal, image_id), image_id)
         if image.status is after:
             return
         if image.status is not before or not await self._database.write(

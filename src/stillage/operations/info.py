@@ -1,8 +1,9 @@
 """What a project uses, and who may look behind the stores."""
 
+from stillage.accounts.principal import Principal
 from stillage.db import usage
 from stillage.db.session import Database
-from stillage.images.access import Access, Caller
+from stillage.images.access import Access
 from stillage.images.quota import Limits, Usage, scope_of_project
 
 
@@ -12,15 +13,15 @@ class Info:
         self._access = access
         self.limits = limits
 
-    async def usage(self, caller: Caller) -> Usage:
-        """Return what the caller's project uses; Forbidden if they may not list its images either."""
-        self._access.require_role(caller, "get_images", "see what the project uses")
-        return await self._database.read(usage.find, scope_of_project(caller.project_id))
+    async def usage(self, principal: Principal) -> Usage:
+        """Return what the principal's project uses; Forbidden if they may not list its images either."""
+        self._access.require_role(principal, "get_images", "see what the project uses")
+        return await self._database.read(usage.find, scope_of_project(principal.project_id))
 
-    def require_store_details(self, caller: Caller) -> None:
-        """Raise Forbidden unless *caller* may see how stores are made."""
-        self._access.require_role(caller, "stores_info_detail", "see how the stores are made")
+    def require_store_details(self, principal: Principal) -> None:
+        """Raise Forbidden unless *principal* may see how stores are made."""
+        self._access.require_role(principal, "stores_info_detail", "see how the stores are made")
 
-    def require_metrics(self, caller: Caller) -> None:
-        """Raise Forbidden unless *caller* may read the metrics, which count everybody's requests."""
-        self._access.require_role(caller, "context_is_admin", "read the metrics")
+    def require_metrics(self, principal: Principal) -> None:
+        """Raise Forbidden unless *principal* may read the metrics, which count everybody's requests."""
+        self._access.require_role(principal, "context_is_admin", "read the metrics")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.db import inspections as db
 from stillage.db.session import Database
 from stillage.errors import ImageTooLarge, SizeMismatch, StillageError
@@ -15,7 +16,7 @@ from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration
 from stillage.formats.stream import Examination
 from stillage.formats.verdict import Verdict, verdict
-from stillage.images.access import Access, Caller
+from stillage.images.access import Access
 from stillage.images.quota import Quotas
 from stillage.lanes import Lane
 from stillage.operations.leftovers import leave_to_sweep
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Inspect:
-    """``POST /v2/images/inspect``. While it runs it counts as an upload of its node and of the caller's project."""
+    """``POST /v2/images/inspect``. While it runs it counts as an upload of its node and of the principal's project."""
 
     def __init__(
         self, database: Database, *, access: Access, rules: UploadRules, owner: str, clock: Callable[[], datetime]
@@ -43,28 +44,34 @@ class Inspect:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def __call__(
-        self, caller: Caller, body: AsyncIterator[bytes], declaration: Declaration, *, size: int | None, partial: bool
+        self,
+        principal: Principal,
+        body: AsyncIterator[bytes],
+        declaration: Declaration,
+        *,
+        size: int | None,
+        partial: bool,
     ) -> Verdict:
         """Return the verdict as soon as something speaks against the image, else when *body* has ended.
 
         Args:
-            caller: Whoever may create images may have them inspected. It counts in their project.
+            principal: Whoever may create images may have them inspected. It counts in their project.
             body: The image, or its beginning.
             declaration: What the image's record would say.
             size: Of the whole image, None if nobody said.
             partial: *body* is only the beginning, so what the end of the stream would show is not inspected.
 
         Raises:
-            Forbidden: If *caller* may not create images.
+            Forbidden: If *principal* may not create images.
             TooManyUploads: If the project, or this node, may not have another. Unread.
             ImageTooLarge: By the declared size, or when the bytes cross the limit.
             SizeMismatch: If they are not as many as declared.
             StillageError: What *body* raises.
         """
-        self._access.require_role(caller, "add_image", "have images inspected")
+        self._access.require_role(principal, "add_image", "have images inspected")
         if size is not None and size > self._limit:
             raise ImageTooLarge(self._limit, size)
-        async with self._counted(caller):
+        async with self._counted(principal):
             return await self._inspect(body, declaration, size=size, partial=partial)
 
     async def close(self) -> None:
@@ -103,10 +110,10 @@ class Inspect:
             return await lane.call(conclude)
 
     @asynccontextmanager
-    async def _counted(self, caller: Caller) -> AsyncIterator[None]:
+    async def _counted(self, principal: Principal) -> AsyncIterator[None]:
         inspection_id, until = str(uuid4()), self._clock() + self._lease
         begin = self._database.write(
-            db.begin, inspection_id, caller.project_id, self._owner, until, self._quotas
+            db.begin, inspection_id, principal.project_id, self._owner, until, self._quotas
         )  # fmt: skip
         beginning = asyncio.ensure_future(begin)
         try:

@@ -5,12 +5,13 @@ from datetime import datetime
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.db import images as db
 from stillage.db import members
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
 from stillage.ids import ProjectId
-from stillage.images.access import Access, Caller, Seen
+from stillage.images.access import Access, Seen
 from stillage.images.creation import require_count
 from stillage.images.image import Image, Visibility
 from stillage.images.member import Member, MemberStatus
@@ -26,17 +27,17 @@ class Members:
         self._access = access
         self._clock = clock
 
-    async def add(self, caller: Caller, image_id: str, member_id: ProjectId) -> Member:
+    async def add(self, principal: Principal, image_id: str, member_id: ProjectId) -> Member:
         """Share the image with *member_id*, which then may read it, and lists it once it has accepted.
 
         The owner may be a member of its own image, as with Glance. It sees no more by that, and no less.
 
         Raises:
-            Forbidden: If the image is not ``shared``, or not the caller's to share.
+            Forbidden: If the image is not ``shared``, or not the principal's to share.
             AlreadyExists: If it is shared with that project.
             TooLarge: If it is shared with too many.
         """
-        image = self._access.require(caller, "add_member", await self._seen(caller, image_id), image_id)
+        image = self._access.require(principal, "add_member", await self._seen(principal, image_id), image_id)
         _require_shared(image)
         shared = await self._database.read(members.list_of, image.id)
         require_count("members", len(shared) + 1, MAX_MEMBERS)
@@ -44,55 +45,55 @@ class Members:
         log.info("image shared", image_id=image.id, member_id=member_id)
         return member
 
-    async def list(self, caller: Caller, image_id: str) -> Sequence[Member]:
-        """Return the members that the caller may see: all of them for the owner, themselves for a member."""
-        image = self._access.require(caller, "get_members", await self._seen(caller, image_id), image_id)
+    async def list(self, principal: Principal, image_id: str) -> Sequence[Member]:
+        """Return the members that the principal may see: all of them for the owner, themselves for a member."""
+        image = self._access.require(principal, "get_members", await self._seen(principal, image_id), image_id)
         _require_shared(image)
         shared = await self._database.read(members.list_of, image.id)
-        return [each for each in shared if self._access.allows_member(caller, "get_member", image, each.member_id)]
+        return [each for each in shared if self._access.allows_member(principal, "get_member", image, each.member_id)]
 
-    async def get(self, caller: Caller, image_id: str, member_id: str) -> Member:
+    async def get(self, principal: Principal, image_id: str, member_id: str) -> Member:
         """Return one member.
 
         Raises:
-            NotFound: If there is none, or it is not the caller's to see.
+            NotFound: If there is none, or it is not the principal's to see.
         """
-        image = await self._image_with(caller, image_id, member_id)
+        image = await self._image_with(principal, image_id, member_id)
         member = await self._database.read(members.find, image.id, ProjectId(member_id))
         if member is None:
             raise _no_member(image, member_id)
         return member
 
-    async def answer(self, caller: Caller, image_id: str, member_id: str, status: MemberStatus) -> Member:
+    async def answer(self, principal: Principal, image_id: str, member_id: str, status: MemberStatus) -> Member:
         """Set the member's status, which is his own to set.
 
         Raises:
-            Forbidden: If the caller is the owner, or lacks the role, or the image is not ``shared``.
-            NotFound: If there is no such member, or the caller is neither owner nor member.
+            Forbidden: If the principal is the owner, or lacks the role, or the image is not ``shared``.
+            NotFound: If there is no such member, or the principal is neither owner nor member.
         """
-        image = await self._image_with(caller, image_id, member_id)
+        image = await self._image_with(principal, image_id, member_id)
         _require_shared(image)
-        self._access.require_allowed_member(caller, "modify_member", image, member_id)
+        self._access.require_allowed_member(principal, "modify_member", image, member_id)
         answered = await self._database.write(members.set_status, image.id, ProjectId(member_id), status, self._clock())
         if answered is None:
             raise _no_member(image, member_id)
         return answered
 
-    async def remove(self, caller: Caller, image_id: str, member_id: str) -> None:
+    async def remove(self, principal: Principal, image_id: str, member_id: str) -> None:
         """End the sharing; NotFound if there is none."""
-        image = self._access.require(caller, "delete_member", await self._seen(caller, image_id), image_id)
+        image = self._access.require(principal, "delete_member", await self._seen(principal, image_id), image_id)
         _require_shared(image)
         if not await self._database.write(members.remove, image.id, ProjectId(member_id)):
             raise _no_member(image, member_id)
         log.info("image no longer shared", image_id=image.id, member_id=member_id)
 
-    async def _seen(self, caller: Caller, image_id: str) -> Seen | None:
-        return await self._database.read(db.find_seen, image_id, caller.project_id)
+    async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
+        return await self._database.read(db.find_seen, image_id, principal.project_id)
 
-    async def _image_with(self, caller: Caller, image_id: str, member_id: str) -> Image:
-        """Return the image; NotFound unless the caller may see it and its member *member_id*."""
-        image = self._access.require_visible(caller, await self._seen(caller, image_id), image_id)
-        if not self._access.allows_member(caller, "get_member", image, member_id):
+    async def _image_with(self, principal: Principal, image_id: str, member_id: str) -> Image:
+        """Return the image; NotFound unless the principal may see it and its member *member_id*."""
+        image = self._access.require_visible(principal, await self._seen(principal, image_id), image_id)
+        if not self._access.allows_member(principal, "get_member", image, member_id):
             raise _no_member(image, member_id)
         return image
 

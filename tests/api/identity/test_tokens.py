@@ -128,7 +128,7 @@ async def test_an_unknown_subject_is_not_found(api: ClientSession, subject: str)
 
 
 @pytest.mark.parametrize("token", [None, "", "gst1", "x" * 8192, "gst1" + "a" * 43, "é"])
-async def test_a_bad_token_of_the_asker_is_not_authenticated(api: ClientSession, token: str | None) -> None:
+async def test_a_bad_token_of_the_user_is_not_authenticated(api: ClientSession, token: str | None) -> None:
     subject, _ = await log_in(api)
     headers = {"X-Subject-Token": subject} | ({} if token is None else {"X-Auth-Token": token})
     for method in (api.get, api.head, api.delete):

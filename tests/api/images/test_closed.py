@@ -1,4 +1,4 @@
-"""Closed by default: a route needs a caller unless its dialect lists it as public."""
+"""Closed by default: a route needs a principal unless its dialect lists it as public."""
 
 import pytest
 from aiohttp import ClientSession, web

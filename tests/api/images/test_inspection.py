@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from builders import caller
+from builders import principal
 from fakes import Clock
 from image_api import Person, Town
 from stillage.api.http import time_limits
@@ -115,7 +115,9 @@ async def test_an_inspection_is_counted_off_however_often_it_is_cancelled(town: 
         yield b"x"
         await nothing_more.wait()
 
-    inspection = asyncio.ensure_future(known.inspect(caller("lab"), body(), Declaration(None), size=9, partial=False))
+    inspection = asyncio.ensure_future(
+        known.inspect(principal("lab"), body(), Declaration(None), size=9, partial=False)
+    )
     async with asyncio.timeout(TIMEOUT_S):
         while await running(town) != (1, 1):  # noqa: ASYNC110 - only the database knows
             await asyncio.sleep(0.01)

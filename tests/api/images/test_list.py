@@ -208,7 +208,7 @@ async def test_a_huge_limit_is_the_greatest(erin: Person) -> None:
     assert len((await erin.page("?limit=" + "9" * 5000))["images"]) == 1
 
 
-async def test_a_marker_must_be_an_image_that_the_caller_sees(erin: Person, olga: Person) -> None:
+async def test_a_marker_must_be_an_image_that_the_principal_sees(erin: Person, olga: Person) -> None:
     private = (await erin.create(visibility="private"))["id"]
     for marker in (private, "nothing", "", "%27", "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11"):
         answer = await olga("GET", f"/v2/images?marker={marker}")

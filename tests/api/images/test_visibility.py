@@ -1,11 +1,11 @@
-"""Who sees what, and who may do what with what he sees: every caller for every visibility."""
+"""Who sees what, and who may do what with what he sees: every principal for every visibility."""
 
 import pytest
 
 from image_api import Person, Town
 
-# Callers by name: project, roles.
-CALLERS = {
+# Principals by name: project, roles.
+PRINCIPALS = {
     "owner": ("lab", "member"),
     "owner's reader": ("lab", "reader"),
     "stranger": ("works", "member"),
@@ -71,25 +71,25 @@ async def images_of(town: Town) -> dict[str, str]:
     return made
 
 
-@pytest.mark.parametrize("caller", CALLERS)
-async def test_each_caller(town: Town, caller: str) -> None:
+@pytest.mark.parametrize("principal", PRINCIPALS)
+async def test_each_principal(town: Town, principal: str) -> None:
     ids = await images_of(town)
-    person = town.person(*CALLERS[caller])
+    person = town.person(*PRINCIPALS[principal])
     listing = await person("GET", "/v2/images")
-    if caller in LISTS:
-        assert {image["name"] for image in listing.json["images"]} == LISTS[caller]
+    if principal in LISTS:
+        assert {image["name"] for image in listing.json["images"]} == LISTS[principal]
     for kind in KINDS:
         path = f"/v2/images/{ids[kind]}"
-        reads = READS[caller][kind]
+        reads = READS[principal][kind]
         assert (await person("GET", path)).status == (200 if reads else 404), kind
-        download = 404 if not reads else 200 if caller in DOWNLOADERS else 403
+        download = 404 if not reads else 200 if principal in DOWNLOADERS else 403
         assert (await person("GET", f"{path}/file")).status == download, kind
         for method, rest, body in WRITES:
             media_type = (
                 "application/openstack-images-v2.1-json-patch" if method == "PATCH" else "application/octet-stream"
             )
             answer = await person(method, path + rest, body, content_type=media_type)
-            if caller in WRITERS:
+            if principal in WRITERS:
                 done = 409 if rest == "/file" else 200 if method == "PATCH" else 204
                 assert answer.status == done, (kind, method, rest, answer.body)
             else:

@@ -81,10 +81,10 @@ async def test_clients_may_be_pointed_to_another_url(serve: Serve) -> None:
 
 
 async def test_the_embedded_identity_is_off(town: Town, keystone: FakeKeystone) -> None:
-    asker = person(town, keystone.token("ada", "ops", "admin"))
+    principal = person(town, keystone.token("ada", "ops", "admin"))
     for path in ("/identity", "/identity/", "/identity/v3", "/v3", "/v3/", "/v3/auth/tokens", "/v3/projects"):
         for method in ("GET", "POST", "DELETE"):
-            answer = await asker(method, path)
+            answer = await principal(method, path)
             assert answer.status == 404
             assert f"{keystone.url}/v3" in answer.message
 
@@ -214,12 +214,12 @@ async def test_the_same_token_a_thousand_times_at_once_is_one_question(town: Tow
     token = keystone.token()
     identity = town.application[SERVICES].identity
     keystone.open.clear()
-    waiting = [asyncio.create_task(identity.caller_of(token)) for _ in range(1000)]
+    waiting = [asyncio.create_task(identity.principal_of(token)) for _ in range(1000)]
     await keystone.came.wait()
     waiting[0].cancel()  # the one that asked leaves; the others still get their answer
     keystone.open.set()
-    callers = await asyncio.gather(*waiting[1:])
-    assert {caller.user_id for caller in callers} == {"id-of-erin"}
+    principals = await asyncio.gather(*waiting[1:])
+    assert {principal.user_id for principal in principals} == {"id-of-erin"}
     assert len(keystone.validations) == 1
     assert len(keystone.logins) == 1
 
@@ -229,8 +229,8 @@ async def test_a_thousand_tokens_at_once_are_a_thousand_questions_and_one_login(
 ) -> None:
     tokens = [keystone.token(f"user{number}") for number in range(1000)]
     identity = town.application[SERVICES].identity
-    callers = await asyncio.gather(*(identity.caller_of(token) for token in tokens))
-    assert [caller.user_id for caller in callers] == [f"id-of-user{number}" for number in range(1000)]
+    principals = await asyncio.gather(*(identity.principal_of(token) for token in tokens))
+    assert [principal.user_id for principal in principals] == [f"id-of-user{number}" for number in range(1000)]
     assert len(keystone.validations) == 1000
     assert len(keystone.logins) == 1
 
@@ -373,7 +373,7 @@ async def test_a_keystone_that_is_not_there_is_a_503(serve: Serve, keystone: Fak
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) > 0
         with pytest.raises(Unavailable):
-            await town.application[SERVICES].identity.caller_of("x")
+            await town.application[SERVICES].identity.principal_of("x")
 
 
 async def test_a_503_comes_before_the_body_is_read(town: Town, keystone: FakeKeystone) -> None:

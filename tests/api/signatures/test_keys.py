@@ -104,7 +104,7 @@ async def test_what_ends_the_token_ends_the_pair(office: Office) -> None:
     made = (await ask(office, "POST", TEMPORARY, token, by_token(duration_seconds=MAX_DURATION_S))).json["credential"]
     signing = Signing(office.url, Key(made["access"], made["secret"], made["securitytoken"]), office.clock)
     assert (await signing("GET", "/v2/images")).status == 200
-    await office.identity.revoke(await office.identity.token_of(token), token)
+    await office.identity.revoke((await office.identity.token_of(token)).principal, token)
     assert (await signing("GET", "/v2/images")).status == 401
     other = await office.temporary()
     await office.accounts.set_password("erin", "other")

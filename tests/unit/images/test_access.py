@@ -1,16 +1,16 @@
 import pytest
 
-from builders import caller, image
+from builders import image, principal
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
 from stillage.ids import ProjectId
 from stillage.images.access import OWNER_NAMES, Access, Seen, with_implied
 from stillage.images.image import Visibility
-from stillage.images.rules import CallerKey, assume
+from stillage.images.rules import PrincipalKey, assume
 
-OWNER = caller("lab", "member")
-READER = caller("lab", "reader")
-STRANGER = caller("elsewhere", "member")
-ADMIN = caller("elsewhere", "admin")
+OWNER = principal("lab", "member")
+READER = principal("lab", "reader")
+STRANGER = principal("elsewhere", "member")
+ADMIN = principal("elsewhere", "admin")
 ACCESS = Access()
 HIDDEN = [Visibility.PRIVATE, Visibility.SHARED]
 OPEN = [Visibility.PUBLIC, Visibility.COMMUNITY]
@@ -29,7 +29,7 @@ def test_the_owner_and_an_administrator_see_every_image(visibility: Visibility) 
 
 
 @pytest.mark.parametrize("visibility", HIDDEN)
-def test_what_a_caller_may_not_see_is_not_found_whatever_he_wants(visibility: Visibility) -> None:
+def test_what_a_principal_may_not_see_is_not_found_whatever_he_wants(visibility: Visibility) -> None:
     for action in (*WRITES, "download_image"):
         with pytest.raises(ImageNotFound):
             ACCESS.require(STRANGER, action, Seen(image(visibility=visibility)), "x")
@@ -37,7 +37,7 @@ def test_what_a_caller_may_not_see_is_not_found_whatever_he_wants(visibility: Vi
 
 @pytest.mark.parametrize("action", WRITES)
 @pytest.mark.parametrize("visibility", OPEN)
-def test_what_a_caller_sees_and_may_not_change_is_forbidden(visibility: Visibility, action: str) -> None:
+def test_what_a_principal_sees_and_may_not_change_is_forbidden(visibility: Visibility, action: str) -> None:
     with pytest.raises(Forbidden, match="another project"):
         ACCESS.require(STRANGER, action, Seen(image(visibility=visibility)), "x")
 
@@ -82,7 +82,7 @@ def test_a_reader_creates_nothing() -> None:
 
 def test_an_operators_rule_takes_the_place_of_the_default() -> None:
     access = Access({"publicize_image": "role:publisher", "upload_image": "!"})
-    access.require_owner_and_visibility(caller("lab", "member", "publisher"), image(visibility=Visibility.PUBLIC))
+    access.require_owner_and_visibility(principal("lab", "member", "publisher"), image(visibility=Visibility.PUBLIC))
     with pytest.raises(Forbidden, match="upload_image"):
         access.require(ADMIN, "upload_image", Seen(image()), "x")
 
@@ -96,7 +96,7 @@ def test_a_rule_that_cannot_be_read_is_told_at_the_start(rule: str) -> None:
 def test_of_the_default_rule_nothing_is_left_where_a_list_looks() -> None:
     """So a list costs nothing for being asked of it."""
     rule = ACCESS.viewer(READER).rule
-    mine = CallerKey("project_id")
+    mine = PrincipalKey("project_id")
     assert assume(rule, dict.fromkeys(OWNER_NAMES, mine)) is True
     assert assume(rule, {"visibility": "shared", "member_id": mine}) is True
     assert assume(rule, {"visibility": "public"}) is assume(rule, {"visibility": "community"}) is True
@@ -105,12 +105,12 @@ def test_of_the_default_rule_nothing_is_left_where_a_list_looks() -> None:
 
 def test_who_may_list_nothing_is_told_so() -> None:
     with pytest.raises(Forbidden, match=r"'get_images' does not let you list images; this token has unknown"):
-        ACCESS.viewer(caller("lab", "unknown"))
+        ACCESS.viewer(principal("lab", "unknown"))
 
 
 def test_an_administrator_is_whoever_the_rule_says() -> None:
     access = Access({"context_is_admin": "role:chief and project_id:%(project_id)s", "delete_image": "is_admin:True"})
-    chief = caller("elsewhere", "chief")
+    chief = principal("elsewhere", "chief")
     assert access.viewer(chief).sees_all
     assert not access.is_admin(ADMIN)
     assert access.allows(chief, "delete_image", Seen(image()))
@@ -118,7 +118,7 @@ def test_an_administrator_is_whoever_the_rule_says() -> None:
 
 
 def test_a_member_is_seen_by_the_owner_and_by_itself() -> None:
-    for who, seen in ((OWNER, True), (READER, True), (ADMIN, True), (STRANGER, True), (caller("third"), False)):
+    for who, seen in ((OWNER, True), (READER, True), (ADMIN, True), (STRANGER, True), (principal("third"), False)):
         assert ACCESS.allows_member(who, "get_member", image(), "elsewhere") is seen
     assert ACCESS.allows_member(STRANGER, "modify_member", image(), "elsewhere")
     assert not ACCESS.allows_member(STRANGER, "modify_member", image(), "third")

@@ -21,7 +21,7 @@ def create(document: dict[str, Any], defaults: Defaults | None = None) -> Image:
     return new_image(document, LAB, defaults=defaults or Defaults(), new_id=IMAGE_ID, now=T0)
 
 
-def test_an_empty_document_makes_a_queued_shared_image_of_the_callers_project() -> None:
+def test_an_empty_document_makes_a_queued_shared_image_of_the_users_project() -> None:
     image = create({})
     assert (image.status, image.visibility, image.owner) == (Status.QUEUED, Visibility.SHARED, "lab")
     assert (image.name, image.disk_format, image.min_disk, image.tags) == (None, None, 0, ())

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rule_texts import rule_texts
 from stillage.errors import BadSettings
-from stillage.images.rules import CallerKey, Rules, assume, holds
+from stillage.images.rules import PrincipalKey, Rules, assume, holds
 
 CREDENTIALS = {"roles": frozenset({"member", "reader"}), "project_id": "p1", "user_id": "u1", "is_admin": False}
 TARGET = {"project_id": "p1", "owner": "p1", "visibility": "public", "member_id": None}
@@ -70,7 +70,7 @@ def test_any_text_is_a_rule_or_is_told(rule: str) -> None:
         Rules({"asked": rule, "other": "@"}).allows("asked", CREDENTIALS, TARGET)
 
 
-MINE = CallerKey("project_id")
+MINE = PrincipalKey("project_id")
 
 
 @given(rule=rule_texts(), owner=st.sampled_from(["p1", "lab", None]), visibility=st.sampled_from(["public", "shared"]))
@@ -83,7 +83,7 @@ def test_what_is_known_of_a_target_need_not_be_asked(rule: str, owner: str | Non
 
 
 @given(rule=rule_texts())
-def test_a_resolved_rule_is_the_same_for_callers_with_the_same_roles(rule: str) -> None:
+def test_a_resolved_rule_is_the_same_for_principals_with_the_same_roles(rule: str) -> None:
     """Its statement is made once and kept."""
     rules = Rules({"asked": rule.replace("project_id:lab", "@")})
     others = {**CREDENTIALS, "project_id": "p2", "user_id": "u2"}

@@ -11,13 +11,14 @@ from hashlib import sha256
 import structlog
 from aiohttp import hdrs, web
 
+from stillage.accounts.principal import Principal
 from stillage.api.http.body import BODY, TARGET, Body, length_of, receive
 from stillage.api.services import services
 from stillage.errors import SignatureRefused, SignedBodyTooLarge
 from stillage.identity.signing.authorization import is_signed
 from stillage.identity.signing.canonical import EMPTY_SHA256, Head
 from stillage.identity.signing.signature import MAX_BODY
-from stillage.operations.identity.signatures import Recognised, Signatures, Signer
+from stillage.operations.identity.signatures import Recognised, Signatures
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ def find_signatures(request: web.Request) -> Signatures | None:
     return embedded.signatures if embedded is not None and any(map(is_signed, given)) else None
 
 
-async def signer_of(request: web.Request, signatures: Signatures) -> Signer:
+async def signer_of(request: web.Request, signatures: Signatures) -> Principal:
     """Return who signed *request*, whose body must not have been touched.
 
     Raises:
@@ -49,7 +50,7 @@ async def signer_of(request: web.Request, signatures: Signatures) -> Signer:
         raise
 
 
-async def _signer(request: web.Request, signatures: Signatures) -> Signer:
+async def _signer(request: web.Request, signatures: Signatures) -> Principal:
     address = services(request).addresses.client(request) or ""
     project = request.headers.get(PROJECT)
     found = await signatures.recognise(_head(request), address=address, project=project)

@@ -1,4 +1,4 @@
-"""The identity API as a dialect: how its callers are known, what is public, what changes something."""
+"""The identity API as a dialect: how its principals are known, what is public, what changes something."""
 
 from collections.abc import Iterator, Mapping
 

@@ -9,29 +9,30 @@ from aiohttp import web
 
 from stillage.accounts.people import Project
 from stillage.api.http.json_bodies import json_response
-from stillage.api.identity_v3.request import asker, base_url, identity, self_url
+from stillage.api.identity_v3.request import base_url, identity, self_url
 from stillage.api.identity_v3.shape import domain_document, list_document, project_document
+from stillage.api.services import principal
 
 
 async def of_token(request: web.Request) -> web.Response:
-    """GET /v3/auth/projects: those that the asker can get a token for."""
-    return _list(request, await identity(request).directory.own(asker(request)))
+    """GET /v3/auth/projects: those that the principal can get a token for."""
+    return _list(request, await identity(request).directory.own(principal(request)))
 
 
 async def of_user(request: web.Request) -> web.Response:
     """GET /v3/users/{user_id}/projects: the same, of a user."""
     user_id = request.match_info["user_id"]
-    return _list(request, await identity(request).directory.of_user(asker(request), user_id))
+    return _list(request, await identity(request).directory.of_user(principal(request), user_id))
 
 
 async def search(request: web.Request) -> web.Response:
     """GET /v3/projects: all for an admin, else one's own; `name` chooses. Huawei's tools find their project so."""
-    return _list(request, await identity(request).directory.search(asker(request), request.query.get("name")))
+    return _list(request, await identity(request).directory.search(principal(request), request.query.get("name")))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /v3/projects/{project_id}."""
-    project = await identity(request).directory.show(asker(request), request.match_info["project_id"])
+    project = await identity(request).directory.show(principal(request), request.match_info["project_id"])
     return json_response({"project": project_document(project, base_url(request))})
 
 

@@ -1,16 +1,16 @@
 """What every handler of the identity API needs to know of a request."""
 
+from dataclasses import replace
+
 from aiohttp import web
 
-from stillage.accounts.principal import Asker
+from stillage.accounts.principal import Kind, Principal
 from stillage.accounts.token import Token
 from stillage.api.credentials import TOKEN
 from stillage.api.gateway.signatures import find_signatures, signer_of
-from stillage.api.services import INITIATOR, public_url, services
-from stillage.audit.events import Initiator
+from stillage.api.services import PRINCIPAL, public_url, services
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
-ASKER: web.RequestKey[Asker] = web.RequestKey("asker")
 MAX_BODY = 64 * 1024
 """Nothing that this API takes is nearly as large."""
 
@@ -30,21 +30,14 @@ async def authenticate(request: web.Request) -> None:
     if request.match_info.http_exception is not None:
         return  # as Keystone: what it has no route for is 404 or 405 before anybody is asked for a token
     if (signatures := find_signatures(request)) is not None:
-        signer = request[ASKER] = await signer_of(request, signatures)
-        request[INITIATOR] = Initiator(signer.user_id, signer.user_name, signer.project_id, "signature")
+        request[PRINCIPAL] = await signer_of(request, signatures)
     else:
-        token = request[ASKER] = await identity(request).token_of(request.headers.get(TOKEN, ""))
-        request[INITIATOR] = initiator_of(token)
+        request[PRINCIPAL] = principal_of(await identity(request).token_of(request.headers.get(TOKEN, "")))
 
 
-def asker(request: web.Request) -> Asker:
-    """Who asks; `authenticate` has found it out."""
-    return request[ASKER]
-
-
-def initiator_of(token: Token) -> Initiator:
-    """Return whom the audit names: *token*'s user, and how he first got one."""
-    return Initiator(token.user_id, token.user_name, token.project_id, token.methods[-1])
+def principal_of(token: Token) -> Principal:
+    """Return whom *token* stands for. For the audit of this API its kind is how its user first got one."""
+    return replace(token.principal, kind=Kind(token.methods[-1]))
 
 
 def base_url(request: web.Request) -> str:

@@ -8,9 +8,9 @@ from stillage.accounts.login_request import login_request_of
 from stillage.accounts.token import Token
 from stillage.api.http.json_bodies import json_of, json_response
 from stillage.api.identity_v3.catalogue import catalogue
-from stillage.api.identity_v3.request import MAX_BODY, asker, identity, initiator_of, self_url
+from stillage.api.identity_v3.request import MAX_BODY, identity, principal_of, self_url
 from stillage.api.identity_v3.shape import token_document
-from stillage.api.services import INITIATOR, note, public_url, services
+from stillage.api.services import PRINCIPAL, note, principal, public_url, services
 from stillage.errors import Forbidden
 
 SUBJECT = "X-Subject-Token"
@@ -26,7 +26,7 @@ async def create(request: web.Request) -> web.Response:
     wanted = login_request_of(await json_of(request, limit=MAX_BODY))
     issued = await identity(request).login(wanted, services(request).addresses.client(request))
     note(request, target=issued.token.user_id)
-    request[INITIATOR] = initiator_of(issued.token)
+    request[PRINCIPAL] = principal_of(issued.token)
     return json_response(_document(request, issued.token), status=201, headers={SUBJECT: issued.text})
 
 
@@ -36,7 +36,7 @@ async def show(request: web.Request) -> web.Response:
     Source: Identity API v3, "Validate and show information for token".
     """
     subject = request.headers.get(SUBJECT, "")
-    token = await identity(request).validate(asker(request), subject)
+    token = await identity(request).validate(principal(request), subject)
     return json_response(_document(request, token), headers={SUBJECT: subject})
 
 
@@ -45,7 +45,7 @@ async def delete(request: web.Request) -> web.Response:
 
     Source: Identity API v3, "Revoke token".
     """
-    await identity(request).revoke(asker(request), request.headers.get(SUBJECT, ""))
+    await identity(request).revoke(principal(request), request.headers.get(SUBJECT, ""))
     return web.Response(status=204)
 
 
@@ -54,7 +54,7 @@ async def show_catalogue(request: web.Request) -> web.Response:
 
     Source: Identity API v3, "Get service catalog".
     """
-    if asker(request).project_id is None:
+    if principal(request).scope is None:
         raise Forbidden("this token is for no project, so there is no catalogue for it")
     return json_response({"catalog": _catalogue(request), "links": {"self": self_url(request)}})
 

@@ -7,7 +7,7 @@ from stillage.api.http.time_limits import image_bytes, let_take_long
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
 from stillage.api.image_v2.upload_headers import OCTETS, expected_of
 from stillage.api.image_v2.uploads import ietf, pieces
-from stillage.api.services import caller, services
+from stillage.api.services import principal, services
 
 # An image may be a page with a script in it. A browser saves it, whatever it holds, and runs nothing of it as ours; no
 # name goes with it, since a name is a tenant's text as well. Every answer has nosniff (`api.middleware`).
@@ -28,14 +28,14 @@ async def upload(request: web.Request) -> web.Response:
     known = services(request)
     expected = expected_of(request)
     with known.metrics.upload():
-        await known.ingest(caller(request), request.match_info["image_id"], image_bytes(request), expected)
+        await known.ingest(principal(request), request.match_info["image_id"], image_bytes(request), expected)
     return web.Response(status=204)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /v2/images/{image_id}/file: the data, or one range of it. 204 when there is none yet."""
     known = services(request)
-    image = await known.download.describe(caller(request), request.match_info["image_id"])
+    image = await known.download.describe(principal(request), request.match_info["image_id"])
     if not image.has_data or image.size is None:
         return web.Response(status=204, headers=HARMLESS)
     etag = etag_of(image)

@@ -1,17 +1,17 @@
-"""The image API as a dialect: how its callers are known, what is public, what changes something."""
+"""The image API as a dialect: how its principals are known, what is public, what changes something."""
 
 from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
 
-from stillage.api.credentials import caller_of
+from stillage.api.credentials import principal_of
 from stillage.api.dialects import Dialect, name_of
 from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
 from stillage.api.openapi import details_of
 from stillage.api.problems import Wording
-from stillage.api.services import CALLER
+from stillage.api.services import PRINCIPAL
 from stillage.audit.events import SERVICE, Action
 
 IMAGE = f"{SERVICE}/images/image"
@@ -38,15 +38,15 @@ CHANGES: Mapping[str, Action] = {
 
 
 async def authenticate(request: web.Request) -> None:
-    """Know the caller of an image call.
+    """Know the principal of an image call.
 
     The URL of an upload may carry a capability, which is a right by itself: the routes in `BY_CAPABILITY` look it up,
     and without one there is no upload for them.
     """
     if name_of(request.match_info.route) in BY_CAPABILITY and "." in request.match_info["upload"]:
         return
-    caller = request[CALLER] = await caller_of(request)
-    structlog.contextvars.bind_contextvars(user_id=caller.user_id, project_id=caller.project_id)
+    principal = request[PRINCIPAL] = await principal_of(request)
+    structlog.contextvars.bind_contextvars(user_id=principal.user_id, project_id=principal.project_id)
 
 
 def dialect(wording: Wording) -> Dialect:

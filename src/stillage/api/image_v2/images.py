@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 
 from stillage.api.http.json_bodies import json_object, json_of, json_response
 from stillage.api.image_v2.shape import image_view, list_view
-from stillage.api.services import caller, note, public_url, services
+from stillage.api.services import note, principal, public_url, services
 from stillage.errors import WrongMediaType
 from stillage.images import patch
 from stillage.images.paging import is_full
@@ -18,7 +18,7 @@ PATCHES = (patch.V2_1, patch.V2_0)
 
 async def create(request: web.Request) -> web.Response:
     """POST /v2/images: make a record, queued until its bytes are there."""
-    image = await services(request).images.create(caller(request), await json_object(request))
+    image = await services(request).images.create(principal(request), await json_object(request))
     note(request, target=image.id)
     location = f"{public_url(request)}/v2/images/{image.id}"
     return json_response(image_view(image), status=201, headers={"Location": location})
@@ -27,7 +27,7 @@ async def create(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}."""
     return json_response(
-        image_view(await services(request).images.get(caller(request), request.match_info["image_id"]))
+        image_view(await services(request).images.get(principal(request), request.match_info["image_id"]))
     )
 
 
@@ -35,7 +35,7 @@ async def list_images(request: web.Request) -> web.Response:
     """GET /v2/images: a page of what the query asks for, without one the newest."""
     pairs = list(request.query.items())
     operations = services(request).images
-    query = operations.query(caller(request), pairs)
+    query = operations.query(principal(request), pairs)
     images = await operations.page(query)
 
     def shown() -> web.Response:
@@ -51,23 +51,23 @@ async def update(request: web.Request) -> web.Response:
         raise WrongMediaType(f"a patch must be {' or '.join(PATCHES)}, not {media_type[:100] or 'missing'!r}", PATCHES)
     operations = patch.parse(await json_of(request), media_type)
     note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
-    image = await services(request).images.update(caller(request), request.match_info["image_id"], operations)
+    image = await services(request).images.update(principal(request), request.match_info["image_id"], operations)
     return json_response(image_view(image))
 
 
 async def deactivate(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/actions/deactivate."""
-    await services(request).images.deactivate(caller(request), request.match_info["image_id"])
+    await services(request).images.deactivate(principal(request), request.match_info["image_id"])
     return web.Response(status=204)
 
 
 async def reactivate(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/actions/reactivate."""
-    await services(request).images.reactivate(caller(request), request.match_info["image_id"])
+    await services(request).images.reactivate(principal(request), request.match_info["image_id"])
     return web.Response(status=204)
 
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /v2/images/{image_id}."""
-    await services(request).images.delete(caller(request), request.match_info["image_id"])
+    await services(request).images.delete(principal(request), request.match_info["image_id"])
     return web.Response(status=204)

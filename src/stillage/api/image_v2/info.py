@@ -7,7 +7,7 @@ from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.upload_headers import STORE_ID
-from stillage.api.services import caller, services
+from stillage.api.services import principal, services
 
 MIB = 1 << 20
 
@@ -19,7 +19,7 @@ async def stores(_request: web.Request) -> web.Response:
 
 async def stores_detail(request: web.Request) -> web.Response:
     """GET /v2/info/stores/detail: for administrators."""
-    services(request).info.require_store_details(caller(request))
+    services(request).info.require_store_details(principal(request))
     return json_response({"stores": [{**_store(), "type": "file", "weight": 0, "properties": {"chunk_size": MIB}}]})
 
 
@@ -29,9 +29,9 @@ async def import_methods(_request: web.Request) -> web.Response:
 
 
 async def usage(request: web.Request) -> web.Response:
-    """GET /v2/info/usage: what the caller's project uses, sizes in MiB. A limit of -1 is none."""
+    """GET /v2/info/usage: what the principal's project uses, sizes in MiB. A limit of -1 is none."""
     info = services(request).info
-    used, limits = await info.usage(caller(request)), info.limits
+    used, limits = await info.usage(principal(request)), info.limits
     return json_response(
         {
             "usage": {

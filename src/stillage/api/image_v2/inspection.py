@@ -5,7 +5,7 @@ from aiohttp import web
 from stillage.api.http.json_bodies import json_response
 from stillage.api.http.time_limits import image_bytes
 from stillage.api.image_v2.upload_headers import expected_of
-from stillage.api.services import caller, services
+from stillage.api.services import principal, services
 from stillage.errors import InvalidInput
 from stillage.formats.safety import Declaration
 from stillage.formats.verdict import verdict_view
@@ -28,7 +28,7 @@ async def inspect(request: web.Request) -> web.Response:
     expected = expected_of(request, partial=partial)
     body = image_bytes(request, least_bytes_per_s=LEAST_BYTES_PER_S)
     found = await services(request).inspect(
-        caller(request), body, declaration, size=expected.size, partial=partial
+        principal(request), body, declaration, size=expected.size, partial=partial
     )  # fmt: skip
     return json_response(verdict_view(found))
 

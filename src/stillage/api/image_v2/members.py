@@ -4,7 +4,7 @@ from aiohttp import web
 
 from stillage.api.http.json_bodies import json_of, json_response
 from stillage.api.image_v2.shape import member_view, members_view
-from stillage.api.services import caller, note, services
+from stillage.api.services import note, principal, services
 from stillage.images.member import member_id_of, status_of
 
 
@@ -12,21 +12,21 @@ async def add(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/members."""
     member_id = member_id_of(await json_of(request))
     note(request, member=member_id)
-    member = await services(request).members.add(caller(request), request.match_info["image_id"], member_id)
+    member = await services(request).members.add(principal(request), request.match_info["image_id"], member_id)
     return json_response(member_view(member))
 
 
 async def list_members(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}/members."""
     return json_response(
-        members_view(await services(request).members.list(caller(request), request.match_info["image_id"]))
+        members_view(await services(request).members.list(principal(request), request.match_info["image_id"]))
     )
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}/members/{member_id}."""
     image_id, member_id = request.match_info["image_id"], request.match_info["member_id"]
-    return json_response(member_view(await services(request).members.get(caller(request), image_id, member_id)))
+    return json_response(member_view(await services(request).members.get(principal(request), image_id, member_id)))
 
 
 async def answer(request: web.Request) -> web.Response:
@@ -34,12 +34,12 @@ async def answer(request: web.Request) -> web.Response:
     status = status_of(await json_of(request))
     note(request, status=status)
     image_id, member_id = request.match_info["image_id"], request.match_info["member_id"]
-    member = await services(request).members.answer(caller(request), image_id, member_id, status)
+    member = await services(request).members.answer(principal(request), image_id, member_id, status)
     return json_response(member_view(member))
 
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE /v2/images/{image_id}/members/{member_id}."""
     image_id, member_id = request.match_info["image_id"], request.match_info["member_id"]
-    await services(request).members.remove(caller(request), image_id, member_id)
+    await services(request).members.remove(principal(request), image_id, member_id)
     return web.Response(status=204)

@@ -2,18 +2,18 @@
 
 from aiohttp import web
 
-from stillage.api.services import caller, services
+from stillage.api.services import principal, services
 
 
 async def add(request: web.Request) -> web.Response:
     """PUT /v2/images/{image_id}/tags/{tag}."""
     image_id, tag = request.match_info["image_id"], request.match_info["tag"]
-    await services(request).images.add_tag(caller(request), image_id, tag)
+    await services(request).images.add_tag(principal(request), image_id, tag)
     return web.Response(status=204)
 
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE /v2/images/{image_id}/tags/{tag}."""
     image_id, tag = request.match_info["image_id"], request.match_info["tag"]
-    await services(request).images.remove_tag(caller(request), image_id, tag)
+    await services(request).images.remove_tag(principal(request), image_id, tag)
     return web.Response(status=204)

@@ -16,12 +16,12 @@ from typing import TypeVar
 
 import structlog
 
+from stillage.accounts.principal import Kind, Principal
 from stillage.accounts.secrets import digest_of
 from stillage.errors import Unauthenticated, Unavailable
 from stillage.identity.keystone.cache import Answer, Lookups
 from stillage.identity.keystone.tokens import NoToken, ServiceUser, Validated, expiry_of, renewal_of, validated_of
 from stillage.ids import UserId
-from stillage.images.access import Caller
 from stillage.peers import Peer, Reply
 
 T = TypeVar("T")
@@ -138,36 +138,38 @@ class KeystoneIdentity:
         self._clock = clock
         self._known: Lookups[Validated] = Lookups(found=REMEMBERED, missing=REMEMBERED_BAD, clock=clock)
 
-    async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:
+    async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:
         """See `identity.base.Identity`. A token that is remembered costs no I/O."""
         vouched_by, may_be_over = await self._voucher(service_token) if service_token else (None, False)
         known = await self._get(token, may_be_over=may_be_over)
         if known.project_id is None:
             raise Unauthenticated("this token is for no project; a token that is scoped to a project is needed")
-        return Caller(
+        return Principal(
             known.user_id,
             known.project_id,
             known.roles,
             known.user_name,
             known.project_name,
-            authenticated_by="application_credential" if known.is_credential else "token",
+            kind=Kind.APPLICATION_CREDENTIAL if known.is_credential else Kind.TOKEN,
             vouched_by=vouched_by,
             through=token,
         )
 
-    async def still(self, token: str) -> Caller:
+    async def still(self, token: str) -> Principal:
         """Return whom *token* stands for now, although its own time may be over.
 
         Keystone tells that of tokens that ended a while ago (``allow_expired_window``), if their users, projects and
         roles are still there; it cannot say which of them is not.
 
         Raises:
-            Unauthenticated, Unavailable: As `caller_of`.
+            Unauthenticated, Unavailable: As `principal_of`.
         """
         known = await self._get(token, may_be_over=True)
         if known.project_id is None:
             raise Unauthenticated
-        return Caller(known.user_id, known.project_id, known.roles, known.user_name, known.project_name, through=token)
+        return Principal(
+            known.user_id, known.project_id, known.roles, known.user_name, known.project_name, through=token
+        )
 
     def close(self) -> None:
         self._known.close()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from stillage.accounts.access_key import AccessKey
 from stillage.accounts.key_request import KeyChange, KeyRequest
 from stillage.accounts.names import is_name
-from stillage.accounts.principal import Asker
+from stillage.accounts.principal import Principal
 from stillage.accounts.secrets import PERMANENT, TEMPORARY, digest_of, new_access, new_secret, new_security_token
 from stillage.accounts.token import Token
 from stillage.db import access_keys as db
@@ -56,17 +56,17 @@ class AccessKeys:
         await self._database.write(db.add_permanent, key)
         return MadeKey(key, secret)
 
-    async def create(self, asker: Asker, wanted: KeyRequest) -> MadeKey:
+    async def create(self, principal: Principal, wanted: KeyRequest) -> MadeKey:
         """Make a permanent key; one's own is for the project that one asks in, where a request names none.
 
         Raises:
-            Forbidden: For another user, unless *asker* is an admin; or if he may not have keys made.
+            Forbidden: For another user, unless *principal* is an admin; or if he may not have keys made.
             NotFound: If there is no such user.
             TooManyAccessKeys: If the user has as many as may be.
         """
-        _require_may_make(asker)
-        user_id = await self._require_user(asker, wanted.user_id)
-        project_id = asker.project_id if user_id == asker.user_id else None
+        _require_may_make(principal)
+        user_id = await self._require_user(principal, wanted.user_id)
+        project_id = principal.scope if user_id == principal.user_id else None
         return await self.make(user_id, project_id, wanted.description)
 
     async def create_temporary(self, token: Token, duration_s: int) -> MadeKey:
@@ -77,7 +77,7 @@ class AccessKeys:
             UserLimitReached: If the user has as many as may be.
             Unauthenticated: If it was ended meanwhile.
         """
-        _require_may_make(token)
+        _require_may_make(token.principal)
         key, secret = self._new(TEMPORARY, token.user_id, token.project_id, "")
         security_token = new_security_token()
         key = replace(
@@ -89,30 +89,30 @@ class AccessKeys:
         await self._database.write(db.add_temporary, key, self._most_temporary)
         return MadeKey(key, secret, security_token)
 
-    async def list_of(self, asker: Asker, user_id: str | None) -> Sequence[AccessKey]:
+    async def list_of(self, principal: Principal, user_id: str | None) -> Sequence[AccessKey]:
         """Return a user's permanent keys, one's own if *user_id* is None; Forbidden as `create`."""
-        return await self._database.read(db.list_of, await self._require_user(asker, user_id))
+        return await self._database.read(db.list_of, await self._require_user(principal, user_id))
 
-    async def show(self, asker: Asker, access: str) -> AccessKey:
-        """Return one; NotFound if there is none, or it is somebody else's and *asker* no admin."""
+    async def show(self, principal: Principal, access: str) -> AccessKey:
+        """Return one; NotFound if there is none, or it is somebody else's and *principal* no admin."""
         found = await self._database.read(db.find, access) if is_name(access) else None
-        if found is None or found.is_temporary or not (asker.is_admin or asker.user_id == found.user_id):
+        if found is None or found.is_temporary or not (principal.is_admin or principal.user_id == found.user_id):
             raise NotFound(f"there is no access key {access[:80]!r}")
         return found
 
-    async def change(self, asker: Asker, access: str, wanted: KeyChange) -> AccessKey:
+    async def change(self, principal: Principal, access: str, wanted: KeyChange) -> AccessKey:
         """Change one, and return it; Forbidden and NotFound as `create` and `show`."""
-        _require_may_make(asker)
-        found = await self.show(asker, access)
+        _require_may_make(principal)
+        found = await self.show(principal, access)
         changed = await self._database.write(
             db.change, found.access, enabled=wanted.enabled, description=wanted.description
         )
         return changed or found
 
-    async def delete(self, asker: Asker, access: str) -> None:
+    async def delete(self, principal: Principal, access: str) -> None:
         """Delete one; Forbidden and NotFound as `change`."""
-        _require_may_make(asker)
-        await self._database.write(db.remove, (await self.show(asker, access)).access)
+        _require_may_make(principal)
+        await self._database.write(db.remove, (await self.show(principal, access)).access)
 
     # For whoever owns the database.
 
@@ -143,10 +143,10 @@ class AccessKeys:
         key = AccessKey(access, user_id, sealed, True, description, project_id, None, None, self._clock(), None)
         return key, secret
 
-    async def _require_user(self, asker: Asker, user_id: str | None) -> UserId:
-        if user_id in (None, asker.user_id):
-            return asker.user_id
-        if not asker.is_admin:
+    async def _require_user(self, principal: Principal, user_id: str | None) -> UserId:
+        if user_id in (None, principal.user_id):
+            return principal.user_id
+        if not principal.is_admin:
             raise Forbidden("only administrators may look at access keys of others, or make them")
         user = None
         if user_id is not None and is_name(user_id):
@@ -156,9 +156,9 @@ class AccessKeys:
         return user.id
 
 
-def _require_may_make(asker: Asker) -> None:
+def _require_may_make(principal: Principal) -> None:
     # Or whoever gets hold of one could make himself another that its owner does not know of, or that may do more.
-    if not asker.may_make_keys:
+    if not principal.may_make_keys:
         raise Forbidden("application credentials and temporary access keys may not manage access keys; log in yourself")
 
 

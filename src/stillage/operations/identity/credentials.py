@@ -8,7 +8,7 @@ from uuid import uuid4
 from stillage.accounts.credential import Credential
 from stillage.accounts.credential_request import CredentialRequest
 from stillage.accounts.names import is_name, role_id
-from stillage.accounts.principal import Asker
+from stillage.accounts.principal import Principal
 from stillage.db import credentials as db
 from stillage.db.session import Database
 from stillage.errors import Forbidden, InvalidInput, NotFound
@@ -28,8 +28,8 @@ class Credentials:
         self._clock = clock
         self._places = Places("application credentials", total=16, each=4)
 
-    async def create(self, asker: Asker, user_id: str, wanted: CredentialRequest) -> tuple[Credential, str]:
-        """Make one for *asker*'s project. Return it with its secret, which nobody sees again.
+    async def create(self, principal: Principal, user_id: str, wanted: CredentialRequest) -> tuple[Credential, str]:
+        """Make one for *principal*'s project. Return it with its secret, which nobody sees again.
 
         Raises:
             Forbidden: For another user, or with a token that may not.
@@ -37,9 +37,9 @@ class Credentials:
             UserLimitReached: If the user has as many as may be.
             AlreadyExists: If there is one of this name.
         """
-        _require_owner(asker, user_id)
-        _require_unrestricted(asker)
-        if asker.project_id is None:
+        _require_owner(principal, user_id)
+        _require_unrestricted(principal)
+        if principal.scope is None:
             raise InvalidInput("an application credential is for one project; use a token that is scoped to it")
         now = self._clock()
         if wanted.expires_at is not None and wanted.expires_at <= now:
@@ -47,83 +47,83 @@ class Credentials:
         secret = wanted.secret or secrets.token_urlsafe(48)
         credential = Credential(
             id=uuid4().hex,
-            user_id=asker.user_id,
-            project_id=asker.project_id,
+            user_id=principal.user_id,
+            project_id=principal.scope,
             name=wanted.name,
             description=wanted.description,
-            secret_hash=await self._hashed(asker, secret),
-            roles=_roles(asker, wanted.roles),
+            secret_hash=await self._hashed(principal, secret),
+            roles=_roles(principal, wanted.roles),
             restricted=wanted.restricted,
             expires_at=wanted.expires_at,
         )
         await self._database.write(db.add, credential, now, self._most)
         return credential, secret
 
-    async def list_of(self, asker: Asker, user_id: str, name: str | None) -> Sequence[Credential]:
+    async def list_of(self, principal: Principal, user_id: str, name: str | None) -> Sequence[Credential]:
         """Return the user's; with *name* the one that is called so.
 
         Raises:
-            Forbidden: If he is somebody else, and *asker* no admin.
+            Forbidden: If he is somebody else, and *principal* no admin.
         """
-        _require_owner_or_admin(asker, user_id)
+        _require_owner_or_admin(principal, user_id)
         if not is_name(user_id):
             return []
         found = await self._database.read(db.list_of, UserId(user_id))
         return [credential for credential in found if name in (None, credential.name)]
 
-    async def show(self, asker: Asker, user_id: str, credential_id: str) -> Credential:
+    async def show(self, principal: Principal, user_id: str, credential_id: str) -> Credential:
         """Return one.
 
         Raises:
-            Forbidden: If the user is somebody else, and *asker* no admin.
+            Forbidden: If the user is somebody else, and *principal* no admin.
             NotFound: If the user has none with this id.
         """
-        _require_owner_or_admin(asker, user_id)
+        _require_owner_or_admin(principal, user_id)
         found = await self._database.read(db.find, credential_id) if is_name(credential_id) else None
         if found is None or found.user_id != user_id:
             raise NotFound(f"there is no application credential {credential_id[:80]!r}")
         return found
 
-    async def delete(self, asker: Asker, user_id: str, credential_id: str) -> None:
+    async def delete(self, principal: Principal, user_id: str, credential_id: str) -> None:
         """Delete one; the tokens got with it end.
 
         Raises:
             Forbidden, NotFound: As `show`, and with a token that may not.
         """
-        _require_unrestricted(asker)
-        found = await self.show(asker, user_id, credential_id)
+        _require_unrestricted(principal)
+        found = await self.show(principal, user_id, credential_id)
         await self._database.write(db.remove, found.id)
 
-    async def _hashed(self, asker: Asker, secret: str) -> str:
-        with self._places.taken(asker.user_id):  # or one user could keep others from logging in
+    async def _hashed(self, principal: Principal, secret: str) -> str:
+        with self._places.taken(principal.user_id):  # or one user could keep others from logging in
             return await self._passwords.hash(secret)
 
 
-def _require_owner(asker: Asker, user_id: str) -> None:
-    if asker.user_id != user_id:
+def _require_owner(principal: Principal, user_id: str) -> None:
+    if principal.user_id != user_id:
         raise Forbidden("application credentials can be made for oneself only")
 
 
-def _require_owner_or_admin(asker: Asker, user_id: str) -> None:
-    if not asker.is_admin and asker.user_id != user_id:
+def _require_owner_or_admin(principal: Principal, user_id: str) -> None:
+    if not principal.is_admin and principal.user_id != user_id:
         raise Forbidden("only administrators may look at application credentials of others")
 
 
-def _require_unrestricted(asker: Asker) -> None:
+def _require_unrestricted(principal: Principal) -> None:
     # Or whoever gets hold of one could make himself another that its owner does not know of.
-    if asker.is_restricted:
+    if principal.is_restricted:
         raise Forbidden(
             "restricted application credentials and temporary access keys may not manage application credentials"
         )
 
 
-def _roles(asker: Asker, wanted: Sequence[str] | None) -> tuple[str, ...]:
+def _roles(principal: Principal, wanted: Sequence[str] | None) -> tuple[str, ...]:
     if wanted is None:
-        return tuple(sorted(asker.roles))
-    names = {name: name for name in asker.roles} | {role_id(name): name for name in asker.roles}
+        return tuple(sorted(principal.roles))
+    names = {name: name for name in principal.roles} | {role_id(name): name for name in principal.roles}
     unknown = [role for role in wanted if role.lower() not in names]
     if unknown:
         raise InvalidInput(
-            f"roles: {unknown[0][:80]!r} is not a role of this token; {', '.join(sorted(asker.roles))} are"
+            f"roles: {unknown[0][:80]!r} is not a role of this token; {', '.join(sorted(principal.roles))} are"
         )
     return tuple(dict.fromkeys(names[role.lower()] for role in wanted))

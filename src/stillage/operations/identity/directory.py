@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stillage.accounts.names import is_name
 from stillage.accounts.people import Project
-from stillage.accounts.principal import Asker
+from stillage.accounts.principal import Principal
 from stillage.db import identity
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
@@ -19,45 +19,45 @@ class Directory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def own(self, asker: Asker) -> Sequence[Project]:
-        """Return the projects that *asker* can get a token for."""
-        return await self.of_user(asker, asker.user_id)
+    async def own(self, principal: Principal) -> Sequence[Project]:
+        """Return the projects that *principal* can get a token for."""
+        return await self.of_user(principal, principal.user_id)
 
-    async def of_user(self, asker: Asker, user_id: str) -> Sequence[Project]:
+    async def of_user(self, principal: Principal, user_id: str) -> Sequence[Project]:
         """Return the projects that a user can get a token for.
 
         Raises:
-            Forbidden: If it is somebody else, and *asker* no admin.
+            Forbidden: If it is somebody else, and *principal* no admin.
         """
-        if not (asker.is_admin or asker.user_id == user_id):
+        if not (principal.is_admin or principal.user_id == user_id):
             raise Forbidden("only administrators may look at other users than themselves")
         if not is_name(user_id):
             return []
         return await self._database.read(identity.list_projects, user_id=UserId(user_id))
 
-    async def search(self, asker: Asker, name: str | None) -> Sequence[Project]:
+    async def search(self, principal: Principal, name: str | None) -> Sequence[Project]:
         """Return all projects for an admin, else one's own; with *name* the one that is called so.
 
         Raises:
-            Forbidden: If *asker* has no project of this name, and is no admin.
+            Forbidden: If *principal* has no project of this name, and is no admin.
         """
-        known = await (self._database.read(identity.list_projects) if asker.is_admin else self.own(asker))
+        known = await (self._database.read(identity.list_projects) if principal.is_admin else self.own(principal))
         found = [project for project in known if name in (None, project.name)]
-        if not (found or asker.is_admin or name is None):
+        if not (found or principal.is_admin or name is None):
             raise Forbidden(OTHERS)
         return found
 
-    async def show(self, asker: Asker, project_id: str) -> Project:
+    async def show(self, principal: Principal, project_id: str) -> Project:
         """Return a project.
 
         Raises:
-            Forbidden: If it is not one of *asker*'s, and he is no admin.
+            Forbidden: If it is not one of *principal*'s, and he is no admin.
             NotFound: If there is none.
         """
-        for project in await self.own(asker):
+        for project in await self.own(principal):
             if project.id == project_id:
                 return project
-        if not asker.is_admin:
+        if not principal.is_admin:
             raise Forbidden(OTHERS)
         found = None
         if is_name(project_id):

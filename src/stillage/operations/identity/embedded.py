@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from stillage.accounts.principal import Asker
+from stillage.accounts.principal import Principal
 from stillage.accounts.secrets import digest_of, is_token
 from stillage.accounts.token import Token
 from stillage.db import access_keys, credentials, tokens
@@ -12,7 +12,6 @@ from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound, Unauthenticated
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
-from stillage.images.access import Caller
 from stillage.operations.identity.access_keys import AccessKeys
 from stillage.operations.identity.credentials import Credentials
 from stillage.operations.identity.directory import Directory
@@ -67,23 +66,15 @@ class EmbeddedIdentity:
         self.signatures = Signatures(database, vault, secret, clock)
         self.directory = Directory(database)
 
-    async def caller_of(self, token: str, *, service_token: str | None = None) -> Caller:  # noqa: ARG002
+    async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:  # noqa: ARG002
         """See `identity.base.Identity`. One unit of work with one SELECT: every API request comes here.
 
         Our tokens end when they end, whoever vouches, so a service token means nothing here.
         """
-        known = await self.token_of(token)
-        if known.project_id is None:
+        principal = (await self.token_of(token)).principal
+        if principal.scope is None:
             raise Unauthenticated
-        return Caller(
-            known.user_id,
-            known.project_id,
-            known.roles,
-            known.user_name,
-            known.project_name or "",
-            authenticated_by="token" if known.credential is None else "application_credential",
-            through=None if known.credential is None else known.credential.id,
-        )
+        return principal
 
     async def token_of(self, token: str) -> Token:
         """Return what *token* stands for, scoped to a project or not.
@@ -96,19 +87,19 @@ class EmbeddedIdentity:
             raise Unauthenticated
         return known
 
-    async def validate(self, asker: Asker, subject: str) -> Token:
-        """Tell *asker* what the token *subject* stands for: anybody's to an admin or a service, else his own.
+    async def validate(self, principal: Principal, subject: str) -> Token:
+        """Tell *principal* what the token *subject* stands for: anybody's to an admin or a service, else his own.
 
         Raises:
             NotFound: If it is not good.
             Forbidden: If it is somebody else's.
         """
         token = await self._subject(subject)
-        if not (_may_end(asker, token) or "service" in asker.roles):
+        if not (_may_end(principal, token) or "service" in principal.roles):
             raise Forbidden("this token is somebody else's; looking at it needs the role admin or service")
         return token
 
-    async def revoke(self, asker: Asker, subject: str) -> None:
+    async def revoke(self, principal: Principal, subject: str) -> None:
         """End the token *subject*, and no other: anybody's for an admin, else one's own.
 
         Raises:
@@ -116,7 +107,7 @@ class EmbeddedIdentity:
             Forbidden: If it is somebody else's.
         """
         token = await self._subject(subject)
-        if not _may_end(asker, token):
+        if not _may_end(principal, token):
             raise Forbidden("this token is somebody else's; revoking it needs the role admin")
         await self._database.write(tokens.revoke, token.digest)
 
@@ -145,5 +136,5 @@ class EmbeddedIdentity:
         return await self._database.read(tokens.find, digest_of(token), self._clock())
 
 
-def _may_end(asker: Asker, token: Token) -> bool:
-    return asker.is_admin or asker.user_id == token.user_id
+def _may_end(principal: Principal, token: Token) -> bool:
+    return principal.is_admin or principal.user_id == token.user_id

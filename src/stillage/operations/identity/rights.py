@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from stillage.accounts.principal import Principal
 from stillage.db import Connection, rights
 from stillage.errors import RightsLost, SecretUnreadable, Unauthenticated
 from stillage.identity.keystone.identity import KeystoneIdentity
 from stillage.identity.vault import Vault
-from stillage.images.access import Caller
 from stillage.images.upload import Grant
 from stillage.operations.resumable.rights import Look
 
@@ -23,11 +23,11 @@ class EmbeddedRights:
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
 
-    def keep(self, caller: Caller) -> str | None:
-        return caller.through
+    def keep(self, principal: Principal) -> str | None:
+        return principal.through
 
     async def look(self, grant: Grant, *, hold: bool) -> Look:
-        def look(connection: Connection) -> Caller:
+        def look(connection: Connection) -> Principal:
             if hold:
                 rights.hold(connection, grant)
             return rights.find(connection, grant, self._clock())
@@ -45,18 +45,18 @@ class KeystoneRights:
         self._identity = identity
         self._vault = vault
 
-    def keep(self, caller: Caller) -> str | None:
-        return None if caller.through is None else self._vault.seal(_name(caller.user_id), caller.through)
+    def keep(self, principal: Principal) -> str | None:
+        return None if principal.through is None else self._vault.seal(_name(principal.user_id), principal.through)
 
     async def look(self, grant: Grant, *, hold: bool) -> Look:  # noqa: ARG002 - nothing there can be held
         if grant.through is None:
             raise RightsLost(ENDED)
         try:
             token = self._vault.open(_name(grant.user_id), grant.through)
-            caller = await self._identity.still(token)
+            principal = await self._identity.still(token)
         except (Unauthenticated, SecretUnreadable) as error:
             raise RightsLost(ENDED) from error
-        return lambda _: caller
+        return lambda _: principal
 
 
 def _name(user_id: str) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from stillage.accounts.access_key import Holder
 from stillage.accounts.names import is_name
+from stillage.accounts.principal import Kind, Principal
 from stillage.accounts.secrets import digest_of
 from stillage.db import Connection, access_keys, failures
 from stillage.db.session import Database
@@ -20,8 +21,6 @@ from stillage.identity.signing.authorization import PROJECT, SECURITY_TOKEN, Aut
 from stillage.identity.signing.canonical import Head
 from stillage.identity.signing.signature import payloads_of, require_digest, require_recent, require_signature
 from stillage.identity.vault import Vault
-from stillage.ids import ProjectId, UserId
-from stillage.images.access import Caller
 from stillage.operations.identity.guard import FailureLimit
 
 LOCK = FailureLimit(count=5, window_s=300)
@@ -45,49 +44,6 @@ class Recognised:
     project: str | None
     who: str
     failed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """Who signed. Implements `accounts.principal.Asker`."""
-
-    access_key: str
-    user_id: UserId
-    user_name: str
-    project_id: ProjectId | None
-    project_name: str | None
-    roles: frozenset[str]
-    is_temporary: bool
-
-    @property
-    def is_admin(self) -> bool:
-        return "admin" in self.roles
-
-    @property
-    def is_restricted(self) -> bool:
-        return self.is_temporary
-
-    @property
-    def may_make_keys(self) -> bool:
-        return not self.is_temporary
-
-    def as_caller(self) -> Caller:
-        """Return whom the image API serves.
-
-        Raises:
-            SignatureRefused: If the request is for no project.
-        """
-        if self.project_id is None:
-            raise _no_role()
-        return Caller(
-            self.user_id,
-            self.project_id,
-            self.roles,
-            self.user_name,
-            self.project_name or "",
-            authenticated_by="signature",
-            through=None if self.is_temporary else self.access_key,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +96,7 @@ class Signatures:
             raise SignatureRefused(Fault.SIGNATURE_MISMATCH if signed else Fault.TOKEN_MISMATCH)
         return found
 
-    async def verify(self, found: Recognised, body_digest: str | None) -> Signer:
+    async def verify(self, found: Recognised, body_digest: str | None) -> Principal:
         """Check the signature, and return who signed.
 
         Args:
@@ -167,14 +123,17 @@ class Signatures:
             raise SignatureRefused(Fault.PROJECT_UNSIGNED, PROJECT_UNSIGNED)
         if found.project is not None and holder.project_id is None:
             raise _no_role()
-        return Signer(
-            holder.key.access,
+        is_temporary = holder.key.is_temporary
+        return Principal(
             holder.key.user_id,
-            holder.user_name,
             holder.project_id,
-            holder.project_name,
             holder.roles,
-            holder.key.is_temporary,
+            holder.user_name,
+            holder.project_name or "",
+            kind=Kind.SIGNATURE,
+            through=None if is_temporary else holder.key.access,
+            is_restricted=is_temporary,
+            may_make_keys=not is_temporary,
         )
 
     async def require_body(self, found: Recognised, body_digest: str) -> None:
@@ -191,6 +150,13 @@ class Signatures:
 
     async def _count(self, found: Recognised) -> None:
         await self.database.write(_record, found.who, self.clock(), self.limit)
+
+
+def require_project(signer: Principal) -> Principal:
+    """Return *signer*; SignatureRefused if the request is for no project."""
+    if signer.scope is None:
+        raise _no_role()
+    return signer
 
 
 def _look_up(

@@ -15,13 +15,14 @@ from hashlib import sha256
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.db import Connection
 from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, Conflict, UploadGone
 from stillage.ids import ImageId
-from stillage.images.access import Access, Caller, Seen
+from stillage.images.access import Access, Seen
 from stillage.images.image import PACKAGES, Content, Image
 from stillage.images.status import Status
 from stillage.images.upload import Grant, Upload
@@ -67,13 +68,13 @@ class Instant:
         self._key = hmac.digest(secret, b"proofs of possession", "sha256")
         self._clock = clock
 
-    async def offer(self, caller: Caller, upload: Upload) -> Proof | None:
-        """Return what to prove, if bytes with the digests of *upload* are here and *caller* may read them."""
+    async def offer(self, principal: Principal, upload: Upload) -> Proof | None:
+        """Return what to prove, if bytes with the digests of *upload* are here and *principal* may read them."""
         if not upload.digests or not upload.size:
             return None
         image = await self._database.read(db_images.get, upload.image_id)
-        found = await self._database.read(db.with_bytes, upload.digests, upload.size, caller.project_id)
-        source = next((seen.image for seen in found if self._may_stand_for(caller, seen, image)), None)
+        found = await self._database.read(db.with_bytes, upload.digests, upload.size, principal.project_id)
+        source = next((seen.image for seen in found if self._may_stand_for(principal, seen, image)), None)
         if source is None:
             return None
         until = int(self._clock().timestamp()) + VALID_S
@@ -81,7 +82,7 @@ class Instant:
         nonce = f"{said}.{self._mac(upload, said)}"
         return Proof(nonce, self._ranges(nonce, upload.size))
 
-    async def prove(self, upload: Upload, nonce: str, digests: Sequence[str], sender: Caller | None = None) -> Image:
+    async def prove(self, upload: Upload, nonce: str, digests: Sequence[str], sender: Principal | None = None) -> Image:
         """Return the image of *upload*, active with the bytes that the client has shown to have.
 
         Rights are looked at again: what may be read when a proof is offered may not be when it is redeemed.
@@ -98,9 +99,9 @@ class Instant:
             UploadGone: If the upload has ended meanwhile.
         """
         grant = None if sender is None else self._rights.grant_of(sender)
-        caller = await self._rights.require(upload, grant)
+        principal = await self._rights.require(upload, grant)
         source = await self._source_of(upload, nonce)
-        await self._database.read(self._require_standing_for, caller, source, upload.image_id)
+        await self._database.read(self._require_standing_for, principal, source, upload.image_id)
         if source.blob_key is None or source.size is None:
             raise Conflict("the bytes are not here any more; send them")
         try:
@@ -114,21 +115,23 @@ class Instant:
             raise Conflict("the bytes are not here any more; send them") from error
         return await self._publish(upload, source, grant)
 
-    def _require_standing_for(self, connection: Connection, caller: Caller, source: Image, image_id: ImageId) -> None:
-        """Raise Conflict unless *caller* may read *source* now; it says no more than that the bytes are not here."""
-        seen = db_images.find_seen(connection, source.id, caller.project_id)
+    def _require_standing_for(
+        self, connection: Connection, principal: Principal, source: Image, image_id: ImageId
+    ) -> None:
+        """Raise Conflict unless *principal* may read *source* now; it says no more than that the bytes are not here."""
+        seen = db_images.find_seen(connection, source.id, principal.project_id)
         image = db_images.find(connection, image_id)
         well = seen is not None and seen.image.status is Status.ACTIVE and seen.image.damage is None
-        if seen is None or image is None or not well or not self._may_stand_for(caller, seen, image):
+        if seen is None or image is None or not well or not self._may_stand_for(principal, seen, image):
             raise Conflict("the bytes are not here any more; send them")
 
-    def _may_stand_for(self, caller: Caller, seen: Seen, image: Image) -> bool:
+    def _may_stand_for(self, principal: Principal, seen: Seen, image: Image) -> bool:
         """Only bytes that were verified for the same declaration, so that they need not be verified again."""
         source = seen.image
         disk_gib = (source.virtual_size or 0) / GIB
         return (
-            self._access.allows(caller, "get_image", seen)
-            and self._access.allows(caller, "download_image", seen)
+            self._access.allows(principal, "get_image", seen)
+            and self._access.allows(principal, "download_image", seen)
             and image.disk_format in (None, source.disk_format)
             and (image.container_format in PACKAGES) == (source.container_format in PACKAGES)
             and not (self._rules.policy.min_disk_binds and image.min_disk < disk_gib)
@@ -165,11 +168,11 @@ class Instant:
             properties={kept: source.properties[kept]} if kept is not None and kept in source.properties else {},
         )
 
-        def publish(connection: Connection, caller: Caller) -> Image | None:
+        def publish(connection: Connection, principal: Principal) -> Image | None:
             if claim is None:
                 return None
-            db.hold_source(connection, source, caller.project_id)
-            self._require_standing_for(connection, caller, source, upload.image_id)
+            db.hold_source(connection, source, principal.project_id)
+            self._require_standing_for(connection, principal, source, upload.image_id)
             return db.publish_same(connection, claim, content, source, self._clock())
 
         image = await self._rights.run(upload, publish, grant=grant, hold=True)

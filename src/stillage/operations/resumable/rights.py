@@ -3,26 +3,27 @@
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from stillage.accounts.principal import Principal
 from stillage.db import Connection
 from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import Forbidden, ImageNotFound, RightsLost, UploadGone, UploadSuspended
-from stillage.images.access import Access, Caller
+from stillage.images.access import Access
 from stillage.images.upload import Grant, Upload
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Look = Callable[[Connection], Caller]
-"""Returns the caller that a grant makes now; RightsLost if it makes none. A part of a unit of work."""
+Look = Callable[[Connection], Principal]
+"""Returns the principal that a grant makes now; RightsLost if it makes none. A part of a unit of work."""
 
 
 class Rights(Protocol):
     """What an identity knows of people who show no token."""
 
-    def keep(self, caller: Caller) -> str | None:
-        """Return what has to be remembered of *caller*, beside user and project, to look again later."""
+    def keep(self, principal: Principal) -> str | None:
+        """Return what has to be remembered of *principal*, beside user and project, to look again later."""
 
     async def look(self, grant: Grant, *, hold: bool) -> Look:
         """Return what looks at *grant*. With *hold* its rights stay as they are to the end of that transaction.
@@ -45,10 +46,10 @@ class UploadRights:
         self._database = database
         self._access = access
 
-    def grant_of(self, caller: Caller) -> Grant:
-        return Grant(caller.user_id, caller.project_id, caller.authenticated_by, self.identity.keep(caller))
+    def grant_of(self, principal: Principal) -> Grant:
+        return Grant(principal.user_id, principal.project_id, principal.kind, self.identity.keep(principal))
 
-    async def require(self, upload: Upload, grant: Grant | None = None) -> Caller:
+    async def require(self, upload: Upload, grant: Grant | None = None) -> Principal:
         """Return whose right it is to go on with *upload*, as he is now.
 
         Args:
@@ -79,13 +80,18 @@ class UploadRights:
     ) -> T:
         """As `Database.write`, if the upload may go on; looked at in the same transaction. Raises as `require`."""
 
-        def unit(connection: Connection, _caller: Caller) -> T:
+        def unit(connection: Connection, _principal: Principal) -> T:
             return work(connection, *args, **kwargs)
 
         return await self.run(upload, unit, grant=grant)
 
     async def run(
-        self, upload: Upload, unit: Callable[[Connection, Caller], T], *, grant: Grant | None = None, hold: bool = False
+        self,
+        upload: Upload,
+        unit: Callable[[Connection, Principal], T],
+        *,
+        grant: Grant | None = None,
+        hold: bool = False,
     ) -> T:
         """As `write`, of a *unit* that wants to know whose right it is.
 
@@ -107,7 +113,7 @@ class UploadRights:
         return taken
 
     async def _run(
-        self, upload: Upload, unit: Callable[[Connection, Caller], T], grant: Grant | None, *, hold: bool
+        self, upload: Upload, unit: Callable[[Connection, Principal], T], grant: Grant | None, *, hold: bool
     ) -> T:
         look = await self._look(upload, grant, hold=hold)
 
@@ -124,14 +130,14 @@ class UploadRights:
         except RightsLost as error:
             raise UploadSuspended(upload.id, str(error)) from error
 
-    def _require(self, connection: Connection, upload: Upload, look: Look) -> Caller:
+    def _require(self, connection: Connection, upload: Upload, look: Look) -> Principal:
         try:
-            caller = look(connection)
-            seen = db_images.find_seen(connection, upload.image_id, caller.project_id)
+            principal = look(connection)
+            seen = db_images.find_seen(connection, upload.image_id, principal.project_id)
             if seen is not None:  # a deleted image is told of by what ended its upload
-                self._access.require(caller, "upload_image", seen, upload.image_id)
+                self._access.require(principal, "upload_image", seen, upload.image_id)
         except ImageNotFound as error:
             raise UploadSuspended(upload.id, "its user may not see the image any more") from error
         except Forbidden as error:
             raise UploadSuspended(upload.id, str(error)) from error
-        return caller
+        return principal

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.db import images as db_images
 from stillage.db import lifecycle, spans
 from stillage.db import uploads as db
@@ -25,7 +26,7 @@ from stillage.errors import (
     UploadNotFound,
 )
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
-from stillage.images.access import Access, Caller
+from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
@@ -92,24 +93,24 @@ class Uploads:
             database, store, access=access, rights=self.rights, rules=rules, secret=secret, clock=clock
         )
 
-    async def open(self, caller: Caller, image_id: str, expected: Expected) -> Upload:
+    async def open(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
         """Return a new upload, for which the image is `saving` from now on.
 
         Raises:
             ImageTooLarge, StorageFull, QuotaExceeded, TooManyUploads: As they say.
-            ImageNotFound, Forbidden: As the caller's rights are.
+            ImageNotFound, Forbidden: As the principal's rights are.
             Conflict: If the image is not queued.
         """
         if expected.size is not None and expected.size > self.max_bytes:
             raise ImageTooLarge(self.max_bytes, expected.size)
-        image = await self._writable(caller, image_id)
+        image = await self._writable(principal, image_id)
         await require_room(self._store, expected.size, self._rules.spare_bytes)
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), RESUMABLE, expected.size)
         reserve = STEP if expected.size is None else expected.size
         limits, now = self._rules.quotas.project, self._clock()
         # Until it has its partial blob: if we die before, or are given up, nobody is told of it.
         expires_at = now + timedelta(seconds=self._rules.lease_s)
-        grant = self.rights.grant_of(caller)
+        grant = self.rights.grant_of(principal)
         begun = await self._database.write(db.begin, claim, expected, now, expires_at, limits, reserve, grant)
         if begun is None:
             raise await claim_refused(self._database, image.id)
@@ -121,30 +122,30 @@ class Uploads:
         log.info("resumable upload opened", image_id=image.id, upload_id=claim.upload_id, expected_size=expected.size)
         return upload
 
-    async def join(self, caller: Caller, image_id: str, expected: Expected) -> Upload:
+    async def join(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
         """Return the upload that holds the image, or a new one; many may do so at once.
 
         Raises:
             StillageError: As `open`, and `receive` where the sizes differ.
         """
-        image = await self._writable(caller, image_id)
+        image = await self._writable(principal, image_id)
         if (upload := await self._database.read(db.find_of_image, image.id)) is not None:
             return upload
         try:
-            return await self.open(caller, image_id, expected)
+            return await self.open(principal, image_id, expected)
         except Conflict:
             if (upload := await self._database.read(db.find_of_image, image.id)) is None:
                 raise
             return upload
 
-    async def of_image(self, caller: Caller, image_id: str) -> list[Upload]:
-        """Return the open uploads of an image that the caller may upload to."""
-        image = await self._writable(caller, image_id)
+    async def of_image(self, principal: Principal, image_id: str) -> list[Upload]:
+        """Return the open uploads of an image that the principal may upload to."""
+        image = await self._writable(principal, image_id)
         upload = await self._database.read(db.find_of_image, image.id)
         return [] if upload is None else [await self._with_reason(upload)]
 
-    async def find(self, asker: Caller | None, image_id: str, name: str) -> Upload:
-        """Return the upload that *name* says: an id, with the rights of *asker*, or a capability, without anybody's.
+    async def find(self, principal: Principal | None, image_id: str, name: str) -> Upload:
+        """Return the upload that *name* says: an id, with the rights of *principal*, or a capability without any.
 
         One that has ended well is returned complete.
 
@@ -158,10 +159,10 @@ class Uploads:
         by_capability = "." in name
         if by_capability:
             upload_id = await self._opened(ImageId(image_id), name)
-        elif asker is None:
+        elif principal is None:
             raise Unauthenticated
         else:
-            await self._writable(asker, image_id)
+            await self._writable(principal, image_id)
             upload_id = UploadId(name)
         upload = await self._database.read(db.find, upload_id)
         if upload is None:
@@ -176,7 +177,7 @@ class Uploads:
             return upload
         return await self._with_reason(upload)
 
-    async def resume(self, upload: Upload, sender: Caller) -> Upload:
+    async def resume(self, upload: Upload, sender: Principal) -> Upload:
         """Return the upload, taken over by *sender*, who may upload to its image, if it is suspended."""
         grant = self.rights.grant_of(sender)
         if upload.complete or grant == upload.rights or await self.rights.why_suspended(upload) is None:
@@ -208,7 +209,7 @@ class Uploads:
             return await self._ended(upload.image_id, upload.id)
 
     async def receive(
-        self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Caller | None = None
+        self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Principal | None = None
     ) -> Progress:
         """Take one piece. Returns when its bytes are durable, and if they were what was missing, after the verdict.
 
@@ -248,7 +249,7 @@ class Uploads:
         return Progress(upload, await self.verifier.verdict(upload))
 
     async def receive_first(
-        self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Caller | None = None
+        self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Principal | None = None
     ) -> Progress:
         """As `receive`, for the request that opened the upload.
 
@@ -289,9 +290,9 @@ class Uploads:
             raise UploadNotFound(name)
         return upload_id
 
-    async def _writable(self, caller: Caller, image_id: str) -> Image:
-        seen = await self._database.read(db_images.find_seen, image_id, caller.project_id)
-        return self._access.require(caller, "upload_image", seen, image_id)
+    async def _writable(self, principal: Principal, image_id: str) -> Image:
+        seen = await self._database.read(db_images.find_seen, image_id, principal.project_id)
+        return self._access.require(principal, "upload_image", seen, image_id)
 
     async def _require_size(self, upload: Upload, size: int | None) -> Upload:
         if size is None or size == upload.size:

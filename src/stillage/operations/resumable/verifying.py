@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.db import Connection, lifecycle
 from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, StillageError, StoreFailed, UploadSuspended
 from stillage.ids import UploadId
-from stillage.images.access import Caller
 from stillage.images.image import Image
 from stillage.images.upload import Upload
 from stillage.operations.leftovers import leave_to_sweep
@@ -231,7 +231,7 @@ class Verifier:
         claim = await self._database.read(db.claim_of, upload.id)
         content = content_of(image, verified, self._rules)
 
-        def publish(connection: Connection, _caller: Caller) -> Image | None:
+        def publish(connection: Connection, _principal: Principal) -> Image | None:
             return None if claim is None else lifecycle.publish(connection, claim, content, self._clock())
 
         if await self._rights.run(upload, publish, hold=True) is None:

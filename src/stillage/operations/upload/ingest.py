@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from stillage.accounts.principal import Principal
 from stillage.db import blobs, lifecycle
 from stillage.db import images as db
 from stillage.db.lifecycle import Claim
@@ -27,7 +28,7 @@ from stillage.errors import (
     Unavailable,
 )
 from stillage.ids import BlobKey, UploadId
-from stillage.images.access import Access, Caller
+from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.upload import Expected
 from stillage.operations.leftovers import leave_to_sweep
@@ -74,12 +75,14 @@ class Ingest:
         self._clock = clock
         self._cleaning: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, caller: Caller, image_id: str, body: AsyncIterator[bytes], expected: Expected) -> Image:
+    async def __call__(
+        self, principal: Principal, image_id: str, body: AsyncIterator[bytes], expected: Expected
+    ) -> Image:
         """Return the image, active, with the bytes of *body*. Everything that can be refused early is, unread.
 
         Raises:
             ImageTooLarge: By the declared size, or when the bytes cross the limit.
-            ImageNotFound, Forbidden: As the caller's rights are.
+            ImageNotFound, Forbidden: As the principal's rights are.
             Conflict: If the image is not queued; an upload that is running is not touched.
             ImageGone: If the image is deleted meanwhile.
             StillageError: What the pipeline raises. The image is queued again, with the reason.
@@ -87,8 +90,8 @@ class Ingest:
         limit = self._rules.max_image_bytes
         if expected.size is not None and expected.size > limit:
             raise ImageTooLarge(limit, expected.size)
-        seen = await self._database.read(db.find_seen, image_id, caller.project_id)
-        image = self._access.require(caller, "upload_image", seen, image_id)
+        seen = await self._database.read(db.find_seen, image_id, principal.project_id)
+        image = self._access.require(principal, "upload_image", seen, image_id)
         await require_room(self._store, expected.size, self._rules.spare_bytes)
         claim, image = await self._claim(image, expected)
         try:

@@ -20,7 +20,7 @@ from stillage.api.image_v2.upload_headers import (
 from stillage.api.image_v2.uploads.fields import find_boolean
 from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, document_response
 from stillage.api.image_v2.uploads.upload_request import receive, upload_of
-from stillage.api.services import CALLER, caller, services
+from stillage.api.services import PRINCIPAL, principal, services
 from stillage.errors import Conflict, InvalidInput, SizeMismatch
 from stillage.images.upload import Expected, Piece, Upload
 
@@ -57,7 +57,7 @@ async def put_file(request: web.Request) -> web.Response:
     if place.first is None:
         return await _tell(request, place)
     expected = Expected(place.size, digests_of(request, REPR_DIGEST))
-    upload = await services(request).uploads.join(caller(request), request.match_info["image_id"], expected)
+    upload = await services(request).uploads.join(principal(request), request.match_info["image_id"], expected)
     return await _take(request, upload, place)
 
 
@@ -103,7 +103,7 @@ def _is_zeros(request: web.Request) -> bool:
 
 async def _take(request: web.Request, upload: Upload, place: Place) -> web.Response:
     if place.first is None:
-        if (sender := request.get(CALLER)) is not None:
+        if (sender := request.get(PRINCIPAL)) is not None:
             upload = await services(request).uploads.resume(upload, sender)
         return await document_response(request, upload, status=202)
     piece = Piece(
@@ -122,11 +122,11 @@ async def _take(request: web.Request, upload: Upload, place: Place) -> web.Respo
 async def _tell(request: web.Request, place: Place) -> web.Response:
     """Say where the image's upload stands, or that the image has all its bytes: its uploader may not know."""
     known, image_id = services(request), request.match_info["image_id"]
-    for upload in await known.uploads.of_image(caller(request), image_id):
+    for upload in await known.uploads.of_image(principal(request), image_id):
         if not upload.complete:
-            resumed = await known.uploads.resume(upload, caller(request))
+            resumed = await known.uploads.resume(upload, principal(request))
             return await document_response(request, resumed, status=202)
-    image = await known.images.get(caller(request), image_id)
+    image = await known.images.get(principal(request), image_id)
     if image.has_data and image.size == place.size:
         return web.Response(status=204)
     raise Conflict(f"no upload of image {image_id} is open, and it is {image.status}; send a piece to open one")

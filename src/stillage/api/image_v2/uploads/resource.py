@@ -12,7 +12,7 @@ from stillage.api.image_v2.uploads import ietf, tus
 from stillage.api.image_v2.uploads.digests import hex_digest
 from stillage.api.image_v2.uploads.shape import document_of, document_response
 from stillage.api.image_v2.uploads.upload_request import open_upload, upload_of
-from stillage.api.services import CALLER, caller, services
+from stillage.api.services import PRINCIPAL, principal, services
 from stillage.errors import InvalidInput, WrongMediaType
 from stillage.images.upload import Digests, Expected
 
@@ -28,13 +28,13 @@ async def create(request: web.Request) -> web.Response:
         return await ietf.create(request)
     require_store(request)
     upload = await open_upload(request, await _expected(request))
-    proof = await services(request).uploads.instant.offer(caller(request), upload)
+    proof = await services(request).uploads.instant.offer(principal(request), upload)
     return await document_response(request, upload, status=201, proof=proof)
 
 
 async def list_uploads(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}/uploads: the image's upload, if one is open."""
-    uploads = await services(request).uploads.of_image(caller(request), request.match_info["image_id"])
+    uploads = await services(request).uploads.of_image(principal(request), request.match_info["image_id"])
     return json_response({"uploads": [await document_of(request, upload) for upload in uploads]})
 
 
@@ -72,7 +72,7 @@ async def prove(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/uploads/{upload}/proof: show to have bytes that are here. The image is active."""
     upload = await upload_of(request)
     nonce, digests = _proof(await json_object(request))
-    await services(request).uploads.instant.prove(upload, nonce, digests, request.get(CALLER))
+    await services(request).uploads.instant.prove(upload, nonce, digests, request.get(PRINCIPAL))
     return web.Response(status=204)
 
 
@@ -88,7 +88,7 @@ async def override(request: web.Request) -> web.Response:
 
 async def offer(request: web.Request) -> web.Response:
     """OPTIONS: what is offered to whom sends data to this image."""
-    await services(request).images.get(caller(request), request.match_info["image_id"])
+    await services(request).images.get(principal(request), request.match_info["image_id"])
     uploads = services(request).uploads
     accepted = {"Accept-Patch": f"{ietf.MEDIA_TYPE}, {tus.MEDIA_TYPE}"}
     return web.Response(status=204, headers=accepted | tus.offered(uploads) | ietf.offered(uploads))

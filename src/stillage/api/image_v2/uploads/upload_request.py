@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from stillage.api.http.time_limits import image_bytes, let_take_long
-from stillage.api.services import CALLER, caller, note, public_url, services
+from stillage.api.services import PRINCIPAL, note, principal, public_url, services
 from stillage.images.upload import Expected, Piece, Progress, Upload
 
 WAS_WHOLE = web.RequestKey("was_whole", bool)
@@ -13,7 +13,7 @@ WAS_WHOLE = web.RequestKey("was_whole", bool)
 
 
 async def open_upload(request: web.Request, expected: Expected) -> Upload:
-    upload = await services(request).uploads.open(caller(request), request.match_info["image_id"], expected)
+    upload = await services(request).uploads.open(principal(request), request.match_info["image_id"], expected)
     note(request, upload=upload.id)
     return upload
 
@@ -25,8 +25,8 @@ async def upload_of(request: web.Request) -> Upload:
         UploadNotFound: If there is none, or whoever asks may not know of it.
         UploadGone: If it has ended without success.
     """
-    asker, image_id, name = request.get(CALLER), request.match_info["image_id"], request.match_info["upload"]
-    upload = await services(request).uploads.find(asker, image_id, name)
+    principal, image_id, name = request.get(PRINCIPAL), request.match_info["image_id"], request.match_info["upload"]
+    upload = await services(request).uploads.find(principal, image_id, name)
     note(request, upload=upload.id)
     return upload
 
@@ -39,7 +39,7 @@ async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened:
     body = nothing() if piece.zeros else _noted_at_end(request)
     with known.metrics.piece() as ended:
         take = known.uploads.receive_first if opened else known.uploads.receive
-        progress = await take(upload, piece, body, request.get(CALLER))
+        progress = await take(upload, piece, body, request.get(PRINCIPAL))
         if progress.image is not None:
             ended("stored")
     return progress
