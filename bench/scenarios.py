@@ -23,7 +23,7 @@ DOWNLOAD_CPU = 0.35  # s/GiB
 STALL_S = 2.0
 WORKER_MEMORY = 150  # MiB
 CROWD = 200
-ASKERS = 4
+CONNECTIONS = 4
 
 Scenario = Callable[[Bench], Row]
 SCENARIOS: dict[str, Scenario] = {}
@@ -161,11 +161,11 @@ def latency_slow_downloads(bench: Bench) -> Row:
     with bench.stored(server, PLAIN) as path:
         pairs = []
         for _ in range(bench.rounds):
-            idle = bench.ask(server, path.removesuffix("/file"), connections=ASKERS)
+            idle = bench.ask(server, path.removesuffix("/file"), connections=CONNECTIONS)
             with bench.slow_readers(server, PLAIN, path, CROWD):
-                pairs.append((bench.ask(server, path.removesuffix("/file"), connections=ASKERS), idle))
+                pairs.append((bench.ask(server, path.removesuffix("/file"), connections=CONNECTIONS), idle))
     crowded, idle = (sorted(each.p99_s for each in side)[len(pairs) // 2] for side in zip(*pairs, strict=True))
-    note = f"p99 {crowded * 1e3:.1f} ms, idle {idle * 1e3:.1f} ms, {ASKERS} connections"
+    note = f"p99 {crowded * 1e3:.1f} ms, idle {idle * 1e3:.1f} ms, {CONNECTIONS} connections"
     return Row(median(a.p99_s / b.p99_s for a, b in pairs), 2, at_most=True, note=note)
 
 

@@ -121,7 +121,7 @@ class Lane:
                 if self._failure is not None:
                     raise self._failure  # noqa: TRY301 - one way out for both failures
                 result = work(*args)
-            except BaseException as failure:  # noqa: BLE001 - handed to the caller
+            except BaseException as failure:  # noqa: BLE001 - handed to whoever waits
                 self._failure = failure
                 self._tell(_fail, done, failure)
             else:

@@ -15,7 +15,7 @@ SNIPPETS = {
 }
 
 
-def test_every_door_has_a_snippet() -> None:
+def test_every_protocol_has_a_snippet() -> None:
     assert list(SNIPPETS) == ["Pieces", "tus", "The IETF's draft"]
 
 

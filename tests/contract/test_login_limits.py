@@ -175,13 +175,13 @@ async def crowd(identity: EmbeddedIdentity, addresses: list[str]) -> list["async
 
 
 async def test_one_network_cannot_take_every_place(identity: EmbeddedIdentity, slow: asyncio.Event) -> None:
-    strangers = await crowd(identity, [ELSEWHERE] * guard.OF_ONE_NETWORK)
+    crowd_of_others = await crowd(identity, [ELSEWHERE] * guard.OF_ONE_NETWORK)
     with pytest.raises(TooManyAtOnce, match="32 logins"):
         await log_in(identity, "erin", ELSEWHERE)
     mine = asyncio.create_task(log_in(identity))
     slow.set()
     await mine
-    await asyncio.gather(*strangers, return_exceptions=True)
+    await asyncio.gather(*crowd_of_others, return_exceptions=True)
     await log_in(identity, "erin", "192.0.2.9")
 
 
@@ -191,10 +191,10 @@ async def test_many_networks_leave_places_for_those_that_are_known(
     slow.set()
     await log_in(identity)
     slow.clear()
-    strangers = await crowd(identity, [f"203.0.113.{n}" for n in range(guard.TOTAL - guard.FOR_THE_KNOWN)])
+    crowd_of_others = await crowd(identity, [f"203.0.113.{n}" for n in range(guard.TOTAL - guard.FOR_THE_KNOWN)])
     with pytest.raises(Unavailable, match="too many logins"):
         await log_in(identity, "erin", "203.0.113.200")
     mine = asyncio.create_task(log_in(identity))
     slow.set()
     await mine
-    await asyncio.gather(*strangers, return_exceptions=True)
+    await asyncio.gather(*crowd_of_others, return_exceptions=True)

@@ -137,7 +137,7 @@ async def test_units_behind_a_lock_that_stays_are_given_up_together(
     assert len(begun) <= WRITERS[database.engine.dialect.name], "those in the queue were not begun any more"
 
 
-async def test_a_unit_that_has_begun_is_finished_when_its_caller_is_cancelled(database: Database) -> None:
+async def test_a_unit_that_has_begun_is_finished_when_whoever_waits_is_cancelled(database: Database) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(connection: Connection) -> None:

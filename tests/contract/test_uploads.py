@@ -510,9 +510,9 @@ async def test_who_goes_on_at_once_with_an_upload_just_opened_keeps_it(world: Wo
         await asyncio.Event().wait()
         yield b""
 
-    opening = asyncio.create_task(world.uploads.receive_first(upload, Piece(0, len(DATA)), nothing_yet()))
+    opened = asyncio.create_task(world.uploads.receive_first(upload, Piece(0, len(DATA)), nothing_yet()))
     await asyncio.wait_for(asked.wait(), 10)
     assert (await world.uploads.settle(upload)).offset == 0
     with pytest.raises(PieceTakenOver):
-        await opening
+        await opened
     assert (await world.send(upload, 0, len(DATA))).image is not None

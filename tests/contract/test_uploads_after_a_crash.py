@@ -45,11 +45,11 @@ async def test_an_upload_that_nobody_was_told_of_does_not_keep_its_image(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(world.store, "begin", hang)
-    opening = asyncio.create_task(world.uploads.open(ME, image.id, Expected(len(DATA))))
+    opened = asyncio.create_task(world.uploads.open(ME, image.id, Expected(len(DATA))))
     await asyncio.wait_for(begun.wait(), 10)
-    opening.cancel()  # it took longer than a request may, or the process died
+    opened.cancel()  # it took longer than a request may, or the process died
     with pytest.raises(asyncio.CancelledError):
-        await opening
+        await opened
     monkeypatch.undo()
     world.clock.advance(61)
     assert (await Sweep(world.database, world.store, clock=world.clock)()).uploads == 1

@@ -16,7 +16,7 @@ from server import MIB, Answer, MakeServer, Server, eventually
 DATA = os.urandom(5 * MIB + 12345)
 HALF = len(DATA) // 2
 TUS = {"tus_resumable": "1.0.0", "content_type": "application/offset+octet-stream"}
-DRAFT = {"content_type": "application/partial-upload"}
+IETF = {"content_type": "application/partial-upload"}
 
 
 def opened(server: Server, size: int | None = len(DATA), **attributes: Any) -> tuple[str, str]:
@@ -67,7 +67,7 @@ def heads(client: Rude, *, to: str = "PUT") -> list[Answer]:
 # Interim responses
 
 
-def draft_head(server: Server, image_id: str, length: int, *lines: str, **headers: str) -> bytes:
+def ietf_head(server: Server, image_id: str, length: int, *lines: str, **headers: str) -> bytes:
     named = {"x_auth_token": server.token(), "content_type": OCTETS, "content_length": str(length)} | headers
     return request("PUT", f"/v2/images/{image_id}/file", *lines, **named)
 
@@ -77,7 +77,7 @@ def test_the_address_comes_before_the_first_byte_is_sent(server: Server, version
     image_id = server.create()
     with Rude(server) as client:
         said = {"upload_complete": "?1", "upload_draft_interop_version": version}
-        client.send(draft_head(server, image_id, len(DATA), **said))
+        client.send(ietf_head(server, image_id, len(DATA), **said))
         interim = client.answer()
         assert interim.status == 104
         assert interim.headers["upload-draft-interop-version"] == version
@@ -94,7 +94,7 @@ def test_the_100_comes_as_well(server: Server) -> None:
     image_id = server.create()
     with Rude(server) as client:
         said = {"upload_complete": "?1", "upload_draft_interop_version": "8", "expect": "100-continue"}
-        client.send(draft_head(server, image_id, 5, **said))
+        client.send(ietf_head(server, image_id, 5, **said))
         assert client.answer().status == 104
         assert client.answer().status == 100
         client.send(b"image")
@@ -103,11 +103,11 @@ def test_the_100_comes_as_well(server: Server) -> None:
 
 
 @pytest.mark.parametrize("version", [None, "5", "9", "x"])
-def test_whoever_does_not_speak_the_draft_hears_no_104(server: Server, version: str | None) -> None:
+def test_whoever_does_not_speak_the_protocol_hears_no_104(server: Server, version: str | None) -> None:
     image_id = server.create()
     with Rude(server) as client:
         said = {} if version is None else {"upload_draft_interop_version": version}
-        client.send(draft_head(server, image_id, 5, upload_complete="?1", **said), b"image")
+        client.send(ietf_head(server, image_id, 5, upload_complete="?1", **said), b"image")
         assert client.answer().status == 204
     holds(server, image_id, b"image")
 
@@ -116,7 +116,7 @@ def test_a_client_of_http_1_0_hears_no_104(server: Server) -> None:
     image_id = server.create()
     said = {"upload_complete": "?1", "upload_draft_interop_version": "8"}
     with Rude(server) as client:
-        client.send(draft_head(server, image_id, 5, **said).replace(b"HTTP/1.1", b"HTTP/1.0"), b"image")
+        client.send(ietf_head(server, image_id, 5, **said).replace(b"HTTP/1.1", b"HTTP/1.0"), b"image")
         assert client.answer().status == 204
     holds(server, image_id, b"image")
 
@@ -149,8 +149,8 @@ def test_what_can_be_refused_is_refused_instead_of_the_100(server: Server) -> No
         ("PATCH", TUS | {"upload_offset": "5"}),
         ("PATCH", TUS | {"upload_offset": "0", "tus_resumable": "0.2.2"}),
         ("PATCH", TUS | {"upload_offset": "0", "upload_checksum": "crc32 AAAA"}),
-        ("PATCH", DRAFT | {"upload_offset": "5", "upload_complete": "?1"}),
-        ("PATCH", DRAFT | {"upload_offset": "0"}),
+        ("PATCH", IETF | {"upload_offset": "5", "upload_complete": "?1"}),
+        ("PATCH", IETF | {"upload_offset": "0"}),
         ("PATCH", {"content_type": OCTETS, "upload_offset": "0"}),
     ):
         with refused_unread(server, path) as client:
@@ -158,7 +158,7 @@ def test_what_can_be_refused_is_refused_instead_of_the_100(server: Server) -> No
     for method, headers in (
         ("PUT", upload_range),
         ("PATCH", TUS | {"upload_offset": "0"}),
-        ("PATCH", DRAFT | {"upload_offset": "0", "upload_complete": "?1"}),
+        ("PATCH", IETF | {"upload_offset": "0", "upload_complete": "?1"}),
     ):
         with refused_unread(server, path) as client:
             client.send(waiting(f"{path[:-1]}!", method, **headers))
@@ -195,7 +195,7 @@ def taken(server: Server, path: str) -> int:
 def test_a_plain_upload_that_breaks_keeps_nothing(server: Server) -> None:
     image_id = server.create()
     with Rude(server) as client:
-        client.send(draft_head(server, image_id, len(DATA)), DATA[:HALF])
+        client.send(ietf_head(server, image_id, len(DATA)), DATA[:HALF])
         server.await_status(image_id, "saving")
     server.await_status(image_id, "queued")
     assert server.api("GET", f"/v2/images/{image_id}/uploads").json == {"uploads": []}
@@ -205,7 +205,7 @@ def test_an_upload_that_asked_for_it_stays_when_the_connection_breaks(server: Se
     image_id = server.create()
     with Rude(server) as client:
         said = {"upload_complete": "?1", "upload_draft_interop_version": "8"}
-        client.send(draft_head(server, image_id, len(DATA), **said))
+        client.send(ietf_head(server, image_id, len(DATA), **said))
         path = urlsplit(client.answer().headers["location"]).path
         client.send(DATA[:HALF])
         eventually(lambda: taken(server, path) >= 2 * MIB, "most of it counts")

@@ -159,7 +159,7 @@ def test_metrics_are_for_administrators(server: Server) -> None:
     assert re.search(r"^stillage_uploads_in_flight \d", text, re.MULTILINE)
 
 
-def test_a_door_of_its_own_shows_metrics_to_prometheus(own_server: MakeServer) -> None:
+def test_an_address_of_its_own_shows_metrics_to_prometheus(own_server: MakeServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = free.getsockname()
     server = own_server(metrics_listen=f"127.0.0.1:{address[1]}", idle_timeout_s=1).start()

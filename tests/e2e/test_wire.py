@@ -418,7 +418,7 @@ def test_a_client_that_never_begins_is_cut_off_after_the_idle_limit(strict_serve
 
 
 def test_a_client_that_is_slow_but_steady_is_not_cut_off(strict_server: Server, body: Body) -> None:
-    # The pace is what is tested. When this machine could not keep it, the attempt says nothing: try again.
+    # The rate is what is tested. When this machine could not keep it, the attempt says nothing: try again.
     for _ in range(20):
         image_id = strict_server.create()
         longest = 0.0
@@ -485,7 +485,7 @@ def test_a_client_that_stops_reading_a_download_costs_no_memory_and_is_cut_off(s
 def test_a_client_that_reads_slowly_but_steadily_is_not_cut_off(strict_server: Server) -> None:
     image_id = strict_server.stored(bytes(16 * MIB))
     get = request("GET", f"/v2/images/{image_id}/file", x_auth_token=strict_server.token())
-    # As above: when this machine could not keep the pace, the attempt says nothing.
+    # As above: when this machine could not keep the rate, the attempt says nothing.
     for _ in range(20):
         known, longest = len(strict_server.events), 0.0
         with Rude(strict_server, small_buffers=True) as client:

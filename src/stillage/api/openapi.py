@@ -65,7 +65,7 @@ UPLOAD_HEADERS = {
 }
 # Source: docs/resumable.md.
 PIECE_HEADERS = {"Content-Range": {**TEXT, "pattern": r"^bytes (\d+-\d+/(\d+|\*)|\*/\d+)$"}}
-DRAFT_HEADERS = {
+IETF_HEADERS = {
     "Upload-Complete": {"enum": ["?0", "?1"], "description": "?1: the body is all that is missing"},
     "Upload-Length": {**COUNT, "description": "bytes of the whole image"},
     "Upload-Draft-Interop-Version": {"enum": ["6", "7", "8"], "description": "interim responses 104 are understood"},
@@ -107,7 +107,7 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/images/{image_id}/file": Details(
         {201: None, 202: "Upload", 204: None},
         (*WRITES, 408, 410, 429, 503),
-        headers=UPLOAD_HEADERS | PIECE_HEADERS | DRAFT_HEADERS,
+        headers=UPLOAD_HEADERS | PIECE_HEADERS | IETF_HEADERS,
         body={OCTETS: {}},
     ),
     "OPTIONS /v2/images/{image_id}/file": Details({204: None}, READS),
@@ -126,7 +126,7 @@ DETAILS: Mapping[str, Details] = {
     "PATCH /v2/images/{image_id}/uploads/{upload}": Details(
         {204: None},
         (*WRITES, 408, 410, 412, 429, 460, 503),
-        headers={"Upload-Offset": COUNT, **DRAFT_HEADERS, **TUS_HEADERS},
+        headers={"Upload-Offset": COUNT, **IETF_HEADERS, **TUS_HEADERS},
         body={"application/partial-upload": {}, "application/offset+octet-stream": {}},
     ),
     "POST /v2/images/{image_id}/uploads/{upload}": Details(

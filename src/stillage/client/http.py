@@ -177,7 +177,7 @@ def alive(limit: asyncio.Timeout, idle_s: float = IDLE_S) -> None:
 
 async def _watched(request: Request, limit: asyncio.Timeout, own: list[Exception]) -> AsyncIterator[bytes | memoryview]:
     """The body of *request*; each time that the connection takes a piece of it, the wait begins anew."""
-    assert request.body is not None  # noqa: S101 - asked by the caller
+    assert request.body is not None  # noqa: S101 - checked before
     try:
         async for piece in request.body():
             alive(limit, request.idle_s)

@@ -123,8 +123,8 @@ async def test_a_proof_is_worth_nothing_without_rights(
     first = await queued(erin)
     await erin.upload(first, DATA)
     image_id = await queued(erin)
-    opening = {"size": len(DATA), "digests": {"sha512": sha512}}
-    opened = (await erin("POST", f"/v2/images/{image_id}/uploads", opening)).json
+    wanted = {"size": len(DATA), "digests": {"sha512": sha512}}
+    opened = (await erin("POST", f"/v2/images/{image_id}/uploads", wanted)).json
     nonce = opened["proof"]["nonce"]
     digests = [
         hashlib.sha256(nonce.encode() + DATA[start : last + 1]).hexdigest() for start, last in opened["proof"]["ranges"]

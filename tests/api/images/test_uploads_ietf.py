@@ -40,7 +40,7 @@ async def test_an_upload_may_also_be_opened_where_uploads_are(erin: Person) -> N
     await holds(erin, image_id)
 
 
-async def test_the_head_of_an_upload_is_all_that_the_draft_wants(erin: Person) -> None:
+async def test_the_head_of_an_upload_is_all_that_the_protocol_wants(erin: Person) -> None:
     path = await PROTOCOL.open(erin, await queued(erin), len(DATA))
     assert (await PROTOCOL.send(erin, path, 0, DATA[:HALF])).headers["upload-complete"] == "?0"
     answer = await erin("HEAD", path)

@@ -389,10 +389,10 @@ async def test_a_503_comes_before_the_body_is_read(town: Town, keystone: FakeKey
 async def test_a_token_that_ends_while_bytes_flow_changes_nothing(
     town: Town, keystone: FakeKeystone, clock: Clock
 ) -> None:
-    erin, watcher = person(town, keystone.token(lives_s=10)), person(town, keystone.token())
+    erin, other = person(town, keystone.token(lives_s=10)), person(town, keystone.token())
     image = await erin.create(disk_format="raw", container_format="bare")
     async with erin.uploading(image["id"]) as upload:
         clock.advance(11)
         assert (await ask(town, erin.token)).status == 401
         assert (await upload.finish()).status == 204
-    assert (await watcher.show(image["id"]))["status"] == "active"
+    assert (await other.show(image["id"]))["status"] == "active"

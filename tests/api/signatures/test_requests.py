@@ -262,7 +262,7 @@ async def test_no_secret_is_written_anywhere(office: Office, erin: Signing, caps
         assert str(secret) not in written
 
 
-def test_memory_for_bodies_of_strangers_is_limited() -> None:
+def test_memory_for_bodies_of_unknown_clients_is_limited() -> None:
     allowance = Allowance(10)
     allowance.take(6)
     with pytest.raises(Unavailable):

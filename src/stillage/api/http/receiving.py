@@ -119,7 +119,7 @@ class Receiver(asyncio.BufferedProtocol):
     async def read(self, idle_s: float) -> bytes:
         """Return the next block of `BLOCK` bytes, of a slow client and at the end a piece of it; nothing after the end.
 
-        A block may be a `bytearray`. It stays as it is for as long as the caller keeps it, or any view of it.
+        A block may be a `bytearray`. It stays as it is for as long as anybody keeps it, or any view of it.
 
         Raises:
             TimeoutError: If not a single byte came for *idle_s*.

@@ -72,7 +72,7 @@ def test_all_that_is_said_of_the_size_must_agree() -> None:
         (SizeMismatch(5, 7), 400, "inconsistent-upload-length"),
     ],
 )
-def test_what_the_draft_has_words_for_is_told_in_them(error: StillageError, status: int, name: str) -> None:
+def test_what_the_protocol_has_words_for_is_told_in_them(error: StillageError, status: int, name: str) -> None:
     problem = as_ietf(described(error))
     assert (problem.status, problem.members["status"]) == (status, status)
     assert problem.media_type == "application/problem+json"
