@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check docs docs-pages bench fuzz chaos kills differential mutants power-cuts clean
+.PHONY: help setup serve dev test check docs docs-pages bench bench-requests fuzz chaos kills differential mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -50,6 +50,10 @@ bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench.parallel
 	.venv/bin/python -m bench.sweeping --images 100000
 	.venv/bin/python -m bench.sparse --size 8GiB --data 64MiB
+
+bench-requests: dev ## measure small requests against a bare aiohttp; BENCH_ARGS="--engine sqlite --images 1000000"
+	@command -v wrk >/dev/null || scripts/system-packages wrk
+	.venv/bin/python -m bench.requests $(BENCH_ARGS)
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz

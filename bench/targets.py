@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ HOST = "127.0.0.1"
 PASSWORD = "bench-password"
 TICKS = os.sysconf("SC_CLK_TCK")
 PEAK_RESET = "5"
+NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ def memory(pid: int) -> int:
 def _memory(pid: int, which: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(which))
+
+
+def login(user: str, password: str, project: str) -> dict[str, Any]:
+    """The body of a request for a token."""
+    named = {"name": user, "domain": {"id": "default"}, "password": password}
+    scope = {"project": {"name": project, "domain": {"id": "default"}}}
+    return {"auth": {"identity": {"methods": ["password"], "password": {"user": named}}, "scope": scope}}
 
 
 class _Process:
@@ -126,14 +135,28 @@ class FloorTarget:
         (self._folder / path.lstrip("/")).unlink()
 
 
+class BareTarget:
+    """See `bench.bare`."""
+
+    def __init__(self, folder: Path, status: int, content: bytes) -> None:
+        folder.mkdir(parents=True)
+        (folder / "content").write_bytes(content)
+        self._process = _Process(["-m", "bench.bare", str(status), str(folder / "content")], folder / "log", {})
+        self.port = int(self._process.read_until(""))
+        self.stop = self._process.stop
+
+
 class StillageTarget:
     """``stillage serve``."""
 
-    def __init__(self, folder: Path, setup: Setup, made: certificate.Certificate) -> None:
+    def __init__(
+        self, folder: Path, setup: Setup, made: certificate.Certificate, *, database_url: str | None = None
+    ) -> None:
         folder.mkdir(parents=True)
-        self.database_url = f"sqlite:///{folder / 'data' / 'stillage.db'}"
+        self.database_url = database_url or f"sqlite:///{folder / 'data' / 'stillage.db'}"
         self.blobs = folder / "data" / "blobs"
         env = {"STILLAGE_HASH_ALGORITHM": setup.algorithm, "STILLAGE_ADMIN_PASSWORD": PASSWORD}
+        env["STILLAGE_DATABASE_URL"] = self.database_url
         if setup.tls:
             env |= {"STILLAGE_TLS_CERTIFICATE": str(made.chain), "STILLAGE_TLS_KEY": str(made.key)}
         command = ["-m", "stillage", "serve", "--data", str(folder / "data"), "--listen", f"{HOST}:0"]
@@ -152,25 +175,26 @@ class StillageTarget:
 
     def new_image(self) -> str:
         image = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
-        made = json.loads(self._call("POST", "/v2/images", image)[1])
+        made = json.loads(self.call("POST", "/v2/images", image)[1])
         return f"/v2/images/{made['id']}/file"
 
     def delete(self, path: str) -> None:
-        self._call("DELETE", path.removesuffix("/file"))
+        self.call("DELETE", path.removesuffix("/file"))
 
     def _log_in(self) -> str:
-        user = {"name": "admin", "domain": {"id": "default"}, "password": PASSWORD}
-        scope = {"project": {"name": "demo", "domain": {"id": "default"}}}
-        identity = {"methods": ["password"], "password": {"user": user}}
         self.headers = {}
-        headers, _ = self._call("POST", "/identity/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+        headers, content = self.call("POST", "/identity/v3/auth/tokens", login("admin", PASSWORD, "demo"))
+        self.project = str(json.loads(content)["token"]["project"]["id"])
         return str(headers["X-Subject-Token"])
 
-    def _call(self, verb: str, path: str, document: Any = None) -> tuple[Any, bytes]:
+    def call(
+        self, verb: str, path: str, document: Any = None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> tuple[Any, bytes]:
+        """Return the head and the body of a successful answer."""
         connection = self._connect()
         try:
             body = None if document is None else json.dumps(document)
-            connection.request(verb, path, body, self.headers | {"Content-Type": "application/json"})
+            connection.request(verb, path, body, self.headers | {"Content-Type": "application/json"} | dict(headers))
             answer = connection.getresponse()
             content = answer.read()
             if answer.status >= 300:
