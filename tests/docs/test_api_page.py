@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
-from stillage.api.openapi import DETAILS
+from stillage.api import root
+from stillage.api.image_v2 import description
 
 ROOT = Path(__file__).parents[2]
+DETAILS = {**root.DETAILS, **description.DETAILS}
 TEXT = (ROOT / "docs" / "api.md").read_text()
 ROUTES = TEXT.partition("## Routes")[2].partition("## Client commands")[0]
 

@@ -1,8 +1,43 @@
-"""What a dialect says of a route for OpenAPI, beside what the router knows."""
+"""What a dialect says of itself for OpenAPI, beside what the router knows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from stillage.api.json_schemas import Schema
+
+OCTETS = "application/octet-stream"
+JSON = "application/json"
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+READS = (400, 401, 403, 404)
+WRITES = (400, 401, 403, 404, 409, 413, 415)
+ERROR: Schema = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "integer"},
+                "title": TEXT,
+                "message": {**TEXT, "description": "what is wrong, why, and what to do"},
+                "rule": {**TEXT, "description": "id of the broken rule, where the image's bytes were refused"},
+                "offset": COUNT,
+                "found": TEXT,
+                "declared": TEXT,
+                "fix": {**TEXT, "description": "the command that fixes the image"},
+                "request_id": TEXT,
+            },
+            "required": ["code", "title", "message"],
+        }
+    },
+    "required": ["error"],
+}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to the schema called *name*."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +45,7 @@ class Details:
     """What a router does not know of one route.
 
     Attributes:
-        success: Status to the name of a schema, ``octets``, or None for no body.
+        success: Status to the name of a schema, ``octets``, ``text``, or None for no body.
         errors: Statuses with the error's body.
         query: Query parameters by name; their schemas.
         headers: Request headers by name; their schemas.
@@ -22,3 +57,16 @@ class Details:
     query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What OpenAPI says of one dialect.
+
+    Attributes:
+        details: Returns what is said of a route, by its method and pattern; LookupError if there is nothing.
+        schemas: Returns the schemas of the dialect's documents by name. The first call takes milliseconds.
+    """
+
+    details: Callable[[str, str], Details]
+    schemas: Callable[[], Mapping[str, Schema]]

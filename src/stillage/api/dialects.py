@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from stillage.api.description import Details
+from stillage.api.description import Description
 from stillage.api.problems import Wording
 from stillage.audit.events import Action
 
@@ -29,7 +29,7 @@ class Dialect:
         public: Names of the routes for which `authenticate` is not asked.
         wording: How it words its errors.
         changes: Routes that change something, and what the audit calls it.
-        description: Returns what OpenAPI says of a route, by its method and pattern; LookupError if it does not know.
+        description: What OpenAPI says of its routes and documents.
     """
 
     prefixes: tuple[str, ...]
@@ -38,7 +38,7 @@ class Dialect:
     public: frozenset[str]
     wording: Wording
     changes: Mapping[str, Action]
-    description: Callable[[str, str], Details]
+    description: Description
 
     def has(self, path: str) -> bool:
         return any(path == prefix or (prefix != "/" and path.startswith(f"{prefix}/")) for prefix in self.prefixes)

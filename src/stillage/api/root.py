@@ -1,13 +1,27 @@
 """What stands at the root, for whoever comes: versions, the description of the APIs, health and metrics."""
 
+from collections.abc import Mapping
+from functools import cache
+
 from aiohttp import hdrs, web
 
 from stillage.api import health, openapi, versions
 from stillage.api.credentials import TOKEN, UNAUTHENTICATED, only
+from stillage.api.description import ERROR, Description, Details
 from stillage.api.dialects import Dialect
+from stillage.api.json_schemas import Schema, components_of
 from stillage.api.problems import Wording
 from stillage.api.services import PRINCIPAL, services
 from stillage.errors import Unauthenticated
+
+DETAILS: Mapping[str, Details] = {
+    "GET /": Details({300: "Versions"}),
+    "GET /versions": Details({200: "Versions"}),
+    "GET /openapi.json": Details({200: "Anything"}),
+    "GET /healthz": Details({200: "Anything"}),
+    "GET /readyz": Details({200: "Anything", 503: "Anything"}),
+    "GET /metrics": Details({200: "text"}, (401, 403)),
+}
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -25,6 +39,16 @@ async def authenticate(request: web.Request) -> None:
     request[PRINCIPAL] = await services(request).identity.principal_of(token)
 
 
+def details(method: str, path: str) -> Details:
+    return DETAILS[f"{method} {path}"]
+
+
+@cache
+def schemas() -> Mapping[str, Schema]:
+    """Return the schemas that descriptions of every dialect may name."""
+    return {**components_of(versions.Versions), "Error": ERROR, "Anything": {"type": "object"}}
+
+
 def dialect(wording: Wording) -> Dialect:
     """*wording*: the profile's."""
     return Dialect(
@@ -34,5 +58,5 @@ def dialect(wording: Wording) -> Dialect:
         public=frozenset({"GET /", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz"}),
         wording=wording,
         changes={},
-        description=openapi.details_of,
+        description=Description(details, schemas),
     )

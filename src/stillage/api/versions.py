@@ -4,12 +4,30 @@ Source: OpenStack Image API v2, "API versions".
 """
 
 from aiohttp import web
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.services import public_url
 
 CURRENT = "v2.7"
 SUPPORTED = ("v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+
+
+class Link(TypedDict):
+    rel: str
+    href: str
+
+
+class Version(TypedDict):
+    id: str
+    status: str
+    links: list[Link]
+
+
+class Versions(TypedDict):
+    """The versions of the image API."""
+
+    versions: list[Version]
 
 
 async def choices(request: web.Request) -> web.Response:
@@ -22,8 +40,8 @@ async def versions(request: web.Request) -> web.Response:
     return json_response(_document(request))
 
 
-def _document(request: web.Request) -> dict[str, object]:
-    links = [{"rel": "self", "href": f"{public_url(request)}/v2/"}]
+def _document(request: web.Request) -> Versions:
+    links: list[Link] = [{"rel": "self", "href": f"{public_url(request)}/v2/"}]
     entries = [(CURRENT, "CURRENT"), *((version, "SUPPORTED") for version in SUPPORTED)]
     return {"versions": [{"id": version, "status": status, "links": links} for version, status in entries]}
 

@@ -7,9 +7,9 @@ from aiohttp import web
 from stillage.api.credentials import TOKEN
 from stillage.api.dialects import Dialect, dialect_of
 from stillage.api.identity_v3 import elsewhere, routes
+from stillage.api.identity_v3.description import DESCRIPTION
 from stillage.api.identity_v3.errors import WORDING
 from stillage.api.identity_v3.request import authenticate
-from stillage.api.openapi import details_of_identity
 from stillage.audit.events import USER, Action
 
 KEY = "data/security/key"
@@ -46,7 +46,7 @@ IDENTITY_V3 = Dialect(
     public=frozenset(name for listed in DISCOVERY + LOGIN for name in _both(listed)),
     wording=WORDING,
     changes={name: action for listed, action in CHANGES.items() for name in _both(listed)},
-    description=details_of_identity,
+    description=DESCRIPTION,
 )
 
 
@@ -61,7 +61,7 @@ ELSEWHERE = Dialect(
     public=elsewhere.ROUTES,
     wording=WORDING,
     changes={},
-    description=details_of_identity,
+    description=DESCRIPTION,
 )
 """In the place of the identity API where the cloud's own Keystone does its work."""
 

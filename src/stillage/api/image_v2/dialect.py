@@ -7,9 +7,9 @@ from aiohttp import web
 
 from stillage.api.credentials import principal_of
 from stillage.api.dialects import Dialect, name_of
+from stillage.api.image_v2.description import DESCRIPTION
 from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
-from stillage.api.openapi import details_of
 from stillage.api.problems import Wording
 from stillage.api.services import PRINCIPAL
 from stillage.audit.events import SERVICE, Action
@@ -58,5 +58,5 @@ def dialect(wording: Wording) -> Dialect:
         public=frozenset({"GET /v2", "GET /v2/", "GET /v2/versions"}),
         wording=wording,
         changes=CHANGES,
-        description=details_of,
+        description=DESCRIPTION,
     )

@@ -5,21 +5,17 @@ Source: OpenStack Image API v2, "Show image"; times in whole seconds, links with
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import cast
 from urllib.parse import urlencode
 
+from stillage.api.image_v2 import documents
 from stillage.images.image import Image
 from stillage.images.member import Member
 
 
-def image_view(image: Image) -> dict[str, Any]:
+def image_view(image: Image) -> documents.Image:
     path = f"/v2/images/{image.id}"
-    view: dict[str, Any] = dict(image.properties)
-    if image.reason is not None:
-        view["os_stillage_reason"] = image.reason
-    if image.damage is not None:
-        view["os_stillage_damage"] = image.damage
-    view |= {
+    document: documents.Image = {
         "id": image.id,
         "name": image.name,
         "status": image.status,
@@ -43,23 +39,30 @@ def image_view(image: Image) -> dict[str, Any]:
         "file": f"{path}/file",
         "schema": "/v2/schemas/image",
     }
-    return view
+    if image.reason is not None:
+        document["os_stillage_reason"] = image.reason
+    if image.damage is not None:
+        document["os_stillage_damage"] = image.damage
+    return cast("documents.Image", {**image.properties, **document}) if image.properties else document
 
 
-def list_view(images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def list_view(images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]]) -> documents.Images:
     """A page with its links.
 
     *is_full*: There may be more behind it. *query*: The request's, in order, with repetitions.
     """
     kept = [(name, value) for name, value in query if name != "marker"]
-    view: dict[str, Any] = {"images": [image_view(image) for image in images], "first": _link(kept)}
+    document: documents.Images = {
+        "images": [image_view(image) for image in images],
+        "first": _link(kept),
+        "schema": "/v2/schemas/images",
+    }
     if images and is_full:
-        view["next"] = _link([*kept, ("marker", images[-1].id)])
-    view["schema"] = "/v2/schemas/images"
-    return view
+        document["next"] = _link([*kept, ("marker", images[-1].id)])
+    return document
 
 
-def member_view(member: Member) -> dict[str, Any]:
+def member_view(member: Member) -> documents.Member:
     return {
         "member_id": member.member_id,
         "image_id": member.image_id,
@@ -70,7 +73,7 @@ def member_view(member: Member) -> dict[str, Any]:
     }
 
 
-def members_view(members: Sequence[Member]) -> dict[str, Any]:
+def members_view(members: Sequence[Member]) -> documents.Members:
     return {"members": [member_view(member) for member in members], "schema": "/v2/schemas/members"}
 
 

@@ -1,11 +1,10 @@
 """An upload as JSON. Source: docs/resumable.md, "The document"."""
 
-from typing import Any
-
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.shape import time_view
+from stillage.api.image_v2.uploads import documents
 from stillage.api.image_v2.uploads.upload_request import location_of, path_of
 from stillage.api.services import services
 from stillage.images.upload import Upload
@@ -16,7 +15,7 @@ SHOWN_OF_A_PIECE = 256
 """Ranges in the answer to a piece, so that it costs no more where there are many."""
 
 
-async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN) -> dict[str, Any]:
+async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN) -> documents.Upload:
     """*most*: how many ranges are shown, the first ones."""
     ranges = await services(request).uploads.ranges(upload, most)
     return {

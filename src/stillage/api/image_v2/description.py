@@ -1,0 +1,183 @@
+"""What OpenAPI says of the image API, beside what the router knows."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
+from stillage.api.image_v2 import documents
+from stillage.api.image_v2.uploads import documents as upload_documents
+from stillage.api.json_schemas import Schema, components_of
+from stillage.images.image import DISK_FORMATS
+from stillage.images.patch import V2_0, V2_1
+from stillage.images.query import SORT_KEYS
+
+LIST_QUERY = {
+    "limit": COUNT,
+    "marker": TEXT,
+    "sort_key": {"type": "array", "items": {"enum": list(SORT_KEYS)}},
+    "sort_dir": {"type": "array", "items": {"enum": ["asc", "desc"]}},
+    "sort": TEXT,
+    "name": TEXT,
+    "id": TEXT,
+    "status": TEXT,
+    "visibility": {"enum": ["public", "private", "shared", "community", "all"]},
+    "member_status": {"enum": ["accepted", "pending", "rejected", "all"]},
+    "owner": TEXT,
+    "protected": {"enum": ["true", "false"]},
+    "os_hidden": {"enum": ["true", "false"]},
+    "tag": {"type": "array", "items": TEXT},
+    "container_format": TEXT,
+    "disk_format": TEXT,
+    "size_min": COUNT,
+    "size_max": COUNT,
+    "created_at": TEXT,
+    "updated_at": TEXT,
+}
+
+UPLOAD_HEADERS = {
+    "X-Openstack-Image-Size": {**COUNT, "description": "bytes to expect; beats Content-Length"},
+    "X-Image-Meta-Store": TEXT,
+    "Content-MD5": {**TEXT, "description": "base64 (RFC 1864) or hex"},
+    "Content-Digest": {**TEXT, "description": "RFC 9530; sha-256 and sha-512 are verified"},
+}
+# Source: docs/resumable.md.
+PIECE_HEADERS = {"Content-Range": {**TEXT, "pattern": r"^bytes (\d+-\d+/(\d+|\*)|\*/\d+)$"}}
+IETF_HEADERS = {
+    "Upload-Complete": {"enum": ["?0", "?1"], "description": "?1: the body is all that is missing"},
+    "Upload-Length": {**COUNT, "description": "bytes of the whole image"},
+    "Upload-Draft-Interop-Version": {"enum": ["6", "7", "8"], "description": "interim responses 104 are understood"},
+    "Repr-Digest": {**TEXT, "description": "RFC 9530, of the whole image"},
+}
+TUS_HEADERS = {
+    "Tus-Resumable": {"const": "1.0.0"},
+    "Upload-Defer-Length": {"const": "1"},
+    "Upload-Metadata": {**TEXT, "description": "sha256, sha512 and md5, in hex, are verified of the whole image"},
+    "Upload-Checksum": {**TEXT, "description": "of the body: md5, sha1, sha256 or sha512, and base64"},
+}
+DECLARED = {"disk_format": {"enum": list(DISK_FORMATS)}}
+INSPECT_HEADERS = {
+    "X-Image-Meta-Disk-Format": {
+        "enum": list(DISK_FORMATS),
+        "description": "as what to inspect; any one format without",
+    },
+    "X-Image-Meta-Partial": {"enum": ["true", "false"], "description": "the body is only the image's beginning"},
+    "X-Openstack-Image-Size": {**COUNT, "description": "bytes of the whole image"},
+}
+
+
+def _list_of(name: str) -> Schema:
+    return {"type": "array", "items": ref(name)}
+
+
+DETAILS: Mapping[str, Details] = {
+    "GET /v2": Details({300: "Versions"}),
+    "GET /v2/": Details({300: "Versions"}),
+    "GET /v2/versions": Details({200: "Versions"}),
+    "POST /v2/images": Details({201: "Image"}, WRITES, body={JSON: ref("NewImage")}),
+    "GET /v2/images": Details({200: "Images"}, READS, query=LIST_QUERY),
+    "GET /v2/images/{image_id}": Details({200: "Image"}, READS),
+    "PATCH /v2/images/{image_id}": Details(
+        {200: "Image"}, WRITES, body={V2_1: _list_of("Change"), V2_0: _list_of("OldChange")}
+    ),
+    "DELETE /v2/images/{image_id}": Details({204: None}, (*READS, 409)),
+    "PUT /v2/images/{image_id}/file": Details(
+        {201: None, 202: "Upload", 204: None},
+        (*WRITES, 408, 410, 429, 503),
+        headers=UPLOAD_HEADERS | PIECE_HEADERS | IETF_HEADERS,
+        body={OCTETS: {}},
+    ),
+    "OPTIONS /v2/images/{image_id}/file": Details({204: None}, READS),
+    "OPTIONS /v2/images/{image_id}/uploads": Details({204: None}, READS),
+    "POST /v2/images/{image_id}/uploads": Details(
+        {201: "Upload"},
+        (*WRITES, 408, 410, 412, 429, 460, 503),
+        headers={"Upload-Length": COUNT, **TUS_HEADERS},
+        body={JSON: ref("NewUpload"), "application/offset+octet-stream": {}},
+    ),
+    "GET /v2/images/{image_id}/uploads": Details({200: "Uploads"}, READS),
+    "GET /v2/images/{image_id}/uploads/{upload}": Details({200: "Upload"}, (*READS, 410)),
+    "PUT /v2/images/{image_id}/uploads/{upload}": Details(
+        {202: "Upload", 204: None}, (*WRITES, 408, 410, 429, 503), headers=PIECE_HEADERS, body={OCTETS: {}}
+    ),
+    "PATCH /v2/images/{image_id}/uploads/{upload}": Details(
+        {204: None},
+        (*WRITES, 408, 410, 412, 429, 460, 503),
+        headers={"Upload-Offset": COUNT, **IETF_HEADERS, **TUS_HEADERS},
+        body={"application/partial-upload": {}, "application/offset+octet-stream": {}},
+    ),
+    "POST /v2/images/{image_id}/uploads/{upload}": Details(
+        {204: None}, (*WRITES, 408, 410, 412, 429, 460, 503), headers={"X-HTTP-Method-Override": TEXT}
+    ),
+    "POST /v2/images/{image_id}/uploads/{upload}/proof": Details(
+        {204: None}, (*WRITES, 408, 410), body={JSON: ref("Proof")}
+    ),
+    "DELETE /v2/images/{image_id}/uploads/{upload}": Details({204: None}, (*READS, 410, 412)),
+    "POST /v2/images/inspect": Details(
+        {200: "Verdict"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
+    ),
+    "GET /v2/images/{image_id}/file": Details(
+        {200: "octets", 204: None, 206: "octets", 304: None, 412: None}, (*READS, 416, 503), headers={"Range": TEXT}
+    ),
+    "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
+    "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
+    "POST /v2/images/{image_id}/members": Details({200: "Member"}, WRITES, body={JSON: ref("NewMember")}),
+    "GET /v2/images/{image_id}/members": Details({200: "Members"}, READS),
+    "GET /v2/images/{image_id}/members/{member_id}": Details({200: "Member"}, READS),
+    "PUT /v2/images/{image_id}/members/{member_id}": Details({200: "Member"}, WRITES, body={JSON: ref("MemberAnswer")}),
+    "DELETE /v2/images/{image_id}/members/{member_id}": Details({204: None}, READS),
+    "PUT /v2/images/{image_id}/tags/{tag}": Details({204: None}, WRITES),
+    "DELETE /v2/images/{image_id}/tags/{tag}": Details({204: None}, (*READS, 409)),
+    "GET /v2/schemas/{name}": Details({200: "Anything"}, (401, 404)),
+    "GET /v2/info/stores": Details({200: "Anything"}, (401,)),
+    "GET /v2/info/stores/detail": Details({200: "Anything"}, (401, 403)),
+    "GET /v2/info/import": Details({200: "Anything"}, (401,)),
+    "GET /v2/info/usage": Details({200: "Anything"}, (401,)),
+}
+
+
+def details(method: str, path: str) -> Details:
+    return DETAILS[f"{method} {path}"]
+
+
+@cache
+def schemas() -> Mapping[str, Schema]:
+    made = components_of(
+        documents.Images,
+        documents.Change,
+        documents.OldChange,
+        documents.Members,
+        documents.NewMember,
+        documents.MemberAnswer,
+        upload_documents.Uploads,
+        upload_documents.NewUpload,
+        upload_documents.Proof,
+    )
+    return made | {"NewImage": _new_image(made["Image"]), "Verdict": _verdict()}
+
+
+def _new_image(image: Schema) -> Schema:
+    """Return what a client may send for a new image: of an image what is not read-only, and none of it is required."""
+    settable = {name: schema for name, schema in image["properties"].items() if not schema.get("readOnly")}
+    return {"type": "object", "properties": settable, "additionalProperties": image["additionalProperties"]}
+
+
+def _verdict() -> dict[str, Any]:
+    """Source: docs/formats.md."""
+    text, count = {"type": ["string", "null"]}, {"type": ["integer", "null"], "minimum": 0}
+    hazard = {"rule": TEXT, "offset": count, "message": TEXT, "fix": text}
+    properties = {
+        "accepted": {"type": ["boolean", "null"]},
+        "complete": {"type": "boolean"},
+        "declared": text,
+        "format": text,
+        "subformat": text,
+        "virtual_size": count,
+        "size": COUNT,
+        "details": {"type": "object", "additionalProperties": TEXT},
+        "hazards": {"type": "array", "items": {"type": "object", "properties": hazard, "required": list(hazard)}},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+DESCRIPTION = Description(details, schemas)

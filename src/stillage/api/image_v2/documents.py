@@ -1,0 +1,123 @@
+"""The JSON of images and members: every member of every document, stated once.
+
+glanceclient checks what it sends against the schemas that are made of these. Limits and enumerations are those that
+`images.creation` enforces. Source: OpenStack Image API v2, "Image schemas".
+"""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+
+from stillage.api.json_schemas import member
+from stillage.ids import UUID
+from stillage.images.creation import MAX_INTEGER, MAX_TEXT
+from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Visibility
+from stillage.images.member import MemberStatus
+from stillage.images.patch import OPS
+from stillage.images.status import Status
+
+ID = {"pattern": f"^{UUID.pattern}$"}
+SHORT = {"maxLength": MAX_TEXT}
+AMOUNT = {"minimum": 0, "maximum": MAX_INTEGER}
+READ_ONLY = {"readOnly": True}
+# Not in every image. Glance writes it so, and its clients read it.
+SOMETIMES = {"is_base": False}
+
+
+@with_config(ConfigDict(json_schema_extra={"additionalProperties": {"type": "string"}}))
+class Image(TypedDict):
+    """An image. Base members are always there, null when unset; properties stand beside them, as strings."""
+
+    id: Annotated[str, member("An identifier; may be chosen at creation", **ID)]
+    name: Annotated[str | None, member("Descriptive name", **SHORT)]
+    status: Annotated[
+        str, member("Status", enum=[status for status in Status if status is not Status.DELETED], **READ_ONLY)
+    ]
+    visibility: Annotated[str, member("Who may see the image", enum=list(Visibility))]
+    protected: Annotated[bool, member("If true, the image cannot be deleted")]
+    os_hidden: Annotated[bool, member("If true, the image is not in the default list")]
+    owner: Annotated[str | None, member("Project that owns the image", **SHORT)]
+    container_format: Annotated[str | None, member("Container", enum=[None, *CONTAINER_FORMATS])]
+    disk_format: Annotated[str | None, member("Format of the disk", enum=[None, *DISK_FORMATS])]
+    min_disk: Annotated[int, member("GiB of disk needed to boot", **AMOUNT)]
+    min_ram: Annotated[int, member("MiB of memory needed to boot", **AMOUNT)]
+    tags: Annotated[list[Annotated[str, member(**SHORT)]], member("Strings that describe the image")]
+    checksum: Annotated[str | None, member("MD5 of the data", maxLength=32, **READ_ONLY)]
+    os_hash_algo: Annotated[str | None, member("Algorithm of os_hash_value", maxLength=64, **READ_ONLY)]
+    os_hash_value: Annotated[str | None, member("Hexadecimal hash of the data", maxLength=128, **READ_ONLY)]
+    size: Annotated[int | None, member("Bytes of the data", **READ_ONLY)]
+    virtual_size: Annotated[int | None, member("Bytes of the disk that a guest sees", **READ_ONLY)]
+    created_at: Annotated[str, member("When the record was made", **READ_ONLY)]
+    updated_at: Annotated[str, member("When the record was last changed", **READ_ONLY)]
+    self: Annotated[str, member("Path of the image", **READ_ONLY)]
+    file: Annotated[str, member("Path of its data", **READ_ONLY)]
+    schema: Annotated[str, member("Path of its schema", **READ_ONLY)]
+    os_stillage_reason: NotRequired[Annotated[str, member("Why the last upload failed", **READ_ONLY, **SOMETIMES)]]
+    os_stillage_damage: NotRequired[
+        Annotated[str, member("What is wrong with the data at rest", **READ_ONLY, **SOMETIMES)]
+    ]
+    # Properties that Glance names; we keep them as any other.
+    architecture: NotRequired[Annotated[str, member("Operating system architecture", **SOMETIMES)]]
+    os_distro: NotRequired[Annotated[str, member("Common name of the operating system distribution", **SOMETIMES)]]
+    os_version: NotRequired[Annotated[str, member("Version of the operating system", **SOMETIMES)]]
+    instance_uuid: NotRequired[Annotated[str, member("Instance that the image was made from", **SOMETIMES)]]
+    description: NotRequired[Annotated[str, member("A description for people", **SOMETIMES)]]
+    kernel_id: NotRequired[Annotated[str | None, member("Image with the kernel", **ID, **SHORT, **SOMETIMES)]]
+    ramdisk_id: NotRequired[Annotated[str | None, member("Image with the ramdisk", **ID, **SHORT, **SOMETIMES)]]
+
+
+class Images(TypedDict):
+    """A page of images, with the path of the first page and, if there may be more, of the next."""
+
+    images: list[Image]
+    first: str
+    next: NotRequired[str]
+    schema: str
+
+
+class Change(TypedDict):
+    """One change of a patch of version 2.1."""
+
+    op: Annotated[str, member("What to do", enum=list(OPS))]
+    path: str
+    value: NotRequired[Any]
+
+
+class OldChange(TypedDict, total=False):
+    """One change of a patch of version 2.0."""
+
+    add: str
+    replace: str
+    remove: str
+    value: Any
+
+
+class Member(TypedDict):
+    """The share of an image with a project."""
+
+    member_id: Annotated[str, member("Project that the image is shared with", **SHORT)]
+    image_id: Annotated[str, member("The image", **ID)]
+    created_at: Annotated[str, member("When it was shared")]
+    updated_at: Annotated[str, member("When the sharing was last changed")]
+    status: Annotated[str, member("The member's answer", enum=list(MemberStatus))]
+    schema: Annotated[str, member(**READ_ONLY)]
+
+
+class Members(TypedDict):
+    """All members of an image."""
+
+    members: list[Member]
+    schema: str
+
+
+class NewMember(TypedDict):
+    """The project to share an image with."""
+
+    member: Annotated[str, member("Project to share with", minLength=1, **SHORT)]
+
+
+class MemberAnswer(TypedDict):
+    """What a member says to an image that is shared with it."""
+
+    status: Annotated[str, member("The member's answer", enum=list(MemberStatus))]

@@ -1,0 +1,62 @@
+"""The JSON of uploads: every member of every document, stated once.
+
+Source: docs/resumable.md, "The upload" and "Bytes that are here already".
+"""
+
+from typing import Annotated, NotRequired
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+
+from stillage.api.image_v2.uploads.digests import DECLARABLE
+from stillage.api.json_schemas import member
+
+Range = Annotated[list[int], member("First and last byte, inclusive", minItems=2, maxItems=2)]
+DIGEST_OF_EACH = {"properties": {name: {"type": "string"} for name in DECLARABLE}, "additionalProperties": False}
+
+
+class ProofRequest(TypedDict):
+    """What to prove instead of sending the bytes, which are here already."""
+
+    nonce: str
+    ranges: list[Range]
+
+
+class Upload(TypedDict):
+    """A resumable upload. What it counts is on disk."""
+
+    id: str
+    image_id: str
+    url: Annotated[str, member("A path that authorises resuming the upload without a token")]
+    size: Annotated[int | None, member("Bytes of the whole image; null until a client says so")]
+    offset: Annotated[int, member("Bytes received from the beginning without a gap")]
+    received: Annotated[int, member("Bytes received in all")]
+    ranges: Annotated[list[Range], member("Which bytes are received")]
+    verified: Annotated[int, member("Bytes hashed and inspected")]
+    complete: Annotated[bool, member("True when the image is active with these bytes")]
+    suspended: Annotated[str | None, member("Why the upload cannot be resumed by its URL; null if it can")]
+    digests: Annotated[dict[str, str], member("What the client declared of the whole image, in hex")]
+    created_at: str
+    expires_at: str
+    proof: NotRequired[ProofRequest]
+
+
+class Uploads(TypedDict):
+    """The uploads of an image: one, or none."""
+
+    uploads: list[Upload]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class NewUpload(TypedDict, total=False):
+    """An upload to open."""
+
+    size: Annotated[int | None, member("Bytes of the whole image")]
+    digests: Annotated[dict[str, str], member("Digests of the whole image, in hex", **DIGEST_OF_EACH)]
+
+
+class Proof(TypedDict):
+    """The answer to a `ProofRequest`."""
+
+    nonce: Annotated[str, member("The nonce of the request")]
+    digests: Annotated[list[str], member("SHA-256 of the nonce and of each range's bytes, in hex")]

@@ -1,0 +1,57 @@
+"""JSON Schema of the documents of an API, derived from their types.
+
+A document is a ``TypedDict`` or a dataclass that states its members once. mypy holds the function that makes a document
+to it, and OpenAPI and the schemas of the image API are derived from it, so that they cannot differ.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic_core import core_schema
+
+Schema = Mapping[str, Any]
+
+
+def member(description: str | None = None, **keywords: Any) -> Any:
+    """Annotate a member of a document: *keywords* are JSON Schema's, beside what follows from its type."""
+    return Field(description=description, json_schema_extra=keywords)
+
+
+def properties_of(document: type) -> dict[str, Schema]:
+    """Return the schema of each member of *document*. To documents that it holds there are references, unresolved."""
+    properties: dict[str, Schema] = TypeAdapter(document).json_schema(schema_generator=_Plain)["properties"]
+    return properties
+
+
+def components_of(*documents: type) -> dict[str, Schema]:
+    """Return the schemas of *documents* and of those that they hold, by the names of their types.
+
+    They refer to one another as OpenAPI's components do. Numbers are counts: none is negative.
+    """
+    inputs: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]]
+    inputs = [(document, "validation", TypeAdapter(document)) for document in documents]
+    _, made = TypeAdapter.json_schemas(
+        inputs,
+        schema_generator=_Components,
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas: dict[str, Schema] = made["$defs"]
+    return schemas
+
+
+class _Plain(GenerateJsonSchema):
+    """Writes a nullable member as Glance does, with two types, and leaves out the titles, which repeat the names."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
+        inner = self.generate_inner(schema["schema"])
+        return {**inner, "type": ["null", inner["type"]]}
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
+class _Components(_Plain):
+    def int_schema(self, schema: core_schema.IntSchema) -> dict[str, Any]:
+        return {"minimum": 0, **super().int_schema(schema)}

@@ -1,0 +1,106 @@
+"""Every document of the image API is as described, and has no member that its description does not have."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jsonschema_rs
+
+from image_api import V2_1, Person
+from server import Answer
+from stillage.api.description import JSON
+from stillage.api.image_v2.description import DETAILS
+
+MISSING = "00000000-0000-4000-8000-000000000000"
+DATA = b"x" * 512
+IMAGES = "/v2/images"
+UPLOADS = "/v2/images/{image_id}/uploads"
+PLAIN = {"disk_format": "raw", "container_format": "bare"}
+
+
+@dataclass
+class Checked:
+    """Sends requests as *person*, and holds each answer against *document*."""
+
+    person: Person
+    document: Mapping[str, Any]
+    seen: set[tuple[str, str]] = field(default_factory=set)
+
+    async def __call__(self, route: str, body: Any = None, /, status: int = 200, **names: str) -> Answer:
+        """*names*: the parameters of *route*'s path, and any headers."""
+        method, _, path = route.partition(" ")
+        headers = {name: value for name, value in names.items() if f"{{{name}}}" not in path}
+        answer = await self.person(method, path.format(**names), body, **headers)
+        assert answer.status == status, answer.body
+        [name] = self._responses(route)[str(status)]["content"][JSON]["schema"].values()
+        self._check(name.rpartition("/")[2], answer.json)
+        self.seen.add((route, name.rpartition("/")[2]))
+        return answer
+
+    def _responses(self, route: str) -> Mapping[str, Any]:
+        method, _, path = route.partition(" ")
+        responses: Mapping[str, Any] = self.document["paths"][path][method.lower()]["responses"]
+        return responses
+
+    def _check(self, name: str, answer: Mapping[str, Any]) -> None:
+        components = self.document["components"]
+        schema = {"$ref": f"#/components/schemas/{name}", "components": components}
+        jsonschema_rs.validate(schema, answer)
+        described = components["schemas"][name]
+        if "properties" in described and "additionalProperties" not in described:
+            assert answer.keys() <= described["properties"].keys(), name
+
+
+def described() -> Iterator[tuple[str, str]]:
+    """Yield each route that answers with a document when all is well, and the document's name."""
+    for route, details in DETAILS.items():
+        for schema in details.success.values():
+            if schema not in {None, "octets", "text"}:
+                yield route, str(schema)
+
+
+async def test_every_document_is_as_described(erin: Person, olga: Person, ada: Person) -> None:
+    ask = Checked(erin, (await erin("GET", "/openapi.json")).json)
+    await images_and_members(ask, olga)
+    await uploads(ask)
+    for route in ("GET /v2", "GET /v2/"):
+        await ask(route, status=300)
+    await ask("GET /v2/versions")
+    await ask("GET /v2/schemas/{name}", name="image")
+    for name in ("stores", "import", "usage"):
+        await ask(f"GET /v2/info/{name}")
+    await replace(ask, person=ada)("GET /v2/info/stores/detail")
+    assert set(described()) <= ask.seen
+
+
+async def images_and_members(ask: Checked, olga: Person) -> None:
+    attributes = {**PLAIN, "tags": ["a"], "os_distro": "debian", "colour": "x"}
+    image_id = (await ask(f"POST {IMAGES}", attributes, status=201)).json["id"]
+    assert (await ask.person.upload(image_id, DATA)).status == 204
+    one = "/v2/images/{image_id}"
+    await ask(f"GET {one}", image_id=image_id)
+    await ask(f"GET {one}", status=404, image_id=MISSING)
+    await ask(f"GET {IMAGES}")
+    change = [{"op": "replace", "path": "/name", "value": "n"}]
+    await ask(f"PATCH {one}", change, image_id=image_id, content_type=V2_1)
+    await ask(f"POST {one}/members", {"member": "works"}, image_id=image_id)
+    await ask(f"GET {one}/members", image_id=image_id)
+    share = {"image_id": image_id, "member_id": "works"}
+    await ask(f"GET {one}/members/{{member_id}}", **share)
+    await replace(ask, person=olga)(f"PUT {one}/members/{{member_id}}", {"status": "accepted"}, **share)
+    for data in (DATA, b"QFI\xfb" + bytes(508)):
+        await ask(f"POST {IMAGES}/inspect", data)
+
+
+async def uploads(ask: Checked) -> None:
+    await ask.person.stored(DATA)
+    image_id = (await ask.person.create(**PLAIN))["id"]
+    opening = {"size": 512, "digests": {"sha512": hashlib.sha512(DATA).hexdigest()}}
+    opened = (await ask(f"POST {UPLOADS}", opening, status=201, image_id=image_id)).json
+    assert opened["proof"]["ranges"]
+    one = {"image_id": image_id, "upload": opened["id"]}
+    await ask(f"GET {UPLOADS}/{{upload}}", **one)
+    await ask(f"GET {UPLOADS}", image_id=image_id)
+    await ask(f"PUT {UPLOADS}/{{upload}}", DATA[:8], status=202, **one, content_range="bytes 0-7/512")
+    await ask("PUT /v2/images/{image_id}/file", DATA[16:], 202, image_id=image_id, content_range="bytes 16-511/512")
