@@ -100,7 +100,7 @@ async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[f
         for start in range(0, len(data), MIB):
             yield data[start : start + MIB]
 
-    await first._sending(upload, Piece(0, len(data)), Span(0, len(data)), body())  # noqa: SLF001 - stops before the verdict
+    await first._pieces.receive(upload, Piece(0, len(data)), Span(0, len(data)), body())  # noqa: SLF001 - stops before the verdict
     await first.close()
     path = next(path for path in store.root.rglob(f"{upload.blob_key}*"))
     second = uploads("node/2.")

@@ -42,8 +42,7 @@ from stillage.errors import (
 from stillage.images.quota import Limits, Quotas, Usage
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece
-from stillage.operations.resumable import pieces as sending
-from stillage.operations.resumable import verifying
+from stillage.operations.resumable import receiving, verifying
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.spans import Span
 from upload_world import DATA, ME, MIB, RULES, World, a_world, cut, sliced, uploads_of
@@ -322,7 +321,7 @@ async def test_a_crowd_of_begun_uploads_takes_few_threads_and_holds_nobody_up(
 
 async def test_a_whole_upload_that_nobody_waits_for_is_verified_by_the_upkeep(world: World) -> None:
     upload = await world.open()
-    held = await world.uploads._sending(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
+    held = await world.uploads._pieces.receive(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
     await world.uploads.close()
     assert held.is_whole
     other = uploads_of(world.database, world.store, world.clock, "node/2.")
@@ -350,7 +349,7 @@ async def test_a_verifier_that_is_stopped_as_it_takes_an_upload_leaves_it_to_oth
         patched.setattr(db_uploads, "take_verification", slow)
         # SQLite has one writer: what sends waits behind the verifier.
         whole = Span(0, len(DATA))
-        sending = asyncio.create_task(world.uploads._sending(upload, Piece(0, len(DATA)), whole, sliced(DATA)))
+        sending = asyncio.create_task(world.uploads._pieces.receive(upload, Piece(0, len(DATA)), whole, sliced(DATA)))
         assert await asyncio.to_thread(taking.wait, 20)
         closing = asyncio.create_task(world.uploads.close())
         await asyncio.sleep(0)
@@ -415,7 +414,7 @@ async def test_a_piece_that_has_no_room_is_refused_unread_and_one_that_needs_non
 async def test_a_piece_leaves_the_spare_room_and_what_came_of_it_counts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "LOOK_AFTER", MIB)
+    monkeypatch.setattr(receiving, "LOOK_AFTER", MIB)
     upload = await world.open()
 
     async def body() -> AsyncIterator[bytes]:

@@ -8,9 +8,8 @@ import base64
 import hmac
 import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 
 import structlog
@@ -19,18 +18,15 @@ from stillage.accounts.principal import Principal
 from stillage.db import Connection
 from stillage.db import images as db_images
 from stillage.db import uploads as db
-from stillage.db.session import Database
 from stillage.errors import BlobNotFound, Conflict, UploadGone
 from stillage.ids import ImageId
-from stillage.images.access import Access, Seen
+from stillage.images.access import Seen
 from stillage.images.image import PACKAGES, Content, Image
 from stillage.images.status import Status
 from stillage.images.upload import Grant, Upload
-from stillage.operations.resumable.rights import UploadRights
+from stillage.operations.resumable.context import Context
 from stillage.operations.upkeep.sweep import remove_blob
-from stillage.operations.upload.acceptance import UploadRules
 from stillage.spans import Span
-from stillage.stores.base import Store
 
 log = structlog.get_logger()
 
@@ -49,24 +45,14 @@ class Proof:
 
 
 class Instant:
-    def __init__(
-        self,
-        database: Database,
-        store: Store,
-        *,
-        access: Access,
-        rights: UploadRights,
-        rules: UploadRules,
-        secret: bytes,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._access = access
-        self._rights = rights
-        self._rules = rules
+    def __init__(self, context: Context, secret: bytes) -> None:
+        self._database = context.database
+        self._store = context.store
+        self._access = context.access
+        self._rights = context.rights
+        self._rules = context.rules
+        self._clock = context.clock
         self._key = hmac.digest(secret, b"proofs of possession", "sha256")
-        self._clock = clock
 
     async def offer(self, principal: Principal, upload: Upload) -> Proof | None:
         """Return what to prove, if bytes with the digests of *upload* are here and *principal* may read them."""

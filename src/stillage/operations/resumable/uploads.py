@@ -30,8 +30,9 @@ from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
+from stillage.operations.resumable.context import Context
 from stillage.operations.resumable.instant import Instant
-from stillage.operations.resumable.pieces import Sending
+from stillage.operations.resumable.pieces import Pieces
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import Rights, UploadRights
 from stillage.operations.resumable.verifying import Verifier
@@ -71,27 +72,16 @@ class Uploads:
         self.max_bytes = rules.max_image_bytes
         self.max_age_s = max_age_s
         self.rights = UploadRights(database, rights, access)
-        self.verifier = Verifier(database, store, rights=self.rights, rules=rules, owner=owner, clock=clock)
-        self._sending = Sending(
-            database,
-            store,
-            self.verifier,
-            rights=self.rights,
-            rules=rules,
-            owner=owner,
-            max_age_s=max_age_s,
-            clock=clock,
-        )
+        self._context = Context(database, store, access, self.rights, rules, owner, max_age_s, clock)
+        self.verifier = Verifier(self._context)
+        self.instant = Instant(self._context, secret)
+        self._pieces = Pieces(self._context, self.verifier)
+        self._capabilities = Capabilities(secret)
         self._database = database
         self._store = store
         self._access = access
         self._rules = rules
-        self._owner = owner
         self._clock = clock
-        self._capabilities = Capabilities(secret)
-        self.instant = Instant(
-            database, store, access=access, rights=self.rights, rules=rules, secret=secret, clock=clock
-        )
 
     async def open(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
         """Return a new upload, for which the image is `saving` from now on.
@@ -115,7 +105,7 @@ class Uploads:
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:
-            upload = await self._sending.begin_partial(claim.upload_id, claim.blob_key)
+            upload = await self._pieces.begin_partial(claim.upload_id, claim.blob_key)
         except StillageError as error:
             await self._end(claim, error.reason)
             raise
@@ -204,7 +194,7 @@ class Uploads:
         if upload.complete:
             return upload
         try:
-            return await self._sending.settle(upload)
+            return await self._pieces.settle(upload)
         except UploadComplete:  # meanwhile
             return await self._ended(upload.image_id, upload.id)
 
@@ -234,13 +224,13 @@ class Uploads:
         if sender is not None:
             upload = await self.resume(upload, sender)
         if piece.in_order and piece.first != upload.offset:
-            upload = await self._sending.settle(upload)
+            upload = await self._pieces.settle(upload)
             if piece.first != upload.offset:
                 raise OffsetMismatch(upload.offset, piece.first)
         upload = await self._require_size(upload, piece.size)
         span = self._span_of(upload, piece)
         if span.length:
-            upload = await self._sending(upload, piece, span, body, grant)
+            upload = await self._pieces.receive(upload, piece, span, body, grant)
         if piece.last:
             end = upload.offset if piece.length is None else span.end
             upload = await self._require_size(upload, end)
@@ -272,7 +262,7 @@ class Uploads:
     async def upkeep(self) -> None:
         """For the sweep: verify complete uploads whose verifiers died, forget old results, tell what was not heard."""
         await self.verifier.adopt()
-        await self._sending.tell_ended()
+        await self._pieces.tell_ended()
         before = self._clock() - timedelta(seconds=self.max_age_s)
         await self._database.write(db.forget_results, before)
 
@@ -303,7 +293,7 @@ class Uploads:
             await require_room(self._store, missing, self._rules.spare_bytes)  # as if it had been told at once
         told = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
         if told is None:
-            raise await self._sending.gone(upload.id)
+            raise await self._context.why_ended(upload.id)
         return told
 
     def _span_of(self, upload: Upload, piece: Piece) -> Span:

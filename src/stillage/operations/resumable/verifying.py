@@ -5,9 +5,8 @@ dies another begins again from the first byte. Bytes that are counted never chan
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
-from datetime import datetime, timedelta
 
 import structlog
 
@@ -15,18 +14,17 @@ from stillage.accounts.principal import Principal
 from stillage.db import Connection, lifecycle
 from stillage.db import images as db_images
 from stillage.db import uploads as db
-from stillage.db.session import Database
 from stillage.errors import BlobNotFound, StillageError, StoreFailed, UploadSuspended
 from stillage.ids import UploadId
 from stillage.images.image import Image
 from stillage.images.upload import Upload
 from stillage.operations.leftovers import leave_to_sweep
+from stillage.operations.resumable.context import Context
 from stillage.operations.resumable.results import FINAL, error_of, refusal_of
-from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upkeep.sweep import remove_blob
-from stillage.operations.upload.acceptance import UploadRules, content_of, require_may_be_empty, verification_of
+from stillage.operations.upload.acceptance import content_of, require_may_be_empty, verification_of
 from stillage.operations.upload.verification import BLOCK, Verification, Verified
-from stillage.stores.base import PartialBlob, Store
+from stillage.stores.base import PartialBlob
 
 log = structlog.get_logger()
 
@@ -51,22 +49,13 @@ LOST = "its bytes are gone from the store; send the file again"
 class Verifier:
     """Verifies the uploads of this process."""
 
-    def __init__(
-        self,
-        database: Database,
-        store: Store,
-        *,
-        rights: UploadRights,
-        rules: UploadRules,
-        owner: str,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._rights = rights
-        self._rules = rules
-        self._owner = owner
-        self._clock = clock
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._database = context.database
+        self._store = context.store
+        self._rights = context.rights
+        self._rules = context.rules
+        self._clock = context.clock
         self._news: dict[UploadId, asyncio.Event] = {}
         self._tasks: dict[UploadId, asyncio.Task[StillageError | None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -130,8 +119,8 @@ class Verifier:
         """Verify the upload if nobody else does; return what kept us from it."""
         try:
             async with self._places:
-                take = self._database.write(db.take_verification, upload_id, self._owner, self._clock(), self._lease())
-                taking = asyncio.ensure_future(take)
+                lease = (self._context.owner, self._clock(), self._context.lease_until())
+                taking = asyncio.ensure_future(self._database.write(db.take_verification, upload_id, *lease))
                 try:
                     if await asyncio.shield(taking):
                         await self._verify_ours(upload_id)
@@ -149,7 +138,7 @@ class Verifier:
     async def _drop(self, upload_id: UploadId, taking: Awaitable[bool]) -> None:
         """Leave the upload to others, also if it is only being taken when we are stopped."""
         if await taking:
-            await self._database.write(db.drop_verification, upload_id, self._owner)
+            await self._database.write(db.drop_verification, upload_id, self._context.owner)
 
     async def _verify_ours(self, upload_id: UploadId) -> None:
         upload = await self._database.read(db.find, upload_id)
@@ -249,8 +238,8 @@ class Verifier:
         await remove_blob(self._database, self._store, upload.blob_key)
 
     async def _renewed(self, upload: Upload, verification: Verification) -> Upload | None:
-        work, until = db.keep_verification, self._lease()
-        return await self._rights.write(upload, None, work, upload.id, self._owner, until, verification.size)
+        work, until = db.keep_verification, self._context.lease_until()
+        return await self._rights.write(upload, None, work, upload.id, self._context.owner, until, verification.size)
 
     async def _wait_for_news(self, upload_id: UploadId) -> None:
         news = self._news[upload_id]
@@ -262,6 +251,3 @@ class Verifier:
     def _linger_s(self, verified: int) -> float:
         others_wait = len(self._tasks) > AT_ONCE
         return min(LINGER_S, verified / RELEARNED_PER_S) if others_wait else LINGER_S
-
-    def _lease(self) -> datetime:
-        return self._clock() + timedelta(seconds=self._rules.lease_s)

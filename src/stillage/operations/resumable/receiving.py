@@ -1,0 +1,224 @@
+"""One piece of an upload while it comes: from the body of a request into the partial blob, until it counts.
+
+What came before a connection broke counts, unless the piece has a digest.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+
+from stillage.db import blobs, pieces, spans
+from stillage.db import uploads as db
+from stillage.errors import InvalidInput, PieceMismatch, PieceTakenOver, StillageError
+from stillage.ids import UploadId
+from stillage.images.upload import Digests, Grant, Piece, Upload
+from stillage.lanes import Lane
+from stillage.operations.resumable.context import Context
+from stillage.operations.resumable.piece_writer import PieceWriter
+from stillage.operations.resumable.verifying import Verifier
+from stillage.operations.upload.acceptance import LOOK_AFTER, STEP, require_spare_room
+from stillage.operations.upload.verification import BLOCK, Digest
+from stillage.spans import Span
+from stillage.stores.base import PartialBlob
+
+LOOK_EVERY_S = 0.5
+"""How often a request that sends looks whether it still may, and counts what came."""
+MOST_UNCOUNTED = 32 << 20
+"""Bytes after which those that came are made durable and count, however fast they come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A request that sends a piece to this process.
+
+    Attributes:
+        grant: Of whoever sends; None for the upload's own.
+        lost: Set when another request has taken its bytes over.
+    """
+
+    id: str
+    upload_id: UploadId
+    span: Span
+    grant: Grant | None = None
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Receiver:
+    """Receives one piece. *upload* is as it was when *sender* held its span of *partial*."""
+
+    def __init__(
+        self, context: Context, verifier: Verifier, partial: PartialBlob, upload: Upload, piece: Piece, sender: Sender
+    ) -> None:
+        self._context = context
+        self._verifier = verifier
+        self._upload = upload
+        self._sender = sender
+        self._span = sender.span
+        self._writer = PieceWriter(context.database, partial, upload.id, sender.span)
+        self._zeros = piece.zeros
+        self._has_open_end = piece.length is None
+        self._digests = _Digests(piece.digests)
+        self._position = self._counted = self._span.first
+        self._reserved = self._looked = self._span.first
+        self._much_received = asyncio.Event()
+
+    async def run(self, body: AsyncIterator[bytes]) -> Upload:
+        async with self._digests:
+            receive = asyncio.create_task(self._receive(body))
+            watch = asyncio.create_task(self._watch())
+            try:
+                await asyncio.wait({receive, watch}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await self._end(receive, watch)
+            try:
+                await (watch if watch.done() and not watch.cancelled() else receive)
+                await self._digests.require()
+            except StillageError:
+                await self._give_room_back()
+                raise
+            await self._count()
+        await self._require_end()
+        return self._upload
+
+    async def _require_end(self) -> None:
+        """Raise InvalidInput if fewer bytes came than were declared, unless those behind them are there already."""
+        if self._has_open_end or self._position == self._span.end:
+            return
+        reached = await self._context.database.read(spans.reached, self._upload.id, self._position)
+        if missing := self._span.end - min(reached or self._position, self._span.end):
+            raise InvalidInput(f"the piece ended {missing} bytes before its declared end; what came counts")
+
+    async def _end(self, *tasks: asyncio.Task[None]) -> None:
+        """End what is still running, and see to it that what came counts, whatever has failed."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        if not self._digests.declared:
+            with suppress(StillageError):  # who waits for the piece is told why by what failed first
+                await asyncio.shield(self._count())
+
+    async def _give_room_back(self) -> None:
+        """What does not count is cleared when it is sent again; until then others may need its room, or it itself."""
+        if self._digests.declared:
+            with suppress(StillageError):
+                await self._writer.clear(self._position)
+
+    async def _receive(self, body: AsyncIterator[bytes]) -> None:
+        if self._zeros:
+            await self._receive_zeros()
+            return
+        held = bytearray()
+        try:
+            async for part in body:
+                if not held and len(part) >= BLOCK:
+                    await self._put(part)
+                    continue
+                held += part
+                if len(held) >= BLOCK:
+                    block, held = held, bytearray()
+                    await self._put(bytes(block))
+        finally:
+            if held:
+                await self._put(bytes(held))
+
+    async def _receive_zeros(self) -> None:
+        """Zeros that are not sent: the partial blob has them already, unless something else was sent before."""
+        await self._reserve(self._span.end)  # before any work: nothing that comes could be counted in its place
+        while self._position < self._span.end:
+            self._position = await self._writer.put_zeros(self._position)
+
+    async def _put(self, block: bytes) -> None:
+        end = self._position + len(block)
+        if end > self._span.end:
+            raise InvalidInput(f"more bytes came than this piece may have: it ends at byte {self._span.end}")
+        await self._look_at_room(end)
+        await self._reserve(end)
+        await self._writer.put(self._position, block)
+        await self._digests.update(block)
+        self._position = end
+        # The first megabyte counts at once: that is where most hostile images show themselves.
+        if end - self._counted >= min(MOST_UNCOUNTED, max(BLOCK, self._counted - self._span.first)):
+            self._much_received.set()
+
+    async def _look_at_room(self, end: int) -> None:
+        """Others take room as well."""
+        if end > self._looked + LOOK_AFTER:
+            self._looked = end
+            await require_spare_room(self._context.store, self._context.rules.spare_bytes)
+
+    async def _reserve(self, end: int) -> None:
+        """Of unknown size it is reserved in steps."""
+        if self._upload.size is None and end > self._reserved:
+            self._reserved = -(-end // STEP) * STEP
+            limits = self._context.rules.quotas.project
+            await self._context.database.write(blobs.reserve, self._upload.blob_key, self._reserved, limits)
+
+    async def _watch(self) -> None:
+        """Count what came, now and then, and look whether we still may; ends only by an error."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await _first_of(self._much_received, self._sender.lost)
+            self._much_received.clear()
+            await self._require_ours()
+            if not self._digests.declared:
+                await self._count()
+
+    async def _count(self) -> None:
+        position = self._position
+        if position > self._counted:
+            await self._writer.flush()
+            await self._count_durable(Span(self._span.first, position))
+            self._counted = position
+
+    async def _count_durable(self, span: Span) -> None:
+        """Count *span*, which is durable, and let it be verified."""
+        values = (self._upload.id, span, self._context.expiry())
+        counted = await self._context.rights.write(self._upload, self._sender.grant, db.count, *values)
+        if counted is None:
+            raise await self._context.why_ended(self._upload.id)
+        self._verifier.follow(counted)
+        self._upload = counted
+
+    async def _require_ours(self) -> None:
+        """Raise PieceTakenOver, or why the upload has ended, unless the request may go on."""
+        if self._sender.lost.is_set() or not await self._context.database.read(pieces.lives, self._sender.id):
+            await self._context.read(self._upload.id)
+            raise PieceTakenOver
+
+
+class _Digests:
+    """The digests of one piece, each worked out in a thread of its own."""
+
+    def __init__(self, declared: Digests) -> None:
+        self.declared = declared
+        self._digests: dict[str, Digest] = {name: hashlib.new(name, usedforsecurity=False) for name, _ in declared}
+
+    async def __aenter__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._lanes = {name: await self._stack.enter_async_context(Lane(f"piece-{name}")) for name in self._digests}
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def update(self, block: bytes) -> None:
+        for name, lane in self._lanes.items():
+            await lane.submit(self._digests[name].update, block)
+
+    async def require(self) -> None:
+        """Raise PieceMismatch unless the bytes have the digests that were declared."""
+        for name, expected in self.declared:
+            found = await self._lanes[name].call(self._digests[name].hexdigest)
+            if found != expected:
+                raise PieceMismatch(name, expected, found)
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
