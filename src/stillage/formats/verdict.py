@@ -1,7 +1,7 @@
 """The answer to "would this be accepted?", for whoever asks without uploading."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from stillage.errors import ContentRejected
@@ -64,19 +64,42 @@ def verdict(
     )
 
 
-def verdict_view(found: Verdict) -> dict[str, Any]:
-    """The verdict as JSON: what an upload would be answered, and what the command line prints."""
-    return {
-        "accepted": found.accepted,
-        "complete": found.complete,
-        "declared": found.declared,
-        "format": found.format,
-        "subformat": found.subformat or None,
-        "virtual_size": found.virtual_size,
-        "size": found.size,
-        "details": dict(found.details),
-        "hazards": [
-            {"rule": broken.rule, "offset": broken.offset, "message": str(broken), "fix": broken.fix}
-            for broken in found.hazards
-        ],
-    }
+@dataclass(frozen=True, slots=True)
+class HazardView:
+    """A rule that the image breaks."""
+
+    rule: str
+    offset: int | None  # of the bytes that break it; None where no single place does
+    message: str
+    fix: str | None  # a command that makes an acceptable image of it; None where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictView:
+    """Whether an upload would be accepted, and why not."""
+
+    accepted: bool | None
+    complete: bool
+    declared: str | None
+    format: str | None
+    subformat: str | None
+    virtual_size: int | None
+    size: int
+    details: Mapping[str, str]
+    hazards: list[HazardView]
+
+
+def verdict_view(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as JSON, a `VerdictView`: an answer of the API, and what the command line prints."""
+    view = VerdictView(
+        accepted=verdict.accepted,
+        complete=verdict.complete,
+        declared=verdict.declared,
+        format=verdict.format,
+        subformat=verdict.subformat or None,
+        virtual_size=verdict.virtual_size,
+        size=verdict.size,
+        details=dict(verdict.details),
+        hazards=[HazardView(broken.rule, broken.offset, str(broken), broken.fix) for broken in verdict.hazards],
+    )
+    return asdict(view)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
 from stillage.api.image_v2 import documents
 from stillage.api.image_v2.uploads import documents as upload_documents
 from stillage.api.json_schemas import Schema, components_of
+from stillage.formats.verdict import VerdictView
 from stillage.images.image import DISK_FORMATS
 from stillage.images.patch import V2_0, V2_1
 from stillage.images.query import SORT_KEYS
@@ -114,7 +114,7 @@ DETAILS: Mapping[str, Details] = {
     ),
     "DELETE /v2/images/{image_id}/uploads/{upload}": Details({204: None}, (*READS, 410, 412)),
     "POST /v2/images/inspect": Details(
-        {200: "Verdict"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
+        {200: "VerdictView"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
     ),
     "GET /v2/images/{image_id}/file": Details(
         {200: "octets", 204: None, 206: "octets", 304: None, 412: None}, (*READS, 416, 503), headers={"Range": TEXT}
@@ -152,32 +152,15 @@ def schemas() -> Mapping[str, Schema]:
         upload_documents.Uploads,
         upload_documents.NewUpload,
         upload_documents.Proof,
+        VerdictView,
     )
-    return made | {"NewImage": _new_image(made["Image"]), "Verdict": _verdict()}
+    return made | {"NewImage": _new_image(made["Image"])}
 
 
 def _new_image(image: Schema) -> Schema:
     """Return what a client may send for a new image: of an image what is not read-only, and none of it is required."""
     settable = {name: schema for name, schema in image["properties"].items() if not schema.get("readOnly")}
     return {"type": "object", "properties": settable, "additionalProperties": image["additionalProperties"]}
-
-
-def _verdict() -> dict[str, Any]:
-    """Source: docs/formats.md."""
-    text, count = {"type": ["string", "null"]}, {"type": ["integer", "null"], "minimum": 0}
-    hazard = {"rule": TEXT, "offset": count, "message": TEXT, "fix": text}
-    properties = {
-        "accepted": {"type": ["boolean", "null"]},
-        "complete": {"type": "boolean"},
-        "declared": text,
-        "format": text,
-        "subformat": text,
-        "virtual_size": count,
-        "size": COUNT,
-        "details": {"type": "object", "additionalProperties": TEXT},
-        "hazards": {"type": "array", "items": {"type": "object", "properties": hazard, "required": list(hazard)}},
-    }
-    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 DESCRIPTION = Description(details, schemas)
