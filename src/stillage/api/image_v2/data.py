@@ -6,7 +6,7 @@ from stillage.api.http.sending import send
 from stillage.api.http.time_limits import image_bytes, let_take_long
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
 from stillage.api.image_v2.upload_headers import OCTETS, expected_of
-from stillage.api.image_v2.uploads import ietf, pieces
+from stillage.api.image_v2.uploads import ietf, ietf_headers, pieces
 from stillage.api.services import principal, services
 
 # An image may be a page with a script in it. A browser saves it, whatever it holds, and runs nothing of it as ours; no
@@ -23,7 +23,7 @@ async def upload(request: web.Request) -> web.Response:
     """
     if hdrs.CONTENT_RANGE in request.headers:
         return await pieces.put_file(request)
-    if ietf.is_asked_for(request):
+    if ietf_headers.is_asked_for(request.headers):
         return await ietf.create(request)
     known = services(request)
     expected = expected_of(request)

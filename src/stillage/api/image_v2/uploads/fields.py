@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from aiohttp import web
+from multidict import MultiMapping
 
 T = TypeVar("T")
 
@@ -20,19 +20,19 @@ BOOLEAN = re.compile(rf"\?([01]){PARAMETERS}")
 COUNT = re.compile(rf"([0-9]{{1,15}}){PARAMETERS}")
 
 
-def find_boolean(request: web.Request, name: str) -> bool | None:
-    return _item(request, name, BOOLEAN, lambda text: text == "1")
+def find_boolean(fields: MultiMapping[str], name: str) -> bool | None:
+    return _item(fields, name, BOOLEAN, lambda text: text == "1")
 
 
-def find_count(request: web.Request, name: str) -> int | None:
-    return _item(request, name, COUNT, int)
+def find_count(fields: MultiMapping[str], name: str) -> int | None:
+    return _item(fields, name, COUNT, int)
 
 
 def boolean(value: bool) -> str:
     return "?1" if value else "?0"
 
 
-def _item(request: web.Request, name: str, shape: re.Pattern[str], read: Callable[[str], T]) -> T | None:
-    sent = request.headers.getall(name, [])
+def _item(fields: MultiMapping[str], name: str, shape: re.Pattern[str], read: Callable[[str], T]) -> T | None:
+    sent = fields.getall(name, [])
     match = shape.fullmatch(sent[0].strip(" ")) if len(sent) == 1 else None
     return None if match is None else read(match[1])

@@ -13,37 +13,27 @@ from functools import partial
 
 from aiohttp import web
 
-from stillage.api.http.body import inform, length_of
-from stillage.api.image_v2.upload_headers import (
-    CONTENT_DIGEST,
-    OCTETS,
-    REPR_DIGEST,
-    digests_of,
-    find_image_size,
-    require_octets,
-    require_store,
-)
+from stillage.api.http.body import inform
+from stillage.api.image_v2.upload_headers import require_store, upload_headers
 from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_whole
-from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT, boolean, find_boolean, find_count
+from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT, boolean, find_count
+from stillage.api.image_v2.uploads.ietf_headers import (
+    INTEROP,
+    LENGTH,
+    OFFSET,
+    VERSIONS,
+    ends_image,
+    expected_of,
+    first_piece_of,
+    piece_of,
+)
 from stillage.api.image_v2.uploads.upload_request import location_of, open_upload, receive, upload_of
 from stillage.api.problems import PROTOCOL_WORDING
 from stillage.api.services import services
-from stillage.errors import (
-    InvalidInput,
-    SizeChanged,
-    SizeMismatch,
-    StillageError,
-    UploadComplete,
-)
-from stillage.images.upload import Expected, Piece, Progress, Upload
+from stillage.errors import SizeChanged, StillageError, UploadComplete
+from stillage.images.upload import Piece, Progress, Upload
 from stillage.operations.resumable.uploads import Uploads
 
-INCOMPLETE = "Upload-Incomplete"
-OFFSET = "Upload-Offset"
-LENGTH = "Upload-Length"
-INTEROP = "Upload-Draft-Interop-Version"
-VERSIONS = (6, 7, 8)
-MEDIA_TYPE = "application/partial-upload"
 # How often a client that sends hears how much of it is safe.
 TELL_EVERY_S = 5.0
 
@@ -53,43 +43,20 @@ def offered(uploads: Uploads) -> dict[str, str]:
     return {LIMIT: f"max-size={uploads.max_bytes}, max-age={int(uploads.max_age_s)}", INTEROP: str(max(VERSIONS))}
 
 
-def is_asked_for(request: web.Request) -> bool:
-    """Return whether the client opens an upload with this request.
-
-    Raises:
-        InvalidInput: If it sends a part of an image in words that we do not know. Without them the part would be taken
-            for the whole.
-    """
-    complete = find_boolean(request, COMPLETE)
-    version = request.headers.get(INTEROP)
-    spoken = version is None or find_count(request, INTEROP) in VERSIONS
-    is_part = complete is False or find_boolean(request, INCOMPLETE) is True
-    if (COMPLETE in request.headers and complete is None) or (is_part and not spoken):
-        versions = ", ".join(map(str, VERSIONS))
-        raise InvalidInput(
-            f"{COMPLETE} must be ?0 or ?1, and {INTEROP} one of {versions}, not {(version or '')[:32]!r}"
-        )
-    return complete is not None and spoken
-
-
 async def create(request: web.Request) -> web.Response:
     """Any request with Upload-Complete to where images are sent: open an upload, and take what comes with it."""
-    complete = find_boolean(request, COMPLETE) is True
-    request[PROTOCOL_WORDING] = partial(as_ietf_of_whole, request) if complete else as_ietf
+    _begin(request)
     require_store(request)
-    length = length_of(request)
-    if length != 0:
-        require_octets(request, OCTETS, MEDIA_TYPE)
-    size = _agreed(find_count(request, LENGTH), find_image_size(request), length if complete else None)
-    upload = await open_upload(request, Expected(size, digests_of(request, REPR_DIGEST)))
+    headers = upload_headers(request)
+    piece = first_piece_of(headers)
+    upload = await open_upload(request, expected_of(headers, piece))
     location = {"Location": location_of(request, upload)}
     await _inform(request, location | limits_of(request, upload))
-    piece = Piece(0, length, size, complete, digests_of(request, CONTENT_DIGEST), in_order=True)
     progress = await _receive(request, upload, piece, opened=True)
-    headers = {COMPLETE: boolean(complete), OFFSET: str(progress.upload.offset)}
-    if complete:
-        return web.Response(status=204, headers=headers)
-    return web.Response(status=201, headers=headers | location | limits_of(request, progress.upload))
+    answer = {COMPLETE: boolean(piece.last), OFFSET: str(progress.upload.offset)}
+    if piece.last:
+        return web.Response(status=204, headers=answer)
+    return web.Response(status=201, headers=answer | location | limits_of(request, progress.upload))
 
 
 async def head(request: web.Request) -> web.Response:
@@ -104,21 +71,19 @@ async def head(request: web.Request) -> web.Response:
 
 async def patch(request: web.Request) -> web.Response:
     """PATCH …/uploads/{upload}: go on where the upload stands."""
-    complete, first = find_boolean(request, COMPLETE), find_count(request, OFFSET)
-    request[PROTOCOL_WORDING] = partial(as_ietf_of_whole, request) if complete else as_ietf
+    _begin(request)
     upload = await upload_of(request)
-    require_octets(request, MEDIA_TYPE)
-    if complete is None or first is None:
-        raise InvalidInput(f"{OFFSET}, a number, and {COMPLETE}, ?0 or ?1, are needed")
-    length = length_of(request)
-    end = first + length if complete and length is not None else None
-    size = _agreed(find_count(request, LENGTH), find_image_size(request), end)
+    piece = piece_of(upload_headers(request))
     if upload.complete:
-        _require_nothing_more(upload, first, length, complete=complete)
+        _require_nothing_more(upload, piece)
         return web.Response(status=204, headers={COMPLETE: "?1", OFFSET: str(upload.offset)})
-    piece = Piece(first, length, size, complete, digests_of(request, CONTENT_DIGEST), in_order=True)
     progress = await _receive(request, upload, piece)
-    return web.Response(status=204, headers={COMPLETE: boolean(complete), OFFSET: str(progress.upload.offset)})
+    return web.Response(status=204, headers={COMPLETE: boolean(piece.last), OFFSET: str(progress.upload.offset)})
+
+
+def _begin(request: web.Request) -> None:
+    """Answer in this protocol's words from here on."""
+    request[PROTOCOL_WORDING] = partial(as_ietf_of_whole, request) if ends_image(request.headers) else as_ietf
 
 
 def limits_of(request: web.Request, upload: Upload) -> dict[str, str]:
@@ -126,20 +91,11 @@ def limits_of(request: web.Request, upload: Upload) -> dict[str, str]:
     return {LIMIT: f"max-size={uploads.max_bytes}, max-age={uploads.remaining_s(upload)}"}
 
 
-def _agreed(*sizes: int | None) -> int | None:
-    """Return what everything that a request says of the whole's size agrees on; None where it says nothing."""
-    said = [size for size in sizes if size is not None]
-    for size in said[1:]:
-        if size != said[0]:
-            raise SizeMismatch(said[0], size)
-    return said[0] if said else None
-
-
-def _require_nothing_more(upload: Upload, first: int, length: int | None, *, complete: bool) -> None:
+def _require_nothing_more(upload: Upload, piece: Piece) -> None:
     """An upload is complete with its last byte; a client may still say so, in a request of its own."""
-    if length != 0:
-        raise SizeChanged(upload.offset, first + (length or 1))
-    if first != upload.offset or not complete:
+    if piece.length != 0:
+        raise SizeChanged(upload.offset, piece.first + (piece.length or 1))
+    if piece.first != upload.offset or not piece.last:
         raise UploadComplete(upload.id)
 
 
@@ -172,6 +128,6 @@ async def _tell(request: web.Request, upload: Upload) -> None:
 
 
 async def _inform(request: web.Request, headers: Mapping[str, str]) -> None:
-    version = find_count(request, INTEROP)
+    version = find_count(request.headers, INTEROP)
     if version in VERSIONS:
         await inform(request, "104 Upload Resumption Supported", {INTEROP: str(version), **headers})

@@ -7,8 +7,8 @@ from aiohttp import hdrs, web
 
 from stillage.api.http.body import length_of
 from stillage.api.http.json_bodies import json_object, json_response
-from stillage.api.image_v2.upload_headers import REPR_DIGEST, digests_of, require_store
-from stillage.api.image_v2.uploads import ietf, tus
+from stillage.api.image_v2.upload_headers import in_order, require_store, upload_headers
+from stillage.api.image_v2.uploads import ietf, ietf_headers, tus, tus_headers
 from stillage.api.image_v2.uploads.digests import hex_digest
 from stillage.api.image_v2.uploads.shape import document_of, document_response
 from stillage.api.image_v2.uploads.upload_request import open_upload, upload_of
@@ -24,7 +24,7 @@ async def create(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/uploads: open an upload. Anything in its JSON may be left out, and so may the JSON."""
     if tus.is_spoken(request):
         return await tus.create(request)
-    if ietf.is_asked_for(request):
+    if ietf_headers.is_asked_for(request.headers):
         return await ietf.create(request)
     require_store(request)
     upload = await open_upload(request, await _expected(request))
@@ -51,12 +51,12 @@ async def head(request: web.Request) -> web.Response:
 async def patch(request: web.Request) -> web.Response:
     """PATCH /v2/images/{image_id}/uploads/{upload}: go on where it stands, as tus or the IETF's draft say."""
     media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
-    if tus.is_spoken(request) or media_type == tus.MEDIA_TYPE:
+    if tus.is_spoken(request) or media_type == tus_headers.MEDIA_TYPE:
         return await tus.patch(request)
-    if media_type == ietf.MEDIA_TYPE:
+    if media_type == ietf_headers.MEDIA_TYPE:
         return await ietf.patch(request)
     await upload_of(request)
-    accepted = (ietf.MEDIA_TYPE, tus.MEDIA_TYPE)
+    accepted = (ietf_headers.MEDIA_TYPE, tus_headers.MEDIA_TYPE)
     raise WrongMediaType(f"Content-Type must be {' or '.join(accepted)}, not {media_type[:100]!r}", accepted)
 
 
@@ -90,7 +90,7 @@ async def offer(request: web.Request) -> web.Response:
     """OPTIONS: what is offered to whom sends data to this image."""
     await services(request).images.get(principal(request), request.match_info["image_id"])
     uploads = services(request).uploads
-    accepted = {"Accept-Patch": f"{ietf.MEDIA_TYPE}, {tus.MEDIA_TYPE}"}
+    accepted = {"Accept-Patch": f"{ietf_headers.MEDIA_TYPE}, {tus_headers.MEDIA_TYPE}"}
     return web.Response(status=204, headers=accepted | tus.offered(uploads) | ietf.offered(uploads))
 
 
@@ -98,8 +98,8 @@ async def _expected(request: web.Request) -> Expected:
     document = await json_object(request) if length_of(request) != 0 else {}
     if unknown := sorted(set(document) - {"size", "digests"}):
         raise InvalidInput(f"{unknown[0][:32]!r} is not known here; size and digests are")
-    digests = dict(_digests(document.get("digests"))) | dict(digests_of(request, REPR_DIGEST))
-    return Expected(_size(document.get("size")), tuple(sorted(digests.items())))
+    digests = dict(_digests(document.get("digests"))) | dict(upload_headers(request).image_digests)
+    return Expected(_size(document.get("size")), in_order(digests))
 
 
 def _proof(document: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
