@@ -53,7 +53,7 @@ bench: dev ## measure speed and memory against a bare floor in the same run
 
 bench-requests: dev ## measure small requests against a bare aiohttp; BENCH_ARGS="--engine sqlite --images 1000000"
 	@command -v wrk >/dev/null || scripts/system-packages wrk
-	.venv/bin/python -m bench.requests $(BENCH_ARGS)
+	.venv/bin/python -m bench.small_requests $(BENCH_ARGS)
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz

@@ -1,6 +1,6 @@
 """Small requests against a bare aiohttp that answers the same bytes: ``make bench-requests``.
 
-    python -m bench.requests [--engine sqlite|postgresql] [--images 10000] [--rounds 5] [--seconds 3]
+    python -m bench.small_requests [--engine sqlite|postgresql] [--images 10000] [--rounds 5] [--seconds 3]
 
 wrk asks on 16 connections, with a token, one worker on either side. A figure is the median of the rounds' ratios: in
 each round Stillage and the bare server are asked one after the other.
