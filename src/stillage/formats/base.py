@@ -26,7 +26,7 @@ Rules:
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SECTOR = 512
 """Bytes of the unit in which every reader counts a disk. `docs/formats.md` says what becomes of parts of one."""
@@ -36,8 +36,7 @@ LONGEST = (1 << 63) - 1
 """Bytes of the longest stream. No file system keeps a longer file: offsets are signed numbers of 64 bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """The bytes ``offset … offset + length - 1``, please.
 
     Ask in ascending order where the format allows it: a region ahead is served as the stream passes. One that has
@@ -48,15 +47,13 @@ class Region:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """The last *length* bytes of the stream, at most `MAX_TAIL`; fewer if the stream is shorter."""
 
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """Something that we look for. Declared once, as a constant of the module that looks for it.
 
     Attributes:

@@ -5,6 +5,8 @@ time is fast enough for a few KiB, and zeros at the end, however many, are one m
 number.
 """
 
+from functools import cache
+
 POLYNOMIAL = 0x82F63B78  # reflected
 _ONES = 0xFFFFFFFF
 _CHUNK = bytes(1024)
@@ -15,7 +17,7 @@ _Matrix = list[int]  # column i is what bit i becomes
 def crc32c(data: bytes) -> int:
     """Return the CRC-32C of *data*."""
     significant = _without_zeros(data)
-    crc, table = _ONES, _TABLE
+    crc, table = _ONES, _table()
     for byte in significant:
         crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
     return _after_zeros(crc, len(data) - len(significant)) ^ _ONES
@@ -30,7 +32,7 @@ def _without_zeros(data: bytes) -> bytes:
 
 
 def _after_zeros(crc: int, count: int) -> int:
-    for matrix in _ZEROS:
+    for matrix in _powers_of_a_zero_byte():
         if not count:
             break
         if count & 1:
@@ -56,15 +58,17 @@ def _one_byte(value: int) -> int:
     return value
 
 
-def _powers_of_a_zero_byte(count: int) -> list[_Matrix]:
-    """Matrix k is the effect of 2**k zero bytes."""
+@cache
+def _table() -> list[int]:
+    return [_one_byte(value) for value in range(256)]
+
+
+@cache
+def _powers_of_a_zero_byte() -> list[_Matrix]:
+    """Matrix k is the effect of 2**k zero bytes; there are fewer than 2**32."""
     matrix = [_one_byte(1 << bit) for bit in range(32)]
     powers = [matrix]
-    while len(powers) < count:
+    while len(powers) < 32:
         matrix = [_times(matrix, column) for column in matrix]
         powers.append(matrix)
     return powers
-
-
-_TABLE = [_one_byte(value) for value in range(256)]
-_ZEROS = _powers_of_a_zero_byte(32)

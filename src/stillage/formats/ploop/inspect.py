@@ -8,7 +8,7 @@ Source: QEMU, docs/interop/parallels, "Parallels Expandable Image File Format". 
 import struct
 from array import array
 from collections.abc import Generator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stillage.formats.base import (
     Facts,
@@ -53,8 +53,7 @@ PIECE = 64 << 10
 _HEADER = struct.Struct("<16sIIIIIQIIIQ")
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     magic: bytes
     version: int
     heads: int

@@ -5,7 +5,7 @@ QEMU itself. All integers are big-endian.
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stillage.formats.base import SECTOR, Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.tables.clusters import Layout, LayoutRules
@@ -41,8 +41,7 @@ MAX_L1_BYTES = 2 << 30  # what QEMU reads; a sparse disk of 64 TiB has 256 MiB
 AES = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     magic: bytes
     backing_offset: int
     backing_size: int

@@ -4,7 +4,7 @@ Source: QEMU docs/interop/qed_spec, "Header", "Tables", "Consistency checking". 
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.tables.clusters import Layout, LayoutRules
@@ -35,8 +35,7 @@ MAX_HEADER_CLUSTERS = 1024  # QEMU writes 1
 ZERO_CLUSTER = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     magic: bytes
     cluster_size: int
     table_size: int

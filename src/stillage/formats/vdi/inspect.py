@@ -7,7 +7,7 @@ little-endian.
 
 import struct
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stillage.formats.base import (
     Facts,
@@ -79,8 +79,7 @@ PARENT_UUIDS_AT, PARENT_UUIDS_END = 0x1A8, 0x1C8
 _HEADER = struct.Struct("<IIII256xII12xI4xQIIII")  # from the version on
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     header_size: int
     kind: int
     map_at: int

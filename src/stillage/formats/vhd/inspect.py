@@ -9,7 +9,7 @@ Format", "Dynamic Disk Header Format", "Block Allocation Table and Data Blocks".
 
 import struct
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stillage.formats.base import (
     Facts,
@@ -105,8 +105,7 @@ _SIZE_AT, _GEOMETRY_AT = 48, 56
 _LOCATORS_AT, _LOCATORS_SIZE = 576, 8 * 24
 
 
-@dataclass(frozen=True, slots=True)
-class _Footer:
+class _Footer(NamedTuple):
     """The fields that describe the disk; two copies of a footer must agree about them."""
 
     features: int
@@ -130,8 +129,7 @@ class _Footer:
         return max(self.sizes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(NamedTuple):
     """Where the block allocation table lies and what its entries mean."""
 
     offset: int

@@ -6,8 +6,8 @@ Source: [MS-VHDX] 2.2.2 "Headers", 2.2.3 "Region Table", 2.6 "Metadata Region". 
 
 import struct
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 from stillage.formats.base import Hazard, MalformedImage, Rule
@@ -66,8 +66,7 @@ _REGION = struct.Struct("<16sQII")
 _ITEM = struct.Struct("<16sIII4x")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     at: int
     sequence: int
     log_id: bytes
@@ -76,8 +75,7 @@ class Header:
     log: range
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A metadata item: where its bytes lie in the file, and where the table says so."""
 
     offset: int

@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import NamedTuple
 from uuid import UUID
 
 from stillage.formats.base import (
@@ -96,8 +97,7 @@ MAX_HELD = 16  # pieces
 _Found = Want | Facts | Hazard
 
 
-@dataclass(frozen=True, slots=True)
-class _Disk:
+class _Disk(NamedTuple):
     size: int
     block_size: int
     flags: int

@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from stillage.formats.base import Hazard, Rule
 
@@ -74,8 +75,7 @@ _ID = re.compile(rb"=[0-9a-f]", re.IGNORECASE)
 _IDS_WITHIN = 10 << 10  # bytes of the descriptor in which QEMU looks for the content ids
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     at: int
     sectors: int
     kind: str
@@ -87,8 +87,7 @@ class Extent:
         return any(sign in self.name for sign in ("/", "\\", ":")) or self.name == ".."
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     at: int
     value: str
 

@@ -8,7 +8,7 @@ grain tables in `formats.vmdk.tables`, the compressed stream in `formats.vmdk.st
 import struct
 from array import array
 from collections.abc import Generator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stillage.formats.base import (
     Facts,
@@ -88,8 +88,7 @@ SLACK = 1 << 20  # bytes that a writer may have grown the file ahead of its last
 _HEADER = struct.Struct("<4sIIQQQQIQQQB4sH")
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     version: int
     flags: int
     capacity: int

@@ -12,9 +12,9 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from itertools import compress
 from operator import mul
+from typing import NamedTuple
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Tail, Want
 from stillage.formats.vmdk.tables import (
@@ -49,8 +49,7 @@ ZLIB_STARTS = frozenset(
 _Found = Want | Facts | Hazard
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     at: int
     sectors: int
     kind: int

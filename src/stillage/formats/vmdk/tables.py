@@ -11,9 +11,9 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
+from typing import NamedTuple
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Want
 from stillage.formats.tables.overlaps import Claims, TooManyPlaces
@@ -40,8 +40,7 @@ ZEROS = bytes(RUN * TABLE_BYTES)
 _Found = Want | Facts | Hazard
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The numbers of a sparse extent's header that say how to read the tables; places and lengths are sectors."""
 
     capacity: int
