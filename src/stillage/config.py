@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
+
+# Nobody else's code is to see the settings, and looking for it would read the metadata of every installed package.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 TIB = 1 << 40
 # What the columns of the tables hold: no more can be in use.
@@ -310,6 +312,8 @@ def _read(file: Path | None) -> dict[str, Any]:
     if not file.is_file():
         raise BadSettings(f"the settings file {file} is not there")
     try:
+        import tomllib  # noqa: PLC0415 - few commands have a file
+
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # ValueError: text or TOML that is none
         raise BadSettings(f"the settings file {file} cannot be read: {error}") from error

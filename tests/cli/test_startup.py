@@ -1,5 +1,6 @@
 """What commands import, each in an interpreter of its own: no command of the client starts the server's modules."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from stillage import __version__
+from stillage.cli import garbage
 from stillage.cli.lazy import loaded
 from stillage.cli.main import Commands, app
 
@@ -53,6 +55,19 @@ def test_a_command_of_the_client_imports_no_server(command: str, tmp_path: Path)
     modules = imported_by(command, tmp_path)
     assert "stillage.client.session" in modules
     assert modules & {*SERVER} - {"uvloop"} == set()
+
+
+def test_a_server_collects_garbage_as_usual_but_not_in_what_it_started_with() -> None:
+    usual = gc.get_threshold()
+    try:
+        garbage.start()
+        assert gc.get_threshold() != usual
+        garbage.settle()
+        assert gc.get_threshold() == usual
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*usual)
 
 
 def test_help_and_version_read_no_settings(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from stillage import config
 from stillage.cli.show.layout import Layout
@@ -115,6 +114,15 @@ def _progress(name: str, size: int | None) -> Iterator[Callable[[int], None]]:
     if size is None or size < LONG or not console.is_terminal:
         yield lambda _count: None
         return
+    from rich.progress import (  # noqa: PLC0415 - few files are long
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

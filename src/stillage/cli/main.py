@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stillage import __version__
+from stillage.cli import garbage
 from stillage.cli.lazy import Command, LazyGroup
 from stillage.errors import StillageError
 
@@ -60,8 +61,11 @@ def options(
 
 def run() -> None:
     """The command's entry: a user reads a sentence, never a traceback."""
+    garbage.start()
     try:
         app()
     except StillageError as error:
         typer.echo(f"stillage: {error}", err=True)
         sys.exit(1)
+    finally:
+        garbage.end()

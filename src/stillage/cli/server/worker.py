@@ -16,6 +16,7 @@ import uvloop
 
 from stillage import app
 from stillage.api.http.stopping import Stop
+from stillage.cli import garbage
 from stillage.config import Settings
 
 log = structlog.get_logger()
@@ -51,6 +52,10 @@ def run_worker(
     """Serve in this process until SIGTERM or SIGINT, or until its parent says that another one serves instead."""
     tls = None if plan.certificate is None else tls_of(plan.certificate)
 
+    def settled() -> None:
+        garbage.settle()
+        ready()
+
     async def run() -> None:
         stop, loop = Stop(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,7 +70,7 @@ def run_worker(
             tls=tls,
             metrics_sockets=metrics_sockets,
             owner=owner,
-            ready=ready,
+            ready=settled,
             stop=stop,
             over=end_soon,
         )
