@@ -12,12 +12,12 @@ HEAD = """\
 
 Every image is inspected while it is uploaded, by the inspectors of all formats, whatever it is declared to be. The
 first rule that it breaks ends the upload. The answer, the image (`os_stillage_reason`) and the log name the rule, the
-byte offset where it shows, and the command below, where there is one that makes an acceptable image: `IN` is the file
-at hand, `OUT` the new one, `FORMAT` its format. Of several rules that are broken the most telling one is named.
+byte offset where it shows, and the fix, if there is a command that makes an acceptable image: `IN` is the refused file,
+`OUT` the new one, `FORMAT` its format. If several rules are broken, the most important one is named.
 
 This page is written by `scripts/rules_page.py`.
 
-| rule | what it means | what mends it |
+| rule | what it means | fix |
 |---|---|---|
 """
 

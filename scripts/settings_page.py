@@ -10,9 +10,10 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """\
 # Settings
 
-One TOML file (`stillage serve --config FILE`), the environment (`STILLAGE_` and the name in capitals) and the command
-line; the later wins, and what is empty in the environment is unset. Lists in the environment have commas. Sizes are
-bytes, durations (`_s`) seconds, a century at the most. This page is written by `scripts/settings_page.py`.
+Settings come from a TOML file (`stillage serve --config FILE`), the environment (`STILLAGE_` and the name in capitals)
+and the command line; the later one wins. An empty variable is unset, and lists in the environment are separated by
+commas. Sizes are in bytes, durations (`_s`) in seconds, at most a century. This page is written by
+`scripts/settings_page.py`.
 
 | setting | default | meaning |
 |---|---|---|

@@ -46,11 +46,11 @@ class Settings(BaseModel):
 
     data: Path = Field(default_factory=default_data, description="folder for the database, blobs, keys and clouds.yaml")
     listen: str = Field("127.0.0.1:9292", description="HOST:PORT to listen on; [::1]:9292 for IPv6")
-    tls: bool = Field(default=True, description="HTTPS; false serves plain HTTP")
-    tls_certificate: Path | None = Field(None, description="PEM chain to serve instead of the self-signed one")
+    tls: bool = Field(default=True, description="serve HTTPS; false serves plain HTTP")
+    tls_certificate: Path | None = Field(None, description="PEM certificate chain in place of the self-signed one")
     tls_key: Path | None = Field(None, description="PEM key of tls_certificate")
     workers: int = Field(1, ge=1, le=256, description="server processes")
-    public_url: str | None = Field(None, description="URL that clients use, when it is not the one that we listen on")
+    public_url: str | None = Field(None, description="URL that clients use, if it differs from listen")
     region: str = Field("RegionOne", description="region in the catalogue")
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
     database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
@@ -61,30 +61,39 @@ class Settings(BaseModel):
     keystone_url: str | None = Field(
         None, description="URL of the cloud's Keystone (docs/keystone.md); the embedded identity serves when unset"
     )
-    keystone_public_url: str | None = Field(None, description="the same for clients, when they use another URL")
+    keystone_public_url: str | None = Field(
+        None, description="URL of Keystone for clients, if it differs from keystone_url"
+    )
     keystone_username: str | None = Field(None, description="user that validates tokens, with the role service")
-    keystone_credential_id: str | None = Field(None, description="application credential in the place of that user")
-    keystone_secret: SecretStr | None = Field(None, description="password of the user, or the credential's secret")
-    keystone_secret_file: Path | None = Field(None, description="file with it")
+    keystone_credential_id: str | None = Field(None, description="application credential in place of keystone_username")
+    keystone_secret: SecretStr | None = Field(
+        None, description="password of keystone_username, or secret of the application credential"
+    )
+    keystone_secret_file: Path | None = Field(None, description="file that holds keystone_secret")
     keystone_project: str = Field("service", description="project of keystone_username")
     keystone_domain: str = Field("Default", description="domain of keystone_username and of keystone_project, by name")
-    keystone_ca: Path | None = Field(None, description="PEM with whom to trust for Keystone, not the machine's own")
-    keystone_timeout_s: Seconds = Field(10, gt=0, description="longest wait for an answer of Keystone")
+    keystone_ca: Path | None = Field(
+        None, description="PEM of the authorities to trust for Keystone; the machine's own when unset"
+    )
+    keystone_timeout_s: Seconds = Field(10, gt=0, description="longest wait for an answer from Keystone")
     keystone_cache_s: Seconds = Field(
-        300, ge=0, description="how long an answer of Keystone is believed; a revoked token may work for so long"
+        300, ge=0, description="how long an answer from Keystone is cached; a revoked token may work for that long"
     )
     service_token_roles: frozenset[str] = Field(
-        frozenset({"service"}), description="roles, one of which lets a service go on with a user's expired token"
+        frozenset({"service"}), description="roles that let a service continue with a user's expired token"
     )
     service_token_roles_required: bool = Field(
-        default=True, description="refuse requests with a service token without one of these roles"
+        default=True, description="refuse service tokens without one of service_token_roles"
     )
     hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
     max_image_bytes: int | None = Field(
-        None, ge=1, le=MOST_BYTES, description="largest image; 1 TiB, under ims 128 GiB"
+        None, ge=1, le=MOST_BYTES, description="largest image; when unset 1 TiB, with profile ims 128 GiB"
     )
     max_record_bytes: int = Field(
-        MAX_RECORD_BYTES, ge=1 << 10, le=1 << 20, description="an image's name, tags and values of properties, in all"
+        MAX_RECORD_BYTES,
+        ge=1 << 10,
+        le=1 << 20,
+        description="largest total of an image's name, tags and property values",
     )
     max_project_bytes: int | None = Field(
         None, ge=0, le=MOST_BYTES, description="bytes of all images of one project; no limit when unset"
@@ -98,47 +107,61 @@ class Settings(BaseModel):
     max_node_uploads: int | None = Field(
         None, ge=1, le=MOST_ROWS, description="running uploads and inspections of this node; no limit when unset"
     )
-    spare_bytes: int = Field(1 << 30, ge=0, description="room that an upload must leave in the store")
-    require_format_match: bool = Field(default=True, description="refuse bytes of another format than disk_format")
+    spare_bytes: int = Field(1 << 30, ge=0, description="free space that an upload must leave in the store")
+    require_format_match: bool = Field(
+        default=True, description="refuse an image whose bytes are not of its disk_format"
+    )
     max_virtual_size: int = Field(64 * TIB, ge=1, description="largest disk inside an image")
     allowed_rules: frozenset[str] = Field(
-        frozenset(), description="ids of rules that may be allowed (docs/rules.md) and refuse no image here"
+        frozenset(), description="ids of rules that do not refuse images here (docs/rules.md says which may be allowed)"
     )
     policy_file: Path | None = Field(None, description="YAML with rules in oslo.policy's syntax (docs/policy.md)")
     trusted_proxies: tuple[IPNetwork, ...] = Field(
-        (), description="addresses or networks of proxies whose headers about the client are believed"
+        (), description="addresses or networks of proxies whose headers about the client are trusted"
     )
     proxy_headers: Literal["x-forwarded", "forwarded"] = Field(
         "x-forwarded",
         description="headers that trusted_proxies write: X-Forwarded-For, -Host, -Proto and -Prefix, or Forwarded "
-        "(RFC 7239); the others are ignored",
+        "(RFC 7239); all others are ignored",
     )
-    idle_timeout_s: Seconds = Field(60, gt=0, description="longest that a client may send, or read, nothing of a body")
-    min_upload_bytes_per_s: float = Field(
-        0, ge=0, description="slower uploads are ended; 0 lets everybody take his time"
+    idle_timeout_s: Seconds = Field(
+        60, gt=0, description="longest time without a byte while a client sends or reads a body"
     )
-    deleted_download_s: Seconds = Field(3600, ge=0, description="longest that a download may outlive its image")
+    min_upload_bytes_per_s: float = Field(0, ge=0, description="end uploads that are slower; 0 disables the limit")
+    deleted_download_s: Seconds = Field(
+        3600, ge=0, description="longest time that a download may continue after its image is deleted"
+    )
     request_timeout_s: Seconds = Field(20, gt=0, description="longest time for a request before it moves image data")
-    header_timeout_s: Seconds = Field(60, gt=0, description="longest wait for a request's head")
-    shutdown_grace_s: Seconds = Field(30, ge=0, description="how long running requests may go on after SIGTERM")
-    restart_grace_s: Seconds = Field(3600, ge=0, description="the same after SIGHUP, when new workers serve meanwhile")
-    lease_s: Seconds = Field(60, gt=0, description="how long an upload keeps its image without a sign of life")
-    upload_age_s: Seconds = Field(7 * 86400, gt=0, description="a resumable upload of which nothing comes so long ends")
-    sweep_interval_s: Seconds = Field(60, gt=0, description="how often dead uploads end and deleted blobs go")
+    header_timeout_s: Seconds = Field(60, gt=0, description="longest wait for the headers of a request")
+    shutdown_grace_s: Seconds = Field(30, ge=0, description="how long running requests may continue after SIGTERM")
+    restart_grace_s: Seconds = Field(
+        3600, ge=0, description="how long running requests may continue after SIGHUP, while new workers serve"
+    )
+    lease_s: Seconds = Field(60, gt=0, description="how long an upload holds its image without renewing its lease")
+    upload_age_s: Seconds = Field(
+        7 * 86400, gt=0, description="a resumable upload expires after this time without new bytes"
+    )
+    sweep_interval_s: Seconds = Field(
+        60, gt=0, description="how often dead uploads are ended and unneeded blobs removed"
+    )
     orphan_age_s: Seconds = Field(7 * 86400, gt=0, description="age at which a file that no row names is removed")
-    scrub_every_s: Seconds = Field(30 * 86400, ge=0, description="every image is read again after so long; 0 never")
-    scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast the background scrub of a process reads")
+    scrub_every_s: Seconds = Field(
+        30 * 86400, ge=0, description="how often every image is read again and verified; 0 disables it"
+    )
+    scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast the background scrub of each process reads")
     token_lifetime_s: int = Field(24 * 3600, ge=300, le=CENTURY_S, description="lifetime of tokens")
     max_user_tokens: int = Field(
         1000, ge=10, le=MOST_ROWS, description="tokens of one user; the next one ends the oldest (docs/identity.md)"
     )
     max_user_credentials: int = Field(100, ge=0, le=MOST_ROWS, description="application credentials of one user")
     max_user_temporary_keys: int = Field(1000, ge=0, le=MOST_ROWS, description="temporary access keys of one user")
-    audit_file: Path | None = Field(None, description="file for one JSON line for each change (docs/audit.md)")
-    audit_webhook: SecretStr | None = Field(None, description="https URL that the same events are POSTed to, in JSON")
-    metrics_listen: str | None = Field(None, description="HOST:PORT for /metrics without a token")
-    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else json")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    audit_file: Path | None = Field(None, description="file for the audit, one JSON line per event (docs/audit.md)")
+    audit_webhook: SecretStr | None = Field(None, description="https:// URL to which audit events are POSTed as JSON")
+    metrics_listen: str | None = Field(None, description="HOST:PORT that serves /metrics without a token")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto is console on a terminal, otherwise json"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 
     @field_validator("allowed_rules", "service_token_roles", mode="before")
     @classmethod
