@@ -15,7 +15,7 @@ from stillage.operations.identity.embedded import EmbeddedIdentity
 app = typer.Typer(help="Access keys (AK/SK) of users of the embedded identity.", no_args_is_help=True)
 
 Access = Annotated[str, typer.Argument(metavar="ACCESS_KEY", help="The access key.")]
-Owner = Annotated[str, typer.Argument(metavar="USER", help="Whose key.")]
+Owner = Annotated[str, typer.Argument(metavar="USER", help="The user the key is for.")]
 
 
 @app.command()
@@ -23,14 +23,14 @@ def create(
     user: Owner,
     project: Annotated[
         str | None,
-        typer.Option(metavar="PROJECT", help="For requests that name no project. Default: the user's own."),
+        typer.Option(metavar="PROJECT", help="Project of requests that name none. Default: the user's own."),
     ] = None,
-    description: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
+    description: Annotated[str, typer.Option(metavar="TEXT", help="What the key is for.")] = "",
     as_json: Json = False,
     data: Data = None,
     config_file: Config = None,
 ) -> None:
-    """Make a key. Its secret is printed once, and nowhere else."""
+    """Create an access key. Its secret is printed once and never shown again."""
 
     async def make(accounts: Accounts, identity: EmbeddedIdentity) -> MadeKey:
         owner = await accounts.get_user(user)
@@ -47,12 +47,14 @@ def create(
 
 @app.command("list")
 def list_all(
-    user: Annotated[str | None, typer.Option(metavar="USER", help="Whose keys. Default: everybody's.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="USER", help="Only keys of this user. Default: all users.")
+    ] = None,
     as_json: Json = False,
     data: Data = None,
     config_file: Config = None,
 ) -> None:
-    """List keys, without their secrets."""
+    """List access keys, without their secrets."""
 
     async def rows(accounts: Accounts, identity: EmbeddedIdentity) -> list[dict[str, Any]]:
         owners = await accounts.users() if user is None else [await accounts.get_user(user)]
@@ -76,21 +78,21 @@ def list_all(
 
 @app.command()
 def disable(access: Access, data: Data = None, config_file: Config = None) -> None:
-    """Let a key count no more."""
+    """Disable an access key."""
     _set_enabled(access, False, data, config_file)
     typer.echo(f"access key {access} disabled")
 
 
 @app.command()
 def enable(access: Access, data: Data = None, config_file: Config = None) -> None:
-    """Let a key count again."""
+    """Enable an access key."""
     _set_enabled(access, True, data, config_file)
     typer.echo(f"access key {access} enabled")
 
 
 @app.command()
 def delete(access: Access, data: Data = None, config_file: Config = None) -> None:
-    """Delete a key."""
+    """Delete an access key."""
     settings = config.load(config_file, data=data)
     deployment.run_with_identity(lambda _, identity: identity.access_keys.remove(access), settings)
     typer.echo(f"access key {access} deleted")

@@ -12,7 +12,7 @@ app = typer.Typer(help="The database.", no_args_is_help=True)
 
 @app.command()
 def upgrade(data: Data = None, config_file: Config = None) -> None:
-    """Bring the database to the schema of this version. SQLite does it at every start by itself."""
+    """Upgrade the database to the schema of this version. With SQLite every start does this."""
     engine = make_engine(config.load(config_file, data=data).database)
     schema.upgrade(engine)
     engine.dispose()

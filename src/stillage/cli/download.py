@@ -8,11 +8,11 @@ from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
 from stillage.cli.options import Json
 from stillage.client.errors import GIVE_UP_AFTER_S
 
-ImageName = Annotated[str, typer.Argument(metavar="ID|NAME", help="The image.")]
+ImageName = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image.")]
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: the image's name, in this folder.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite the file that is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
 def download(
@@ -24,9 +24,9 @@ def download(
     as_json: Json = False,
     cloud: CloudName = None,
 ) -> None:
-    """Make a file of an image. What was interrupted goes on where it was when the same command is run again.
+    """Download an image to a file. Run the same command again to resume after an interruption.
 
-    Status: 0 done, 2 wrong use, 3 refused by the server, 4 no network, 5 the file is not the image, 130 interrupted.
+    Status: 0 done, 2 usage error, 3 refused by the server, 4 no network, 5 file and image differ, 130 interrupted.
     """
     from stillage.cli.downloading import download_image  # noqa: PLC0415 - what it imports would slow down --help
 

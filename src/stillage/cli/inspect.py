@@ -10,12 +10,14 @@ from stillage.images.image import DISK_FORMATS
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Disk images; - for standard input.")]
 DiskFormat = Annotated[
     str | None,
-    typer.Option(metavar="FORMAT", help="Inspect as if declared so. Default: any one format.", show_default=False),
+    typer.Option(
+        metavar="FORMAT", help="Inspect as if this format were declared. Default: any format.", show_default=False
+    ),
 ]
 
 
 def inspect(files: Files, disk_format: DiskFormat = None, as_json: Json = False, config_file: Config = None) -> None:
-    """Say whether files would be accepted, and why not. Status: 0 yes, 1 no, 2 a file cannot be read."""
+    """Say whether files would be accepted, and why not. Status: 0 accepted, 1 refused, 2 unreadable."""
     if disk_format is not None and disk_format not in DISK_FORMATS:
         raise typer.BadParameter(f"{disk_format!r} is none of {', '.join(DISK_FORMATS)}", param_hint="--disk-format")
     from stillage.cli.inspecting import inspect_files  # noqa: PLC0415 - what it imports would slow down --help

@@ -19,15 +19,15 @@ class Commands(LazyGroup):
         ),
         "upload": Command(
             "stillage.cli.upload:upload",
-            "Make images of files. What was interrupted goes on where it was when the same command is run again.",
+            "Upload files as images. Run the same command again to resume after an interruption.",
         ),
         "download": Command(
             "stillage.cli.download:download",
-            "Make a file of an image. What was interrupted goes on where it was when the same command is run again.",
+            "Download an image to a file. Run the same command again to resume after an interruption.",
         ),
         "inspect": Command(
             "stillage.cli.inspect:inspect",
-            "Say whether files would be accepted, and why not. Status: 0 yes, 1 no, 2 a file cannot be read.",
+            "Say whether files would be accepted, and why not. Status: 0 accepted, 1 refused, 2 unreadable.",
         ),
         "scrub": Command(
             "stillage.cli.scrub:command",

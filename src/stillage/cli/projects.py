@@ -17,42 +17,42 @@ Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="reader, membe
 
 @app.command()
 def create(name: Name, data: Data = None, config_file: Config = None) -> None:
-    """Make a project."""
+    """Create a project."""
     made = deployment.run(lambda accounts: accounts.create_project(name), data, config_file)
     typer.echo(f"project {made.name} made, id {made.id}")
 
 
 @app.command("list")
 def list_all(as_json: Json = False, data: Data = None, config_file: Config = None) -> None:
-    """List projects and who has which roles there."""
+    """List projects, and who has which roles in them."""
     rows = deployment.run(_rows, data, config_file)
     deployment.show(["name", "id", "enabled", "members"], rows, as_json=as_json)
 
 
 @app.command()
 def disable(name: Name, data: Data = None, config_file: Config = None) -> None:
-    """Close a project; its tokens end at once, its images stay."""
+    """Disable a project. Its tokens end at once, its images are kept."""
     deployment.run(lambda accounts: accounts.set_project_enabled(name, enabled=False), data, config_file)
     typer.echo(f"project {name} disabled")
 
 
 @app.command()
 def enable(name: Name, data: Data = None, config_file: Config = None) -> None:
-    """Open a project again."""
+    """Enable a project."""
     deployment.run(lambda accounts: accounts.set_project_enabled(name, enabled=True), data, config_file)
     typer.echo(f"project {name} enabled")
 
 
 @app.command()
 def grant(name: Name, user: User, role: Role = "member", data: Data = None, config_file: Config = None) -> None:
-    """Give a user a role in a project."""
+    """Grant a user a role in a project."""
     new = deployment.run(lambda accounts: accounts.grant(name, user, role), data, config_file)
     typer.echo(f"user {user} {'is now' if new else 'was already'} {role} in project {name}")
 
 
 @app.command()
 def revoke(name: Name, user: User, role: Role = "member", data: Data = None, config_file: Config = None) -> None:
-    """Take a role in a project from a user; his tokens for it end at once."""
+    """Revoke a role in a project from a user. Their tokens for it end at once."""
     deployment.run(lambda accounts: accounts.revoke(name, user, role), data, config_file)
     typer.echo(f"user {user} is no longer {role} in project {name}")
 

@@ -26,13 +26,13 @@ def command(
     data: Data = None,
     config_file: Config = None,
     older_than_s: Annotated[
-        int, typer.Option(metavar="S", min=0, max=CENTURY_S, help="Leave what was read in the last S seconds.")
+        int, typer.Option(metavar="S", min=0, max=CENTURY_S, help="Skip images that were read in the last S seconds.")
     ] = 0,
     rate: Annotated[
         float | None, typer.Option(metavar="MB/S", callback=_above_zero, help="Read no faster than this.")
     ] = None,
     damaged_only: Annotated[
-        bool, typer.Option("--damaged", help="Only images that are marked as damaged: have they been repaired?")
+        bool, typer.Option("--damaged", help="Read only images that are marked as damaged.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -13,9 +13,9 @@ from stillage.operations.identity.embedded import EmbeddedIdentity
 
 
 def token(
-    user: Annotated[str, typer.Option(metavar="USER", help="Whose token.")] = "demo",
+    user: Annotated[str, typer.Option(metavar="USER", help="User of the token.")] = "demo",
     project: Annotated[
-        str | None, typer.Option(metavar="PROJECT", help="For which project. Default: the user's own.")
+        str | None, typer.Option(metavar="PROJECT", help="Project of the token. Default: the user's own.")
     ] = None,
     data: Data = None,
     config_file: Config = None,

@@ -14,25 +14,27 @@ UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 SMALLEST_PIECE = 64 << 10
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Disk images.")]
-Name = Annotated[str | None, typer.Option(help="Of the image. Default: the file's name.", show_default=False)]
-Property = Annotated[list[str] | None, typer.Option("--property", metavar="KEY=VALUE", help="May be repeated.")]
-Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="May be repeated.")]
-Format = Annotated[str | None, typer.Option("--disk-format", metavar="FORMAT", help="Default: the one found.")]
+Name = Annotated[str | None, typer.Option(help="Name of the image. Default: the file's name.", show_default=False)]
+Property = Annotated[
+    list[str] | None, typer.Option("--property", metavar="KEY=VALUE", help="Property of the image; may be repeated.")
+]
+Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag of the image; may be repeated.")]
+Format = Annotated[str | None, typer.Option("--disk-format", metavar="FORMAT", help="Default: the format found.")]
 Container = Annotated[str, typer.Option("--container-format", metavar="FORMAT")]
 Visible = Annotated[Visibility | None, typer.Option(help="Default: the server's.", show_default=False)]
-MinDisk = Annotated[int | None, typer.Option(min=0, metavar="GIB", help="Least disk of an instance.")]
-MinRam = Annotated[int | None, typer.Option(min=0, metavar="MIB", help="Least memory of an instance.")]
-Protected = Annotated[bool | None, typer.Option("--protected/--unprotected", help="Keep it from being deleted.")]
+MinDisk = Annotated[int | None, typer.Option(min=0, metavar="GIB", help="Smallest disk of an instance.")]
+MinRam = Annotated[int | None, typer.Option(min=0, metavar="MIB", help="Smallest memory of an instance.")]
+Protected = Annotated[bool | None, typer.Option("--protected/--unprotected", help="Protect the image from deletion.")]
 ImageId = Annotated[
-    str | None, typer.Option("--image", metavar="ID", help="A queued image to fill, in place of a new one.")
+    str | None, typer.Option("--image", metavar="ID", help="Upload to this queued image instead of creating one.")
 ]
 PieceSize = Annotated[
     str | None,
-    typer.Option("--piece-size", metavar="SIZE", help="Bytes of a request, such as 16MiB. Default: by itself."),
+    typer.Option("--piece-size", metavar="SIZE", help="Bytes per request, such as 16MiB. Default: automatic."),
 ]
-NoInspect = Annotated[bool, typer.Option("--no-inspect", help="Leave the verdict to the server.")]
+NoInspect = Annotated[bool, typer.Option("--no-inspect", help="Leave inspection to the server.")]
 Instant = Annotated[
-    bool, typer.Option("--instant", help="Hash the file first: what the server has already is not sent.")
+    bool, typer.Option("--instant", help="Hash the file first, and send nothing that the server already has.")
 ]
 
 
@@ -57,10 +59,10 @@ def upload(
     cloud: CloudName = None,
     config_file: Config = None,
 ) -> None:
-    """Make images of files. What was interrupted goes on where it was when the same command is run again.
+    """Upload files as images. Run the same command again to resume after an interruption.
 
-    Status: 0 done, 1 refused before anything was sent, 2 wrong use, 3 refused by the server, 4 no network,
-    5 the image is not the file, 130 interrupted.
+    Status: 0 done, 1 refused before anything was sent, 2 usage error, 3 refused by the server, 4 no network,
+    5 image and file differ, 130 interrupted.
     """
     given = Attributes(
         name=name or "",

@@ -19,12 +19,14 @@ Name = Annotated[str, typer.Argument(metavar="USER", help="The user's name.")]
 def create(
     name: Name,
     project: Annotated[str | None, typer.Option(metavar="PROJECT", help="The user's default project.")] = None,
-    role: Annotated[str, typer.Option(metavar="ROLE", help="The role there: reader, member or admin.")] = "member",
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help="Role in that project: reader, member or admin.")
+    ] = "member",
     password_stdin: PasswordStdin = False,
     data: Data = None,
     config_file: Config = None,
 ) -> None:
-    """Make a user."""
+    """Create a user."""
     password = deployment.ask_password(from_stdin=password_stdin)
     made = deployment.run(
         lambda accounts: accounts.create_user(name, password, project=project, role=role), data, config_file
@@ -41,21 +43,21 @@ def list_all(as_json: Json = False, data: Data = None, config_file: Config = Non
 
 @app.command()
 def disable(name: Name, data: Data = None, config_file: Config = None) -> None:
-    """Keep a user out; his tokens end at once."""
+    """Disable a user. Their tokens end at once."""
     deployment.run(lambda accounts: accounts.set_user_enabled(name, enabled=False), data, config_file)
     typer.echo(f"user {name} disabled")
 
 
 @app.command()
 def enable(name: Name, data: Data = None, config_file: Config = None) -> None:
-    """Let a user in again; tokens from before stay ended."""
+    """Enable a user. Earlier tokens stay invalid."""
     deployment.run(lambda accounts: accounts.set_user_enabled(name, enabled=True), data, config_file)
     typer.echo(f"user {name} enabled")
 
 
 @app.command()
 def password(name: Name, password_stdin: PasswordStdin = False, data: Data = None, config_file: Config = None) -> None:
-    """Change a user's password; his tokens end at once."""
+    """Change a user's password. Their tokens end at once."""
     settings = config.load(config_file, data=data)
     new = deployment.ask_password(from_stdin=password_stdin)
     deployment.run_with_identity(lambda accounts, _: accounts.set_password(name, new), settings)

@@ -31,8 +31,10 @@ log = structlog.get_logger()
 def command(
     data: Data = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Default: 127.0.0.1:9292.")] = None,
-    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="HTTPS, the default, or plain HTTP.")] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Server processes. Default: 1.")] = None,
+    tls: Annotated[
+        bool | None, typer.Option("--tls/--no-tls", help="HTTPS, which is the default, or plain HTTP.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Number of worker processes. Default: 1.")] = None,
     config_file: Config = None,
 ) -> None:
     """Serve the image API. The first start makes everything that it needs in the data folder."""
