@@ -1,6 +1,5 @@
 """Writes docs/routes.md, the page of every route, from what /openapi.json says."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +22,6 @@ page is written by `scripts/routes_page.py`.
 """
 COLUMNS = "| route | what it does | answers | |\n|---|---|---|---|\n"
 MARK = "\N{EM DASH}"
-OWN_NAME = re.compile(r"^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) [^\s,;:]+[,;:]? ?")
 
 
 def page() -> str:
@@ -46,7 +44,7 @@ def _rows(document: dict[str, Any]) -> Iterator[str]:
         if path.startswith("/identity/v3"):
             continue  # the same as /v3
         for method, operation in operations.items():
-            summary = OWN_NAME.sub("", operation["summary"]).replace("|", "or")
+            summary = operation["summary"].partition(": ")[2].removesuffix(".").replace("|", "or")
             answers = " ".join(sorted(operation["responses"]))
             mark = "" if "security" in operation else MARK
             yield f"| `{method.upper()} {path}` | {summary} | {answers} | {mark} |\n"

@@ -9,12 +9,12 @@ from stillage.errors import StillageError
 
 
 async def alive(_request: web.Request) -> web.Response:
-    """GET /healthz: the process answers."""
+    """GET /healthz: 200 if the process answers."""
     return json_response({"status": "ok"})
 
 
 async def ready(request: web.Request) -> web.Response:
-    """GET /readyz: database and store answer, there are descriptors, and the server is not stopping. 503 otherwise."""
+    """GET /readyz: 200 if database and store answer, files can be opened and the server is not stopping; else 503."""
     known = services(request)
     parts = {"server": _state(known)}
     for name, check in (("database", known.database.check), ("store", known.store.check)):
@@ -34,7 +34,7 @@ def _state(known: Services) -> str:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    """GET /metrics: for administrators. `metrics_listen` opens an address of its own for Prometheus."""
+    """GET /metrics: metrics, for administrators. `metrics_listen` serves them to Prometheus without a token."""
     services(request).info.require_metrics(principal(request))
     return metrics.response(services(request).metrics)
 

@@ -31,12 +31,12 @@ class Versions(TypedDict):
 
 
 async def choices(request: web.Request) -> web.Response:
-    """GET / and /v2: 300 Multiple Choices."""
+    """GET / and /v2: the versions of the image API."""
     return json_response(_document(request), status=300)
 
 
 async def versions(request: web.Request) -> web.Response:
-    """GET /versions, and /v2/versions for glanceclient with a versioned URL."""
+    """GET /versions: the versions, and at /v2/versions for glanceclient with a versioned URL."""
     return json_response(_document(request))
 
 

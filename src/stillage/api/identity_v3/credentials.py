@@ -13,7 +13,7 @@ from stillage.api.services import note, principal
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /v3/users/{user_id}/application_credentials: the only answer that ever has the secret."""
+    """POST /v3/users/{user_id}/application_credentials: create one. Only this answer has the secret."""
     who = principal(request)
     wanted = credential_request_of(await json_of(request, limit=MAX_BODY))
     made, secret = await identity(request).credentials.create(who, request.match_info["user_id"], wanted)
@@ -23,7 +23,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """GET /v3/users/{user_id}/application_credentials; `name` chooses."""
+    """GET /v3/users/{user_id}/application_credentials: list them; `name` filters."""
     who, user_id = principal(request), request.match_info["user_id"]
     found = await identity(request).credentials.list_of(who, user_id, request.query.get("name"))
     documents = [credential_document(credential, base_url(request)) for credential in found]
@@ -31,12 +31,12 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /v3/users/{user_id}/application_credentials/{credential_id}."""
+    """GET /v3/users/{user_id}/application_credentials/{credential_id}: one of them."""
     found = await identity(request).credentials.show(principal(request), **request.match_info)
     return json_response({"application_credential": credential_document(found, base_url(request))})
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /v3/users/{user_id}/application_credentials/{credential_id}."""
+    """DELETE /v3/users/{user_id}/application_credentials/{credential_id}: delete one."""
     await identity(request).credentials.delete(principal(request), **request.match_info)
     return web.Response(status=204)

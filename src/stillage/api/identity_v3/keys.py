@@ -14,7 +14,7 @@ from stillage.api.services import PRINCIPAL, note, principal
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /v3.0/OS-CREDENTIAL/credentials: the only answer that ever has the secret."""
+    """POST /v3.0/OS-CREDENTIAL/credentials: create an access key. Only this answer has the secret."""
     who = principal(request)
     made = await identity(request).access_keys.create(who, key_request_of(await json_of(request, limit=MAX_BODY)))
     note(request, target=made.key.access)
@@ -22,7 +22,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def create_temporary(request: web.Request) -> web.Response:
-    """POST /v3.0/OS-CREDENTIAL/securitytokens: a temporary pair for the holder of a token.
+    """POST /v3.0/OS-CREDENTIAL/securitytokens: create a temporary access key from a token.
 
     The token is in the body or in the head. A signature gets none: nothing would end the pair with the key.
     """
@@ -35,19 +35,19 @@ async def create_temporary(request: web.Request) -> web.Response:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """GET /v3.0/OS-CREDENTIAL/credentials: permanent ones, of `user_id` or one's own."""
+    """GET /v3.0/OS-CREDENTIAL/credentials: the permanent access keys of `user_id`, by default the user's own."""
     found = await identity(request).access_keys.list_of(principal(request), request.query.get("user_id"))
     return json_response({"credentials": [key_document(key) for key in found]})
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /v3.0/OS-CREDENTIAL/credentials/{access}."""
+    """GET /v3.0/OS-CREDENTIAL/credentials/{access}: one access key."""
     found = await identity(request).access_keys.show(principal(request), **request.match_info)
     return json_response({"credential": key_document(found)})
 
 
 async def change(request: web.Request) -> web.Response:
-    """PUT /v3.0/OS-CREDENTIAL/credentials/{access}: its status or description."""
+    """PUT /v3.0/OS-CREDENTIAL/credentials/{access}: change its status or description."""
     who = principal(request)
     wanted = key_change_of(await json_of(request, limit=MAX_BODY))
     changed = await identity(request).access_keys.change(who, request.match_info["access"], wanted)
@@ -55,6 +55,6 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /v3.0/OS-CREDENTIAL/credentials/{access}."""
+    """DELETE /v3.0/OS-CREDENTIAL/credentials/{access}: delete an access key."""
     await identity(request).access_keys.delete(principal(request), **request.match_info)
     return web.Response(status=204)

@@ -17,7 +17,7 @@ SUBJECT = "X-Subject-Token"
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /v3/auth/tokens: log in.
+    """POST /v3/auth/tokens: log in, and get a token.
 
     The body is JSON whatever its Content-Type says: Huawei's tools write ``utf8`` there, curl writes that it is a form.
 
@@ -31,7 +31,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET and HEAD /v3/auth/tokens: what the subject token is worth.
+    """GET and HEAD /v3/auth/tokens: validate the token in X-Subject-Token.
 
     Source: Identity API v3, "Validate and show information for token".
     """
@@ -41,7 +41,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /v3/auth/tokens: end the subject token.
+    """DELETE /v3/auth/tokens: revoke the token in X-Subject-Token.
 
     Source: Identity API v3, "Revoke token".
     """
@@ -50,7 +50,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def show_catalogue(request: web.Request) -> web.Response:
-    """GET /v3/auth/catalog: what a token's body has as well.
+    """GET /v3/auth/catalog: the service catalogue of the token.
 
     Source: Identity API v3, "Get service catalog".
     """

@@ -15,7 +15,7 @@ HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "san
 
 
 async def upload(request: web.Request) -> web.Response:
-    """PUT /v2/images/{image_id}/file: store the image's data. 204 when it is active and durable.
+    """PUT /v2/images/{image_id}/file: upload the data. 204 when the image is active and durable.
 
     Nothing of an upload that breaks is kept, unless the client has asked for one of the protocols of `uploads`.
 
@@ -33,7 +33,7 @@ async def upload(request: web.Request) -> web.Response:
 
 
 async def download(request: web.Request) -> web.StreamResponse:
-    """GET and HEAD /v2/images/{image_id}/file: the data, or one range of it. 204 when there is none yet."""
+    """GET and HEAD /v2/images/{image_id}/file: download the data, or one range of it. 204 if there is none yet."""
     known = services(request)
     image = await known.download.describe(principal(request), request.match_info["image_id"])
     if not image.has_data or image.size is None:

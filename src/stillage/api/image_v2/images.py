@@ -17,7 +17,7 @@ PATCHES = (patch.V2_1, patch.V2_0)
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /v2/images: make a record, queued until its bytes are there."""
+    """POST /v2/images: create an image record, queued until its data is uploaded."""
     image = await services(request).images.create(principal(request), await json_object(request))
     note(request, target=image.id)
     location = f"{public_url(request)}/v2/images/{image.id}"
@@ -25,14 +25,14 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /v2/images/{image_id}."""
+    """GET /v2/images/{image_id}: the record of an image."""
     return json_response(
         image_view(await services(request).images.get(principal(request), request.match_info["image_id"]))
     )
 
 
 async def list_images(request: web.Request) -> web.Response:
-    """GET /v2/images: a page of what the query asks for, without one the newest."""
+    """GET /v2/images: a page of the images that match the query, newest first by default."""
     pairs = list(request.query.items())
     operations = services(request).images
     query = operations.query(principal(request), pairs)
@@ -45,7 +45,7 @@ async def list_images(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """PATCH /v2/images/{image_id}, in two media types."""
+    """PATCH /v2/images/{image_id}: change a record, by a JSON patch in one of two media types."""
     media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if media_type not in PATCHES:
         raise WrongMediaType(f"a patch must be {' or '.join(PATCHES)}, not {media_type[:100] or 'missing'!r}", PATCHES)
@@ -56,18 +56,18 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def deactivate(request: web.Request) -> web.Response:
-    """POST /v2/images/{image_id}/actions/deactivate."""
+    """POST /v2/images/{image_id}/actions/deactivate: refuse downloads of an active image."""
     await services(request).images.deactivate(principal(request), request.match_info["image_id"])
     return web.Response(status=204)
 
 
 async def reactivate(request: web.Request) -> web.Response:
-    """POST /v2/images/{image_id}/actions/reactivate."""
+    """POST /v2/images/{image_id}/actions/reactivate: allow downloads of a deactivated image again."""
     await services(request).images.reactivate(principal(request), request.match_info["image_id"])
     return web.Response(status=204)
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /v2/images/{image_id}."""
+    """DELETE /v2/images/{image_id}: delete an image and its data."""
     await services(request).images.delete(principal(request), request.match_info["image_id"])
     return web.Response(status=204)

@@ -13,23 +13,23 @@ MIB = 1 << 20
 
 
 async def stores(_request: web.Request) -> web.Response:
-    """GET /v2/info/stores. The booleans are strings, as glanceclient expects."""
+    """GET /v2/info/stores: the store. Its booleans are strings, as glanceclient expects."""
     return json_response({"stores": [_store()]})
 
 
 async def stores_detail(request: web.Request) -> web.Response:
-    """GET /v2/info/stores/detail: for administrators."""
+    """GET /v2/info/stores/detail: the store with its properties, for administrators."""
     services(request).info.require_store_details(principal(request))
     return json_response({"stores": [{**_store(), "type": "file", "weight": 0, "properties": {"chunk_size": MIB}}]})
 
 
 async def import_methods(_request: web.Request) -> web.Response:
-    """GET /v2/info/import: none; clients then upload directly."""
+    """GET /v2/info/import: the import methods: none, so clients upload directly."""
     return json_response({"import-methods": {"description": "Import methods available.", "type": "array", "value": []}})
 
 
 async def usage(request: web.Request) -> web.Response:
-    """GET /v2/info/usage: what the principal's project uses, sizes in MiB. A limit of -1 is none."""
+    """GET /v2/info/usage: usage and limits of the user's project, sizes in MiB. A limit of -1 is none."""
     info = services(request).info
     used, limits = await info.usage(principal(request)), info.limits
     return json_response(

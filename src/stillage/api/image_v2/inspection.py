@@ -18,7 +18,7 @@ LEAST_BYTES_PER_S = 16 << 10
 
 
 async def inspect(request: web.Request) -> web.Response:
-    """POST /v2/images/inspect: inspect an image, or the beginning of one, and keep nothing of it.
+    """POST /v2/images/inspect: inspect an image, or the beginning of one, without storing it.
 
     ``X-Image-Meta-Disk-Format``, or ``disk_format`` in the query, is what the image would be declared as; any one
     format will do without it. ``X-Image-Meta-Partial: true`` says that more of the image would follow.

@@ -40,7 +40,7 @@ def schemas() -> Mapping[str, Schema]:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /v2/schemas/{name}."""
+    """GET /v2/schemas/{name}: the JSON schema of a document."""
     made = await asyncio.to_thread(schemas)
     name = request.match_info["name"]
     if name not in made:

@@ -15,7 +15,7 @@ from stillage.images.upload import Piece, Upload
 
 
 async def put(request: web.Request) -> web.Response:
-    """PUT /v2/images/{image_id}/uploads/{upload}: take a piece. 204 when the image is active by it, 202 before."""
+    """PUT /v2/images/{image_id}/uploads/{upload}: send a piece. 204 when the image is active, 202 before."""
     upload = await upload_of(request)
     piece = piece_of(upload_headers(request))
     if not isinstance(piece, Question):

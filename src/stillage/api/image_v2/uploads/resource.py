@@ -21,7 +21,7 @@ LARGEST = 10**18
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /v2/images/{image_id}/uploads: open an upload. Anything in its JSON may be left out, and so may the JSON."""
+    """POST /v2/images/{image_id}/uploads: open a resumable upload. The JSON body and all its members are optional."""
     if tus.is_spoken(request):
         return await tus.create(request)
     if ietf_headers.is_asked_for(request.headers):
@@ -39,7 +39,7 @@ async def list_uploads(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /v2/images/{image_id}/uploads/{upload}."""
+    """GET /v2/images/{image_id}/uploads/{upload}: the state of an upload."""
     return await document_response(request, await upload_of(request))
 
 
@@ -49,7 +49,7 @@ async def head(request: web.Request) -> web.Response:
 
 
 async def patch(request: web.Request) -> web.Response:
-    """PATCH /v2/images/{image_id}/uploads/{upload}: go on where it stands, as tus or the IETF's draft say."""
+    """PATCH /v2/images/{image_id}/uploads/{upload}: append at the offset, by tus or the IETF's draft."""
     media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if tus.is_spoken(request) or media_type == tus_headers.MEDIA_TYPE:
         return await tus.patch(request)
@@ -61,7 +61,7 @@ async def patch(request: web.Request) -> web.Response:
 
 
 async def abandon(request: web.Request) -> web.Response:
-    """DELETE /v2/images/{image_id}/uploads/{upload}: forget its bytes. The image is queued again."""
+    """DELETE /v2/images/{image_id}/uploads/{upload}: abandon an upload. The image is queued again."""
     if tus.is_spoken(request):
         tus.begin(request)
     await services(request).uploads.abandon(await upload_of(request))
@@ -69,7 +69,7 @@ async def abandon(request: web.Request) -> web.Response:
 
 
 async def prove(request: web.Request) -> web.Response:
-    """POST /v2/images/{image_id}/uploads/{upload}/proof: show to have bytes that are here. The image is active."""
+    """POST /v2/images/{image_id}/uploads/{upload}/proof: prove possession of the bytes instead of sending."""
     upload = await upload_of(request)
     nonce, digests = _proof(await json_object(request))
     await services(request).uploads.instant.prove(upload, nonce, digests, request.get(PRINCIPAL))
@@ -77,7 +77,7 @@ async def prove(request: web.Request) -> web.Response:
 
 
 async def override(request: web.Request) -> web.Response:
-    """POST /v2/images/{image_id}/uploads/{upload}: as the method in X-HTTP-Method-Override, for who has no other."""
+    """POST /v2/images/{image_id}/uploads/{upload}: as the method in X-HTTP-Method-Override, for limited clients."""
     methods: Mapping[str, Callable[[web.Request], Awaitable[web.Response]]] = {"PATCH": patch, "DELETE": abandon}
     wanted = request.headers.get(METHOD_OVERRIDE, "").upper()
     if wanted not in methods:
@@ -87,7 +87,7 @@ async def override(request: web.Request) -> web.Response:
 
 
 async def offer(request: web.Request) -> web.Response:
-    """OPTIONS: what is offered to whom sends data to this image."""
+    """OPTIONS: the upload protocols that the server supports, and their limits."""
     await services(request).images.get(principal(request), request.match_info["image_id"])
     uploads = services(request).uploads
     accepted = {"Accept-Patch": f"{ietf_headers.MEDIA_TYPE}, {tus_headers.MEDIA_TYPE}"}
