@@ -1,6 +1,7 @@
 """Fixtures that more than one layer needs. A test that asks for a database runs on every engine."""
 
 import ctypes
+import gc
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from fakes import Clock, CountingHasher, cheap_passwords
@@ -29,14 +31,36 @@ settings.load_profile("unhurried")
 # A shell starts what it puts in the background with Ctrl-C ignored, and so would be the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# By itself glibc keeps the room of large blocks once it has seen some, for each thread that made them.
-M_MMAP_THRESHOLD = -3
+# Images of a few MiB come and go with every test: one heap for all threads uses their room again, where a mapping for
+# each costs as much CPU as the test, and a heap for each thread keeps what another could use.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-    mallopt(M_MMAP_THRESHOLD, 256 << 10)
+    mallopt(M_MMAP_THRESHOLD, 32 << 20)
+    mallopt(M_TRIM_THRESHOLD, 32 << 20)
+    mallopt(M_ARENA_MAX, 1)
 
 ENGINES = ["sqlite", "postgresql"]
 # What the tests of one process may hold at most: sample images and bodies are made when a test needs them.
 MOST_MEMORY = 1280 << 20
+
+
+@pytest.hookimpl(trylast=True)  # Hypothesis allows it from its own start on
+def pytest_sessionstart() -> None:
+    """Let Hypothesis list what UTF-8 can say, which takes 200 MB once, before anything else is there."""
+    st.characters(codec="utf-8").validate()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Thousands of tests and all modules stay until the end: the garbage collector need not look at them again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage_goes() -> Iterator[None]:
+    """Bodies in cycles are few objects and many bytes, which the collector does not see."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)
