@@ -11,13 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy import Connection, event, func, select
 
 from postgres import PostgresServer
-from stillage.db import blobs, images, lifecycle, schema, usage
+from stillage.db import blobs, images, lifecycle, usage
 from stillage.db.lifecycle import Claim
-from stillage.db.migrations import steps
 from stillage.db.session import Database, make_engine
 from stillage.db.tables import blobs as blob_rows
 from stillage.db.tables import images as image_table
@@ -500,54 +498,6 @@ async def test_uploads_stay_within_their_limits_when_nobody_hands_over(database:
 
 
 # What was there before
-
-
-def test_an_older_deployment_is_counted_when_it_is_upgraded(empty_database_url: str) -> None:
-    engine = make_engine(empty_database_url)
-    config = steps._config()
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
-        _put_what_0002_knows(connection)
-    schema.upgrade(engine)
-    with engine.connect() as connection:
-        found = require_that_it_adds_up(connection)
-        assert found == {"project:mine": Usage(1700, 3, 1), "project:": Usage(0, 1, 0), "node:node-1": Usage(uploads=1)}
-        due = blobs.take_for_scrub(connection, LATER, LATER)
-        assert due is not None
-        assert due.key == "k-active"
-    engine.dispose()
-
-
-def _put_what_0002_knows(connection: Connection) -> None:
-    rows = [("active", MINE), ("saving", MINE), ("queued", MINE), ("nobodys", None), ("deleted", MINE)]
-    for name, owner in rows:
-        connection.execute(
-            text("""
-                INSERT INTO images (id, owner, status, visibility, protected, os_hidden, min_disk, min_ram, tags,
-                    properties, version, created_at, updated_at, deleted_at)
-                VALUES (:id, :owner, :status, 'shared', false, false, 0, 0, '[]', '{}', 1, 0, 0, :deleted)
-            """),
-            {"id": name, "owner": owner, "status": name, "deleted": 5 if name == "deleted" else None},
-        )
-    for name, state, size in [
-        ("active", "published", 700),
-        ("saving", "writing", None),
-        ("deleted", "pending_delete", 40),
-    ]:
-        connection.execute(
-            text("""
-                INSERT INTO blobs (key, image_id, state, size, checksum, os_hash_algo, os_hash_value, created_at)
-                VALUES (:key, :id, :state, :size, 'c', 'sha512', 'd', 0)
-            """),
-            {"key": f"k-{name}", "id": name, "state": state, "size": size},
-        )
-    connection.execute(
-        text("""
-            INSERT INTO uploads (id, image_id, blob_key, expected_size, lease_owner, lease_expires_at, created_at)
-            VALUES ('u', 'saving', 'k-saving', 1000, 'node-1/3.', 9, 0)
-        """)
-    )
 
 
 def test_a_node_is_named_before_the_first_slash() -> None:

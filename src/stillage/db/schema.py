@@ -18,21 +18,22 @@ from stillage.errors import BadSettings
 VERSION_TABLE = """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 )"""
-CURRENT = "0010"
-"""The last step. A test compares it with what Alembic finds in `migrations`."""
+STEPS = ("0.1.0",)
+"""The schemas of all versions, this one's last. A test compares them with what Alembic finds in `migrations`."""
+CURRENT = STEPS[-1]
 
 
 def upgrade(engine: Engine) -> None:
     """Make the tables of *engine*'s database if it is empty, else take the steps that it lacks.
 
     Raises:
-        BadSettings: If the database does not answer, or others hold it.
+        BadSettings: If the database does not answer, others hold it, or no step leads from its schema to this one.
     """
     with _connected(engine) as connection, connection.execution_options(writes=True).begin():
-        found = _found(connection)
-        if found is None and not inspect(connection).get_table_names():
+        schema = _schema_of(connection)
+        if schema is None and not inspect(connection).get_table_names():
             _create(connection)
-        elif found != CURRENT:
+        elif schema != CURRENT:
             from stillage.db.migrations import steps  # noqa: PLC0415 - see above
 
             steps.take(connection)
@@ -41,9 +42,11 @@ def upgrade(engine: Engine) -> None:
 def require_current(engine: Engine) -> None:
     """Raise BadSettings unless the database answers and has exactly this version's schema."""
     with _connected(engine) as connection:
-        found = _found(connection)
-    if found != CURRENT:
-        raise BadSettings(f"the database is at schema {found}, this version needs {CURRENT}; run 'stillage db upgrade'")
+        schema = _schema_of(connection)
+    if schema != CURRENT:
+        raise BadSettings(
+            f"the database is at schema {schema}, this version needs {CURRENT}; run 'stillage db upgrade'"
+        )
 
 
 def _create(connection: Connection) -> None:
@@ -52,11 +55,21 @@ def _create(connection: Connection) -> None:
     connection.execute(text("INSERT INTO alembic_version VALUES (:current)"), {"current": CURRENT})
 
 
-def _found(connection: Connection) -> str | None:
-    """Return the step at which the database is; None before the first. The table is Alembic's."""
+def _schema_of(connection: Connection) -> str | None:
+    """Return the last step that the database has taken; None before the first. The table is Alembic's.
+
+    Raises:
+        BadSettings: If this version does not know the step.
+    """
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    step: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if step is not None and step not in STEPS:
+        raise BadSettings(
+            f"the database is at schema {step}, which this version does not know: it belongs to a newer version, or to"
+            " one from before 0.1.0. Use the version that made it, or a new database"
+        )
+    return step
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The tables. Migrations make them; a test holds the two together.
+"""The tables. The migrations make the same ones; a test compares the two.
 
 Times are whole microseconds since 1970, UTC, so that they sort and compare alike on both engines.
 """
@@ -330,15 +330,13 @@ access_keys = Table(
     "access_keys",
     metadata,
     Column("access", String(128), primary_key=True),
-    Column("user_id", String(32), ForeignKey("users.id", name="fk_access_keys_user_id_users"), nullable=False),
+    Column("user_id", String(32), ForeignKey("users.id"), nullable=False),
     Column("sealed", String(255), nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("description", String(255), nullable=False),
-    Column("project_id", String(32), ForeignKey("projects.id", name="fk_access_keys_project_id_projects")),
+    Column("project_id", String(32), ForeignKey("projects.id")),
     # Of a temporary key, which ends with the token that it was got with.
-    Column(
-        "token_hash", String(64), ForeignKey("tokens.hash", name="fk_access_keys_token_hash_tokens", ondelete="CASCADE")
-    ),
+    Column("token_hash", String(64), ForeignKey("tokens.hash", ondelete="CASCADE")),
     Column("security_token_hash", String(64)),
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime),

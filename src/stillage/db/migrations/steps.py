@@ -14,9 +14,9 @@ def take(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def last() -> str | None:
-    """Return the last step that there is."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def names() -> tuple[str, ...]:
+    """Return the steps that there are, the first one first."""
+    return tuple(step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
 
 
 def _config() -> Config:
