@@ -15,19 +15,19 @@ from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
 
-# Nobody else's code is to see the settings, and looking for it would read the metadata of every installed package.
+# No plugin may see the settings, and searching for plugins would read the metadata of every installed package.
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 TIB = 1 << 40
-# What the columns of the tables hold: no more can be in use.
+# The most that the columns of the tables can hold.
 MOST_BYTES = (1 << 63) - 1
 MOST_ROWS = (1 << 31) - 1
 IPNetwork = IPv4Network | IPv6Network
 SECRET_BYTES = 32
 CENTURY_S = 100 * 365 * 86400
-Seconds = Annotated[float, Field(le=CENTURY_S)]  # what is added to a date must leave one
+Seconds = Annotated[float, Field(le=CENTURY_S)]  # added to a date it must still be a valid date
 ENVIRONMENT_PREFIX = "STILLAGE_"
-# What SQLAlchemy would take apart, which only the server needs. Source: SQLAlchemy, "Database URLs".
+# As SQLAlchemy parses them; importing it here would slow down every command. Source: SQLAlchemy, "Database URLs".
 DATABASE_URL = re.compile(
     r"sqlite:///.*|postgresql\+psycopg://([^:/]*(:[^@]*)?@)?(\[[^/?]+\]|[^/:?]*)(:[0-9]*)?(/[^?]*)?(\?.*)?", re.DOTALL
 )
@@ -40,7 +40,7 @@ def default_data() -> Path:
 
 
 class Settings(BaseModel):
-    """Every setting, with what it means. Sizes in bytes, durations in seconds."""
+    """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,11 +55,12 @@ class Settings(BaseModel):
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
     database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
     secret_key: Path | None = Field(
-        None, description="file with the secret that nodes on one database share; made in the data folder when unset"
+        None,
+        description="file with the secret that all nodes on one database share; created in the data folder if unset",
     )
-    admin_password: SecretStr | None = Field(None, description="password of user admin; random when unset")
+    admin_password: SecretStr | None = Field(None, description="password of user admin; random if unset")
     keystone_url: str | None = Field(
-        None, description="URL of the cloud's Keystone (docs/keystone.md); the embedded identity serves when unset"
+        None, description="URL of the cloud's Keystone (docs/keystone.md); the embedded identity is used if unset"
     )
     keystone_public_url: str | None = Field(
         None, description="URL of Keystone for clients, if it differs from keystone_url"
@@ -85,7 +86,7 @@ class Settings(BaseModel):
     service_token_roles_required: bool = Field(
         default=True, description="refuse service tokens without one of service_token_roles"
     )
-    hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo of new uploads")
+    hash_algorithm: Literal["sha512", "sha256"] = Field("sha512", description="os_hash_algo for new uploads")
     max_image_bytes: int | None = Field(
         None, ge=1, le=MOST_BYTES, description="largest image; when unset 1 TiB, with profile ims 128 GiB"
     )
@@ -96,16 +97,16 @@ class Settings(BaseModel):
         description="largest total of an image's name, tags and property values",
     )
     max_project_bytes: int | None = Field(
-        None, ge=0, le=MOST_BYTES, description="bytes of all images of one project; no limit when unset"
+        None, ge=0, le=MOST_BYTES, description="total bytes of all images of a project; no limit if unset"
     )
     max_project_images: int | None = Field(
-        None, ge=0, le=MOST_ROWS, description="images of one project; no limit when unset"
+        None, ge=0, le=MOST_ROWS, description="number of images of a project; no limit if unset"
     )
     max_project_uploads: int | None = Field(
-        None, ge=1, le=MOST_ROWS, description="running uploads and inspections of one project; no limit when unset"
+        None, ge=1, le=MOST_ROWS, description="running uploads and inspections of a project; no limit if unset"
     )
     max_node_uploads: int | None = Field(
-        None, ge=1, le=MOST_ROWS, description="running uploads and inspections of this node; no limit when unset"
+        None, ge=1, le=MOST_ROWS, description="running uploads and inspections on this node; no limit if unset"
     )
     spare_bytes: int = Field(1 << 30, ge=0, description="free space that an upload must leave in the store")
     require_format_match: bool = Field(
@@ -115,7 +116,7 @@ class Settings(BaseModel):
     allowed_rules: frozenset[str] = Field(
         frozenset(), description="ids of rules that do not refuse images here (docs/rules.md says which may be allowed)"
     )
-    policy_file: Path | None = Field(None, description="YAML with rules in oslo.policy's syntax (docs/policy.md)")
+    policy_file: Path | None = Field(None, description="YAML file with rules in oslo.policy's syntax (docs/policy.md)")
     trusted_proxies: tuple[IPNetwork, ...] = Field(
         (), description="addresses or networks of proxies whose headers about the client are trusted"
     )
@@ -151,7 +152,7 @@ class Settings(BaseModel):
     scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast the background scrub of each process reads")
     token_lifetime_s: int = Field(24 * 3600, ge=300, le=CENTURY_S, description="lifetime of tokens")
     max_user_tokens: int = Field(
-        1000, ge=10, le=MOST_ROWS, description="tokens of one user; the next one ends the oldest (docs/identity.md)"
+        1000, ge=10, le=MOST_ROWS, description="tokens of a user; one more ends the oldest (docs/identity.md)"
     )
     max_user_credentials: int = Field(100, ge=0, le=MOST_ROWS, description="application credentials of one user")
     max_user_temporary_keys: int = Field(1000, ge=0, le=MOST_ROWS, description="temporary access keys of one user")
@@ -188,7 +189,7 @@ class Settings(BaseModel):
         if not value:
             return None
         if not DATABASE_URL.fullmatch(value):
-            raise ValueError("it must be postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME or sqlite:////FILE")
+            raise ValueError("must be postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME or sqlite:////FILE")
         return value
 
     @field_validator("listen", "metrics_listen")
@@ -202,7 +203,7 @@ class Settings(BaseModel):
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("it must begin with http:// or https://")
+            raise ValueError("must begin with http:// or https://")
         return value.rstrip("/") if value else None
 
     @field_validator("keystone_url", "keystone_public_url")
@@ -212,9 +213,9 @@ class Settings(BaseModel):
             return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it must begin with http:// or https:// and a host")
+            raise ValueError("must begin with http:// or https:// and a host")
         if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("it must be a URL without user, query and fragment")
+            raise ValueError("must be a URL without user, query or fragment")
         return value.rstrip("/").removesuffix("/v3")
 
     @field_validator("audit_webhook")
@@ -223,33 +224,33 @@ class Settings(BaseModel):
         parts = urlsplit(value.get_secret_value() if value else "")
         near = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
         if value and (not parts.hostname or not (near or parts.scheme == "https")):
-            raise ValueError("it must be a URL that begins with https://; http:// is for this machine only")
+            raise ValueError("must be an https:// URL; http:// is allowed for this machine only")
         return value or None
 
     @model_validator(mode="after")
     def _keystone_with_user(self) -> "Settings":
         if self.keystone_url is None:
-            of_no_use = {name for name in self.model_fields_set if name.startswith("keystone_") and getattr(self, name)}
-            if of_no_use:
-                raise ValueError(f"{', '.join(sorted(of_no_use))}: of no use without keystone_url")
+            useless = {name for name in self.model_fields_set if name.startswith("keystone_") and getattr(self, name)}
+            if useless:
+                raise ValueError(f"{', '.join(sorted(useless))}: used only together with keystone_url")
             return self
         if (self.keystone_username is None) == (self.keystone_credential_id is None):
-            raise ValueError("keystone_url needs one of keystone_username and keystone_credential_id")
+            raise ValueError("keystone_url needs either keystone_username or keystone_credential_id")
         if (self.keystone_secret is None) == (self.keystone_secret_file is None):
-            raise ValueError("keystone_url needs one of keystone_secret and keystone_secret_file")
+            raise ValueError("keystone_url needs either keystone_secret or keystone_secret_file")
         if self.admin_password is not None:
-            raise ValueError("admin_password is of no use with keystone_url: users are Keystone's")
+            raise ValueError("admin_password cannot be used with keystone_url: Keystone manages users")
         return self
 
     @model_validator(mode="after")
     def _certificate_with_key(self) -> "Settings":
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key go together")
+            raise ValueError("tls_certificate and tls_key must be set together")
         return self
 
     @cached_property
     def policy(self) -> Mapping[str, str]:
-        """The rules of `policy_file`, by name.
+        """The rules in `policy_file`, by name.
 
         Raises:
             BadSettings: If the file cannot be read.
@@ -261,7 +262,7 @@ class Settings(BaseModel):
         try:
             document = yaml.safe_load(self.policy_file.read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise BadSettings(f"the policy file {self.policy_file} cannot be read: {error}") from error
+            raise BadSettings(f"cannot read the policy file {self.policy_file}: {error}") from error
         if not isinstance(document or {}, dict):
             raise BadSettings(f"the policy file {self.policy_file} must map rule names to rules")
         return document or {}
@@ -272,7 +273,7 @@ class Settings(BaseModel):
 
     @property
     def secret(self) -> bytes:
-        """What keyed hashes are made with.
+        """The secret that keyed hashes are made with.
 
         Raises:
             BadSettings: If the file cannot be read or holds too little.
@@ -281,13 +282,15 @@ class Settings(BaseModel):
         try:
             secret = path.read_bytes()
         except OSError as error:
-            raise BadSettings(f"the secret {path} cannot be read: {error.strerror}") from error
+            raise BadSettings(f"cannot read the secret {path}: {error.strerror}") from error
         if len(secret) < SECRET_BYTES:
-            raise BadSettings(f"the secret {path} has {len(secret)} bytes; {SECRET_BYTES} random ones are needed")
+            raise BadSettings(
+                f"the secret {path} has {len(secret)} bytes; it needs at least {SECRET_BYTES} random bytes"
+            )
         return secret
 
     def read_keystone_secret(self) -> str:
-        """Return what Keystone wants of us.
+        """Return the secret to log in to Keystone with.
 
         Raises:
             BadSettings: If its file cannot be read or is empty.
@@ -298,7 +301,7 @@ class Settings(BaseModel):
         try:
             secret = self.keystone_secret_file.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise BadSettings(f"keystone_secret_file {self.keystone_secret_file} cannot be read: {error}") from error
+            raise BadSettings(f"cannot read keystone_secret_file {self.keystone_secret_file}: {error}") from error
         if not secret:
             raise BadSettings(f"keystone_secret_file {self.keystone_secret_file} is empty")
         return secret
@@ -312,12 +315,12 @@ def address_of(listen: str) -> tuple[str, int]:
     """Return host and port of ``HOST:PORT`` or ``[HOST]:PORT``."""
     host, colon, port = listen.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("it must be HOST:PORT, such as 127.0.0.1:9292")
+        raise ValueError("must be HOST:PORT, for instance 127.0.0.1:9292")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def load(file: Path | None = None, **given: Any) -> Settings:
-    """Return the settings: *given* (the command line; None is left out) over the environment over *file*.
+    """Return the settings: *given* (the command line; None is left out) overrides the environment, and that *file*.
 
     Raises:
         BadSettings: Names the setting, its value and what is allowed.
@@ -333,19 +336,19 @@ def _read(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     if not file.is_file():
-        raise BadSettings(f"the settings file {file} is not there")
+        raise BadSettings(f"the settings file {file} does not exist")
     try:
         import tomllib  # noqa: PLC0415 - few commands have a file
 
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # ValueError: text or TOML that is none
-        raise BadSettings(f"the settings file {file} cannot be read: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or not TOML
+        raise BadSettings(f"cannot read the settings file {file}: {error}") from error
 
 
 def _from(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what *environment* sets, in letters of any case.
+    """Return the settings in *environment*, with names in any case.
 
-    Empty is unset: what a unit file or a compose file makes of a variable that it does not have.
+    An empty value counts as unset: unit files and compose files pass unset variables so.
     """
     named = {
         name.upper().removeprefix(ENVIRONMENT_PREFIX): value
@@ -358,10 +361,10 @@ def _from(environment: Mapping[str, str]) -> dict[str, str]:
 def _sentence(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or "settings"
     if problem["type"] == "extra_forbidden":
-        return f"there is no setting {name!r}"
+        return f"unknown setting {name!r}"
     told = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
-        return str(told)  # of several settings; the input would be all of them, secrets too
+        return str(told)  # it concerns several settings, and the input would show all of them, secrets included
     shown = "" if _is_secret(name, problem["input"]) else f" = {problem['input']!r}"
     return f"setting {name}{shown}: {told}"
 

@@ -83,7 +83,7 @@ def test_a_token_is_printed_alone_and_works(run: Run, folder: Path) -> None:
 
 def test_users_are_made_listed_and_given_roles(run: Run, folder: Path) -> None:
     run("project", "create", "lab")
-    assert "user erin made" in run("user", "create", "erin", "--project", "lab", "--password-stdin", given="pw\n")
+    assert "user erin created" in run("user", "create", "erin", "--project", "lab", "--password-stdin", given="pw\n")
     assert run("project", "grant", "demo", "erin", "--role", "Admin") == "user erin is now Admin in project demo\n"
     assert "already" in run("project", "grant", "demo", "erin", "--role", "admin")
     erin = listed(run, "user")["erin"]
@@ -182,7 +182,7 @@ def test_where_users_are_keystones_the_commands_say_so(run: Run, command: str, m
     monkeypatch.setenv("STILLAGE_KEYSTONE_URL", "http://cloud.test:5000/v3")
     monkeypatch.setenv("STILLAGE_KEYSTONE_USERNAME", "stillage")
     monkeypatch.setenv("STILLAGE_KEYSTONE_SECRET", "s")
-    with pytest.raises(BadSettings, match=r"those of Keystone at http://cloud\.test:5000;"):
+    with pytest.raises(BadSettings, match=r"Keystone at http://cloud\.test:5000 manages users, projects and tokens;"):
         run(*command.split())
 
 

@@ -116,7 +116,7 @@ def test_nobody_is_killed_whose_id_has_become_another_s(run: Run) -> None:
 def test_of_a_server_that_runs_nobody_is_ended(tmp_path: Path, run: Run) -> None:
     server, worker = identity(run(HOLDER, tmp_path / "lock")), identity(run(IDLER))
     record(tmp_path, server, worker)
-    with pytest.raises(BadSettings, match="another server runs on"):
+    with pytest.raises(BadSettings, match="another server is using"):
         processes.take(tmp_path)
     assert server.lives
     assert worker.lives
@@ -124,7 +124,7 @@ def test_of_a_server_that_runs_nobody_is_ended(tmp_path: Path, run: Run) -> None
 
 def test_a_holder_that_nobody_knows_is_another_server_and_left_alone(tmp_path: Path, run: Run) -> None:
     holder = run(HOLDER, tmp_path / "lock")
-    with pytest.raises(BadSettings, match="another server runs on"):
+    with pytest.raises(BadSettings, match="another server is using"):
         processes.take(tmp_path)
     assert is_alive(holder)
 

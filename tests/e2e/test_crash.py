@@ -193,7 +193,7 @@ def fails_with_one_sentence(server: Server, sentence: str) -> None:
 def test_a_second_server_on_the_same_folder_says_so(server: Hindered) -> None:
     second = Server(server.home)
     fails_with_one_sentence(
-        second, f"stillage: another server runs on {server.home}; stop it, or choose another --data"
+        second, f"stillage: another server is using {server.home}; stop it, or choose another --data"
     )
     assert server.call("GET", "/healthz").status == 200
 
@@ -313,7 +313,7 @@ def test_a_disk_that_hangs_keeps_no_dead_worker_from_being_replaced(own_hindered
 def test_a_stop_while_a_dead_worker_is_being_replaced_is_not_forgotten(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     os.kill(server.workers[0], signal.SIGKILL)
-    eventually(lambda: "a worker died; starting it again" in server.log, "the parent has noticed")
+    eventually(lambda: "a worker died; restarting it" in server.log, "the parent has noticed")
     assert server.stop() == 0
     assert server.log.count('"stopped"') == 1, "nobody was started to be stopped"
 
@@ -374,7 +374,7 @@ def test_a_hangup_replaces_the_workers_and_no_upload_and_no_request_is_lost(own_
         server.await_status(image_id, "saving")
     server.run.process.send_signal(signal.SIGHUP)
     answers = 0
-    while '"the workers are replaced"' not in server.log:
+    while '"all workers were replaced"' not in server.log:
         assert server.call("GET", "/readyz").status == 200
         answers += 1
     assert answers
@@ -397,7 +397,7 @@ def test_a_stop_during_a_replacement_hurries_the_old_workers(own_server: MakeSer
         client.send(DATA[:MIB])
         server.await_status(image_id, "saving")
         server.run.process.send_signal(signal.SIGHUP)
-        eventually(lambda: '"the workers are replaced"' in server.log, "new workers serve")
+        eventually(lambda: '"all workers were replaced"' in server.log, "new workers serve")
         assert server.stop() == 0
     server.start()
     assert server.show(image_id)["status"] == "queued"
@@ -410,7 +410,7 @@ def test_after_a_restart_in_vain_the_workers_are_those_of_before(own_server: Mak
     server = own_server(arguments=("--workers", "2", "--config", str(settings))).start()
     settings.write_text(f'policy_file = "{policy}"')
     server.run.process.send_signal(signal.SIGHUP)
-    eventually(lambda: "a new worker does not start" in server.log, "the parent gives it up")
+    eventually(lambda: "a new worker failed to start" in server.log, "the parent gives it up")
     killed = server.workers[0]
     os.kill(killed, signal.SIGKILL)
     eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
@@ -424,8 +424,8 @@ def test_a_new_worker_that_is_killed_before_it_serves_is_started_again(own_serve
     server.run.process.send_signal(signal.SIGHUP)
     (new,) = eventually(lambda: set(server.workers) - before, "a new worker is started")
     os.kill(new, signal.SIGKILL)
-    eventually(lambda: '"the workers are replaced"' in server.log, "all of them are replaced")
-    assert "does not start" not in server.log
+    eventually(lambda: '"all workers were replaced"' in server.log, "all of them are replaced")
+    assert "failed to start" not in server.log
     assert server.stop() == 0
 
 

@@ -213,13 +213,13 @@ def test_no_secret_is_ever_written(own_server: MakeServer) -> None:
 BROKEN: dict[str, tuple[dict[str, object], str]] = {
     "no certificate": (
         {"tls": True, "tls_certificate": "/none/c.pem", "tls_key": "/none/k.pem"},
-        "the certificate /none/c.pem with the key /none/k.pem cannot be used: No such file or directory",
+        "cannot use the certificate /none/c.pem with the key /none/k.pem: No such file or directory",
     ),
     "no certificate, two workers": (
         {"tls": True, "workers": 2, "tls_certificate": "/none/c.pem", "tls_key": "/none/k.pem"},
-        "cannot be used: No such file",
+        "key /none/k.pem: No such file",
     ),
-    "no PEM": ({"tls": True, "tls_certificate": "/etc/passwd", "tls_key": "/etc/passwd"}, "cannot be used: "),
+    "no PEM": ({"tls": True, "tls_certificate": "/etc/passwd", "tls_key": "/etc/passwd"}, "cannot use the certificate"),
     "no folder for the database": (
         {"database_url": "sqlite:////none/x.db"},
         "the database sqlite:////none/x.db does not answer: unable to open database file",
@@ -253,4 +253,4 @@ def test_a_lock_that_cannot_be_opened_is_told(own_server: MakeServer) -> None:
     (server.home / "lock").mkdir()
     run = server.launch()
     assert run.wait() == 1
-    assert run.log == f"stillage: {server.home / 'lock'} cannot be opened: Is a directory\n"
+    assert run.log == f"stillage: cannot open {server.home / 'lock'}: Is a directory\n"

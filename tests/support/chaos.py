@@ -37,7 +37,7 @@ ENGINES = ("sqlite", "postgresql")
 LONGEST_WAIT_S = 20.0
 """For anything to come, or to be taken; docs/design.md says so. Who is stopped cannot keep it: that does not count."""
 ASKED_FOR = {
-    "a worker died; starting it again": "we kill them",
+    "a worker died; restarting it": "we kill them",
     "a new worker was killed before it served; starting another": "we kill those, too",
 }
 """Lines of the log that the run itself provokes, and why. Any other error, and every traceback, is a finding."""

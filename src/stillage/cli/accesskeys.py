@@ -1,4 +1,4 @@
-"""``stillage accesskey``: keys for clients that sign their requests."""
+"""``stillage accesskey``: manages keys for clients that sign their requests."""
 
 from typing import Annotated, Any
 

@@ -1,6 +1,6 @@
-"""What the commands for users, projects and tokens share. They work on the database itself, served or not.
+"""Shared by the commands for users, projects and tokens. They use the database directly, with or without a server.
 
-Whoever can read the data folder can do everything with it anyway, so they ask for no password.
+They ask for no password: whoever can read the data folder can do anything with it.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
     """Run *work* on the accounts and the identity of a deployment and return its result.
 
     Raises:
-        BadSettings: If users are Keystone's, there is no database, or it is not of this version.
+        BadSettings: If Keystone has the users, or there is no database of this version.
     """
     if settings.keystone_url is not None:
         raise BadSettings(
-            f"users, projects and tokens are those of Keystone at {settings.keystone_url}; use the openstack command"
+            f"Keystone at {settings.keystone_url} manages users, projects and tokens; use the openstack command"
         )
     require_database(settings)
 
@@ -66,9 +66,9 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
 
 
 def require_database(settings: Settings) -> None:
-    """Raise BadSettings where nothing was ever served: looking for it would make it."""
+    """Raise BadSettings if there is no database yet; opening it would create one."""
     if settings.database_url is None and not (settings.data / "stillage.db").exists():
-        raise BadSettings(f"there is no database in {settings.data}; the first 'stillage serve' makes it")
+        raise BadSettings(f"there is no database in {settings.data}; 'stillage serve' creates it when it first starts")
 
 
 def now() -> datetime:
@@ -80,12 +80,12 @@ def ask_password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise InvalidInput("there is no terminal to type the password at; use --password-stdin")
+        raise InvalidInput("cannot ask for the password without a terminal; use --password-stdin")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 def show(columns: Sequence[str], rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print *rows* as a table for people, or as JSON with everything in it."""
+    """Print *rows* as a table, or in full as JSON."""
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return

@@ -1,4 +1,4 @@
-"""The options that ``upload`` and ``download`` share."""
+"""Options shared by ``upload`` and ``download``."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How ``upload`` and ``download`` talk to their cloud, and how errors become statuses."""
+"""Runs an upload or a download in a session with its cloud, and turns errors into exit statuses."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ def status_of(error: StillageError) -> int:
 
 
 def chosen(name: str | None) -> Cloud:
-    """The cloud that the command line or the environment names.
+    """Return the cloud named by the command line or the environment.
 
     Raises:
         BadCloud: If there is none.
@@ -65,5 +65,5 @@ def converse(
         typer.echo(f"stillage: {error}", err=True)
         return status_of(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        typer.echo("stillage: interrupted; run the same command again to go on", err=True)
+        typer.echo("stillage: interrupted; run the same command again to resume", err=True)
         return INTERRUPTED

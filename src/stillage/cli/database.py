@@ -1,4 +1,4 @@
-"""``stillage db``: the schema of the database."""
+"""``stillage db``: upgrades the database schema."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""``stillage download``: an image becomes a file, from Stillage or any Glance."""
+"""``stillage download``: downloads an image from Stillage or any Glance to a file."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from stillage.client.errors import GIVE_UP_AFTER_S
 
 ImageName = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image.")]
 Output = Annotated[
-    str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: the image's name, in this folder.")
+    str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: the image's name, in the current folder.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 

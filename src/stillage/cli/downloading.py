@@ -1,4 +1,4 @@
-"""What ``stillage download`` does: an image becomes a file, and the user reads how it went."""
+"""Runs ``stillage download``: downloads an image and prints the result."""
 
 import json
 import time
@@ -67,8 +67,8 @@ def _view(outcome: Fetched, seconds: float, problem: StillageError | None) -> di
 
 def _sentence(outcome: Fetched, seconds: float) -> str:
     rate = outcome.received / max(seconds, 1e-3) / 1e6
-    parts = [f"{decimal(outcome.received)} fetched in {seconds:.1f} s ({rate:.0f} MB/s)"]
+    parts = [f"{decimal(outcome.received)} received in {seconds:.1f} s ({rate:.0f} MB/s)"]
     if outcome.resumed:
-        parts.append(f"{decimal(outcome.resumed)} were there already")
+        parts.append(f"{decimal(outcome.resumed)} resumed")
     compared = " and ".join(sorted(outcome.verified)) or "the size"
     return f"{readable(outcome.file or '')}: image {outcome.image_id}; {', '.join(parts)}; verified by {compared}"

@@ -1,4 +1,4 @@
-"""What ``stillage inspect`` does: files are inspected and the user reads what was found."""
+"""Runs ``stillage inspect``: inspects files and prints the verdicts."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from stillage.formats.verdict import Verdict, verdict_view
 
 ACCEPTED, REFUSED, UNREADABLE = 0, 1, 2
 LONG = 256 << 20
-"""Bytes from which on a bar shows how far it is."""
+"""Files from this size on, in bytes, get a progress bar."""
 
 
 def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, config_file: Path | None) -> int:
@@ -48,7 +48,7 @@ def _inspect_one(by: "_Inspector", name: str, *, as_json: bool) -> int:
         _say_unreadable(name, error.strerror or str(error), as_json=as_json)
         return UNREADABLE
     if found.accepted is None:
-        why = "it refers back to parts that have gone by; give the file itself instead of a pipe"
+        why = "it refers back to bytes that were read already; pass the file itself, not a pipe"
         _say_unreadable(name, why, as_json=as_json)
         return UNREADABLE
     if as_json:
@@ -65,7 +65,7 @@ def _say_unreadable(name: str, why: str, *, as_json: bool) -> None:
     if as_json:
         _print_json({"file": readable(name), "accepted": None, "error": why})
     else:
-        typer.echo(f"{readable(name)}: cannot be read: {why}", err=True)
+        typer.echo(f"{readable(name)}: cannot read it: {why}", err=True)
 
 
 def _print_json(document: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ class _Inspector:
 
 @contextmanager
 def _progress(name: str, size: int | None) -> Iterator[Callable[[int], None]]:
-    """Show how far a long file is, to people only."""
+    """Show the progress of a long file on a terminal."""
     console = Console(stderr=True)
     if size is None or size < LONG or not console.is_terminal:
         yield lambda _count: None

@@ -15,7 +15,7 @@ class Commands(LazyGroup):
     table = {  # noqa: RUF012 - nobody changes it
         "serve": Command(
             "stillage.cli.server.serve:command",
-            "Serve the image API. The first start makes everything that it needs in the data folder.",
+            "Serve the image API. The first start creates everything it needs in the data folder.",
         ),
         "upload": Command(
             "stillage.cli.upload:upload",
@@ -31,7 +31,7 @@ class Commands(LazyGroup):
         ),
         "scrub": Command(
             "stillage.cli.scrub:command",
-            "Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged.",
+            "Read every stored image again and compare it with what was uploaded. Status 1 if any is damaged.",
         ),
         "token": Command("stillage.cli.token:token", "Print a token for X-Auth-Token."),
         "user": Command("stillage.cli.users:app", "Users of the embedded identity."),

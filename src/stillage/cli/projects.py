@@ -1,4 +1,4 @@
-"""``stillage project``: who owns images, and who may do what there."""
+"""``stillage project``: manages projects, which own images, and roles in them."""
 
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="reader, membe
 def create(name: Name, data: Data = None, config_file: Config = None) -> None:
     """Create a project."""
     made = deployment.run(lambda accounts: accounts.create_project(name), data, config_file)
-    typer.echo(f"project {made.name} made, id {made.id}")
+    typer.echo(f"project {made.name} created, id {made.id}")
 
 
 @app.command("list")

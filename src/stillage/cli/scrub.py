@@ -1,4 +1,4 @@
-"""``stillage scrub``: read every stored image again, and compare."""
+"""``stillage scrub``: reads every stored image again and compares it with its digests."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from stillage.db import schema
 
 def _above_zero(rate: float | None) -> float | None:
     if rate is not None and not 0 < rate < math.inf:  # nor what is no number
-        raise typer.BadParameter("it must be more than 0")
+        raise typer.BadParameter("must be greater than 0")
     return rate
 
 
@@ -36,7 +36,7 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read every stored image again and compare it with what was uploaded. Status 1 if one is damaged."""
+    """Read every stored image again and compare it with what was uploaded. Status 1 if any is damaged."""
     settings = config.load(config_file, data=data)
     bytes_per_s = rate * 1_000_000 if rate is not None else None
     scrub(settings, older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only, as_json=as_json)
@@ -48,7 +48,7 @@ def scrub(
     """Scrub, and print what is damaged. Exit status 1 if something is.
 
     Raises:
-        BadSettings: If there is no deployment to look at, or it is not of this version.
+        BadSettings: If there is no database of this version.
     """
     require_database(settings)
     logs.configure(settings.log_format, settings.log_level)

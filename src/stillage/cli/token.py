@@ -1,4 +1,4 @@
-"""``stillage token``: a token for a curl line."""
+"""``stillage token``: prints a token, for instance for curl."""
 
 from typing import Annotated
 
@@ -29,8 +29,8 @@ def token(
             return (await identity.login.without_password(known, project_id)).text
         except Unauthenticated as error:
             raise InvalidInput(
-                f"user {user!r} cannot have this token: user or project is disabled, or the user has no role there; "
-                "'stillage user list' and 'stillage project list' show it"
+                f"cannot issue a token for user {user!r}: the user or project is disabled, or the user lacks a role; "
+                "check 'stillage user list' and 'stillage project list'"
             ) from error
 
     typer.echo(deployment.run_with_identity(issue, config.load(config_file, data=data)))

@@ -1,4 +1,4 @@
-"""``stillage upload``: files become images, in Stillage or any Glance."""
+"""``stillage upload``: uploads files as images to Stillage or any Glance."""
 
 from typing import Annotated
 
@@ -76,10 +76,10 @@ def upload(
         properties=_pairs(properties or []),
     )
     if len(files) > 1 and (name is not None or image is not None):
-        raise typer.BadParameter("one name and one image are for one file", param_hint="FILE…")
+        raise typer.BadParameter("--name and --image work with a single file only", param_hint="FILE…")
     if image is not None and given != Attributes(name=""):
         raise typer.BadParameter(
-            "the image that is there keeps its attributes; give them to none", param_hint="--image"
+            "an existing image keeps its attributes; remove the other options", param_hint="--image"
         )
     from stillage.cli.uploading import upload_files  # noqa: PLC0415 - what it imports would slow down --help
 
@@ -101,7 +101,7 @@ def upload(
 
 def _one_of(value: str | None, allowed: tuple[str, ...], option: str) -> str | None:
     if value is not None and value not in allowed:
-        raise typer.BadParameter(f"{value!r} is none of {', '.join(allowed)}", param_hint=option)
+        raise typer.BadParameter(f"{value!r} is unknown; use one of {', '.join(allowed)}", param_hint=option)
     return value
 
 
@@ -120,5 +120,7 @@ def _bytes(text: str | None) -> int | None:
         if text.lower().endswith(unit.lower()):
             number, factor = text[: -len(unit)], size
     if not number.isascii() or not number.isdigit() or int(number) * factor < SMALLEST_PIECE:
-        raise typer.BadParameter(f"{text!r} is no size such as 16MiB, of 64KiB or more", param_hint="--piece-size")
+        raise typer.BadParameter(
+            f"{text!r} is not a size of at least 64KiB, for instance 16MiB", param_hint="--piece-size"
+        )
     return int(number) * factor

@@ -1,4 +1,4 @@
-"""What ``stillage upload`` does: one file after the other becomes an image, and the user reads how it went."""
+"""Runs ``stillage upload``: uploads one file after the other and prints the results."""
 
 import json
 import time
@@ -39,14 +39,14 @@ def upload_files(
 
     Args:
         files: Paths.
-        attributes: Of new images; None where *image* names one that is there.
+        attributes: Of new images; None if *image* names an existing one.
         image: Its id.
-        connections: At once.
+        connections: How many at the same time.
         piece_bytes: Of a request; None lets the size decide.
         inspects: Whether to inspect a file before anything of it is sent.
         instant: Whether to ask first if the server has the same bytes.
-        config_file: TOML with settings, by which files are inspected.
-        cloud: Entry of clouds.yaml; None takes the environment's.
+        config_file: TOML file with the settings to inspect files by.
+        cloud: Entry in clouds.yaml; None takes the environment's.
         give_up_after_s: Without any success.
         as_json: Print for scripts.
     """
@@ -69,7 +69,7 @@ class _Sender:
         self._as_json = as_json
 
     async def send_all(self, session: Session, files: list[str]) -> int:
-        """Send one file after the other; return the greatest status."""
+        """Send one file after the other; return the highest status."""
         return max([await self._send(session, file) for file in files])
 
     async def _send(self, session: Session, file: str) -> int:
@@ -113,15 +113,15 @@ def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | 
 
 
 def _sentence(file: str, outcome: Outcome, seconds: float) -> str:
-    """What is said of success: the image, how the bytes went, and what was compared."""
+    """Return what to print after success: the image, how its bytes were sent, and what was compared."""
     parts = [f"{decimal(outcome.sent)} sent in {seconds:.1f} s"]
     if outcome.sent:
         parts[0] += f" ({outcome.sent / max(seconds, 1e-3) / 1e6:.0f} MB/s)"
     if outcome.zeros:
         parts.append(f"{decimal(outcome.zeros)} of zeros skipped")
     if outcome.resumed:
-        parts.append(f"{decimal(outcome.resumed)} were there already")
+        parts.append(f"{decimal(outcome.resumed)} resumed")
     if outcome.way == "instant":
-        parts.append("the server had these bytes")
+        parts.append("the server already had these bytes")
     compared = " and ".join(sorted(outcome.verified)) or "the size"
     return f"{file}: image {outcome.image_id} is active; {', '.join(parts)}; verified by {compared}"

@@ -1,4 +1,4 @@
-"""``stillage user``: who may log in."""
+"""``stillage user``: manages who may log in."""
 
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ def create(
     made = deployment.run(
         lambda accounts: accounts.create_user(name, password, project=project, role=role), data, config_file
     )
-    typer.echo(f"user {made.name} made, id {made.id}")
+    typer.echo(f"user {made.name} created, id {made.id}")
 
 
 @app.command("list")

@@ -51,7 +51,7 @@ class Download:
     Args:
         session: With the server.
         state: The folder for what outlives the command.
-        connections: At once.
+        connections: How many at the same time.
         force: Overwrite the file that is there.
         progress: Where to report.
     """

@@ -48,7 +48,7 @@ class Order:
 
     Attributes:
         attributes: Of the record to make; None where `image_id` names one.
-        connections: At once.
+        connections: How many at the same time.
         piece_bytes: Of a piece; None lets the size decide.
         rules: What to inspect by before anything is sent; None leaves that to the server.
         instant: Hash the file first, so that a server that has the bytes already need not be sent any.

@@ -74,7 +74,7 @@ async def test_readers_may_download_where_an_operator_says_so(serve: Any, write:
         ("get_image: 'http://example.test/check'", "another server"),
         ("get_image: [['role:a']]", "lists"),
         ("- get_image", "must map rule names"),
-        ("get_image: [", "cannot be read"),
+        ("get_image: [", "cannot read the policy file"),
         ("get_image: '" + "(" * 60 + "role:a" + ")" * 60 + "'", "too deeply"),
     ],
 )

@@ -1,7 +1,7 @@
-"""A certificate for a server that has none: good for the names it listens on, trusted through ``ca.pem``.
+"""Makes a self-signed certificate for the names that the server listens on. Clients trust it through ``ca.pem``.
 
-The authority's key is thrown away after it has signed one certificate, so that nobody can sign another; when the names
-change, or the end is near, both are made anew.
+The authority's key is discarded after it has signed one certificate, so nobody can sign another. When the names
+change, or the certificate expires soon, both are made again.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ RENEW_BEFORE = timedelta(days=30)
 
 
 class Certificate:
-    """Three files in *folder*."""
+    """The three files of a certificate in *folder*."""
 
     def __init__(self, folder: Path) -> None:
         self.authority = folder / "ca.pem"
@@ -37,7 +37,7 @@ class Certificate:
 
 
 def ensure(folder: Path, names: Sequence[str], *, now: datetime | None = None) -> Certificate:
-    """Return the certificate in *folder*, made anew unless it is good for all of *names* (hosts and addresses)."""
+    """Return the certificate in *folder*. Make a new one unless it is valid for all *names* (hosts and addresses)."""
     now = now or datetime.now(UTC)
     certificate = Certificate(folder)
     if not certificate.is_good_for(names, now):

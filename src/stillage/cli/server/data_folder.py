@@ -1,12 +1,12 @@
-"""The data folder: what the first start makes in it, and what every start checks.
+"""The data folder: what the first start creates in it, and what every start checks.
 
 DIR/stillage.db     the database, unless another is set
 DIR/blobs/          images
 DIR/tls/            the self-signed certificate
 DIR/secret.key      the node's secret
-DIR/node-id         names this node in leases
-DIR/lock            held while a server, or a worker of it, runs on this folder
-DIR/processes       names them
+DIR/node-id         identifies this node in leases
+DIR/lock            held while a server or one of its workers uses this folder
+DIR/processes       lists those processes
 DIR/clouds.yaml     for OpenStack clients, with the passwords of `demo` and `admin`
 """
 
@@ -42,34 +42,36 @@ class DataFolder:
         self.clouds = folder / "clouds.yaml"
 
     def prepare(self) -> None:
-        """Make the folder if it is not there, and close it and all state in it to everybody but its owner.
+        """Create the folder if needed, and make it and its state private to its owner.
 
         Raises:
-            BadSettings: If it cannot be made or written.
+            BadSettings: If it cannot be created or written to.
         """
         try:
             self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             make_folder(self.folder)
             self.folder.chmod(0o700)
         except OSError as error:
-            raise BadSettings(f"the data folder {self.folder} cannot be used: {error.strerror}") from error
+            raise BadSettings(f"cannot use the data folder {self.folder}: {error.strerror}") from error
         self._close_to_others()
 
     def _close_to_others(self) -> None:
-        """Take from others what an earlier start, or who restored a copy, left open to them.
+        """Remove permissions of other users that an earlier version, or a restored copy, left behind.
 
-        Blobs are left alone, of which there may be millions: they were always made for their owner, and their folders
-        are closed.
+        Blobs are left alone, since there may be millions: they were always created private, and their folders
+        are private.
         """
         kept = [*self.folder.iterdir(), *self.folder.glob("tls/*"), *self.folder.glob("metrics/*")]
         for path in [*kept, *self.folder.glob("blobs/[0-9a-f][0-9a-f]")]:
             mode = path.lstat().st_mode
             if stat.S_ISLNK(mode) or not mode & 0o077:
-                continue  # what a link leads to is the operator's
+                continue  # the target of a link belongs to the operator
             try:
                 path.chmod(stat.S_IMODE(mode) & 0o700)
             except PermissionError:
-                log.warning("others may read a file of the data folder, and it is not ours to close", path=str(path))
+                log.warning(
+                    "a file in the data folder is readable by others and belongs to another user", path=str(path)
+                )
 
     def node_id(self) -> str:
         return self._kept("node-id", uuid4().hex[:16].encode()).decode()
@@ -83,9 +85,9 @@ class DataFolder:
         return certificate.ensure(self.folder / "tls", names_of(settings))
 
     def write_clouds(self, settings: Settings, passwords: dict[str, str]) -> None:
-        """Bring clouds.yaml up to date: the URL of this start, and *passwords* where they are known.
+        """Update clouds.yaml with the URL of this start and with *passwords*, as far as they are known.
 
-        A password that is not in *passwords* is kept as it stands there; only its hash is anywhere else.
+        A password that is not in *passwords* stays as it is in the file; only its hash is stored elsewhere.
         """
         known = self._read_clouds()
         clouds = {
@@ -96,21 +98,21 @@ class DataFolder:
         self._write_clouds({**known, "clouds": {**clouds, **others}})
 
     def change_password(self, user: str, password: str) -> None:
-        """Put the new password of *user* into clouds.yaml, if he is there."""
+        """Write the new password of *user* to clouds.yaml, if the user is in it."""
         known = self._read_clouds()
         for cloud in (name for name, of in CLOUDS.items() if of == user and _password(known, name)):
             known["clouds"][cloud]["auth"]["password"] = password
             self._write_clouds(known)
 
     def _write_clouds(self, document: dict[str, Any]) -> None:
-        text = "# Made by 'stillage serve'. Use it with OS_CLIENT_CONFIG_FILE.\n"
+        text = "# Written by 'stillage serve'. Point OS_CLIENT_CONFIG_FILE to it.\n"
         write_whole(self.clouds, (text + yaml.safe_dump(document, sort_keys=False)).encode())
 
     def _read_clouds(self) -> dict[str, Any]:
         try:
             document = yaml.safe_load(self.clouds.read_text()) if self.clouds.exists() else {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadSettings(f"{self.clouds} cannot be read; fix or remove it: {error}") from error
+            raise BadSettings(f"cannot read {self.clouds}; fix or remove it: {error}") from error
         return document if isinstance(document, dict) else {}
 
     def _cloud(self, settings: Settings, user: str, password: str) -> dict[str, Any]:
@@ -131,7 +133,7 @@ class DataFolder:
         return cloud
 
     def _kept(self, name: str, first: bytes) -> bytes:
-        """Return what *name* holds; *first*, written there, when it is not there yet."""
+        """Return the content of file *name*; create it with *first* if it does not exist."""
         path = self.folder / name
         if not path.exists():
             write_whole(path, first)
@@ -139,7 +141,7 @@ class DataFolder:
 
 
 def client_url(settings: Settings) -> str:
-    """The URL for clients on this machine: nobody can connect to a wildcard address."""
+    """Return the URL for clients on this machine. A wildcard address becomes one that clients can connect to."""
     if settings.public_url:
         return settings.public_url
     host, port = address_of(settings.listen)
@@ -149,7 +151,7 @@ def client_url(settings: Settings) -> str:
 
 
 def names_of(settings: Settings) -> list[str]:
-    """Host names and addresses that clients may use for this server."""
+    """Return the host names and addresses that clients may use for this server."""
     host, _ = address_of(settings.listen)
     names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
     if host not in WILDCARDS:

@@ -1,7 +1,7 @@
-"""What ties a worker to its parent: it dies with it, and gets what the parent holds only when it is tied.
+"""Ties a worker to its parent: the worker dies with it, and receives what the parent holds only once it is tied.
 
-A worker takes seconds to load its code. If the parent is killed meanwhile nobody notices, so until the worker is tied
-it holds nothing: neither the sockets nor the folder's lock.
+A worker takes seconds to load its code. If the parent is killed in the meantime nobody notices, so until it is tied
+the worker holds neither the sockets nor the lock of the folder.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ MOST_DESCRIPTORS = 64
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a worker serves with. *lock* is kept open as long as it lives."""
+    """What a worker needs to serve. *lock* stays open for as long as the worker lives."""
 
     lock: int
     sockets: Sequence[socket.socket]
@@ -29,10 +29,10 @@ class Held:
 
 
 def tie_to_parent() -> bool:
-    """Have this process killed as soon as its parent is gone. False if that has happened already.
+    """Arrange for this process to be killed when its parent ends. False if the parent has ended already.
 
-    The kernel does it, whatever the process is busy with, and also while it is stopped. A thread does it where the
-    kernel cannot.
+    The kernel does this whatever the process is doing, even while it is stopped. Where the kernel cannot, a
+    thread does.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
     if prctl is not None:
@@ -50,7 +50,7 @@ def _end_after(sentinel: int) -> None:
 
 
 def ask(link: socket.socket) -> Held | None:
-    """In the worker: return what the parent hands over; None if it is gone."""
+    """In the worker: return what the parent hands over; None if the parent is gone."""
     link.sendall(ASKS)
     numbers, descriptors, _, _ = socket.recv_fds(link, 2, MOST_DESCRIPTORS)
     if not numbers:
@@ -61,7 +61,7 @@ def ask(link: socket.socket) -> Held | None:
 
 
 def hand_over(link: socket.socket, held: Held) -> None:
-    """In the parent: the answer to `ask`."""
+    """In the parent: answer `ask`."""
     everything = [held.lock, *(sock.fileno() for sock in (*held.sockets, *held.metrics_sockets))]
     socket.send_fds(link, [bytes([len(held.sockets)])], everything)
 
@@ -71,7 +71,7 @@ def say_that_it_serves(link: socket.socket) -> None:
 
 
 def heard(link: socket.socket) -> bytes:
-    """In the parent: what the worker says, nothing if it has ended."""
+    """In the parent: return what the worker sent; nothing if it has ended."""
     try:
         return link.recv(1)
     except OSError:

@@ -1,4 +1,4 @@
-"""The sockets that a server listens on."""
+"""Binds the sockets that a server listens on."""
 
 import socket
 
@@ -7,17 +7,17 @@ from stillage.errors import BadSettings
 
 
 def bind(listen: str, count: int, *, setting: str = "--listen") -> list[socket.socket]:
-    """Return *count* bound sockets for ``HOST:PORT``, among which the kernel spreads connections.
+    """Return *count* bound sockets for ``HOST:PORT``. The kernel spreads connections over them.
 
-    *setting* is where the address comes from.
+    *setting*: where the address comes from, for the message.
 
     Raises:
-        BadSettings: If the address cannot be had, for instance because somebody listens there.
+        BadSettings: If the address cannot be bound, for instance because it is in use.
     """
     host, port = address_of(listen)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        first = bound(family, address, shared=False)  # alone, so that somebody else's server shows
+        first = bound(family, address, shared=False)  # not shared, to detect another server
         if count == 1:
             return [first]
         address = first.getsockname()
@@ -28,7 +28,7 @@ def bind(listen: str, count: int, *, setting: str = "--listen") -> list[socket.s
 
 
 def bound_again(old: socket.socket) -> socket.socket:
-    """Return another socket at the address of *old*, which is shared, and close *old*.
+    """Return another socket bound to the shared address of *old*, and close *old*.
 
     Nobody connects to it before somebody listens on it. Who had connected to *old* and was not accepted is told so by a
     reset, and need not wait.

@@ -1,7 +1,7 @@
-"""Which processes use a data folder, and how a start gets it from what a killed server left behind.
+"""Records which processes use a data folder, and takes the folder over from a server that was killed.
 
-``DIR/lock`` is locked by the server and by each of its workers, so it is free exactly when all of them are gone.
-``DIR/processes`` names them by process id and start time: ids are used again, the pair is not while the machine is up.
+The server and each of its workers lock ``DIR/lock``, so it is free exactly when all of them are gone.
+``DIR/processes`` lists them by process id and start time: ids are reused, but the pair is unique until a reboot.
 """
 
 import fcntl
@@ -21,20 +21,20 @@ from stillage.errors import BadSettings
 log = structlog.get_logger()
 
 WAIT_S = 5.0
-"""How long a start waits for the workers of a server that was killed."""
+"""How long to wait at start for the workers of a server that was killed."""
 KILL_AFTER_S = 1.0
-"""How long they get to end by themselves. The kernel has killed them already, unless they had barely begun."""
+"""How long they get to end by themselves. The kernel has killed them already, unless they had only just started."""
 DYING_S = 1.0
-"""How long a server may take to die, after a kill, before the folder counts as in use."""
+"""How long a server that was killed may take to end before the folder counts as in use."""
 POLL_S = 0.02
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 START_TIME = 19  # in /proc/PID/stat, counted from the state, which follows the name
-GONE = frozenset("ZXx")  # zombies hold nothing any more
+GONE = frozenset("ZXx")  # a zombie holds nothing
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """One process of this machine since it was booted.
+    """A process of this machine since it was booted.
 
     Attributes:
         started: In clock ticks since then.
@@ -48,15 +48,15 @@ class ProcessId:
         return identify(self.pid) == self
 
     def kill(self) -> None:
-        """Send SIGKILL to exactly this process: its id may be somebody else's by now."""
+        """Send SIGKILL to exactly this process: its id may belong to another one by now."""
         try:
             descriptor = os.pidfd_open(self.pid)
-        except (OSError, AttributeError):  # it is gone; or the kernel is too old to be sure
+        except (OSError, AttributeError):  # it is gone, or the kernel is too old to tell
             return
         try:
             if self.lives:
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        except OSError:  # it has ended meanwhile, or belongs to another user
+        except OSError:  # it has just ended, or belongs to another user
             return
         finally:
             os.close(descriptor)
@@ -64,7 +64,7 @@ class ProcessId:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What ``DIR/processes`` says. Empty if it says nothing of the time since the machine was booted."""
+    """The content of ``DIR/processes``; empty if that was written before the machine was booted."""
 
     server: ProcessId | None = None
     workers: tuple[ProcessId, ...] = field(default=())
@@ -75,12 +75,12 @@ class Record:
 
     @property
     def orphans(self) -> list[ProcessId]:
-        """Workers that live on without their server."""
+        """Workers that outlived their server."""
         return [] if self.server_lives else [worker for worker in self.workers if worker.lives]
 
 
 def identify(pid: int) -> ProcessId | None:
-    """Return the process that has *pid* now; None if none has, or one that is dead already."""
+    """Return the process that has *pid* now; None if there is none, or it is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in GONE else ProcessId(pid, int(fields[START_TIME]))
@@ -102,7 +102,7 @@ def read(folder: Path) -> Record:
 def write(folder: Path, workers: Iterable[int]) -> None:
     """Record this process as the server, and *workers* by their process ids.
 
-    A disk that cannot take it stops nobody: what it is for, a start after a kill, finds the lock all the same.
+    If the disk cannot take it the server goes on: the next start after a kill still finds the lock.
     """
     known = [known for pid in (os.getpid(), *workers) if (known := identify(pid)) is not None]
     document = {"boot_id": _boot_id(), "processes": [[process.pid, process.started] for process in known]}
@@ -114,22 +114,22 @@ def write(folder: Path, workers: Iterable[int]) -> None:
             json.dump(document, file)
         new.replace(folder / "processes")
     except OSError as error:
-        log.warning("the processes of this server could not be recorded", folder=str(folder), why=error.strerror)
+        log.warning("could not record the processes of this server", folder=str(folder), why=error.strerror)
 
 
 def take(folder: Path) -> int:
-    """Lock *folder* for this process and those that it hands the descriptor to; return the descriptor.
+    """Lock *folder* for this process and those that inherit the descriptor; return the descriptor.
 
-    Of a server that was killed, workers may be left. They are waited for, and ended if they do not go.
+    Workers of a server that was killed may remain. Wait for them, and kill those that do not end.
 
     Raises:
-        BadSettings: If another server has it, or it cannot be written to.
+        BadSettings: If another server uses it, or it cannot be written to.
     """
     path = folder / "lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:  # such as of a server that was started once as another user
-        raise BadSettings(f"{path} cannot be opened: {error.strerror}") from error
+    except OSError as error:  # for instance because another user started a server here once
+        raise BadSettings(f"cannot open {path}: {error.strerror}") from error
     try:
         _wait_for(folder, descriptor)
         write(folder, ())
@@ -140,29 +140,29 @@ def take(folder: Path) -> int:
 
 
 def _wait_for(folder: Path, descriptor: int) -> None:
-    """Return when the lock is ours and nobody of an earlier server is left."""
+    """Return when the lock is ours and no process of an earlier server remains."""
     begun, told, killed = time.monotonic(), False, False
     while True:
         waited_s = time.monotonic() - begun
-        orphans = read(folder).orphans  # before the lock is tried: whoever dies from here on held it then
+        orphans = read(folder).orphans  # read before trying the lock: whatever dies from here on still held it
         ours = _lock(descriptor)
-        if ours:  # so no server runs, whatever the record says of one that is about to end
+        if ours:  # so no server runs, even if the record still lists one that is about to end
             orphans = [worker for worker in read(folder).workers if worker.lives]
         if ours and (not orphans or waited_s > WAIT_S):
             return
         if not ours and not orphans and waited_s > DYING_S:
-            raise BadSettings(f"another server runs on {folder}; stop it, or choose another --data")
+            raise BadSettings(f"another server is using {folder}; stop it, or choose another --data")
         if waited_s > WAIT_S:
             raise BadSettings(
-                f"processes of an earlier server still use {folder} and do not end: {_listed(orphans)}; "
-                "find out what they wait for, such as a disk that hangs, and start again"
+                f"processes of an earlier server are still using {folder} and do not end: {_listed(orphans)}; "
+                "find out what they are waiting for, for instance a hanging disk, and start again"
             )
         if orphans and not told:
             told = True
             log.warning("waiting for the workers of an earlier server to end", pids=_pids(orphans))
         if orphans and waited_s > KILL_AFTER_S and not killed:
             killed = True
-            log.warning("the workers of an earlier server do not end; killing them", pids=_pids(orphans))
+            log.warning("killing the workers of an earlier server, which do not end", pids=_pids(orphans))
             for orphan in orphans:
                 orphan.kill()
         time.sleep(POLL_S)

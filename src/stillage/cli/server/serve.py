@@ -1,4 +1,4 @@
-"""``stillage serve``: prepare the data folder, bind, and run one worker here or several beside."""
+"""``stillage serve``: prepares the data folder, binds, and runs one worker in this process or several in others."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def command(
     workers: Annotated[int | None, typer.Option(metavar="N", help="Number of worker processes. Default: 1.")] = None,
     config_file: Config = None,
 ) -> None:
-    """Serve the image API. The first start makes everything that it needs in the data folder."""
+    """Serve the image API. The first start creates everything it needs in the data folder."""
     serve(lambda: config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
 
 
@@ -45,13 +45,13 @@ def serve(load: Callable[[], Settings]) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
-        load: Returns the settings, at the start and for every restart of the workers.
+        load: Returns the settings, at the start and at every restart of the workers.
 
     Raises:
-        BadSettings: If it cannot even begin; the text says why.
+        BadSettings: If it cannot start; the text says why.
     """
-    os.umask(0o077)  # also for what libraries make, such as the counters that several workers share
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is somebody to replace; by itself it would end us
+    os.umask(0o077)  # also for files of libraries, such as the metrics that workers share
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers to replace; its default would end us
     settings = load()
     logs.configure(settings.log_format, settings.log_level)
     return_large_memory()
@@ -83,7 +83,7 @@ def serve(load: Callable[[], Settings]) -> None:
 
 
 def _shown_address(listen: str, bound: socket.socket) -> str:
-    # Port 0 means any; from here on everybody needs to know which.
+    # Port 0 means any free port; from here on the real one is needed.
     return f"{listen.rpartition(':')[0]}:{bound.getsockname()[1]}"
 
 
@@ -97,15 +97,15 @@ def _certificate(data_folder: DataFolder, settings: Settings) -> tuple[str, str]
         chain, key = made.chain, made.key
     certificate = str(chain), str(key)
     try:
-        tls_of(certificate)  # here, where somebody is told: a worker could only die of it
-    except OSError as error:  # of which an SSLError is one
+        tls_of(certificate)  # here, where the user sees the error: a worker would only die
+    except OSError as error:  # SSLError is a subclass
         why = error.strerror or str(error)
-        raise BadSettings(f"the certificate {chain} with the key {key} cannot be used: {why}") from error
+        raise BadSettings(f"cannot use the certificate {chain} with the key {key}: {why}") from error
     return certificate
 
 
 async def _prepare(data_folder: DataFolder, settings: Settings, node_id: str) -> None:
-    """Bring database, identity and clouds.yaml to where the workers need them, and clean up after a crash."""
+    """Prepare the database, identity and clouds.yaml for the workers, and clean up after a crash."""
     database = Database(settings.database)
     try:
         if database.engine.dialect.name == "sqlite":
@@ -117,7 +117,7 @@ async def _prepare(data_folder: DataFolder, settings: Settings, node_id: str) ->
             data_folder.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))
     finally:
         database.close()
-    # Nobody else runs on this folder, so whatever our earlier processes were receiving is lost.
+    # No other process uses this folder, so whatever earlier processes were receiving is lost.
     await _sweep(settings, f"{node_id}/")
 
 
@@ -129,7 +129,7 @@ async def _sweep(settings: Settings, dead_owners: str) -> None:
 
 
 def print_welcome(data_folder: DataFolder, settings: Settings) -> None:
-    """Say that the server is ready, and how to use it."""
+    """Print that the server is ready, and how to use it."""
     text = _with_keystone(settings) if settings.keystone_url else _by_itself(data_folder, settings)
     print(text, flush=True)  # noqa: T201 - what a user of the command reads
 
@@ -157,19 +157,19 @@ def _with_keystone(settings: Settings) -> str:
     return f"""
 Stillage is ready at {url}
 
-  Users and tokens are those of Keystone at {settings.keystone_url}. Its catalogue needs, once:
+  Keystone at {settings.keystone_url} manages users and tokens. Add this server to its catalogue once:
     openstack service create --name stillage image
     openstack endpoint create --region {settings.region} image public {url}
 """
 
 
 def _renewed(plan: Plan, data_folder: DataFolder, load: Callable[[], Settings]) -> Plan | None:
-    """Return the plan of the next workers; None if the settings cannot be used. What is bound and held stays."""
+    """Return the plan for the next workers; None if the settings are invalid. Sockets and locks stay as they are."""
     try:
         settings = load()
         same = {"listen": plan.settings.listen, "data": plan.settings.data, "workers": plan.settings.workers}
         settings = settings.model_copy(update=same)
         return Plan(settings, plan.node_id, _certificate(data_folder, settings))
-    except (StillageError, OSError, ValueError) as error:  # ValueError: a certificate that is none
-        log.error("the settings cannot be used; the workers stay as they are", why=str(error))
+    except (StillageError, OSError, ValueError) as error:  # ValueError: a broken certificate
+        log.error("cannot use the new settings; the workers stay as they are", why=str(error))
         return None

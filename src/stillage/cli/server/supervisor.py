@@ -1,11 +1,11 @@
-"""Several workers beside each other, and the parent that looks after them.
+"""Supervises several workers: starts them, restarts those that die, and replaces them at SIGHUP.
 
-The parent serves nothing itself: it holds the sockets and the folder's lock, starts a worker again that died, and
-passes signals on. While a worker is missing nobody listens in its place, and the others get its clients. At SIGHUP the
-parent replaces them, one after the other: the new one, with the code, the settings and the certificate as they are
-then, serves on the same socket while the old one finishes what it has begun.
+The parent serves nothing itself: it holds the sockets and the lock of the folder, restarts a worker that died, and
+forwards signals. While a worker is missing nobody listens in its place, and the others get its clients. At SIGHUP the
+parent replaces them one after the other: the new one, with the code, the settings and the certificate as they are
+then, serves on the same socket while the old one finishes its requests.
 
-It never waits for one of them alone: while a new worker starts, or is stopped in the middle, others may die.
+It never waits for a single worker: while one starts or hangs, others may die.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ from stillage.errors import StillageError
 
 log = structlog.get_logger()
 
-# A worker that dies at once, again and again, has a fault that starting it again does not cure.
+# Do not restart a worker that keeps dying in a tight loop.
 PAUSE_AFTER_DEATH_S = 1.0
 PAUSE_AFTER_FAILURE_S = 5.0
-# Of a new worker that somebody kills before it serves. One that ends by itself has a reason, and is not started again.
+# Of a new worker before it serves. One that ends by itself has a reason, and is not started again.
 MOST_KILLS = 5
 
 
@@ -55,12 +55,12 @@ def supervise(
     """Serve with one worker for each of *sockets* until SIGTERM or SIGINT.
 
     Args:
-        plan: What the first workers run by.
+        plan: For the first workers.
         sockets: Bound to one address.
         metrics_sockets: For the first of them.
-        lock: Holds the data folder.
-        ready: Called when all of them serve.
-        renewed: Returns what the next workers run by, at SIGHUP; None to leave those that there are.
+        lock: Of the data folder.
+        ready: Called when all workers serve.
+        renewed: Returns the plan for new workers, at SIGHUP; None to keep the old ones.
     """
     shared = app.shared_folder(plan.settings)
     assert shared is not None  # noqa: S101 - several workers share it
@@ -86,9 +86,9 @@ def supervise(
 
 
 def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
-    """End the uploads of a worker that is gone, beside everything else and until it succeeds.
+    """End the uploads of a worker that is gone, in the background, until it succeeds.
 
-    Its bytes are left to the sweeps, since the disk may hang.
+    Their bytes are left to the sweeps, since the disk may hang.
     """
 
     def try_again_and_again() -> None:
@@ -96,9 +96,9 @@ def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
             try:
                 return asyncio.run(_end_uploads(settings, dead.name))
             except StillageError as error:
-                log.warning("cleaning up after a dead worker failed; it is tried again", pid=dead.pid, why=str(error))
+                log.warning("cleaning up after a dead worker failed; trying again", pid=dead.pid, why=str(error))
             except Exception:
-                log.exception("cleaning up after a dead worker failed; it is tried again", pid=dead.pid)
+                log.exception("cleaning up after a dead worker failed; trying again", pid=dead.pid)
             time.sleep(PAUSE_AFTER_FAILURE_S)
 
     Thread(target=try_again_and_again, daemon=True).start()
@@ -111,13 +111,13 @@ async def _end_uploads(settings: Settings, dead_owner: str) -> None:
 
 @dataclass(eq=False, slots=True)
 class _Worker:
-    """One process. It has a name of its own, and the place of the others that served on its socket.
+    """One worker process. Its name is unique; its slot is that of all that serve on its socket.
 
     Attributes:
-        slot: Its place; it is whom a renewal or a death replaces there.
-        plan: What it runs by.
-        link: To it. None when it has closed its end.
-        replaces: Who retires as soon as this one serves.
+        slot: Index of its socket.
+        plan: What it was started with.
+        link: A socket to it. None when it has closed its end.
+        replaces: The worker to retire as soon as this one serves.
     """
 
     slot: int
@@ -131,7 +131,7 @@ class _Worker:
 
 @dataclass(slots=True)
 class _Renewal:
-    """A replacement of all workers that goes on. *slots* are still to be done, the first of them now."""
+    """A replacement of all workers in progress. *slots* are still to be replaced, the first of them now."""
 
     plan: Plan
     slots: list[int]
@@ -139,14 +139,14 @@ class _Renewal:
 
 
 class _Supervisor:
-    """The worker processes.
+    """Starts, watches and ends the worker processes.
 
     Attributes:
-        stopping: Nobody is started any more.
+        stopping: No more workers are started.
     """
 
     def __init__(self, plan: Plan, held: Sequence[Held], ended: Callable[[BaseProcess, Settings], None]) -> None:
-        """*ended* is told of each worker that is gone before the end."""
+        """*ended* is called for each worker that ends early."""
         self.stopping = False
         self._kill_after_s = plan.settings.shutdown_grace_s + 2 * HANGS_AFTER_S
         self._kill_at: float | None = None
@@ -164,11 +164,11 @@ class _Supervisor:
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, ready: Callable[[], None], renewed: Callable[[], Plan | None]) -> None:
-        """Look after the workers until a stop was asked for and all have ended.
+        """Run until a stop was asked for and all workers have ended.
 
         Args:
             ready: Called once, when all of them serve.
-            renewed: Returns the plan for new workers; None to leave the old ones.
+            renewed: Returns the plan for new workers; None to keep the old ones.
         """
         told = False
         for slot in range(len(self._held)):
@@ -189,7 +189,7 @@ class _Supervisor:
         self._wake_up()
 
     def stop(self) -> None:
-        """Have everybody end. Who does not in time, such as one that somebody has stopped, is killed."""
+        """Ask all workers to end, and kill those that do not end in time."""
         self.stopping = True
         self._kill_at = self._kill_at or time.monotonic() + self._kill_after_s
         for worker in self._workers:
@@ -198,15 +198,15 @@ class _Supervisor:
         self._wake_up()
 
     def end(self) -> None:
-        """Stop, and wait until nobody is left, who would go on with nobody to look after them."""
+        """Stop, and wait until no worker is left."""
         self.stop()
         while self._workers:
             self._wait()
 
-    # What happens
+    # Events
 
     def _wait(self) -> None:
-        """Wait until something happens, and deal with it."""
+        """Wait for the next event and handle it."""
         waiting: list[int | socket.socket] = [self._waker]
         for worker in self._workers:
             waiting += [worker.process.sentinel, *([worker.link] if worker.link else [])]
@@ -227,16 +227,16 @@ class _Supervisor:
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _kill(self) -> None:
-        self._kill_at = time.monotonic() + self._kill_after_s  # one in a dead disk cannot even be killed
+        self._kill_at = time.monotonic() + self._kill_after_s  # one that waits for a dead disk cannot even be killed
         for worker in self._workers:
-            log.error("a worker does not end; killing it", pid=worker.process.pid)
+            log.error("killing a worker that does not end", pid=worker.process.pid)
             worker.process.kill()
 
     def _listen(self, worker: _Worker) -> None:
         assert worker.link is not None  # noqa: S101 - who has none is not listened to
         said = link.heard(worker.link)
         if said == link.ASKS:
-            with suppress(OSError):  # it died meanwhile
+            with suppress(OSError):  # it has just died
                 link.hand_over(worker.link, self._held[worker.slot])
         elif said == link.SERVES:
             worker.serves = True
@@ -257,8 +257,8 @@ class _Supervisor:
         pid, exit_code = dead.process.pid, dead.process.exitcode
         begins = dead.replaces is not None and not dead.serves
         if not dead.retired and not begins:
-            self._listen_no_more(dead.slot)  # at once: the database may keep what follows waiting
-            log.error("a worker died; starting it again", pid=pid, exit_code=exit_code)
+            self._listen_no_more(dead.slot)  # first, since the database may delay what follows
+            log.error("a worker died; restarting it", pid=pid, exit_code=exit_code)
         self._ended(dead.process, dead.plan.settings)
         if dead.retired:
             log.info("a replaced worker has ended", pid=pid, exit_code=exit_code)
@@ -268,12 +268,12 @@ class _Supervisor:
             self._due.append((time.monotonic() + PAUSE_AFTER_DEATH_S, dead.slot))
 
     def _listen_no_more(self, slot: int) -> None:
-        """Until another worker serves in *slot*, clients are the others': those in its queue would wait for long."""
+        """Stop listening in *slot* until a worker serves there, so that its clients go to other workers."""
         held = self._held[slot]
         try:
             self._held[slot] = replace(held, sockets=[bound_again(sock) for sock in held.sockets])
         except OSError as error:
-            log.warning("the address could not be taken again; clients wait for the next worker", why=error.strerror)
+            log.warning("could not bind the address again; clients wait for the next worker", why=error.strerror)
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -283,19 +283,19 @@ class _Supervisor:
             if not self.stopping:
                 self._start(slot, self._plans[slot])
 
-    # Replacing all of them
+    # Renewal
 
     def _renew_next(self) -> None:
-        """Start the next new worker beside the one whose place it will take."""
+        """Start the next new worker beside the one that it will replace."""
         renewal = self._renewal
         assert renewal is not None  # noqa: S101 - it has begun
         if not renewal.slots:
             self._renewal = None
-            log.info("the workers are replaced", workers=len(self._held))
+            log.info("all workers were replaced", workers=len(self._held))
             return
         slot = renewal.slots[0]
         old = next((worker for worker in self._workers if worker.slot == slot and not worker.retired), None)
-        if old is None:  # it died a moment ago: who is started in its place is a new one
+        if old is None:  # it has just died: the one started in its place will be a new one
             self._plans[slot] = renewal.plan
             renewal.slots.pop(0)
             self._renew_next()
@@ -308,7 +308,7 @@ class _Supervisor:
         self._due = [(when, slot) for when, slot in self._due if slot != new.slot]
         for worker in self._workers:
             if worker.slot == new.slot and worker is not new and not worker.retired:
-                worker.retired = True  # whoever has been started meanwhile for one that died
+                worker.retired = True  # also one that was started for a worker that died
                 if worker.process.pid is not None and worker.process.is_alive():
                     os.kill(worker.process.pid, RETIRE if worker is old or worker.serves else signal.SIGTERM)
         if self._renewal is not None:
@@ -317,7 +317,7 @@ class _Supervisor:
             self._renew_next()
 
     def _try_renewal_again(self, dead: _Worker) -> None:
-        """A new worker has ended before it served: another try if somebody killed it, else the old ones stay."""
+        """A new worker ended before it served: try again if it was killed, otherwise keep the old workers."""
         renewal, exit_code = self._renewal, dead.process.exitcode
         assert renewal is not None  # noqa: S101 - a worker replaces another only in a renewal
         renewal.kills += 1
@@ -325,7 +325,7 @@ class _Supervisor:
             log.warning("a new worker was killed before it served; starting another", exit_code=exit_code)
             self._renew_next()
             return
-        log.error("a new worker does not start; the old ones go on", exit_code=exit_code)
+        log.error("a new worker failed to start; keeping the old ones", exit_code=exit_code)
         self._renewal = None
 
     # Processes
@@ -337,7 +337,7 @@ class _Supervisor:
         ours, theirs = socket.socketpair()
         name = f"{plan.node_id}/{self._started}."
         process = self._context.Process(target=_run_child, args=(plan, name, theirs), name=name)
-        # A hangup is for the parent, and may come to all of its group: workers inherit that it does not reach them.
+        # SIGHUP is for the parent but may be sent to its whole group; workers inherit that it is blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
@@ -345,7 +345,7 @@ class _Supervisor:
         self._workers.append(_Worker(slot, plan, process, ours, replaces))
         self._started += 1
         self._record()
-        if self.stopping:  # asked for while it was started, and so not known to `stop`
+        if self.stopping:  # `stop` ran while it was started, and missed it
             process.terminate()
 
     def _record(self) -> None:
@@ -353,7 +353,7 @@ class _Supervisor:
         processes.write(self._plans[0].settings.data, pids)
 
     def _wake_up(self) -> None:
-        with suppress(BlockingIOError):  # it has been woken often enough
+        with suppress(BlockingIOError):  # the pipe is full, so it will wake anyway
             os.write(self._wake, b"!")
 
 

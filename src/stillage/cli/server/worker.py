@@ -1,4 +1,4 @@
-"""One process that serves: alone, or one of several beside each other."""
+"""Runs one server process, alone or as one of several workers."""
 
 import asyncio
 import ctypes
@@ -21,19 +21,19 @@ from stillage.config import Settings
 
 log = structlog.get_logger()
 
-# From the parent of several: another one serves. SIGHUP is for the parent alone.
+# Sent by the parent when another worker serves instead. SIGHUP is for the parent only.
 RETIRE = signal.SIGUSR1
-ALONE = "SIGHUP replaces workers while they serve, which takes --workers 2 or more; nothing was done"
-# What a process gets, when all that it had begun is over, to put everything away.
+ALONE = "SIGHUP was ignored: replacing workers while they serve needs --workers 2 or more"
+# How long a process may take to clean up after its last request.
 HANGS_AFTER_S = 10.0
 M_MMAP_THRESHOLD = -3
-# Larger than a block of an image, which is wanted again at once; smaller than what hashing a password takes.
+# Larger than a block of an image, which is reused at once; smaller than the memory for hashing a password.
 RETURNED_AT_ONCE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a worker needs to run, fit to be sent to another process."""
+    """What a worker needs to run; can be sent to another process."""
 
     settings: Settings
     node_id: str
@@ -49,7 +49,7 @@ def run_worker(
     *,
     has_parent: bool = False,
 ) -> None:
-    """Serve in this process until SIGTERM or SIGINT, or until its parent says that another one serves instead."""
+    """Serve in this process until SIGTERM or SIGINT, or until the parent says that another worker serves instead."""
     tls = None if plan.certificate is None else tls_of(plan.certificate)
 
     def settled() -> None:
@@ -79,14 +79,14 @@ def run_worker(
 
 
 def end_soon() -> None:
-    """Have this process end within a moment, whose work is done: if need be the hard way.
+    """Make sure that this process, whose work is done, ends soon.
 
-    A thread in a dead disk, or one that waits for a silent database, cannot be ended and would be waited for. What it
-    leaves behind is what a kill leaves: a sweep finds it.
+    A thread that waits for a dead disk or a silent database cannot be stopped, and Python would wait for it. What it
+    leaves behind is what a kill leaves, and a sweep finds it.
     """
 
     def give_up() -> None:
-        log.error("the disk or the database hangs; the process ends without waiting for it")
+        log.error("the disk or the database hangs; ending the process without waiting for it")
         os._exit(0)
 
     hanging = Timer(HANGS_AFTER_S, give_up)
@@ -95,18 +95,18 @@ def end_soon() -> None:
 
 
 def tls_of(certificate: tuple[str, str]) -> ssl.SSLContext:
-    """Return what serves with a chain and its key, which are read now."""
+    """Return a TLS context for a chain and its key. They are read now."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.set_alpn_protocols(["http/1.1"])
-    tls.load_cert_chain(*certificate, password="")  # asking for one would wait at a terminal that nobody sees
+    tls.load_cert_chain(*certificate, password="")  # never prompt: nobody may be at the terminal
     return tls
 
 
 def return_large_memory() -> None:
-    """Let the kernel have large pieces of memory back as soon as they are free.
+    """Return large blocks of memory to the kernel as soon as they are freed.
 
-    By itself glibc learns from the first of them to keep such pieces, 20 MiB for every thread that hashed a password.
+    By default glibc starts to keep them after the first one: 20 MiB for each thread that hashed a password.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc only
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, RETURNED_AT_ONCE)

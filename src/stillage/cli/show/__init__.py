@@ -1,1 +1,1 @@
-"""How commands show what they do."""
+"""Shows people what a command does."""

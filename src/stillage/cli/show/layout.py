@@ -1,4 +1,4 @@
-"""A picture of a file, one line wide: where its structures, its other bytes and its zeros lie."""
+"""Draws a file in one line: where its structures, its other bytes and its zeros are."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Kind(IntEnum):
 
 
 class Layout:
-    """Notes what passes. Each of the cells stands for the same number of bytes, the last one for the rest."""
+    """Notes what is read. Each cell stands for the same number of bytes, the last one for the rest."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -28,7 +28,7 @@ class Layout:
         self._structures: dict[str, bytearray] = {}
 
     def cell_of(self, offset: int) -> int | None:
-        """The cell in which *offset* lies; None behind the end."""
+        """Return the cell of *offset*; None if it is past the end."""
         return offset // self._cell if offset < self._size else None
 
     def saw(self, start: int, block: bytes) -> None:
@@ -42,7 +42,7 @@ class Layout:
             start = following
 
     def watched(self, formats: Sequence[Format]) -> list[Format]:
-        """The same inspectors; what each of them reads is noted as a structure of its format."""
+        """Return the same inspectors, with everything they read noted as a structure of their format."""
         return [_Watched(module, self) for module in formats]
 
     def read_by(self, format_name: str, region: Region) -> None:

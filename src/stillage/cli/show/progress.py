@@ -1,4 +1,4 @@
-"""Shows people how far a transfer is: a bar on a terminal, a line now and then elsewhere."""
+"""Shows the progress of a transfer: a bar on a terminal, a line now and then elsewhere."""
 
 import time
 from collections.abc import Iterator
