@@ -81,9 +81,9 @@ def test_the_vendors_variables_hold_access_keys_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"auth": "x"}, "no mapping"),
-        ({"profile": "vendor"}, "names a profile"),
-        ({"auth": AUTH, "auth_type": "v3oidcpassword"}, "not known here"),
+        ({"auth": "x"}, "must be a mapping"),
+        ({"profile": "vendor"}, "uses a profile"),
+        ({"auth": AUTH, "auth_type": "v3oidcpassword"}, "unknown auth_type"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path: Path, entry: object, message: str) -> None:
@@ -93,7 +93,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, entry: object, message: str
 
 def test_a_broken_file_is_named_and_not_quoted(tmp_path: Path) -> None:
     (tmp_path / "clouds.yaml").write_text(f'clouds: {{lab: {{auth: {{password: "{SECRET}\n')
-    with pytest.raises(BadCloud, match=r"clouds\.yaml cannot be read: it is no YAML") as caught:
+    with pytest.raises(BadCloud, match=r"clouds\.yaml: it is not valid YAML") as caught:
         choose("lab", {"HOME": "/nobody"}, folder=tmp_path)
     assert SECRET not in str(caught.value)
 

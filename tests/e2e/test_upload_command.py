@@ -164,4 +164,4 @@ def test_nobody_at_the_address_is_status_4_and_a_strange_certificate_status_2(se
     assert (stranger.status, "cacert" in stranger.error) == (2, True)
     person.variables = auth | {"OS_AUTH_URL": "http://127.0.0.1:9/v3"}
     nobody = person.run("upload", "disk.raw", "--give-up-after", "0.1")
-    assert (nobody.status, "cannot be reached" in nobody.error) == (4, True)
+    assert (nobody.status, "cannot reach" in nobody.error) == (4, True)

@@ -187,7 +187,7 @@ def test_a_file_that_was_changed_starts_again_and_says_so(
     del service.faults[:]
     (tmp_path / "disk.raw").write_bytes(DATA[::-1])
     done = person.upload("disk.raw")
-    assert (done.status, "not the one whose upload was begun" in done.error) == (0, True)
+    assert (done.status, "the file changed since its upload was begun" in done.error) == (0, True)
     assert bytes(service.only().data) == DATA[::-1]
 
 
@@ -199,7 +199,7 @@ def test_an_upload_that_ended_meanwhile_is_begun_anew(service: ImageService, tmp
     kept = service.only()
     kept.upload, kept.record["status"] = None, "queued"
     done = person.upload("disk.raw")
-    assert (done.status, "is over" in done.error, bytes(kept.data) == DATA) == (0, True, True)
+    assert (done.status, "unfinished upload has ended" in done.error, bytes(kept.data) == DATA) == (0, True, True)
 
 
 def test_an_image_that_vanished_meanwhile_is_made_anew(service: ImageService, tmp_path: Path, shells: Shells) -> None:
@@ -228,7 +228,7 @@ def test_another_image_than_the_file_is_status_5(service: ImageService, tmp_path
 
     service.faults += [("GET /v2/images", lies)]
     done = at(service, tmp_path, shells).upload("disk.raw")
-    assert (done.status, "has the sha512" in done.views[0]["error"]) == (5, True)
+    assert (done.status, "has sha512" in done.views[0]["error"]) == (5, True)
 
 
 def test_what_the_server_has_is_not_sent(service: ImageService, tmp_path: Path, shells: Shells) -> None:

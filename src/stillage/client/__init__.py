@@ -1,1 +1,1 @@
-"""What the commands `stillage upload` and `stillage download` are made of: a client of any Glance, and of Stillage."""
+"""The client side of `stillage upload` and `stillage download`: works with any Glance, and with Stillage."""

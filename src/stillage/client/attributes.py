@@ -1,4 +1,4 @@
-"""What a user says of an image. It needs no network, so that a command knows its options at once."""
+"""Attributes that the user gives a new image. Needs no network code, so that commands start fast."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a new image's record is to say. None leaves it to the server."""
+    """Attributes of a new image's record. None leaves it to the server."""
 
     name: str
     disk_format: str | None = None

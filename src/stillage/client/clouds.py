@@ -1,4 +1,4 @@
-"""Where to go and who asks: clouds.yaml with secure.yaml beside it, ``OS_*`` variables, or a pair of access keys.
+"""Reads which cloud to use and how to log in: from clouds.yaml and secure.yaml, ``OS_*`` variables or access keys.
 
 Source: openstacksdk, "Configuring OpenStack SDK Applications"; for access keys what Terraform and the SDKs of
 Huawei-style clouds read.
@@ -14,7 +14,7 @@ import yaml
 from stillage.client.errors import BadCloud
 
 SITE_FOLDER = Path("/etc/openstack")
-# The same thing has had several names; the first one wins.
+# Alternative names; the first one wins.
 ACCESS_KEYS = ("access_key", "ak")
 SECRET_KEYS = ("secret_key", "sk")
 # Variables of the vendor's own SDK and Terraform provider, beside the `OS_*` ones.
@@ -26,9 +26,9 @@ VENDOR_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "region_name": ("HUAWEICLOUD_SDK_REGION", "HW_REGION_NAME"),
     "auth_url": ("HUAWEICLOUD_SDK_IAM_ENDPOINT", "HW_AUTH_URL"),
 }
-# What an environment must name before it is taken for a cloud.
+# The environment describes a cloud if it sets one of these.
 TELLING_VARIABLES = ("OS_AUTH_URL", "OS_TOKEN", *(f"OS_{key.upper()}" for key in ACCESS_KEYS))
-# Variables that belong beside `auth`, not in it.
+# Keys beside `auth`, not in it.
 SETTINGS = (
     "region_name",
     "interface",
@@ -45,12 +45,12 @@ NO_WORDS = ("", "0", "false", "no", "off")
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """One entry.
+    """One cloud.
 
     Attributes:
-        auth: What stands in its ``auth``.
+        auth: Content of ``auth`` in its entry.
         image_url: Used in place of the catalogue's image URL; None asks the catalogue.
-        cacert: Whom to trust beside or, as a file, in place of the system's authorities.
+        cacert: File with the authorities to trust instead of the system's.
         certificate: The client's own certificate and its key, as files.
     """
 
@@ -72,7 +72,7 @@ class Cloud:
         """
         found = self.find(*names)
         if found is None:
-            raise BadCloud(f"{self.name} has no {names[0]}; clouds.yaml or OS_{names[0].upper()} must name it")
+            raise BadCloud(f"{self.name} has no {names[0]}; set it in clouds.yaml or in OS_{names[0].upper()}")
         return found
 
     def find(self, *names: str) -> str | None:
@@ -80,7 +80,7 @@ class Cloud:
 
 
 def choose(name: str | None, environ: Mapping[str, str], *, folder: Path) -> Cloud:
-    """Return the cloud *name*; without one what ``OS_CLOUD``, the environment or the only entry says.
+    """Return the cloud *name*. Without a name, use ``OS_CLOUD``, the environment or the only entry.
 
     Args:
         name: From the command line.
@@ -88,7 +88,7 @@ def choose(name: str | None, environ: Mapping[str, str], *, folder: Path) -> Clo
         folder: Where the command runs.
 
     Raises:
-        BadCloud: If there is none, or several to choose from, or it cannot be used.
+        BadCloud: If there is none, there are several to choose from, or it is not usable.
     """
     wanted = name or environ.get("OS_CLOUD") or None
     telling = any(environ.get(variable) for variable in (*TELLING_VARIABLES, *VENDOR_VARIABLES["access_key"]))
@@ -98,7 +98,7 @@ def choose(name: str | None, environ: Mapping[str, str], *, folder: Path) -> Clo
     if wanted is None and len(entries) == 1:
         wanted = next(iter(entries))
     if wanted is None:
-        known = f"one of {', '.join(sorted(entries))}" if entries else "a cloud of a clouds.yaml, or set OS_AUTH_URL"
+        known = f"one of {', '.join(sorted(entries))}" if entries else "a cloud in clouds.yaml, or set OS_AUTH_URL"
         raise BadCloud(f"which cloud? Name {known} with --os-cloud or OS_CLOUD")
     if wanted not in entries:
         known = f"there are {', '.join(sorted(entries))}" if entries else "no clouds.yaml was found"
@@ -107,7 +107,7 @@ def choose(name: str | None, environ: Mapping[str, str], *, folder: Path) -> Clo
 
 
 def from_environment(environ: Mapping[str, str]) -> Cloud:
-    """The cloud that ``OS_*`` variables describe."""
+    """Return the cloud described by ``OS_*`` variables."""
     found = {key[3:].lower(): value for key, value in environ.items() if key.startswith("OS_") and value}
     for key, variables in VENDOR_VARIABLES.items():
         value = next((environ[variable] for variable in variables if environ.get(variable)), None)
@@ -118,17 +118,17 @@ def from_environment(environ: Mapping[str, str]) -> Cloud:
 
 
 def from_entry(name: str, entry: Mapping[str, Any], environ: Mapping[str, str]) -> Cloud:
-    """Make a `Cloud` of an entry of clouds.yaml.
+    """Make a `Cloud` from an entry of clouds.yaml.
 
     Raises:
-        BadCloud: If it makes no sense.
+        BadCloud: If the entry is invalid.
     """
     auth = entry.get("auth") or {}
     if not isinstance(auth, Mapping):
-        raise BadCloud(f"'auth' of {name} is no mapping")
+        raise BadCloud(f"'auth' of {name} must be a mapping")
     known = {str(key): str(value) for key, value in auth.items() if value is not None}
     if "auth_url" not in known and "profile" in entry:
-        raise BadCloud(f"{name} names a profile, which is not read here; write its auth_url into clouds.yaml")
+        raise BadCloud(f"{name} uses a profile, which is not supported; put its auth_url into clouds.yaml")
     insecure = _is_yes(entry.get("insecure", False))
     return Cloud(
         name=name,
@@ -144,7 +144,7 @@ def from_entry(name: str, entry: Mapping[str, Any], environ: Mapping[str, str]) 
 
 
 def read(environ: Mapping[str, str], *, folder: Path) -> dict[str, dict[str, Any]]:
-    """Every entry of the first clouds.yaml that is there, with what secure.yaml adds.
+    """Return every entry of the first clouds.yaml found, merged with secure.yaml.
 
     Raises:
         BadCloud: If a file cannot be read.
@@ -162,11 +162,11 @@ def _document(named: str | None, stem: str, environ: Mapping[str, str], folder: 
         document = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         # A parser's message quotes the line, and the line may hold a password.
-        why = error.strerror if isinstance(error, OSError) else "it is no YAML"
-        raise BadCloud(f"{path} cannot be read: {why}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not valid YAML"
+        raise BadCloud(f"cannot read {path}: {why}") from error
     clouds = document.get("clouds") if isinstance(document, dict) else None
     if not isinstance(clouds, dict) or not all(isinstance(entry, dict | None) for entry in clouds.values()):
-        raise BadCloud(f"{path} has no 'clouds' that map names to clouds")
+        raise BadCloud(f"{path} has no mapping 'clouds'")
     return {str(name): entry for name, entry in clouds.items()}
 
 
@@ -195,8 +195,8 @@ def _auth_type(given: object, auth: Mapping[str, str]) -> str:
         return "token" if auth.get("token") and not auth.get("password") else "password"
     name = str(given).removeprefix("v3").replace("applicationcredential", "application_credential")
     if name not in ("password", "token", "application_credential", "aksk"):
-        allowed = "password, token, v3applicationcredential and aksk"
-        raise BadCloud(f"auth_type {given!r} is not known here; {allowed} are")
+        allowed = "password, token, v3applicationcredential, aksk"
+        raise BadCloud(f"unknown auth_type {given!r}; use one of {allowed}")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Digests of a file, made in threads beside the transfer: hashlib and the kernel let go of the interpreter."""
+"""Computes digests of a file in threads during the transfer: hashlib and the kernel release the interpreter."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ from stillage.client.local import BLOCK, HOLE, hole_at
 
 
 class Frontier:
-    """How far a file may be read: it grows while bytes arrive."""
+    """How far a file can be read so far. It grows while bytes arrive."""
 
     def __init__(self, at: int = 0) -> None:
         self._at = at
@@ -31,14 +31,14 @@ class Frontier:
             self._changed.notify_all()
 
     def beyond(self, at: int) -> int | None:
-        """Wait until there is something behind *at*, and return how far it goes; None if nothing will come."""
+        """Wait for bytes after *at* and return how far they go; None if there will be none."""
         with self._changed:
             self._changed.wait_for(lambda: self._given_up or self._at > at)
             return None if self._given_up else self._at
 
 
 class Digests:
-    """A thread for each algorithm, each with a pass of its own over the file, which the page cache has.
+    """One thread per algorithm. Each reads the file by itself, from the page cache.
 
     Use it as an asynchronous context manager; leaving ends the threads.
     """
@@ -65,7 +65,7 @@ class Digests:
 
     @property
     def done(self) -> dict[str, str]:
-        """The digests that are known already."""
+        """The digests that are finished."""
         tasks = {name: task for name, task in self._running.items() if task.done() and not task.exception()}
         return {name: digest for name, task in tasks.items() if (digest := task.result()) is not None}
 
@@ -91,12 +91,12 @@ class Digests:
                 length = min(BLOCK, limit - at)
                 block = HOLE[: min(len(HOLE), hole)] if hole else os.pread(self._descriptor, length, at)
                 if not block:
-                    raise OSError(0, "the file has become shorter")
+                    raise OSError(0, "the file was truncated")
                 digest.update(block)
                 at += len(block)
         return digest.hexdigest()
 
 
 def known_here(names: Collection[str]) -> list[str]:
-    """Those of *names* that this Python can compute."""
+    """Return those of *names* that this Python can compute."""
     return [name for name in names if name in hashlib.algorithms_available]

@@ -1,7 +1,7 @@
-"""``stillage download``: an image becomes a file, over several connections, and goes on where it was.
+"""Downloads an image to a file over several connections, and resumes an interrupted download.
 
-The bytes come into ``FILE.part`` and get their name when they are all there and have the digests of the record. What
-has come is kept in the state folder, and only after it is on the disk.
+Bytes go to ``FILE.part``, which is renamed once it is complete and has the digests of the record. What has
+arrived is recorded in the state folder, but only after it is on disk.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from stillage.holes import write_data
 from stillage.spans import Span, merged, total
 
 READ = MIB
-# So much may have to come again after a power cut.
+# At most this much has to be fetched again after a power cut.
 KEPT_EVERY = 64 * MIB
 
 
 @dataclass(slots=True)
 class Fetched:
-    """What became of it, as far as it went; as `upload.Outcome`."""
+    """The result so far; see `upload.Outcome`."""
 
     size: int = 0
     image_id: str | None = None
@@ -50,9 +50,9 @@ class Download:
 
     Args:
         session: With the server.
-        state: The folder for what outlives the command.
+        state: The folder for state that outlives the command.
         connections: How many at the same time.
-        force: Overwrite the file that is there.
+        force: Overwrite an existing file.
         progress: Where to report.
     """
 
@@ -75,12 +75,12 @@ class Download:
         """
         record = await self._images.get_by_name(image)
         if record["status"] != "active" or record.get("size") is None:
-            raise ServerRefused(f"image {record['id']} is {record['status']}; it has no data to fetch", status=409)
+            raise ServerRefused(f"image {record['id']} is {record['status']}; it has no data to download", status=409)
         path, size = _path_of(output or _name_of(record)), int(record["size"])
         self.outcome.size, self.outcome.image_id, self.outcome.file = size, str(record["id"]), str(path)
         _require_free(path, force=self._force)
         entry = self._begun.entry(self._session.place.image_url, str(record["id"]), str(path))
-        with entry.held("fetches this image into the same file"), _Part.opened(path, size, entry) as part:
+        with entry.held("is downloading this image to the same file"), _Part.opened(path, size, entry) as part:
             self.outcome.resumed = total(part.received)
             try:
                 await self._fetch(record, part)
@@ -109,7 +109,7 @@ class Download:
                 for number in range(min(self._connections, len(pieces))):
                     group.create_task(self._receive_waiting(str(record["id"]), part, is_first=number == 0))
         except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None  # the first is the reason of the others
+            raise failed.exceptions[0] from None  # the first caused the others
 
     async def _receive_waiting(self, image_id: str, part: "_Part", *, is_first: bool) -> None:
         if not is_first:
@@ -118,7 +118,7 @@ class Download:
             await self._piece(image_id, part, self._waiting.popleft().span)
 
     async def _piece(self, image_id: str, part: "_Part", span: Span) -> None:
-        """Fetch *span*, and again what is missing of it when the connection breaks."""
+        """Fetch *span*; when the connection breaks, fetch the rest again."""
         outage = Outage(self._session.retry)
         while span.first < span.end:
             if not part.misses(span.first):  # came with an answer to another piece
@@ -143,9 +143,9 @@ class Download:
                 await outage.wait(why, at_least_s=pause)
 
     def _all_at_once(self, part: "_Part", span: Span) -> Span:
-        """The server sends everything whatever it is asked for: take it all from this one answer."""
+        """The server ignores ranges: take everything from this one answer."""
         if self._waiting:
-            self._progress.say("this server does not send parts: one connection fetches everything")
+            self._progress.say("this server does not support ranges: downloading over one connection")
             self._waiting.clear()
             return Span(span.first, part.size)
         return span
@@ -153,7 +153,7 @@ class Download:
     async def _take(
         self, response: aiohttp.ClientResponse, limit: asyncio.Timeout, part: "_Part", at: int, wanted: Span
     ) -> Span:
-        """Write what comes, which begins at *at*; return what is still missing of *wanted*."""
+        """Write the body, which begins at *at*; return what is still missing of *wanted*."""
         async for block in response.content.iter_chunked(READ):
             alive(limit)
             piece = block[: max(0, wanted.end - at)]
@@ -190,18 +190,18 @@ def _path_of(name: str) -> Path:
 
 def _require_free(path: Path, *, force: bool) -> None:
     if path.is_dir() or (path.exists() and not force):
-        raise UnusableFile(f"{path} is there already; --force overwrites a file")
+        raise UnusableFile(f"{path} exists; use --force to overwrite a file")
 
 
 def _name_of(record: Mapping[str, Any]) -> str:
-    """The image's name if it can be a file's, else its id."""
+    """Return the image's name if it can be a file name, otherwise its id."""
     name = str(record.get("name") or "")
     usable = name.isprintable() and "/" not in name and not name.startswith(".")
     return name if name and usable else str(record["id"])
 
 
 class _Part:
-    """The file that is not yet whole, and what has come of it."""
+    """An incomplete file, and which of its bytes have arrived."""
 
     def __init__(self, path: Path, descriptor: int, size: int, entry: Entry) -> None:
         self.descriptor = descriptor
@@ -214,7 +214,7 @@ class _Part:
 
     @classmethod
     def opened(cls, path: Path, size: int, entry: Entry) -> "_Part":
-        """Open the part beside *path*, with what has come of it before.
+        """Open the part beside *path*, with what earlier runs received.
 
         Raises:
             UnusableFile: If it cannot be written.
@@ -223,7 +223,7 @@ class _Part:
         try:
             descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
-            raise UnusableFile(f"{name} cannot be written: {error.strerror}") from error
+            raise UnusableFile(f"cannot write {name}: {error.strerror}") from error
         part = cls(path, descriptor, size, entry)
         kept, found = entry.read() or {}, os.fstat(descriptor)
         if kept.get("inode") == found.st_ino and kept.get("size") == size == found.st_size:
@@ -244,7 +244,7 @@ class _Part:
             os.ftruncate(self.descriptor, 0)
             os.ftruncate(self.descriptor, self.size)
         except OSError as error:
-            raise UnusableFile(f"{self._path}.part cannot be written: {error.strerror}") from error
+            raise UnusableFile(f"cannot write {self._path}.part: {error.strerror}") from error
 
     def misses(self, at: int) -> bool:
         return not any(span.first <= at < span.end for span in self.received)
@@ -263,7 +263,7 @@ class _Part:
         try:
             await asyncio.to_thread(write_data, self.descriptor, data, at)
         except OSError as error:
-            raise UnusableFile(f"{self._path}.part cannot be written: {error.strerror}") from error
+            raise UnusableFile(f"cannot write {self._path}.part: {error.strerror}") from error
         self.received = merged([*self.received, Span(at, at + len(data))])
         self.frontier.advance(self.next_missing(Span(0, self.size)))
         self._unkept += len(data)
@@ -271,18 +271,18 @@ class _Part:
             await self.keep()
 
     async def keep(self) -> None:
-        """Remember what has come."""
+        """Record what has arrived."""
         received, self._unkept = self.received, 0
-        with suppress(OSError):  # nothing is lost but a little time
+        with suppress(OSError):  # only some time is lost
             await asyncio.to_thread(os.fdatasync, self.descriptor)
             inode = os.fstat(self.descriptor).st_ino
             self._entry.write({"inode": inode, "size": self.size, "received": received})
 
     def publish(self, *, replace: bool) -> None:
-        """Give the file its name.
+        """Rename the part to its final name.
 
         Raises:
-            UnusableFile: If that has been taken meanwhile.
+            UnusableFile: If a file of that name was created in the meantime.
         """
         part = self._path.with_name(f"{self._path.name}.part")
         try:
@@ -292,13 +292,13 @@ class _Part:
             else:
                 _rename(part, self._path)
         except FileExistsError as error:
-            raise UnusableFile(f"{self._path} is there already; --force overwrites it") from error
+            raise UnusableFile(f"{self._path} exists; use --force to overwrite it") from error
         except OSError as error:
-            raise UnusableFile(f"{self._path} cannot be written: {error.strerror}") from error
+            raise UnusableFile(f"cannot write {self._path}: {error.strerror}") from error
         self._entry.remove()
 
     def remove(self) -> None:
-        """Begin anew the next time: these are not the bytes."""
+        """Discard the part: its bytes are wrong."""
         self._path.with_name(f"{self._path.name}.part").unlink(missing_ok=True)
         self._entry.remove()
 

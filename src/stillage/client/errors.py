@@ -1,21 +1,21 @@
-"""What can end a transfer, seen from the side that sends or fetches. The commands turn each kind into its status."""
+"""Errors that end a transfer, as the client sees them. The commands turn each kind into an exit status."""
 
 from stillage.errors import StillageError
 
 GIVE_UP_AFTER_S = 900.0
-"""The longest that one request is tried without any success, unless the user says otherwise."""
+"""How long to retry a request without any success, by default."""
 
 
 class ClientError(StillageError):
-    """The root of what the client side reports."""
+    """The base of all errors of the client side."""
 
 
 class BadCloud(ClientError):
-    """clouds.yaml or the environment do not say where to go and who asks; the text says what is missing."""
+    """clouds.yaml or the environment lacks what is needed to log in; the text says what."""
 
 
 class UnusableFile(ClientError):
-    """A file of the user's cannot be read, or must not be overwritten."""
+    """A local file cannot be read, or must not be overwritten."""
 
 
 class RefusedLocally(ClientError):
@@ -23,7 +23,7 @@ class RefusedLocally(ClientError):
 
 
 class ServerRefused(ClientError):
-    """The server has understood and does not want to; the same request again is of no use."""
+    """The server refused the request; the same request will not succeed later."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
@@ -31,8 +31,8 @@ class ServerRefused(ClientError):
 
 
 class NetworkGaveUp(ClientError):
-    """Again and again no answer, or none that helps."""
+    """No useful answer, after many attempts."""
 
 
 class VerificationFailed(ClientError):
-    """The bytes at the other end are not the bytes at this end."""
+    """The bytes at the server differ from the bytes of the file."""

@@ -1,4 +1,4 @@
-"""One pool of connections, and what comes back from it: an answer, or `Broken`."""
+"""Sends requests over one pool of connections; the result is an answer, or `Broken`."""
 
 import asyncio
 import json
@@ -23,20 +23,20 @@ from stillage.client.retry import Outage, Retry
 USER_AGENT = f"stillage/{stillage.__version__}"
 CONNECT_S = 20.0
 IDLE_S = 60.0
-"""The longest wait for the other end to take or to send a single byte."""
+"""How long to wait for the server to take or to send a single byte."""
 MOST_SHOWN = 300
 
 Body = Callable[[], AsyncIterator[bytes | memoryview]]
-"""Begins the body anew, for every attempt."""
+"""Returns the body again, for every attempt."""
 
 
 class Broken(Exception):
-    """No answer: the connection could not be made, or it broke, or nothing moved on it for too long."""
+    """No answer: the connection failed or broke, or no bytes moved for too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked. `length` belongs to a `body`."""
+    """A request. `length` is that of the `body`."""
 
     method: str
     url: str
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said, with a body that is small."""
+    """An answer with a small body."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def is_passing(self) -> bool:
-        """The same request may succeed later."""
+        """True if the same request may succeed later."""
         return self.status in (408, 429) or self.status >= 500
 
     @property
@@ -74,7 +74,7 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The server's own sentence, from any of the shapes that image services have; else the status."""
+        """The server's own message, in any of the forms that image services use; otherwise the status."""
         document = self.json
         found = _sentence_in(document) if isinstance(document, dict) else _text_of(self.body)
         return f"{self.status}: {found}" if found else f"status {self.status} without a reason"
@@ -97,7 +97,9 @@ class Answer:
         """
         found = self.require(*statuses).json
         if not isinstance(found, dict):
-            raise ServerRefused("the server's answer is no JSON object; is this an image service?", status=self.status)
+            raise ServerRefused(
+                "the server did not answer with a JSON object; is it an image service?", status=self.status
+            )
         return found
 
 
@@ -128,8 +130,8 @@ class Http:
 
         Raises:
             Broken: If no answer came.
-            BadCloud: If the other end is not whom it should be.
-            Exception: What *request*'s own body raises.
+            BadCloud: If the server's certificate is not trusted.
+            Exception: Whatever the body of *request* raises.
         """
         async with self.stream(request) as (response, _):
             answer = Answer(response.status, response.headers, await response.read())
@@ -141,7 +143,7 @@ class Http:
     async def stream(self, request: Request) -> AsyncIterator[tuple[aiohttp.ClientResponse, asyncio.Timeout]]:
         """Send *request* once, and read the answer's body inside. Errors as of `send`.
 
-        Whoever reads calls `alive` with the second value after each piece, or the wait ends.
+        Call `alive` with the second value after each piece that was read, or the wait times out.
         """
         own: list[Exception] = []
         url = _url_of(request)
@@ -156,13 +158,13 @@ class Http:
                 ) as response:
                     yield response, limit
         except TimeoutError as error:
-            raise Broken(f"nothing moved for {request.idle_s:g} seconds") from error
+            raise Broken(f"no bytes moved for {request.idle_s:g} seconds") from error
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise BadCloud(
-                f"{_origin(request.url)} cannot be trusted: {error}; 'cacert' names its authority"
+                f"the certificate of {_origin(request.url)} is not trusted: {error}; set 'cacert' to its authority"
             ) from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise BadCloud(f"{request.url!r} is no URL that can be asked") from error
+            raise BadCloud(f"{request.url!r} is not a valid URL") from error
         except (aiohttp.ClientError, ConnectionError) as error:
             if own:
                 raise own[0] from error
@@ -170,13 +172,13 @@ class Http:
 
 
 def alive(limit: asyncio.Timeout, idle_s: float = IDLE_S) -> None:
-    """Something moved: the wait begins anew."""
+    """Restart the timeout: bytes moved."""
     if not limit.expired():
         limit.reschedule(asyncio.get_running_loop().time() + idle_s)
 
 
 async def _watched(request: Request, limit: asyncio.Timeout, own: list[Exception]) -> AsyncIterator[bytes | memoryview]:
-    """The body of *request*; each time that the connection takes a piece of it, the wait begins anew."""
+    """Yield the body of *request*, and restart the timeout whenever the connection takes a piece."""
     assert request.body is not None  # noqa: S101 - checked before
     try:
         async for piece in request.body():
@@ -195,7 +197,7 @@ def _trust_of(cloud: Cloud) -> ssl.SSLContext:
             trust.load_cert_chain(*cloud.certificate)
     except OSError as error:
         named = " and ".join(filter(None, (cloud.cacert, *(cloud.certificate or ()))))
-        raise BadCloud(f"the certificates of {cloud.name} ({named}) cannot be read: {error.strerror}") from error
+        raise BadCloud(f"cannot read the certificates of {cloud.name} ({named}): {error.strerror}") from error
     if not cloud.verify:
         trust.check_hostname = False
         trust.verify_mode = ssl.CERT_NONE
@@ -204,9 +206,9 @@ def _trust_of(cloud: Cloud) -> ssl.SSLContext:
 
 def _url_of(request: Request) -> URL:
     try:
-        return URL(request.url, encoded=True)  # as it was signed, to the letter
+        return URL(request.url, encoded=True)  # exactly as it was signed
     except ValueError as error:
-        raise BadCloud(f"{request.url!r} is no URL that can be asked") from error
+        raise BadCloud(f"{request.url!r} is not a valid URL") from error
 
 
 def _origin(url: str) -> str:
@@ -215,7 +217,7 @@ def _origin(url: str) -> str:
 
 def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"{error.host}:{error.port} cannot be reached: {error.os_error.strerror or error.os_error}"
+        return f"cannot reach {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection"
     if isinstance(error, OSError) and error.strerror:
@@ -233,13 +235,13 @@ def _sentence_in(document: Mapping[str, Any]) -> str:
 
 
 def _text_of(body: bytes) -> str:
-    """What people read in an HTML page or a text; the status in its title is known already."""
+    """Return the readable text of a page, without its title, which only repeats the status."""
     text = re.sub(r"(?is)<head.*?</head>|<h1>.*?</h1>|<[^>]*>", " ", body.decode("utf-8", "replace"))
     return " ".join(text.split())[:MOST_SHOWN]
 
 
 async def insist(send: Callable[[], Awaitable[Answer]], retry: Retry) -> Answer:
-    """Call *send* until it brings an answer that would be the same the next time.
+    """Call *send* until the answer is final.
 
     Raises:
         NetworkGaveUp: If *retry* gives up.

@@ -1,4 +1,4 @@
-"""Calls of the image API: those that every Glance knows, and Stillage's resumable uploads.
+"""Calls the image API: requests that every Glance knows, and Stillage's resumable uploads.
 
 Source: OpenStack Image API v2, "Images" and "Image data"; docs/upload.md for ``/uploads``.
 """
@@ -15,7 +15,7 @@ from stillage.client.http import Answer, Body, Request
 from stillage.client.session import Session
 from stillage.spans import Span
 
-# Who does not know of uploads has no such path, or takes it for something that has other methods.
+# A server without resumable uploads has no such path, or allows other methods on it.
 UNKNOWN = (404, 405, 501)
 GONE = (404, 410)
 SUSPENDED = 403  # whoever opened the upload may not resume it without a token
@@ -24,7 +24,7 @@ OCTETS = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the server asks before it believes that a declared digest is of bytes that we have."""
+    """What the server asks to prove that we have the bytes of a declared digest."""
 
     nonce: str
     spans: tuple[Span, ...]
@@ -32,10 +32,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class OpenUpload:
-    """An upload that the server knows, as last heard of.
+    """An upload at the server, as last seen.
 
     Attributes:
-        url: With the capability: whoever has it can go on.
+        url: With the capability: it authorises resuming the upload.
         received: What the server has.
         verified: Bytes that it has hashed and inspected.
     """
@@ -54,7 +54,7 @@ class Images:
         """Make a record, and return it. Repeating it is harmless: the id is ours.
 
         Raises:
-            ServerRefused: If the server does not want such an image.
+            ServerRefused: If the server refuses the image.
         """
         document = {**attributes.document(), "id": image_id}
         answer = await self._session.ask(json_request("POST", self._session.url("/v2/images"), document))
@@ -97,7 +97,7 @@ class Images:
         return found[0]
 
     async def delete(self, image_id: str) -> None:
-        """Remove the record. Whether that works is not looked at."""
+        """Remove the record. Failures are ignored."""
         await self._session.ask(Request("DELETE", self._image(image_id)))
 
     # Data
@@ -113,7 +113,7 @@ class Images:
         return await self._session.once(Request("PUT", url, headers, body=body, length=size))
 
     def data(self, image_id: str, span: Span | None = None) -> Request:
-        """The request for *span* of the data, or for all of it."""
+        """Return the request for *span* of the data, or for all of it."""
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if span is not None:
             headers["Range"] = f"bytes={span.first}-{span.end - 1}"
@@ -122,10 +122,10 @@ class Images:
     # Resumable uploads
 
     async def open_upload(self, image_id: str, size: int, digests: Mapping[str, str]) -> OpenUpload | None:
-        """Open an upload; None if the server knows nothing of them.
+        """Open a resumable upload; None if the server does not support them.
 
         Raises:
-            ServerRefused: If it does not want this one.
+            ServerRefused: If it refuses this one.
         """
         url = f"{self._image(image_id)}/uploads"
         answer = await self._session.ask(json_request("POST", url, {"size": size, "digests": dict(digests)}))
@@ -135,12 +135,12 @@ class Images:
         return _upload_of(document, urljoin(url, answer.headers.get("Location") or str(document.get("url"))))
 
     async def find_upload(self, url: str) -> OpenUpload | Answer:
-        """What the server has of an upload; the answer that says that there is none."""
+        """Return what the server has of an upload, or the answer that says that there is none."""
         answer = await self._by_capability(Request("GET", url))
         return answer if answer.status in GONE else _upload_of(answer.document(200), url)
 
     async def resume_upload(self, url: str, size: int) -> OpenUpload | Answer:
-        """As `find_upload`; where the address is worth nothing any more, with what our own rights are worth."""
+        """As `find_upload`; if the capability is no longer valid, try with our own token."""
         answer = await self._by_capability(Request("GET", url))
         if answer.status != SUSPENDED:
             return answer if answer.status in GONE else _upload_of(answer.document(200), url)
@@ -164,17 +164,17 @@ class Images:
         return await self._session.http.send(Request("PUT", url, headers, body=body, length=span.length))
 
     async def prove(self, url: str, proof: Proof, digests: Sequence[str]) -> bool:
-        """Answer *proof*; True if the image is active by it."""
+        """Answer *proof*; True if that made the image active."""
         document = {"nonce": proof.nonce, "digests": list(digests)}
         answer = await self._by_capability(json_request("POST", f"{url}/proof", document))
         return answer.status == 204
 
     async def abandon(self, url: str) -> None:
-        """Give up an upload. Whether that works is not looked at."""
+        """Abandon an upload. Failures are ignored."""
         await self._by_capability(Request("DELETE", url))
 
     async def _by_capability(self, request: Request) -> Answer:
-        # The address is the right: no token goes with it, and none can have ended.
+        # The URL authorises the request, so no token is sent that might have expired.
         return await self._session.ask_as_anybody(request)
 
     def _image(self, image_id: str) -> str:
@@ -191,7 +191,7 @@ def _upload_of(document: Mapping[str, Any], url: str) -> OpenUpload:
             proof=Proof(str(proof["nonce"]), _spans(proof["ranges"])) if proof else None,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ServerRefused("the server's answer about the upload cannot be read", status=200) from error
+        raise ServerRefused("cannot understand the server's answer about the upload", status=200) from error
 
 
 def _spans(ranges: Any) -> tuple[Span, ...]:

@@ -1,4 +1,4 @@
-"""A file on this machine: read block by block, holes without reading them, and inspected as an upload would be."""
+"""Reads a local file block by block, skipping holes, and inspects it as an upload would be."""
 
 import errno
 import os
@@ -12,16 +12,16 @@ from stillage.formats.stream import Examination
 from stillage.formats.verdict import Verdict, verdict
 
 BLOCK = 1 << 20
-# A hole costs one step for each of these instead of one for each MiB.
+# A hole costs one step per this many bytes instead of one per MiB.
 HOLE = bytes(16 << 20)
 
 Saw = Callable[[int, bytes], None]
-"""``saw(start, block)``: these bytes have passed. A block of a hole is a piece of `HOLE`."""
+"""``saw(start, block)`` is called for all bytes in order. Blocks of a hole are slices of `HOLE`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What this deployment would refuse, as its settings say."""
+    """What a deployment would refuse, from its settings."""
 
     policy: Policy
     may_be_empty: Collection[str]
@@ -29,7 +29,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How a file is known again: another size, time or inode is another file."""
+    """Identifies the content of a file: with another size, time or inode it is another file."""
 
     size: int
     mtime_ns: int
@@ -76,12 +76,12 @@ def size_of(descriptor: int) -> int | None:
         os.lseek(descriptor, 0, os.SEEK_SET)
     except OSError:
         return None
-    os.pread(descriptor, 0, 0)  # a directory has an end to seek, and nothing to read
+    os.pread(descriptor, 0, 0)  # seeking works on a directory, reading does not
     return size
 
 
 def blocks(descriptor: int, size: int | None) -> Iterator[bytes]:
-    """Yield the bytes, from holes without reading them."""
+    """Yield the bytes. Holes are not read."""
     at = 0
     while True:
         hole = hole_at(descriptor, at, size)

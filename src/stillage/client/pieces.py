@@ -1,4 +1,4 @@
-"""What is still missing, cut into pieces that connections can take one by one."""
+"""Plans which pieces to transfer: what is still missing, cut into requests."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ MIB = 1 << 20
 SMALLEST = 4 * MIB
 LARGEST = 64 * MIB
 FEWEST_ROUNDS = 4
-"""So many pieces for each connection at least, so that none waits long for the slowest at the end."""
+"""At least this many pieces per connection, so that none waits long for the slowest at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one request sends. Of `zeros` only the fact is sent."""
+    """What one request transfers. For `zeros` no bytes are sent."""
 
     span: Span
     zeros: bool = False
@@ -26,7 +26,7 @@ class Piece:
 
 
 def piece_size(missing: int, connections: int) -> int:
-    """How large pieces should be when *missing* bytes go over so many connections."""
+    """Return how large pieces should be when *missing* bytes are sent over *connections*."""
     rounds = max(FEWEST_ROUNDS, -(-missing // (connections * LARGEST)))
     return min(LARGEST, max(SMALLEST, -(-missing // (connections * rounds))))
 
@@ -35,9 +35,9 @@ def plan(wanted: Span, received: Iterable[Span], zeros: Iterable[Span], size: in
     """Return the pieces of at most *size* bytes that make *wanted* complete, in the order of their places.
 
     Args:
-        wanted: The whole file as a rule, or the part of it that one connection has to send.
+        wanted: Usually the whole file, or the part of it that one connection has to send.
         received: What the server has. In any order; may overlap.
-        zeros: Where the file holds nothing but zeros. In any order; may overlap.
+        zeros: Where the file has only zeros. In any order; may overlap.
         size: Of a piece with data; zeros are never cut.
     """
     holes = merged(zeros)
@@ -55,9 +55,9 @@ def _cut(span: Span, size: int) -> Iterator[Span]:
 
 
 class ZeroMap:
-    """Notes where a file holds nothing but zeros, in whole blocks, while it passes.
+    """Notes in which whole blocks a file has only zeros, while it is read.
 
-    Runs shorter than a part of the file are not worth a request of their own.
+    Runs shorter than a fraction of the file are not worth a request.
     """
 
     MOST_RUNS = 4096

@@ -1,14 +1,14 @@
-"""Reports how far a transfer is."""
+"""Reports the progress of a transfer."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
     def say(self, sentence: str) -> None:
-        """Something that people want to know."""
+        """Tell the user *sentence*."""
 
     def begin(self, what: str, total: int, done: int = 0) -> None:
-        """A stage of *total* bytes begins, of which *done* are done already."""
+        """Begin a stage of *total* bytes, of which *done* are done already."""
 
     def advance(self, count: int) -> None:
-        """So many bytes more; fewer than 0 takes back what did not arrive."""
+        """Add *count* bytes; a negative count takes back what did not arrive."""

@@ -1,4 +1,4 @@
-"""When to try again, and when to give up: exponential back-off with jitter, as long as something still moves."""
+"""Decides when to retry and when to give up: exponential back-off with jitter, until nothing has worked for long."""
 
 import asyncio
 import random
@@ -12,11 +12,11 @@ LONGEST_PAUSE_S = 30.0
 
 
 class Retry:
-    """What all connections of a command have in common.
+    """Settings and state shared by all connections of a command.
 
     Args:
-        give_up_after_s: How long one request may be tried without any success.
-        say: Told when an outage begins, once for all connections.
+        give_up_after_s: How long to retry a request without any success.
+        say: Called when an outage begins, once for all connections.
         clock: Seconds, monotonic.
         sleep: Waits so many seconds.
     """
@@ -45,7 +45,7 @@ class Retry:
 
 
 class Outage:
-    """The failures in a row of one request."""
+    """Counts consecutive failures of one request."""
 
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
@@ -69,14 +69,14 @@ class Outage:
         retry.say(why)
         left = self._since + retry.give_up_after_s - now
         if left <= 0:
-            raise NetworkGaveUp(f"{why}, again and again for {retry.give_up_after_s:g} seconds")
+            raise NetworkGaveUp(f"{why}; gave up after {retry.give_up_after_s:g} seconds")
         most = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
         self._failures += 1
         pause = max(random.uniform(most / 2, most), at_least_s or 0)  # noqa: S311 - no secret
         await retry.sleep(min(pause, max(left, FIRST_PAUSE_S)))
 
     def over(self) -> None:
-        """Something got through."""
+        """A request succeeded."""
         if self._since is not None:
             self._retry.forget_what_was_said()
         self._since = None

@@ -14,7 +14,7 @@ from stillage.client.retry import Outage, Retry
 from stillage.client.source import Source
 from stillage.spans import Span, total
 
-# Somebody who sends the same bytes makes one of us stop; more often than this it is no accident.
+# A client that sends the same bytes makes one of the two stop. More often than this it is no coincidence.
 MOST_CONFLICTS = 3
 POLL_S = 0.2
 LONGEST_POLL_S = 2.0
@@ -27,7 +27,7 @@ class _Failure:
 
 
 class Sending:
-    """Of one upload. `sent` and `zeros` count bytes of this run."""
+    """Sends the pieces of one upload. `sent` and `zeros` count bytes of this run."""
 
     def __init__(
         self, retry: Retry, images: Images, source: Source, image_id: str, url: str, progress: Progress
@@ -62,14 +62,14 @@ class Sending:
                 for _ in range(min(connections, len(pieces))):
                     group.create_task(self._send_from(waiting))
         except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None  # the first is the reason of the others
+            raise failed.exceptions[0] from None  # the first caused the others
 
     async def _send_from(self, waiting: deque[Piece]) -> None:
         while waiting and not self._is_complete:
             await self._deliver(waiting.popleft())
 
     async def _deliver(self, piece: Piece) -> None:
-        """Send *piece*, and what did not arrive of it again."""
+        """Send *piece*, and send again whatever did not arrive."""
         outage = Outage(self._retry)
         missing, conflicts = [piece], 0
         while missing and not self._is_complete:
@@ -88,7 +88,7 @@ class Sending:
             self._progress.advance(_length(before) - _length(missing))
 
     async def _try(self, piece: Piece) -> _Failure | None:
-        """Send *piece* once. Returns what went wrong, if it may go better."""
+        """Send *piece* once. Return the failure if it is worth another try."""
         counted = 0
 
         def count(more: int) -> None:
@@ -112,7 +112,7 @@ class Sending:
         return failure
 
     async def _failure_of(self, answer: Answer) -> _Failure | None:
-        """What *answer* to a piece means.
+        """Return what went wrong, from the *answer* to a piece; None if nothing did.
 
         Raises:
             ServerRefused: If it is the end of the upload.
@@ -135,7 +135,7 @@ class Sending:
         raise ServerRefused(said, status=answer.status)
 
     async def _gone(self, answer: Answer) -> None:
-        """The upload is over. Was that the success whose answer was lost?
+        """The upload has ended: either it succeeded and the answer was lost, or it failed.
 
         Raises:
             ServerRefused: If not.
@@ -144,13 +144,13 @@ class Sending:
             raise ServerRefused(f"the upload has ended: {answer.message}", status=answer.status)
 
     async def _is_active(self) -> bool:
-        """Has the image its bytes? Then nothing is left to do, whoever was told of it."""
+        """Return whether the image has its bytes, so that nothing is left to do."""
         image = await self._images.find_by_id(self._image_id)
         self._is_complete = image is not None and image["status"] == "active"
         return self._is_complete
 
     async def _missing(self, piece: Piece) -> list[Piece]:
-        """What the server does not have of *piece*."""
+        """Return what the server does not have of *piece*."""
         found = await self._images.find_upload(self._url)
         if isinstance(found, Answer):
             await self._gone(found)
@@ -159,7 +159,7 @@ class Sending:
         return plan(piece.span, found.received, zeros, max(1, piece.length))
 
     async def _conclude(self, size: int, connections: int) -> None:
-        """Everything was sent, and nobody has said that the image is active: see to that."""
+        """Wait for the verdict after everything was sent, and send again what was lost."""
         outage = Outage(self._retry)
         pause, verified = POLL_S, -1
         while not await self._is_active():
@@ -183,12 +183,12 @@ class Sending:
                 await self._nudge(outage)
 
     async def _nudge(self, outage: Outage) -> None:
-        """Send the last byte again: who sends it is told the verdict, also by a server that was restarted."""
+        """Send the last byte again: its answer is the verdict, even from a server that was restarted."""
         last = Piece(Span(self._source.size - 1, self._source.size))
         failure = await self._try(last)
         self._progress.advance(-1 if failure is None else 0)
         if not self._is_complete:
-            why = failure.why if failure else "the server has every byte and comes to no verdict"
+            why = failure.why if failure else "the server has all bytes but does not finish verifying them"
             await outage.wait(why, at_least_s=failure.at_least_s if failure else None)
 
 

@@ -1,4 +1,4 @@
-"""A conversation with one image service: logged in, with retries, and logged in again when a token has ended."""
+"""A session with an image service: logs in, retries requests, and logs in again when a token has expired."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ from stillage.client.retry import Retry
 
 
 class Session:
-    """Made by `Session.to`. `place` says where images are, and whose."""
+    """Created by `Session.to`. `place` says where images are, and of which project."""
 
     def __init__(self, http: Http, authority: Authority, place: Place, retry: Retry) -> None:
         self.http = http
@@ -45,7 +45,7 @@ class Session:
             yield cls(http, authority, await authority.enter(), retry)
 
     async def ask(self, request: Request) -> Answer:
-        """Send *request*, again and again while that may help; return the answer that stays.
+        """Send *request*, with retries, and return the final answer.
 
         Raises:
             NetworkGaveUp: If there was none for too long.
@@ -53,7 +53,7 @@ class Session:
         return await insist(lambda: self.once(request), self.retry)
 
     async def ask_as_anybody(self, request: Request) -> Answer:
-        """As `ask`, for addresses that are a right themselves."""
+        """As `ask`, without a token, for URLs with a capability."""
         return await insist(lambda: self.http.send(request), self.retry)
 
     async def once(self, request: Request) -> Answer:
@@ -81,5 +81,5 @@ class Session:
             yield response, limit
 
     def url(self, path: str) -> str:
-        """The address of *path*, such as ``/v2/images``, or of an absolute URL itself."""
+        """Return the URL of *path*, such as ``/v2/images``; an absolute URL stays as it is."""
         return path if path.startswith(("http://", "https://")) else self.place.image_url + path

@@ -20,14 +20,14 @@ from stillage.formats.verdict import Verdict
 from stillage.spans import Span
 
 READ = 1 << 20
-# What goes into the connection at once: small enough to show that it moves where it moves slowly.
+# How much to write at once: small enough to see progress on a slow connection.
 WRITTEN = 256 * 1024
-# A file that was written a moment ago may be written again without its time telling.
+# A file written just now may be written again without its time changing.
 SETTLED_S = 2.0
 
 
 class Source:
-    """One open file."""
+    """A file, opened for an upload."""
 
     def __init__(self, path: Path, descriptor: int, size: int) -> None:
         self.path = path
@@ -47,14 +47,14 @@ class Source:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for a writer
         except OSError as error:
-            raise UnusableFile(f"it cannot be read: {error.strerror}") from error
+            raise UnusableFile(f"cannot read it: {error.strerror}") from error
         try:
             yield cls(path, descriptor, _size_of(descriptor))
         finally:
             os.close(descriptor)
 
     def inspect(self, declaration: Declaration, rules: Rules, progress: Progress) -> tuple[Verdict, list[Span]]:
-        """Inspect the file as the server would. Returns also where it holds nothing but zeros.
+        """Inspect the file as the server would. Also return where it has only zeros.
 
         Raises:
             RefusedLocally: If it would be refused.
@@ -70,13 +70,13 @@ class Source:
         try:
             verdict = inspect_file(self.descriptor, self.size, declaration, rules, saw=saw)
         except OSError as error:
-            raise UnusableFile(f"it cannot be read: {error.strerror}") from error
+            raise UnusableFile(f"cannot read it: {error.strerror}") from error
         if not verdict.accepted:
             raise RefusedLocally("; ".join(hazard.reason for hazard in verdict.hazards))
         return verdict, zeros.runs
 
     def holes(self) -> list[Span]:
-        """Where the file system has nothing, as far as it tells."""
+        """Return the holes that the file system reports."""
         zeros = ZeroMap(self.size)
         at = 0
         try:
@@ -85,11 +85,11 @@ class Source:
                 zeros.note(Span(at, data))
                 at = os.lseek(self.descriptor, data, os.SEEK_HOLE) if data < self.size else data
         except OSError:
-            pass  # this file system does not know
+            pass  # the file system cannot tell
         return zeros.runs
 
     def body(self, span: Span, sent: Callable[[int], None]) -> Body:
-        """The bytes of *span*, for a request. *sent* is told how many the connection has taken."""
+        """Return the bytes of *span* as a request body. *sent* is called with how many the connection has taken."""
 
         async def body() -> AsyncIterator[memoryview]:
             at = span.first
@@ -113,9 +113,9 @@ class Source:
         try:
             block = os.pread(self.descriptor, length, at)
         except OSError as error:
-            raise UnusableFile(f"it cannot be read at byte {at}: {error.strerror}") from error
+            raise UnusableFile(f"cannot read it at byte {at}: {error.strerror}") from error
         if not block:
-            raise UnusableFile(f"it has become shorter than {self.size} bytes while it was sent")
+            raise UnusableFile(f"it was truncated to less than {self.size} bytes while it was sent")
         return block
 
     def digest(self, span: Span, before: bytes) -> str:
@@ -129,18 +129,18 @@ class Source:
         return digest.hexdigest()
 
     def require_unchanged(self) -> None:
-        """See that nobody has written to it since it was opened.
+        """Check that the file has not changed since it was opened.
 
         Raises:
             VerificationFailed: If somebody has.
         """
         if Identity.of(self.descriptor, _size_of(self.descriptor)) != self.identity:
-            raise VerificationFailed("the file was changed while it was sent; send it again")
+            raise VerificationFailed("the file changed while it was sent; send it again")
 
     # Digests that were made before
 
     def known_digests(self, entry: Entry) -> dict[str, str]:
-        """What *entry* remembers, if it is of the bytes that the file has now."""
+        """Return what *entry* remembers, if it is about the bytes that the file has now."""
         kept = entry.read() or {}
         found = kept.get("digests") if kept.get("file") == self._exactly() else None
         return {str(name): str(value) for name, value in found.items()} if isinstance(found, Mapping) else {}
@@ -159,7 +159,7 @@ def _size_of(descriptor: int) -> int:
         kind = os.fstat(descriptor).st_mode
         size = size_of(descriptor) if stat.S_ISREG(kind) or stat.S_ISBLK(kind) or stat.S_ISDIR(kind) else None
     except OSError as error:
-        raise UnusableFile(f"it cannot be read: {error.strerror}") from error
+        raise UnusableFile(f"cannot read it: {error.strerror}") from error
     if size is None:
-        raise UnusableFile("it is no file that can be read twice; send it with curl -T")
+        raise UnusableFile("it cannot be read twice, as uploads need; send it with curl -T")
     return size

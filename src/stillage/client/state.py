@@ -1,4 +1,4 @@
-"""What outlives the command: uploads and downloads that were begun, and digests of files that were read.
+"""Keeps state between commands: unfinished uploads and downloads, and digests of files.
 
 Everything lies in ``$XDG_STATE_HOME/stillage``, for its owner only, one file for each thing, replaced as a whole. There
 are no passwords and no tokens in it; the address of an open upload is in it, with which anybody can go on with it.
@@ -19,7 +19,7 @@ from typing import Any
 from stillage.client.errors import UnusableFile
 
 FORGOTTEN_AFTER_S = 90 * 86400
-"""What nobody has come back to for so long is removed."""
+"""Entries not used for this long are removed."""
 
 
 def folder(environ: Mapping[str, str]) -> Path:
@@ -28,7 +28,7 @@ def folder(environ: Mapping[str, str]) -> Path:
 
 
 class Shelf:
-    """One kind of things, such as ``uploads``.
+    """All entries of one kind, such as ``uploads``.
 
     Raises:
         UnusableFile: If the folder cannot be written.
@@ -45,7 +45,7 @@ class Shelf:
         self._forget_old()
 
     def entry(self, *key: str) -> "Entry":
-        """The entry of *key*, whether there is anything in it or not."""
+        """Return the entry of *key*, which may be empty."""
         name = hashlib.sha256("\0".join(key).encode("utf-8", "surrogateescape")).hexdigest()[:40]
         return Entry(self._folder / f"{name}.json")
 
@@ -58,14 +58,14 @@ class Shelf:
 
 
 class Entry:
-    """One thing that is kept."""
+    """One kept document."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextmanager
     def held(self, what: str) -> Iterator["Entry"]:
-        """Keep every other process away from this entry.
+        """Lock this entry against other processes.
 
         Raises:
             UnusableFile: If another one has it. *what* says in the message what that one does.
@@ -73,7 +73,7 @@ class Entry:
         lock = self._path.with_suffix(".lock")
         descriptor = _locked(lock)
         if descriptor is None:
-            raise UnusableFile(f"another stillage command {what}; wait for it, or end it")
+            raise UnusableFile(f"another stillage command {what}; wait for it, or stop it")
         try:
             yield self
         finally:
@@ -81,7 +81,7 @@ class Entry:
             os.close(descriptor)
 
     def read(self) -> dict[str, Any] | None:
-        """What is kept; None if nothing is, or nothing that can be read."""
+        """Return the document; None if there is none, or it is not readable."""
         try:
             document = json.loads(self._path.read_bytes())
         except (OSError, ValueError):
@@ -89,7 +89,7 @@ class Entry:
         return document if isinstance(document, dict) else None
 
     def write(self, document: Mapping[str, Any]) -> None:
-        """Keep *document* in place of what was there.
+        """Replace the document with *document*.
 
         Raises:
             UnusableFile: If it cannot be written.
@@ -103,14 +103,14 @@ class Entry:
                 os.fsync(descriptor)
             new.replace(self._path)
         except OSError as error:
-            raise UnusableFile(f"{self._path} cannot be written: {error.strerror}") from error
+            raise UnusableFile(f"cannot write {self._path}: {error.strerror}") from error
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> int | None:
-    """Lock the file *path*, made if need be; None if somebody else has it."""
+    """Lock the file *path*, creating it if needed; None if another process has it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -118,7 +118,7 @@ def _locked(path: Path) -> int | None:
         except BlockingIOError:
             os.close(descriptor)
             return None
-        # Whoever had it before removes it, and then a lock on it holds nobody back.
+        # Its previous holder removes it, and a lock on a removed file is worthless.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(descriptor).st_ino:
                 return descriptor

@@ -1,4 +1,4 @@
-"""``stillage upload``: one file becomes one image, and no byte goes twice over the network.
+"""Uploads a file as an image, and never sends a byte twice.
 
 The server's word on what it has is the truth; what is kept here only says where to ask. A record's id is ours and is
 kept before the record is made, so that a command that was killed at any moment finds what it had begun.
@@ -29,14 +29,14 @@ from stillage.client.verification import digests_of, verify
 from stillage.formats.safety import Declaration
 from stillage.spans import Span, total
 
-# Of these the bytes are a package, and the disk in it may be of any format.
+# Their bytes are a package, and the disk in it may be in any format.
 PACKAGES = ("ovf", "ova", "docker", "compressed")
-# Of so few bytes none are worth a second request.
+# Smaller files are not worth a second request.
 AT_ONCE = MIB
-# Every record has the first; the second is what Glance and Stillage use unless they were told otherwise.
+# Every record has the first; the second is the default of Glance and Stillage.
 USUAL_DIGESTS = ("md5", "sha512")
 DECLARED_DIGESTS = (*USUAL_DIGESTS, "sha256")
-# What says that these bytes are not wanted, whatever is tried: the record is then of no use.
+# Statuses that say that these bytes are refused for good, so the record is useless.
 UNWANTED = (400, 409, 410, 413, 415, 422)
 POLL_S = 0.2
 LONGEST_POLL_S = 2.0
@@ -47,11 +47,11 @@ class Order:
     """What the user wants.
 
     Attributes:
-        attributes: Of the record to make; None where `image_id` names one.
+        attributes: Of the record to create; None if `image_id` names an existing one.
         connections: How many at the same time.
-        piece_bytes: Of a piece; None lets the size decide.
-        rules: What to inspect by before anything is sent; None leaves that to the server.
-        instant: Hash the file first, so that a server that has the bytes already need not be sent any.
+        piece_bytes: Size of a piece; None chooses it by the size of the file.
+        rules: Rules to inspect the file by before anything is sent; None leaves that to the server.
+        instant: Hash the file first, and send nothing if the server already has the bytes.
     """
 
     attributes: Attributes | None
@@ -64,14 +64,14 @@ class Order:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of it, as far as it went.
+    """The result so far.
 
     Attributes:
-        way: How the bytes went: ``pieces``, ``plain`` or ``instant``.
-        sent: Bytes that went over the network in this run.
-        zeros: Bytes of which only was said that they are zeros.
-        resumed: Bytes that an earlier run had sent.
-        verified: The digests that are in the record and of the file.
+        way: How the bytes were sent: ``pieces``, ``plain`` or ``instant``.
+        sent: Bytes sent over the network in this run.
+        zeros: Bytes that were only declared to be zeros.
+        resumed: Bytes sent by earlier runs.
+        verified: The digests of the record that were compared with the file.
     """
 
     size: int = 0
@@ -89,7 +89,7 @@ class Upload:
     Args:
         session: With the server.
         order: What the user wants.
-        state: The folder for what outlives the command.
+        state: The folder for state that outlives the command.
         progress: Where to report.
     """
 
@@ -110,7 +110,7 @@ class Upload:
         """
         with Source.opened(name) as source:
             self.outcome.size = source.size
-            with self._entry(source).held("sends this file as the same image") as entry:
+            with self._entry(source).held("is uploading this file as the same image") as entry:
                 begun = await self._begin(source, entry)
                 await self._finish(source, begun)
                 entry.remove()
@@ -121,24 +121,24 @@ class Upload:
         what = order.image_id if order.attributes is None else repr(order.attributes.document())
         return self._begun.entry(place.image_url, place.project_id, str(source.path), str(what))
 
-    # What was begun before, or is begun now
+    # Beginning or resuming
 
     async def _begin(self, source: Source, entry: Entry) -> "_Begun":
         kept = _Begun.of(entry)
         if kept is not None and kept.file != _file_of(source):
-            self._progress.say("the file is not the one whose upload was begun; starting again")
+            self._progress.say("the file changed since its upload was begun; starting again")
             await self._forget(kept)
             kept = None
         image = None
         if kept is not None:
             image = await self._images.find_by_id(kept.image_id)
             if image is None and kept.is_made:
-                self._progress.say("the image whose upload was begun is gone; starting again")
+                self._progress.say("the image of the unfinished upload is gone; starting again")
                 kept = None
         begun = kept or await self._inspected(source, entry)
         self.outcome.image_id = begun.image_id
         if not begun.is_made and image is None:
-            begun.keep()  # before the record is made: it must be found again
+            begun.keep()  # before the record is created, so that it can be found again
             image = await self._images.create(begun.image_id, begun.attributes(self._order.attributes))
         begun.is_made = True
         begun.is_done = image is not None and image["status"] == "active"
@@ -146,11 +146,13 @@ class Upload:
         return begun
 
     async def _inspected(self, source: Source, entry: Entry) -> "_Begun":
-        """Inspect the file, and return what an upload of it begins with."""
+        """Inspect the file and return the new upload."""
         order = self._order
         image = await self._images.get(order.image_id) if order.image_id else None
         if image is not None and image["status"] != "queued":
-            raise ServerRefused(f"image {image['id']} is {image['status']}; only a queued one takes bytes", status=409)
+            raise ServerRefused(
+                f"image {image['id']} is {image['status']}; only a queued image can be uploaded to", status=409
+            )
         found = None
         zeros = source.holes()
         if order.rules is not None:
@@ -168,13 +170,13 @@ class Upload:
         )
 
     async def _forget(self, begun: "_Begun") -> None:
-        """Take back what an earlier command began and nobody can finish."""
+        """Undo what an earlier command began and cannot be finished."""
         if begun.url is not None:
             await self._images.abandon(begun.url)
         await self._drop(begun)
 
     async def _drop(self, begun: "_Begun") -> None:
-        """Remove the record that was made for an upload, unless it has its bytes."""
+        """Remove the record created for an upload, unless it has its bytes."""
         image = await self._images.find_by_id(begun.image_id)
         if self._order.attributes is not None and image is not None and image["status"] != "active":
             await self._images.delete(begun.image_id)
@@ -222,9 +224,9 @@ class Upload:
             begun.keep()
             self.outcome.resumed = total(found.received)
             share = 100 * self.outcome.resumed // self.outcome.size
-            self._progress.say(f"going on with image {begun.image_id}, of which the server has {share} %")
+            self._progress.say(f"resuming image {begun.image_id}; the server already has {share} %")
             return found
-        self._progress.say(f"the upload that was begun is over ({found.message}); starting again")
+        self._progress.say(f"the unfinished upload has ended ({found.message}); starting again")
         begun.url = None
         return None
 
@@ -232,7 +234,7 @@ class Upload:
         upload = await self._images.open_upload(begun.image_id, source.size, known)
         if upload is None:
             self._progress.say(
-                "this server cannot resume uploads: the file goes as one body, from the start again if that breaks"
+                "this server cannot resume uploads: sending the file in one request, from the start if it breaks"
             )
             return None
         begun.url = upload.url
@@ -260,7 +262,7 @@ class Upload:
             self.outcome.sent, self.outcome.zeros = sending.sent, sending.zeros
 
     async def _send_plainly(self, source: Source, image_id: str, *, silently: bool) -> None:
-        """Send everything as one body, from the beginning again if that breaks."""
+        """Send everything as one body, and from the beginning if that breaks."""
         self.outcome.way = "plain"
         outage = Outage(self._session.retry)
         again = False
@@ -278,7 +280,7 @@ class Upload:
             except Broken as broken:
                 why, pause = str(broken), None
             else:
-                # After an attempt that broke, the image may still be busy with it.
+                # The image may still be busy with the attempt that broke.
                 if not (answer.is_passing or (again and answer.status == 409)):
                     answer.require(200, 201, 204)
                     return
@@ -288,7 +290,7 @@ class Upload:
             again = True
             await outage.wait(why if silently else f"{why}, after {sent} bytes", at_least_s=pause)
             if (await self._images.get(image_id))["status"] == "active":
-                return  # everything had come, and only the answer was lost
+                return  # everything had arrived, and only the answer was lost
 
     async def _settled(self, image_id: str) -> dict[str, Any]:
         """Wait until the image is active, and return its record."""
@@ -297,7 +299,7 @@ class Upload:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL_S)
         if image["status"] != "active":
-            reason = image.get("os_stillage_reason") or "without a reason"
+            reason = image.get("os_stillage_reason") or "no reason given"
             raise ServerRefused(f"the image is {image['status']} again: {reason}", status=415)
         return image
 
@@ -308,15 +310,15 @@ class Upload:
 
 @dataclass(slots=True)
 class _Begun:
-    """An upload, as it is kept between two runs of the command.
+    """An unfinished upload, as it is kept between two runs of the command.
 
     Attributes:
-        file: What makes the file the same file.
-        is_made: The record is there.
+        file: Identity of the file.
+        is_made: The record was created.
         is_done: The image is active.
-        disk_format: As found by the inspection.
-        zeros: Where the file holds nothing but zeros.
-        url: Of the open upload, with the capability.
+        disk_format: Found by the inspection.
+        zeros: Where the file has only zeros.
+        url: URL of the open upload, with the capability.
     """
 
     entry: Entry
@@ -358,7 +360,7 @@ class _Begun:
         )
 
     def attributes(self, given: Attributes | None) -> Attributes:
-        """What the user gave, with the format that was found where he named none."""
+        """Return the user's attributes, with the format that was found if they named none."""
         assert given is not None  # noqa: S101 - an image that is named is there
         if given.disk_format is not None or self.disk_format is None or given.container_format in PACKAGES:
             return given
@@ -371,7 +373,7 @@ def _file_of(source: Source) -> list[int]:
 
 
 def _declaration(image: Mapping[str, Any] | None, attributes: Attributes | None) -> Declaration:
-    """What the record says of the bytes, or will say."""
+    """Return what the record says, or will say, about the bytes."""
     said = image if image is not None else attributes.document() if attributes is not None else {}
     wrapped = said.get("container_format") in PACKAGES
     return Declaration(said.get("disk_format"), wrapped=wrapped, min_disk=int(said.get("min_disk") or 0))
@@ -381,4 +383,4 @@ async def _in_time(digests: Digests) -> dict[str, str]:
     try:
         return await digests.all()
     except OSError as error:
-        raise UnusableFile(f"it cannot be read: {error.strerror}") from error
+        raise UnusableFile(f"cannot read it: {error.strerror}") from error

@@ -1,1 +1,1 @@
-"""How a client proves who it is."""
+"""Authenticates requests of the client."""

@@ -1,4 +1,4 @@
-"""Who asks: a pair of access keys, with which every request is signed. Nothing is fetched, and nothing ends.
+"""Authenticates with a pair of access keys that signs every request. Nothing is fetched, and nothing expires.
 
 Source: as of `identity.signing.signature`; for what is asked of the identity service docs/signatures.md.
 """
@@ -18,7 +18,7 @@ from stillage.identity.signing.signature import sign_request
 
 
 class KeyAuthority:
-    """Signs. The project is the one that is named; else the server takes the key's own."""
+    """Signs requests. Without a named project the server takes the key's own."""
 
     def __init__(self, cloud: Cloud, http: Http, retry: Retry) -> None:
         self._cloud = cloud
@@ -44,7 +44,7 @@ class KeyAuthority:
             headers["X-Project-Id"] = self._project_id
         if (security_token := self._cloud.find("security_token")) is not None:
             headers["X-Security-Token"] = security_token
-        # What is read while it is sent cannot be hashed before.
+        # A body that is read while it is sent cannot be hashed before.
         payload = UNSIGNED_PAYLOAD if request.body is not None else hashlib.sha256(request.content).hexdigest()
         signature = sign_request(
             request.method,

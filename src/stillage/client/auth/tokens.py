@@ -1,4 +1,4 @@
-"""Who asks: a token that is fetched with a password, an application credential or another token.
+"""Authenticates with a token, fetched with a password, an application credential or another token.
 
 Source: OpenStack Identity API v3, "Password authentication with scoped authorization" and its neighbours.
 """
@@ -15,17 +15,17 @@ from stillage.client.errors import BadCloud, ServerRefused
 from stillage.client.http import Answer, Http, Request, insist
 from stillage.client.retry import Retry
 
-# A token that ends before the server has looked at it is of no use.
+# A token may expire before the server has checked it.
 MARGIN = timedelta(minutes=2)
 IMAGE_SERVICE = "image"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where images are, and whose.
+    """Where images are, and of which project.
 
     Attributes:
-        image_url: Without a version and a slash at its end.
+        image_url: Without a version and a trailing slash.
     """
 
     image_url: str
@@ -33,10 +33,10 @@ class Place:
 
 
 class Authority(Protocol):
-    """Lets requests say who asks."""
+    """Authenticates requests."""
 
     async def enter(self) -> Place:
-        """Log in if that is how it goes, and find the image service.
+        """Log in if needed, and find the image service.
 
         Raises:
             ServerRefused: If the credentials are not taken.
@@ -44,14 +44,14 @@ class Authority(Protocol):
         """
 
     async def signed(self, request: Request) -> Request:
-        """Return *request* with what says who asks."""
+        """Return *request* with authentication."""
 
     async def renew(self, refused: Request) -> bool:
-        """Called after a 401 for *refused*; False if it would be the same again."""
+        """Called after a 401 for *refused*; False if another attempt would fail as well."""
 
 
 class TokenAuthority:
-    """Fetches tokens, and a new one when the last is about to end or is refused."""
+    """Fetches a token, and a new one when it is about to expire or was refused."""
 
     def __init__(self, cloud: Cloud, http: Http, retry: Retry) -> None:
         self._cloud = cloud
@@ -65,7 +65,7 @@ class TokenAuthority:
         token = await self._fetch()
         project = token.get("project") or {}
         if not project.get("id"):
-            raise BadCloud(f"the token of {self._cloud.name} is for no project; name one with project_name")
+            raise BadCloud(f"the token of {self._cloud.name} is not scoped to a project; set project_name")
         return Place(image_url_of(self._cloud, token.get("catalog") or []), str(project["id"]))
 
     async def signed(self, request: Request) -> Request:
@@ -76,7 +76,7 @@ class TokenAuthority:
 
     async def renew(self, refused: Request) -> bool:
         async with self._fetching:
-            if refused.headers.get("X-Auth-Token") == self._token:  # else another request has been here already
+            if refused.headers.get("X-Auth-Token") == self._token:  # otherwise another request has renewed it already
                 await self._fetch()
         return True
 
@@ -101,7 +101,7 @@ def json_bytes(document: object) -> bytes:
 
 
 async def identity_url(cloud: Cloud, http: Http, retry: Retry) -> str:
-    """The URL of the identity API v3, without a slash at its end."""
+    """Return the URL of the identity API v3, without a trailing slash."""
     url = cloud.need("auth_url").rstrip("/")
     if url.endswith("/v3"):
         return url
@@ -110,7 +110,7 @@ async def identity_url(cloud: Cloud, http: Http, retry: Retry) -> str:
 
 
 def image_url_of(cloud: Cloud, catalogue: Sequence[Mapping[str, Any]]) -> str:
-    """The image service's URL in *catalogue*, without a version.
+    """Return the image service's URL in *catalogue*, without a version.
 
     Raises:
         BadCloud: If the catalogue has none that fits.
