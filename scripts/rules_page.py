@@ -36,8 +36,8 @@ def page() -> str:
 
 
 def _row(rule: Rule) -> str:
-    mend = f"`{rule.mend}`" if rule.mend else ""
-    cells = (cell.replace("|", "\\|") for cell in (f"`{rule.id}`", rule.meaning, mend))
+    fix = f"`{rule.fix}`" if rule.fix else ""
+    cells = (cell.replace("|", "\\|") for cell in (f"`{rule.id}`", rule.meaning, fix))
     return f"| {' | '.join(cells)} |\n"
 
 

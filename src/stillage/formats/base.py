@@ -59,12 +59,12 @@ class Rule(NamedTuple):
     Attributes:
         id: ``format.what``, stable: users and policies name it.
         meaning: One sentence for the documentation: what it is and why it matters.
-        mend: The command that makes an acceptable image, with IN and OUT for the file names.
+        fix: The command that makes an acceptable image, with IN and OUT for the file names.
     """
 
     id: str
     meaning: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,12 +33,12 @@ class Foreign(NamedTuple):
     matches: Callable[[bytes], bool]
 
 
-def _rule(what: str, description: str, mend: str | None) -> Rule:
-    return Rule(f"foreign.{what}", f"The file is {description}, not a disk image.", mend)
+def _rule(what: str, description: str, fix: str | None) -> Rule:
+    return Rule(f"foreign.{what}", f"The file is {description}, not a disk image.", fix)
 
 
-def _begins(what: str, description: str, mend: str | None, *magics: bytes) -> Foreign:
-    return Foreign(_rule(what, description, mend), lambda head: head.startswith(magics))
+def _begins(what: str, description: str, fix: str | None, *magics: bytes) -> Foreign:
+    return Foreign(_rule(what, description, fix), lambda head: head.startswith(magics))
 
 
 OVA = _rule("ova", "an OVA package (a tar archive with an OVF description and disks)", "tar -xf IN")

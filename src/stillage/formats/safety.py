@@ -134,7 +134,7 @@ def refusals(findings: Findings, declaration: Declaration, policy: Policy) -> It
                 offset=broken.offset,
                 found=_found(findings, matched, broken),
                 declared=declaration.disk_format,
-                fix=broken.rule.mend,
+                fix=broken.rule.fix,
             )
 
 

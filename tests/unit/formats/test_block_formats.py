@@ -14,7 +14,7 @@ from samples import entries, load
 from stillage.formats.base import Format
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
-from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 from stillage.formats.vdi import inspect as vdi
 from stillage.formats.vhd import inspect as vhd
 from stillage.formats.vhdx import inspect as vhdx
@@ -105,16 +105,16 @@ def test_no_part_of_an_image_is_accepted(name: str) -> None:
 
 
 def test_pieces_that_share_a_unit_are_found_on_and_off_the_grid() -> None:
-    assert Claims(4).first_overlap([8, 12, 4, 0]) is None
-    assert Claims(4).first_overlap([8, 12, 8]) == 2
-    assert Claims(4).first_overlap([9, 1, 5, 13]) is None
-    assert Claims(4).first_overlap([8, 13, 2, 17]) is None
-    assert Claims(4).first_overlap([8, 13, 16]) == 2
-    assert Claims(4).first_overlap([8, 13, 11]) == 2
+    assert Overlaps(4).first_overlap([8, 12, 4, 0]) is None
+    assert Overlaps(4).first_overlap([8, 12, 8]) == 2
+    assert Overlaps(4).first_overlap([9, 1, 5, 13]) is None
+    assert Overlaps(4).first_overlap([8, 13, 2, 17]) is None
+    assert Overlaps(4).first_overlap([8, 13, 16]) == 2
+    assert Overlaps(4).first_overlap([8, 13, 11]) == 2
 
 
 @given(length=st.integers(1, 9), starts=st.lists(st.integers(0, 120), max_size=25))
-def test_claims_agree_with_counting_every_unit(length: int, starts: list[int]) -> None:
+def test_overlaps_agree_with_counting_every_unit(length: int, starts: list[int]) -> None:
     taken: set[int] = set()
     expected = None
     for position, start in enumerate(starts):
@@ -123,14 +123,14 @@ def test_claims_agree_with_counting_every_unit(length: int, starts: list[int]) -
             expected = position
             break
         taken |= units
-    assert Claims(length).first_overlap(starts) == expected
+    assert Overlaps(length).first_overlap(starts) == expected
 
 
-def test_claims_end_where_their_memory_does() -> None:
+def test_overlaps_end_where_their_memory_does() -> None:
     with pytest.raises(TooManyPlaces):
-        Claims(8).first_overlap([0, 8 << 40])
+        Overlaps(8).first_overlap([0, 8 << 40])
     with pytest.raises(TooManyPlaces):
-        Claims(8).first_overlap([0, 9, 8 << 30])
+        Overlaps(8).first_overlap([0, 9, 8 << 30])
 
 
 def largest_sparse() -> tuple[bytes, int]:

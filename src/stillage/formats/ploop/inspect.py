@@ -22,7 +22,7 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 from stillage.formats.vmdk.tables import numbers
 
 FORMAT = "ploop"
@@ -113,7 +113,7 @@ def _check_header(header: _Header) -> None:
 
 def _read_table(header: _Header) -> Generator[Want | Facts | Hazard, bytes, int]:
     """Check every entry; return the first sector behind the table and all blocks."""
-    claims, end = Claims(header.block), header.table_end
+    overlaps, end = Overlaps(header.block), header.table_end
     for first in range(0, header.entries, PIECE // 4):
         at, count = _HEADER.size + 4 * first, min(PIECE // 4, header.entries - first)
         piece = yield Region(at, 4 * count)
@@ -123,18 +123,18 @@ def _read_table(header: _Header) -> Generator[Want | Facts | Hazard, bytes, int]
         entries = numbers(piece)
         blocks = [entry * header.unit for entry in entries if entry]
         if blocks:
-            _check_blocks(header, claims, entries, blocks, at)
+            _check_blocks(header, overlaps, entries, blocks, at)
             end = max(end, max(blocks) + header.block)
     return end
 
 
-def _check_blocks(header: _Header, claims: Claims, entries: "array[int]", blocks: list[int], at: int) -> None:
+def _check_blocks(header: _Header, overlaps: Overlaps, entries: "array[int]", blocks: list[int], at: int) -> None:
     lowest = min(blocks)
     if lowest < header.table_end:
         message = f"a block at sector {lowest} lies over the table, which ends at sector {header.table_end}"
         raise MalformedImage(BLOCK_PLACE, at + 4 * entries.index(lowest // header.unit), message)
     try:
-        position = claims.first_overlap(blocks)
+        position = overlaps.first_overlap(blocks)
     except TooManyPlaces:
         message = "the blocks are too many, or too far apart, to be checked for overlap"
         raise MalformedImage(BLOCK_OVERLAP, at, message) from None

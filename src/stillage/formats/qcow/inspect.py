@@ -112,7 +112,7 @@ class _Maps:
         if l1_bytes > MAX_L1_BYTES:
             message = f"a disk of {header.size} bytes needs an L1 table of {l1_bytes}; {MAX_L1_BYTES} are allowed"
             raise MalformedImage(BAD_TABLE, 24, message)
-        layout.claim_range(0, 0, HEADER.size, "the header")
+        layout.take_range(0, 0, HEADER.size, "the header")
         if header.l1_offset < HEADER.size:
             message = f"the L1 table is placed at byte {header.l1_offset}, where the header is already"
             raise MalformedImage(LAYOUT.overlap, 40, message)
@@ -120,7 +120,7 @@ class _Maps:
         l1_end = header.l1_offset + l1_bytes
         layout.require(40, l1_end, "the L1 table")
         first = max(1, header.l1_offset // self._cluster_size)
-        layout.claim_clusters(40, first, -(-l1_end // self._cluster_size) - first, "the L1 table")
+        layout.take_clusters(40, first, -(-l1_end // self._cluster_size) - first, "the L1 table")
         yield from self._visit_l1(l1_bytes)
         yield from self._walk.run(self._visit_l2)
         yield from layout.finish()
@@ -136,7 +136,7 @@ class _Maps:
                 continue
             for at, entry in zip(range(start, start + size, 8), big_endian(piece), strict=True):
                 if entry:
-                    self._layout.claim_table(at, entry, "an L2 table", unread=True)
+                    self._layout.take_table(at, entry, "an L2 table", unread=True)
 
     def _visit_l2(self, table: int) -> Inspection:
         for start, size in self._walk.pieces(table, self._l2_bytes):
@@ -146,21 +146,21 @@ class _Maps:
             offsets = []
             for at, entry in zip(range(start, start + size, 8), big_endian(piece), strict=True):
                 if entry & COMPRESSED:
-                    self._claim_packed(at, entry)
+                    self._take_compressed(at, entry)
                     offsets.append(0)
                     continue
                 if entry % self._cluster_size:
                     message = f"guest data starts at byte {entry}; the clusters have {self._cluster_size}"
                     raise MalformedImage(LAYOUT.misaligned, at, message)
                 offsets.append(entry)
-            self._layout.claim_data(start, offsets)
+            self._layout.take_data(start, offsets)
 
-    def _claim_packed(self, at: int, entry: int) -> None:
+    def _take_compressed(self, at: int, entry: int) -> None:
         shift = 63 - self._header.cluster_bits
         offset = entry & ((1 << shift) - 1)
         length = entry >> shift & (self._cluster_size - 1)
         if not length:
             raise MalformedImage(BAD_TABLE, at, f"a compressed cluster at byte {offset} has 0 bytes; 1 is the least")
         self._layout.require(at, offset + length, f"compressed guest data at byte {offset}")
-        self._layout.claim_packed(at, offset, offset + length)
+        self._layout.take_compressed(at, offset, offset + length)
         self._packed_bytes += length

@@ -4,7 +4,7 @@ Source: QEMU docs/interop/qcow2, "Host cluster management", "Cluster mapping", "
 "Bitmaps". All integers are big-endian.
 
 Of the refcounts the places are checked and the values are not: they matter to a program that writes to the image,
-and `qemu-img check` mends them.
+and `qemu-img check` repairs them.
 """
 
 import struct
@@ -79,22 +79,22 @@ class Maps:
         self._check_sizes()
         if header.snapshots:
             self._layout.share_data()
-        self._layout.claim_range(0, 0, header.length, "the header")
+        self._layout.take_range(0, 0, header.length, "the header")
         refcounts = header.refcount_table_clusters * self._cluster_size
-        self._layout.claim_range(48, header.refcount_table_offset, refcounts, "the refcount table")
+        self._layout.take_range(48, header.refcount_table_offset, refcounts, "the refcount table")
         self._walk.add(header.refcount_table_offset, self._visit_refcount_table)
         if header.l1_entries:
-            self._claim_l1(40, header.l1_offset, header.l1_entries, "the L1 table")
+            self._take_l1(40, header.l1_offset, header.l1_entries, "the L1 table")
         if header.snapshots:
-            # At least that long; the rest is claimed when it is known.
+            # At least that long; the rest is taken when it is known.
             length = header.snapshots * SNAPSHOT.size
-            self._layout.claim_range(64, header.snapshots_offset, length, "the snapshot table")
+            self._layout.take_range(64, header.snapshots_offset, length, "the snapshot table")
             self._walk.add(header.snapshots_offset, self._visit_snapshots)
         if self._extensions.encryption is not None and header.encryption == LUKS:
             place = self._extensions.encryption
-            self._layout.claim_range(place.field, place.offset, place.length, "the LUKS header")
+            self._layout.take_range(place.field, place.offset, place.length, "the LUKS header")
         if self._extensions.bitmaps is not None:
-            self._claim_bitmap_directory(self._extensions.bitmaps)
+            self._take_bitmap_directory(self._extensions.bitmaps)
         yield from self._walk.run(self._visit_extended_l2 if header.extended_l2 else self._visit_l2)
         yield from self._layout.finish()
         self._check_packed()
@@ -120,8 +120,8 @@ class Maps:
     def _l2_entry_size(self) -> int:
         return 16 if self._header.extended_l2 else 8
 
-    def _claim_l1(self, at: int, offset: int, entries: int, name: str) -> None:
-        self._layout.claim_range(at, offset, entries * 8, name)
+    def _take_l1(self, at: int, offset: int, entries: int, name: str) -> None:
+        self._layout.take_range(at, offset, entries * 8, name)
         self._walk.add(offset, partial(self._visit_l1, offset, entries * 8, name))
 
     def _visit_l1(self, offset: int, length: int, name: str) -> Inspection:
@@ -134,7 +134,7 @@ class Maps:
                     continue
                 if entry & L1_RESERVED:
                     raise _reserved_bits(at, "L1", entry, L1_RESERVED)
-                self._layout.claim_table(at, entry & OFFSET, "an L2 table", unread=True)
+                self._layout.take_table(at, entry & OFFSET, "an L2 table", unread=True)
 
     def _visit_refcount_table(self) -> Inspection:
         offset = self._header.refcount_table_offset
@@ -148,7 +148,7 @@ class Maps:
                     continue
                 if entry & REFCOUNT_RESERVED:
                     raise _reserved_bits(at, "refcount table", entry, REFCOUNT_RESERVED)
-                self._layout.claim_table(at, entry, "a refcount block", unread=False)
+                self._layout.take_table(at, entry, "a refcount block", unread=False)
 
     def _visit_l2(self, table: int) -> Inspection:
         for start, size in self._walk.pieces(table, self._cluster_size):
@@ -162,7 +162,7 @@ class Maps:
                 if COPIED in entries:
                     raise self._maps_header(start + 8 * entries.index(COPIED))
                 offsets = [entry & OFFSET for entry in entries]
-            self._layout.claim_data(start, offsets)
+            self._layout.take_data(start, offsets)
 
     def _visit_extended_l2(self, table: int) -> Inspection:
         subcluster = self._cluster_size // 32
@@ -183,12 +183,12 @@ class Maps:
                 if allocated:
                     end = offset + subcluster * (allocated.bit_length() - 1) + last_subcluster
                     self._layout.require(at, end, f"guest data at byte {offset}")
-            self._layout.claim_data(start, offsets, 16)
+            self._layout.take_data(start, offsets, 16)
 
     def _data_offset(self, at: int, entry: int) -> int:
         """Return where the guest data of a non-compressed L2 entry is, zero if the entry maps none."""
         if entry & COMPRESSED:
-            self._claim_packed(at, entry)
+            self._take_compressed(at, entry)
             return 0
         if entry & self._reserved:
             raise _reserved_bits(at, "L2", entry, self._reserved)
@@ -202,7 +202,7 @@ class Maps:
     def _maps_header(self, at: int) -> MalformedImage:
         return MalformedImage(LAYOUT.overlap, at, "guest data is placed at byte 0, where the header is already")
 
-    def _claim_packed(self, at: int, entry: int) -> None:
+    def _take_compressed(self, at: int, entry: int) -> None:
         offset = entry & ((1 << self._packed_shift) - 1)
         sectors = (entry & (COMPRESSED - 1)) >> self._packed_shift
         if entry & COPIED or offset >> 56:
@@ -210,7 +210,7 @@ class Maps:
         end = (offset & -SECTOR) + (sectors + 1) * SECTOR
         # Nothing pads the last sector of the file.
         self._layout.require(at, max(offset, end - SECTOR) + 1, f"compressed guest data at byte {offset}")
-        self._layout.claim_packed(at, offset, end)
+        self._layout.take_compressed(at, offset, end)
         at_least = sectors * SECTOR - offset % SECTOR + 1 if sectors else 1
         self._packed_bytes += max(at_least, self._cluster_size // SMALLEST_PACKED[self._header.compression])
 
@@ -234,7 +234,7 @@ class Maps:
                 )
                 raise MalformedImage(BAD_TABLE, at + 8, message)
             if l1_entries:
-                self._claim_l1(at, l1_offset, l1_entries, "a snapshot's L1 table")
+                self._take_l1(at, l1_offset, l1_entries, "a snapshot's L1 table")
             if extra_length >= SNAPSHOT_EXTRA.size:
                 extra = yield from self._walk.read(at + SNAPSHOT.size, SNAPSHOT_EXTRA.size, "the snapshot table")
                 self._check_snapshot_size(at + SNAPSHOT.size + 8, SNAPSHOT_EXTRA.unpack(extra)[1])
@@ -242,7 +242,7 @@ class Maps:
             at = -(-end // 8) * 8
         first = -(-(offset + self._header.snapshots * SNAPSHOT.size) // self._cluster_size)
         self._layout.require(64, end, "the snapshot table")
-        self._layout.claim_clusters(64, first, -(-end // self._cluster_size) - first, "the snapshot table")
+        self._layout.take_clusters(64, first, -(-end // self._cluster_size) - first, "the snapshot table")
 
     def _check_snapshot_size(self, at: int, size: int) -> None:
         # Who goes back to a snapshot gets its disk; only the image's own was compared with the limits.
@@ -250,11 +250,11 @@ class Maps:
             message = f"a snapshot has a disk of {size} bytes, and the image one of {self._header.size}"
             raise MalformedImage(BAD_TABLE, at, message)
 
-    def _claim_bitmap_directory(self, place: Place) -> None:
+    def _take_bitmap_directory(self, place: Place) -> None:
         if not 1 <= place.count <= MAX_BITMAPS or not place.count * BITMAP.size <= place.length <= MAX_BITMAP_DIRECTORY:
             message = f"{place.count} bitmaps are described in {place.length} bytes; {MAX_BITMAPS} bitmaps are allowed"
             raise MalformedImage(BAD_BITMAP, place.field, message)
-        self._layout.claim_range(place.field + 16, place.offset, place.length, "the bitmap directory")
+        self._layout.take_range(place.field + 16, place.offset, place.length, "the bitmap directory")
         self._walk.add(place.offset, partial(self._visit_bitmap_directory, place))
 
     def _visit_bitmap_directory(self, place: Place) -> Inspection:
@@ -272,7 +272,7 @@ class Maps:
                 )
                 raise MalformedImage(BAD_BITMAP, at, message)
             if entries:
-                self._layout.claim_range(at, offset, entries * 8, "a bitmap's table")
+                self._layout.take_range(at, offset, entries * 8, "a bitmap's table")
                 self._walk.add(offset, partial(self._visit_bitmap_table, offset, entries * 8))
             at += -(-(BITMAP.size + extra_length + name_length) // 8) * 8
 
@@ -287,7 +287,7 @@ class Maps:
                     message = f"bitmap data starts at byte {entry & OFFSET}; the clusters have {self._cluster_size}"
                     raise MalformedImage(LAYOUT.misaligned, at, message)
                 offsets.append(entry & OFFSET)
-            self._layout.claim_data(start, offsets)
+            self._layout.take_data(start, offsets)
 
 
 def _repeated(mask: int) -> int:

@@ -108,8 +108,8 @@ class _Maps:
 
     def check(self) -> Inspection:
         header = self._header
-        self._layout.claim_range(12, 0, header.header_size * header.cluster_size, "the header")
-        self._layout.claim_range(40, header.l1_offset, self._table_bytes, "the L1 table")
+        self._layout.take_range(12, 0, header.header_size * header.cluster_size, "the header")
+        self._layout.take_range(40, header.l1_offset, self._table_bytes, "the L1 table")
         yield from self._visit_l1()
         yield from self._walk.run(self._visit_l2)
         yield from self._layout.finish()
@@ -121,7 +121,7 @@ class _Maps:
                 continue
             for at, entry in zip(range(start, start + size, 8), little_endian(piece), strict=True):
                 if entry:
-                    self._layout.claim_table(at, entry, "an L2 table", unread=True)
+                    self._layout.take_table(at, entry, "an L2 table", unread=True)
 
     def _visit_l2(self, table: int) -> Inspection:
         cluster_size = self._header.cluster_size
@@ -135,4 +135,4 @@ class _Maps:
                 at = start + 8 * offsets.index(misaligned[0])
                 message = f"guest data starts at byte {misaligned[0]}; the clusters have {cluster_size}"
                 raise MalformedImage(LAYOUT.misaligned, at, message)
-            self._layout.claim_data(start, offsets)
+            self._layout.take_data(start, offsets)

@@ -39,7 +39,7 @@ class LayoutRules:
     too_fine: Rule
 
     @classmethod
-    def of(cls, format_name: str, mend: str) -> "LayoutRules":
+    def of(cls, format_name: str, fix: str) -> "LayoutRules":
         name = format_name.upper()
         return cls(
             Rule(
@@ -53,12 +53,12 @@ class LayoutRules:
             Rule(
                 f"{format_name}.overlap",
                 f"Two {name} structures use the same bytes, so that the guest could rewrite the map of its own disk.",
-                f"qemu-img check -r all IN && {mend}",
+                f"qemu-img check -r all IN && {fix}",
             ),
             Rule(
                 f"{format_name}.too-fine",
                 f"The {name} image has so many scattered tables that they cannot be checked while it streams.",
-                mend,
+                fix,
             ),
         )
 
@@ -177,13 +177,13 @@ class TableSet:
 
 
 class Layout:
-    """What is taken of one file. Every claim is checked against the file's end and against all claims before it.
+    """What is taken of one file. Whatever is taken must lie within the file, and must not be taken already.
 
     Args:
         stream: Its size is the end of the file, once known.
         cluster_size: Bytes, a power of two.
         rules: What to report.
-        table_clusters: Clusters that one table of `claim_table` takes.
+        table_clusters: Clusters that one table of `take_table` takes.
         last_cluster: Bytes of a data cluster that must be there: a writer need not fill the disk's last one.
     """
 
@@ -223,28 +223,28 @@ class Layout:
             self._furthest = (end, at, what)
 
     def finish(self) -> Inspection:
-        """Wait for the end of the stream and compare it with every claim."""
+        """Wait for the end of the stream; refuse the image if something that was taken lies behind it."""
         yield Tail(0)
         end, at, what = self._furthest
         self.require(at, end, what)
 
-    def claim_range(self, at: int, offset: int, length: int, name: str, *, aligned: bool = True) -> None:
+    def take_range(self, at: int, offset: int, length: int, name: str, *, aligned: bool = True) -> None:
         """Claim the clusters of one of the few named structures. The field at *at* places it."""
         if aligned:
             self._check_aligned(at, offset, name)
         self.require(at, offset + length, name)
         first = offset // self.cluster_size
         end = -(-(offset + length) // self.cluster_size)
-        self.claim_clusters(at, first, end - first, name)
+        self.take_clusters(at, first, end - first, name)
 
-    def claim_clusters(self, at: int, first: int, count: int, name: str) -> None:
+    def take_clusters(self, at: int, first: int, count: int, name: str) -> None:
         if count <= 0:
             return
         self._refuse_overlap(at, first, count, name)
         insort(self._ranges, (first, first + count, name))
         self._data.take(first, count)
 
-    def claim_table(self, at: int, offset: int, name: str, *, unread: bool) -> None:
+    def take_table(self, at: int, offset: int, name: str, *, unread: bool) -> None:
         """Claim the place of one of the many tables; with *unread*, `next_unread` will return it."""
         self._check_aligned(at, offset, name)
         self.require(at, offset + self._table_clusters * self.cluster_size, name)
@@ -277,7 +277,7 @@ class Layout:
     def mark_read(self, offset: int) -> None:
         self._tables.mark_read(offset // self.cluster_size)
 
-    def claim_data(self, at: int, offsets: Sequence[int], entry_size: int = 8) -> None:
+    def take_data(self, at: int, offsets: Sequence[int], entry_size: int = 8) -> None:
         """Claim the data clusters at *offsets*, in the order of the table's entries, the first of which is at *at*.
 
         Zero stands for an entry that maps nothing. The offsets are aligned.
@@ -297,11 +297,11 @@ class Layout:
                 end += size
                 continue
             if end:
-                self._claim_run(at, offsets, entry_size, start, end)
+                self._take_run(at, offsets, entry_size, start, end)
             start, end = offset, offset + size
-        self._claim_run(at, offsets, entry_size, start, end)
+        self._take_run(at, offsets, entry_size, start, end)
 
-    def _claim_run(self, at: int, offsets: Sequence[int], entry_size: int, start: int, end: int) -> None:
+    def _take_run(self, at: int, offsets: Sequence[int], entry_size: int, start: int, end: int) -> None:
         first, count = start // self.cluster_size, (end - start) // self.cluster_size
         found = self._find_taken(first, count)
         if found is None:
@@ -312,7 +312,7 @@ class Layout:
         index = offsets.index(offset) if offset in offsets else 0
         raise self._overlap(at + index * entry_size, "guest data", offset, owner)
 
-    def claim_packed(self, at: int, start: int, end: int) -> None:
+    def take_compressed(self, at: int, start: int, end: int) -> None:
         """Claim bytes of compressed data: they share clusters with other compressed data, and with nothing else."""
         first = start // self.cluster_size
         count = (end - 1) // self.cluster_size - first + 1

@@ -1,4 +1,4 @@
-"""Which places of a file are spoken for, when a table says where many pieces of one length lie.
+"""Whether two blocks of a disk share bytes of its file: for tables that place many blocks of one length.
 
 A block map that names one place twice gives two guest blocks the same bytes, or lets data lie over tables. Writers put
 the pieces on a regular grid, so one bit for each place is enough to see it. Where pieces lie off that grid, each place
@@ -9,14 +9,14 @@ from array import array
 from collections.abc import Iterable
 
 MAX_BYTES = 4 << 20
-"""Memory that one `Claims` may take, whatever the tables say."""
+"""Memory of one `Overlaps` at most, whatever the tables say."""
 
 
 class TooManyPlaces(Exception):
     """The pieces lie further apart, or less regularly, than this can follow in bounded memory."""
 
 
-class Claims:
+class Overlaps:
     """Starts of pieces that are all *length* units long, and whether two of them share a unit."""
 
     def __init__(self, length: int) -> None:
@@ -26,7 +26,7 @@ class Claims:
         self._starts: array[int] | None = None
 
     def first_overlap(self, starts: Iterable[int]) -> int | None:
-        """Claim *starts* in order; return the position in it of the first one that overlaps a piece, None if none.
+        """Add *starts* in order; return the position in it of the first one that overlaps a piece, None if none.
 
         Raises:
             TooManyPlaces: Where the memory ends.
@@ -37,7 +37,7 @@ class Claims:
                 self._phase = phase = start % length
             place, rest = divmod(start - phase + 2 * length, length)  # a later piece may lie before the first
             if rest or self._starts is not None:
-                if not self._claim_anywhere(place, rest):
+                if not self._add_anywhere(place, rest):
                     return position
                 continue
             byte, mask = place >> 3, 1 << (place & 7)
@@ -55,7 +55,7 @@ class Claims:
         wanted = min(max(size, 2 * len(self._bits)), MAX_BYTES)
         self._bits += bytes(wanted - len(self._bits))
 
-    def _claim_anywhere(self, place: int, rest: int) -> bool:
+    def _add_anywhere(self, place: int, rest: int) -> bool:
         starts = self._starts
         if starts is None:
             starts = self._starts = self._leave_the_grid()

@@ -32,8 +32,8 @@ def little_endian(piece: bytes) -> "array[int]":
 class Walk:
     """Visits tables in ascending order while the stream passes, and those that were named too late at the end.
 
-    There are two kinds of visits: those added here, few, which may add others and claim tables; and the unread tables
-    of the layout, many, which claim data only.
+    There are two kinds of visits: those added here, few, which may add others and take tables; and the unread tables
+    of the layout, many, which take data only.
     """
 
     def __init__(self, layout: Layout) -> None:

@@ -21,7 +21,7 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 
 FORMAT = "vdi"
 REWRITE = "qemu-img convert -f vdi -O vdi IN OUT"
@@ -106,13 +106,13 @@ def inspect(stream: Stream) -> Inspection:
     yield Facts(FORMAT, size, KINDS.get(header.kind, ""), {"block_size": str(header.block_size)})
     if version != VERSION_1_1:
         raise MalformedImage(VERSION, 68, f"the header has version {version:#010x}; 0x00010001 is known")
-    yield from _verify_header(head, header)
-    _verify_layout(stream, header)
+    yield from _check_header(head, header)
+    _check_layout(stream, header)
     yield from _read_map(header)
-    yield from _verify_end(stream, header)
+    yield from _check_end(stream, header)
 
 
-def _verify_header(head: bytes, header: _Header) -> Inspection:
+def _check_header(head: bytes, header: _Header) -> Inspection:
     if header.kind in (UNDO, DIFFERENCES):
         yield Hazard(DIFFERENCING, 76, f"the image is of the {KINDS[header.kind]} kind, which changes another image")
     elif header.kind not in KINDS:
@@ -133,7 +133,7 @@ def _verify_header(head: bytes, header: _Header) -> Inspection:
         raise MalformedImage(BLOCK_SIZE, 0x17C, f"each block has {header.block_extra} extra bytes; 0 are accepted")
 
 
-def _verify_layout(stream: Stream, header: _Header) -> None:
+def _check_layout(stream: Stream, header: _Header) -> None:
     needed = -(-header.size // header.block_size)
     if header.blocks != needed:
         message = f"the block map has {header.blocks} entries; a disk of {header.size} bytes has {needed} blocks"
@@ -162,7 +162,7 @@ def _compare_ends(size: int, end: int, header: _Header) -> None:
 
 
 def _read_map(header: _Header) -> Generator[Want | Facts | Hazard, bytes, None]:
-    claims = Claims(1)
+    overlaps = Overlaps(1)
     found = 0
     for first in range(0, header.blocks, PIECE // 4):
         count = min(PIECE // 4, header.blocks - first)
@@ -177,19 +177,19 @@ def _read_map(header: _Header) -> Generator[Want | Facts | Hazard, bytes, None]:
         blocks = [entry for entry in entries if entry < FIRST_UNSTORED]
         found += len(blocks)
         if blocks:
-            _verify_blocks(header, claims, entries, blocks, at)
+            _check_blocks(header, overlaps, entries, blocks, at)
     if header.kind == STATIC and found != header.blocks:
         message = f"a static image stores all of its {header.blocks} blocks; the block map has {found}"
         raise MalformedImage(BLOCK_COUNT, header.map_at, message)
 
 
-def _verify_blocks(header: _Header, claims: Claims, entries: Sequence[int], blocks: list[int], at: int) -> None:
+def _check_blocks(header: _Header, overlaps: Overlaps, entries: Sequence[int], blocks: list[int], at: int) -> None:
     highest = max(blocks)
     if highest >= header.stored:
         message = f"the block map names stored block {highest}; there are {header.stored}"
         raise MalformedImage(BLOCK_PLACE, at + 4 * entries.index(highest), message)
     try:
-        position = claims.first_overlap(blocks)
+        position = overlaps.first_overlap(blocks)
     except TooManyPlaces:
         message = f"{header.stored} stored blocks are more than can be checked for overlap"
         raise MalformedImage(BLOCK_OVERLAP, at, message) from None
@@ -199,6 +199,6 @@ def _verify_blocks(header: _Header, claims: Claims, entries: Sequence[int], bloc
         raise MalformedImage(BLOCK_OVERLAP, at + 4 * entry, f"stored block {block} is named twice by the block map")
 
 
-def _verify_end(stream: Stream, header: _Header) -> Inspection:
+def _check_end(stream: Stream, header: _Header) -> Inspection:
     yield Tail(0)
     _compare_ends(stream.size or 0, header.data_at + header.stored * header.block_size, header)

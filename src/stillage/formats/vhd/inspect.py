@@ -23,7 +23,7 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 
 FORMAT = "vhd"
 REWRITE = "qemu-img convert -f vpc -O vpc -o force_size=on IN OUT"
@@ -155,7 +155,7 @@ def _inspect_fixed(stream: Stream) -> Inspection:
     at = stream.size - len(data)
     footer = _parse_footer(data)
     yield _facts(data, footer)
-    yield from _verify_footer(data, footer, at)
+    yield from _check_footer(data, footer, at)
     if footer.disk_type != FIXED:
         message = f"the footer says disk type {footer.disk_type}, and there is no copy of it at the start of the file"
         raise MalformedImage(DISK_TYPE, at + 60, message)
@@ -170,7 +170,7 @@ def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
         raise MalformedImage(TRUNCATED, len(copy), f"the file has {len(copy)} bytes; the footer's copy alone has 512")
     footer = _parse_footer(copy)
     yield _facts(copy, footer)
-    yield from _verify_footer(copy, footer, 0)
+    yield from _check_footer(copy, footer, 0)
     if footer.disk_type not in (DYNAMIC, DIFFERENCES):
         raise MalformedImage(DISK_TYPE, 60, f"the footer's copy at the start says disk type {footer.disk_type}")
     if footer.disk_type == DIFFERENCES:
@@ -185,7 +185,7 @@ def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
     header = yield Region(footer.data_offset, HEADER_SIZE)
     table = yield from _read_header(stream, header, footer)
     last = yield from _read_table(stream, table)
-    yield from _verify_end(stream, copy, footer, table, last)
+    yield from _check_end(stream, copy, footer, table, last)
 
 
 def _facts(data: bytes, footer: _Footer) -> Facts:
@@ -204,8 +204,8 @@ def _parse_footer(data: bytes) -> _Footer:
     )
 
 
-def _verify_footer(data: bytes, footer: _Footer, at: int) -> Inspection:
-    yield from _verify_checksum(data, at, _FOOTER_CHECKSUM_AT, "footer")
+def _check_footer(data: bytes, footer: _Footer, at: int) -> Inspection:
+    yield from _check_checksum(data, at, _FOOTER_CHECKSUM_AT, "footer")
     if footer.version != VERSION_1:
         raise MalformedImage(VERSION, at + 12, f"the footer has version {footer.version:#010x}; 0x00010000 is known")
     if unknown := footer.features & ~(TEMPORARY | RESERVED):
@@ -214,10 +214,10 @@ def _verify_footer(data: bytes, footer: _Footer, at: int) -> Inspection:
         yield Hazard(SAVED_STATE, at + 84, f"the saved-state byte is {data[84]}: a machine is suspended on this disk")
     if footer.size == 0 or footer.size % SECTOR:
         raise MalformedImage(SIZE, at + _SIZE_AT, f"the disk has {footer.size} bytes; whole sectors of 512 are needed")
-    yield from _verify_geometry(footer, at)
+    yield from _check_geometry(footer, at)
 
 
-def _verify_geometry(footer: _Footer, at: int) -> Inspection:
+def _check_geometry(footer: _Footer, at: int) -> Inspection:
     """The geometry may be rounded to whole cylinders, and no more."""
     cylinders, heads, sectors = footer.geometry
     size, by_geometry = footer.sizes
@@ -229,7 +229,7 @@ def _verify_geometry(footer: _Footer, at: int) -> Inspection:
         yield Hazard(GEOMETRY, at + _GEOMETRY_AT, message)
 
 
-def _verify_checksum(data: bytes, at: int, field: int, what: str) -> Inspection:
+def _check_checksum(data: bytes, at: int, field: int, what: str) -> Inspection:
     stored = int.from_bytes(data[field : field + 4], "big")
     computed = ~(sum(data) - sum(data[field : field + 4])) & 0xFFFFFFFF
     if stored != computed:
@@ -248,7 +248,7 @@ def _read_header(stream: Stream, data: bytes, footer: _Footer) -> Generator[Want
     cookie, _, table_at, version, entries, block_size, _, _, _, _, parent_name = _HEADER.unpack_from(data)
     if cookie != HEADER_COOKIE:
         raise MalformedImage(HEADER, at, f"there is no dynamic disk header at {at}")
-    yield from _verify_checksum(data, at, _HEADER_CHECKSUM_AT, "dynamic disk header")
+    yield from _check_checksum(data, at, _HEADER_CHECKSUM_AT, "dynamic disk header")
     if version != VERSION_1:
         message = f"the dynamic disk header has version {version:#010x}; 0x00010000 is known"
         raise MalformedImage(VERSION, at + 24, message)
@@ -290,7 +290,7 @@ def _meet(one: range, other: range) -> bool:
 
 def _read_table(stream: Stream, table: _Table) -> Generator[Want | Facts | Hazard, bytes, int]:
     """Check every entry; return the sector after the last block."""
-    claims = Claims(table.span)
+    overlaps = Overlaps(table.span)
     end = 0
     for first in range(0, table.entries, PIECE // 4):
         count = min(PIECE // 4, table.entries - first)
@@ -304,12 +304,12 @@ def _read_table(stream: Stream, table: _Table) -> Generator[Want | Facts | Hazar
         entries = struct.unpack(f">{count}I", piece)
         blocks = [entry for entry in entries if entry != FREE]
         end = max(end, max(blocks) + table.span)
-        _verify_blocks(stream, table, entries, blocks, first)
-        _claim(claims, entries, blocks, at)
+        _check_blocks(stream, table, entries, blocks, first)
+        _check_overlap(overlaps, entries, blocks, at)
     return end
 
 
-def _verify_blocks(stream: Stream, table: _Table, entries: Sequence[int], blocks: list[int], first: int) -> None:
+def _check_blocks(stream: Stream, table: _Table, entries: Sequence[int], blocks: list[int], first: int) -> None:
     at = table.offset + 4 * first
     lowest, highest, span = min(blocks), max(blocks), table.span
     for taken in table.avoid:
@@ -329,9 +329,9 @@ def _too_far(end: int, size: int) -> str:
     return f"a block ends at byte {end * SECTOR}; the file has {size}, and the last 512 are the footer"
 
 
-def _claim(claims: Claims, entries: Sequence[int], blocks: list[int], at: int) -> None:
+def _check_overlap(overlaps: Overlaps, entries: Sequence[int], blocks: list[int], at: int) -> None:
     try:
-        position = claims.first_overlap(blocks)
+        position = overlaps.first_overlap(blocks)
     except TooManyPlaces:
         message = "the blocks are too many, or too far apart, to be checked for overlap"
         raise MalformedImage(BLOCK_OVERLAP, at, message) from None
@@ -342,7 +342,7 @@ def _claim(claims: Claims, entries: Sequence[int], blocks: list[int], at: int) -
         raise MalformedImage(BLOCK_OVERLAP, at + 4 * entry, f"the block at sector {block} overlaps another one")
 
 
-def _verify_end(stream: Stream, copy: bytes, footer: _Footer, table: _Table, last: int) -> Inspection:
+def _check_end(stream: Stream, copy: bytes, footer: _Footer, table: _Table, last: int) -> Inspection:
     tail = yield Tail(FOOTER_SIZE)
     size = stream.size or 0
     if not tail.startswith(COOKIE) or size < 2 * FOOTER_SIZE:
@@ -352,7 +352,7 @@ def _verify_end(stream: Stream, copy: bytes, footer: _Footer, table: _Table, las
     if tail == copy:
         return
     at = size - FOOTER_SIZE
-    yield from _verify_checksum(tail, at, _FOOTER_CHECKSUM_AT, "footer")
+    yield from _check_checksum(tail, at, _FOOTER_CHECKSUM_AT, "footer")
     theirs = _parse_footer(tail)
     if theirs != footer:
         message = f"the copy at the start says {footer.size} bytes of disk, the footer {theirs.size}"

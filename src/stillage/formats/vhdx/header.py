@@ -106,7 +106,7 @@ def _parse_header(data: bytes, at: int) -> Header:
     return Header(at, sequence, log_id, log_version, version, range(log_at, log_at + log_length))
 
 
-def verify_header(header: Header) -> Generator[Hazard, bytes, None]:
+def check_header(header: Header) -> Generator[Hazard, bytes, None]:
     if header.version != 1 or header.log_version != 0:
         message = f"version {header.version} with log version {header.log_version}; 1 and 0 are known"
         raise MalformedImage(VERSION, header.at + 64, message)

@@ -27,7 +27,7 @@ from stillage.formats.base import (
     Tail,
     Want,
 )
-from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 from stillage.formats.vhdx.header import (
     BAT,
     DISK_ID,
@@ -45,10 +45,10 @@ from stillage.formats.vhdx.header import (
     REWRITE,
     TABLE_SIZE,
     Item,
+    check_header,
     current_header,
     current_regions,
     metadata_items,
-    verify_header,
 )
 from stillage.formats.vhdx.header import RULES as HEADER_RULES
 
@@ -151,7 +151,7 @@ def inspect(stream: Stream) -> Inspection:
     yield Facts(FORMAT, details=details)
     headers = yield from _fetch_copies(HEADERS_AT, HEADER_SIZE, "header")
     header = current_header(headers)
-    yield from verify_header(header)
+    yield from check_header(header)
     tables = yield from _fetch_copies(REGION_TABLES_AT, TABLE_SIZE, "region table")
     regions = yield from current_regions(tables, header.log)
     parts = [*regions.values(), header.log]
@@ -205,12 +205,12 @@ def _read_metadata(region: range, details: dict[str, str]) -> Generator[_Found, 
         details["disk_id"] = str(UUID(bytes_le=values[DISK_ID].to_bytes(16, "little")))
     subformat = "differencing" if disk.flags & HAS_PARENT else "fixed" if disk.flags & ALLOCATED else "dynamic"
     yield Facts(FORMAT, disk.size, subformat, details)
-    yield from _verify_parents(disk, items)
-    _verify_numbers(disk, values.get(PHYSICAL_SECTOR, 512), items)
+    yield from _check_parents(disk, items)
+    _check_numbers(disk, values.get(PHYSICAL_SECTOR, 512), items)
     return disk
 
 
-def _verify_parents(disk: _Disk, items: Mapping[bytes, Item]) -> Inspection:
+def _check_parents(disk: _Disk, items: Mapping[bytes, Item]) -> Inspection:
     flags_at = items[FILE_PARAMETERS].offset + 4
     if disk.flags & HAS_PARENT:
         yield Hazard(DIFFERENCING, flags_at, "the image is differencing; its parent holds the rest of the disk")
@@ -220,7 +220,7 @@ def _verify_parents(disk: _Disk, items: Mapping[bytes, Item]) -> Inspection:
         yield Hazard(UNKNOWN_FEATURES, flags_at, f"file parameter bits {unknown:#x} are set, and nobody knows them")
 
 
-def _verify_numbers(disk: _Disk, physical: int, items: Mapping[bytes, Item]) -> None:
+def _check_numbers(disk: _Disk, physical: int, items: Mapping[bytes, Item]) -> None:
     if disk.sector not in (512, 4096) or physical not in (512, 4096):
         message = f"sectors have {disk.sector} bytes, physically {physical}; 512 and 4096 are known"
         raise MalformedImage(SECTOR_SIZE, items[LOGICAL_SECTOR].offset, message)
@@ -266,7 +266,7 @@ def _read_bat(stream: Stream, disk: _Disk, bat: range, held: _Held, taken: _Take
         at = bat.start + 8 * first
         piece = yield from held.fetch(at, 8 * count)
         if piece != ZEROS[: len(piece)]:
-            end = max(end, table.verify(struct.unpack(f"<{count}Q", piece), first, at))
+            end = max(end, table.check(struct.unpack(f"<{count}Q", piece), first, at))
     return end
 
 
@@ -278,10 +278,10 @@ class _Table:
         self._disk = disk
         self._taken = taken
         self._length = disk.block_size // MIB
-        self._claims = Claims(self._length)
+        self._overlaps = Overlaps(self._length)
         self._has_parent = bool(disk.flags & HAS_PARENT)
 
-    def verify(self, entries: Sequence[int], first: int, at: int) -> int:
+    def check(self, entries: Sequence[int], first: int, at: int) -> int:
         """Check *entries*, which begin with entry *first*, at byte *at*; return the byte after their last block."""
         if reduce(or_, entries) & RESERVED:
             entry = next(entry for entry in entries if entry & RESERVED)
@@ -321,7 +321,7 @@ class _Table:
 
     def _first_overlap(self, blocks: list[int], at: int) -> int | None:
         try:
-            return self._claims.first_overlap(blocks)
+            return self._overlaps.first_overlap(blocks)
         except TooManyPlaces:
             message = "the blocks are too many, or too far apart, to be checked for overlap"
             raise MalformedImage(BLOCK_OVERLAP, at, message) from None

@@ -13,22 +13,30 @@ from typing import NamedTuple
 
 from stillage.formats.base import Hazard, Rule
 
-MEND = "qemu-img convert -O vmdk -o subformat=streamOptimized IN OUT"
+CONVERT = "qemu-img convert -O vmdk -o subformat=streamOptimized IN OUT"
 
 DESCRIPTOR = Rule(
     "vmdk.descriptor",
     "The descriptor can be read in two ways: unknown lines, a key twice, no end, or more text behind its end.",
-    MEND,
+    CONVERT,
 )
-EXTERNAL_EXTENT = Rule("vmdk.external-extent", "The disk's data are in other files, which a reader would open.", MEND)
+EXTERNAL_EXTENT = Rule(
+    "vmdk.external-extent", "The disk's data are in other files, which a reader would open.", CONVERT
+)
 EXTENT_PATH = Rule(
-    "vmdk.extent-path", "An extent's name is a path or an address: it can reach any file of a host.", MEND
+    "vmdk.extent-path", "An extent's name is a path or an address: it can reach any file of a host.", CONVERT
 )
-EXTERNAL_FILE = Rule("vmdk.external-file", "The descriptor names another file that belongs to the disk.", MEND)
-PARENT = Rule("vmdk.parent", "The image holds only the differences to a parent disk, which a reader would open.", MEND)
-CREATE_TYPE = Rule("vmdk.create-type", "The createType is missing, or not monolithicSparse or streamOptimized.", MEND)
-ENCRYPTED = Rule("vmdk.encrypted", "The descriptor holds encryption keys: the data are encrypted.", MEND)
-SIZE_MISMATCH = Rule("vmdk.size-mismatch", "The descriptor's extent is not as large as the disk in the header.", MEND)
+EXTERNAL_FILE = Rule("vmdk.external-file", "The descriptor names another file that belongs to the disk.", CONVERT)
+PARENT = Rule(
+    "vmdk.parent", "The image holds only the differences to a parent disk, which a reader would open.", CONVERT
+)
+CREATE_TYPE = Rule(
+    "vmdk.create-type", "The createType is missing, or not monolithicSparse or streamOptimized.", CONVERT
+)
+ENCRYPTED = Rule("vmdk.encrypted", "The descriptor holds encryption keys: the data are encrypted.", CONVERT)
+SIZE_MISMATCH = Rule(
+    "vmdk.size-mismatch", "The descriptor's extent is not as large as the disk in the header.", CONVERT
+)
 RULES = (
     DESCRIPTOR,
     EXTERNAL_EXTENT,
@@ -190,7 +198,7 @@ def _parent(data: bytes, start: int, at: int) -> Hazard:
     return Hazard(PARENT, at + start, f"a reader finds a parent disk here: {shown!r}")
 
 
-def verify_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Generator[Hazard, bytes, None]:
+def check_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Generator[Hazard, bytes, None]:
     """What speaks against a descriptor that lies in the one extent it may name, of *capacity* sectors.
 
     Args:
@@ -210,7 +218,7 @@ def verify_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -
     if missing := _missing_id(text):
         message = f"the first {missing!r} of the descriptor has no number behind it; readers refuse such a disk"
         yield Hazard(DESCRIPTOR, found.at, message)
-    yield from verify_any(found)
+    yield from check_any(found)
     if found.create_type.lower() not in SELF_CONTAINED:
         entry = found.entries.get("createtype", Entry(found.at, ""))
         message = f"createType is {found.create_type[:40]!r}; monolithicSparse and streamOptimized are self-contained"
@@ -237,7 +245,7 @@ def _missing_id(text: bytes) -> str | None:
     return None
 
 
-def verify_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
+def check_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
     """What speaks against any descriptor."""
     if found.problem is not None:
         yield found.problem

@@ -31,7 +31,7 @@ from stillage.formats.vmdk.stream_optimized import TRAILING_DATA
 from stillage.formats.vmdk.tables import MAX_TABLES, SECTOR, TRUNCATED, Layout
 
 FORMAT = "vmdk"
-REWRITE = vmdk_tables.MEND
+REWRITE = vmdk_tables.REWRITE
 
 VERSION = Rule("vmdk.version", "The header's version is not 1, 2 or 3.")
 UNKNOWN_FEATURES = Rule("vmdk.unknown-features", "Header flags are set that no published version defines.", REWRITE)
@@ -145,7 +145,7 @@ def _inspect_text(text: bytes) -> Inspection:
     yield Facts(FORMAT, found.size if found.size <= MAX_CAPACITY * SECTOR else None, found.create_type[:40])
     if parent := vmdk_descriptor.find_parent(text, 0):
         yield parent
-    yield from vmdk_descriptor.verify_any(found)
+    yield from vmdk_descriptor.check_any(found)
     if not found.extents:
         yield Hazard(DESCRIPTOR, 0, "the file is a descriptor that names no extent")
         raise MalformedImage(EXTERNAL_EXTENT, 0, "the file is a descriptor; a disk's data would be in other files")
@@ -166,15 +166,15 @@ def _inspect_sparse(stream: Stream, head: bytes) -> Inspection:
     if is_absurd:
         message = f"the header has a capacity of {header.capacity} sectors; 1 to {MAX_CAPACITY} can be"
         raise MalformedImage(CAPACITY, 12, message)
-    yield from _verify_header(header)
+    yield from _check_header(header)
     layout = _place(stream, header)
     front = yield from _read_front(header)
-    yield from _verify_descriptor(header, layout, front)
+    yield from _check_descriptor(header, layout, front)
     yield from replay(front, SECTOR, _inspect_tables(stream, header, layout, head))
 
 
 def _inspect_tables(stream: Stream, header: _Header, layout: Layout, head: bytes) -> Inspection:
-    yield from _verify_gap(layout)
+    yield from _check_gap(layout)
     if header.directory_at == AT_END:
         yield from stream_optimized.Body(stream, layout, head).read_with_tables_behind()
     elif header.is_compressed:
@@ -183,7 +183,7 @@ def _inspect_tables(stream: Stream, header: _Header, layout: Layout, head: bytes
         yield from _read_sparse(stream, layout)
 
 
-def _verify_header(header: _Header) -> Inspection:
+def _check_header(header: _Header) -> Inspection:
     if header.version not in VERSIONS:
         raise MalformedImage(VERSION, 4, f"the header has version {header.version}; 1, 2 and 3 are known")
     if unknown := header.flags & ~KNOWN_FLAGS:
@@ -259,7 +259,7 @@ def _read_front(header: _Header) -> Generator[Want | Facts | Hazard, bytes, byte
     return (yield Region(SECTOR, max(header.descriptor_size * SECTOR, ahead)))
 
 
-def _verify_descriptor(header: _Header, layout: Layout, front: bytes) -> Inspection:
+def _check_descriptor(header: _Header, layout: Layout, front: bytes) -> Inspection:
     at, length = SECTOR, header.descriptor_size * SECTOR
     text = front[:length]
     if len(text) < length:
@@ -269,10 +269,10 @@ def _verify_descriptor(header: _Header, layout: Layout, front: bytes) -> Inspect
     if not text.strip(b"\0"):
         raise MalformedImage(NO_DESCRIPTOR, at, "the descriptor is empty; the extent is one piece of a disk of several")
     found = vmdk_descriptor.parse(text, at)
-    yield from vmdk_descriptor.verify_embedded(text, found, layout.capacity, layout.grain)
+    yield from vmdk_descriptor.check_embedded(text, found, layout.capacity, layout.grain)
 
 
-def _verify_gap(layout: Layout) -> Inspection:
+def _check_gap(layout: Layout) -> Inspection:
     """Demand zeros between the descriptor and what comes next."""
     at = layout.descriptor.stop * SECTOR
     directories = [at for at in (layout.directory_at, layout.redundant_at) if at is not None]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Tail, Want
 from stillage.formats.vmdk.tables import (
     GRAINS,
-    MEND,
+    REWRITE,
     SECTOR,
     TABLE_BYTES,
     TABLE_SECTORS,
@@ -29,11 +29,13 @@ from stillage.formats.vmdk.tables import (
     numbers,
 )
 
-MARKER = Rule("vmdk.marker", "A marker is of no known kind, or its numbers cannot be.", MEND)
-GRAIN_DATA = Rule("vmdk.grain-data", "A compressed grain is off its grid, too long, or not a zlib stream.", MEND)
-TABLES_DIFFER = Rule("vmdk.tables-differ", "The grain tables name other grains than those that the file holds.", MEND)
-FOOTER = Rule("vmdk.footer", "The footer is missing, not at the end, or says something else than the header.", MEND)
-TRAILING_DATA = Rule("vmdk.trailing-data", "Something lies behind the end of the disk.", MEND)
+MARKER = Rule("vmdk.marker", "A marker is of no known kind, or its numbers cannot be.", REWRITE)
+GRAIN_DATA = Rule("vmdk.grain-data", "A compressed grain is off its grid, too long, or not a zlib stream.", REWRITE)
+TABLES_DIFFER = Rule(
+    "vmdk.tables-differ", "The grain tables name other grains than those that the file holds.", REWRITE
+)
+FOOTER = Rule("vmdk.footer", "The footer is missing, not at the end, or says something else than the header.", REWRITE)
+TRAILING_DATA = Rule("vmdk.trailing-data", "Something lies behind the end of the disk.", REWRITE)
 RULES = (MARKER, GRAIN_DATA, TABLES_DIFFER, FOOTER, TRAILING_DATA)
 
 END, TABLE, DIRECTORY, FOOTER_MARK = range(4)  # kinds of markers
@@ -109,7 +111,7 @@ class Body:
             mark = yield from self._next_mark()
         if (table := self.tally.first_difference(sums)) is not None:
             raise _differ(table, self._layout.directory_at)
-        yield from self._verify_padding(ended=mark is not None)
+        yield from self._check_padding(ended=mark is not None)
 
     def read_with_tables_behind(self) -> Generator[_Found, bytes, None]:
         """Walk grains and tables up to the footer, and to the end."""
@@ -137,7 +139,7 @@ class Body:
             if inside + _MARKER.size <= len(self._piece):
                 sectors, _, kind = _MARKER.unpack_from(self._piece, inside)
                 mark = _Mark(self._at, sectors, kind)
-                self._verify_mark(mark)
+                self._check_mark(mark)
                 return mark
 
     def _window(self) -> Generator[_Found, bytes, bytes]:
@@ -194,7 +196,7 @@ class Body:
             message = f"the last record ends at byte {self._at}; the file has {self._stream.size}"
             raise MalformedImage(TRUNCATED, self._at, message)
 
-    def _verify_mark(self, mark: _Mark) -> None:
+    def _check_mark(self, mark: _Mark) -> None:
         expected = {
             END: 0,
             TABLE: TABLE_SECTORS,
@@ -247,7 +249,7 @@ class Body:
             rule = TRAILING_DATA if size > needed else TRUNCATED
             raise MalformedImage(rule, needed, f"the end marker ends at byte {needed}; the file has {size}")
 
-    def _verify_padding(self, *, ended: bool) -> Generator[_Found, bytes, None]:
+    def _check_padding(self, *, ended: bool) -> Generator[_Found, bytes, None]:
         """Check the end of a stream without a footer: an end marker, or zeros up to the size of a whole last grain."""
         start = self._at
         whole = start if self._last_grain is None else self._last_grain + self._layout.grain * SECTOR

@@ -16,15 +16,15 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Want
-from stillage.formats.tables.overlaps import Claims, TooManyPlaces
+from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 
-MEND = "qemu-img convert -f vmdk -O vmdk -o subformat=streamOptimized IN OUT"
+REWRITE = "qemu-img convert -f vmdk -O vmdk -o subformat=streamOptimized IN OUT"
 
 TRUNCATED = Rule("vmdk.truncated", "The file ends before something that its header or tables refer to.")
 DIRECTORY = Rule("vmdk.directory", "A grain directory or table lies outside the file, over something else, or twice.")
-COPIES_DIFFER = Rule("vmdk.copies-differ", "The redundant grain tables map the disk to other grains.", MEND)
-GRAIN_PLACE = Rule("vmdk.grain-place", "A grain lies outside the file, over the tables, or outside the disk.", MEND)
-GRAIN_OVERLAP = Rule("vmdk.grain-overlap", "Two grains share bytes of the file.", MEND)
+COPIES_DIFFER = Rule("vmdk.copies-differ", "The redundant grain tables map the disk to other grains.", REWRITE)
+GRAIN_PLACE = Rule("vmdk.grain-place", "A grain lies outside the file, over the tables, or outside the disk.", REWRITE)
+GRAIN_OVERLAP = Rule("vmdk.grain-overlap", "Two grains share bytes of the file.", REWRITE)
 RULES = (TRUNCATED, DIRECTORY, COPIES_DIFFER, GRAIN_PLACE, GRAIN_OVERLAP)
 
 SECTOR = 512
@@ -78,28 +78,28 @@ def numbers(data: bytes) -> "array[int]":
     return found
 
 
-Visit = Callable[[int, bytes, int], None]
+CheckTable = Callable[[int, bytes, int], None]
 """Takes a table's position in the directory, its bytes, and the sector where it lies."""
 
 
 def read_all(
-    stream: Stream, layout: Layout, tables: "list[array[int]]", visit: Visit
+    stream: Stream, layout: Layout, tables: "list[array[int]]", check: CheckTable
 ) -> Generator[_Found, bytes, None]:
-    """Read the directories in the order in which they lie, hand each table of the first one to *visit*.
+    """Read the directories in the order in which they lie, hand each table of the first one to *check*.
 
     Args:
         stream: The file's.
         layout: Where things are.
         tables: Gets the sectors of the tables of each directory, ascending, before those tables are read.
-        visit: Sees every table that is not all zeros.
+        check: Sees every table that is not all zeros.
     """
     digests = []
     for at in sorted({layout.directory_at, *([] if layout.redundant_at is None else [layout.redundant_at])}):
         directory = yield from _read_directory(layout, at)
-        tables.append(_verify_directory(stream, layout, directory, at))
+        tables.append(_check_directory(stream, layout, directory, at))
         digests.append(Digest())
-        visits = [digests[-1].add, visit] if at == layout.directory_at else [digests[-1].add]
-        yield from _read_tables(directory, visits)
+        checks = [digests[-1].add, check] if at == layout.directory_at else [digests[-1].add]
+        yield from _read_tables(directory, checks)
     if len({digest.value() for digest in digests}) > 1:
         message = "the grain tables and the redundant grain tables map the disk in different ways"
         raise MalformedImage(COPIES_DIFFER, layout.directory_at * SECTOR, message)
@@ -114,7 +114,7 @@ def _read_directory(layout: Layout, at: int) -> Generator[_Found, bytes, "array[
     return numbers(data)
 
 
-def _verify_directory(stream: Stream, layout: Layout, directory: "array[int]", at: int) -> "array[int]":
+def _check_directory(stream: Stream, layout: Layout, directory: "array[int]", at: int) -> "array[int]":
     """Check where the tables lie; return their sectors in ascending order."""
     tables = array("I", filter(None, directory))
     if not tables:
@@ -136,7 +136,7 @@ def _verify_directory(stream: Stream, layout: Layout, directory: "array[int]", a
 
 def _refuse_shared(tables: "array[int]", directory: "array[int]", at: int) -> None:
     try:
-        position = Claims(TABLE_SECTORS).first_overlap(tables)
+        position = Overlaps(TABLE_SECTORS).first_overlap(tables)
     except TooManyPlaces:
         position = None
     if position is not None:
@@ -147,8 +147,8 @@ def _refuse_shared(tables: "array[int]", directory: "array[int]", at: int) -> No
         raise MalformedImage(DIRECTORY, at * SECTOR, message)
 
 
-def _read_tables(directory: "array[int]", visits: Sequence[Visit]) -> Generator[_Found, bytes, None]:
-    """Fetch every table, and hand those that are not all zeros to every visitor.
+def _read_tables(directory: "array[int]", checks: Sequence[CheckTable]) -> Generator[_Found, bytes, None]:
+    """Read every table, and hand those that are not all zeros to every check.
 
     Neighbours in the directory are neighbours in the file as a rule, so they are fetched together.
     """
@@ -161,7 +161,7 @@ def _read_tables(directory: "array[int]", visits: Sequence[Visit]) -> Generator[
                 message = f"grain tables end at byte {at * SECTOR + count * TABLE_BYTES}; the file ends before"
                 raise MalformedImage(TRUNCATED, at * SECTOR, message)
             if data != ZEROS[: len(data)]:
-                _hand_over(data, position, at, visits)
+                _hand_over(data, position, at, checks)
         position += count
 
 
@@ -175,11 +175,11 @@ def _run(directory: "array[int]", position: int) -> int:
     return following - position
 
 
-def _hand_over(data: bytes, position: int, at: int, visits: Sequence[Visit]) -> None:
+def _hand_over(data: bytes, position: int, at: int, checks: Sequence[CheckTable]) -> None:
     for number in range(len(data) // TABLE_BYTES):
         table = data[number * TABLE_BYTES : (number + 1) * TABLE_BYTES]
-        for visit in visits:
-            visit(position + number, table, at + number * TABLE_SECTORS)
+        for check in checks:
+            check(position + number, table, at + number * TABLE_SECTORS)
 
 
 class Digest:
@@ -203,7 +203,7 @@ class Grains:
         self._stream = stream
         self._layout = layout
         self._tables = tables  # sorted sectors of all tables, which may lie between the grains
-        self._claims = Claims(layout.grain)
+        self._overlaps = Overlaps(layout.grain)
         self._grains_end = layout.overhead
 
     @property
@@ -242,7 +242,7 @@ class Grains:
                     message = f"the grain at sector {grain} lies over a grain table"
                     raise MalformedImage(GRAIN_OVERLAP, at * SECTOR + 4 * entries.index(grain), message)
         try:
-            position = self._claims.first_overlap(grains)
+            position = self._overlaps.first_overlap(grains)
         except TooManyPlaces:
             message = "the grains are too many, or too far apart, to be checked for overlap"
             raise MalformedImage(GRAIN_OVERLAP, at * SECTOR, message) from None
