@@ -1,6 +1,7 @@
 """Whatever a stranger or a client sends, the event loop goes on for everybody else."""
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -125,10 +126,12 @@ HEADERS = {
 
 
 def requires_no_long_stop(probed: ProbedServer, *heads_and_bodies: bytes) -> None:
-    """Send each on a connection of its own, three times: what a collection of garbage costs is not the input's."""
+    """Send each on a connection, again up to twice: what a collection of garbage costs is not the input's."""
     for sent in heads_and_bodies:
-        stop_s = min(longest_stop_s(probed, sent) for _ in range(3))
-        assert stop_s <= LONGEST_STOP_S, f"the loop stood still for {stop_s * 1000:.0f} ms of CPU time"
+        stops_s: list[float] = []
+        while min(stops_s, default=math.inf) > LONGEST_STOP_S and len(stops_s) < 3:
+            stops_s.append(longest_stop_s(probed, sent))
+        assert min(stops_s) <= LONGEST_STOP_S, f"the loop stood still for {stops_s} seconds of CPU time"
 
 
 def longest_stop_s(probed: ProbedServer, sent: bytes) -> float:
