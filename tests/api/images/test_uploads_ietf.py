@@ -178,7 +178,7 @@ async def test_an_upload_goes_on_through_another_protocol(erin: Person) -> None:
 async def test_who_sends_hears_now_and_then_how_much_is_safe(
     town: Town, erin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ietf, "TELL_EVERY_S", 0.01)
+    monkeypatch.setattr(ietf, "REPORT_EVERY_S", 0.01)
     image_id = await queued(erin)
     size = 3 << 20
     head = "\r\n".join(

@@ -1,4 +1,4 @@
-"""Bytes in and out. Source: OpenStack Image API v2, "Image data"."""
+"""Upload and download an image's data. Source: OpenStack Image API v2, "Image data"."""
 
 from aiohttp import hdrs, web
 
@@ -9,15 +9,15 @@ from stillage.api.image_v2.upload_headers import OCTETS, expected_of
 from stillage.api.image_v2.uploads import ietf, ietf_headers, pieces
 from stillage.api.services import principal, services
 
-# An image may be a page with a script in it. A browser saves it, whatever it holds, and runs nothing of it as ours; no
-# name goes with it, since a name is a tenant's text as well. Every answer has nosniff (`api.middleware`).
+# An image may be a web page with a script. Browsers must save it and run none of it in our origin. It gets no file
+# name, because names are tenants' text as well. Every response has nosniff (`api.middleware`).
 HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
 
 
 async def upload(request: web.Request) -> web.Response:
     """PUT /v2/images/{image_id}/file: upload the data. 204 when the image is active and durable.
 
-    Nothing of an upload that breaks is kept, unless the client has asked for one of the protocols of `uploads`.
+    If the upload breaks, nothing of it is kept, unless the client uses one of the protocols in `uploads`.
 
     Source: IMS API Reference, "Uploading an Image (Native OpenStack API)".
     """
@@ -25,17 +25,17 @@ async def upload(request: web.Request) -> web.Response:
         return await pieces.put_file(request)
     if ietf_headers.is_asked_for(request.headers):
         return await ietf.create(request)
-    known = services(request)
+    operations = services(request)
     expected = expected_of(request)
-    with known.metrics.upload():
-        await known.ingest(principal(request), request.match_info["image_id"], image_bytes(request), expected)
+    with operations.metrics.upload():
+        await operations.ingest(principal(request), request.match_info["image_id"], image_bytes(request), expected)
     return web.Response(status=204)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /v2/images/{image_id}/file: download the data, or one range of it. 204 if there is none yet."""
-    known = services(request)
-    image = await known.download.describe(principal(request), request.match_info["image_id"])
+    operations = services(request)
+    image = await operations.download.describe(principal(request), request.match_info["image_id"])
     if not image.has_data or image.size is None:
         return web.Response(status=204, headers=HARMLESS)
     etag = etag_of(image)
@@ -43,7 +43,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     if (status := precondition_status(request, etag)) is not None:
         return web.Response(status=status, headers=headers)
     part = part_of(request, image.size, etag)
-    # Lower-case hex, and of the whole image also for a range: what every client expects.
+    # In lower-case hex, and of the whole image even for a range: clients expect that.
     headers |= {"Content-Type": OCTETS, "Content-Length": str(part.length), "Content-MD5": image.checksum or ""}
     if not part.whole:
         headers["Content-Range"] = f"bytes {part.first}-{part.first + part.length - 1}/{image.size}"
@@ -51,10 +51,10 @@ async def download(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    async with known.download.open(image) as reader:
+    async with operations.download.open(image) as reader:
         let_take_long(request)
         await response.prepare(request)
         await send(request, response, reader, part.first, part.length)
-    known.metrics.sent.inc(part.length)
+    operations.metrics.sent.inc(part.length)
     await response.write_eof()
     return response

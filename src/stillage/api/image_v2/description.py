@@ -1,4 +1,4 @@
-"""What OpenAPI says of the image API, beside what the router knows."""
+"""What OpenAPI says of the image API, in addition to what the router knows."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -158,7 +158,7 @@ def schemas() -> Mapping[str, Schema]:
 
 
 def _new_image(image: Schema) -> Schema:
-    """Return what a client may send for a new image: of an image what is not read-only, and none of it is required."""
+    """Return the schema of a request to create an image: every member that is not read-only, all of them optional."""
     settable = {name: schema for name, schema in image["properties"].items() if not schema.get("readOnly")}
     return {"type": "object", "properties": settable, "additionalProperties": image["additionalProperties"]}
 

@@ -1,4 +1,4 @@
-"""The image API as a dialect: how its principals are known, what is public, what changes something."""
+"""The image API as a dialect: how it authenticates, which routes are public, which change something."""
 
 from collections.abc import Mapping
 
@@ -38,10 +38,10 @@ CHANGES: Mapping[str, Action] = {
 
 
 async def authenticate(request: web.Request) -> None:
-    """Know the principal of an image call.
+    """Authenticate a request to the image API.
 
-    The URL of an upload may carry a capability, which is a right by itself: the routes in `BY_CAPABILITY` look it up,
-    and without one there is no upload for them.
+    The URL of an upload may contain a capability, which needs no token. The routes in `BY_CAPABILITY` verify it when
+    they look up the upload.
     """
     if name_of(request.match_info.route) in BY_CAPABILITY and "." in request.match_info["upload"]:
         return

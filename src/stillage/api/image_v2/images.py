@@ -1,4 +1,4 @@
-"""Records: create, show, list, change, deactivate, delete. Source: OpenStack Image API v2, "Images"."""
+"""Create, show, list, change, deactivate and delete images. Source: OpenStack Image API v2, "Images"."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from stillage.images import patch
 from stillage.images.paging import is_full
 
 SHOWN_AT_ONCE = 32
-"""Images of a list that are put into JSON on the event loop. More of them would keep it from others."""
+"""Lists of more images than this are written as JSON in a thread, so that they do not block the event loop."""
 PATCHES = (patch.V2_1, patch.V2_0)
 
 

@@ -1,4 +1,4 @@
-"""What this service has: stores, import methods, use.
+"""What this service offers: stores, import methods, quota usage.
 
 Source: OpenStack Image API v2, "Stores", "Interoperable image import", "Quota usage".
 """

@@ -1,4 +1,4 @@
-"""A dry run: what an upload of these bytes would be answered. An extension of Stillage."""
+"""A dry run of an upload: would these bytes be accepted? An extension of Stillage."""
 
 from aiohttp import web
 
@@ -14,23 +14,23 @@ from stillage.images.image import DISK_FORMATS
 DISK_FORMAT = "X-Image-Meta-Disk-Format"
 PARTIAL = "X-Image-Meta-Partial"
 LEAST_BYTES_PER_S = 16 << 10
-"""A body that comes more slowly ends, whatever the settings let uploads do: nobody waits for weeks for a dry run."""
+"""A slower body is cut off, whatever the settings allow uploads: a dry run must not take weeks."""
 
 
 async def inspect(request: web.Request) -> web.Response:
     """POST /v2/images/inspect: inspect an image, or the beginning of one, without storing it.
 
-    ``X-Image-Meta-Disk-Format``, or ``disk_format`` in the query, is what the image would be declared as; any one
-    format will do without it. ``X-Image-Meta-Partial: true`` says that more of the image would follow.
+    ``X-Image-Meta-Disk-Format``, or ``disk_format`` in the query, is the declared format; without it any single format
+    is accepted. ``X-Image-Meta-Partial: true`` says that the body is only the beginning of the image.
     """
     partial = _is_partial(request)
     declaration = Declaration(_disk_format(request))
     expected = expected_of(request, partial=partial)
     body = image_bytes(request, least_bytes_per_s=LEAST_BYTES_PER_S)
-    found = await services(request).inspect(
+    verdict = await services(request).inspect(
         principal(request), body, declaration, size=expected.size, partial=partial
     )  # fmt: skip
-    return json_response(verdict_view(found))
+    return json_response(verdict_view(verdict))
 
 
 def _disk_format(request: web.Request) -> str | None:

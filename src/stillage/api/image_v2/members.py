@@ -1,4 +1,4 @@
-"""Members: add, list, show, answer, remove. Source: OpenStack Image API v2, "Sharing"."""
+"""Share images: add, list, show, accept or reject, and remove members. Source: OpenStack Image API v2, "Sharing"."""
 
 from aiohttp import web
 

@@ -1,7 +1,7 @@
 """Which part of an image a download asks for.
 
 Source: RFC 9110 §13 (preconditions) and §14 (ranges); OpenStack Image API v2, "Download binary image data", which
-answers 416 also to what is no range at all.
+answers 416 to an invalid range as well.
 """
 
 import re
@@ -18,7 +18,7 @@ ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The bytes ``first … first + length - 1``. *whole* when nothing less was asked for."""
+    """The bytes ``first … first + length - 1``. *whole*: no range was requested."""
 
     first: int
     length: int
@@ -31,7 +31,7 @@ def etag_of(image: Image) -> str:
 
 
 def precondition_status(request: web.Request, etag: str) -> int | None:
-    """Return 412 or 304 if the request's conditions say so, None to go on."""
+    """Return 412 or 304 if a precondition of the request fails, else None."""
     match = request.headers.get(hdrs.IF_MATCH)
     if match is not None and not _names(match, etag):
         return 412
@@ -42,29 +42,29 @@ def precondition_status(request: web.Request, etag: str) -> int | None:
 
 
 def part_of(request: web.Request, size: int, etag: str) -> Part:
-    """Return what to send of *size* bytes.
+    """Return which of *size* bytes to send.
 
     Raises:
-        RangeNotSatisfiable: If the range is none, or begins beyond the end.
+        RangeNotSatisfiable: If the range is invalid, or begins beyond the end.
     """
     whole = Part(0, size, whole=True)
-    asked = request.headers.get(hdrs.RANGE)
+    requested = request.headers.get(hdrs.RANGE)
     condition = request.headers.get(hdrs.IF_RANGE)
     if request.method != hdrs.METH_GET:
-        return whole  # ranges are defined for GET alone
-    if asked is not None and OTHER_UNIT.match(asked):
+        return whole  # ranges are defined for GET only
+    if requested is not None and OTHER_UNIT.match(requested):
         return whole
-    if asked is None or (condition is not None and condition.strip() != etag):
+    if requested is None or (condition is not None and condition.strip() != etag):
         return whole
-    if "," in asked and asked.lower().startswith("bytes="):
+    if "," in requested and requested.lower().startswith("bytes="):
         return whole  # several ranges: RFC 9110 lets a server send everything
-    return _one(asked, size)
+    return _one(requested, size)
 
 
-def _one(asked: str, size: int) -> Part:
-    match = ONE_RANGE.fullmatch(asked)
-    if match is None or len(asked) > 64 or match.groups() == ("", ""):
-        raise RangeNotSatisfiable(asked[:64], size)
+def _one(requested: str, size: int) -> Part:
+    match = ONE_RANGE.fullmatch(requested)
+    if match is None or len(requested) > 64 or match.groups() == ("", ""):
+        raise RangeNotSatisfiable(requested[:64], size)
     begin, end = match.groups()
     if not begin:
         length = min(int(end), size)
@@ -73,9 +73,9 @@ def _one(asked: str, size: int) -> Part:
         first = int(begin)
         last = min(int(end), size - 1) if end else size - 1
         if end and int(end) < first:
-            raise RangeNotSatisfiable(asked, size)
+            raise RangeNotSatisfiable(requested, size)
     if first > last:
-        raise RangeNotSatisfiable(asked, size)
+        raise RangeNotSatisfiable(requested, size)
     return Part(first, last - first + 1, whole=False)
 
 

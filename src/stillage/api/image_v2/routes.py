@@ -1,4 +1,4 @@
-"""Every route of the image API, and the handler behind it."""
+"""The routes of the image API, and their handlers."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""JSON schemas of what the image API shows. glanceclient checks against them before it sends anything.
+"""JSON schemas of images and members. glanceclient validates against them before it sends anything.
 
 Source: OpenStack Image API v2, "Image schemas".
 """

@@ -1,4 +1,4 @@
-"""An image as JSON. Base properties are always there, null when unset; additional ones stand beside them.
+"""Images and members as JSON. Base attributes are always present, null when unset, with properties beside them.
 
 Source: OpenStack Image API v2, "Show image"; times in whole seconds, links without host.
 """
@@ -47,9 +47,9 @@ def image_view(image: Image) -> documents.Image:
 
 
 def list_view(images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]]) -> documents.Images:
-    """A page with its links.
+    """A page of images, with links.
 
-    *is_full*: There may be more behind it. *query*: The request's, in order, with repetitions.
+    *is_full*: there may be a next page. *query*: of the request, in order, with repetitions.
     """
     kept = [(name, value) for name, value in query if name != "marker"]
     document: documents.Images = {

@@ -1,4 +1,4 @@
-"""Tags, one at a time. Source: OpenStack Image API v2, "Image tags"."""
+"""Add and remove one tag of an image. Source: OpenStack Image API v2, "Image tags"."""
 
 from aiohttp import web
 

@@ -1,1 +1,1 @@
-"""Resumable uploads: each protocol a module, and behind all of them the same operations."""
+"""Resumable uploads: one module for each protocol, on top of the same operations."""

@@ -1,4 +1,4 @@
-"""Digests of a whole image that a client declares before it sends the bytes: names of `hashlib`, and hex."""
+"""Digests of a whole image that a client declares before it sends the bytes: `hashlib` names and hex."""
 
 import re
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any
 from stillage.errors import InvalidInput
 
 DECLARABLE: Mapping[str, int] = {"md5": 16, "sha256": 32, "sha512": 64}
-"""Names, and how many bytes such a digest has."""
+"""Name of the algorithm: length of its digest in bytes."""
 
 
 def hex_digest(name: str, given: Any) -> str:
     """Return *given*, the digest called *name*, in lower case.
 
     Raises:
-        InvalidInput: If there is no such digest, or this is none.
+        InvalidInput: If the algorithm is unknown, or *given* is no such digest.
     """
     if name not in DECLARABLE:
         raise InvalidInput(f"digest {name[:32]!r} is not known; {', '.join(DECLARABLE)} are")

@@ -33,7 +33,7 @@ PROBLEMS: Mapping[type[StillageError], tuple[str, str]] = {
 
 
 CHECKSUM_MISMATCH = 460
-"""Not of HTTP: tus has it of its own."""
+"""Not an HTTP status: tus defines it."""
 
 
 def as_tus(problem: Problem) -> Problem:
@@ -44,7 +44,7 @@ def as_tus(problem: Problem) -> Problem:
 
 
 def as_ietf(problem: Problem) -> Problem:
-    """Return *problem* as the draft words it, where it has words for it."""
+    """Return *problem* as the draft words it, if it defines that problem."""
     error = problem.error
     if isinstance(error, ImageTooLarge):
         return replace(problem, headers={**problem.headers, LIMIT: f"max-size={error.limit}"})
@@ -65,7 +65,7 @@ def as_ietf(problem: Problem) -> Problem:
 
 
 def as_ietf_of_whole(request: web.Request, problem: Problem) -> Problem:
-    """As `as_ietf`, of a request that ends its image: were all bytes refused, sending them again will not help."""
+    """As `as_ietf`, for a request with the end of its image: if all bytes were refused, a retry will not help."""
     worded = as_ietf(problem)
     is_verdict = request.get(WAS_WHOLE, False) and isinstance(problem.error, ContentRejected | InvalidInput)
     if worded is not problem or not is_verdict or isinstance(problem.error, PieceMismatch):

@@ -1,7 +1,7 @@
-"""Structured fields, as far as uploads have them: items that are a boolean or a number of bytes.
+"""Structured fields, as far as uploads use them: items that are a boolean or a number of bytes.
 
-Source: RFC 9651 §3.3.1, §3.3.6; draft-ietf-httpbis-resumable-upload, "State": a field that holds anything else counts
-as not sent, and so do parameters that nobody has defined.
+Source: RFC 9651 §3.3.1, §3.3.6; draft-ietf-httpbis-resumable-upload, "State": fields with any other value, and
+undefined parameters, are ignored.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The protocol of the IETF's resumable uploads, interop versions 6 to 8.
 
-A request that carries ``Upload-Complete`` opens an upload, and whatever comes of its body stays when the connection
-breaks; the interim response 104 has told the client where to go on.
+A request with ``Upload-Complete`` opens an upload. What was received of its body is kept when the connection breaks,
+and the interim response 104 has told the client where to resume.
 
 Source: draft-ietf-httpbis-resumable-upload; RFC 9457 (problem details).
 """
@@ -34,17 +34,17 @@ from stillage.errors import SizeChanged, StillageError, UploadComplete
 from stillage.images.upload import Piece, Progress, Upload
 from stillage.operations.resumable.uploads import Uploads
 
-# How often a client that sends hears how much of it is safe.
-TELL_EVERY_S = 5.0
+# How often a client is told, while it sends, how many of its bytes are durable.
+REPORT_EVERY_S = 5.0
 
 
 def offered(uploads: Uploads) -> dict[str, str]:
-    """What ``OPTIONS`` says of this protocol."""
+    """Return the headers by which ``OPTIONS`` advertises this protocol."""
     return {LIMIT: f"max-size={uploads.max_bytes}, max-age={int(uploads.max_age_s)}", INTEROP: str(max(VERSIONS))}
 
 
 async def create(request: web.Request) -> web.Response:
-    """Any request with Upload-Complete to where images are sent: open an upload, and take what comes with it."""
+    """Any request to upload an image with Upload-Complete: open an upload, and receive the body as its first piece."""
     _begin(request)
     require_store(request)
     headers = upload_headers(request)
@@ -60,7 +60,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def head(request: web.Request) -> web.Response:
-    """HEAD …/uploads/{upload}: where the upload stands."""
+    """HEAD …/uploads/{upload}: the offset."""
     request[PROTOCOL_WORDING] = as_ietf
     upload = await services(request).uploads.settle(await upload_of(request))
     headers = {OFFSET: str(upload.offset), COMPLETE: boolean(upload.complete), "Cache-Control": "no-store"}
@@ -70,7 +70,7 @@ async def head(request: web.Request) -> web.Response:
 
 
 async def patch(request: web.Request) -> web.Response:
-    """PATCH …/uploads/{upload}: go on where the upload stands."""
+    """PATCH …/uploads/{upload}: append at the offset."""
     _begin(request)
     upload = await upload_of(request)
     piece = piece_of(upload_headers(request))
@@ -82,7 +82,7 @@ async def patch(request: web.Request) -> web.Response:
 
 
 def _begin(request: web.Request) -> None:
-    """Answer in this protocol's words from here on."""
+    """Word errors as this protocol does from here on."""
     request[PROTOCOL_WORDING] = partial(as_ietf_of_whole, request) if ends_image(request.headers) else as_ietf
 
 
@@ -92,7 +92,7 @@ def limits_of(request: web.Request, upload: Upload) -> dict[str, str]:
 
 
 def _require_nothing_more(upload: Upload, piece: Piece) -> None:
-    """An upload is complete with its last byte; a client may still say so, in a request of its own."""
+    """An upload is complete with its last byte; a client may still send a request that says so."""
     if piece.length != 0:
         raise SizeChanged(upload.offset, piece.first + (piece.length or 1))
     if piece.first != upload.offset or not piece.last:
@@ -100,31 +100,31 @@ def _require_nothing_more(upload: Upload, piece: Piece) -> None:
 
 
 async def _receive(request: web.Request, upload: Upload, piece: Piece, *, opened: bool = False) -> Progress:
-    async with _progress_told(request, upload):
+    async with _with_progress(request, upload):
         return await receive(request, upload, piece, opened=opened)
 
 
 @asynccontextmanager
-async def _progress_told(request: web.Request, upload: Upload) -> AsyncIterator[None]:
-    telling = asyncio.create_task(_tell(request, upload))
+async def _with_progress(request: web.Request, upload: Upload) -> AsyncIterator[None]:
+    task = asyncio.create_task(_report_progress(request, upload))
     try:
         yield
     finally:
-        telling.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await telling
+            await task
 
 
-async def _tell(request: web.Request, upload: Upload) -> None:
-    known = services(request).uploads
-    told_of = upload.offset
-    with suppress(StillageError):  # whoever receives the bytes meets the same, and answers it
+async def _report_progress(request: web.Request, upload: Upload) -> None:
+    uploads = services(request).uploads
+    reported = upload.offset
+    with suppress(StillageError):  # the task that receives the bytes gets the same error, and answers it
         while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            now = await known.find(None, upload.image_id, known.capability(upload))
-            if now.offset > told_of:
-                told_of = now.offset
-                await _inform(request, {OFFSET: str(told_of)})
+            await asyncio.sleep(REPORT_EVERY_S)
+            now = await uploads.find(None, upload.image_id, uploads.capability(upload))
+            if now.offset > reported:
+                reported = now.offset
+                await _inform(request, {OFFSET: str(reported)})
 
 
 async def _inform(request: web.Request, headers: Mapping[str, str]) -> None:

@@ -22,19 +22,19 @@ def is_asked_for(fields: MultiMapping[str]) -> bool:
     """Return whether the client opens an upload with this request.
 
     Raises:
-        InvalidInput: If it sends a part of an image in words that we do not know. Without them the part would be taken
-            for the whole.
+        InvalidInput: If it sends a part of an image in a version that we do not know. Without this check the part would
+            be stored as the whole image.
     """
     complete = find_boolean(fields, COMPLETE)
     version = fields.get(INTEROP)
-    spoken = version is None or find_count(fields, INTEROP) in VERSIONS
+    is_supported = version is None or find_count(fields, INTEROP) in VERSIONS
     is_part = complete is False or find_boolean(fields, INCOMPLETE) is True
-    if (COMPLETE in fields and complete is None) or (is_part and not spoken):
+    if (COMPLETE in fields and complete is None) or (is_part and not is_supported):
         versions = ", ".join(map(str, VERSIONS))
         raise InvalidInput(
             f"{COMPLETE} must be ?0 or ?1, and {INTEROP} one of {versions}, not {(version or '')[:32]!r}"
         )
-    return complete is not None and spoken
+    return complete is not None and is_supported
 
 
 def ends_image(fields: MultiMapping[str]) -> bool:
@@ -75,10 +75,10 @@ def _piece(headers: UploadHeaders, first: int, *, last: bool) -> Piece:
 
 
 def agreed(*sizes: int | None) -> int | None:
-    """Return what everything that a request says of the whole's size agrees on; None where it says nothing.
+    """Return the size of the whole image if all that a request declares are equal; None if it declares none.
 
     Raises:
-        SizeMismatch: If it does not agree.
+        SizeMismatch: If they differ.
     """
     declared = [size for size in sizes if size is not None]
     for size in declared[1:]:

@@ -19,7 +19,7 @@ ZEROS = "Upload-Zeros"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Where does the upload stand? Sent without bytes, by a client whose image has *size* bytes."""
+    """A request for the state of the upload: it brings no bytes, and says that the image has *size* of them."""
 
     size: int
 

@@ -26,7 +26,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 async def put_file(request: web.Request) -> web.Response:
-    """PUT /v2/images/{image_id}/file with Content-Range: a piece for the image's upload; the first opens it."""
+    """PUT /v2/images/{image_id}/file with Content-Range: a piece of the image's upload; the first one opens it."""
     headers = upload_headers(request)
     piece = piece_of(headers)
     require_store(request)
@@ -45,7 +45,7 @@ async def _receive(request: web.Request, upload: Upload, piece: Piece) -> web.Re
 
 
 async def _answer(request: web.Request, question: Question) -> web.Response:
-    """Say where the image's upload stands, or that the image has all its bytes: its uploader may not know."""
+    """Answer with the state of the upload, or that the image has all its bytes, which its client may not know."""
     uploads, images, image_id = services(request).uploads, services(request).images, request.match_info["image_id"]
     for upload in await uploads.of_image(principal(request), image_id):
         if not upload.complete:

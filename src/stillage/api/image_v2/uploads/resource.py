@@ -1,4 +1,4 @@
-"""An upload as a resource: opened, listed, shown, abandoned; and which protocol a request speaks."""
+"""Open, list, show and abandon uploads; and find out which protocol a request speaks."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def list_uploads(request: web.Request) -> web.Response:
-    """GET /v2/images/{image_id}/uploads: the image's upload, if one is open."""
+    """GET /v2/images/{image_id}/uploads: the open upload of the image, if any."""
     uploads = await services(request).uploads.of_image(principal(request), request.match_info["image_id"])
     return json_response({"uploads": [await document_of(request, upload) for upload in uploads]})
 
@@ -44,7 +44,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def head(request: web.Request) -> web.Response:
-    """HEAD /v2/images/{image_id}/uploads/{upload}: where it stands, in the words of tus or of the IETF's draft."""
+    """HEAD /v2/images/{image_id}/uploads/{upload}: the offset, as tus or the IETF's draft say it."""
     return await (tus.head(request) if tus.is_spoken(request) else ietf.head(request))
 
 

@@ -1,4 +1,4 @@
-"""The routes of resumable uploads, and the handler behind each."""
+"""The routes of resumable uploads, and their handlers."""
 
 from aiohttp import web
 
@@ -9,9 +9,9 @@ UPLOAD = UPLOADS + "/{upload}"
 BY_CAPABILITY = frozenset({
     f"GET {UPLOAD}", f"PUT {UPLOAD}", f"PATCH {UPLOAD}", f"DELETE {UPLOAD}", f"POST {UPLOAD}", f"POST {UPLOAD}/proof",
 })  # fmt: skip
-"""Routes that take a capability in the place of a token: each looks its upload up by it first.
+"""Routes that accept a capability in place of a token: each begins by looking up its upload by it.
 
-`upload_request.upload_of` does it.
+See `upload_request.upload_of`.
 """
 
 

@@ -1,4 +1,4 @@
-"""An upload as JSON. Source: docs/resumable.md, "The document"."""
+"""An upload as JSON. Source: docs/resumable.md, "The upload"."""
 
 from aiohttp import web
 
@@ -10,13 +10,13 @@ from stillage.api.services import services
 from stillage.images.upload import Upload
 from stillage.operations.resumable.instant import Proof
 
-SHOWN = 4096 + 64  # as many as there can be
+SHOWN = 4096 + 64  # the most that there can be
 SHOWN_OF_A_PIECE = 256
-"""Ranges in the answer to a piece, so that it costs no more where there are many."""
+"""Ranges in the answer to a piece. More would make every piece of a scattered upload expensive."""
 
 
 async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN) -> documents.Upload:
-    """*most*: how many ranges are shown, the first ones."""
+    """*most*: show only so many ranges, from the first."""
     ranges = await services(request).uploads.ranges(upload, most)
     return {
         "id": upload.id,
@@ -38,7 +38,7 @@ async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN
 async def document_response(
     request: web.Request, upload: Upload, *, status: int = 200, proof: Proof | None = None, most: int = SHOWN
 ) -> web.Response:
-    """*proof*: what the client may prove to have instead of sending it. *most*: see `document_of`."""
+    """*proof*: of possession, which the client may give instead of sending the bytes. *most*: see `document_of`."""
     headers = {"Location": location_of(request, upload), "Cache-Control": "no-store"}
     document = await document_of(request, upload, most=most)
     if proof is not None:

@@ -35,7 +35,7 @@ EXPIRES = "Upload-Expires"
 
 
 def offered(uploads: Uploads) -> dict[str, str]:
-    """What ``OPTIONS`` says of this protocol."""
+    """Return the headers by which ``OPTIONS`` advertises this protocol."""
     return {
         RESUMABLE: VERSION,
         "Tus-Version": VERSION,
@@ -50,13 +50,13 @@ def is_spoken(request: web.Request) -> bool:
 
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the version on every answer to a client that named one, refusals included."""
+    """Put the version on every answer to a client that sent one, errors included."""
     if is_spoken(request) and "/uploads" in request.path:
         response.headers[RESUMABLE] = VERSION
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST …/uploads: open an upload, and take the bytes that come with it."""
+    """POST …/uploads: open an upload, and receive the body as its first piece."""
     begin(request)
     require_store(request)
     headers = upload_headers(request)
@@ -73,7 +73,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def head(request: web.Request) -> web.Response:
-    """HEAD …/uploads/{upload}: where the upload stands."""
+    """HEAD …/uploads/{upload}: the offset."""
     begin(request)
     upload = await services(request).uploads.settle(await upload_of(request))
     headers = {OFFSET: str(upload.offset), "Cache-Control": "no-store"}
@@ -87,7 +87,7 @@ async def head(request: web.Request) -> web.Response:
 
 
 async def patch(request: web.Request) -> web.Response:
-    """PATCH …/uploads/{upload}: go on where the upload stands."""
+    """PATCH …/uploads/{upload}: append at the offset."""
     begin(request)
     upload = await upload_of(request)
     progress = await receive(request, upload, piece_of(upload_headers(request)))
@@ -95,10 +95,10 @@ async def patch(request: web.Request) -> web.Response:
 
 
 def begin(request: web.Request) -> None:
-    """Answer in this protocol's words from here on.
+    """Word errors as this protocol does from here on.
 
     Raises:
-        ProtocolUnknown: If the client speaks another version.
+        ProtocolUnknown: If the client sent another version.
     """
     request[PROTOCOL_WORDING] = as_tus
     version = request.headers.get(RESUMABLE, "")

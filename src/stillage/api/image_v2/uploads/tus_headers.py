@@ -69,10 +69,10 @@ def piece_of(headers: UploadHeaders) -> Piece:
 
 
 def metadata_of(sent: str) -> dict[str, bytes]:
-    """Return what an Upload-Metadata header says.
+    """Return the pairs in an Upload-Metadata header.
 
     Raises:
-        InvalidInput: If it is none.
+        InvalidInput: If it is invalid.
     """
     if len(sent) > MAX_METADATA:
         raise InvalidInput(f"{METADATA} may have {MAX_METADATA} bytes, and this has {len(sent)}")
@@ -86,7 +86,7 @@ def metadata_of(sent: str) -> dict[str, bytes]:
 
 
 def checksum_of(headers: UploadHeaders) -> Digests:
-    """Return the digest of the body; InvalidInput if `CHECKSUM` is none."""
+    """Return the digest of the body; InvalidInput if `CHECKSUM` is invalid."""
     sent = headers.fields.get(CHECKSUM)
     if sent is None:
         return ()

@@ -1,4 +1,4 @@
-"""What every protocol needs: the upload that a request is about, and the way of its bytes."""
+"""What every protocol needs: find the upload of a request, and receive its body as a piece."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from stillage.api.services import PRINCIPAL, note, principal, public_url, servic
 from stillage.images.upload import Expected, Piece, Progress, Upload
 
 WAS_WHOLE = web.RequestKey("was_whole", bool)
-"""Set when a request's body has come to its declared end."""
+"""Set once the whole body of a request was received."""
 
 
 async def open_upload(request: web.Request, expected: Expected) -> Upload:
@@ -19,10 +19,10 @@ async def open_upload(request: web.Request, expected: Expected) -> Upload:
 
 
 async def upload_of(request: web.Request) -> Upload:
-    """Return the upload that the request's address names, by its id or by its capability.
+    """Return the upload in the request's path, by its id or by its capability.
 
     Raises:
-        UploadNotFound: If there is none, or whoever asks may not know of it.
+        UploadNotFound: If there is none, or the principal may not see it.
         UploadGone: If it has ended without success.
     """
     principal, image_id, name = request.get(PRINCIPAL), request.match_info["image_id"], request.match_info["upload"]
@@ -32,14 +32,14 @@ async def upload_of(request: web.Request) -> Upload:
 
 
 async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened: bool = False) -> Progress:
-    """Take the request's body as *piece* of *upload*, which the same request may have *opened*."""
-    known = services(request)
+    """Receive the request's body as *piece* of *upload*. *opened*: by this very request."""
+    operations = services(request)
     if piece.zeros or not piece.length:
-        let_take_long(request)  # there may be no body to do so, and a verdict to wait for
+        let_take_long(request)  # there may be no body, which would do so, but a verdict to wait for
     body = nothing() if piece.zeros else _noted_at_end(request)
-    with known.metrics.piece() as ended:
-        take = known.uploads.receive_first if opened else known.uploads.receive
-        progress = await take(upload, piece, body, request.get(PRINCIPAL))
+    with operations.metrics.piece() as ended:
+        receive_piece = operations.uploads.receive_first if opened else operations.uploads.receive
+        progress = await receive_piece(upload, piece, body, request.get(PRINCIPAL))
         if progress.image is not None:
             ended("stored")
     return progress
@@ -52,7 +52,7 @@ async def _noted_at_end(request: web.Request) -> AsyncIterator[bytes]:
 
 
 def location_of(request: web.Request, upload: Upload) -> str:
-    """The upload's capability URL. Whoever knows it may go on with the upload: it is shown to its owner alone."""
+    """The upload's capability URL. Anyone who knows it can resume the upload, so only its owner is shown it."""
     return f"{public_url(request)}{path_of(request, upload)}"
 
 
