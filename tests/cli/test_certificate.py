@@ -2,6 +2,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -27,6 +28,26 @@ def test_it_is_kept_while_it_is_good_and_made_anew_when_it_is_not(tmp_path: Path
     second = ensure(folder, [*NAMES, "other.example.test"]).chain.read_bytes()
     assert second != first
     assert ensure(folder, NAMES, now=datetime.now(UTC) + timedelta(days=800)).chain.read_bytes() != second
+
+
+def test_it_is_kept_while_the_clock_is_wrong(tmp_path: Path) -> None:
+    begins = datetime.now(UTC) + timedelta(days=100)
+    first = ensure(tmp_path, NAMES, now=begins).chain.read_bytes()
+    assert ensure(tmp_path, NAMES).chain.read_bytes() == first
+
+
+@pytest.mark.parametrize("name", ["key.pem", "cert.pem", "ca.pem"])
+def test_files_that_do_not_belong_together_are_made_anew(tmp_path: Path, name: str) -> None:
+    ensure(tmp_path, NAMES)
+    ensure(tmp_path / "other", NAMES)
+    (tmp_path / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    made = ensure(tmp_path, NAMES)
+    assert made.is_good_for(NAMES, datetime.now(UTC))
+
+
+def test_what_is_no_certificate_is_made_anew(tmp_path: Path) -> None:
+    ensure(tmp_path, NAMES).chain.write_bytes(b"nothing")
+    assert ensure(tmp_path, NAMES).is_good_for(NAMES, datetime.now(UTC))
 
 
 def test_nobody_else_can_read_the_key_and_the_authoritys_is_gone(tmp_path: Path) -> None:

@@ -14,19 +14,17 @@ import secrets
 import socket
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
 import yaml
 
+from stillage.cli.server import certificate
 from stillage.config import SECRET_BYTES, Settings, address_of
 from stillage.errors import BadSettings
 from stillage.stores.files.disk import make_folder, write_whole
-
-if TYPE_CHECKING:
-    from stillage.cli.server.certificate import Certificate
 
 log = structlog.get_logger()
 
@@ -79,9 +77,7 @@ class DataFolder:
     def make_secret(self) -> None:
         self._kept("secret.key", secrets.token_bytes(SECRET_BYTES))
 
-    def certificate(self, settings: Settings) -> "Certificate":
-        from stillage.cli.server import certificate  # noqa: PLC0415 - what it needs is large, and plain HTTP needs none of it
-
+    def certificate(self, settings: Settings) -> certificate.Certificate:
         return certificate.ensure(self.folder / "tls", names_of(settings))
 
     def write_clouds(self, settings: Settings, passwords: dict[str, str]) -> None:
