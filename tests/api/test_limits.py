@@ -232,7 +232,7 @@ async def test_no_more_uploads_than_may_run_at_once(deploy: Deploy, limit: str, 
         image_id = await deployment.created()
         async with deployment.uploading(image_id, 5) as running:
             await running.begun()
-            answer = await refused_unread(deployment, 5, 429, f"1 uploads of this {whose} are running")
+            answer = await refused_unread(deployment, 5, 429, f"this {whose} already has 1 upload running")
             assert int(answer.headers["retry-after"]) > 0
             assert (await deployment.usage())["count_uploading"][1] == 1
             if others:

@@ -41,7 +41,7 @@ def total(body: AsyncIterator[bytes]) -> int:
 
 
 def test_a_slow_client_is_ended_with_both_numbers(loop: Loop) -> None:
-    with pytest.raises(RateTooLow, match="10 bytes came in a second, and 100 are the least"):
+    with pytest.raises(RateTooLow, match="10 bytes/s arrived, less than the minimum of 100"):
         total(steady(coming(loop, (5, 100), (6, 10), (1, 10)), 100))
 
 

@@ -132,7 +132,7 @@ async def test_uploads_of_a_project_have_a_limit(database: Database) -> None:
     quotas = Quotas(project=Limits(uploads=1))
     first = await claimed(database, await add(database), 0, quotas)
     image = await add(database)
-    with pytest.raises(TooManyUploads, match="1 uploads of this project are running"):
+    with pytest.raises(TooManyUploads, match="this project already has 1 upload running"):
         await claimed(database, image, 0, quotas)
     await claimed(database, await add(database, THEIRS), 0, quotas)
     await database.write(lifecycle.release, first, "left", LATER)
@@ -143,7 +143,7 @@ async def test_uploads_of_a_node_have_a_limit_whatever_its_process(database: Dat
     quotas = Quotas(node=Limits(uploads=1))
     await claimed(database, await add(database), 5, quotas)
     image = await add(database, THEIRS)
-    with pytest.raises(TooManyUploads, match="uploads of this node"):
+    with pytest.raises(TooManyUploads, match="this node already has"):
         await database.write(lifecycle.claim, a_claim(image, 5, "node-1/8."), NOW, LATER, quotas, 5)
     assert await used(database, THEIRS) == Usage(images=1), "what was counted before the refusal is undone"
     assert await database.write(lifecycle.claim, a_claim(image, 5, "node-10/7."), NOW, LATER, quotas, 5)

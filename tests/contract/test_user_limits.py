@@ -159,7 +159,7 @@ async def test_one_application_credential_too_many_is_refused_with_both_numbers(
 ) -> None:
     owner = await identity.login(by_password())
     made = [await make(identity, owner, name) for name in "abc"]
-    with pytest.raises(UserLimitReached, match="may have 3 application credentials, and this one has 3; delete one"):
+    with pytest.raises(UserLimitReached, match="already has 3 application credentials, and the limit is 3; delete one"):
         await make(identity, owner, "d")
     await make(identity, await identity.login(by_password("mona")), "d")
     await identity.credentials.delete(owner.token.principal, owner.token.user_id, made[0][0])
@@ -201,7 +201,7 @@ async def test_one_temporary_key_too_many_is_refused_with_both_numbers(
     await identity.access_keys.make(owner.token.user_id, None, "of another kind")
     for _ in range(3):
         await identity.access_keys.create_temporary(owner.token, 900)
-    with pytest.raises(UserLimitReached, match="may have 3 temporary access keys, and this one has 3; wait"):
+    with pytest.raises(UserLimitReached, match="already has 3 temporary access keys, and the limit is 3; wait"):
         await identity.access_keys.create_temporary(owner.token, 900)
     await identity.access_keys.create_temporary((await identity.login(by_password("mona"))).token, 900)
     clock.advance(900)

@@ -59,7 +59,7 @@ class Expected:
         assert re.search(self.message, answer.message), answer.message
         error = answer.json["error"]
         if in_ims:
-            assert error == {"message": answer.message, "code": self.code}
+            assert error == {"message": answer.message, "code": self.code, "stillage_code": error["stillage_code"]}
         else:
             assert error["code"] == answer.status
             assert error["request_id"] == answer.headers["x-openstack-request-id"]
@@ -357,7 +357,7 @@ def test_as_many_bytes_as_declared_are_taken(server: Server, body: Body) -> None
     holds(server, image_id, b"image")
 
 
-TOO_LARGE = f"an image may have {LIMIT} bytes"
+TOO_LARGE = f"image too large: the limit is {LIMIT} bytes"
 
 
 def test_an_image_of_the_largest_size_is_taken(server: Server, body: Body) -> None:

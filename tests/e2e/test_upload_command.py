@@ -60,6 +60,7 @@ def test_several_files_are_sent_and_the_status_is_the_worst(server: Server, pers
     done = person.upload("evil.qcow2", "disk.raw", "missing")
     assert done.status == 2
     assert [view["status"] for view in done.views] == [1, 0, 2]
+    assert [view["code"] for view in done.views] == ["refused_locally", None, "unusable_file"]
     assert "backing file" in done.views[0]["error"]
     assert done.views[0]["image"] is None
     assert server.show(done.views[1]["image"])["name"] == "disk.raw"
@@ -77,6 +78,7 @@ def test_a_refusal_of_the_server_leaves_no_record(server: Server, person: Person
     done = person.upload("--no-inspect", "evil.qcow2", "--disk-format", "qcow2")
     assert done.status == 3
     assert "backing file" in done.views[0]["error"]
+    assert done.views[0]["code"] == "content_rejected", "the server's own"
     assert server.api("GET", f"/v2/images/{done.views[0]['image']}").status == 404
     assert person.kept("uploads") == []
 

@@ -1,5 +1,6 @@
 """What Prometheus reads at ``/metrics``. Labels hold route patterns, never ids."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,18 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from stillage.errors import InternalError, StillageError
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600)
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return the label of an upload that ended with *error*: its code, where it is an error of ours."""
+    if isinstance(error, StillageError):
+        return error.code
+    if isinstance(error, asyncio.CancelledError | ConnectionError):
+        return "cut_off"  # the client left, or the server stopped
+    return InternalError.code
 
 
 class Metrics:
@@ -41,7 +53,7 @@ class Metrics:
         try:
             yield
         except BaseException as error:
-            self.outcomes.labels(type(error).__name__).inc()
+            self.outcomes.labels(outcome_of(error)).inc()
             raise
         else:
             self.outcomes.labels("stored").inc()
@@ -55,7 +67,7 @@ class Metrics:
         try:
             yield lambda outcome: self.outcomes.labels(outcome).inc()
         except BaseException as error:
-            self.outcomes.labels(type(error).__name__).inc()
+            self.outcomes.labels(outcome_of(error)).inc()
             raise
         finally:
             self.uploads.dec()

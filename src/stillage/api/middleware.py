@@ -107,6 +107,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 def _refusal(request: web.Request, raised: Exception) -> web.Response:
     problem = problem_of(raised, request_id=request[REQUEST_ID], identity_url=identity_url(request))
+    structlog.contextvars.bind_contextvars(code=problem.error.code)
     wording = _wording(request, problem.error)
     response = response_of(problem, wording, request.get(PROTOCOL_WORDING, unchanged))
     if isinstance(problem.error, HeadTooLarge):

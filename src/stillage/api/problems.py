@@ -60,6 +60,9 @@ class Problem:
         return self.phrase or HTTPStatus(self.status).phrase
 
 
+CODE = "stillage_code"
+"""The member of every answer of an error that holds `StillageError.code`. Each dialect uses ``code`` for its own."""
+
 Adaptation = Callable[[Problem], Problem]
 """Gives a problem the status and the headers that it has in one dialect or protocol."""
 
@@ -87,7 +90,7 @@ class Wording:
 def problem_of(raised: Exception, *, request_id: str, identity_url: str) -> Problem:
     """Describe *raised*. Anything that is not ours is an internal error whose text stays in the log."""
     error = _translated(raised)
-    return Problem(error, request_id, status_of(error), _headers(error, identity_url))
+    return Problem(error, request_id, status_of(type(error)), _headers(error, identity_url))
 
 
 def response_of(problem: Problem, wording: Wording, adapt: Adaptation) -> web.Response:
@@ -102,8 +105,8 @@ def response_of(problem: Problem, wording: Wording, adapt: Adaptation) -> web.Re
     )
 
 
-def status_of(error: StillageError) -> int:
-    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+def status_of(kind: type[StillageError]) -> int:
+    return next(STATUS[cls] for cls in kind.__mro__ if cls in STATUS)
 
 
 def _translated(raised: Exception) -> StillageError:

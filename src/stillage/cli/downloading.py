@@ -56,6 +56,7 @@ def _view(outcome: Fetched, seconds: float, problem: StillageError | None) -> di
         "file": None if outcome.file is None else readable(outcome.file),
         "status": conversation.OK if problem is None else conversation.status_of(problem),
         "error": None if problem is None else str(problem),
+        "code": None if problem is None else problem.code,
         "image": outcome.image_id,
         "size": outcome.size,
         "received": outcome.received,

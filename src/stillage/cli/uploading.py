@@ -101,6 +101,7 @@ def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | 
         "file": readable(file),
         "status": conversation.OK if problem is None else conversation.status_of(problem),
         "error": None if problem is None else str(problem),
+        "code": None if problem is None else problem.code,
         "image": outcome.image_id,
         "size": outcome.size,
         "way": outcome.way,

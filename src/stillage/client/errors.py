@@ -9,30 +9,52 @@ GIVE_UP_AFTER_S = 900.0
 class ClientError(StillageError):
     """The base of all errors of the client side."""
 
+    code = "client_error"
+    fix = "do what the message says"
+
 
 class BadCloud(ClientError):
-    """clouds.yaml or the environment lacks what is needed to log in; the text says what."""
+    """clouds.yaml or the environment does not say which cloud to use, or who the user is."""
+
+    code = "invalid_cloud"
+    fix = "correct the entry or the variable that the message names"
 
 
 class UnusableFile(ClientError):
     """A local file cannot be read, or must not be overwritten."""
 
+    code = "unusable_file"
+    fix = "check the path and its permissions, or use --force"
+
 
 class RefusedLocally(ClientError):
     """The server would refuse the file, so nothing was sent."""
 
+    code = "refused_locally"
+    fix = "run `stillage inspect FILE`, which shows how to fix the file"
+
 
 class ServerRefused(ClientError):
-    """The server refused the request; the same request will not succeed later."""
+    """The server refused the request, and would refuse it again. A code of the server's own takes the place of this."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    code = "server_refused"
+    fix = "do what the server's message says"
+
+    def __init__(self, message: str, *, status: int, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code or self.code
 
 
 class NetworkGaveUp(ClientError):
-    """No useful answer, after many attempts."""
+    """The server did not answer, or could not help, for too long."""
+
+    code = "network_gave_up"
+    fix = "run the same command again to resume"
 
 
 class VerificationFailed(ClientError):
     """The bytes at the server differ from the bytes of the file."""
+
+    code = "verification_failed"
+    fix = "run the same command again"

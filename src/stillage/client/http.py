@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -25,6 +25,7 @@ CONNECT_S = 20.0
 IDLE_S = 60.0
 """How long to wait for the server to take or to send a single byte."""
 MOST_SHOWN = 300
+MESSAGES = ("message", "error_msg", "errorMsg")
 
 Body = Callable[[], AsyncIterator[bytes | memoryview]]
 """Returns the body again, for every attempt."""
@@ -76,8 +77,14 @@ class Answer:
     def message(self) -> str:
         """The server's own message, in any of the forms that image services use; otherwise the status."""
         document = self.json
-        found = _sentence_in(document) if isinstance(document, dict) else _text_of(self.body)
+        found = _first(document, MESSAGES) if isinstance(document, dict) else _text_of(self.body)
         return f"{self.status}: {found}" if found else f"status {self.status} without a reason"
+
+    @property
+    def code(self) -> str | None:
+        """The code of docs/errors.md, from a server that has them."""
+        document = self.json
+        return (_first(document, ("stillage_code",)) or None) if isinstance(document, dict) else None
 
     def require(self, *statuses: int) -> Self:
         """Return this answer if it is one of *statuses*.
@@ -86,7 +93,7 @@ class Answer:
             ServerRefused: If not.
         """
         if self.status not in statuses:
-            raise ServerRefused(f"the server answered {self.message}", status=self.status)
+            raise ServerRefused(f"the server answered {self.message}", status=self.status, code=self.code)
         return self
 
     def document(self, *statuses: int) -> dict[str, Any]:
@@ -225,10 +232,11 @@ def _why(error: Exception) -> str:
     return "the connection broke"
 
 
-def _sentence_in(document: Mapping[str, Any]) -> str:
+def _first(document: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the first text in *document*, or in an object inside it, that has one of *names*; empty if none has."""
     inner = next((value for value in document.values() if isinstance(value, dict)), {})
     for place in (document, inner):
-        for name in ("message", "error_msg", "errorMsg"):
+        for name in names:
             if isinstance(place.get(name), str):
                 return str(place[name]).strip()
     return ""

@@ -40,7 +40,12 @@ async def test_whatever_is_wrong_with_a_login_the_answer_is_the_same(
         assert response.status == 401
         assert response.content_type == "application/json"
         error = (await response.json())["error"]
-        assert error == {"code": 401, "title": "Unauthorized", "message": MESSAGE}
+        assert error == {
+            "code": 401,
+            "title": "Unauthorized",
+            "message": MESSAGE,
+            "stillage_code": "unauthenticated",
+        }
         base = response.url.origin()
         assert response.headers["WWW-Authenticate"] == f'Keystone uri="{base}/identity/v3"'
         assert response.headers["Vary"] == "X-Auth-Token"

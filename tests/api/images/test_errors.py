@@ -1,6 +1,8 @@
 """What a refusal looks like: the same on every route, whatever the client says that it accepts."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ def all_routes() -> Iterator[tuple[str, str]]:
 
 
 ROUTES = sorted(all_routes())
+CODES = set(re.findall(r"^\| `(\w+)` \|", (Path(__file__).parents[3] / "docs" / "errors.md").read_text(), re.MULTILINE))
 
 
 def check(answer: Answer, status: int) -> dict[str, Any]:
@@ -38,6 +41,7 @@ def check(answer: Answer, status: int) -> dict[str, Any]:
     assert error["code"] == status
     assert error["title"]
     assert error["message"]
+    assert error["stillage_code"] in CODES
     assert error["request_id"] == answer.headers["x-openstack-request-id"]
     return error
 
@@ -72,12 +76,13 @@ async def test_other_methods_are_a_405_that_says_which_there_are(erin: Person, m
         answer = await erin(other, path)
         assert set(answer.headers["allow"].split(",")) == possible
         error = check(answer, 405)
+        assert error["stillage_code"] == "method_not_allowed"
         assert all(known in error["message"] for known in possible - {"HEAD"})
 
 
 @pytest.mark.parametrize("path", ["/v2/nothing", "/v2/images/x/file/", "/v2/images/", "/v2//images", "/v2/tasks"])
 async def test_an_address_that_is_none(erin: Person, path: str) -> None:
-    check(await erin("GET", path), 404)
+    assert check(await erin("GET", path), 404)["stillage_code"] == "route_not_found"
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/plain", "application/xml", "*/*", "", "application/json;q=0"])
@@ -105,6 +110,7 @@ async def test_too_large_names_both_numbers(serve: Any) -> None:
         erin = town.person()
         image_id = (await erin.create(disk_format="raw"))["id"]
         error = check(await erin.upload(image_id, b"x" * 1001), 413)
+        assert error["stillage_code"] == "image_too_large"
         assert "1000" in error["message"]
         assert "1001" in error["message"]
         assert (await erin.upload(image_id, b"x" * 1000)).status == 204
@@ -125,6 +131,7 @@ async def test_an_error_of_ours_is_a_500_without_its_text(
 
     monkeypatch.setattr("stillage.db.images.find_seen", fail)
     error = check(await erin("GET", f"/v2/images/{NO_IMAGE}"), 500)
+    assert error["stillage_code"] == "internal_error"
     assert "secret" not in error["message"]
     assert "request id" in error["message"]
 
@@ -145,5 +152,6 @@ async def test_under_ims_errors_have_its_codes(serve: Any) -> None:
             (await erin("POST", "/v2/images", {"visibility": "public"}), 403, "IMG.0026"),
             (await erin("POST", "/v2/images", {"tags": [str(n) for n in range(129)]}), 400, "IMG.0015"),
         ):
-            assert (answer.status, set(answer.json["error"])) == (status, {"message", "code"})
+            assert (answer.status, set(answer.json["error"])) == (status, {"message", "code", "stillage_code"})
             assert answer.json["error"]["code"] == code
+            assert answer.json["error"]["stillage_code"] in CODES

@@ -278,7 +278,10 @@ async def test_an_upload_whose_first_request_is_refused_with_its_bytes_does_not_
             answer = await erin("POST", f"/v2/images/{image_id}/uploads", DATA, upload_length=length, **tus)
             assert answer.status == 429
             image = await erin.show(image_id)
-            assert (image["status"], "uploads of this node" in image["os_stillage_reason"]) == ("queued", True)
+            assert (image["status"], "this node already has 1 upload" in image["os_stillage_reason"]) == (
+                "queued",
+                True,
+            )
             assert (await erin.upload(image_id, DATA, upload_complete="?1")).status == 429
             assert (await erin.show(image_id))["status"] == "queued"
         wrong = f"md5 {base64_of('md5', b'other')}"

@@ -81,6 +81,7 @@ async def test_a_piece_that_does_not_begin_where_the_upload_stands_is_refused(er
         assert (answer.status, answer.headers["upload-offset"]) == (409, str(HALF))
         assert answer.headers["content-type"].startswith("application/problem+json")
         assert answer.json["type"] == f"{PROBLEM}mismatching-upload-offset"
+        assert answer.json["error"]["stillage_code"] == "offset_mismatch"
         assert (answer.json["expected-offset"], answer.json["provided-offset"]) == (HALF, first)
         assert answer.json["error"]["code"] == 409
 

@@ -151,6 +151,7 @@ async def test_a_wrong_checksum_has_a_status_of_its_own(erin: Person) -> None:
     answer = await PROTOCOL.send(erin, path, 0, b"12345", digest_of=b"54321")
     assert answer.status == 460
     assert (answer.json["error"]["code"], answer.json["error"]["title"]) == (460, "Checksum Mismatch")
+    assert answer.json["error"]["stillage_code"] == "piece_digest_mismatch"
     assert "sha1" in answer.message
 
 

@@ -43,8 +43,9 @@ async def test_the_signature_decides_where_there_is_a_token_as_well(office: Offi
 async def test_a_refusal_has_the_shape_of_the_gateway_and_shows_what_was_expected(erin: Signing) -> None:
     refused = await erin.with_secret("another")("GET", "/v2/images?limit=1")
     assert refused.status == 401
-    assert refused.json.keys() == {"error_msg", "error_code", "request_id"}
+    assert refused.json.keys() == {"error_msg", "error_code", "request_id", "stillage_code"}
     assert refused.json["error_code"] == "APIGW.0301"
+    assert refused.json["stillage_code"] == "signature_refused"
     assert "canonicalRequest:GET|/v2/images/|limit=1|content-type:application/json|" in refused.json["error_msg"]
     assert refused.headers["x-request-id"] == refused.json["request_id"]
 

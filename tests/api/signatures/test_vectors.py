@@ -80,7 +80,7 @@ async def test_the_server_says_of_every_vector_what_it_has_to(office: Office) ->
         if answer.status != wanted if wanted else answer.status in (401, 413):
             wrong[vector["name"]] = (wanted, answer.status, answer.body)
         elif wanted in (401, 413):
-            assert answer.json.keys() == {"error_msg", "error_code", "request_id"}
+            assert answer.json.keys() == {"error_msg", "error_code", "request_id", "stillage_code"}
     assert wrong == {}
 
 

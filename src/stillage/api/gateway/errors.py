@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from stillage import errors
-from stillage.api.problems import Problem, Wording
+from stillage.api.problems import CODE, Problem, Wording
 
 CODES: Mapping[type[errors.StillageError], str] = {
     errors.SignatureRefused: "APIGW.0301",
@@ -24,7 +24,8 @@ def adapt(problem: Problem) -> Problem:
 
 def body(problem: Problem) -> dict[str, Any]:
     error = problem.error
-    return {"error_msg": str(error), "error_code": CODES[type(error)], "request_id": problem.request_id}
+    document = {"error_msg": str(error), "error_code": CODES[type(error)], "request_id": problem.request_id}
+    return {**document, CODE: error.code}
 
 
 WORDING = Wording(body, adapt)

@@ -5,11 +5,12 @@ Source: Identity API v3, "Errors".
 
 from typing import Any
 
-from stillage.api.problems import Problem, Wording
+from stillage.api.problems import CODE, Problem, Wording
 
 
 def body(problem: Problem) -> dict[str, Any]:
-    return {"error": {"code": problem.status, "title": problem.title, "message": str(problem.error)}}
+    error = problem.error
+    return {"error": {"code": problem.status, "title": problem.title, "message": str(error), CODE: error.code}}
 
 
 WORDING = Wording(body)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stillage.api.problems import Problem, Wording
+from stillage.api.problems import CODE, Problem, Wording
 
 
 def body(problem: Problem) -> dict[str, Any]:
@@ -11,8 +11,9 @@ def body(problem: Problem) -> dict[str, Any]:
     Everything is inside ``error`` because glanceclient reads ``message`` of every value in the outermost object, and
     fails if a value is a string or a number. openstacksdk prints either form.
     """
-    head = {"code": problem.status, "title": problem.title, "message": str(problem.error)}
-    return {"error": {**head, **problem.error.facts, "request_id": problem.request_id}}
+    error = problem.error
+    head = {"code": problem.status, "title": problem.title, "message": str(error), CODE: error.code}
+    return {"error": {**head, **error.facts, "request_id": problem.request_id}}
 
 
 WORDING = Wording(body)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from stillage import errors
-from stillage.api.problems import Problem, Wording
+from stillage.api.problems import CODE, Problem, Wording
 from stillage.errors import StillageError
 
 CODES: Mapping[type[StillageError], tuple[int, str]] = {
@@ -44,19 +44,19 @@ CODES: Mapping[type[StillageError], tuple[int, str]] = {
 
 def adapt(problem: Problem) -> Problem:
     """Return *problem* with the status that IMS gives it."""
-    status, _ = code_of(problem)
+    status, _ = code_of(type(problem.error))
     return replace(problem, status=status)
 
 
 def body(problem: Problem) -> dict[str, Any]:
     """Return the body, which IMS documents for status 400 and we use for every status."""
-    _, code = code_of(problem)
-    return {"error": {"message": str(problem.error), "code": code}}
+    _, code = code_of(type(problem.error))
+    return {"error": {"message": str(problem.error), "code": code, CODE: problem.error.code}}
 
 
-def code_of(problem: Problem) -> tuple[int, str]:
-    """Return the status and the code that IMS has for *problem*."""
-    return next(CODES[cls] for cls in type(problem.error).__mro__ if cls in CODES)
+def code_of(kind: type[StillageError]) -> tuple[int, str]:
+    """Return the status and the code that IMS has for errors of *kind*."""
+    return next(CODES[cls] for cls in kind.__mro__ if cls in CODES)
 
 
 WORDING = Wording(body, adapt)
