@@ -243,7 +243,7 @@ async def test_an_application_credential_may_have_fewer_roles(identity: Embedded
 async def test_an_application_credential_never_has_more_roles_than_its_maker(
     identity: EmbeddedIdentity, role: str
 ) -> None:
-    with pytest.raises(InvalidInput, match="not a role of this token"):
+    with pytest.raises(InvalidInput, match="this token does not have the role"):
         await credential(identity, (await login(identity)).token, roles=[{"name": "member"}, {"name": role}])
 
 
@@ -288,7 +288,7 @@ async def test_an_unrestricted_one_manages_others_within_its_own_roles(identity:
     owner = (await login(identity)).token
     credential_id, secret = await credential(identity, owner, unrestricted=True, roles=[{"name": "reader"}])
     token = (await identity.login(by_credential(id=credential_id, secret=secret))).token
-    with pytest.raises(InvalidInput, match="not a role of this token"):
+    with pytest.raises(InvalidInput, match="this token does not have the role"):
         await credential(identity, token, name="second", roles=[{"name": "member"}])
     second_id, second_secret = await credential(identity, token, name="second")
     assert (await identity.login(by_credential(id=second_id, secret=second_secret))).token.roles == READER

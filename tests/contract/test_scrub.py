@@ -343,7 +343,7 @@ async def test_a_blob_that_is_cut_short_is_told_before_its_first_byte_is_sent(
     downloads = Download(database, store, access=Access(), deleted_s=60)
     image = await stored(database, store, clock)
     store.blobs[str(image.blob_key)] = DATA[:-1]
-    with pytest.raises(ImageDamaged, match=f"{len(DATA) - 1} bytes are there, of {len(DATA)} that were stored"):
+    with pytest.raises(ImageDamaged, match=f"the file has {len(DATA) - 1} of its {len(DATA)} bytes"):
         await downloads.open(image).__aenter__()
     empty = await stored(database, store, clock, b"")
     async with downloads.open(empty) as reader:

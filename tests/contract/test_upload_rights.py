@@ -419,7 +419,7 @@ async def test_a_proof_opens_nothing_that_may_not_be_read_any_more(lab: Lab, los
     original = await an_original(lab, ProjectId("works"))
     upload, proof = await offered(lab)
     await lose(lab, original)
-    with pytest.raises(Conflict, match="not here any more; send them"):
+    with pytest.raises(Conflict, match="no longer has these bytes; send them"):
         await lab.world.uploads.instant.prove(upload, proof.nonce, answer(proof))
     assert (await lab.world.send(upload, 0, len(DATA))).image is not None
 
@@ -438,7 +438,7 @@ async def test_a_proof_is_looked_at_again_as_it_is_published(
 
     with monkeypatch.context() as patched:
         patched.setattr(lab.world.store, "copy", lose_first)
-        with pytest.raises(Conflict, match="not here any more; send them"):
+        with pytest.raises(Conflict, match="no longer has these bytes; send them"):
             await lab.world.uploads.instant.prove(upload, proof.nonce, answer(proof))
     image = (await lab.world.send(upload, 0, len(DATA))).image
     assert image is not None

@@ -23,7 +23,7 @@ async def principal_of(request: web.Request) -> Principal:
         return require_project(await signer_of(request, signatures))
     token, service_token = only(request, TOKEN), only(request, SERVICE_TOKEN)
     if not token and services(request).embedded is None and hdrs.AUTHORIZATION in request.headers:
-        raise Unauthenticated(f"only tokens are known here, not signatures; log in at {identity_url(request)}")
+        raise Unauthenticated(f"signed requests are not accepted here; send a token from {identity_url(request)}")
     if not token:
         raise Unauthenticated(UNAUTHENTICATED)
     return await services(request).identity.principal_of(token, service_token=service_token)

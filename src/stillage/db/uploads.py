@@ -270,7 +270,7 @@ def publish_same(connection: Connection, claim: Claim, content: Content, source:
     query = select(blobs.c.scrubbed_at, blobs.c.sha256).join(images, images.c.blob_key == blobs.c.key).where(well)
     row = connection.execute(query.with_for_update(read=True, of=images)).first()  # a scrub may be about to find damage
     if row is None:
-        raise Conflict("the bytes are not here any more; send them")
+        raise Conflict("the server no longer has these bytes; send them")
     image = lifecycle.publish(connection, claim, content, now)
     if image is not None:
         mine = blobs.c.key == claim.blob_key

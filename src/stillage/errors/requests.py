@@ -1,6 +1,7 @@
 """What is wrong with a request as such, whatever it asks for, and with its connection."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Self
 
 from stillage.errors.base import InvalidInput, NotFound, StillageError, TooLarge, Unavailable
 
@@ -48,6 +49,12 @@ class WrongMediaType(StillageError):
     def __init__(self, message: str, accepted: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.accepted = accepted
+
+    @classmethod
+    def of(cls, given: str, wanted: Sequence[str], accepted: tuple[str, ...] = ()) -> Self:
+        """Return the error for the Content-Type *given*, empty if there is none, where *wanted* are supported."""
+        what = f"unsupported Content-Type {given[:100]!r}" if given else "Content-Type is missing"
+        return cls(f"{what}; use {' or '.join(wanted)}", accepted)
 
 
 class RangeNotSatisfiable(StillageError):

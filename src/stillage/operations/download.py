@@ -68,7 +68,7 @@ class Download:
         try:
             async with self._store.reader(image.blob_key) as reader, self._not_for_ever(image.id):
                 if reader.size < (image.size or 0):
-                    raise ImageDamaged(image.id, f"{reader.size} bytes are there, of {image.size} that were stored")
+                    raise ImageDamaged(image.id, f"the file has {reader.size} of its {image.size} bytes")
                 yield reader
         except BlobNotFound as error:
             if await self._database.read(blobs.is_published, image.blob_key):

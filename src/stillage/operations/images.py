@@ -175,7 +175,7 @@ class Images:
             saved = await self._database.write(db.save, image, changed)
             if saved is not None:
                 return saved
-        raise Conflict(f"image {image_id} is being changed by too many at once; try again")
+        raise Conflict(f"image {image_id} is being changed by other requests; try again")
 
     async def _move(self, principal: Principal, image_id: str, action: str, before: Status, after: Status) -> None:
         image = self._access.require(principal, action, await self._seen(principal, image_id), image_id)

@@ -101,7 +101,7 @@ class Members:
 def _require_shared(image: Image) -> None:
     if image.visibility is not Visibility.SHARED:
         raise Forbidden(
-            f"only shared images have members, and this one is {image.visibility}; set visibility to shared"
+            f"only shared images can have members, and this one is {image.visibility}; set visibility to shared"
         )
 
 

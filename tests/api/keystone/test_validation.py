@@ -133,7 +133,7 @@ async def test_a_signature_is_a_401_that_says_what_is_known_here(town: Town, key
     authorization = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date, Signature={'0' * 64}"
     answer = await ask(town, "", authorization=authorization)
     assert answer.status == 401
-    assert "not signatures" in answer.message
+    assert "signed requests are not accepted" in answer.message
     assert (await person(town, "")("POST", "/v3.0/OS-CREDENTIAL/credentials", {})).status == 404
 
 

@@ -97,7 +97,7 @@ class Acceptor:
 
     def _wait(self, why: str | None) -> None:
         """Leave whoever comes in the kernel's queue until the next look."""
-        log.debug("accepting connections is put off", why=why)
+        log.debug("accepting connections is paused", why=why)
         self._descriptors.report()
         self._set_accepting(False)
 

@@ -26,7 +26,7 @@ async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:
     """
     raw = await _whole(request, limit)
     if not raw:
-        raise InvalidInput("a JSON body is needed")
+        raise InvalidInput("the request needs a JSON body")
     return _parsed(raw) if len(raw) <= PARSED_AT_ONCE else await asyncio.to_thread(_parsed, raw)
 
 

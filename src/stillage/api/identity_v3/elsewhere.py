@@ -11,7 +11,7 @@ ROUTES = frozenset(f"* {path}" for prefix in PREFIXES for path in (prefix, f"{pr
 
 async def point(request: web.Request) -> web.Response:
     """Any request to /identity, /v3 or /v3.0: 404, with the address that is right."""
-    raise NotFound(f"users and tokens of this server are Keystone's; log in at {identity_url(request)}")
+    raise NotFound(f"users and tokens are in Keystone; log in at {identity_url(request)}")
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

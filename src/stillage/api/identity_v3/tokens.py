@@ -55,7 +55,7 @@ async def show_catalogue(request: web.Request) -> web.Response:
     Source: Identity API v3, "Get service catalog".
     """
     if principal(request).scope is None:
-        raise Forbidden("this token is for no project, so there is no catalogue for it")
+        raise Forbidden("an unscoped token has no catalogue; use a token that is scoped to a project")
     return json_response({"catalog": _catalogue(request), "links": {"self": self_url(request)}})
 
 

@@ -48,7 +48,7 @@ async def update(request: web.Request) -> web.Response:
     """PATCH /v2/images/{image_id}: change a record, by a JSON patch in one of two media types."""
     media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if media_type not in PATCHES:
-        raise WrongMediaType(f"a patch must be {' or '.join(PATCHES)}, not {media_type[:100] or 'missing'!r}", PATCHES)
+        raise WrongMediaType.of(media_type, PATCHES, PATCHES)
     operations = patch.parse(await json_of(request), media_type)
     note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
     image = await services(request).images.update(principal(request), request.match_info["image_id"], operations)

@@ -36,12 +36,12 @@ async def inspect(request: web.Request) -> web.Response:
 def _disk_format(request: web.Request) -> str | None:
     given = request.headers.get(DISK_FORMAT) or request.query.get("disk_format")
     if given is not None and given not in DISK_FORMATS:
-        raise InvalidInput(f"disk_format {given[:32]!r} must be one of {', '.join(DISK_FORMATS)}")
+        raise InvalidInput(f"unknown disk_format {given[:32]!r}; use one of {', '.join(DISK_FORMATS)}")
     return given
 
 
 def _is_partial(request: web.Request) -> bool:
     given = request.headers.get(PARTIAL, "false").strip().lower()
     if given not in ("true", "false"):
-        raise InvalidInput(f"{PARTIAL} {given[:32]!r} must be true or false")
+        raise InvalidInput(f"{PARTIAL} must be true or false, not {given[:32]!r}")
     return given == "true"

@@ -56,13 +56,13 @@ class UploadHeaders:
         given = self.fields.get(hdrs.CONTENT_TYPE, "")
         wanted = media_types or (OCTETS,)
         if given.partition(";")[0].strip().lower() not in wanted:
-            raise WrongMediaType(f"Content-Type must be {' or '.join(wanted)}, not {given or 'missing'!r}", media_types)
+            raise WrongMediaType.of(given, wanted, media_types)
         encoding = self.fields.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
         if encoding != "identity":
-            raise WrongMediaType(f"Content-Encoding {encoding!r} is not taken; send the image itself")
+            raise WrongMediaType(f"unsupported Content-Encoding {encoding!r}; send the image unencoded")
         transfer = self.fields.get(hdrs.TRANSFER_ENCODING, "chunked").strip().lower()
         if transfer != "chunked":  # nobody would undo it: the compressed form would become the image
-            raise InvalidInput(f"Transfer-Encoding {transfer!r} is not taken; only 'chunked' is")
+            raise InvalidInput(f"unsupported Transfer-Encoding {transfer!r}; use chunked")
 
 
 def upload_headers(request: web.Request) -> UploadHeaders:
@@ -101,7 +101,7 @@ def expected_of(request: web.Request, *, partial: bool = False) -> Expected:
     headers = upload_headers(request)
     headers.require_octets()
     if hdrs.CONTENT_RANGE in headers.fields:
-        raise InvalidInput("Content-Range is not taken here: send the whole body in one request")
+        raise InvalidInput("Content-Range is not supported here; send the whole body in one request")
     length, size = headers.length, headers.image_size
     if partial:
         return Expected(size)
@@ -116,7 +116,7 @@ def require_store(request: web.Request) -> None:
     """Raise InvalidInput if the image is meant for a store that is not here."""
     store = request.headers.get(STORE)
     if store is not None and store != STORE_ID and services(request).profile.checks_store:
-        raise InvalidInput(f"there is no store {store[:64]!r}; the one here is {STORE_ID!r}")
+        raise InvalidInput(f"unknown store {store[:64]!r}; use {STORE_ID!r}")
 
 
 def _image_size(fields: Mapping[str, str]) -> int | None:
@@ -124,7 +124,7 @@ def _image_size(fields: Mapping[str, str]) -> int | None:
     if given is None:
         return None
     if not (given.isascii() and given.isdigit()) or len(given) > 18:
-        raise InvalidInput(f"{SIZE} {given[:32]!r} must be the number of bytes")
+        raise InvalidInput(f"{SIZE} must be a number of bytes, not {given[:32]!r}")
     return int(given)
 
 
@@ -145,4 +145,4 @@ def _hex(given: str, header: str) -> str:
     try:
         return base64.b64decode(given, validate=True).hex()
     except binascii.Error as error:
-        raise InvalidInput(f"{header} holds no base64: {given[:100]!r}") from error
+        raise InvalidInput(f"{header} is not valid base64: {given[:100]!r}") from error

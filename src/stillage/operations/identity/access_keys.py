@@ -147,7 +147,7 @@ class AccessKeys:
         if user_id in (None, principal.user_id):
             return principal.user_id
         if not principal.is_admin:
-            raise Forbidden("only administrators may look at access keys of others, or make them")
+            raise Forbidden("only an administrator may see or create access keys of other users")
         user = None
         if user_id is not None and is_name(user_id):
             user = await self._database.read(identity.find_user, user_id=user_id)
@@ -159,7 +159,9 @@ class AccessKeys:
 def _require_may_make(principal: Principal) -> None:
     # Or whoever gets hold of one could make himself another that its owner does not know of, or that may do more.
     if not principal.may_make_keys:
-        raise Forbidden("application credentials and temporary access keys may not manage access keys; log in yourself")
+        raise Forbidden(
+            "application credentials and temporary access keys may not manage access keys; log in with a password"
+        )
 
 
 def _no_key(access: str) -> NotFound:

@@ -124,7 +124,7 @@ class Accounts:
         own = await self._database.read(identity.list_projects, user_id=user.id)
         if len(own) != 1:
             names = ", ".join(found.name for found in own) or "none"
-            raise InvalidInput(f"name the project of the token; those of user {user.name!r}: {names}")
+            raise InvalidInput(f"name a project for the token; user {user.name!r} has: {names}")
         return own[0].id
 
     async def _assignment(self, project: str, user: str, role: str) -> tuple[UserId, ProjectId, str]:

@@ -40,10 +40,10 @@ class Credentials:
         _require_owner(principal, user_id)
         _require_unrestricted(principal)
         if principal.scope is None:
-            raise InvalidInput("an application credential is for one project; use a token that is scoped to it")
+            raise InvalidInput("an application credential needs a project; use a token that is scoped to one")
         now = self._clock()
         if wanted.expires_at is not None and wanted.expires_at <= now:
-            raise InvalidInput(f"expires_at {wanted.expires_at:%Y-%m-%dT%H:%M:%SZ} is past")
+            raise InvalidInput(f"expires_at {wanted.expires_at:%Y-%m-%dT%H:%M:%SZ} is in the past")
         secret = wanted.secret or secrets.token_urlsafe(48)
         credential = Credential(
             id=uuid4().hex,
@@ -101,12 +101,12 @@ class Credentials:
 
 def _require_owner(principal: Principal, user_id: str) -> None:
     if principal.user_id != user_id:
-        raise Forbidden("application credentials can be made for oneself only")
+        raise Forbidden("you can create application credentials for yourself only")
 
 
 def _require_owner_or_admin(principal: Principal, user_id: str) -> None:
     if not principal.is_admin and principal.user_id != user_id:
-        raise Forbidden("only administrators may look at application credentials of others")
+        raise Forbidden("only an administrator may see application credentials of other users")
 
 
 def _require_unrestricted(principal: Principal) -> None:
@@ -124,6 +124,6 @@ def _roles(principal: Principal, wanted: Sequence[str] | None) -> tuple[str, ...
     unknown = [role for role in wanted if role.lower() not in names]
     if unknown:
         raise InvalidInput(
-            f"roles: {unknown[0][:80]!r} is not a role of this token; {', '.join(sorted(principal.roles))} are"
+            f"roles: this token does not have the role {unknown[0][:80]!r}; it has {', '.join(sorted(principal.roles))}"
         )
     return tuple(dict.fromkeys(names[role.lower()] for role in wanted))

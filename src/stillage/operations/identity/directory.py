@@ -12,7 +12,7 @@ from stillage.ids import UserId
 
 # Clients that look for the project to share an image with take the text as an id after a 403, and give up after a 404
 # or an empty list. It says nothing of what exists.
-OTHERS = "only administrators may look at other projects than their own"
+OTHERS = "only an administrator may see projects of other users"
 
 
 class Directory:
@@ -30,7 +30,7 @@ class Directory:
             Forbidden: If it is somebody else, and *principal* no admin.
         """
         if not (principal.is_admin or principal.user_id == user_id):
-            raise Forbidden("only administrators may look at other users than themselves")
+            raise Forbidden("only an administrator may see other users")
         if not is_name(user_id):
             return []
         return await self._database.read(identity.list_projects, user_id=UserId(user_id))

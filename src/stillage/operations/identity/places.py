@@ -32,7 +32,7 @@ class Places:
         if self._held[holder] >= self._each:
             raise TooManyAtOnce(self._what, self._each)
         if self._held.total() >= self._total - (0 if known else self._reserved):
-            raise Unavailable(f"too many {self._what} at once")
+            raise Unavailable(f"too many {self._what} are in progress; try again later")
         self._held[holder] += 1
         try:
             yield

@@ -12,8 +12,8 @@ from stillage.images.upload import Grant
 from stillage.operations.resumable.rights import Look
 
 ENDED = (
-    "Keystone does not vouch any more for the token that opened it: the token was revoked or ended too long ago, or "
-    "user, project or role are gone"
+    "Keystone no longer vouches for the token that opened it: the token was revoked or expired too long ago, or "
+    "the user, project or role is gone"
 )
 
 

@@ -89,16 +89,16 @@ class Instant:
         source = await self._source_of(upload, nonce)
         await self._database.read(self._require_standing_for, principal, source, upload.image_id)
         if source.blob_key is None or source.size is None:
-            raise Conflict("the bytes are not here any more; send them")
+            raise Conflict("the server no longer has these bytes; send them")
         try:
             expected = await self._expected(source, self._ranges(nonce, source.size), nonce)
             if not hmac.compare_digest(_octets("".join(digests).lower()), _octets("".join(expected))):
-                raise Conflict("these are not the digests of the ranges that were asked for; send the bytes")
+                raise Conflict("the digests are not those of the requested ranges; send the bytes")
             if not upload.has_bytes:  # its opener may have died before it was made: pieces never go to the copy
                 await self._store.begin(upload.blob_key)
             await self._store.copy(source.blob_key, upload.blob_key)
         except BlobNotFound as error:
-            raise Conflict("the bytes are not here any more; send them") from error
+            raise Conflict("the server no longer has these bytes; send them") from error
         return await self._publish(upload, source, grant)
 
     def _require_standing_for(
@@ -109,7 +109,7 @@ class Instant:
         image = db_images.find(connection, image_id)
         well = seen is not None and seen.image.status is Status.ACTIVE and seen.image.damage is None
         if seen is None or image is None or not well or not self._may_stand_for(principal, seen, image):
-            raise Conflict("the bytes are not here any more; send them")
+            raise Conflict("the server no longer has these bytes; send them")
 
     def _may_stand_for(self, principal: Principal, seen: Seen, image: Image) -> bool:
         """Only bytes that were verified for the same declaration, so that they need not be verified again."""
@@ -126,13 +126,13 @@ class Instant:
     async def _source_of(self, upload: Upload, nonce: str) -> Image:
         said, _, mac = nonce.rpartition(".")
         if not hmac.compare_digest(_octets(mac), _octets(self._mac(upload, said))):
-            raise Conflict("this nonce is not of this upload; send the bytes")
+            raise Conflict("this nonce belongs to another upload; send the bytes")
         until, source_id, _ = said.split(".")
         if int(until) < self._clock().timestamp():
-            raise Conflict("this nonce is too old; send the bytes")
+            raise Conflict("this nonce has expired; send the bytes")
         source = await self._database.read(db_images.find, ImageId(source_id))
         if source is None or source.status is not Status.ACTIVE or source.damage is not None:
-            raise Conflict("the bytes are not here any more; send them")
+            raise Conflict("the server no longer has these bytes; send them")
         return source
 
     async def _expected(self, source: Image, ranges: Sequence[Span], nonce: str) -> list[str]:
@@ -164,7 +164,7 @@ class Instant:
         image = await self._rights.run(upload, publish, grant=grant, hold=True)
         if image is None:
             await remove_blob(self._database, self._store, upload.blob_key)
-            raise UploadGone(upload.id, "the image was deleted, or its bytes came another way")
+            raise UploadGone(upload.id, "the image was deleted, or got its data another way")
         await self._store.drop_partial(upload.blob_key)
         log.info("upload done without its bytes", image_id=image.id, upload_id=upload.id, size=image.size)
         return image

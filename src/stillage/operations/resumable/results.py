@@ -23,7 +23,7 @@ def error_of(upload_id: UploadId, result: UploadResult | None) -> StillageError:
     if result is not None and result.size is not None:
         return UploadComplete(upload_id)
     if result is None or result.refusal is None:
-        return UploadGone(upload_id, (result.reason if result else None) or "it is not known any more")
+        return UploadGone(upload_id, (result.reason if result else None) or "the server no longer knows why")
     message = result.refusal["message"]
     facts: dict[str, Any] = {name: result.refusal.get(name) for name in FACTS}
     if facts["rule"] is None:

@@ -109,7 +109,7 @@ class UploadRights:
         """Let a suspended *upload* need the rights of *grant* from now on; return it. Its address changes."""
         taken = await self._database.write(db.take_over, upload, grant)
         if taken is None:
-            raise UploadGone(upload.id, "it ended at this moment")
+            raise UploadGone(upload.id, "it ended just now")
         return taken
 
     async def _run(

@@ -300,7 +300,7 @@ class Uploads:
         most = self.max_bytes if upload.size is None else upload.size
         end = most if piece.length is None else piece.first + piece.length
         if not 0 <= piece.first <= end <= most:
-            raise InvalidInput(f"bytes {piece.first} to {end} are not within the {most} of the whole")
+            raise InvalidInput(f"bytes {piece.first} to {end} exceed the upload's size of {most}")
         return Span(piece.first, end)
 
     async def _ended(self, image_id: ImageId, upload_id: UploadId) -> Upload:

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 BATCH = 100
 # Blobs that cannot be removed, after which a sweep leaves the store alone; fewer do not keep the others.
 MOST_FAILURES = 20
-EXPIRED = "nothing more of the upload came, and it has expired; send the file again"
+EXPIRED = "the upload expired because no more data arrived; send the file again"
 DIED = "the server that received the data stopped before it had all of it; send the file again"
 
 

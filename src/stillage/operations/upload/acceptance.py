@@ -93,8 +93,9 @@ async def claim_refused(database: Database, image_id: ImageId) -> StillageError:
 def require_may_be_empty(image: Image, rules: UploadRules) -> None:
     """Raise EmptyBody unless zero bytes are an image of this one's format."""
     if image.disk_format not in rules.may_be_empty:
-        formats = ", ".join(sorted(rules.may_be_empty)) or "no"
-        raise EmptyBody(f"the body is empty; {formats} images may be. Send the file again")
+        formats = ", ".join(sorted(rules.may_be_empty))
+        which = f"only {formats} images may be" if formats else "no image may be"
+        raise EmptyBody(f"the body is empty, and {which}; send the file again")
 
 
 async def require_room(store: Store, size: int | None, spare_bytes: int, what: str = "image") -> None:

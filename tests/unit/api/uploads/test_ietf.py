@@ -79,7 +79,7 @@ def test_a_piece_says_where_it_begins_and_whether_it_is_the_last() -> None:
     with pytest.raises(SizeMismatch):
         piece_of(head(5, content_type=media_type, upload_complete="?1", upload_offset="4", upload_length="8"))
     for missing in ({"upload_complete": "?1"}, {"upload_offset": "4"}):
-        with pytest.raises(InvalidInput, match="are needed"):
+        with pytest.raises(InvalidInput, match="the request needs"):
             piece_of(head(5, content_type=media_type, **missing))
 
 

@@ -39,21 +39,21 @@ def test_what_is_no_range_is_refused(content_range: str) -> None:
 
 @pytest.mark.parametrize("content_range", ["bytes 5-4/10", "bytes 0-4/4", "bytes 4-4/4", "bytes 9-9/0"])
 def test_bytes_that_cannot_be_are_refused(content_range: str) -> None:
-    with pytest.raises(InvalidInput, match="names bytes that cannot be"):
+    with pytest.raises(InvalidInput, match="is not valid"):
         piece_of(put(content_range))
 
 
 def test_the_body_must_have_as_many_bytes_as_the_head_names() -> None:
-    with pytest.raises(InvalidInput, match="names 5 bytes, and the body has 4"):
+    with pytest.raises(InvalidInput, match="names 5 bytes, but the body has 4"):
         piece_of(put("bytes 0-4/5", length=4))
     assert piece_of(put("bytes 0-4/5")) == Piece(0, 5, 5)
 
 
 def test_zeros_that_are_only_named_need_no_body() -> None:
     assert piece_of(put("bytes 0-4/5", length=0, upload_zeros="?1")) == Piece(0, 5, 5, zeros=True)
-    with pytest.raises(InvalidInput, match="the body has 5; 0 are needed"):
+    with pytest.raises(InvalidInput, match="the body has 5; send 0"):
         piece_of(put("bytes 0-4/5", length=5, upload_zeros="?1"))
-    with pytest.raises(InvalidInput, match="the body has 0; 5 are needed"):
+    with pytest.raises(InvalidInput, match="the body has 0; send 5"):
         piece_of(put("bytes 0-4/5", length=0, upload_zeros="?0"))
 
 

@@ -115,5 +115,5 @@ def test_a_piece_needs_its_offset() -> None:
     assert piece_of(head(3, content_type=MEDIA_TYPE, upload_offset="2")) == Piece(2, 3, in_order=True)
     told = head(3, content_type=MEDIA_TYPE, upload_offset="2", upload_length="5")
     assert piece_of(told) == Piece(2, 3, 5, in_order=True)
-    with pytest.raises(InvalidInput, match="Upload-Offset is needed"):
+    with pytest.raises(InvalidInput, match="Upload-Offset is missing"):
         piece_of(head(3, content_type=MEDIA_TYPE))

@@ -17,7 +17,7 @@ def hex_digest(name: str, given: Any) -> str:
         InvalidInput: If the algorithm is unknown, or *given* is no such digest.
     """
     if name not in DECLARABLE:
-        raise InvalidInput(f"digest {name[:32]!r} is not known; {', '.join(DECLARABLE)} are")
+        raise InvalidInput(f"unknown digest {name[:32]!r}; use one of {', '.join(DECLARABLE)}")
     digits = 2 * DECLARABLE[name]
     if not isinstance(given, str) or not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", given):
         raise InvalidInput(f"digest {name!r} must be {digits} hex digits, not {str(given)[:32]!r}")

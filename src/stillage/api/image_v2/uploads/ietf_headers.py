@@ -64,7 +64,7 @@ def piece_of(headers: UploadHeaders) -> Piece:
     headers.require_octets(MEDIA_TYPE)
     complete, first = find_boolean(headers.fields, COMPLETE), find_count(headers.fields, OFFSET)
     if complete is None or first is None:
-        raise InvalidInput(f"{OFFSET}, a number, and {COMPLETE}, ?0 or ?1, are needed")
+        raise InvalidInput(f"the request needs {OFFSET}, a number, and {COMPLETE}, ?0 or ?1")
     return _piece(headers, first, last=complete)
 
 

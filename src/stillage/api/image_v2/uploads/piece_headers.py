@@ -39,9 +39,7 @@ def piece_of(headers: UploadHeaders) -> Piece | Question:
     zeros = find_boolean(headers.fields, ZEROS) is True
     expected = 0 if zeros else length
     if headers.length not in (None, expected):
-        raise InvalidInput(
-            f"Content-Range names {length} bytes, and the body has {headers.length}; {expected} are needed"
-        )
+        raise InvalidInput(f"Content-Range names {length} bytes, but the body has {headers.length}; send {expected}")
     if first is None:
         return Question(size or 0)
     return Piece(first, length, headers.image_size if size is None else size, digests=headers.digests, zeros=zeros)
@@ -63,5 +61,5 @@ def _range_of(headers: UploadHeaders) -> tuple[int | None, int, int | None]:
         return None, 0, int(match[4])
     first, last, size = int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
     if last < first or (size is not None and last >= size):
-        raise InvalidInput(f"Content-Range {match[0]!r} names bytes that cannot be: FIRST ≤ LAST < SIZE is needed")
+        raise InvalidInput(f"Content-Range {match[0]!r} is not valid: it needs FIRST ≤ LAST < SIZE")
     return first, last - first + 1, size

@@ -54,4 +54,4 @@ async def _answer(request: web.Request, question: Question) -> web.Response:
     image = await images.get(principal(request), image_id)
     if image.has_data and image.size == question.size:
         return web.Response(status=204)
-    raise Conflict(f"no upload of image {image_id} is open, and it is {image.status}; send a piece to open one")
+    raise Conflict(f"image {image_id} is {image.status} and has no open upload; send a piece to open one")

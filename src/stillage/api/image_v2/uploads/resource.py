@@ -57,7 +57,7 @@ async def patch(request: web.Request) -> web.Response:
         return await ietf.patch(request)
     await upload_of(request)
     accepted = (ietf_headers.MEDIA_TYPE, tus_headers.MEDIA_TYPE)
-    raise WrongMediaType(f"Content-Type must be {' or '.join(accepted)}, not {media_type[:100]!r}", accepted)
+    raise WrongMediaType.of(media_type, accepted, accepted)
 
 
 async def abandon(request: web.Request) -> web.Response:
@@ -97,7 +97,7 @@ async def offer(request: web.Request) -> web.Response:
 async def _expected(request: web.Request) -> Expected:
     document = await json_object(request) if length_of(request) != 0 else {}
     if unknown := sorted(set(document) - {"size", "digests"}):
-        raise InvalidInput(f"{unknown[0][:32]!r} is not known here; size and digests are")
+        raise InvalidInput(f"unknown member {unknown[0][:32]!r}; use size and digests")
     digests = dict(_digests(document.get("digests"))) | dict(upload_headers(request).image_digests)
     return Expected(_size(document.get("size")), in_order(digests))
 
@@ -105,7 +105,7 @@ async def _expected(request: web.Request) -> Expected:
 def _proof(document: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
     nonce, digests = document.get("nonce"), document.get("digests")
     if not isinstance(nonce, str) or not isinstance(digests, list) or not all(isinstance(d, str) for d in digests):
-        raise InvalidInput("a proof has the nonce, a text, and digests, a list of texts in hex")
+        raise InvalidInput("a proof needs nonce, a string, and digests, a list of hex strings")
     return nonce, digests
 
 
@@ -113,7 +113,7 @@ def _size(given: Any) -> int | None:
     if given is None:
         return None
     if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < LARGEST:
-        raise InvalidInput(f"size must be the number of bytes, or null, not {str(given)[:32]!r}")
+        raise InvalidInput(f"size must be a number of bytes or null, not {str(given)[:32]!r}")
     return given
 
 
@@ -121,5 +121,5 @@ def _digests(given: Any) -> Digests:
     if given is None:
         return ()
     if not isinstance(given, dict):
-        raise InvalidInput("digests must be an object: names of algorithms, and digests in hex")
+        raise InvalidInput("digests must be an object of algorithm names and hex digests")
     return tuple((name, hex_digest(name, text)) for name, text in given.items())

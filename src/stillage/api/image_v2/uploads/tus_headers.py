@@ -31,13 +31,13 @@ KEY = re.compile(r"[!-+\--~]+")
 def expected_of(headers: UploadHeaders) -> Expected:
     """Return what the head of a creation says of the whole image; InvalidInput if it contradicts itself."""
     if CONCAT in headers.fields:
-        raise InvalidInput(f"{CONCAT} is not offered here; send one upload, or pieces of it with Content-Range")
+        raise InvalidInput(f"{CONCAT} is not supported; send one upload, or pieces of it with Content-Range")
     size = _number(headers, LENGTH)
     deferred = headers.fields.get(DEFER_LENGTH)
     if deferred not in (None, "1"):
         raise InvalidInput(f"{DEFER_LENGTH} must be 1, not {deferred[:32]!r}")
     if (size is None) == (deferred is None):
-        raise InvalidInput(f"one of {LENGTH} and {DEFER_LENGTH} is needed, and only one")
+        raise InvalidInput(f"send either {LENGTH} or {DEFER_LENGTH}")
     sent = headers.fields.get(METADATA)
     metadata = metadata_of(sent or "")
     declared = {
@@ -64,7 +64,7 @@ def piece_of(headers: UploadHeaders) -> Piece:
     headers.require_octets(MEDIA_TYPE)
     first = _number(headers, OFFSET)
     if first is None:
-        raise InvalidInput(f"{OFFSET} is needed: the offset of the body's first byte")
+        raise InvalidInput(f"{OFFSET} is missing; send the offset of the body's first byte")
     return Piece(first, headers.length, _number(headers, LENGTH), digests=checksum_of(headers), in_order=True)
 
 
@@ -75,12 +75,12 @@ def metadata_of(sent: str) -> dict[str, bytes]:
         InvalidInput: If it is invalid.
     """
     if len(sent) > MAX_METADATA:
-        raise InvalidInput(f"{METADATA} may have {MAX_METADATA} bytes, and this has {len(sent)}")
+        raise InvalidInput(f"{METADATA} is too large: the limit is {MAX_METADATA} bytes, and this one has {len(sent)}")
     metadata: dict[str, bytes] = {}
     for pair in sent.split(",") if sent.strip() else ():
         key, _, value = pair.strip().partition(" ")
         if not KEY.fullmatch(key) or key in metadata:
-            raise InvalidInput(f"{METADATA} needs keys of ASCII, each once; {key[:32]!r} is not such a one")
+            raise InvalidInput(f"{METADATA} needs ASCII keys without duplicates, unlike {key[:32]!r}")
         metadata[key] = _base64(value.strip(), METADATA)
     return metadata
 
@@ -92,10 +92,10 @@ def checksum_of(headers: UploadHeaders) -> Digests:
         return ()
     algorithm, _, value = sent.strip().partition(" ")
     if algorithm not in CHECKSUMS:
-        raise InvalidInput(f"{CHECKSUM} {algorithm[:32]!r} is not known; {', '.join(CHECKSUMS)} are")
+        raise InvalidInput(f"unknown {CHECKSUM} algorithm {algorithm[:32]!r}; use one of {', '.join(CHECKSUMS)}")
     digest = _base64(value.strip(), CHECKSUM)
     if len(digest) != CHECKSUMS[algorithm]:
-        raise InvalidInput(f"{CHECKSUM} of {algorithm} has {CHECKSUMS[algorithm]} bytes, not {len(digest)}")
+        raise InvalidInput(f"{CHECKSUM} must have {CHECKSUMS[algorithm]} bytes for {algorithm}, not {len(digest)}")
     return ((algorithm, digest.hex()),)
 
 
@@ -103,7 +103,7 @@ def _base64(given: str, header: str) -> bytes:
     try:
         return base64.b64decode(given, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidInput(f"{header} holds no base64: {given[:100]!r}") from error
+        raise InvalidInput(f"{header} is not valid base64: {given[:100]!r}") from error
 
 
 def _number(headers: UploadHeaders, name: str) -> int | None:
@@ -111,5 +111,5 @@ def _number(headers: UploadHeaders, name: str) -> int | None:
     if given is None:
         return None
     if not NUMBER.fullmatch(given):
-        raise InvalidInput(f"{name} {given[:32]!r} must be a number of bytes")
+        raise InvalidInput(f"{name} must be a number of bytes, not {given[:32]!r}")
     return int(given)
