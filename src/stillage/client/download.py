@@ -17,7 +17,7 @@ import aiohttp
 
 from stillage.client.digests import Digests, Frontier
 from stillage.client.errors import ServerRefused, UnusableFile, VerificationFailed
-from stillage.client.http import Broken, alive
+from stillage.client.http import Answer, Broken, alive
 from stillage.client.images import Images
 from stillage.client.pieces import MIB, Piece, piece_size, plan
 from stillage.client.progress import Progress
@@ -124,11 +124,13 @@ class Download:
             if not part.misses(span.first):  # came with an answer to another piece
                 span = Span(part.next_missing(span), span.end)
                 continue
-            before, pause = span, None
+            before, why, pause = span, None, None
             try:
                 async with self._session.stream(self._images.data(image_id, span)) as (response, limit):
-                    why, pause = _refused(response)
-                    if why is None:
+                    refusal = await _find_refusal(response)
+                    if refusal is not None:
+                        why, pause = f"the server answered {refusal.message}", refusal.retry_after_s
+                    else:
                         if response.status == 200:
                             span = self._all_at_once(part, span)
                         self._has_answered.set()
@@ -169,19 +171,16 @@ class Download:
         return Span(max(wanted.first, min(at, wanted.end)), wanted.end)
 
 
-def _refused(response: aiohttp.ClientResponse) -> tuple[str | None, float | None]:
-    """Why *response* has no data, as far as that may pass, and how long to wait.
+async def _find_refusal(response: aiohttp.ClientResponse) -> Answer | None:
+    """Return *response* as an answer if it has no data and the same request may succeed later; None if it has data.
 
     Raises:
-        ServerRefused: If it will not pass.
+        ServerRefused: If it has no data, and would have none later.
     """
     if response.status in (200, 206):
-        return None, None
-    said = f"the server answered {response.status}"
-    if response.status in (408, 429) or response.status >= 500:
-        wait = response.headers.get("Retry-After", "")
-        return said, float(wait) if wait.isdigit() else None
-    raise ServerRefused(said, status=response.status)
+        return None
+    answer = Answer(response.status, response.headers, await response.read())
+    return answer if answer.is_passing else answer.require(200, 206)
 
 
 def _path_of(name: str) -> Path:
