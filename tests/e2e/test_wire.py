@@ -277,6 +277,7 @@ def test_bytes_beyond_the_declared_length_that_are_no_request_do_no_harm(server:
         answer = client.answer()
         assert answer.status == 400
         assert "not a well-formed HTTP request" in answer.message
+        assert answer.json["error"]["stillage_code"] == "malformed_request"
         assert client.is_closed_by_server()
     holds(server, image_id, b"image")
 

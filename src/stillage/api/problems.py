@@ -116,8 +116,6 @@ def _translated(raised: Exception) -> StillageError:
         return errors.RouteNotFound()
     if isinstance(raised, web.HTTPMethodNotAllowed):
         return errors.MethodNotAllowed(raised.method, raised.allowed_methods)
-    if isinstance(raised, web.HTTPRequestHeaderFieldsTooLarge):
-        return errors.HeadTooLarge(raised.text or raised.reason)
     return errors.InternalError()
 
 

@@ -84,4 +84,4 @@ class InternalError(StillageError):
     fix = "look for the request id in the server's log, and report the bug"
 
     def __init__(self) -> None:
-        super().__init__("internal error; the server's log has the cause under this request id")
+        super().__init__("internal error; the server's log has the cause, under the request id if there is one")

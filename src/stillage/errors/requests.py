@@ -16,6 +16,16 @@ class RouteNotFound(NotFound):
         super().__init__("there is no resource at this URL")
 
 
+class MalformedRequest(InvalidInput):
+    """What arrived is not an HTTP request."""
+
+    code = "malformed_request"
+    fix = "correct the client, or use HTTPS where the server does"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"this is not a well-formed HTTP request: {why}")
+
+
 class MethodNotAllowed(StillageError):
     """The resource does not support this method."""
 
@@ -34,6 +44,9 @@ class HeadTooLarge(TooLarge):
 
     code = "head_too_large"
     fix = "send fewer or shorter header fields"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"header fields too large: the limit is {limit} bytes in total; {self.fix}")
 
 
 class WrongMediaType(StillageError):

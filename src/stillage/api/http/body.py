@@ -116,7 +116,7 @@ async def _let_begin(request: web.Request) -> None:
     if expectation is None or request.version < (1, 1):
         return
     if expectation != "100-continue":
-        raise InvalidInput(f"Expect: {expectation!r} is not known; only 100-continue is")
+        raise InvalidInput(f"unsupported Expect {expectation!r}; use 100-continue")
     if request.content.is_eof() or request.content.total_bytes:
         return  # it did not wait
     await inform(request, "100 Continue", {})

@@ -5,6 +5,7 @@ package's list.
 """
 
 import time
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -20,6 +21,8 @@ from stillage.api.http.answer import LINGER_S
 from stillage.api.http.body import EXPECTATION, TARGET
 from stillage.api.http.receiving import Lender
 from stillage.api.http.stopping import CLEAN_UP_S
+from stillage.api.problems import CODE
+from stillage.errors import HeadTooLarge, InternalError, MalformedRequest, StillageError
 
 log = structlog.get_logger()
 # Real IAM tokens have 8 KiB, so one field must hold that; a request line holds a list's filters.
@@ -122,25 +125,21 @@ class Connection(Lender):
         """Answer what is no HTTP request (400), or what even the outermost middleware did not survive (500)."""
         if isinstance(exc, HttpProcessingError):
             log.info("malformed request", peer=request.remote, why=exc.message.partition("\n")[0])
-            text = f"this is not a well-formed HTTP request: {(message or exc.message).partition(':')[0].strip()}"
+            error: StillageError = MalformedRequest((message or exc.message).partition(":")[0].strip())
         elif isinstance(exc, ConnectionError):
             raise exc  # the client left, or was cut off; whoever saw that first has logged it
         else:
             log.error("request failed outside the application", peer=request.remote, exc_info=exc)
-            text = "internal error; the server's log says more"
+            error = InternalError()
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
         response = web.json_response(
-            {"error": {"code": status, "title": _title(status), "message": text}},
+            {"error": {"code": status, "title": HTTPStatus(status).phrase, "message": str(error), CODE: error.code}},
             status=status,
             headers={"X-Content-Type-Options": "nosniff"},
         )
         response.force_close()
         return response
-
-
-def _title(status: int) -> str:
-    return "Bad Request" if status == 400 else "Internal Server Error"
 
 
 class Server(web.Server):
@@ -216,6 +215,6 @@ def _below(prefix: str, message: RawRequestMessage) -> RawRequestMessage:
 
 
 def require_small_head(request: web.Request) -> None:
-    """Raise 431 if the fields of the head are too large in sum."""
+    """Raise HeadTooLarge if the header fields are too large in total."""
     if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD:
-        raise web.HTTPRequestHeaderFieldsTooLarge(text=f"the header fields may have {MAX_HEAD} bytes in all")
+        raise HeadTooLarge(MAX_HEAD)
