@@ -5,9 +5,10 @@ Source: Identity API v3, "Application credentials".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from stillage import times
 from stillage.accounts.names import MAX_USER, require_name
 from stillage.accounts.texts import is_unicode, require_password
 from stillage.errors import InvalidInput
@@ -99,7 +100,6 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return times.parse(text)
     except (ValueError, OverflowError) as error:
         raise InvalidInput(f"expires_at cannot be {text[:80]!r}; 2030-01-02T03:04:05Z is a time") from error

@@ -5,10 +5,11 @@ Source: OpenStack Image API v2, "List images": filters, operators, sorting, pagi
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NoReturn
 
+from stillage import times
 from stillage.errors import InvalidInput
 from stillage.ids import ProjectId, UserId, image_id_of
 from stillage.images.access import Viewer
@@ -305,8 +306,7 @@ def _moment(value: str) -> TimeRange | None:
     # In a query string + means a space, and offsets are sent unescaped.
     value = value[:11] + value[11:].replace(" ", "+")
     try:
-        time = datetime.fromisoformat(value)
-        time = (time.replace(tzinfo=UTC) if time.tzinfo is None else time).astimezone(UTC)
+        time = times.parse(value)
         exact = "." in value or "," in value
         return TimeRange(time, time + (timedelta(microseconds=1) if exact else timedelta(seconds=1)))
     except (ValueError, OverflowError):

@@ -1,7 +1,6 @@
 """Values of the identity as the JSON of the Identity API v3."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from stillage.accounts.access_key import AccessKey
@@ -10,6 +9,7 @@ from stillage.accounts.names import DOMAIN_ID, DOMAIN_NAME, role_id
 from stillage.accounts.people import Project
 from stillage.accounts.token import Token
 from stillage.operations.identity.access_keys import MadeKey
+from stillage.times import to_microseconds
 
 DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
 VERSION = "v3.14"
@@ -35,8 +35,8 @@ def token_document(token: Token, catalogue: Sequence[dict[str, Any]] | None) -> 
         "methods": list(token.methods),
         "user": {"id": token.user_id, "name": token.user_name, "domain": DOMAIN, "password_expires_at": None},
         "audit_ids": [token.audit_id],
-        "issued_at": time_of(token.issued_at),
-        "expires_at": time_of(token.expires_at),
+        "issued_at": to_microseconds(token.issued_at),
+        "expires_at": to_microseconds(token.expires_at),
     }
     if token.project_id is not None:
         document["project"] = {"id": token.project_id, "name": token.project_name, "domain": DOMAIN}
@@ -82,7 +82,7 @@ def credential_document(credential: Credential, base_url: str, *, secret: str | 
         "project_id": credential.project_id,
         "roles": [{"id": role_id(role), "name": role, "domain_id": None} for role in credential.roles],
         # Without a Z, unlike a token's: gophercloud cannot read one here.
-        "expires_at": credential.expires_at and time_of(credential.expires_at).removesuffix("Z"),
+        "expires_at": credential.expires_at and to_microseconds(credential.expires_at).removesuffix("Z"),
         "unrestricted": not credential.restricted,
         "links": {"self": f"{base_url}/users/{credential.user_id}/application_credentials/{credential.id}"},
     }
@@ -95,7 +95,7 @@ def key_document(key: AccessKey, *, secret: str | None = None) -> dict[str, Any]
         "access": key.access,
         "status": "active" if key.enabled else "inactive",
         "user_id": key.user_id,
-        "create_time": time_of(key.created_at),
+        "create_time": to_microseconds(key.created_at),
         "description": key.description,
     }
     return document if secret is None else {**document, "secret": secret}
@@ -107,15 +107,10 @@ def temporary_document(made: MadeKey) -> dict[str, Any]:
         "access": made.key.access,
         "secret": made.secret,
         "securitytoken": made.security_token,
-        "expires_at": made.key.expires_at and time_of(made.key.expires_at),
+        "expires_at": made.key.expires_at and to_microseconds(made.key.expires_at),
     }
 
 
 def list_document(name: str, things: Sequence[dict[str, Any]], self_url: str) -> dict[str, Any]:
     """Return a list. There is never a second page."""
     return {name: list(things), "links": {"self": self_url, "previous": None, "next": None}}
-
-
-def time_of(time: datetime) -> str:
-    """Return *time* with the six decimals and the Z that clients insist on."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

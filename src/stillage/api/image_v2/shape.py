@@ -4,13 +4,13 @@ Source: OpenStack Image API v2, "Show image"; times in whole seconds, links with
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import cast
 from urllib.parse import urlencode
 
 from stillage.api.image_v2 import documents
 from stillage.images.image import Image
 from stillage.images.member import Member
+from stillage.times import to_seconds
 
 
 def image_view(image: Image) -> documents.Image:
@@ -33,8 +33,8 @@ def image_view(image: Image) -> documents.Image:
         "os_hash_algo": image.os_hash_algo,
         "os_hash_value": image.os_hash_value,
         "tags": list(image.tags),
-        "created_at": time_view(image.created_at),
-        "updated_at": time_view(image.updated_at),
+        "created_at": to_seconds(image.created_at),
+        "updated_at": to_seconds(image.updated_at),
         "self": path,
         "file": f"{path}/file",
         "schema": "/v2/schemas/image",
@@ -67,18 +67,14 @@ def member_view(member: Member) -> documents.Member:
         "member_id": member.member_id,
         "image_id": member.image_id,
         "status": member.status,
-        "created_at": time_view(member.created_at),
-        "updated_at": time_view(member.updated_at),
+        "created_at": to_seconds(member.created_at),
+        "updated_at": to_seconds(member.updated_at),
         "schema": "/v2/schemas/member",
     }
 
 
 def members_view(members: Sequence[Member]) -> documents.Members:
     return {"members": [member_view(member) for member in members], "schema": "/v2/schemas/members"}
-
-
-def time_view(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _link(query: Sequence[tuple[str, str]]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from stillage import times
 from stillage.client.clouds import Cloud
 from stillage.client.errors import BadCloud, ServerRefused
 from stillage.client.http import Answer, Http, Request, insist
@@ -204,6 +205,6 @@ def _domain(cloud: Cloud, whose: str) -> dict[str, str]:
 
 def _time_of(text: object) -> datetime:
     try:
-        return datetime.fromisoformat(str(text)).astimezone(UTC)
-    except ValueError:
+        return times.parse(str(text))
+    except (ValueError, OverflowError):
         return datetime.max.replace(tzinfo=UTC)

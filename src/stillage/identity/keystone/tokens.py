@@ -5,9 +5,10 @@ Source: Identity API v3, "Authentication and token management" and "Application 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from stillage import times
 from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
 
@@ -53,7 +54,7 @@ def validated_of(document: Any) -> Validated:
             ProjectId(_text(project["id"])) if project else None,
             _text(project.get("name", "")),
             with_implied(frozenset(_text(role["name"]) for role in token.get("roles", []))),
-            _time(token["expires_at"]),
+            times.parse(token["expires_at"]),
             is_credential=bool(credential),
             has_rules=credential.get("access_rules") is not None,
         )
@@ -103,8 +104,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("a text is needed")
     return value
-
-
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

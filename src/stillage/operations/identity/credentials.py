@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import uuid4
 
+from stillage import times
 from stillage.accounts.credential import Credential
 from stillage.accounts.credential_request import CredentialRequest
 from stillage.accounts.names import is_name, role_id
@@ -43,7 +44,7 @@ class Credentials:
             raise InvalidInput("an application credential needs a project; use a token that is scoped to one")
         now = self._clock()
         if wanted.expires_at is not None and wanted.expires_at <= now:
-            raise InvalidInput(f"expires_at {wanted.expires_at:%Y-%m-%dT%H:%M:%SZ} is in the past")
+            raise InvalidInput(f"expires_at {times.to_seconds(wanted.expires_at)} is in the past")
         secret = wanted.secret or secrets.token_urlsafe(48)
         credential = Credential(
             id=uuid4().hex,

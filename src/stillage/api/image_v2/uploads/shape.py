@@ -3,12 +3,12 @@
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
-from stillage.api.image_v2.shape import time_view
 from stillage.api.image_v2.uploads import documents
 from stillage.api.image_v2.uploads.upload_request import location_of, path_of
 from stillage.api.services import services
 from stillage.images.upload import Upload
 from stillage.operations.resumable.instant import Proof
+from stillage.times import to_seconds
 
 SHOWN = 4096 + 64  # the most that there can be
 SHOWN_OF_A_PIECE = 256
@@ -30,8 +30,8 @@ async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN
         "complete": upload.complete,
         "suspended": upload.suspended,
         "digests": dict(upload.digests),
-        "created_at": time_view(upload.created_at),
-        "expires_at": time_view(upload.expires_at),
+        "created_at": to_seconds(upload.created_at),
+        "expires_at": to_seconds(upload.expires_at),
     }
 
 

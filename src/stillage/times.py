@@ -1,0 +1,24 @@
+"""Times as text: ISO 8601, read in any offset and written in UTC. Every time of ours is aware."""
+
+from datetime import UTC, datetime
+
+
+def parse(text: str) -> datetime:
+    """Return the time that *text* is, in UTC. Without an offset it is UTC already.
+
+    Raises:
+        ValueError: If it is no time.
+        OverflowError: If its offset leads beyond the years 1 to 9999.
+    """
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def to_seconds(time: datetime) -> str:
+    """Return *time* as ``2026-01-02T03:04:05Z``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_microseconds(time: datetime) -> str:
+    """Return *time* as ``2026-01-02T03:04:05.000000Z``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
