@@ -26,7 +26,7 @@ Rules:
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 SECTOR = 512
 """Bytes of the unit in which every reader counts a disk. `docs/formats.md` says what becomes of parts of one."""
@@ -127,8 +127,11 @@ def whole_sectors(length: int | None) -> int | None:
     return None if length is None else -(-length // SECTOR) * SECTOR
 
 
+T = TypeVar("T")
 Want = Region | Tail
-Inspection = Generator[Want | Facts | Hazard, bytes, None]
+Steps = Generator[Want | Facts | Hazard, bytes, T]
+"""An inspector, or a part of one: it yields what it wants and what it has found, is sent bytes, and returns a T."""
+Inspection = Steps[None]
 ReadAt = Callable[[int, int], bytes]
 """``read_at(offset, length)``: stored bytes, short at the end of the file."""
 

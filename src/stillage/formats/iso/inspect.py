@@ -6,20 +6,18 @@ Source: ECMA-119, 8 "Volume Descriptors"; ECMA-167, 2/9 "Volume recognition"; El
 """
 
 import struct
-from collections.abc import Generator
 from typing import NamedTuple
 
 from stillage.formats.base import (
     Facts,
-    Hazard,
     Inspection,
     MalformedImage,
     NotThisFormat,
     Region,
     Rule,
+    Steps,
     Stream,
     Tail,
-    Want,
     whole_sectors,
 )
 
@@ -77,7 +75,7 @@ def inspect(stream: Stream) -> Inspection:
     yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), details=details)
 
 
-def _descriptors(first: bytes) -> Generator[Want | Facts | Hazard, bytes, Descriptors]:
+def _descriptors(first: bytes) -> Steps[Descriptors]:
     """Read the volume descriptors up to the terminator, or up to whatever is none."""
     primary, primary_offset, bootable = b"", 0, False
     for number in range(MOST_DESCRIPTORS):

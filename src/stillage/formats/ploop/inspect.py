@@ -7,10 +7,10 @@ Source: QEMU, docs/interop/parallels, "Parallels Expandable Image File Format". 
 
 import struct
 from array import array
-from collections.abc import Generator
 from typing import NamedTuple
 
 from stillage.formats.base import (
+    SECTOR,
     Facts,
     Hazard,
     Inspection,
@@ -18,12 +18,13 @@ from stillage.formats.base import (
     NotThisFormat,
     Region,
     Rule,
+    Steps,
     Stream,
     Tail,
-    Want,
 )
-from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
-from stillage.formats.vmdk.tables import numbers
+from stillage.formats.tables.bounds import read_whole
+from stillage.formats.tables.entries import little_endian_32
+from stillage.formats.tables.overlaps import Overlaps
 
 FORMAT = "ploop"
 REWRITE = "qemu-img convert -f parallels -O parallels IN OUT"
@@ -44,7 +45,6 @@ MAGIC = b"WithouFreSpacExt"
 """The table counts in blocks."""
 MAGICS = (OLD_MAGIC, MAGIC)
 VERSION = 2
-SECTOR = 512
 IN_USE = 0x746F6E59
 MAX_BLOCK = (1 << 31) // 513  # sectors; QEMU opens no larger one
 MAX_ENTRIES = 16 << 20  # a disk of 16 TiB with blocks of 1 MiB
@@ -111,16 +111,12 @@ def _check_header(header: _Header) -> None:
         raise MalformedImage(HEADER, 32, message)
 
 
-def _read_table(header: _Header) -> Generator[Want | Facts | Hazard, bytes, int]:
+def _read_table(header: _Header) -> Steps[int]:
     """Check every entry; return the first sector behind the table and all blocks."""
     overlaps, end = Overlaps(header.block), header.table_end
     for first in range(0, header.entries, PIECE // 4):
         at, count = _HEADER.size + 4 * first, min(PIECE // 4, header.entries - first)
-        piece = yield Region(at, 4 * count)
-        if len(piece) < 4 * count:
-            message = f"the table ends at byte {at + 4 * count}; the file has {at + len(piece)}"
-            raise MalformedImage(TRUNCATED, at, message)
-        entries = numbers(piece)
+        entries = little_endian_32((yield from read_whole(TRUNCATED, at, 4 * count, "the table")))
         blocks = [entry * header.unit for entry in entries if entry]
         if blocks:
             _check_blocks(header, overlaps, entries, blocks, at)
@@ -133,11 +129,7 @@ def _check_blocks(header: _Header, overlaps: Overlaps, entries: "array[int]", bl
     if lowest < header.table_end:
         message = f"a block at sector {lowest} lies over the table, which ends at sector {header.table_end}"
         raise MalformedImage(BLOCK_PLACE, at + 4 * entries.index(lowest // header.unit), message)
-    try:
-        position = overlaps.first_overlap(blocks)
-    except TooManyPlaces:
-        message = "the blocks are too many, or too far apart, to be checked for overlap"
-        raise MalformedImage(BLOCK_OVERLAP, at, message) from None
+    position = overlaps.find_overlap(blocks, BLOCK_OVERLAP, at)
     if position is not None:
         message = f"the block at sector {blocks[position]} overlaps another one"
         raise MalformedImage(BLOCK_OVERLAP, at + 4 * entries.index(blocks[position] // header.unit), message)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from stillage.formats.base import SECTOR, Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.tables.clusters import Layout, LayoutRules
-from stillage.formats.tables.walk import ZEROS, Walk, big_endian
+from stillage.formats.tables.entries import big_endian_64
+from stillage.formats.tables.walk import ZEROS, Walk
 
 FORMAT = "qcow"
 
@@ -134,7 +135,7 @@ class _Maps:
             piece = yield from self._walk.read(start, size, "the L1 table")
             if piece == ZEROS[:size]:
                 continue
-            for at, entry in zip(range(start, start + size, 8), big_endian(piece), strict=True):
+            for at, entry in zip(range(start, start + size, 8), big_endian_64(piece), strict=True):
                 if entry:
                     self._layout.take_table(at, entry, "an L2 table", unread=True)
 
@@ -144,7 +145,7 @@ class _Maps:
             if piece == ZEROS[:size]:
                 continue
             offsets = []
-            for at, entry in zip(range(start, start + size, 8), big_endian(piece), strict=True):
+            for at, entry in zip(range(start, start + size, 8), big_endian_64(piece), strict=True):
                 if entry & COMPRESSED:
                     self._take_compressed(at, entry)
                     offsets.append(0)

@@ -4,10 +4,9 @@ Source: QEMU docs/interop/qcow2, "Header", "Header extensions". All integers are
 """
 
 import struct
-from collections.abc import Generator
 from dataclasses import dataclass
 
-from stillage.formats.base import SECTOR, Facts, Hazard, Inspection, MalformedImage, Region, Rule, Want
+from stillage.formats.base import SECTOR, Hazard, Inspection, MalformedImage, Region, Rule, Steps
 
 CONVERT = "qemu-img convert -O qcow2 IN OUT"
 
@@ -212,9 +211,7 @@ def _read_extension(header: Header, extensions: Extensions, kind: int, at: int, 
         extensions.bitmaps = Place(at, offset, size, count)
 
 
-def _fields(
-    struct_: struct.Struct, kind: int, at: int, length: int
-) -> Generator[Want | Facts | Hazard, bytes, tuple[int, ...]]:
+def _fields(struct_: struct.Struct, kind: int, at: int, length: int) -> Steps[tuple[int, ...]]:
     if length < struct_.size:
         message = f"header extension {kind:#010x} has {length} bytes; its fields take {struct_.size}"
         raise MalformedImage(BAD_EXTENSION, at - 4, message)

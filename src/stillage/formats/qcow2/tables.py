@@ -13,7 +13,8 @@ from functools import partial
 from stillage.formats.base import SECTOR, Inspection, MalformedImage, Rule, Stream
 from stillage.formats.qcow2.header import CONVERT, HAS_DATA_FILE, LUKS, Extensions, Header, Place
 from stillage.formats.tables.clusters import Layout, LayoutRules
-from stillage.formats.tables.walk import PIECE, ZEROS, Walk, big_endian
+from stillage.formats.tables.entries import big_endian_64
+from stillage.formats.tables.walk import PIECE, ZEROS, Walk
 
 LAYOUT = LayoutRules.of("qcow2", CONVERT)
 BAD_TABLE = Rule("qcow2.bad-table", "A table has a size that the disk inside does not need or that nothing can read.")
@@ -129,7 +130,7 @@ class Maps:
             piece = yield from self._walk.read(start, size, name)
             if piece == ZEROS[:size]:
                 continue
-            for at, entry in zip(range(start, start + size, 8), big_endian(piece), strict=True):
+            for at, entry in zip(range(start, start + size, 8), big_endian_64(piece), strict=True):
                 if not entry & ~COPIED:
                     continue
                 if entry & L1_RESERVED:
@@ -143,7 +144,7 @@ class Maps:
             piece = yield from self._walk.read(start, size, "the refcount table")
             if piece == ZEROS[:size]:
                 continue
-            for at, entry in zip(range(start, start + size, 8), big_endian(piece), strict=True):
+            for at, entry in zip(range(start, start + size, 8), big_endian_64(piece), strict=True):
                 if not entry:
                     continue
                 if entry & REFCOUNT_RESERVED:
@@ -155,7 +156,7 @@ class Maps:
             piece = yield from self._walk.read(start, size, "an L2 table")
             if piece == ZEROS[:size] or self._header.incompatible & HAS_DATA_FILE:
                 continue
-            entries = big_endian(piece)
+            entries = big_endian_64(piece)
             if int.from_bytes(piece, "big") & self._unusual:
                 offsets = [self._data_offset(start + 8 * index, entry) for index, entry in enumerate(entries)]
             else:
@@ -171,7 +172,7 @@ class Maps:
             piece = yield from self._walk.read(start, size, "an L2 table")
             if piece == ZEROS[:size] or self._header.incompatible & HAS_DATA_FILE:
                 continue
-            entries = big_endian(piece)
+            entries = big_endian_64(piece)
             offsets = []
             for at, entry, bitmap in zip(range(start, start + size, 16), entries[::2], entries[1::2], strict=True):
                 offset = self._data_offset(at, entry) if entry else 0
@@ -280,7 +281,7 @@ class Maps:
         for start, size in self._walk.pieces(offset, length):
             piece = yield from self._walk.read(start, size, "a bitmap's table")
             offsets = []
-            for at, entry in zip(range(start, start + size, 8), big_endian(piece), strict=True):
+            for at, entry in zip(range(start, start + size, 8), big_endian_64(piece), strict=True):
                 if entry & BITMAP_RESERVED or (entry & OFFSET and entry & 1):
                     raise _reserved_bits(at, "bitmap table", entry, BITMAP_RESERVED | 1)
                 if entry & self._misaligned:

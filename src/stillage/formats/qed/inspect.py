@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.tables.clusters import Layout, LayoutRules
-from stillage.formats.tables.walk import ZEROS, Walk, little_endian
+from stillage.formats.tables.entries import little_endian_64
+from stillage.formats.tables.walk import ZEROS, Walk
 
 FORMAT = "qed"
 
@@ -119,7 +120,7 @@ class _Maps:
             piece = yield from self._walk.read(start, size, "the L1 table")
             if piece == ZEROS[:size]:
                 continue
-            for at, entry in zip(range(start, start + size, 8), little_endian(piece), strict=True):
+            for at, entry in zip(range(start, start + size, 8), little_endian_64(piece), strict=True):
                 if entry:
                     self._layout.take_table(at, entry, "an L2 table", unread=True)
 
@@ -129,7 +130,7 @@ class _Maps:
             piece = yield from self._walk.read(start, size, "an L2 table")
             if piece == ZEROS[:size]:
                 continue
-            offsets = [0 if entry == ZERO_CLUSTER else entry for entry in little_endian(piece)]
+            offsets = [0 if entry == ZERO_CLUSTER else entry for entry in little_endian_64(piece)]
             misaligned = [offset for offset in offsets if offset % cluster_size]
             if misaligned:
                 at = start + 8 * offsets.index(misaligned[0])

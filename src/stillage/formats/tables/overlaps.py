@@ -8,6 +8,8 @@ remembers where in it a piece starts: two pieces can never start in the same one
 from array import array
 from collections.abc import Iterable
 
+from stillage.formats.base import MalformedImage, Rule
+
 MAX_BYTES = 4 << 20
 """Memory of one `Overlaps` at most, whatever the tables say."""
 
@@ -47,6 +49,14 @@ class Overlaps:
                 return position
             bits[byte] |= mask
         return None
+
+    def find_overlap(self, starts: Iterable[int], rule: Rule, at: int) -> int | None:
+        """The same, for a table at byte *at*: where the memory ends the image is refused under *rule*."""
+        try:
+            return self.first_overlap(starts)
+        except TooManyPlaces:
+            message = "the blocks are too many, or too far apart, to be checked for overlap"
+            raise MalformedImage(rule, at, message) from None
 
     def _grow(self, size: int) -> None:
         if size > MAX_BYTES:

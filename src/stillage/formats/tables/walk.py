@@ -1,32 +1,16 @@
 """Tables of 64-bit entries that lie anywhere in a file, read in the order in which they lie there."""
 
 import heapq
-import sys
-from array import array
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 
-from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, Region, Want
+from stillage.formats.base import Inspection, Steps
+from stillage.formats.tables.bounds import read_whole
 from stillage.formats.tables.clusters import Layout
 
 PIECE = 1 << 17
 ZEROS = bytes(PIECE)
 
-Read = Generator[Want | Facts | Hazard, bytes, bytes]
 Visit = Callable[[], Inspection]
-
-
-def big_endian(piece: bytes) -> "array[int]":
-    entries = array("Q", piece)
-    if sys.byteorder == "little":
-        entries.byteswap()
-    return entries
-
-
-def little_endian(piece: bytes) -> "array[int]":
-    entries = array("Q", piece)
-    if sys.byteorder == "big":
-        entries.byteswap()
-    return entries
 
 
 class Walk:
@@ -51,13 +35,10 @@ class Walk:
         self._added += 1  # keeps the heap from comparing functions
         heapq.heappush(self._ahead, (offset, self._added, visit))
 
-    def read(self, offset: int, length: int, what: str) -> Read:
+    def read(self, offset: int, length: int, what: str) -> Steps[bytes]:
         """Return exactly *length* bytes of *what*."""
-        data = yield Region(offset, length)
+        data = yield from read_whole(self._layout.rules.out_of_bounds, offset, length, what)
         self._position = max(self._position, offset + length)
-        if len(data) < length:
-            message = f"{what} ends at byte {offset + length}, and the file before that; it is cut short"
-            raise MalformedImage(self._layout.rules.out_of_bounds, offset, message)
         return data
 
     def pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:

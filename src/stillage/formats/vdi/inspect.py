@@ -6,7 +6,7 @@ little-endian.
 """
 
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stillage.formats.base import (
@@ -19,9 +19,9 @@ from stillage.formats.base import (
     Rule,
     Stream,
     Tail,
-    Want,
 )
-from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
+from stillage.formats.tables.bounds import read_whole
+from stillage.formats.tables.overlaps import Overlaps
 
 FORMAT = "vdi"
 REWRITE = "qemu-img convert -f vdi -O vdi IN OUT"
@@ -161,25 +161,22 @@ def _compare_ends(size: int, end: int, header: _Header) -> None:
         raise MalformedImage(TRAILING_DATA, end, message)
 
 
-def _read_map(header: _Header) -> Generator[Want | Facts | Hazard, bytes, None]:
+def _read_map(header: _Header) -> Inspection:
     overlaps = Overlaps(1)
-    found = 0
+    stored = 0
     for first in range(0, header.blocks, PIECE // 4):
         count = min(PIECE // 4, header.blocks - first)
         at = header.map_at + 4 * first
-        piece = yield Region(at, 4 * count)
-        if len(piece) < 4 * count:
-            message = f"the block map ends at byte {at + 4 * count}; the file has {at + len(piece)}"
-            raise MalformedImage(TRUNCATED, at, message)
+        piece = yield from read_whole(TRUNCATED, at, 4 * count, "the block map")
         if piece == UNSTORED_PIECE[: len(piece)]:
             continue
         entries = struct.unpack(f"<{count}I", piece)
         blocks = [entry for entry in entries if entry < FIRST_UNSTORED]
-        found += len(blocks)
+        stored += len(blocks)
         if blocks:
             _check_blocks(header, overlaps, entries, blocks, at)
-    if header.kind == STATIC and found != header.blocks:
-        message = f"a static image stores all of its {header.blocks} blocks; the block map has {found}"
+    if header.kind == STATIC and stored != header.blocks:
+        message = f"a static image stores all of its {header.blocks} blocks; the block map has {stored}"
         raise MalformedImage(BLOCK_COUNT, header.map_at, message)
 
 
@@ -188,11 +185,7 @@ def _check_blocks(header: _Header, overlaps: Overlaps, entries: Sequence[int], b
     if highest >= header.stored:
         message = f"the block map names stored block {highest}; there are {header.stored}"
         raise MalformedImage(BLOCK_PLACE, at + 4 * entries.index(highest), message)
-    try:
-        position = overlaps.first_overlap(blocks)
-    except TooManyPlaces:
-        message = f"{header.stored} stored blocks are more than can be checked for overlap"
-        raise MalformedImage(BLOCK_OVERLAP, at, message) from None
+    position = overlaps.find_overlap(blocks, BLOCK_OVERLAP, at)
     if position is not None:
         block = blocks[position]
         entry = len(entries) - 1 - entries[::-1].index(block)

@@ -8,10 +8,11 @@ Format", "Dynamic Disk Header Format", "Block Allocation Table and Data Blocks".
 """
 
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stillage.formats.base import (
+    SECTOR,
     Facts,
     Hazard,
     Inspection,
@@ -19,11 +20,12 @@ from stillage.formats.base import (
     NotThisFormat,
     Region,
     Rule,
+    Steps,
     Stream,
     Tail,
-    Want,
 )
-from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
+from stillage.formats.tables.bounds import read_whole, require_within
+from stillage.formats.tables.overlaps import Overlaps
 
 FORMAT = "vhd"
 REWRITE = "qemu-img convert -f vpc -O vpc -o force_size=on IN OUT"
@@ -80,7 +82,6 @@ RULES = (
 
 COOKIE = b"conectix"
 HEADER_COOKIE = b"cxsparse"
-SECTOR = 512
 FOOTER_SIZE = 512
 OLD_FOOTER_SIZE = 511  # before Virtual PC 2004; "Hard Disk Footer Format" tells readers to expect it
 HEADER_SIZE = 1024
@@ -181,7 +182,7 @@ def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
 
     if footer.data_offset < FOOTER_SIZE:
         raise MalformedImage(HEADER, 16, f"the dynamic disk header at {footer.data_offset} lies over the footer's copy")
-    _demand(stream, footer.data_offset + HEADER_SIZE, 16, "the dynamic disk header")
+    require_within(stream, TRUNCATED, footer.data_offset + HEADER_SIZE, 16, "the dynamic disk header")
     header = yield Region(footer.data_offset, HEADER_SIZE)
     table = yield from _read_header(stream, header, footer)
     last = yield from _read_table(stream, table)
@@ -236,12 +237,7 @@ def _check_checksum(data: bytes, at: int, field: int, what: str) -> Inspection:
         yield Hazard(CHECKSUM, at + field, f"the {what} has checksum {stored:#010x}; its bytes give {computed:#010x}")
 
 
-def _demand(stream: Stream, end: int, shown_at: int, what: str) -> None:
-    if stream.size is not None and end > stream.size:
-        raise MalformedImage(TRUNCATED, shown_at, f"{what} ends at byte {end}; the file has {stream.size}")
-
-
-def _read_header(stream: Stream, data: bytes, footer: _Footer) -> Generator[Want | Facts | Hazard, bytes, _Table]:
+def _read_header(stream: Stream, data: bytes, footer: _Footer) -> Steps[_Table]:
     at = footer.data_offset
     if len(data) < HEADER_SIZE:
         raise MalformedImage(TRUNCATED, 16, f"the file ends within the dynamic disk header at {at}")
@@ -276,7 +272,7 @@ def _place_table(stream: Stream, footer: _Footer, table_at: int, entries: int, b
     if table_at % SECTOR or table_at < FOOTER_SIZE or _meet(table, header):
         message = f"the table at {table_at} is not on a sector of its own, or lies over a header"
         raise MalformedImage(TABLE_PLACE, at + 16, message)
-    _demand(stream, table_at + entries * 4, at + 16, "the block allocation table")
+    require_within(stream, TRUNCATED, table_at + entries * 4, at + 16, "the block allocation table")
     bitmap = -(-block_size // SECTOR // 8 // SECTOR)
     avoid = tuple(
         range(taken.start // SECTOR, -(-taken.stop // SECTOR)) for taken in (range(FOOTER_SIZE), header, table)
@@ -288,17 +284,14 @@ def _meet(one: range, other: range) -> bool:
     return one.start < other.stop and other.start < one.stop
 
 
-def _read_table(stream: Stream, table: _Table) -> Generator[Want | Facts | Hazard, bytes, int]:
+def _read_table(stream: Stream, table: _Table) -> Steps[int]:
     """Check every entry; return the sector after the last block."""
     overlaps = Overlaps(table.span)
     end = 0
     for first in range(0, table.entries, PIECE // 4):
         count = min(PIECE // 4, table.entries - first)
         at = table.offset + 4 * first
-        piece = yield Region(at, 4 * count)
-        if len(piece) < 4 * count:
-            message = f"the block allocation table ends at byte {at + 4 * count}; the file has {at + len(piece)}"
-            raise MalformedImage(TRUNCATED, at, message)
+        piece = yield from read_whole(TRUNCATED, at, 4 * count, "the block allocation table")
         if piece == FREE_PIECE[: len(piece)]:
             continue
         entries = struct.unpack(f">{count}I", piece)
@@ -330,11 +323,7 @@ def _too_far(end: int, size: int) -> str:
 
 
 def _check_overlap(overlaps: Overlaps, entries: Sequence[int], blocks: list[int], at: int) -> None:
-    try:
-        position = overlaps.first_overlap(blocks)
-    except TooManyPlaces:
-        message = "the blocks are too many, or too far apart, to be checked for overlap"
-        raise MalformedImage(BLOCK_OVERLAP, at, message) from None
+    position = overlaps.find_overlap(blocks, BLOCK_OVERLAP, at)
     if position is not None:
         block = blocks[position]
         # The same number may come twice in one piece; the later entry is the one at fault.

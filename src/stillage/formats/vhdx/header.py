@@ -5,12 +5,12 @@ Source: [MS-VHDX] 2.2.2 "Headers", 2.2.3 "Region Table", 2.6 "Metadata Region". 
 """
 
 import struct
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 
-from stillage.formats.base import Hazard, MalformedImage, Rule
+from stillage.formats.base import Hazard, Inspection, MalformedImage, Rule, Steps
 from stillage.formats.codecs.crc32c import crc32c
 
 REWRITE = "qemu-img convert -f vhdx -O vhdx IN OUT"
@@ -106,7 +106,7 @@ def _parse_header(data: bytes, at: int) -> Header:
     return Header(at, sequence, log_id, log_version, version, range(log_at, log_at + log_length))
 
 
-def check_header(header: Header) -> Generator[Hazard, bytes, None]:
+def check_header(header: Header) -> Inspection:
     if header.version != 1 or header.log_version != 0:
         message = f"version {header.version} with log version {header.log_version}; 1 and 0 are known"
         raise MalformedImage(VERSION, header.at + 64, message)
@@ -122,7 +122,7 @@ def _checksum_is_right(data: bytes) -> bool:
     return crc32c(data[:4] + bytes(4) + data[8:]) == int.from_bytes(data[4:8], "little")
 
 
-def current_regions(copies: Sequence[bytes], log: range) -> Generator[Hazard, bytes, dict[bytes, range]]:
+def current_regions(copies: Sequence[bytes], log: range) -> Steps[dict[bytes, range]]:
     """Return the regions by their GUID."""
     valid = [
         (at, data)
@@ -136,7 +136,7 @@ def current_regions(copies: Sequence[bytes], log: range) -> Generator[Hazard, by
     return (yield from _parse_regions(*valid[0], log))
 
 
-def _parse_regions(at: int, data: bytes, log: range) -> Generator[Hazard, bytes, dict[bytes, range]]:
+def _parse_regions(at: int, data: bytes, log: range) -> Steps[dict[bytes, range]]:
     count = int.from_bytes(data[8:12], "little")
     if count > MAX_ENTRIES:
         raise MalformedImage(REGION, at + 8, f"the region table has {count} entries; {MAX_ENTRIES} have room")
@@ -165,7 +165,7 @@ def _refuse_overlap(taken: list[range], at: int) -> None:
             raise MalformedImage(REGION, at + 16, message)
 
 
-def metadata_items(table: bytes, region: range) -> Generator[Hazard, bytes, Mapping[bytes, Item]]:
+def metadata_items(table: bytes, region: range) -> Steps[Mapping[bytes, Item]]:
     """Return the published items by their GUID."""
     at = region.start
     count = int.from_bytes(table[10:12], "little")

@@ -8,7 +8,7 @@ All integers are little-endian, GUIDs are stored in Microsoft's mixed order.
 
 import struct
 from bisect import bisect_right
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -23,11 +23,12 @@ from stillage.formats.base import (
     NotThisFormat,
     Region,
     Rule,
+    Steps,
     Stream,
     Tail,
-    Want,
 )
-from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
+from stillage.formats.tables.bounds import read_whole, require_within
+from stillage.formats.tables.overlaps import Overlaps
 from stillage.formats.vhdx.header import (
     BAT,
     DISK_ID,
@@ -94,8 +95,6 @@ PIECE = 64 << 10
 ZEROS = bytes(PIECE)
 MAX_HELD = 16  # pieces
 
-_Found = Want | Facts | Hazard
-
 
 class _Disk(NamedTuple):
     size: int
@@ -149,14 +148,14 @@ def inspect(stream: Stream) -> Inspection:
     creator = head[8:].decode("utf-16-le", "replace").partition("\0")[0]
     details = {"creator": creator} if creator.isprintable() and creator else {}
     yield Facts(FORMAT, details=details)
-    headers = yield from _fetch_copies(HEADERS_AT, HEADER_SIZE, "header")
+    headers = yield from _read_copies(HEADERS_AT, HEADER_SIZE, "the header")
     header = current_header(headers)
     yield from check_header(header)
-    tables = yield from _fetch_copies(REGION_TABLES_AT, TABLE_SIZE, "region table")
+    tables = yield from _read_copies(REGION_TABLES_AT, TABLE_SIZE, "the region table")
     regions = yield from current_regions(tables, header.log)
     parts = [*regions.values(), header.log]
     last = max(part.stop for part in parts)
-    _demand(stream, last, REGION_TABLES_AT[0], "the log or a region")
+    require_within(stream, TRUNCATED, last, REGION_TABLES_AT[0], "the log or a region")
 
     bat = regions[BAT]
     held = _Held()
@@ -168,35 +167,23 @@ def inspect(stream: Stream) -> Inspection:
         raise MalformedImage(TABLE_SIZE_RULE, REGION_TABLES_AT[0], message)
     last_block = yield from _read_bat(stream, disk, bat, held, _Taken.of(parts))
     yield Tail(0)
-    _demand(stream, last, REGION_TABLES_AT[0], "the log or a region")
-    _demand(stream, last_block, bat.start, "a block")
+    require_within(stream, TRUNCATED, last, REGION_TABLES_AT[0], "the log or a region")
+    require_within(stream, TRUNCATED, last_block, bat.start, "a block")
 
 
-def _fetch_copies(places: tuple[int, int], length: int, what: str) -> Generator[_Found, bytes, tuple[bytes, bytes]]:
-    one = yield from _fetch(places[0], length, what)
-    other = yield from _fetch(places[1], length, what)
+def _read_copies(places: tuple[int, int], length: int, what: str) -> Steps[tuple[bytes, bytes]]:
+    one = yield from read_whole(TRUNCATED, places[0], length, what)
+    other = yield from read_whole(TRUNCATED, places[1], length, what)
     return one, other
 
 
-def _fetch(at: int, length: int, what: str) -> Generator[_Found, bytes, bytes]:
-    data = yield Region(at, length)
-    if len(data) < length:
-        raise MalformedImage(TRUNCATED, at, f"the {what} ends at byte {at + length}; the file has {at + len(data)}")
-    return data
-
-
-def _demand(stream: Stream, end: int, shown_at: int, what: str) -> None:
-    if stream.size is not None and end > stream.size:
-        raise MalformedImage(TRUNCATED, shown_at, f"{what} ends at byte {end}; the file has {stream.size}")
-
-
-def _read_metadata(region: range, details: dict[str, str]) -> Generator[_Found, bytes, _Disk]:
-    table = yield from _fetch(region.start, TABLE_SIZE, "metadata table")
+def _read_metadata(region: range, details: dict[str, str]) -> Steps[_Disk]:
+    table = yield from read_whole(TRUNCATED, region.start, TABLE_SIZE, "the metadata table")
     items = yield from metadata_items(table, region)
     values: dict[bytes, int] = {}
     for kind, item in sorted(items.items(), key=lambda found: found[1].offset):
         if kind in ITEM_SIZES:
-            data = yield from _fetch(item.offset, ITEM_SIZES[kind], "metadata item")
+            data = yield from read_whole(TRUNCATED, item.offset, ITEM_SIZES[kind], "a metadata item")
             values[kind] = int.from_bytes(data, "little")
     parameters = values[FILE_PARAMETERS]
     disk = _Disk(values[DISK_SIZE], parameters & 0xFFFFFFFF, parameters >> 32, values[LOGICAL_SECTOR])
@@ -242,22 +229,22 @@ class _Held:
         self._pieces: dict[int, bytes] = {}
         self._until = 0
 
-    def read(self, bat: range) -> Generator[_Found, bytes, None]:
+    def read(self, bat: range) -> Inspection:
         for at in range(bat.start, bat.stop, PIECE):
             if len(self._pieces) == MAX_HELD:
                 return
-            piece = yield from _fetch(at, PIECE, "BAT region")
+            piece = yield from read_whole(TRUNCATED, at, PIECE, "the BAT region")
             if piece != ZEROS:
                 self._pieces[at] = piece
             self._until = at + PIECE
 
-    def fetch(self, at: int, length: int) -> Generator[_Found, bytes, bytes]:
+    def fetch(self, at: int, length: int) -> Steps[bytes]:
         if at < self._until:
             return self._pieces.get(at, ZEROS)[:length]
-        return (yield from _fetch(at, length, "BAT"))
+        return (yield from read_whole(TRUNCATED, at, length, "the BAT"))
 
 
-def _read_bat(stream: Stream, disk: _Disk, bat: range, held: _Held, taken: _Taken) -> Generator[_Found, bytes, int]:
+def _read_bat(stream: Stream, disk: _Disk, bat: range, held: _Held, taken: _Taken) -> Steps[int]:
     """Check every entry; return the byte after the last block."""
     table = _Table(stream, disk, taken)
     end = 0
@@ -295,8 +282,8 @@ class _Table:
             message = f"a block of {self._length} MiB at MiB {block} lies over a header, the log or a region"
             raise MalformedImage(BLOCK_PLACE, at + 8 * entries.index(stored[blocks.index(block)]), message)
         end = self._end(entries, first, max(blocks))
-        _demand(self._stream, end, at, "a block")
-        if (position := self._first_overlap(blocks, at)) is not None:
+        require_within(self._stream, TRUNCATED, end, at, "a block")
+        if (position := self._overlaps.find_overlap(blocks, BLOCK_OVERLAP, at)) is not None:
             entry_at = at + 8 * (len(entries) - 1 - entries[::-1].index(stored[position]))
             message = f"the block at MiB {blocks[position]} overlaps another one"
             raise MalformedImage(BLOCK_OVERLAP, entry_at, message)
@@ -318,13 +305,6 @@ class _Table:
                 message = f"BAT entry {entry:#x} has state {entry & 7}; {PRESENT} is the one for a stored block"
                 raise MalformedImage(BLOCK_STATE, at + 8 * entries.index(entry), message)
         return stored
-
-    def _first_overlap(self, blocks: list[int], at: int) -> int | None:
-        try:
-            return self._overlaps.first_overlap(blocks)
-        except TooManyPlaces:
-            message = "the blocks are too many, or too far apart, to be checked for overlap"
-            raise MalformedImage(BLOCK_OVERLAP, at, message) from None
 
     def _end(self, entries: Sequence[int], first: int, highest: int) -> int:
         """The byte after the block at MiB *highest*; of the disk's last block only what the disk has is needed."""

@@ -7,11 +7,11 @@ Source: VMware, "Virtual Disk Format 5.0" (and 1.1), "The Descriptor File".
 
 import codecs
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stillage.formats.base import Hazard, Rule
+from stillage.formats.base import Hazard, Inspection, Rule
 
 CONVERT = "qemu-img convert -O vmdk -o subformat=streamOptimized IN OUT"
 
@@ -198,7 +198,7 @@ def _parent(data: bytes, start: int, at: int) -> Hazard:
     return Hazard(PARENT, at + start, f"a reader finds a parent disk here: {shown!r}")
 
 
-def check_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Generator[Hazard, bytes, None]:
+def check_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Inspection:
     """What speaks against a descriptor that lies in the one extent it may name, of *capacity* sectors.
 
     Args:
@@ -245,7 +245,7 @@ def _missing_id(text: bytes) -> str | None:
     return None
 
 
-def check_any(found: Descriptor) -> Generator[Hazard, bytes, None]:
+def check_any(found: Descriptor) -> Inspection:
     """What speaks against any descriptor."""
     if found.problem is not None:
         yield found.problem

@@ -7,10 +7,10 @@ grain tables in `formats.vmdk.tables`, the compressed stream in `formats.vmdk.st
 
 import struct
 from array import array
-from collections.abc import Generator
 from typing import NamedTuple
 
 from stillage.formats.base import (
+    SECTOR,
     Facts,
     Hazard,
     Inspection,
@@ -18,9 +18,9 @@ from stillage.formats.base import (
     NotThisFormat,
     Region,
     Rule,
+    Steps,
     Stream,
     Tail,
-    Want,
 )
 from stillage.formats.replay import replay
 from stillage.formats.vmdk import descriptor as vmdk_descriptor
@@ -28,7 +28,7 @@ from stillage.formats.vmdk import stream_optimized
 from stillage.formats.vmdk import tables as vmdk_tables
 from stillage.formats.vmdk.descriptor import DESCRIPTOR, EXTERNAL_EXTENT
 from stillage.formats.vmdk.stream_optimized import TRAILING_DATA
-from stillage.formats.vmdk.tables import MAX_TABLES, SECTOR, TRUNCATED, Layout
+from stillage.formats.vmdk.tables import MAX_TABLES, TRUNCATED, Layout
 
 FORMAT = "vmdk"
 REWRITE = vmdk_tables.REWRITE
@@ -130,7 +130,7 @@ def _inspect_delta(head: bytes) -> Inspection:
     raise MalformedImage(DELTA, 0, f"a {kind} extent is only a part of its disk; export the disk as streamOptimized")
 
 
-def _read_text(head: bytes) -> Generator[Want | Facts | Hazard, bytes, bytes]:
+def _read_text(head: bytes) -> Steps[bytes]:
     """The file from *head* on, as far as a reader would take it for text."""
     text, wanted = bytearray(head), SECTOR
     while len(text) == wanted < vmdk_descriptor.MAX_TEXT and b"\0" not in text[-TEXT_PIECE:]:
@@ -253,7 +253,7 @@ def _place(stream: Stream, header: _Header) -> Layout:
     return layout
 
 
-def _read_front(header: _Header) -> Generator[Want | Facts | Hazard, bytes, bytes]:
+def _read_front(header: _Header) -> Steps[bytes]:
     """The bytes behind the header, before the grains, in which a reader may look for words of the descriptor."""
     ahead = min(header.overhead * SECTOR - SECTOR, vmdk_descriptor.READ_AHEAD)
     return (yield Region(SECTOR, max(header.descriptor_size * SECTOR, ahead)))

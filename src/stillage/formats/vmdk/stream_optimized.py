@@ -11,22 +11,21 @@ import os
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from operator import mul
 from typing import NamedTuple
 
-from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Tail, Want
+from stillage.formats.base import SECTOR, Inspection, MalformedImage, Region, Rule, Steps, Stream, Tail
+from stillage.formats.tables.entries import little_endian_32
 from stillage.formats.vmdk.tables import (
     GRAINS,
     REWRITE,
-    SECTOR,
     TABLE_BYTES,
     TABLE_SECTORS,
     TRUNCATED,
     ZEROED,
     Layout,
-    numbers,
 )
 
 MARKER = Rule("vmdk.marker", "A marker is of no known kind, or its numbers cannot be.", REWRITE)
@@ -47,8 +46,6 @@ _GRAIN = struct.Struct("<QIH")  # disk sector, length, the first two bytes of th
 ZLIB_STARTS = frozenset(
     flags << 8 | method for method in range(8, 256, 16) for flags in range(256) if not (method << 8 | flags) % 31
 )
-
-_Found = Want | Facts | Hazard
 
 
 class _Mark(NamedTuple):
@@ -75,7 +72,7 @@ class Tally:
         self.sums = array("Q", bytes(8 * layout.tables))
 
     def of_table(self, data: bytes) -> int:
-        sectors: Sequence[int] = numbers(data)
+        sectors: Sequence[int] = little_endian_32(data)
         if self._has_zeroed and ZEROED in sectors:
             sectors = [0 if sector == ZEROED else sector for sector in sectors]
         total: int = sum(map(mul, sectors, self.factors)) + sum(compress(self.terms, sectors))
@@ -103,7 +100,7 @@ class Body:
         self._directory_at: int | None = None
         self.tally = Tally(layout)
 
-    def read_with_tables_in_front(self, sums: "array[int]") -> Generator[_Found, bytes, None]:
+    def read_with_tables_in_front(self, sums: "array[int]") -> Inspection:
         """Walk the grains, whose tables have the *sums* given."""
         mark = yield from self._next_mark()
         while mark is not None and mark.kind != END:
@@ -113,7 +110,7 @@ class Body:
             raise _differ(table, self._layout.directory_at)
         yield from self._check_padding(ended=mark is not None)
 
-    def read_with_tables_behind(self) -> Generator[_Found, bytes, None]:
+    def read_with_tables_behind(self) -> Inspection:
         """Walk grains and tables up to the footer, and to the end."""
         while (mark := (yield from self._next_mark())) is not None and mark.kind in (TABLE, DIRECTORY):
             if mark.kind == TABLE:
@@ -127,7 +124,7 @@ class Body:
             raise MalformedImage(FOOTER, mark.at, "the end marker does not come directly behind a footer")
         yield from self._take_footer(mark)
 
-    def _next_mark(self) -> Generator[_Found, bytes, _Mark | None]:
+    def _next_mark(self) -> Steps[_Mark | None]:
         """Pass over grains; return the next marker of another kind, None at the end of the stream."""
         while True:
             piece = yield from self._window()
@@ -142,7 +139,7 @@ class Body:
                 self._check_mark(mark)
                 return mark
 
-    def _window(self) -> Generator[_Found, bytes, bytes]:
+    def _window(self) -> Steps[bytes]:
         """The bytes from where we are, some of which may be at hand: what has passed cannot be asked for again."""
         inside = self._at - self._piece_at
         if inside >= len(self._piece):
@@ -150,7 +147,7 @@ class Body:
             self._piece = yield Region(self._at, PIECE)
         return self._piece[inside:]
 
-    def _fetch(self, mark: _Mark, length: int) -> Generator[_Found, bytes, bytes]:
+    def _fetch(self, mark: _Mark, length: int) -> Steps[bytes]:
         """The *length* bytes behind *mark*; go on behind them."""
         inside = mark.at + SECTOR - self._piece_at
         data = self._piece[inside : inside + length]
@@ -190,7 +187,7 @@ class Body:
             self._last_grain = first + last
         return at
 
-    def _demand_the_last_record(self, left: int) -> Generator[_Found, bytes, None]:
+    def _demand_the_last_record(self, left: int) -> Inspection:
         yield Tail(0)
         if left or self._at > (self._stream.size or 0):
             message = f"the last record ends at byte {self._at}; the file has {self._stream.size}"
@@ -207,7 +204,7 @@ class Body:
             message = f"a marker of kind {mark.kind} with {mark.sectors} sectors is none that this disk can have"
             raise MalformedImage(MARKER, mark.at, message)
 
-    def _take_table(self, mark: _Mark) -> Generator[_Found, bytes, None]:
+    def _take_table(self, mark: _Mark) -> Inspection:
         data = yield from self._fetch(mark, TABLE_BYTES)
         if len(self._tables_at) >= self._layout.tables or self._directory_at is not None:
             message = (
@@ -217,13 +214,13 @@ class Body:
         self._tables_at.append(mark.at // SECTOR + 1)
         self._tables_sum.append(self.tally.of_table(data))
 
-    def _take_directory(self, mark: _Mark) -> Generator[_Found, bytes, None]:
+    def _take_directory(self, mark: _Mark) -> Inspection:
         if self._directory_at is not None:
             raise MalformedImage(MARKER, mark.at, "there is a second grain directory")
         self._directory_at = mark.at // SECTOR + 1
         count = self._layout.tables
         data = yield from self._fetch(mark, 4 * count)
-        for position, sector in enumerate(numbers(data)):
+        for position, sector in enumerate(little_endian_32(data)):
             known = bisect_left(self._tables_at, sector) if sector else None
             if known is not None and (known == len(self._tables_at) or self._tables_at[known] != sector):
                 message = f"the directory names a grain table at sector {sector}, where none has been"
@@ -231,7 +228,7 @@ class Body:
             if self.tally.sums[position] != (0 if known is None else self._tables_sum[known]):
                 raise _differ(position, self._directory_at)
 
-    def _take_footer(self, mark: _Mark) -> Generator[_Found, bytes, None]:
+    def _take_footer(self, mark: _Mark) -> Inspection:
         data = yield from self._fetch(mark, SECTOR)
         if self._directory_at is None or int.from_bytes(data[56:64], "little") != self._directory_at:
             raise MalformedImage(FOOTER, mark.at + SECTOR + 56, "the footer gives another place for the directory")
@@ -249,7 +246,7 @@ class Body:
             rule = TRAILING_DATA if size > needed else TRUNCATED
             raise MalformedImage(rule, needed, f"the end marker ends at byte {needed}; the file has {size}")
 
-    def _check_padding(self, *, ended: bool) -> Generator[_Found, bytes, None]:
+    def _check_padding(self, *, ended: bool) -> Inspection:
         """Check the end of a stream without a footer: an end marker, or zeros up to the size of a whole last grain."""
         start = self._at
         whole = start if self._last_grain is None else self._last_grain + self._layout.grain * SECTOR

@@ -7,15 +7,16 @@ Source: VMware, "Virtual Disk Format 5.0", "Hosted Sparse Extents". All integers
 """
 
 import struct
-import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import NamedTuple
 
-from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Want
+from stillage.formats.base import SECTOR, Inspection, MalformedImage, Rule, Steps, Stream
+from stillage.formats.tables.bounds import read_whole, require_within
+from stillage.formats.tables.entries import little_endian_32
 from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 
 REWRITE = "qemu-img convert -f vmdk -O vmdk -o subformat=streamOptimized IN OUT"
@@ -27,7 +28,6 @@ GRAIN_PLACE = Rule("vmdk.grain-place", "A grain lies outside the file, over the 
 GRAIN_OVERLAP = Rule("vmdk.grain-overlap", "Two grains share bytes of the file.", REWRITE)
 RULES = (TRUNCATED, DIRECTORY, COPIES_DIFFER, GRAIN_PLACE, GRAIN_OVERLAP)
 
-SECTOR = 512
 GRAINS = 512  # entries of a table
 TABLE_BYTES = 4 * GRAINS
 TABLE_SECTORS = TABLE_BYTES // SECTOR
@@ -36,8 +36,6 @@ MAX_UNSORTED = 64 << 10
 ZEROED = 1  # an entry, where the header says so: the grain is zeros and not stored
 RUN = 32  # tables that are read together
 ZEROS = bytes(RUN * TABLE_BYTES)
-
-_Found = Want | Facts | Hazard
 
 
 class Layout(NamedTuple):
@@ -70,21 +68,11 @@ class Layout(NamedTuple):
         return [range(1), self.descriptor, *(range(at, at + self.directory_sectors) for at in places)]
 
 
-def numbers(data: bytes) -> "array[int]":
-    """The 32-bit numbers in *data*, in a quarter of the memory that Python's own would take."""
-    found = array("I", data)
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found
-
-
 CheckTable = Callable[[int, bytes, int], None]
 """Takes a table's position in the directory, its bytes, and the sector where it lies."""
 
 
-def read_all(
-    stream: Stream, layout: Layout, tables: "list[array[int]]", check: CheckTable
-) -> Generator[_Found, bytes, None]:
+def read_all(stream: Stream, layout: Layout, tables: "list[array[int]]", check: CheckTable) -> Inspection:
     """Read the directories in the order in which they lie, hand each table of the first one to *check*.
 
     Args:
@@ -105,13 +93,8 @@ def read_all(
         raise MalformedImage(COPIES_DIFFER, layout.directory_at * SECTOR, message)
 
 
-def _read_directory(layout: Layout, at: int) -> Generator[_Found, bytes, "array[int]"]:
-    data = yield Region(at * SECTOR, 4 * layout.tables)
-    if len(data) < 4 * layout.tables:
-        end = at * SECTOR + 4 * layout.tables
-        message = f"the grain directory ends at byte {end}; the file has {at * SECTOR + len(data)}"
-        raise MalformedImage(TRUNCATED, at * SECTOR, message)
-    return numbers(data)
+def _read_directory(layout: Layout, at: int) -> Steps["array[int]"]:
+    return little_endian_32((yield from read_whole(TRUNCATED, at * SECTOR, 4 * layout.tables, "the grain directory")))
 
 
 def _check_directory(stream: Stream, layout: Layout, directory: "array[int]", at: int) -> "array[int]":
@@ -125,9 +108,8 @@ def _check_directory(stream: Stream, layout: Layout, directory: "array[int]", at
             message = f"a grain table at sector {table} lies over sectors {taken.start} to {taken.stop - 1}"
             raise MalformedImage(DIRECTORY, at * SECTOR + 4 * directory.index(table), message)
     last = max(tables)
-    if stream.size is not None and (last + TABLE_SECTORS) * SECTOR > stream.size:
-        message = f"a grain table ends at byte {(last + TABLE_SECTORS) * SECTOR}; the file has {stream.size}"
-        raise MalformedImage(TRUNCATED, at * SECTOR + 4 * directory.index(last), message)
+    end, named_at = (last + TABLE_SECTORS) * SECTOR, at * SECTOR + 4 * directory.index(last)
+    require_within(stream, TRUNCATED, end, named_at, "a grain table")
     if any(after - before < TABLE_SECTORS for before, after in pairwise(tables)):
         _refuse_shared(tables, directory, at)
         tables = array("I", sorted(tables))
@@ -147,7 +129,7 @@ def _refuse_shared(tables: "array[int]", directory: "array[int]", at: int) -> No
         raise MalformedImage(DIRECTORY, at * SECTOR, message)
 
 
-def _read_tables(directory: "array[int]", checks: Sequence[CheckTable]) -> Generator[_Found, bytes, None]:
+def _read_tables(directory: "array[int]", checks: Sequence[CheckTable]) -> Inspection:
     """Read every table, and hand those that are not all zeros to every check.
 
     Neighbours in the directory are neighbours in the file as a rule, so they are fetched together.
@@ -156,10 +138,7 @@ def _read_tables(directory: "array[int]", checks: Sequence[CheckTable]) -> Gener
     while position < len(directory):
         at, count = directory[position], _run(directory, position)
         if at:
-            data = yield Region(at * SECTOR, count * TABLE_BYTES)
-            if len(data) < count * TABLE_BYTES:
-                message = f"grain tables end at byte {at * SECTOR + count * TABLE_BYTES}; the file ends before"
-                raise MalformedImage(TRUNCATED, at * SECTOR, message)
+            data = yield from read_whole(TRUNCATED, at * SECTOR, count * TABLE_BYTES, "a run of grain tables")
             if data != ZEROS[: len(data)]:
                 _hand_over(data, position, at, checks)
         position += count
@@ -230,9 +209,8 @@ class Grains:
             message = f"a grain at sector {lowest} lies over the tables, which end at sector {layout.overhead}"
             raise MalformedImage(GRAIN_PLACE, at * SECTOR + 4 * entries.index(lowest), message)
         self._grains_end = max(self._grains_end, highest + layout.grain)
-        if self._stream.size is not None and self.end * SECTOR > self._stream.size:
-            message = f"a grain or table ends at byte {self.end * SECTOR}; the file has {self._stream.size}"
-            raise MalformedImage(TRUNCATED, at * SECTOR + 4 * entries.index(highest), message)
+        named_at = at * SECTOR + 4 * entries.index(highest)
+        require_within(self._stream, TRUNCATED, self.end * SECTOR, named_at, "a grain or table")
         self._refuse_overlap(entries, grains, at)
 
     def _refuse_overlap(self, entries: Sequence[int], grains: list[int], at: int) -> None:
@@ -241,11 +219,7 @@ class Grains:
                 if any([self._lies_over(places, grain) for places in self._tables]):
                     message = f"the grain at sector {grain} lies over a grain table"
                     raise MalformedImage(GRAIN_OVERLAP, at * SECTOR + 4 * entries.index(grain), message)
-        try:
-            position = self._overlaps.first_overlap(grains)
-        except TooManyPlaces:
-            message = "the grains are too many, or too far apart, to be checked for overlap"
-            raise MalformedImage(GRAIN_OVERLAP, at * SECTOR, message) from None
+        position = self._overlaps.find_overlap(grains, GRAIN_OVERLAP, at * SECTOR)
         if position is not None:
             entry = len(entries) - 1 - entries[::-1].index(grains[position])
             message = f"the grain at sector {grains[position]} overlaps another one"

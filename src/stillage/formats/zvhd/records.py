@@ -6,10 +6,9 @@ specification; the facts were established from the behaviour of the published dr
 """
 
 import struct
-from collections.abc import Generator
 from typing import NamedTuple
 
-from stillage.formats.base import Facts, Hazard, MalformedImage, Region, Rule, Stream, Want
+from stillage.formats.base import Inspection, MalformedImage, Region, Rule, Steps, Stream
 from stillage.formats.codecs.zlib_stream import Broken, Expander
 
 PAGE = 4096
@@ -75,9 +74,6 @@ class Header(NamedTuple):
     current_size: int
     creator: str
     format_version: int
-
-
-Steps = Generator[Want | Facts | Hazard, bytes]
 
 
 def checksum(page: bytes) -> int:
@@ -146,13 +142,13 @@ class Records:
         self.offset = PAGE
         self.head = b""
 
-    def begin(self) -> Steps:
+    def begin(self) -> Inspection:
         self.head = yield Region(PAGE, RECORD.size)
 
     def at_record(self) -> bool:
         return self.head[:12] == RECORD_COOKIE
 
-    def read(self, expander: Expander) -> Generator[Want | Facts | Hazard, bytes, tuple[int, int, int]]:
+    def read(self, expander: Expander) -> Steps[tuple[int, int, int]]:
         """Verify the record at hand. Returns its offset, its block number and its length on disk."""
         start, rules = self.offset, self._rules
         if len(self.head) < RECORD.size:
@@ -188,7 +184,7 @@ class Records:
         self.offset, self.head = start + length, following[len(RECORD_END) :]
         return start, block, length
 
-    def _expand(self, expander: Expander, offset: int, size: int, block: int) -> Steps:
+    def _expand(self, expander: Expander, offset: int, size: int, block: int) -> Inspection:
         produced = 0
         for done in range(0, size, PIECE):
             wanted = min(PIECE, size - done)
@@ -224,14 +220,14 @@ class Records:
             self._rules.record, self.offset, f"neither a record nor the closing page begins at {self.offset}"
         )
 
-    def closing_page(self, offset: int, begun: bytes = b"") -> Generator[Want | Facts | Hazard, bytes, bytes]:
+    def closing_page(self, offset: int, begun: bytes = b"") -> Steps[bytes]:
         """Return the page at *offset*, of which *begun* is at hand."""
         page = begun + (yield Region(offset + len(begun), PAGE - len(begun)))
         if len(page) < PAGE:
             raise self.truncated(offset + len(page), f"the page at {offset}")
         return page
 
-    def end(self, offset: int) -> Steps:
+    def end(self, offset: int) -> Inspection:
         """Nothing may follow."""
         if (yield Region(offset, 1)):
             raise MalformedImage(self._rules.trailing, offset, f"bytes follow the end of the image at {offset}")

@@ -20,7 +20,6 @@ from stillage.formats.zvhd.records import (
     PAGE,
     Header,
     Records,
-    Steps,
     check_header,
     first_difference,
     has_checksum,
@@ -199,7 +198,7 @@ def _final(second: Second, count: int, index_offset: int) -> Second:
     )
 
 
-def _check_index(final: Second, ledger: Ledger, records: Records) -> Steps:
+def _check_index(final: Second, ledger: Ledger, records: Records) -> Inspection:
     digest = hashlib.blake2b()
     entries = final.max_blocks if final.full_index else ledger.count
     for first in range(0, entries, SEGMENT_ENTRIES):
@@ -232,7 +231,7 @@ def _used_entries(segment: bytes, first: int, offset: int) -> bytes:
     return bytes(used)
 
 
-def _check_bitmap(final: Second, ledger: Ledger, records: Records) -> Steps:
+def _check_bitmap(final: Second, ledger: Ledger, records: Records) -> Inspection:
     digest = hashlib.blake2b()
     for number in range(final.bitmap_segments):
         offset = final.bitmap_offset + number * BITMAP_SEGMENT
