@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stillage.errors import ContentRejected
+from stillage.formats.base import Facts
 from stillage.formats.safety import EMPTY, Declaration, Policy, format_found, refusals
 from stillage.formats.stream import Findings
 
@@ -49,19 +50,24 @@ def verdict(
     if findings.complete and not size and not hazards and declared not in may_be_empty:
         hazards.append(ContentRejected("the file is empty", rule=EMPTY.id, declared=declared))
     complete = findings.complete and not findings.unread
-    decided = complete or any(facts.format != "raw" for facts in findings.matched) or not findings.undecided
-    facts = format_found(findings) if decided else None
+    facts = _facts(findings, complete=complete)
     return Verdict(
         accepted=False if hazards else True if complete else None,
         declared=declared,
-        format=facts.format if facts else None,
-        subformat=facts.subformat if facts else "",
-        virtual_size=facts.virtual_size if facts else None,
-        details=facts.details if facts else {},
+        format=facts.format or None,
+        subformat=facts.subformat,
+        virtual_size=facts.virtual_size,
+        details=facts.details,
         size=size,
         hazards=tuple(hazards),
         complete=complete,
     )
+
+
+def _facts(findings: Findings, *, complete: bool) -> Facts:
+    """What is known of the disk; of no format while several are possible."""
+    decided = complete or any(facts.format != "raw" for facts in findings.matched) or not findings.undecided
+    return format_found(findings) if decided else Facts("")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,19 +128,19 @@ def parse_version_3(head: bytes, header: Header) -> None:
 
 
 def details(header: Header) -> dict[str, str]:
-    found = {"version": str(header.version)}
+    shown = {"version": str(header.version)}
     if header.cluster_bits < 64:
-        found["cluster_size"] = str(header.cluster_size)
+        shown["cluster_size"] = str(header.cluster_size)
     if header.refcount_order <= 6:
-        found["refcount_bits"] = str(1 << header.refcount_order)
-    found["compression"] = COMPRESSIONS.get(header.compression, str(header.compression))
+        shown["refcount_bits"] = str(1 << header.refcount_order)
+    shown["compression"] = COMPRESSIONS.get(header.compression, str(header.compression))
     if header.extended_l2:
-        found["extended_l2"] = "true"
+        shown["extended_l2"] = "true"
     if header.compatible & LAZY_REFCOUNTS:
-        found["lazy_refcounts"] = "true"
+        shown["lazy_refcounts"] = "true"
     if header.snapshots:
-        found["snapshots"] = str(header.snapshots)
-    return found
+        shown["snapshots"] = str(header.snapshots)
+    return shown
 
 
 def check(header: Header) -> None:
@@ -175,13 +175,7 @@ def read_extensions(header: Header, extensions: Extensions) -> Inspection:
         kind, length = EXTENSION.unpack(head)
         if kind == END_OF_EXTENSIONS:
             break
-        room = end - at - EXTENSION.size
-        if length > room:
-            message = f"header extension {kind:#010x} has {length} bytes; there is room for {room}"
-            raise MalformedImage(BAD_EXTENSION, at + 4, message)
-        if kind in seen or len(seen) >= MAX_EXTENSIONS:
-            message = f"header extension {kind:#010x} is there twice, or is one of more than {MAX_EXTENSIONS}"
-            raise MalformedImage(BAD_EXTENSION, at, message)
+        _check_extension(kind, length, at, end - at - EXTENSION.size, seen)
         seen.add(kind)
         yield from _read_extension(header, extensions, kind, at + EXTENSION.size, length)
         at += EXTENSION.size + -(-length // 8) * 8
@@ -189,6 +183,15 @@ def read_extensions(header: Header, extensions: Extensions) -> Inspection:
         raise MalformedImage(BAD_EXTENSION, 88, "the feature bit of bitmaps is set and there is no bitmaps extension")
     if header.encryption == LUKS and ENCRYPTION_HEADER not in seen:
         raise MalformedImage(BAD_EXTENSION, 32, "the encryption is LUKS and no extension says where its header is")
+
+
+def _check_extension(kind: int, length: int, at: int, room: int, seen: set[int]) -> None:
+    if length > room:
+        message = f"header extension {kind:#010x} has {length} bytes; there is room for {room}"
+        raise MalformedImage(BAD_EXTENSION, at + 4, message)
+    if kind in seen or len(seen) >= MAX_EXTENSIONS:
+        message = f"header extension {kind:#010x} is there twice, or is one of more than {MAX_EXTENSIONS}"
+        raise MalformedImage(BAD_EXTENSION, at, message)
 
 
 def _read_extension(header: Header, extensions: Extensions, kind: int, at: int, length: int) -> Inspection:

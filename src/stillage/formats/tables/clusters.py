@@ -11,7 +11,7 @@ refused, because nobody can tell any more what it overlaps.
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stillage.formats.base import Inspection, MalformedImage, Rule, Stream, Tail
@@ -229,7 +229,7 @@ class Layout:
         self.require(at, end, what)
 
     def take_range(self, at: int, offset: int, length: int, name: str, *, aligned: bool = True) -> None:
-        """Claim the clusters of one of the few named structures. The field at *at* places it."""
+        """Take the clusters of one of the few named structures. The field at *at* places it."""
         if aligned:
             self._check_aligned(at, offset, name)
         self.require(at, offset + length, name)
@@ -245,7 +245,7 @@ class Layout:
         self._data.take(first, count)
 
     def take_table(self, at: int, offset: int, name: str, *, unread: bool) -> None:
-        """Claim the place of one of the many tables; with *unread*, `next_unread` will return it."""
+        """Take the place of one of the many tables; with *unread*, `next_unread` will return it."""
         self._check_aligned(at, offset, name)
         self.require(at, offset + self._table_clusters * self.cluster_size, name)
         cluster = offset // self.cluster_size
@@ -278,28 +278,30 @@ class Layout:
         self._tables.mark_read(offset // self.cluster_size)
 
     def take_data(self, at: int, offsets: Sequence[int], entry_size: int = 8) -> None:
-        """Claim the data clusters at *offsets*, in the order of the table's entries, the first of which is at *at*.
+        """Take the data clusters at *offsets*, in the order of the table's entries, the first of which is at *at*.
 
         Zero stands for an entry that maps nothing. The offsets are aligned.
         """
         highest = max(offsets, default=0)
         if not highest:
             return
+        named_at = at + offsets.index(highest) * entry_size
+        self.require(named_at, highest + self._last_cluster, f"guest data at byte {highest}")
+        for start, end in self._runs(offsets):
+            self._take_run(at, offsets, entry_size, start, end)
+
+    def _runs(self, offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Yield start and end of clusters that follow one another, in the file and in the table."""
         size = self.cluster_size
-        self.require(
-            at + offsets.index(highest) * entry_size, highest + self._last_cluster, f"guest data at byte {highest}"
-        )
         start = end = 0
-        for offset in offsets:
-            if not offset:
-                continue
+        for offset in filter(None, offsets):
             if offset == end:
                 end += size
                 continue
             if end:
-                self._take_run(at, offsets, entry_size, start, end)
+                yield start, end
             start, end = offset, offset + size
-        self._take_run(at, offsets, entry_size, start, end)
+        yield start, end
 
     def _take_run(self, at: int, offsets: Sequence[int], entry_size: int, start: int, end: int) -> None:
         first, count = start // self.cluster_size, (end - start) // self.cluster_size
@@ -313,7 +315,7 @@ class Layout:
         raise self._overlap(at + index * entry_size, "guest data", offset, owner)
 
     def take_compressed(self, at: int, start: int, end: int) -> None:
-        """Claim bytes of compressed data: they share clusters with other compressed data, and with nothing else."""
+        """Take bytes of compressed data: they share clusters with other compressed data, and with nothing else."""
         first = start // self.cluster_size
         count = (end - 1) // self.cluster_size - first + 1
         found = self._find_table(first, count)

@@ -1,10 +1,10 @@
-"""Virtual PC disks: fixed, dynamic and differencing.
+"""VHD (Virtual PC, Azure): refuse differencing disks, footers that contradict each other, blocks that overlap.
 
 A fixed disk is raw bytes with a footer behind them, so it shows only when the stream ends, and any file, of whatever
 other format, may turn out to be one. A dynamic disk begins with a copy of its footer.
 
-Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, October 11 2006: "Hard Disk Footer
-Format", "Dynamic Disk Header Format", "Block Allocation Table and Data Blocks". All integers are big-endian.
+Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, October 11 2006: "Block Allocation Table
+and Data Blocks". All integers are big-endian.
 """
 
 import struct
@@ -26,32 +26,39 @@ from stillage.formats.base import (
 )
 from stillage.formats.tables.bounds import read_whole, require_within
 from stillage.formats.tables.overlaps import Overlaps
+from stillage.formats.vhd.header import (
+    COOKIE,
+    DIFFERENCES,
+    DYNAMIC,
+    FIXED,
+    FOOTER_CHECKSUM_AT,
+    FOOTER_SIZE,
+    HEADER,
+    HEADER_SIZE,
+    KINDS,
+    OLD_FOOTER_SIZE,
+    REWRITE,
+    SIZE,
+    SIZE_AT,
+    TRUNCATED,
+    DynamicHeader,
+    Footer,
+    check_checksum,
+    check_footer,
+    parse_footer,
+    read_dynamic_header,
+)
+from stillage.formats.vhd.header import RULES as HEADER_RULES
 
 FORMAT = "vhd"
-REWRITE = "qemu-img convert -f vpc -O vpc -o force_size=on IN OUT"
 
-TRUNCATED = Rule("vhd.truncated", "The file ends before something that its headers refer to.")
-CHECKSUM = Rule("vhd.checksum", "The checksum of the footer or of the dynamic disk header is wrong.", REWRITE)
-VERSION = Rule("vhd.version", "The footer or the dynamic disk header has a version that is not 1.0.")
 DISK_TYPE = Rule("vhd.disk-type", "The disk type is not fixed, dynamic or differencing, or not at its place.")
-UNKNOWN_FEATURES = Rule("vhd.unknown-features", "Feature bits are set that no published version defines.", REWRITE)
-SAVED_STATE = Rule("vhd.saved-state", "The disk belongs to a machine whose saved state is elsewhere.", REWRITE)
-SIZE = Rule("vhd.size", "The virtual size is zero, not a whole number of sectors, or beyond what the format can hold.")
-GEOMETRY = Rule(
-    "vhd.geometry",
-    "The size in the footer and the one that its geometry gives differ, and readers disagree on which of them counts.",
-    "qemu-img convert --image-opts driver=vpc,force_size_calc=current_size,file.filename=IN "
-    "-O vpc -o force_size=on OUT",
-)
 SIZE_MISMATCH = Rule("vhd.size-mismatch", "A fixed disk has more or fewer bytes than its footer says.")
 DIFFERENCING = Rule(
     "vhd.differencing",
     "The image holds only the differences to a parent file, which a reader would open.",
     "qemu-img convert -O vpc -o force_size=on IN OUT",
 )
-PARENT = Rule("vhd.parent", "A disk that is not differencing names a parent all the same.", REWRITE)
-HEADER = Rule("vhd.header", "The dynamic disk header is missing, unreadable or lies over something else.")
-BLOCK_SIZE = Rule("vhd.block-size", "The block size is not a power of two from 64 KiB to 256 MiB.")
 TABLE_SIZE = Rule("vhd.table-size", "The block allocation table is too small for the disk, or absurdly large.")
 TABLE_PLACE = Rule("vhd.table-place", "The block allocation table lies where it cannot lie.")
 BLOCK_PLACE = Rule("vhd.block-place", "A block lies outside the file, over a table, or outside the disk.", REWRITE)
@@ -59,78 +66,25 @@ BLOCK_OVERLAP = Rule("vhd.block-overlap", "Two blocks share bytes of the file.",
 FOOTER = Rule("vhd.footer", "The file does not end with the footer: it was cut, or something was appended.")
 COPIES_DIFFER = Rule("vhd.copies-differ", "The footer and its copy at the start describe two different disks.")
 RULES = (
-    TRUNCATED,
-    CHECKSUM,
-    VERSION,
     DISK_TYPE,
-    UNKNOWN_FEATURES,
-    SAVED_STATE,
-    SIZE,
-    GEOMETRY,
     SIZE_MISMATCH,
     DIFFERENCING,
-    PARENT,
-    HEADER,
-    BLOCK_SIZE,
     TABLE_SIZE,
     TABLE_PLACE,
     BLOCK_PLACE,
     BLOCK_OVERLAP,
     FOOTER,
     COPIES_DIFFER,
+    *HEADER_RULES,
 )
 
-COOKIE = b"conectix"
-HEADER_COOKIE = b"cxsparse"
-FOOTER_SIZE = 512
-OLD_FOOTER_SIZE = 511  # before Virtual PC 2004; "Hard Disk Footer Format" tells readers to expect it
-HEADER_SIZE = 1024
-VERSION_1 = 0x00010000
-TEMPORARY, RESERVED = 1, 2  # the feature bits that there are; writers differ in which they set
-FIXED, DYNAMIC, DIFFERENCES = 2, 3, 4
-KINDS = {FIXED: "fixed", DYNAMIC: "dynamic", DIFFERENCES: "differencing"}
-# Of these creators every reader believes the size; of any other QEMU believes the geometry, unless that is the largest
-# there is. Disk2vhd's geometry is wrong by far. QEMU came to know Azure's "wa" late, so that its versions disagree.
-SIZE_CREATORS = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
-LARGEST_GEOMETRY = 65535 * 16 * 255  # sectors: what writers put for a disk of this size or more, or of any size
 MAX_DYNAMIC_SIZE = SECTOR << 32  # the table holds sector numbers of 32 bits
 FREE = 0xFFFFFFFF
 PIECE = 64 << 10
 FREE_PIECE = b"\xff" * PIECE
 
-_FOOTER = struct.Struct(">8sIIQ4s4sI4sQQHBBII16sB")
-_HEADER = struct.Struct(">8sQQIIII16sII512s")
-_FOOTER_CHECKSUM_AT = 64
-_HEADER_CHECKSUM_AT = 36
-_SIZE_AT, _GEOMETRY_AT = 48, 56
-_LOCATORS_AT, _LOCATORS_SIZE = 576, 8 * 24
 
-
-class _Footer(NamedTuple):
-    """The fields that describe the disk; two copies of a footer must agree about them."""
-
-    features: int
-    version: int
-    data_offset: int
-    size: int
-    geometry: tuple[int, int, int]
-    geometry_counts: bool
-    disk_type: int
-    unique_id: bytes
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """Bytes of the disk to readers that believe the size, and to those that believe the geometry."""
-        cylinders, heads, sectors = self.geometry
-        return self.size, cylinders * heads * sectors * SECTOR if self.geometry_counts else self.size
-
-    @property
-    def virtual_size(self) -> int:
-        """Bytes of the disk to the reader for whom it is larger."""
-        return max(self.sizes)
-
-
-class _Table(NamedTuple):
+class Table(NamedTuple):
     """Where the block allocation table lies and what its entries mean."""
 
     offset: int
@@ -154,137 +108,72 @@ def _inspect_fixed(stream: Stream) -> Inspection:
     if not data.startswith(COOKIE) or len(data) < OLD_FOOTER_SIZE or stream.size is None:
         raise NotThisFormat
     at = stream.size - len(data)
-    footer = _parse_footer(data)
+    footer = parse_footer(data)
     yield _facts(data, footer)
-    yield from _check_footer(data, footer, at)
+    yield from check_footer(data, footer, at)
     if footer.disk_type != FIXED:
         message = f"the footer says disk type {footer.disk_type}, and there is no copy of it at the start of the file"
         raise MalformedImage(DISK_TYPE, at + 60, message)
     if footer.size != at:
         message = f"the footer says {footer.size} bytes of disk; {at} bytes lie before it"
-        raise MalformedImage(SIZE_MISMATCH, at + _SIZE_AT, message)
+        raise MalformedImage(SIZE_MISMATCH, at + SIZE_AT, message)
 
 
 def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
     if len(copy) < FOOTER_SIZE:
-        yield Facts(FORMAT, int.from_bytes(copy[_SIZE_AT : _SIZE_AT + 8], "big") if len(copy) >= _SIZE_AT + 8 else None)
+        yield Facts(FORMAT, int.from_bytes(copy[SIZE_AT : SIZE_AT + 8], "big") if len(copy) >= SIZE_AT + 8 else None)
         raise MalformedImage(TRUNCATED, len(copy), f"the file has {len(copy)} bytes; the footer's copy alone has 512")
-    footer = _parse_footer(copy)
+    footer = parse_footer(copy)
     yield _facts(copy, footer)
-    yield from _check_footer(copy, footer, 0)
+    yield from check_footer(copy, footer, 0)
     if footer.disk_type not in (DYNAMIC, DIFFERENCES):
         raise MalformedImage(DISK_TYPE, 60, f"the footer's copy at the start says disk type {footer.disk_type}")
     if footer.disk_type == DIFFERENCES:
         yield Hazard(DIFFERENCING, 60, "the image is differencing; its parent holds the rest of the disk")
     if footer.size > MAX_DYNAMIC_SIZE:
         message = f"the disk has {footer.size} bytes; a dynamic one can have {MAX_DYNAMIC_SIZE}"
-        raise MalformedImage(SIZE, _SIZE_AT, message)
+        raise MalformedImage(SIZE, SIZE_AT, message)
 
     if footer.data_offset < FOOTER_SIZE:
         raise MalformedImage(HEADER, 16, f"the dynamic disk header at {footer.data_offset} lies over the footer's copy")
     require_within(stream, TRUNCATED, footer.data_offset + HEADER_SIZE, 16, "the dynamic disk header")
-    header = yield Region(footer.data_offset, HEADER_SIZE)
-    table = yield from _read_header(stream, header, footer)
+    data = yield Region(footer.data_offset, HEADER_SIZE)
+    header = yield from read_dynamic_header(data, footer)
+    table = _place_table(stream, footer, header)
     last = yield from _read_table(stream, table)
     yield from _check_end(stream, copy, footer, table, last)
 
 
-def _facts(data: bytes, footer: _Footer) -> Facts:
+def _facts(data: bytes, footer: Footer) -> Facts:
     creator = data[28:32].decode("ascii", "replace").strip("\0 ")
     details = {"creator": creator} if creator.isprintable() else {}
     return Facts(FORMAT, footer.virtual_size, KINDS.get(footer.disk_type, ""), details)
 
 
-def _parse_footer(data: bytes) -> _Footer:
-    fields = _FOOTER.unpack_from(data)
-    _, features, version, data_offset, _, creator, _, _, _, size, *geometry, disk_type, _, unique_id, _ = fields
-    cylinders, heads, sectors = geometry
-    geometry_counts = creator not in SIZE_CREATORS and cylinders * heads * sectors != LARGEST_GEOMETRY
-    return _Footer(
-        features, version, data_offset, size, (cylinders, heads, sectors), geometry_counts, disk_type, unique_id
-    )
-
-
-def _check_footer(data: bytes, footer: _Footer, at: int) -> Inspection:
-    yield from _check_checksum(data, at, _FOOTER_CHECKSUM_AT, "footer")
-    if footer.version != VERSION_1:
-        raise MalformedImage(VERSION, at + 12, f"the footer has version {footer.version:#010x}; 0x00010000 is known")
-    if unknown := footer.features & ~(TEMPORARY | RESERVED):
-        yield Hazard(UNKNOWN_FEATURES, at + 8, f"feature bits {unknown:#x} are set, and nobody knows what they mean")
-    if data[84]:
-        yield Hazard(SAVED_STATE, at + 84, f"the saved-state byte is {data[84]}: a machine is suspended on this disk")
-    if footer.size == 0 or footer.size % SECTOR:
-        raise MalformedImage(SIZE, at + _SIZE_AT, f"the disk has {footer.size} bytes; whole sectors of 512 are needed")
-    yield from _check_geometry(footer, at)
-
-
-def _check_geometry(footer: _Footer, at: int) -> Inspection:
-    """The geometry may be rounded to whole cylinders, and no more."""
-    cylinders, heads, sectors = footer.geometry
-    size, by_geometry = footer.sizes
-    if size != by_geometry and abs(size - by_geometry) >= max(1, heads * sectors) * SECTOR:
-        message = (
-            f"the footer says {size} bytes of disk; its geometry, {cylinders} cylinders with {heads} heads and "
-            f"{sectors} sectors, is {by_geometry}, and QEMU believes that"
-        )
-        yield Hazard(GEOMETRY, at + _GEOMETRY_AT, message)
-
-
-def _check_checksum(data: bytes, at: int, field: int, what: str) -> Inspection:
-    stored = int.from_bytes(data[field : field + 4], "big")
-    computed = ~(sum(data) - sum(data[field : field + 4])) & 0xFFFFFFFF
-    if stored != computed:
-        yield Hazard(CHECKSUM, at + field, f"the {what} has checksum {stored:#010x}; its bytes give {computed:#010x}")
-
-
-def _read_header(stream: Stream, data: bytes, footer: _Footer) -> Steps[_Table]:
-    at = footer.data_offset
-    if len(data) < HEADER_SIZE:
-        raise MalformedImage(TRUNCATED, 16, f"the file ends within the dynamic disk header at {at}")
-    cookie, _, table_at, version, entries, block_size, _, _, _, _, parent_name = _HEADER.unpack_from(data)
-    if cookie != HEADER_COOKIE:
-        raise MalformedImage(HEADER, at, f"there is no dynamic disk header at {at}")
-    yield from _check_checksum(data, at, _HEADER_CHECKSUM_AT, "dynamic disk header")
-    if version != VERSION_1:
-        message = f"the dynamic disk header has version {version:#010x}; 0x00010000 is known"
-        raise MalformedImage(VERSION, at + 24, message)
-    if footer.disk_type != DIFFERENCES:
-        if parent_name.strip(b"\0"):
-            yield Hazard(PARENT, at + 64, "the header of a dynamic disk holds the name of a parent")
-        if data[_LOCATORS_AT : _LOCATORS_AT + _LOCATORS_SIZE].strip(b"\0"):
-            yield Hazard(PARENT, at + _LOCATORS_AT, "the header of a dynamic disk holds a parent locator")
-    if block_size & (block_size - 1) or not 64 << 10 <= block_size <= 256 << 20:
-        message = f"the block size is {block_size}; powers of two from 65536 to 268435456 are accepted"
-        raise MalformedImage(BLOCK_SIZE, at + 32, message)
-    return _place_table(stream, footer, table_at, entries, block_size)
-
-
-def _place_table(stream: Stream, footer: _Footer, table_at: int, entries: int, block_size: int) -> _Table:
-    at = footer.data_offset
-    needed = -(-footer.virtual_size // block_size)
+def _place_table(stream: Stream, footer: Footer, header: DynamicHeader) -> Table:
+    needed = -(-footer.virtual_size // header.block_size)
     # Some writers make room for the largest disk there can be, so that it may grow later.
-    most = MAX_DYNAMIC_SIZE // block_size
-    if not needed <= entries <= most:
-        message = f"the table has {entries} entries; the disk needs {needed}, the largest disk {most}"
-        raise MalformedImage(TABLE_SIZE, at + 28, message)
-    table = range(table_at, table_at + -(-entries * 4 // SECTOR) * SECTOR)
-    header = range(at, at + HEADER_SIZE)
-    if table_at % SECTOR or table_at < FOOTER_SIZE or _meet(table, header):
-        message = f"the table at {table_at} is not on a sector of its own, or lies over a header"
-        raise MalformedImage(TABLE_PLACE, at + 16, message)
-    require_within(stream, TRUNCATED, table_at + entries * 4, at + 16, "the block allocation table")
-    bitmap = -(-block_size // SECTOR // 8 // SECTOR)
-    avoid = tuple(
-        range(taken.start // SECTOR, -(-taken.stop // SECTOR)) for taken in (range(FOOTER_SIZE), header, table)
-    )
-    return _Table(table_at, entries, needed, bitmap + block_size // SECTOR, avoid)
+    most = MAX_DYNAMIC_SIZE // header.block_size
+    if not needed <= header.entries <= most:
+        message = f"the table has {header.entries} entries; the disk needs {needed}, the largest disk {most}"
+        raise MalformedImage(TABLE_SIZE, header.at + 28, message)
+    table_end = header.table_at + -(-header.entries * 4 // SECTOR) * SECTOR
+    taken = (range(FOOTER_SIZE), range(header.at, header.at + HEADER_SIZE), range(header.table_at, table_end))
+    if header.table_at % SECTOR or header.table_at < FOOTER_SIZE or _meet(taken[1], taken[2]):
+        message = f"the table at {header.table_at} is not on a sector of its own, or lies over a header"
+        raise MalformedImage(TABLE_PLACE, header.at + 16, message)
+    table_end = header.table_at + header.entries * 4
+    require_within(stream, TRUNCATED, table_end, header.at + 16, "the block allocation table")
+    bitmap = -(-header.block_size // SECTOR // 8 // SECTOR)
+    avoid = tuple(range(part.start // SECTOR, -(-part.stop // SECTOR)) for part in taken)
+    return Table(header.table_at, header.entries, needed, bitmap + header.block_size // SECTOR, avoid)
 
 
 def _meet(one: range, other: range) -> bool:
     return one.start < other.stop and other.start < one.stop
 
 
-def _read_table(stream: Stream, table: _Table) -> Steps[int]:
+def _read_table(stream: Stream, table: Table) -> Steps[int]:
     """Check every entry; return the sector after the last block."""
     overlaps = Overlaps(table.span)
     end = 0
@@ -302,7 +191,7 @@ def _read_table(stream: Stream, table: _Table) -> Steps[int]:
     return end
 
 
-def _check_blocks(stream: Stream, table: _Table, entries: Sequence[int], blocks: list[int], first: int) -> None:
+def _check_blocks(stream: Stream, table: Table, entries: Sequence[int], blocks: list[int], first: int) -> None:
     at = table.offset + 4 * first
     lowest, highest, span = min(blocks), max(blocks), table.span
     for taken in table.avoid:
@@ -331,7 +220,7 @@ def _check_overlap(overlaps: Overlaps, entries: Sequence[int], blocks: list[int]
         raise MalformedImage(BLOCK_OVERLAP, at + 4 * entry, f"the block at sector {block} overlaps another one")
 
 
-def _check_end(stream: Stream, copy: bytes, footer: _Footer, table: _Table, last: int) -> Inspection:
+def _check_end(stream: Stream, copy: bytes, footer: Footer, table: Table, last: int) -> Inspection:
     tail = yield Tail(FOOTER_SIZE)
     size = stream.size or 0
     if not tail.startswith(COOKIE) or size < 2 * FOOTER_SIZE:
@@ -341,8 +230,8 @@ def _check_end(stream: Stream, copy: bytes, footer: _Footer, table: _Table, last
     if tail == copy:
         return
     at = size - FOOTER_SIZE
-    yield from _check_checksum(tail, at, _FOOTER_CHECKSUM_AT, "footer")
-    theirs = _parse_footer(tail)
+    yield from check_checksum(tail, at, FOOTER_CHECKSUM_AT, "footer")
+    theirs = parse_footer(tail)
     if theirs != footer:
         message = f"the copy at the start says {footer.size} bytes of disk, the footer {theirs.size}"
         if theirs.size == footer.size:

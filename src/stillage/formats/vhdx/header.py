@@ -174,9 +174,8 @@ def metadata_items(table: bytes, region: range) -> Steps[Mapping[bytes, Item]]:
     items: dict[bytes, Item] = {}
     for position, (kind, offset, length, flags) in enumerate(_ITEM.iter_unpack(table[32 : 32 + 32 * count])):
         entry_at = at + 32 + 32 * position
-        if length and not TABLE_SIZE <= offset <= len(region) - length:
-            message = f"metadata item {UUID(bytes_le=kind)} at {offset} with {length} bytes leaves its region"
-            raise MalformedImage(METADATA, entry_at + 16, message)
+        item = Item(at + offset, length, entry_at)
+        _check_item_place(kind, offset, item, region)
         if flags & USER_ITEM or kind not in (*ITEM_SIZES, PARENT_LOCATOR):
             if flags & REQUIRED_ITEM:
                 message = f"metadata item {UUID(bytes_le=kind)} must be understood, and nobody knows what it is"
@@ -185,8 +184,14 @@ def metadata_items(table: bytes, region: range) -> Steps[Mapping[bytes, Item]]:
         if kind in items or length < ITEM_SIZES.get(kind, 0):
             message = f"metadata item {UUID(bytes_le=kind)} is there twice, or too short with {length} bytes"
             raise MalformedImage(METADATA, entry_at, message)
-        items[kind] = Item(at + offset, length, entry_at)
+        items[kind] = item
     for kind, name in NEEDED_ITEMS.items():
         if kind not in items:
             raise MalformedImage(METADATA, at + 10, f"the metadata table has no item for the {name}")
     return items
+
+
+def _check_item_place(kind: bytes, offset: int, item: Item, region: range) -> None:
+    if item.length and not TABLE_SIZE <= offset <= len(region) - item.length:
+        message = f"metadata item {UUID(bytes_le=kind)} at {offset} with {item.length} bytes leaves its region"
+        raise MalformedImage(METADATA, item.shown_at + 16, message)

@@ -134,14 +134,14 @@ def is_descriptor(text: bytes) -> bool:
 
 def parse(text: bytes, at: int) -> Descriptor:
     """Read *text*, which lies at byte *at* of the file. A descriptor ends at its first NUL."""
-    found = Descriptor(at)
+    descriptor = Descriptor(at)
     string = text.partition(b"\0")[0]
     if control := _CONTROL.search(string):
         message = f"the descriptor has the control character {control.group()!r}, at which readers differ"
-        _note(found, Hazard(DESCRIPTOR, at + control.start(), message))
+        _note(descriptor, Hazard(DESCRIPTOR, at + control.start(), message))
     for line_at, line in _lines(string, at):
-        _read_line(found, line_at, line)
-    return found
+        _read_line(descriptor, line_at, line)
+    return descriptor
 
 
 def _lines(text: bytes, at: int) -> Iterator[tuple[int, bytes]]:
@@ -152,26 +152,26 @@ def _lines(text: bytes, at: int) -> Iterator[tuple[int, bytes]]:
         at += len(line) + 1
 
 
-def _read_line(found: Descriptor, at: int, line: bytes) -> None:
+def _read_line(descriptor: Descriptor, at: int, line: bytes) -> None:
     words = [word.decode("latin-1") for word in line.split(None, 3)]
     if words[0].upper() in ACCESS and len(words) >= 3 and _is_number(words[1]):
         rest = words[3] if len(words) > 3 else ""
         name = rest[1:].partition('"')[0] if rest.startswith('"') else rest
-        found.extents.append(Extent(at, int(words[1]), words[2].upper(), name))
+        descriptor.extents.append(Extent(at, int(words[1]), words[2].upper(), name))
         return
     key, equals, value = (part.strip(_BLANKS).decode("latin-1") for part in line.partition(b"="))
     key = key.lower()
     if not equals or not key or words[0].upper() in ACCESS:
-        shown = line[:40].decode("latin-1")
-        _note(found, Hazard(DESCRIPTOR, at, f"the descriptor has a line that is none of the known kinds: {shown!r}"))
-    elif key in found.entries:
-        _note(found, Hazard(DESCRIPTOR, at, f"the descriptor gives {key[:40]!r} twice"))
+        message = f"the descriptor has a line that is none of the known kinds: {line[:40].decode('latin-1')!r}"
+        _note(descriptor, Hazard(DESCRIPTOR, at, message))
+    elif key in descriptor.entries:
+        _note(descriptor, Hazard(DESCRIPTOR, at, f"the descriptor gives {key[:40]!r} twice"))
     else:
-        found.entries[key] = Entry(at, value.strip('"').strip())
+        descriptor.entries[key] = Entry(at, value.strip('"').strip())
 
 
-def _note(found: Descriptor, problem: Hazard) -> None:
-    found.problem = found.problem or problem
+def _note(descriptor: Descriptor, problem: Hazard) -> None:
+    descriptor.problem = descriptor.problem or problem
 
 
 def _is_number(word: str) -> bool:
@@ -198,41 +198,50 @@ def _parent(data: bytes, start: int, at: int) -> Hazard:
     return Hazard(PARENT, at + start, f"a reader finds a parent disk here: {shown!r}")
 
 
-def check_embedded(text: bytes, found: Descriptor, capacity: int, grain: int) -> Inspection:
+def check_embedded(text: bytes, descriptor: Descriptor, capacity: int, grain: int) -> Inspection:
     """What speaks against a descriptor that lies in the one extent it may name, of *capacity* sectors.
 
     Args:
         text: All bytes of the place that the header gives it.
-        found: The same, parsed.
+        descriptor: The same, parsed.
         capacity: The header's, in sectors.
         grain: Sectors of one grain; the header's capacity may be rounded up to it.
     """
+    yield from _check_end(text, descriptor)
+    if missing := _missing_id(text):
+        message = f"the first {missing!r} of the descriptor has no number behind it; readers refuse such a disk"
+        yield Hazard(DESCRIPTOR, descriptor.at, message)
+    yield from check_any(descriptor)
+    if descriptor.create_type.lower() not in SELF_CONTAINED:
+        entry = descriptor.entries.get("createtype", Entry(descriptor.at, ""))
+        kind = descriptor.create_type[:40]
+        message = f"createType is {kind!r}; monolithicSparse and streamOptimized are self-contained"
+        yield Hazard(CREATE_TYPE, entry.at, message)
+    yield from _check_extents(descriptor, capacity, grain)
+
+
+def _check_end(text: bytes, descriptor: Descriptor) -> Inspection:
     end = text.find(b"\0")
     if end < 0:
         # A reader that trusts the end mark more than the header would go on into the tables.
-        yield Hazard(DESCRIPTOR, found.at + len(text), "the descriptor has no end mark within its place")
+        yield Hazard(DESCRIPTOR, descriptor.at + len(text), "the descriptor has no end mark within its place")
     # qemu-img writes a changed content id without its leading zeros and then leaves the last few bytes of the longer
     # text behind the end of the shorter one. They repeat what has been said.
     elif not text[:end].endswith(text[end:].strip(b"\0")):
-        yield Hazard(DESCRIPTOR, found.at + end, "more text lies behind the end mark of the descriptor")
-    if missing := _missing_id(text):
-        message = f"the first {missing!r} of the descriptor has no number behind it; readers refuse such a disk"
-        yield Hazard(DESCRIPTOR, found.at, message)
-    yield from check_any(found)
-    if found.create_type.lower() not in SELF_CONTAINED:
-        entry = found.entries.get("createtype", Entry(found.at, ""))
-        message = f"createType is {found.create_type[:40]!r}; monolithicSparse and streamOptimized are self-contained"
-        yield Hazard(CREATE_TYPE, entry.at, message)
-    others = [extent for extent in found.extents if extent.kind != "SPARSE"] or found.extents[1:]
-    if others:
+        yield Hazard(DESCRIPTOR, descriptor.at + end, "more text lies behind the end mark of the descriptor")
+
+
+def _check_extents(descriptor: Descriptor, capacity: int, grain: int) -> Inspection:
+    """The file itself must be the only extent, as large as the header says."""
+    extents = descriptor.extents
+    if others := [extent for extent in extents if extent.kind != "SPARSE"] or extents[1:]:
         message = f"the descriptor names {others[0].kind[:20]} extent {others[0].name[:60]!r} beside the file itself"
         yield Hazard(EXTERNAL_EXTENT, others[0].at, message)
-    elif not found.extents:
-        yield Hazard(DESCRIPTOR, found.at, "the descriptor names no extent; it must name the file itself")
-    elif not 0 <= capacity - found.extents[0].sectors < grain:
-        extent = found.extents[0]
-        message = f"the header has {capacity} sectors of disk, the descriptor {extent.sectors}"
-        yield Hazard(SIZE_MISMATCH, extent.at, message)
+    elif not extents:
+        yield Hazard(DESCRIPTOR, descriptor.at, "the descriptor names no extent; it must name the file itself")
+    elif not 0 <= capacity - extents[0].sectors < grain:
+        message = f"the header has {capacity} sectors of disk, the descriptor {extents[0].sectors}"
+        yield Hazard(SIZE_MISMATCH, extents[0].at, message)
 
 
 def _missing_id(text: bytes) -> str | None:
@@ -245,21 +254,21 @@ def _missing_id(text: bytes) -> str | None:
     return None
 
 
-def check_any(found: Descriptor) -> Inspection:
+def check_any(descriptor: Descriptor) -> Inspection:
     """What speaks against any descriptor."""
-    if found.problem is not None:
-        yield found.problem
-    for extent in found.extents:
+    if descriptor.problem is not None:
+        yield descriptor.problem
+    for extent in descriptor.extents:
         if extent.is_path:
             yield Hazard(
                 EXTENT_PATH, extent.at, f"extent {extent.name[:60]!r} is a path or an address, not a plain name"
             )
             break
-    for key, entry in found.entries.items():
+    for key, entry in descriptor.entries.items():
         if "encrypt" in key and entry.value:
             yield Hazard(ENCRYPTED, entry.at, f"the descriptor has {key[:40]!r}: the data are encrypted")
             break
-    for key, entry in found.entries.items():
+    for key, entry in descriptor.entries.items():
         if entry.value and key != "parentfilenamehint" and ("path" in key or "filename" in key or "parenthint" in key):
             yield Hazard(EXTERNAL_FILE, entry.at, f"{key[:40]!r} names another file, {entry.value[:60]!r}")
             break

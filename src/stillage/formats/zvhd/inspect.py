@@ -1,22 +1,21 @@
 """ZVHD: zlib-compressed blocks, written and read from the front to the back.
 
 One zlib stream runs through the payloads of all records, so one inflater verifies the whole file; the last page repeats
-the header. The format has no backing files, no snapshots, no encryption. See `formats.zvhd.records` for its structures.
+the header. The format has no backing files, no snapshots, no encryption. See `formats.zvhd.records`.
 """
 
 from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.codecs.zlib_stream import Inflater
-from stillage.formats.zvhd.records import (
-    BLOCK,
+from stillage.formats.zvhd.header import (
     HEADER,
     PAGE,
-    Records,
     check_header,
     first_difference,
     has_checksum,
     read_header,
     rules_of,
 )
+from stillage.formats.zvhd.records import BLOCK, Records
 
 FORMAT = "zvhd"
 COOKIE = b"stream\0\0"

@@ -14,18 +14,17 @@ from typing import NamedTuple
 from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
 from stillage.formats.codecs.zlib_stream import Expander, Inflater
 from stillage.formats.codecs.zstd_frames import Unzstd
-from stillage.formats.zvhd.records import (
-    BLOCK,
+from stillage.formats.zvhd.header import (
     HEADER,
     PAGE,
     Header,
-    Records,
     check_header,
     first_difference,
     has_checksum,
     read_header,
     rules_of,
 )
+from stillage.formats.zvhd.records import BLOCK, Records
 
 FORMAT = "zvhd2"
 COOKIE = b"z2strm\0\0"
@@ -134,7 +133,11 @@ def inspect(stream: Stream) -> Inspection:
         ledger.add(*(yield from records.read(expander())))
     if not records.head.startswith(COOKIE):
         raise records.neither()
+    yield from _inspect_end(stream, header, second, records, ledger)
 
+
+def _inspect_end(stream: Stream, header: Header, second: Second, records: Records, ledger: Ledger) -> Inspection:
+    """Compare what comes after the records, up to the end of the file, with the records."""
     mid = yield from records.closing_page(records.offset, records.head)
     _check_mid_page(mid, header, ledger, records.offset)
     final = _final(second, ledger.count, records.offset + PAGE)
