@@ -10,7 +10,6 @@ with atheris.instrument_imports(
     exclude=[f"stillage.formats.{name}" for name in ("safety", "stream", "printable", "codecs.crc32c")],
 ):
     from fuzz.promises import keep
-    from stillage.formats import foreign
     from stillage.formats.registry import FORMATS
 
 from fuzz.packing import unpack
@@ -21,8 +20,7 @@ from fuzz.repairing import repair
 def main() -> None:
     name = sys.argv.pop(1)
     remember()
-    wanted = {"foreign": foreign.FORMAT}.get(name, name)
-    formats = FORMATS if name == "all" else tuple(module for module in FORMATS if wanted == module.FORMAT)
+    formats = FORMATS if name == "all" else tuple(module for module in FORMATS if name == module.FORMAT)
 
     # Half of the images keep the checksums that the fuzzer made of them: a wrong one is input as well.
     def one_input(packed: bytes) -> None:

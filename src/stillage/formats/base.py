@@ -1,4 +1,4 @@
-"""What a format inspector is made of.
+"""How a format inspector is written: the bytes it wants, the facts and hazards it finds, its rules.
 
 An inspector is a generator. It yields what it *wants* (a `Region` of the file, or the `Tail` that is known only when
 the stream ends) and is sent those bytes; it yields what it has *found* (`Facts`, a `Hazard`) and is sent nothing of

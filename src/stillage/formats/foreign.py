@@ -1,4 +1,4 @@
-"""Known things that are no disk image, so that the verdict can name them and say how to get at the disk inside.
+"""Archives, compressed files, programs and text: name what is no disk image, and how to get at the disk inside.
 
 This inspector never claims a file: it reports what the first and the last bytes look like, and `formats.safety` decides
 whether that speaks against the image. Sources: RFC 1952 (gzip), RFC 8878 (zstd), the xz and LZ4 file and frame format

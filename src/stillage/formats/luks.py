@@ -1,4 +1,4 @@
-"""LUKS containers: an encrypted disk behind a header that says how to open it.
+"""LUKS: recognise an encrypted disk, its version and its size.
 
 To the API such an image is raw. Nobody here has the key, so what is inside cannot be looked at: who accepts these
 images, by policy, accepts unseen disks. Source: LUKS1 On-Disk Format Specification 1.2.3, "PHDR layout"; LUKS2 On-Disk
@@ -19,7 +19,7 @@ LARGEST_AREA = 64 << 10
 
 ENCRYPTED = Rule(
     "luks.encrypted",
-    "The disk inside is encrypted with LUKS, so it cannot be inspected, and only who has the key can boot it.",
+    "The disk inside is encrypted with LUKS, so it cannot be inspected, and only whoever has the key can boot it.",
     "cryptsetup open IN plain && dd if=/dev/mapper/plain of=OUT bs=1M conv=sparse",
 )
 RULES = (ENCRYPTED,)

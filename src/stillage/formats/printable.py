@@ -1,4 +1,4 @@
-"""What is found in an image, without what a terminal or a log would obey: control characters, changes of direction.
+"""Makes text from an image printable: no control character reaches a terminal or a log.
 
 Inspectors quote names and kinds from untrusted bytes. `formats.stream` passes everything that they find through
 here, so no inspector has to think of it.

@@ -1,4 +1,4 @@
-"""Every format that is looked for. A new format is a folder beside this module and a line here."""
+"""The list of all formats that are looked for. A new format is a folder beside this module and a line here."""
 
 from stillage.formats import foreign, safety, stream
 from stillage.formats.base import Format, Rule

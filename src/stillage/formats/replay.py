@@ -1,4 +1,4 @@
-"""Answers an inspector from bytes that have been read, so that it need not ask for what has gone by."""
+"""Serves an inspector bytes that were read already, so that it need not ask for what has gone by."""
 
 from stillage.formats.base import Inspection, Region
 

@@ -1,4 +1,4 @@
-"""What we refuse. Inspectors report; this decides.
+"""Decides what is refused: hazards, a wrong format, two formats in one file, too large a disk. Inspectors report only.
 
 What the image was declared to be never decides what is looked for: every inspector saw every byte.
 """
@@ -36,14 +36,14 @@ SATISFIED_BY: Mapping[str, frozenset[str]] = {
     "ploop": frozenset({"raw", "ploop"}),
 }
 
-STRANGE = frozenset(rule.id for rule in foreign.RULES)
+FOREIGN = frozenset(rule.id for rule in foreign.RULES)
 # What speaks only where no format claims the file: in a fixed VHD these are the guest's bytes.
-BARE = STRANGE - foreign.DISKS | {luks.ENCRYPTED.id}
+BARE = FOREIGN - foreign.DISKS | {luks.ENCRYPTED.id}
 # Foreign files that a declaration asks for: Amazon's kernels and ramdisks are ELF, gzip, cpio … and no disks at all.
 WELCOME: Mapping[str, frozenset[str]] = {
-    "ami": STRANGE,
-    "ari": STRANGE,
-    "aki": STRANGE,
+    "ami": FOREIGN,
+    "ari": FOREIGN,
+    "aki": FOREIGN,
 }
 # A disk may begin with a page of text, or be one: a label, a script for the guest, a test.
 POSSIBLY_RAW = frozenset({foreign.TEXT.id})
@@ -147,7 +147,7 @@ def format_found(findings: Findings) -> Facts:
 def _found(findings: Findings, matched: list[Facts], broken: Hazard) -> str | None:
     if matched:
         return matched[0].format
-    if broken.rule.id in STRANGE:
+    if broken.rule.id in FOREIGN:
         return broken.rule.id.partition(".")[2]
     return "raw" if findings.complete else None
 

@@ -1,4 +1,4 @@
-"""Drives inspectors over a stream of blocks: every inspector sees every upload, in one pass.
+"""Runs every inspector over the blocks of an upload or a file, in one pass.
 
 A region that has gone by when it is asked for is read from the stored bytes after the stream has ended (the second
 look); how much of that one inspector may do is bounded.
@@ -37,11 +37,11 @@ Of each rule the first one is kept in any case, or those of an allowed rule coul
 
 TOO_SCATTERED = Rule(
     "structure.too-scattered",
-    "The image's tables lie so that checking them would mean reading it a second time.",
+    "The image's tables are so scattered that checking them would mean reading the image a second time.",
     "qemu-img convert -O FORMAT IN OUT",
 )
 BEYOND = Rule(
-    "structure.beyond-any-file", "The image refers to bytes further on than any file can have: its header is damaged."
+    "structure.beyond-any-file", "The image refers to bytes beyond the end of any possible file: its header is damaged."
 )
 RULES = (TOO_SCATTERED, BEYOND)
 

@@ -1,4 +1,4 @@
-"""The answer to "would this be accepted?", for whoever asks without uploading."""
+"""Would this file be accepted? The answer for `stillage inspect` and for inspection requests."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass

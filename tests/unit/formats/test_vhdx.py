@@ -14,7 +14,7 @@ from stillage.formats.vhdx import inspect as vhdx
 KIB, MIB = 1 << 10, 1 << 20
 HEADERS, TABLES = (64 * KIB, 128 * KIB), (192 * KIB, 256 * KIB)
 BAT_AT, METADATA_AT = 2 * MIB, 3 * MIB
-STRANGER = UUID("01234567-89ab-cdef-0123-456789abcdef").bytes_le
+UNKNOWN = UUID("01234567-89ab-cdef-0123-456789abcdef").bytes_le
 
 
 def dynamic() -> bytes:
@@ -122,7 +122,7 @@ def test_zeros_at_the_end_count_as_any_bytes(data: bytes, zeros: int) -> None:
         (lambda: with_tables((48 + 24, le32(0xFFF00000))), "vhdx.truncated"),
         (lambda: with_tables((8, le32(3)), (80, dynamic()[TABLES[0] + 16 : TABLES[0] + 48])), "vhdx.region"),
         (
-            lambda: with_tables((8, le32(3)), (80, STRANGER + le64(9 * MIB) + le32(MIB) + le32(1))),
+            lambda: with_tables((8, le32(3)), (80, UNKNOWN + le64(9 * MIB) + le32(MIB) + le32(1))),
             "vhdx.unknown-region",
         ),
     ],
@@ -143,7 +143,7 @@ def test_a_bad_header_is_refused_in_the_first_mib(build: Callable[[], bytes], ex
         ([(entry_of(SIZE) + 16, le32(MIB - 4))], "vhdx.metadata"),
         ([(entry_of(SIZE) + 20, le32(4))], "vhdx.metadata"),
         ([(entry_of(SIZE), dynamic()[entry_of(LOGICAL) : entry_of(LOGICAL) + 16])], "vhdx.metadata"),
-        ([(entry_of(DISK_ID), STRANGER)], "vhdx.unknown-metadata"),
+        ([(entry_of(DISK_ID), UNKNOWN)], "vhdx.unknown-metadata"),
         ([(entry_of(DISK_ID), UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le)], "vhdx.parent"),
         ([(value_of(PARAMETERS) + 4, b"\2")], "vhdx.differencing"),
         ([(value_of(PARAMETERS) + 4, b"\4")], "vhdx.unknown-features"),

@@ -1,4 +1,4 @@
-"""CD and DVD images: ISO 9660, and UDF where it stands alone.
+"""ISO 9660 and UDF (CD and DVD images): refuse a volume that is larger than its file.
 
 The first sixteen sectors of 2048 bytes are the system area, which may hold anything: boot code, a partition table (an
 "isohybrid" image is a raw disk as well), or the header of another format, which `formats.safety` then finds ambiguous.
@@ -39,7 +39,7 @@ EL_TORITO = b"EL TORITO SPECIFICATION"
 PADDING = 152 * SECTOR
 
 DESCRIPTORS = Rule("iso.descriptors", "The volume descriptors at sector 16 lack the primary one, or never end.")
-VOLUME_SIZE = Rule("iso.volume-size", "The size of the volume is impossible, or its two spellings disagree.")
+VOLUME_SIZE = Rule("iso.volume-size", "The size of the volume is impossible, or its two byte orders disagree.")
 TRUNCATED = Rule("iso.truncated", "The file is shorter than the volume in it, so files of the volume are missing.")
 RULES = (DESCRIPTORS, VOLUME_SIZE, TRUNCATED)
 
@@ -102,7 +102,7 @@ def _volume_size(primary: bytes, offset: int) -> int:
     big = SIZES_BIG.unpack_from(primary, 80)
     if little != big:
         raise MalformedImage(
-            VOLUME_SIZE, offset + 80, f"the volume has {little} blocks of bytes in one spelling, {big} in the other"
+            VOLUME_SIZE, offset + 80, f"the volume has {little} blocks of bytes in one byte order, {big} in the other"
         )
     blocks, size = little
     if size not in BLOCK_SIZES or not blocks:

@@ -1,4 +1,6 @@
-"""Parallels expanding disks, which the Image API calls ploop: a header, a block allocation table, the blocks.
+"""Ploop (Parallels, Virtuozzo): refuse dirty disks, extensions, blocks that overlap or lie over the table.
+
+Parallels expanding disks, which the Image API calls ploop: a header, a block allocation table, the blocks.
 
 A disk of several files is described by an XML file beside them, which is no image; the image itself names no file.
 
@@ -29,7 +31,7 @@ from stillage.formats.tables.overlaps import Overlaps
 FORMAT = "ploop"
 REWRITE = "qemu-img convert -f parallels -O parallels IN OUT"
 
-HEADER = Rule("ploop.header", "The header's version, sizes or number of blocks cannot be.")
+HEADER = Rule("ploop.header", "The header's version, sizes or number of blocks are impossible.")
 DIRTY = Rule("ploop.dirty", "The disk was not closed: its table may be older than its data.", REWRITE)
 EXTENSION = Rule(
     "ploop.extension", "The image has an extension, which holds dirty bitmaps or something unknown.", REWRITE

@@ -1,4 +1,6 @@
-"""QEMU copy-on-write images, version 1: the format before QCOW2.
+"""qcow, version 1 (QEMU): refuse backing files, encryption, tables and data that overlap.
+
+The format before QCOW2.
 
 Source: libyal/libqcow, "QEMU Copy-On-Write file format", sections on format version 1; there is no specification by
 QEMU itself. All integers are big-endian.

@@ -10,7 +10,7 @@ from stillage.formats.base import SECTOR, Hazard, Inspection, MalformedImage, Re
 
 CONVERT = "qemu-img convert -O qcow2 IN OUT"
 
-VERSION = Rule("qcow2.version", "The version is neither 2 nor 3, so nobody knows what the rest of the file means.")
+VERSION = Rule("qcow2.version", "The version is neither 2 nor 3, so the rest of the file cannot be understood.")
 TRUNCATED = Rule("qcow2.truncated", "The file ends before its own header does.")
 BAD_HEADER = Rule("qcow2.bad-header", "A header field has a value that the format does not allow.")
 BAD_EXTENSION = Rule("qcow2.bad-extension", "A header extension does not fit or contradicts the header.")

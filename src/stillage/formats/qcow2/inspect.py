@@ -1,4 +1,6 @@
-"""QEMU copy-on-write images, versions 2 and 3.
+"""qcow2 (QEMU): refuse backing files, data files, encryption, snapshots, unknown features, overlaps.
+
+Versions 2 and 3 are read.
 
 Source: QEMU docs/interop/qcow2, "Header". The header's fields and extensions are in `header`, what it refers to
 in `tables`.
@@ -18,8 +20,8 @@ BACKING_FILE = Rule(
 UNKNOWN_FEATURES = Rule(
     "qcow2.unknown-features", "The image uses features that the published format does not define: they may be anything."
 )
-DIRTY = Rule("qcow2.dirty", "The image says that it was not closed cleanly and needs a repair.", CHECK)
-CORRUPT = Rule("qcow2.corrupt", "The image says of itself that it is corrupt.", CHECK)
+DIRTY = Rule("qcow2.dirty", "The image is marked as not closed cleanly: it needs a repair.", CHECK)
+CORRUPT = Rule("qcow2.corrupt", "The image is marked as corrupt.", CHECK)
 SNAPSHOT = Rule(
     "qcow2.internal-snapshot",
     "The image carries internal snapshots: older states of the disk, which whoever gets the image can read.",

@@ -1,4 +1,4 @@
-"""What a QCOW2 header refers to: tables and clusters, their bounds, alignment and overlap.
+"""L1, L2 and refcount tables, snapshots and bitmaps of a QCOW2 image: bounds, alignment, overlap.
 
 Source: QEMU docs/interop/qcow2, "Host cluster management", "Cluster mapping", "Extended L2 Entries", "Snapshots",
 "Bitmaps". All integers are big-endian.

@@ -1,4 +1,4 @@
-"""QEMU enhanced disk images.
+"""QED (QEMU enhanced disks): refuse backing files, dirty marks, unknown features, overlaps.
 
 Source: QEMU docs/interop/qed_spec, "Header", "Tables", "Consistency checking". All integers are little-endian.
 """
@@ -19,9 +19,7 @@ BAD_HEADER = Rule("qed.bad-header", "A header field has a value that the format 
 BACKING_FILE = Rule(
     "qed.backing-file", "The image names a backing file: a host that opens it would read that file.", CONVERT
 )
-DIRTY = Rule(
-    "qed.dirty", "The image says that it was not closed cleanly and needs a check.", "qemu-img check -r all IN"
-)
+DIRTY = Rule("qed.dirty", "The image is marked as not closed cleanly: it needs a check.", "qemu-img check -r all IN")
 UNKNOWN_FEATURES = Rule(
     "qed.unknown-features", "The image uses features that the published format does not define: they may be anything."
 )

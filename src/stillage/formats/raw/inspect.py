@@ -1,4 +1,4 @@
-"""Raw disks: whatever nothing else recognises.
+"""Raw disks: whatever no other format claims; find partition tables (MBR, GPT) and LUKS.
 
 A raw image has no header of its own, so this inspector matches every stream and `formats.safety` lets any other match
 take precedence. The virtual size is the length of the file, in whole sectors. What the guest will find first is told

@@ -1,4 +1,4 @@
-"""Which clusters of an image file are taken, and by what, in bounded memory.
+"""Whether clusters of a QCOW, QCOW2 or QED file overlap: which are taken, and by what, in bounded memory.
 
 QCOW, QCOW2 and QED divide the file into clusters. A cluster belongs to a table or to the guest; one that belongs to
 both lets the guest rewrite the map of its own disk, and one that is mapped twice makes a small file a large disk.

@@ -1,4 +1,6 @@
-"""VirtualBox disks: dynamic and static; differencing and undo images are recognised.
+"""VDI (VirtualBox): refuse differencing and undo images, and blocks that are named twice.
+
+Dynamic and static disks are read.
 
 Source: VirtualBox, the header as published in its open source edition (VDICore.h, "VDIHEADER1PLUS"), version 1.1: a
 pre-header of text, signature and version, the header, a map of 32-bit block numbers, the blocks. All integers are
@@ -40,11 +42,11 @@ BLOCK_SIZE = Rule(
     "vdi.block-size", "The block size is not a power of two from 64 KiB to 256 MiB, or blocks have an extra part."
 )
 TABLE_SIZE = Rule("vdi.table-size", "The block map has fewer or more entries than the disk has blocks.")
-TABLE_PLACE = Rule("vdi.table-place", "The block map or the data lie over something else, or off their alignment.")
+TABLE_PLACE = Rule("vdi.table-place", "The block map or the data overlap something else, or are not aligned.")
 BLOCK_PLACE = Rule("vdi.block-place", "The block map names a block that was never stored.", REWRITE)
 BLOCK_OVERLAP = Rule("vdi.block-overlap", "Two entries of the block map name the same stored block.", REWRITE)
-BLOCK_COUNT = Rule("vdi.block-count", "The header counts other blocks than the block map names.", REWRITE)
-TRAILING_DATA = Rule("vdi.trailing-data", "Something lies behind the last block that the header counts.", REWRITE)
+BLOCK_COUNT = Rule("vdi.block-count", "The header and the block map disagree on the number of stored blocks.", REWRITE)
+TRAILING_DATA = Rule("vdi.trailing-data", "Bytes follow the last block that the header counts.", REWRITE)
 RULES = (
     TRUNCATED,
     VERSION,

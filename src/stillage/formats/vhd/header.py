@@ -19,11 +19,11 @@ SAVED_STATE = Rule("vhd.saved-state", "The disk belongs to a machine whose saved
 SIZE = Rule("vhd.size", "The virtual size is zero, not a whole number of sectors, or beyond what the format can hold.")
 GEOMETRY = Rule(
     "vhd.geometry",
-    "The size in the footer and the one that its geometry gives differ, and readers disagree on which of them counts.",
+    "The footer's size and its geometry disagree, and readers differ on which of them counts.",
     "qemu-img convert --image-opts driver=vpc,force_size_calc=current_size,file.filename=IN "
     "-O vpc -o force_size=on OUT",
 )
-PARENT = Rule("vhd.parent", "A disk that is not differencing names a parent all the same.", REWRITE)
+PARENT = Rule("vhd.parent", "A disk that is not differencing names a parent.", REWRITE)
 HEADER = Rule("vhd.header", "The dynamic disk header is missing, unreadable or lies over something else.")
 BLOCK_SIZE = Rule("vhd.block-size", "The block size is not a power of two from 64 KiB to 256 MiB.")
 RULES = (CHECKSUM, VERSION, UNKNOWN_FEATURES, SAVED_STATE, SIZE, GEOMETRY, PARENT, HEADER, BLOCK_SIZE, TRUNCATED)
@@ -98,7 +98,7 @@ def check_footer(data: bytes, footer: Footer, at: int) -> Inspection:
     if footer.version != VERSION_1:
         raise MalformedImage(VERSION, at + 12, f"the footer has version {footer.version:#010x}; 0x00010000 is known")
     if unknown := footer.features & ~(TEMPORARY | RESERVED):
-        yield Hazard(UNKNOWN_FEATURES, at + 8, f"feature bits {unknown:#x} are set, and nobody knows what they mean")
+        yield Hazard(UNKNOWN_FEATURES, at + 8, f"feature bits {unknown:#x} are set; no published version defines them")
     if data[84]:
         yield Hazard(SAVED_STATE, at + 84, f"the saved-state byte is {data[84]}: a machine is suspended on this disk")
     if footer.size == 0 or footer.size % SECTOR:

@@ -52,7 +52,9 @@ from stillage.formats.vhd.header import RULES as HEADER_RULES
 
 FORMAT = "vhd"
 
-DISK_TYPE = Rule("vhd.disk-type", "The disk type is not fixed, dynamic or differencing, or not at its place.")
+DISK_TYPE = Rule(
+    "vhd.disk-type", "The disk type is not fixed, dynamic or differencing, or contradicts the layout of the file."
+)
 SIZE_MISMATCH = Rule("vhd.size-mismatch", "A fixed disk has more or fewer bytes than its footer says.")
 DIFFERENCING = Rule(
     "vhd.differencing",
@@ -60,7 +62,7 @@ DIFFERENCING = Rule(
     "qemu-img convert -O vpc -o force_size=on IN OUT",
 )
 TABLE_SIZE = Rule("vhd.table-size", "The block allocation table is too small for the disk, or absurdly large.")
-TABLE_PLACE = Rule("vhd.table-place", "The block allocation table lies where it cannot lie.")
+TABLE_PLACE = Rule("vhd.table-place", "The block allocation table is not aligned, or overlaps a header.")
 BLOCK_PLACE = Rule("vhd.block-place", "A block lies outside the file, over a table, or outside the disk.", REWRITE)
 BLOCK_OVERLAP = Rule("vhd.block-overlap", "Two blocks share bytes of the file.", REWRITE)
 FOOTER = Rule("vhd.footer", "The file does not end with the footer: it was cut, or something was appended.")

@@ -15,16 +15,18 @@ from stillage.formats.codecs.crc32c import crc32c
 
 REWRITE = "qemu-img convert -f vhdx -O vhdx IN OUT"
 
-CHECKSUM = Rule("vhdx.checksum", "Neither copy of a header or of the region table has a right checksum.")
+CHECKSUM = Rule("vhdx.checksum", "Neither copy of a header or of the region table has a valid checksum.")
 VERSION = Rule("vhdx.version", "The current header has a version that no published specification defines.")
 COPIES_DIFFER = Rule("vhdx.copies-differ", "Two copies that must be equal are not: two disks in one file.", REWRITE)
 DIRTY = Rule("vhdx.dirty", "The log was not emptied: its entries must be replayed before the disk is whole.", REWRITE)
 LOG_PLACE = Rule("vhdx.log-place", "The log is not on whole MiB, or lies over a header or a region.")
-REGION = Rule("vhdx.region", "The BAT or the metadata region is missing, twice there, off its MiB, or overlapped.")
-UNKNOWN_REGION = Rule("vhdx.unknown-region", "A region that readers must understand is of no published kind.")
+REGION = Rule(
+    "vhdx.region", "The BAT or the metadata region is missing, listed twice, not aligned, or overlaps something else."
+)
+UNKNOWN_REGION = Rule("vhdx.unknown-region", "A region that readers must understand is in no published specification.")
 METADATA = Rule("vhdx.metadata", "The metadata table or one of its items is missing, misplaced or unreadable.")
 UNKNOWN_METADATA = Rule(
-    "vhdx.unknown-metadata", "A metadata item that readers must understand is of no published kind."
+    "vhdx.unknown-metadata", "A metadata item that readers must understand is in no published specification."
 )
 RULES = (
     CHECKSUM,
@@ -144,10 +146,12 @@ def _parse_regions(at: int, data: bytes, log: range) -> Steps[dict[bytes, range]
     for position, (kind, offset, length, flags) in enumerate(_REGION.iter_unpack(data[16 : 16 + 32 * count])):
         entry_at = at + 16 + 32 * position
         if kind in regions or offset % MIB or length % MIB or offset < MIB or not length:
-            message = f"region {UUID(bytes_le=kind)} at {offset} with {length} bytes is there twice or not on whole MiB"
+            message = (
+                f"region {UUID(bytes_le=kind)} at {offset} with {length} bytes is listed twice or not on whole MiB"
+            )
             raise MalformedImage(REGION, entry_at, message)
         if kind not in REGIONS and flags & REQUIRED_REGION:
-            message = f"region {UUID(bytes_le=kind)} must be understood, and nobody knows what it is"
+            message = f"region {UUID(bytes_le=kind)} must be understood, and is in no published specification"
             yield Hazard(UNKNOWN_REGION, entry_at, message)
         regions[kind] = range(offset, offset + length)
     for kind, name in REGIONS.items():
@@ -178,11 +182,13 @@ def metadata_items(table: bytes, region: range) -> Steps[Mapping[bytes, Item]]:
         _check_item_place(kind, offset, item, region)
         if flags & USER_ITEM or kind not in (*ITEM_SIZES, PARENT_LOCATOR):
             if flags & REQUIRED_ITEM:
-                message = f"metadata item {UUID(bytes_le=kind)} must be understood, and nobody knows what it is"
+                message = (
+                    f"metadata item {UUID(bytes_le=kind)} must be understood, and is in no published specification"
+                )
                 yield Hazard(UNKNOWN_METADATA, entry_at, message)
             continue
         if kind in items or length < ITEM_SIZES.get(kind, 0):
-            message = f"metadata item {UUID(bytes_le=kind)} is there twice, or too short with {length} bytes"
+            message = f"metadata item {UUID(bytes_le=kind)} is listed twice, or too short with {length} bytes"
             raise MalformedImage(METADATA, entry_at, message)
         items[kind] = item
     for kind, name in NEEDED_ITEMS.items():

@@ -56,7 +56,7 @@ DIFFERENCING = Rule(
     "The image holds only the differences to a parent file, which a reader would open.",
     "qemu-img convert -O vhdx IN OUT",
 )
-PARENT = Rule("vhdx.parent", "A disk that is not differencing carries a parent locator all the same.", REWRITE)
+PARENT = Rule("vhdx.parent", "A disk that is not differencing has a parent locator.", REWRITE)
 UNKNOWN_FEATURES = Rule("vhdx.unknown-features", "File parameter bits are set that no published version defines.")
 SIZE = Rule("vhdx.size", "The virtual size is zero, not a whole number of sectors, or more than 64 TiB.")
 SECTOR_SIZE = Rule("vhdx.sector-size", "A sector size is not 512 or 4096.")
@@ -144,7 +144,9 @@ def _check_parents(disk: Disk, items: Mapping[bytes, Item]) -> Inspection:
     elif PARENT_LOCATOR in items:
         yield Hazard(PARENT, items[PARENT_LOCATOR].shown_at, "a disk without a parent has a parent locator")
     if unknown := disk.flags & ~(ALLOCATED | HAS_PARENT):
-        yield Hazard(UNKNOWN_FEATURES, flags_at, f"file parameter bits {unknown:#x} are set, and nobody knows them")
+        yield Hazard(
+            UNKNOWN_FEATURES, flags_at, f"file parameter bits {unknown:#x} are set; no published version defines them"
+        )
 
 
 def _check_numbers(disk: Disk, physical: int, items: Mapping[bytes, Item]) -> None:

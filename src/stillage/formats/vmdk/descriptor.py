@@ -1,4 +1,4 @@
-"""The text that describes a VMware disk: its kind, its parent, the files that its data are in.
+"""The descriptor of a VMDK: the text that names its kind, its parent and the files that its data are in.
 
 It is a file of its own, or lies embedded in a sparse extent, which must then be the whole disk.
 
@@ -35,7 +35,7 @@ CREATE_TYPE = Rule(
 )
 ENCRYPTED = Rule("vmdk.encrypted", "The descriptor holds encryption keys: the data are encrypted.", CONVERT)
 SIZE_MISMATCH = Rule(
-    "vmdk.size-mismatch", "The descriptor's extent is not as large as the disk in the header.", CONVERT
+    "vmdk.size-mismatch", "The descriptor's extent and the header disagree on the size of the disk.", CONVERT
 )
 RULES = (
     DESCRIPTOR,

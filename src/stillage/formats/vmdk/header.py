@@ -19,11 +19,11 @@ GRAIN_SIZE = Rule("vmdk.grain-size", "The grain size is not a power of two from 
 TABLE_SIZE = Rule("vmdk.table-size", "Grain tables do not have 512 entries, or there would be absurdly many of them.")
 PLACES = Rule(
     "vmdk.places",
-    "The descriptor is not in the second sector, or the grain directory lies over the header, the data or it.",
+    "The descriptor is not in the second sector, or the grain directory overlaps the header, the data or it.",
     REWRITE,
 )
-NO_DESCRIPTOR = Rule("vmdk.no-descriptor", "A sparse extent without a descriptor is one piece of a disk of several.")
-COMPRESSION = Rule("vmdk.compression", "The extent is compressed in a way that is not the stream-optimized one.")
+NO_DESCRIPTOR = Rule("vmdk.no-descriptor", "A sparse extent without a descriptor is only part of a disk.")
+COMPRESSION = Rule("vmdk.compression", "The extent is compressed in a way other than stream-optimized.")
 DIRTY = Rule("vmdk.dirty", "The disk was not closed: its tables may be older than its data.", REWRITE)
 RULES = (VERSION, UNKNOWN_FEATURES, LINE_ENDS, GRAIN_SIZE, TABLE_SIZE, PLACES, NO_DESCRIPTOR, COMPRESSION, DIRTY)
 
@@ -66,7 +66,7 @@ def check_header(header: Header) -> Inspection:
     if header.version not in VERSIONS:
         raise MalformedImage(VERSION, 4, f"the header has version {header.version}; 1, 2 and 3 are known")
     if unknown := header.flags & ~KNOWN_FLAGS:
-        yield Hazard(UNKNOWN_FEATURES, 8, f"header flags {unknown:#x} are set, and nobody knows what they mean")
+        yield Hazard(UNKNOWN_FEATURES, 8, f"header flags {unknown:#x} are set; no published version defines them")
     if header.flags & LINE_END_FLAG and header.line_ends != LINE_ENDS_BYTES:
         yield Hazard(LINE_ENDS, 73, f"the line-end marks are {header.line_ends!r}, not {LINE_ENDS_BYTES!r}")
     # A stream that is complete needs no closing, and not every writer of one clears the mark.
@@ -79,7 +79,7 @@ def check_header(header: Header) -> Inspection:
     if header.table_entries != GRAINS:
         raise MalformedImage(TABLE_SIZE, 44, f"grain tables have {header.table_entries} entries; only 512 is known")
     if header.descriptor_at == 0:
-        raise MalformedImage(NO_DESCRIPTOR, 28, "the extent has no descriptor; it is one piece of a disk of several")
+        raise MalformedImage(NO_DESCRIPTOR, 28, "the extent has no descriptor: it is only part of a disk")
 
 
 def _check_compression(header: Header) -> None:

@@ -38,7 +38,7 @@ FORMAT = "vmdk"
 CAPACITY = Rule("vmdk.capacity", "The header's capacity is zero or beyond what any disk can have.")
 GAP = Rule(
     "vmdk.gap",
-    "Bytes that belong to nothing lie between the descriptor and the tables: some readers take them for a descriptor.",
+    "Unused bytes between the descriptor and the tables are not zero: some readers take them for a descriptor.",
     vmdk_tables.REWRITE,
 )
 DELTA = Rule("vmdk.delta", "A COWD or SE sparse extent is the delta of a disk that an ESX host keeps elsewhere.")
@@ -142,7 +142,7 @@ def _check_descriptor(header: Header, layout: Layout, front: bytes) -> Inspectio
     if parent := vmdk_descriptor.find_parent(front, at):
         yield parent
     if not text.strip(b"\0"):
-        raise MalformedImage(NO_DESCRIPTOR, at, "the descriptor is empty; the extent is one piece of a disk of several")
+        raise MalformedImage(NO_DESCRIPTOR, at, "the descriptor is empty: the extent is only part of a disk")
     descriptor = vmdk_descriptor.parse(text, at)
     yield from vmdk_descriptor.check_embedded(text, descriptor, layout.capacity, layout.grain)
 
@@ -156,7 +156,7 @@ def _check_gap(layout: Layout) -> Inspection:
         piece = yield Region(at, min(GAP_PIECE, end - at))
         if rest := piece.lstrip(b"\0"):
             place = at + len(piece) - len(rest)
-            message = f"at byte {place}, between the descriptor and the tables, are bytes that belong to nothing"
+            message = f"at byte {place}, between the descriptor and the tables, are bytes that are not zero"
             raise MalformedImage(GAP, place, message)
         if len(piece) < min(GAP_PIECE, end - at):
             raise MalformedImage(TRUNCATED, 64, f"the tables end at byte {end}; the file ends before")

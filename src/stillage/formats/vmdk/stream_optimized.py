@@ -28,13 +28,11 @@ from stillage.formats.vmdk.tables import (
     Layout,
 )
 
-MARKER = Rule("vmdk.marker", "A marker is of no known kind, or its numbers cannot be.", REWRITE)
-GRAIN_DATA = Rule("vmdk.grain-data", "A compressed grain is off its grid, too long, or not a zlib stream.", REWRITE)
-TABLES_DIFFER = Rule(
-    "vmdk.tables-differ", "The grain tables name other grains than those that the file holds.", REWRITE
-)
-FOOTER = Rule("vmdk.footer", "The footer is missing, not at the end, or says something else than the header.", REWRITE)
-TRAILING_DATA = Rule("vmdk.trailing-data", "Something lies behind the end of the disk.", REWRITE)
+MARKER = Rule("vmdk.marker", "A marker is of an unknown kind, or its numbers are impossible.", REWRITE)
+GRAIN_DATA = Rule("vmdk.grain-data", "A compressed grain is misplaced, too long, or not a zlib stream.", REWRITE)
+TABLES_DIFFER = Rule("vmdk.tables-differ", "The grain tables name other grains than the file holds.", REWRITE)
+FOOTER = Rule("vmdk.footer", "The footer is missing, not at the end, or contradicts the header.", REWRITE)
+TRAILING_DATA = Rule("vmdk.trailing-data", "Bytes follow the end of the disk.", REWRITE)
 RULES = (MARKER, GRAIN_DATA, TABLES_DIFFER, FOOTER, TRAILING_DATA)
 
 END, TABLE, DIRECTORY, FOOTER_MARK = range(4)  # kinds of markers
@@ -253,7 +251,7 @@ class Body:
         marked = start + SECTOR if ended else start
         while (data := (yield from self._window())) and self._at <= max(whole, marked):
             if data != PADDING[: len(data)]:
-                raise MalformedImage(TRAILING_DATA, self._at, f"behind the last grain, at {self._at}, are more data")
+                raise MalformedImage(TRAILING_DATA, self._at, f"behind the last grain, at {self._at}, is more data")
             self._at += len(data)
         yield Tail(0)
         size = self._stream.size or 0

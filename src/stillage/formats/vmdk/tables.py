@@ -22,8 +22,10 @@ from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 REWRITE = "qemu-img convert -f vmdk -O vmdk -o subformat=streamOptimized IN OUT"
 
 TRUNCATED = Rule("vmdk.truncated", "The file ends before something that its header or tables refer to.")
-DIRECTORY = Rule("vmdk.directory", "A grain directory or table lies outside the file, over something else, or twice.")
-COPIES_DIFFER = Rule("vmdk.copies-differ", "The redundant grain tables map the disk to other grains.", REWRITE)
+DIRECTORY = Rule(
+    "vmdk.directory", "A grain directory or table lies outside the file, overlaps something else, or is listed twice."
+)
+COPIES_DIFFER = Rule("vmdk.copies-differ", "The redundant grain tables map the disk differently.", REWRITE)
 GRAIN_PLACE = Rule("vmdk.grain-place", "A grain lies outside the file, over the tables, or outside the disk.", REWRITE)
 GRAIN_OVERLAP = Rule("vmdk.grain-overlap", "Two grains share bytes of the file.", REWRITE)
 RULES = (TRUNCATED, DIRECTORY, COPIES_DIFFER, GRAIN_PLACE, GRAIN_OVERLAP)

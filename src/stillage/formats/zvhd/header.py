@@ -39,9 +39,7 @@ def rules_of(name: str) -> Rules:
     return Rules(
         truncated=Rule(f"{name}.truncated", f"The {label} file ends before its closing page, so part of it was lost."),
         checksum=Rule(f"{name}.checksum", f"The checksum of the {label} header is wrong, so its sizes mean nothing."),
-        variant=Rule(
-            f"{name}.unknown-variant", f"The {label} header uses a version, flag or reserved byte unknown to us."
-        ),
+        variant=Rule(f"{name}.unknown-variant", f"The {label} header uses an unknown version, flag or reserved byte."),
         size=Rule(f"{name}.size", f"The sizes in the {label} header contradict each other or are impossible."),
         record=Rule(f"{name}.record", f"A {label} record does not begin or end as a record does."),
         record_size=Rule(f"{name}.record-size", f"A {label} record claims more or fewer bytes than a block can need."),

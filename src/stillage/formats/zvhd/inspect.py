@@ -1,4 +1,6 @@
-"""ZVHD: zlib-compressed blocks, written and read from the front to the back.
+"""ZVHD (Huawei Cloud): expand every record; refuse bombs, damaged payloads, bytes behind the end.
+
+Blocks are compressed with zlib, written and read from the front to the back.
 
 One zlib stream runs through the payloads of all records, so one inflater verifies the whole file; the last page repeats
 the header. The format has no backing files, no snapshots, no encryption. See `formats.zvhd.records`.

@@ -1,4 +1,6 @@
-"""ZVHD2: blocks compressed one by one, with an index and a bitmap at the end.
+"""ZVHD2 (Huawei Cloud): expand every record; refuse bombs, and an index or a bitmap that contradicts them.
+
+Blocks are compressed one by one, with an index and a bitmap at the end.
 
 After the records come the mid page (the header again), the index, the bitmap and the final page, without gaps. Their
 places follow from the records, so nothing that they say is believed: it is compared. See `formats.zvhd.records` for the
@@ -43,11 +45,14 @@ EMPTY_OFFSETS = array("Q", bytes(8 * SEGMENT_ENTRIES))
 
 SHARED = rules_of(FORMAT)
 GEOMETRY = Rule("zvhd2.geometry", "The block size must be 2 MiB and the number of blocks what the disk's size needs.")
-METHOD = Rule("zvhd2.method", "The payloads are compressed by a method unknown to us; zlib (0) and zstd (1) are known.")
+METHOD = Rule("zvhd2.method", "The payloads are compressed by an unknown method; zlib (0) and zstd (1) are known.")
 MID_PAGE = Rule("zvhd2.mid-page", "The page after the records must repeat the header and give the number of records.")
-INDEX = Rule("zvhd2.index", "The index must list the records where they are; another one shows another disk.")
+INDEX = Rule(
+    "zvhd2.index", "The index must list the records where they are: readers that use it would see another disk."
+)
 BITMAP = Rule(
-    "zvhd2.bitmap", "The bitmap must have a bit for each record and no other; another one shows another disk."
+    "zvhd2.bitmap",
+    "The bitmap must have a bit for each record and no other: readers that use it would see another disk.",
 )
 FINAL_PAGE = Rule("zvhd2.final-page", "The last page, which readers believe, must agree with the file before it.")
 RULES = (*SHARED, GEOMETRY, METHOD, MID_PAGE, INDEX, BITMAP, FINAL_PAGE)
