@@ -41,13 +41,13 @@ class TemporaryRequest:
 
 
 def key_request_of(document: Any) -> KeyRequest:
-    """Read the body of a request for a permanent key; InvalidInput if it is none."""
+    """Read the body of a request for a permanent key; InvalidInput if it is not valid."""
     wanted = _part(document, "credential")
     return KeyRequest(_text(wanted, "user_id"), _description(wanted) or "")
 
 
 def key_change_of(document: Any) -> KeyChange:
-    """Read the body of a change; InvalidInput if it is none."""
+    """Read the body of a change; InvalidInput if it is not valid."""
     wanted = _part(document, "credential")
     status = _text(wanted, "status")
     if status is not None and status not in STATUSES:

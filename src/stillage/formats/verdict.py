@@ -43,7 +43,7 @@ def verdict(
         declaration: What an image's record would say.
         policy: The deployment's.
         size: Bytes seen.
-        may_be_empty: Declared formats of which zero bytes are an image.
+        may_be_empty: Declared formats for which zero bytes are a valid image.
     """
     hazards = list(refusals(findings, declaration, policy))
     declared = declaration.disk_format

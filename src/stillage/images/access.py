@@ -45,20 +45,20 @@ DEFAULT_RULES: Mapping[str, str] = {
     "stores_info_detail": ADMIN,
 }
 
-# Asked by no call. Policy files of a Glance refer to it.
+# No request evaluates it, but policy files for Glance refer to it.
 REFERRED_TO: Mapping[str, str] = {"default": ""}
 
-# All are names of the owner, and the principal's own project for what is about no image.
+# Aliases of the owner, or of the principal's own project if the action is not about an image.
 OWNER_NAMES = ("project_id", "owner", "tenant")
 
-# What the user reads when a rule says no.
+# What users read when a rule denies an action.
 PHRASES: Mapping[str, str] = {
-    "context_is_admin": "do what is for administrators",
+    "context_is_admin": "do what only administrators may do",
     "add_image": "create images for this project",
     "get_images": "list images",
     "modify_image": "change it",
     "delete_image": "delete it",
-    "publicize_image": "make it public; shared and community are possible",
+    "publicize_image": "make it public; use shared or community instead",
     "communitize_image": "make it a community image",
     "upload_image": "upload data to it",
     "download_image": "download its data",
@@ -79,10 +79,10 @@ def with_implied(roles: frozenset[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An image as one principal meets it.
+    """An image as seen by one principal.
 
     Attributes:
-        is_member: The image is shared with the principal's project, whatever that project said to it.
+        is_member: The image is shared with the principal's project, whether that accepted it or not.
     """
 
     image: Image
@@ -91,11 +91,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A principal as a list meets them.
+    """What a list needs to know about a principal.
 
     Attributes:
         sees_all: An administrator: a list shows images of every project.
-        rule: What `get_image` still asks of each image.
+        rule: What remains of `get_image` to evaluate for each image.
     """
 
     project: ProjectId
@@ -108,14 +108,14 @@ class Access:
     """The rules of a deployment."""
 
     def __init__(self, overrides: Mapping[str, str] | None = None) -> None:
-        """*overrides*: rules by name, in the place of the default ones; names that we do not know are kept.
+        """*overrides*: rules by name that replace the default ones; unknown names are kept.
 
         Raises:
             BadSettings: If a rule cannot be read.
         """
         given = dict(overrides or {})
         if not all(isinstance(name, str) and isinstance(text, str) for name, text in given.items()):
-            raise BadSettings("a policy file holds names and rules, both strings; lists of lists are not taken")
+            raise BadSettings("a policy file must map names to rules, both strings; lists of lists are not supported")
         self._rules = Rules({**DEFAULT_RULES, **REFERRED_TO, **given})
 
     def is_admin(self, principal: Principal) -> bool:
@@ -123,7 +123,7 @@ class Access:
         return self._rules.allows("context_is_admin", _identity(principal), _own(principal))
 
     def allows(self, principal: Principal, action: str, seen: Seen) -> bool:
-        # A member of an image that is not shared at the moment is nobody to it.
+        # Members count only while the image is shared.
         is_member = seen.is_member and seen.image.visibility is Visibility.SHARED
         target = _target(seen.image, principal.project_id if is_member else None)
         return self._rules.allows(action, self._credentials(principal), target)
@@ -133,7 +133,7 @@ class Access:
         return self._rules.allows(action, self._credentials(principal), _target(image, member_id))
 
     def viewer(self, principal: Principal) -> Viewer:
-        """Return what decides what a list shows *principal*.
+        """Return what decides which images a list shows to *principal*.
 
         Raises:
             Forbidden: If they may list nothing.
@@ -164,17 +164,17 @@ class Access:
         return image
 
     def require_allowed(self, principal: Principal, action: str, seen: Seen) -> None:
-        """Raise Forbidden unless *principal* may do *action* with an image that he sees."""
+        """Raise Forbidden unless *principal* may do *action* with an image that it may see."""
         if not self.allows(principal, action, seen):
             raise _refused(principal, action, seen.image.owner)
 
     def require_allowed_member(self, principal: Principal, action: str, image: Image, member_id: str) -> None:
-        """Raise Forbidden unless *principal* may do *action* with a member that they see."""
+        """Raise Forbidden unless *principal* may do *action* with a member that it may see."""
         if not self.allows_member(principal, action, image, member_id):
             raise _refused(principal, action, image.owner)
 
     def require_role(self, principal: Principal, action: str, phrase: str | None = None) -> None:
-        """Raise Forbidden unless *principal* may do *action*, which is about no image; *phrase* says it in words.
+        """Raise Forbidden unless *principal* may do *action*, which concerns no image; *phrase* describes it.
 
         The target is the principal's own project, as Glance's is.
         """
@@ -182,9 +182,9 @@ class Access:
             raise _refused(principal, action, principal.project_id, phrase)
 
     def require_owner_and_visibility(self, principal: Principal, image: Image) -> None:
-        """Raise Forbidden unless *principal* may give *image*, new or changed, its owner and its visibility."""
+        """Raise Forbidden unless *principal* may set the owner and visibility of *image*, new or changed."""
         if image.owner != principal.project_id and not self.is_admin(principal):
-            raise Forbidden("only an administrator may set owner to another project")
+            raise Forbidden("only administrators may set owner to another project")
         if image.visibility is Visibility.PUBLIC:
             self.require_allowed(principal, "publicize_image", Seen(image))
         if image.visibility is Visibility.COMMUNITY:

@@ -1,4 +1,4 @@
-"""A new image from what the client sent.
+"""Creates an image from what the client sent.
 
 Source: OpenStack Image API v2, "Create image" and the image schema; limits as Glance's defaults.
 """
@@ -25,13 +25,13 @@ READ_ONLY = frozenset({
 })  # fmt: skip
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
 RESERVED_PREFIX = "os_glance"
-# Glance takes these at creation and forgets them.
+# Glance accepts these at creation and ignores them.
 IGNORED = frozenset({"os_hash_algo", "os_hash_value"})
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a new image has where the client says nothing: the part of creation in which the profiles differ."""
+    """Default attributes of a new image, which differ between the profiles."""
 
     visibility: Visibility = Visibility.SHARED
     container_format: str | None = None
@@ -41,18 +41,18 @@ class Defaults:
 def new_image(
     document: Mapping[str, Any], owner: ProjectId, *, defaults: Defaults, new_id: ImageId, now: datetime
 ) -> Image:
-    """Return a queued image. Whether the principal may have it so is for `access` to say.
+    """Return a queued image. `access` decides whether the principal may create it.
 
     Args:
         document: The request's JSON object.
-        owner: When *document* names no other.
+        owner: Used if *document* names none.
         defaults: For what *document* leaves out.
-        new_id: Taken when *document* has no ``id``.
+        new_id: Used if *document* has no ``id``.
         now: Becomes ``created_at``.
 
     Raises:
-        InvalidInput: If a value cannot be.
-        Forbidden: If an attribute is not for clients.
+        InvalidInput: If a value is invalid.
+        Forbidden: If clients may not set an attribute.
         TooLarge: If there are too many tags or properties.
     """
     base: dict[str, Any] = {
@@ -63,7 +63,7 @@ def new_image(
         "id": new_id,
     }
     properties = {}
-    # Before any is looked at: a body has room for many.
+    # Before reading any: a body has room for many.
     others = sum(name in document for name in (*BASE, *IGNORED))
     require_count("properties", len(document) - others, MAX_PROPERTIES)
     for name, value in document.items():
@@ -86,7 +86,7 @@ def require_settable(name: str) -> None:
 
 def require_count(what: str, count: int, limit: int) -> None:
     if count > limit:
-        raise TooLarge(f"an image may have {limit} {what}, and this one would have {count}")
+        raise TooLarge(f"too many {what}: an image may have {limit}, this one would have {count}")
 
 
 def require_record(image: Image, limit: int, *, before: Image | None = None) -> None:
@@ -97,9 +97,9 @@ def require_record(image: Image, limit: int, *, before: Image | None = None) -> 
 
 
 def record_bytes(image: Image) -> int:
-    """Return the bytes of what a client may write into a record at will: its name, tags and values of properties.
+    """Return the size of all free text in a record: its name, tags and property values, in bytes.
 
-    The names of properties are not among them: their number and their length are limited.
+    Property names do not count, since their number and length are limited already.
     """
     return sum(len(text.encode()) for text in (image.name or "", *image.tags, *image.properties.values()))
 
@@ -121,14 +121,14 @@ def text(what: str, value: Any, *, limit: int = MAX_TEXT) -> str:
     if not isinstance(value, str):
         raise InvalidInput(f"{what} must be a string, not {_kind(value)}")
     if len(value) > limit:
-        raise InvalidInput(f"{what} may have {limit} characters, and this has {len(value)}")
+        raise InvalidInput(f"{what} is too long: at most {limit} characters, this has {len(value)}")
     if "\0" in value or not is_unicode(value):
-        raise InvalidInput(f"{what} holds a NUL or half of a surrogate pair; no text does")
+        raise InvalidInput(f"{what} must be text without NUL characters and unpaired surrogates")
     return value
 
 
 def is_unicode(value: str) -> bool:
-    """False if *value* holds half of a surrogate pair. JSON may."""
+    """False if *value* has an unpaired surrogate, which JSON allows."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -161,7 +161,7 @@ def _count(what: str, value: Any) -> int:
 def _one_of(*allowed: str) -> Callable[[str, Any], str]:
     def check(what: str, value: Any) -> str:
         if value not in allowed:
-            raise InvalidInput(f"{what} must be one of {', '.join(allowed)}; {text(what, value)!r} is not")
+            raise InvalidInput(f"{what} must be one of {', '.join(allowed)}, not {text(what, value)!r}")
         return str(value)
 
     return check
@@ -174,7 +174,7 @@ def _visibility(what: str, value: Any) -> Visibility:
 def _tags(_what: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise InvalidInput(f"tags must be a list of strings, not {_kind(value)}")
-    require_count("tags", len(value), MAX_TAGS)  # before any is looked at: a body has room for many
+    require_count("tags", len(value), MAX_TAGS)  # before reading any: a body has room for many
     return tuple(dict.fromkeys(text("a tag", tag) for tag in value))
 
 

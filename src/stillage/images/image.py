@@ -19,11 +19,11 @@ class Visibility(StrEnum):
     PRIVATE = "private"
 
 
-# `ploop` and the Amazon kinds are Glance's; `zvhd zvhd2 qed qcow` are ours.
+# `ploop` and the Amazon formats come from Glance; `zvhd zvhd2 qed qcow` are additions.
 DISK_FORMATS = (
     "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop", "zvhd", "zvhd2", "qed", "qcow",
 )  # fmt: skip
-# Of these the bytes are a package with the disk in it; an Amazon kind names what is in the disk, not what is around it.
+# Packages that contain the disk. The Amazon formats describe what is in the disk, not what is around it.
 PACKAGES = ("ovf", "ova", "docker", "compressed")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", *PACKAGES)
 
@@ -39,10 +39,10 @@ class Image:
         min_disk: GiB.
         min_ram: MiB.
         reason: Why the last upload failed, for the owner to read; None after success.
-        damage: What a scrub found wrong with the bytes at rest; None while they are well.
+        damage: What a scrub found wrong with the bytes at rest; None if nothing.
         blob_key: The published blob; set exactly while `active` or `deactivated`.
-        upload_id: The upload in flight; set exactly while `saving`.
-        version: Grows with every change of the record's own attributes, for compare-and-set.
+        upload_id: The running upload; set exactly while `saving`.
+        version: Incremented with every change of the record's own attributes, for compare-and-set.
     """
 
     id: ImageId
@@ -78,12 +78,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is known of bytes that passed every check: the part of the record that an upload sets.
+    """What is known about verified bytes: the part of the record that an upload sets.
 
     Attributes:
-        disk_format: None leaves it unset: of a package whose disk nobody has named.
-        sha256: Hex, where it was asked for: by it the same bytes are found again.
-        properties: Set beside those that the image has.
+        disk_format: None leaves it unset, for a package whose disk format was not given.
+        sha256: Hex, if it was computed: identifies the same bytes in later uploads.
+        properties: Added to those of the image.
     """
 
     size: int

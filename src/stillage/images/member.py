@@ -14,7 +14,7 @@ from stillage.images.creation import text
 
 
 class MemberStatus(StrEnum):
-    """The member's own word: it steers what he lists, not what he may read."""
+    """The member's own decision. It affects which images they list, not which they may read."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"
@@ -41,8 +41,8 @@ def member_id_of(document: Any) -> ProjectId:
 
 
 def status_of(document: Any) -> MemberStatus:
-    """Return the status in ``{"status": "…"}``; InvalidInput if it is none."""
+    """Return the status in ``{"status": "…"}``; InvalidInput if it is not valid."""
     given = document.get("status") if isinstance(document, dict) else None
     if not isinstance(given, str) or given not in list(MemberStatus):
-        raise InvalidInput(f'the body must be {{"status": one of {", ".join(MemberStatus)}}}')
+        raise InvalidInput(f'the body must be {{"status": …}} with one of {", ".join(MemberStatus)}')
     return MemberStatus(given)

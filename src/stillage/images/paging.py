@@ -1,4 +1,4 @@
-"""One page of a list: so many images, or so many bytes of them, whichever comes first. Pure."""
+"""Cuts a list into pages by number of images and by bytes, whichever limit comes first. Pure."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from stillage.images.image import Image
 
 PAGE_BYTES = 1 << 20
-"""Of the JSON of a page's images: with the one that passes it, a page is full."""
+"""Size limit for the JSON of a page's images: the page ends with the image that exceeds it."""
 FIXED_BYTES = 1200
-"""What an image takes without its texts, at the most: ids, digests, times, links and the names of attributes."""
+"""Upper limit for the JSON of an image without its texts: ids, digests, times, links and attribute names."""
 
 encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def full_page(images: Iterable[Image], limit: int, *, most_bytes: int = PAGE_BYTES) -> list[Image]:
-    """Return the first of *images*, and read no more of them than that, until the page is full."""
+    """Return the first of *images* until the page is full, without reading further."""
     page: list[Image] = []
     size = 0
     for image in images:
@@ -26,12 +26,12 @@ def full_page(images: Iterable[Image], limit: int, *, most_bytes: int = PAGE_BYT
 
 
 def is_full(page: Sequence[Image], limit: int, *, most_bytes: int = PAGE_BYTES) -> bool:
-    """Return whether there may be more behind *page*."""
+    """Return whether there may be more images after *page*."""
     return len(page) == limit or size_of(page) >= most_bytes
 
 
 def size_of(page: Iterable[Image]) -> int:
-    """Return how many bytes of JSON *page* makes, or a few more."""
+    """Return an upper estimate of the JSON of *page*, in bytes."""
     return sum(map(shown_bytes, page))
 
 

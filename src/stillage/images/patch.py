@@ -1,4 +1,4 @@
-"""Changing an image: JSON patches in the image API's two media types.
+"""Applies JSON patches to an image, in the image API's two media types.
 
 Source: OpenStack Image API v2, "Update image"; HTTP PATCH media types, "openstack-images-v2.1-json-patch" (a subset of
 RFC 6902) and "…v2.0-json-patch" (the draft before it).
@@ -35,7 +35,7 @@ class Operation:
     """One step of a patch.
 
     Attributes:
-        strict: ``add`` refuses what is there already; the older media type says so.
+        strict: ``add`` refuses an attribute that exists, as the older media type specifies.
     """
 
     op: Op
@@ -48,26 +48,26 @@ def parse(document: Any, media_type: str) -> list[Operation]:
     """Return the operations of a patch.
 
     Raises:
-        InvalidInput: If *document* is no patch of *media_type*.
-        Forbidden: If it is about ``locations``, which are not for clients.
+        InvalidInput: If *document* is not a patch of *media_type*.
+        Forbidden: If it changes ``locations``, which clients may not set.
     """
     if not isinstance(document, list):
-        raise InvalidInput("a patch is a JSON array of operations")
+        raise InvalidInput("a patch must be a JSON array of operations")
     if len(document) > MAX_OPERATIONS:
-        raise InvalidInput(f"a patch may have {MAX_OPERATIONS} operations, and this has {len(document)}")
+        raise InvalidInput(f"too many operations: a patch may have {MAX_OPERATIONS}, this one has {len(document)}")
     step = _step_v2_1 if media_type == V2_1 else _step_v2_0
     return [step(item) for item in document]
 
 
 def apply(image: Image, operations: list[Operation], *, now: datetime) -> Image:
-    """Return *image* changed by all *operations*, in order; the first that cannot be discards everything.
+    """Return *image* changed by all *operations* in order. If one fails, none is applied.
 
     Rights are not checked here; see `access`.
 
     Raises:
-        InvalidInput: If a value cannot be.
-        Conflict: If what is replaced or removed is not there, or what is strictly added is.
-        Forbidden: If the attribute is not for clients, or not in the image's status.
+        InvalidInput: If a value is invalid.
+        Conflict: If what is replaced or removed does not exist, or what is added strictly does.
+        Forbidden: If clients may not set the attribute, or not in the image's status.
         TooLarge: If there are too many tags or properties.
     """
     if not operations:
@@ -90,11 +90,11 @@ def apply(image: Image, operations: list[Operation], *, now: datetime) -> Image:
 def _base_value(status: Status, operation: Operation) -> Any:
     name = operation.name
     if operation.op == "remove":
-        raise Forbidden(f"attribute {name!r} cannot be removed; set it to another value")
+        raise Forbidden(f"attribute {name!r} cannot be removed; replace its value")
     if operation.op == "add" and operation.strict:
-        raise Conflict(f"attribute {name!r} is there already; use replace")
+        raise Conflict(f"attribute {name!r} already exists; use replace")
     if name in FORMATS and status is not Status.QUEUED:
-        raise Forbidden(f"{name} can be changed while the image is queued; this one is {status}")
+        raise Forbidden(f"{name} can only be changed while the image is queued; this one is {status}")
     return BASE[name](name, operation.value)
 
 
@@ -104,7 +104,7 @@ def _change_property(properties: dict[str, str], operation: Operation) -> None:
     if operation.op != "add" and not there:
         raise Conflict(f"there is no property {name!r} to {operation.op}; use add")
     if operation.op == "add" and operation.strict and there:
-        raise Conflict(f"property {name!r} is there already; use replace")
+        raise Conflict(f"property {name!r} already exists; use replace")
     if operation.op == "remove":
         del properties[name]
     else:
@@ -113,14 +113,14 @@ def _change_property(properties: dict[str, str], operation: Operation) -> None:
 
 def _step_v2_1(item: Any) -> Operation:
     if not isinstance(item, dict) or item.get("op") not in OPS:
-        raise InvalidInput(f"an operation has op, one of {', '.join(OPS)}")
+        raise InvalidInput(f"each operation needs op, one of {', '.join(OPS)}")
     return _operation(item["op"], item.get("path"), item, strict=False)
 
 
 def _step_v2_0(item: Any) -> Operation:
     named = [op for op in OPS if isinstance(item, dict) and op in item]
     if len(named) != 1:
-        raise InvalidInput(f"an operation has exactly one of {', '.join(OPS)} as its key")
+        raise InvalidInput(f"each operation needs exactly one of the keys {', '.join(OPS)}")
     return _operation(named[0], item[named[0]], item, strict=True)
 
 
@@ -133,17 +133,17 @@ def _operation(op: Op, path: Any, item: Mapping[str, Any], *, strict: bool) -> O
 
 def _name_of(path: Any) -> str:
     if not isinstance(path, str) or not path.startswith("/"):
-        raise InvalidInput("a path is a string that begins with /")
+        raise InvalidInput("path must be a string that begins with /")
     first, *more = path[1:].split("/")
     name = _unescaped(first.strip(), path)
     if name == "locations":
-        raise Forbidden("locations are not for clients; upload the data")
+        raise Forbidden("clients may not set locations; upload the data")
     if more or not name:
-        raise InvalidInput(f"path {path[:300]!r} must name one attribute; replace a list as a whole")
+        raise InvalidInput(f"path {path[:300]!r} must name a single attribute; replace lists as a whole")
     return name
 
 
 def _unescaped(segment: str, path: str) -> str:
     if "~" in segment.replace("~0", "").replace("~1", ""):
-        raise InvalidInput(f"path {path[:300]!r} holds a ~ that is neither ~0 nor ~1")
+        raise InvalidInput(f"path {path[:300]!r} has a ~ that is not part of ~0 or ~1")
     return segment.replace("~1", "/").replace("~0", "~")

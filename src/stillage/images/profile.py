@@ -1,4 +1,4 @@
-"""The two ways to be an image service, as values: all in which they differ about images themselves.
+"""Profiles, openstack and ims: all differences between the two about images themselves.
 
 What differs in HTTP stands in `api.profiles`. Source: docs/design.md, "Profiles".
 """
@@ -16,10 +16,10 @@ class Profile:
 
     Attributes:
         defaults: Of a new image.
-        max_image_bytes: When the settings say nothing.
-        may_be_empty: Declared formats of which zero bytes are an image.
-        interchangeable: Formats that any image may hold, whatever its ``disk_format``.
-        recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
+        max_image_bytes: Default of the setting.
+        may_be_empty: Declared formats for which zero bytes are a valid image.
+        interchangeable: Formats that an image may contain whatever its ``disk_format``.
+        recordable_formats: Formats that, when found, replace the image's ``disk_format``.
         format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
         min_disk_binds: Refuse a disk that is larger than the image's ``min_disk``.
     """
@@ -37,7 +37,7 @@ PROFILES: Mapping[str, Profile] = {
     "openstack": Profile(
         defaults=Defaults(),
         max_image_bytes=1 << 40,
-        may_be_empty=frozenset({"raw"}),  # how Nova activates images of volumes
+        may_be_empty=frozenset({"raw"}),  # Nova activates images of volumes this way
         interchangeable=frozenset(),
         recordable_formats=frozenset(),
         format_property=None,

@@ -1,4 +1,4 @@
-"""What a list shall show: the request's query as one value.
+"""Parses the query of a list request into one value.
 
 Source: OpenStack Image API v2, "List images": filters, operators, sorting, paging.
 """
@@ -45,7 +45,7 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """The moments from *start* up to, not including, *end* that one written time stands for.
+    """The moments that one written time stands for: from *start* up to, not including, *end*.
 
     Clients see whole seconds, records hold microseconds: ``created_at=eq:`` a time they were shown must match it.
     """
@@ -56,7 +56,7 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """*column* of the record compared with *value*. Nothing compares with a column that is null."""
+    """*column* of the record compared with *value*. A column that is null matches nothing."""
 
     column: str
     operator: Operator
@@ -78,16 +78,16 @@ class Query:
     Attributes:
         project, user: Who asks.
         sees_all: An administrator: images of every project, whatever their visibility.
-        rule: Holds for every image of the page, in the words of `images.rules`.
+        rule: An expression of `images.rules` that holds for every image of the page.
         order: Ends in `id`, so that it is total.
-        limit: How many at the most; 0 is legal.
-        marker: The id of the last image of the page before; None for the first page.
-        visibility: Only images with this one; None for what a list shows of itself.
+        limit: Maximum number of images; 0 is allowed.
+        marker: The id of the last image of the previous page; None for the first page.
+        visibility: Only images with this visibility; None for the default.
         communities: If *visibility* is None: other projects' community images too.
         member_statuses: Which images shared with *project* belong in the list.
         conditions: All must hold.
-        tags: All must be there.
-        properties: Names and values; all must be there.
+        tags: The image must have all of them.
+        properties: Names and values; the image must have all of them.
     """
 
     project: ProjectId
@@ -117,7 +117,7 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
         text(f"{name[:64]!r}", value, limit=MAX_VALUE)
     filters = [(name, value) for name, value in given if name not in PAGING | SCOPE]
     if len(filters) > MAX_FILTERS:
-        raise InvalidInput(f"a list takes {MAX_FILTERS} filters, and this has {len(filters)}")
+        raise InvalidInput(f"too many filters: a list takes {MAX_FILTERS}, this one has {len(filters)}")
     visibility, marker = _single(given, "visibility"), _single(given, "marker")
     return Query(
         project=viewer.project,
@@ -140,11 +140,11 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
 
 
 def _limit(given: str | None) -> int:
-    """Return the page size. More than `MAX_LIMIT` is cut without a word, as Glance does."""
+    """Return the page size. More than `MAX_LIMIT` is silently reduced to it, as in Glance."""
     if given is None:
         return DEFAULT_LIMIT
     if not (given.isascii() and given.isdigit()):
-        raise InvalidInput(f"limit {given[:32]!r} must be an integer of 0 or more")
+        raise InvalidInput(f"limit must be an integer of 0 or more, not {given[:32]!r}")
     digits = given.lstrip("0")
     return MAX_LIMIT if len(digits) > 9 else min(int(digits or "0"), MAX_LIMIT)
 
@@ -158,7 +158,7 @@ def _order(given: Sequence[tuple[str, str]]) -> tuple[Key, ...]:
         order = _classic_order(keys or ["created_at"], directions)
         default = directions[0] if len(directions) == 1 else "desc"
     elif keys or directions:
-        raise InvalidInput("sort cannot be mixed with sort_key and sort_dir; use sort=key:dir,key:dir alone")
+        raise InvalidInput("sort cannot be combined with sort_key and sort_dir; use only sort=key:dir,key:dir")
     else:
         order = [_pair(item) for item in sort.split(",")]
         default = order[0][1] if len(order) == 1 else "desc"
@@ -168,7 +168,7 @@ def _order(given: Sequence[tuple[str, str]]) -> tuple[Key, ...]:
 def _classic_order(keys: list[str], directions: list[str]) -> list[tuple[str, str]]:
     if len(directions) > 1 and len(directions) != len(keys):
         raise InvalidInput(
-            f"{len(keys)} sort_key with {len(directions)} sort_dir; give none, one, or one for each sort_key"
+            f"{len(keys)} sort_key but {len(directions)} sort_dir; give none, one, or one for each sort_key"
         )
     if len(directions) <= 1:
         directions = (directions or ["desc"]) * len(keys)
@@ -215,7 +215,7 @@ def _text(name: str, value: str) -> Condition:
     if operator == "eq":
         return Condition(name, Operator.EQ, _operand(name, operand))
     raise InvalidInput(
-        f"{name} knows no operator {operator[:32]!r}; use in: or eq:, and write eq: before a value that has a colon"
+        f"unknown operator {operator[:32]!r} for {name}; use in: or eq:, and put eq: before a value with a colon"
     )
 
 
@@ -259,7 +259,7 @@ def _quoted(name: str, value: str, begin: int) -> tuple[str, int | None]:
         item.append(value[position])
         position += 1
     if position >= len(value):
-        raise InvalidInput(f"{name}=in: has a quote that is not closed")
+        raise InvalidInput(f"{name}=in: has an unclosed quote")
     behind = value[position + 1 : position + 2]
     if behind not in ("", ","):
         raise InvalidInput(f'{name}=in: has a quote without a comma after it; write in:"one, two",three')
@@ -278,14 +278,14 @@ def _bound(name: str, value: str) -> Condition:
     column, _, suffix = name.rpartition("_")
     if column not in INTEGERS:
         allowed = ", ".join(f"{known}_{suffix}" for known in INTEGERS)
-        raise InvalidInput(f"{name[:64]!r} bounds nothing; use one of {allowed}")
+        raise InvalidInput(f"unknown filter {name[:64]!r}; use one of {allowed}")
     return Condition(column, Operator.GTE if suffix == "min" else Operator.LTE, _number(name, value))
 
 
 def _number(name: str, value: str) -> int:
     digits = value.strip().removeprefix("-")
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) > MAX_BIGINT:
-        raise InvalidInput(f"{name} must be an integer of at most {MAX_BIGINT}; {value[:32]!r} is not")
+        raise InvalidInput(f"{name} must be an integer of at most {MAX_BIGINT}, not {value[:32]!r}")
     return int(value)
 
 
@@ -297,7 +297,7 @@ def _time(name: str, value: str) -> Condition:
     _one_of(f"the operator of {name}", operator, [known for known in Operator if known is not Operator.IN])
     moment = _moment(operand)
     if moment is None:
-        raise InvalidInput(f"{name} needs an ISO 8601 time such as 2026-01-02T03:04:05Z; {operand[:40]!r} is none")
+        raise InvalidInput(f"{name} needs an ISO 8601 time such as 2026-01-02T03:04:05Z, not {operand[:40]!r}")
     return Condition(name, Operator(operator), moment)
 
 
@@ -322,7 +322,7 @@ def _any_case_boolean(value: str | None) -> bool:
 
 
 def _changes_since(_name: str, _value: str) -> NoReturn:
-    raise InvalidInput("changes-since is not known; use updated_at=gte: with a time")
+    raise InvalidInput("changes-since is not supported; use updated_at=gte: with a time")
 
 
 def _visibility(given: str | None) -> Visibility | None:
@@ -343,14 +343,14 @@ def _single(given: Sequence[tuple[str, str]], name: str) -> str | None:
     """The value of a parameter that can be given once, or again with the same value."""
     values = list(dict.fromkeys(value for key, value in given if key == name))
     if len(values) > 1:
-        raise InvalidInput(f"{name} is given {len(values)} times, with different values; give it once")
+        raise InvalidInput(f"{name} was given {len(values)} times with different values; give it once")
     return values[0] if values else None
 
 
 def _one_of(what: str, value: str | None, allowed: Iterable[str]) -> str:
     names = [str(name) for name in allowed]
     if value is None or value not in names:
-        raise InvalidInput(f"{what} must be one of {', '.join(names)}; {(value or '')[:32]!r} is not")
+        raise InvalidInput(f"{what} must be one of {', '.join(names)}, not {(value or '')[:32]!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""How much one project, and one node, may have. Source: docs/design.md, "Quotas"."""
+"""Quotas: how much a project and a node may use. Source: docs/design.md, "Quotas"."""
 
 from dataclasses import dataclass
 

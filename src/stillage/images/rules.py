@@ -1,4 +1,4 @@
-"""The language in which operators say who may do what: a subset of oslo.policy's.
+"""Parses and evaluates policy rules: a subset of oslo.policy's language.
 
     get_image: role:admin or (role:reader and project_id:%(project_id)s)
 
@@ -61,7 +61,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """*left* equals *right*, pieces of one text. An attribute without a value equals nothing."""
+    """*left* equals *right*. An attribute without a value equals nothing."""
 
     left: str | PrincipalKey
     right: tuple[str | Attribute, ...]
@@ -103,11 +103,11 @@ class Rules:
             self._require_end(name, texts, ())
 
     def allows(self, name: str, credentials: Credentials, target: Target) -> bool:
-        """True if rule *name* holds for a principal with *credentials* and the thing with the attributes *target*."""
+        """True if rule *name* holds for a principal with *credentials* and a target with the attributes *target*."""
         return holds(self.resolve(name, credentials), credentials, target)
 
     def resolve(self, name: str, credentials: Credentials) -> Expression:
-        """Return what rule *name* still asks of a target: True, False, or an expression of comparisons with it."""
+        """Return what remains of rule *name* for a target: True, False, or an expression of comparisons with it."""
 
         def answer(leaf: Leaf) -> Expression:
             match leaf:
@@ -124,7 +124,7 @@ class Rules:
         if name in above:
             raise BadSettings(f"policy rule {name!r} refers to itself: {' → '.join([*above, name])}")
         if name not in texts:
-            raise BadSettings(f"policy rule {above[-1]!r} refers to {name!r}, which is not there")
+            raise BadSettings(f"policy rule {above[-1]!r} refers to {name!r}, which does not exist")
         for other in re.findall(r"\brule:([\w.:-]+)", texts[name]):
             self._require_end(other, texts, (*above, name))
 
@@ -142,7 +142,7 @@ def holds(rule: Expression, credentials: Credentials, target: Target) -> bool:
 
 
 def assume(rule: Expression, known: Mapping[str, str | PrincipalKey | None]) -> Expression:
-    """Return what a resolved *rule* still asks of targets whose attributes *known* have these values."""
+    """Return what remains of a resolved *rule* for targets whose attributes *known* have these values."""
 
     def answer(leaf: Leaf) -> Expression:
         match leaf:
@@ -211,7 +211,7 @@ class _Parser:
             return True
         expression = self._either()
         if self._tokens:
-            raise self._unreadable(f"{self._tokens[0]!r} is one too many")
+            raise self._unreadable(f"unexpected {self._tokens[0]!r}")
         return expression
 
     def _either(self) -> Expression:
@@ -228,7 +228,7 @@ class _Parser:
 
     def _single(self) -> Expression:
         if not self._tokens:
-            raise self._unreadable("it ends too early")
+            raise self._unreadable("unexpected end")
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise self._unreadable("it is nested too deeply")
@@ -239,7 +239,7 @@ class _Parser:
         elif token == "(":  # noqa: S105 - a parenthesis
             expression = self._either()
             if not self._tokens or self._tokens.pop(0) != ")":
-                raise self._unreadable("a parenthesis is not closed")
+                raise self._unreadable("unclosed parenthesis")
         else:
             expression = self._leaf(token)
         self._depth -= 1
@@ -250,20 +250,20 @@ class _Parser:
             return token == "@"  # noqa: S105 - a word of the language
         kind, colon, match = token.partition(":") if token[0] not in "\"'" else _split_quoted(token)
         if not kind or not colon or not match or token == ")":  # noqa: S105 - a parenthesis
-            raise self._unreadable(f"{token!r} is no check")
+            raise self._unreadable(f"{token!r} is not a check")
         if kind in ("http", "https"):
-            raise self._unreadable("checks that ask another server are not taken")
+            raise self._unreadable("checks that ask another server are not supported")
         if kind == "rule":
             return Reference(match)
         right = _pieces(match.strip("\"'"))
         if kind == "role":
             if any(isinstance(piece, Attribute) for piece in right):
-                raise self._unreadable("a role cannot be an attribute of the image; name the role")
+                raise self._unreadable("a role must be named; it cannot come from an attribute of the image")
             return Role("".join(map(str, right)).lower())
         return Comparison(kind[1:-1] if kind[0] in "\"'" else PrincipalKey(kind), right)
 
     def _unreadable(self, why: str) -> BadSettings:
-        return BadSettings(f"policy rule {self._name!r} cannot be read: {why}, in {self._text!r}")
+        return BadSettings(f"cannot parse policy rule {self._name!r}: {why}, in {self._text!r}")
 
 
 def _split_quoted(token: str) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""The statuses of an image, and which of them may follow which."""
+"""The statuses of an image and their transitions."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -17,7 +17,7 @@ Digests = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is there in a part of an upload: *spans*, in order; up to *until* nothing else is."""
+    """What was received in a part of an upload: *spans*, in order, and nothing else before *until*."""
 
     spans: tuple[Span, ...]
     until: int
@@ -25,7 +25,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What is there of an upload: the first *spans*, in order, and the bytes in all, *received*."""
+    """What was received of an upload: the first *spans*, in order, and the total number of bytes."""
 
     spans: tuple[Span, ...]
     received: int
@@ -52,12 +52,12 @@ class Piece:
 
     Attributes:
         first: Offset of its first byte.
-        length: Bytes; None: until the body ends.
-        size: The whole's, as this request tells it; None tells nothing.
-        last: With the end of this piece the upload ends, and by it its size is known.
-        digests: Of the piece; it counts only if its bytes have them.
-        in_order: *first* must be where the upload's beginning ends.
-        zeros: The bytes are *length* zeros, and are not sent.
+        length: In bytes; None if only the end of the body tells.
+        size: Of the whole upload, if this request declares it.
+        last: The upload ends with this piece, which determines its size.
+        digests: Of the piece, which counts only if its bytes match them.
+        in_order: *first* must be the end of the contiguous beginning.
+        zeros: The piece is *length* zeros, which are not sent.
     """
 
     first: int
@@ -71,7 +71,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whose rights an upload needs, looked up again whenever it goes on without a token.
+    """Whose rights an upload needs. They are looked up again whenever it is resumed without a token.
 
     Attributes:
         user_id: Who opened it, or took it over.
@@ -91,16 +91,16 @@ class Upload:
     """A resumable upload, as last read.
 
     Attributes:
-        size: Of the whole; None until somebody tells it.
+        size: Of the whole; None until it is declared.
         digests: Declared of the whole.
-        offset: How many bytes are there from the beginning, and durable, without a gap.
-        has_bytes: Some are there, at the beginning or behind it.
-        verified: How many from the beginning are hashed and inspected.
-        metadata: The client's own, as it was said.
-        complete: It has ended well: its bytes are published.
+        offset: Length of the contiguous beginning that is durable.
+        has_bytes: At least one byte was received, anywhere.
+        verified: How many bytes from the beginning were hashed and inspected.
+        metadata: The client's own, as it was sent.
+        complete: It succeeded: its bytes are published.
         rights: Whose rights it needs; None for one from before these were recorded, which has none.
-        generation: How often somebody else took it over. Capabilities from before open nothing.
-        suspended: Why it does not go on without a token; None while it does, or where nobody has looked.
+        generation: How often another user took it over. Capabilities of earlier generations are void.
+        suspended: Why it cannot be resumed without a token; None if it can, or it was not checked.
     """
 
     id: UploadId
@@ -122,16 +122,16 @@ class Upload:
 
     @property
     def is_whole(self) -> bool:
-        """Every byte is there. It still may be refused."""
+        """True if every byte was received. It may still be refused."""
         return self.size is not None and self.offset >= self.size
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What became of a piece.
+    """The result of a piece.
 
     Attributes:
-        image: Active now, if the piece was what it waited for.
+        image: The image, if this piece made it active.
     """
 
     upload: Upload

@@ -65,11 +65,11 @@ async def test_readers_may_download_where_an_operator_says_so(serve: Any, write:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("get_image: 'role:'", "is no check"),
-        ("get_image: 'role:a and'", "ends too early"),
-        ("get_image: '(role:a'", "not closed"),
-        ("get_image: 'role:a)'", "one too many"),
-        ("get_image: 'rule:nothing'", "which is not there"),
+        ("get_image: 'role:'", "is not a check"),
+        ("get_image: 'role:a and'", "unexpected end"),
+        ("get_image: '(role:a'", "unclosed parenthesis"),
+        ("get_image: 'role:a)'", "unexpected"),
+        ("get_image: 'rule:nothing'", "which does not exist"),
         ("get_image: 'rule:get_image'", "refers to itself"),
         ("get_image: 'http://example.test/check'", "another server"),
         ("get_image: [['role:a']]", "lists"),

@@ -102,9 +102,9 @@ def test_the_order_is_total_and_a_single_direction_is_that_of_the_tie_breakers(
     [
         ([("sort_key", "owner")], "must be one of name, status"),
         ([("sort_key", "name"), ("sort_dir", "down")], "asc, desc"),
-        ([("sort_key", "name"), ("sort_dir", "asc"), ("sort_dir", "asc")], "1 sort_key with 2 sort_dir"),
-        ([("sort", "name"), ("sort_key", "name")], "cannot be mixed"),
-        ([("sort", "name"), ("sort_dir", "asc")], "cannot be mixed"),
+        ([("sort_key", "name"), ("sort_dir", "asc"), ("sort_dir", "asc")], "1 sort_key but 2 sort_dir"),
+        ([("sort", "name"), ("sort_key", "name")], "cannot be combined"),
+        ([("sort", "name"), ("sort_dir", "asc")], "cannot be combined"),
         ([("sort", "name:")], "asc, desc"),
         ([("sort", "")], "a sort key"),
         ([("sort", "name,,size")], "a sort key"),
@@ -284,7 +284,7 @@ def test_no_filter_holds_what_no_text_can(pair: tuple[str, str]) -> None:
 
 
 def test_there_can_be_only_so_many_filters() -> None:
-    with pytest.raises(InvalidInput, match=f"{MAX_FILTERS} filters"):
+    with pytest.raises(InvalidInput, match=f"takes {MAX_FILTERS}"):
         asked(*[(f"p{number}", "x") for number in range(MAX_FILTERS + 1)])
 
 

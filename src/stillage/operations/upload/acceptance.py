@@ -34,8 +34,8 @@ class UploadRules:
     Attributes:
         max_image_bytes: Inclusive.
         hash_algorithm: For ``os_hash_value``; a `hashlib` name.
-        may_be_empty: Declared formats of which zero bytes are an image.
-        recordable_formats: Formats that, when found, become the image's ``disk_format`` whatever it was.
+        may_be_empty: Declared formats for which zero bytes are a valid image.
+        recordable_formats: Formats that, when found, replace the image's ``disk_format``.
         format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
         lease_s: How long an upload keeps its image without a sign of life.
         quotas: Of projects and of this node.
