@@ -1,1 +1,1 @@
-"""Bytes at rest."""
+"""Stores: keep the bytes of images."""

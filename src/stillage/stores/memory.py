@@ -1,4 +1,4 @@
-"""Blobs in memory: a whole store for tests, gone with the process."""
+"""A store in memory, complete, for tests."""
 
 import time
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ class MemoryStore:
         return key in self.blobs or key in self._partials
 
     async def check(self) -> None:
-        """Always there."""
+        """Always available."""
 
 
 @dataclass
@@ -100,7 +100,7 @@ class _MemoryPartialBlob:
         data[offset : offset + len(block)] = block
 
     async def flush(self) -> None:
-        """There is nothing more durable than this."""
+        """Memory needs no flush."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         return bytes(self._shared.data[offset : offset + length]).ljust(length, b"\0")
@@ -131,7 +131,7 @@ class _MemoryWriter:
         self._data += block
 
     async def flush(self) -> None:
-        """Everything can be read back at once."""
+        """Memory needs no flush."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         return bytes(self._data[offset : offset + length])

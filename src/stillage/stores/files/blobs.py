@@ -32,10 +32,10 @@ DISK_TIMEOUT_S = 10.0
 
 
 class FileStore:
-    """A folder of blobs. Creates *root* if it is not there."""
+    """A folder of blobs. Creates *root* if it does not exist."""
 
     def __init__(self, root: Path, *, timeout_s: float = DISK_TIMEOUT_S) -> None:
-        """*timeout_s*: how long the disk may take for what an upload or a download has to know before it begins."""
+        """*timeout_s*: how long the disk may take to answer before an upload or a download begins."""
         self.root = root
         self._timeout_s = timeout_s
         root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,12 +48,12 @@ class FileStore:
         async with Lane(f"write-{key[:8]}", nice=GIVES_WAY_TO_LANES) as lane:
             writer = _FileWriter(self._path(key), lane)
             await self._soon(writer.open, too_late=lambda _: writer.close())
-            # A client that hangs up may cancel us; the descriptor is closed all the same, by the thread that uses it.
+            # A client that hangs up may cancel us; the thread that uses the descriptor closes it all the same.
             lane.at_end(writer.close)
             yield writer
 
     async def begin(self, key: BlobKey) -> None:
-        # Also too late: others may have begun it meanwhile, and what they sent would go with it.
+        # Do not undo it if this was too late: others may have begun it by now, and would lose what they sent.
         await self._soon(partial_blobs.begin, self._path(key))
 
     @asynccontextmanager
@@ -103,8 +103,8 @@ class FileStore:
             raise translated(error, "look through the store") from error
 
     async def check(self) -> None:
-        # One probe for all who ask meanwhile: they would be in each other's way, and on a disk that hangs each would
-        # take a thread.
+        # One probe for all that ask at the same time: they would disturb each other, and on a hanging disk each would
+        # occupy a thread.
         if self._probing is None or self._probing.done():
             self._probing = self._threads.submit(_probe, self.root)
         try:
@@ -116,7 +116,7 @@ class FileStore:
         self._threads.shutdown()
 
     async def _soon(self, work: Callable[..., T], *args: object, too_late: Callable[[T], object] = lambda _: None) -> T:
-        """Run *work*; StoreStalled if the disk hangs. Its thread may be lost then, and those who wait must not be.
+        """Run *work*; StoreStalled if the disk hangs. Then its thread may be lost, but those that wait are not.
 
         *too_late* is done with a result that comes when nobody waits for it any more.
         """
@@ -124,13 +124,13 @@ class FileStore:
         try:
             return await self._in_time(running)
         except BaseException:
-            if not running.cancel():  # it has begun; if it has not, the queue before it must not grow
+            if not running.cancel():  # it is running; otherwise the queue must not grow
                 running.add_done_callback(lambda done: done.exception() or too_late(done.result()))
             raise
 
     async def _in_time(self, running: "Future[T]") -> T:
         waiting = asyncio.wrap_future(running)
-        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains of it
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains about it
         done, _ = await asyncio.wait([waiting], timeout=self._timeout_s)
         if not done:
             raise StoreStalled(self._timeout_s)
@@ -152,7 +152,7 @@ class _FileReader:
 
     def read(self, offset: int, length: int) -> Awaitable[bytes | bytearray]:
         loop = asyncio.get_running_loop()
-        # What memory has is there sooner than a thread is awake.
+        # Reading from the page cache is faster than waking a thread.
         block = self._cached(offset, length)
         if block is None:
             return loop.run_in_executor(self._threads, self._read, offset, length)
@@ -161,7 +161,7 @@ class _FileReader:
         return done
 
     def _cached(self, offset: int, length: int) -> bytearray | None:
-        """Read without asking the disk, which would hold up the event loop; None if that is not possible."""
+        """Read from the page cache without blocking the event loop; None if that is not possible."""
         if not self._can_ask_cache:
             return None
         block = bytearray(length)
@@ -169,7 +169,7 @@ class _FileReader:
             if os.preadv(self.file_descriptor, [block], offset, os.RWF_NOWAIT) == length:
                 return block
         except OSError as error:
-            self._can_ask_cache = error.errno == errno.EAGAIN  # anything else: this file system cannot tell
+            self._can_ask_cache = error.errno == errno.EAGAIN  # any other error: the file system does not support it
         return None
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -180,7 +180,7 @@ class _FileReader:
 
 
 class _FileWriter:
-    """Its public half runs on the event loop and hands over to the lane; the rest runs in the lane's thread."""
+    """Public methods run on the event loop and hand over to the lane; the others run in the lane's thread."""
 
     def __init__(self, path: Path, lane: Lane) -> None:
         self._path = path
@@ -199,7 +199,9 @@ class _FileWriter:
     def read_at(self, offset: int, length: int) -> bytes:
         try:
             there = max(0, min(length, self._size - offset))
-            return os.pread(self._descriptor, there, offset).ljust(there, b"\0")  # a hole at the end is not there yet
+            return os.pread(self._descriptor, there, offset).ljust(
+                there, b"\0"
+            )  # the file does not have its final hole yet
         except OSError as error:
             raise translated(error, "read back an upload") from error
 
@@ -232,7 +234,7 @@ class _FileWriter:
 
     def _publish(self) -> None:
         try:
-            os.ftruncate(self._descriptor, self._size)  # a hole at the end has no bytes that make the file longer
+            os.ftruncate(self._descriptor, self._size)  # a hole at the end does not extend the file by itself
             os.fsync(self._descriptor)  # a failure here is final: the kernel has dropped the pages
             self._link()
             # The name lives in the directory; without this a power cut can lose it.
@@ -245,7 +247,7 @@ class _FileWriter:
             self._part.rename(self._path)
             self._part = None
             return
-        # linkat follows the symbolic link in /proc only when it is told to, which Python does with src_dir_fd alone.
+        # linkat follows the symbolic link in /proc only if told to, which Python does only with src_dir_fd.
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.link(f"/proc/self/fd/{self._descriptor}", self._path, src_dir_fd=folder, follow_symlinks=True)
@@ -293,7 +295,7 @@ def _find_old(folder: Path, before: float) -> dict[BlobKey, bool]:
 def _touched(entry: "os.DirEntry[str]") -> float:
     try:
         return entry.stat(follow_symlinks=False).st_mtime
-    except FileNotFoundError:  # deleted while we looked
+    except FileNotFoundError:  # it was deleted in the meantime
         return math.inf
 
 

@@ -1,4 +1,4 @@
-"""What the file system is asked for, below blobs: holes, durability, and its errors in our words."""
+"""File system operations below blobs: holes, durable writes, and translated errors."""
 
 import ctypes
 import errno
@@ -8,13 +8,13 @@ from pathlib import Path
 from stillage.errors import StillageError, StorageFull, StoreFailed, StoreReadOnly, Unavailable
 from stillage.holes import HOLE, ZEROS, write_all
 
-# Write-back is pushed along as bytes come in; otherwise the final fsync has all of it to do.
+# Start write-back as bytes arrive; otherwise the final fsync has all the work.
 PUSH_EVERY = 32 << 20
 SYNC_FILE_RANGE_WRITE = 2
 KEEP_SIZE_AND_PUNCH_HOLE = 3
 
 _durable: set[Path] = set()
-"""Folders that this process has seen to."""
+"""Folders that this process has already synced."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _sync_file_range = getattr(_libc, "sync_file_range", None)  # Linux only
@@ -26,10 +26,10 @@ if _fallocate is not None:
 
 
 def translated(error: OSError, what: str) -> StillageError:
-    """Return our error for the operating system's, raised while trying to *what*."""
+    """Return our error for an error of the operating system while trying to *what*."""
     reason = error.strerror or type(error).__name__
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFull(f"the store has no room left ({reason}); ask the operator, and send again what is missing")
+        return StorageFull(f"the store is full ({reason}); ask the operator, then send what is missing")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StoreReadOnly(f"the store cannot {what} ({reason}); ask the operator")
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
@@ -38,13 +38,13 @@ def translated(error: OSError, what: str) -> StillageError:
 
 
 def push(descriptor: int, offset: int, length: int) -> None:
-    # Only a hint: a failure to write shows at fsync.
+    # Only a hint: fsync reports write errors.
     if _sync_file_range is not None:
         _sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE)
 
 
 def make_hole(descriptor: int, offset: int, length: int) -> None:
-    """Make the bytes zeros, as far as the file has them, without taking room if the file system can."""
+    """Make the bytes zeros, as far as the file extends, without using space if the file system can."""
     length = min(length, os.fstat(descriptor).st_size - offset)
     if length <= 0:
         return
@@ -55,18 +55,18 @@ def make_hole(descriptor: int, offset: int, length: int) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make *folder* in its parent, durably."""
+    """Create *folder* in its parent, durably."""
     is_new = not folder.is_dir()
     if is_new:
         folder.mkdir(mode=0o700, exist_ok=True)
-    # Who made one that is there may not have synced it yet; so each process does it once.
+    # Whoever created an existing folder may not have synced it yet, so each process syncs it once.
     if is_new or folder not in _durable:
         sync_directory(folder.parent)
         _durable.add(folder)
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Make *path*, for its owner only, hold *content*, durably; a crash leaves what it held before, or all of it."""
+    """Replace the content of *path*, private to its owner, durably: after a crash it has the old or the new content."""
     new = path.with_name(f".{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -62,7 +62,7 @@ def drop(path: Path) -> None:
 
 
 class FilePartialBlob:
-    """Its asynchronous half runs on the event loop and hands over to the lanes; the rest runs in the lanes' threads."""
+    """Asynchronous methods run on the event loop and hand over to the lanes; the others run in the lanes' threads."""
 
     def __init__(self, path: Path, writing: Lane, syncing: Lane) -> None:
         self._path = path
@@ -82,7 +82,7 @@ class FilePartialBlob:
 
     async def flush(self) -> None:
         await self._writing.call(lambda: None)
-        # Beside the writing, which goes on meanwhile.
+        # In parallel with writing.
         await self._syncing.call(self._sync)
 
     async def read(self, offset: int, length: int) -> bytes:
@@ -175,7 +175,7 @@ class FilePartialBlob:
 
     def _rename(self) -> None:
         try:
-            _part(self._path).rename(self._path)  # also over a copy, which has the same bytes
+            _part(self._path).rename(self._path)  # may replace a copy, which has the same bytes
         except FileNotFoundError:
             if not self._path.exists():
                 raise
