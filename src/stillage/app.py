@@ -59,14 +59,14 @@ from stillage.stores.files.blobs import FileStore
 
 log = structlog.get_logger()
 
-WEBHOOK_S = 10.0  # for an answer; nobody waits for it
-# Of signed bodies whose digest is not in the head: 20 of the largest at once.
+WEBHOOK_S = 10.0  # for an answer; no request waits for it
+# For signed bodies whose digest is not in the head: 20 of the largest size.
 BUFFERED_BYTES = 240 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What one process runs."""
+    """Everything that one server process runs."""
 
     web: web.Application
     services: Services
@@ -80,11 +80,11 @@ def now() -> datetime:
 
 @asynccontextmanager
 async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime] = now) -> AsyncIterator[Worker]:
-    """Build a worker, and take it apart at the end.
+    """Build a worker, and close it at the end.
 
     Args:
-        settings: The deployment's.
-        owner: Names this process in the leases of its uploads.
+        settings: Of the deployment.
+        owner: Identifies this process in the leases of its uploads.
         clock: Aware, UTC.
     """
     profile = profile_of(settings)
@@ -174,7 +174,7 @@ class _Identity:
 
 
 def _identity(settings: Settings, database: Database, clock: Callable[[], datetime]) -> _Identity:
-    """Return who knows the principals: the cloud's Keystone where there is one, else ourselves."""
+    """Return what authenticates principals: the cloud's Keystone, or the embedded identity."""
     if settings.keystone_url is not None:
         return _keystone(settings, settings.keystone_url, clock)
     embedded = EmbeddedIdentity(
@@ -215,7 +215,7 @@ def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _I
 
 
 def _trail(settings: Settings, counters: Metrics, owner: str, clock: Callable[[], datetime]) -> Trail:
-    """Return who hears of changes."""
+    """Return what records changes."""
 
     def dropped(sink: str) -> Callable[[int], None]:
         return counters.unheard.labels(sink).inc
@@ -230,7 +230,7 @@ def _trail(settings: Settings, counters: Metrics, owner: str, clock: Callable[[]
 
 
 async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:
-    """Put the first users into *database* if they are not there; return the passwords that were set."""
+    """Create the first users in *database* if they are missing; return the passwords that were set."""
     passwords = Passwords()
     try:
         return await bootstrap(database, passwords, admin_password=admin_password, clock=now)
@@ -239,7 +239,7 @@ async def make_identity_bootstrap(database: Database, admin_password: str | None
 
 
 def make_web(services: Services) -> web.Application:
-    """Return the web application: every route, and what happens around them."""
+    """Return the web application: every route and middleware."""
     application = web.Application(
         middlewares=[
             middleware.observe,
@@ -262,14 +262,14 @@ def make_web(services: Services) -> web.Application:
 
 
 def dialects_of(services: Services) -> Sequence[Dialect]:
-    """Return the APIs of a deployment. What belongs to none of them is not there."""
+    """Return the APIs of a deployment. Paths outside of them are 404."""
     wording = services.profile.wording
     identity = identity_v3.IDENTITY_V3 if services.embedded is not None else identity_v3.ELSEWHERE
     return root.dialect(wording), identity, image_v2.dialect(wording)
 
 
 def shared_folder(settings: Settings) -> Path | None:
-    """Where the counters of several workers meet; None for a single one."""
+    """Return the folder where workers share their counters; None for a single worker."""
     return settings.data / "metrics" if settings.workers > 1 else None
 
 
@@ -284,7 +284,7 @@ async def serve(
     stop: stopping.Stop,
     over: Callable[[], None],
 ) -> None:
-    """Serve until *stop* is asked for, then let running requests finish within the time that it gives them.
+    """Serve until *stop* is asked for, then let running requests finish within the time it allows.
 
     *over* is called when they have, or are cut off: what follows takes long only if the disk or the database hangs.
     """

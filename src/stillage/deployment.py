@@ -1,4 +1,4 @@
-"""What the settings mean for the domain: the server and the client's commands read them alike."""
+"""Derives policy, quotas and profile from the settings, for the server and for the commands."""
 
 from stillage.config import Settings
 from stillage.formats.safety import Policy
@@ -18,7 +18,7 @@ def quotas_of(settings: Settings) -> Quotas:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What this deployment refuses."""
+    """Return which images this deployment refuses."""
     profile = profile_of(settings)
     return Policy(
         require_format_match=settings.require_format_match,

@@ -1,4 +1,4 @@
-"""HTTP that Stillage itself asks for: of Keystone, and of whoever wants to hear of changes.
+"""Sends HTTP requests to other servers: to Keystone and to the audit webhook.
 
 Nothing that comes back is trusted: redirects are not followed, an answer has a largest size and a latest time, nothing
 is unpacked, no cookie is kept. What a peer says is never a part of an error's text, since it may repeat what was sent.
@@ -19,16 +19,16 @@ from stillage.peers import Reply
 log = structlog.get_logger()
 
 MAX_ANSWER = 1 << 20
-MAX_FIELD = 32 * 1024  # the token that was asked about comes back in a field
+MAX_FIELD = 32 * 1024  # the validated token comes back in a header
 CONNECTIONS = 32
 HEADERS = {"User-Agent": f"stillage/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class HttpPeer:
-    """Implements `peers.Peer`. Needs a running loop from its birth on."""
+    """Implements `peers.Peer`. Create it in a running loop."""
 
     def __init__(self, url: str, name: str, *, timeout_s: float, authority: Path | None = None) -> None:
-        """What there is to know of the server.
+        """Describe the server.
 
         Args:
             url: Without a slash at its end.
@@ -55,10 +55,10 @@ class HttpPeer:
             return await self._once(method, path, headers, body)
         except TimeoutError as error:
             log.error("no answer in time", peer=self._name)
-            raise Unavailable(f"{self._name} does not answer in time; the same request may succeed later") from error
+            raise Unavailable(f"{self._name} did not answer in time; try again later") from error
         except (ClientError, OSError, ValueError) as error:
             log.error("no answer", peer=self._name, why=type(error).__name__)
-            raise Unavailable(f"{self._name} cannot be reached; the same request may succeed later") from error
+            raise Unavailable(f"cannot reach {self._name}; try again later") from error
 
     async def close(self) -> None:
         await self._session.close()
@@ -70,8 +70,8 @@ class HttpPeer:
             while piece := await response.content.read(MAX_ANSWER + 1 - len(answer)):
                 answer += piece
                 if len(answer) > MAX_ANSWER:
-                    log.error("an answer is too long", peer=self._name)
-                    raise Unavailable(f"{self._name} answers with more than {MAX_ANSWER} bytes")
+                    log.error("an answer is too large", peer=self._name)
+                    raise Unavailable(f"{self._name} answered with more than {MAX_ANSWER} bytes")
             fields = {name.lower(): value for name, value in response.headers.items()}
             return Reply(response.status, fields, bytes(answer))
 
@@ -80,4 +80,4 @@ def _trust(authority: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=authority)
     except (OSError, ssl.SSLError) as error:
-        raise BadSettings(f"the certificates in {authority} cannot be used: {error}") from error
+        raise BadSettings(f"cannot use the certificates in {authority}: {error}") from error

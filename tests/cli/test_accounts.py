@@ -156,7 +156,7 @@ def test_without_a_terminal_the_way_to_give_a_password_is_said(run: Run) -> None
         (["token", "--project", "nowhere"], None, NotFound, "'nowhere'"),
         (["user", "create", "demo", "--password-stdin"], "pw\n", AlreadyExists, "'demo'"),
         (["user", "create", "erin", "--password-stdin"], "\n", InvalidInput, "1 to 1024"),
-        (["user", "create", "a\nb", "--password-stdin"], "pw\n", InvalidInput, "cannot be seen"),
+        (["user", "create", "a\nb", "--password-stdin"], "pw\n", InvalidInput, "invisible characters"),
         (["user", "disable", "nobody"], None, NotFound, "'nobody'"),
         (["project", "create", "demo"], None, AlreadyExists, "'demo'"),
         (["project", "grant", "demo", "demo", "--role", "two words"], None, InvalidInput, "role"),

@@ -150,5 +150,5 @@ async def test_a_file_that_cannot_be_written_fails_no_request(tmp_path: Path, lo
 
 
 def test_a_file_that_cannot_be_opened_is_told_at_the_start(tmp_path: Path, lost: Lost) -> None:
-    with pytest.raises(BadSettings, match=r"audit_file .*cannot be written"):
+    with pytest.raises(BadSettings, match=r"cannot write audit_file"):
         AuditFile(tmp_path / "nowhere" / "audit.jsonl", dropped=lost)

@@ -1,1 +1,1 @@
-"""People, their tokens, keys and names: values and the requests that change them, pure."""
+"""Users, projects, tokens, keys and credentials: values, and the requests that change them. Pure."""

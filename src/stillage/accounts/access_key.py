@@ -1,4 +1,4 @@
-"""Access keys: what signed requests are verified with."""
+"""Access keys, which sign requests."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,14 +8,14 @@ from stillage.ids import ProjectId, UserId
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """A key.
+    """An access key.
 
     Attributes:
         sealed: Its secret, encrypted (`identity.vault`).
-        project_id: For which it is used where the request names none; None for the user's default project. The only
+        project_id: Used if the request names none; None for the user's default project. The only
             one that a temporary key opens.
-        token_hash: Of a temporary key: the token that it was got with, as it stands in ``tokens``.
-        security_token_hash: Of a temporary key: what has to come with it.
+        token_hash: Of a temporary key: the hash of the token it was made from, as in ``tokens``.
+        security_token_hash: Of a temporary key: the hash of the security token that must be sent with it.
         expires_at: None if it does not expire.
     """
 
@@ -37,10 +37,10 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A key, and whom it stands for in the project that was asked for.
+    """A key, and what its user may do in the requested project.
 
     Attributes:
-        project_id: None if it stands for no project there.
+        project_id: None if the user has no role in it.
         roles: In the project, the implied ones too.
     """
 

@@ -1,4 +1,4 @@
-"""Application credentials: passwords for programs, each for one project and some of its owner's roles there."""
+"""Application credentials: passwords for programs, each limited to one project and some of its owner's roles."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ class Credential:
     """An application credential.
 
     Attributes:
-        roles: In the order in which they were named; each worth something only while the owner has it too.
+        roles: In the order in which they were named; each counts only while the owner has it too.
         restricted: True if its tokens may not make or delete application credentials.
         expires_at: None if it does not expire.
     """

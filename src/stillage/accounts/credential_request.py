@@ -1,4 +1,4 @@
-"""What a client sends to make an application credential.
+"""Parses a request to create an application credential.
 
 Source: Identity API v3, "Application credentials".
 """
@@ -18,11 +18,11 @@ MAX_DESCRIPTION = 4096
 
 @dataclass(frozen=True, slots=True)
 class CredentialRequest:
-    """A wanted application credential.
+    """A requested application credential.
 
     Attributes:
-        secret: None to have one made.
-        roles: Names or ids, as the client has them; None for all roles of its token.
+        secret: None to generate one.
+        roles: Names or ids, as the client sent them; None for all roles of its token.
         expires_at: None for never.
     """
 
@@ -35,7 +35,7 @@ class CredentialRequest:
 
 
 def credential_request_of(document: Any) -> CredentialRequest:
-    """Read the body of a request for an application credential.
+    """Parse the body of a request for an application credential.
 
     Args:
         document: Any JSON value.
@@ -45,10 +45,10 @@ def credential_request_of(document: Any) -> CredentialRequest:
     """
     wanted = document.get("application_credential") if isinstance(document, dict) else None
     if not isinstance(wanted, dict):
-        raise InvalidInput("the body must be an object with the object application_credential")
+        raise InvalidInput("the body must be a JSON object with the object application_credential")
     if wanted.get("access_rules"):
-        # Leaving them out would make a credential that may do more than its owner meant.
-        raise InvalidInput("access_rules are not supported here; leave them out, and limit roles instead")
+        # Ignoring them would make a credential that may do more than its owner meant.
+        raise InvalidInput("access_rules are not supported; limit roles instead")
     secret = _text(wanted, "secret")
     return CredentialRequest(
         name=require_name("credential", _text(wanted, "name") or "", MAX_USER),
@@ -77,22 +77,22 @@ def _flag(wanted: Mapping[str, Any], key: str) -> bool:
 def _description(wanted: Mapping[str, Any]) -> str | None:
     text = _text(wanted, "description")
     if text is not None and (len(text) > MAX_DESCRIPTION or "\0" in text or not is_unicode(text)):
-        raise InvalidInput(f"description may have {MAX_DESCRIPTION} characters of Unicode text")
+        raise InvalidInput(f"description must be Unicode text of at most {MAX_DESCRIPTION} characters")
     return text
 
 
 def _roles(roles: Any) -> tuple[str, ...] | None:
-    if roles is None or roles == []:  # openstacksdk sends an empty list when none were named
+    if roles is None or roles == []:  # openstacksdk sends an empty list if none were given
         return None
     if not isinstance(roles, list):
-        raise InvalidInput("roles must be a list of objects with id or name; leave it out for all of your roles")
+        raise InvalidInput("roles must be a list of objects with id or name; omit it for all your roles")
     return tuple(_role(role) for role in roles)
 
 
 def _role(role: Any) -> str:
     named = role.get("name") or role.get("id") if isinstance(role, dict) else None
     if not isinstance(named, str):
-        raise InvalidInput("each of roles must be an object with id or name")
+        raise InvalidInput("each role must be an object with id or name")
     return named
 
 
@@ -102,4 +102,4 @@ def _time(text: str | None) -> datetime | None:
     try:
         return times.parse(text)
     except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"expires_at cannot be {text[:80]!r}; 2030-01-02T03:04:05Z is a time") from error
+        raise InvalidInput(f"expires_at must be a time such as 2030-01-02T03:04:05Z, not {text[:80]!r}") from error

@@ -1,4 +1,4 @@
-"""What clients send to get an access key, or to change one.
+"""Parses requests to create or change an access key.
 
 Source: Huawei Cloud, IAM API Reference, "Access Key Management".
 """
@@ -18,7 +18,7 @@ STATUSES = {"active": True, "inactive": False}
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """A wanted permanent key. *user_id*: None for oneself."""
+    """A requested permanent key. *user_id*: None for the requesting user."""
 
     user_id: str | None
     description: str
@@ -26,7 +26,7 @@ class KeyRequest:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """What shall be different; None leaves it."""
+    """Changes to a key; None leaves a value as it is."""
 
     enabled: bool | None
     description: str | None
@@ -34,7 +34,7 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class TemporaryRequest:
-    """A wanted temporary pair. *token*: None if it is in the head of the request."""
+    """A requested temporary pair. *token*: None if it is in a header of the request."""
 
     token: str | None = field(repr=False)
     duration_s: int
@@ -51,18 +51,18 @@ def key_change_of(document: Any) -> KeyChange:
     wanted = _part(document, "credential")
     status = _text(wanted, "status")
     if status is not None and status not in STATUSES:
-        raise InvalidInput(f"status {status[:32]!r} is not known; active and inactive are")
+        raise InvalidInput(f"unknown status {status[:32]!r}; use active or inactive")
     return KeyChange(None if status is None else STATUSES[status], _description(wanted))
 
 
 def temporary_request_of(document: Any) -> TemporaryRequest:
-    """Read the body of a request for a temporary pair; InvalidInput if it asks for what is not possible."""
+    """Parse the body of a request for a temporary pair; InvalidInput if it asks for what is not supported."""
     identity = _part(_part(document, "auth"), "identity")
     if identity.get("methods") != ["token"]:
         raise InvalidInput('auth.identity.methods must be ["token"]: temporary keys are made from a token here')
     if identity.get("policy"):
-        # Leaving it out would make a pair that may do more than was asked for.
-        raise InvalidInput("auth.identity.policy is not supported here; leave it out, and limit roles instead")
+        # Ignoring it would make a pair that may do more than was asked for.
+        raise InvalidInput("auth.identity.policy is not supported; limit roles instead")
     token = _part(identity, "token") if identity.get("token") is not None else {}
     return TemporaryRequest(_text(token, "id"), _duration(token.get("duration_seconds")))
 
@@ -78,7 +78,7 @@ def _duration(given: Any) -> int:
 def _part(document: Any, name: str) -> Mapping[str, Any]:
     part = document.get(name) if isinstance(document, dict) else None
     if not isinstance(part, dict):
-        raise InvalidInput(f"the body must have the object {name}")
+        raise InvalidInput(f"the body must contain the object {name}")
     return part
 
 
@@ -95,7 +95,7 @@ def _description(wanted: Mapping[str, Any]) -> str | None:
 
 
 def require_description(text: str) -> str:
-    """Return *text* if a key may be described so; InvalidInput otherwise."""
+    """Return *text* if it is a valid description of a key; InvalidInput otherwise."""
     if len(text) > MAX_DESCRIPTION or "\0" in text or not is_unicode(text):
-        raise InvalidInput(f"description may have {MAX_DESCRIPTION} characters of Unicode text")
+        raise InvalidInput(f"description must be Unicode text of at most {MAX_DESCRIPTION} characters")
     return text

@@ -1,4 +1,4 @@
-"""What a client sends to get a token, read strictly where it matters and leniently where clients differ.
+"""Parses a login request, strictly where it matters and leniently where clients differ.
 
 Source: Identity API v3, "Authentication and token management"; unknown keys are ignored, as Keystone does.
 """
@@ -17,8 +17,8 @@ class Reference:
     """A user or project as a client names it: by its id, or by its name in a domain.
 
     Attributes:
-        id: Goes before the name where both are given.
-        elsewhere: True if the name is one in a domain that we do not have, so that nobody can be meant.
+        id: Takes precedence over the name if both are given.
+        elsewhere: True if the name is in another domain than ours, so that no user or project matches.
     """
 
     id: str | None
@@ -54,7 +54,7 @@ class ProjectScope:
 
 class OtherScope(Enum):
     DEFAULT = auto()
-    """Nothing was said: the user's default project, or none."""
+    """No scope was given: the user's default project, or none."""
     UNSCOPED = auto()
     DOMAIN = auto()
     SYSTEM = auto()
@@ -71,7 +71,7 @@ class LoginRequest:
 
 
 def login_request_of(document: Any) -> LoginRequest:
-    """Read the body of a token request.
+    """Parse the body of a login request.
 
     Args:
         document: Any JSON value.
@@ -93,12 +93,12 @@ def login_request_of(document: Any) -> LoginRequest:
 def _method_name(identity: Mapping[str, Any]) -> str:
     methods = identity.get("methods")
     if not isinstance(methods, list) or not methods or not all(isinstance(method, str) for method in methods):
-        raise InvalidInput("auth.identity.methods must be a list with the name of one method")
+        raise InvalidInput("auth.identity.methods must be a list with one method")
     if len(set(methods)) > 1:
-        raise InvalidInput("auth.identity.methods: several methods in one login are not supported; send one")
+        raise InvalidInput("auth.identity.methods: logins with several methods are not supported; send one")
     name = str(methods[0])
     if name not in METHODS:
-        raise InvalidInput(f"auth.identity.methods: {name[:80]!r} is not supported; {', '.join(METHODS)} are")
+        raise InvalidInput(f"auth.identity.methods: {name[:80]!r} is not supported; use one of {', '.join(METHODS)}")
     return name
 
 
@@ -128,7 +128,7 @@ METHODS: Mapping[str, Callable[[Mapping[str, Any]], Method]] = {
 
 def _user(user: Mapping[str, Any]) -> Reference:
     if user.get("id") is None and user.get("domain") is None:
-        raise InvalidInput("a user is named by id, or by name with domain; neither is complete here")
+        raise InvalidInput("a user needs either an id, or a name with a domain")
     return _reference(user)
 
 
@@ -138,7 +138,7 @@ def _scope(scope: Any) -> Scope:
     if scope == "unscoped":
         return OtherScope.UNSCOPED
     scope = _object(scope, "scope")
-    # Where several are given the project wins, as in Huawei's IAM.
+    # If several are given the project wins, as in Huawei's IAM.
     if "project" in scope:
         return ProjectScope(_reference(_part(scope, "project")))
     for other in (OtherScope.DOMAIN, OtherScope.SYSTEM, OtherScope.UNSCOPED):
@@ -154,7 +154,7 @@ def _reference(thing: Mapping[str, Any]) -> Reference:
 
 
 def _is_elsewhere(thing: Mapping[str, Any]) -> bool:
-    # Clients of Huawei's IAM name a project without its domain; there is only one anyway.
+    # Clients of Huawei's IAM name a project without its domain; there is only one domain anyway.
     if thing.get("domain") is None:
         return False
     domain = _part(thing, "domain")
@@ -178,7 +178,7 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
 def _name(thing: Mapping[str, Any], key: str) -> str:
     text = _text(thing, key, key)
     if not is_name(text):
-        raise InvalidInput(f"{key} cannot be {text[:80]!r}: no name or id is like that")
+        raise InvalidInput(f"{key} {text[:80]!r} cannot be a name or id")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Secrets, and names of them, made at random: tokens, access keys and their secret keys.
+"""Generates random secrets and their names: tokens, access keys and secret keys.
 
 A token is opaque. Who has one is believed, so only a digest of it is ever stored.
 """
@@ -8,16 +8,16 @@ import secrets
 import string
 from hashlib import sha256
 
-# The prefix lets a scanner for leaked secrets know one, and keeps a token from beginning with a dash.
+# The prefix lets scanners for leaked secrets recognise it, and keeps a token from starting with a dash.
 PREFIX = "gst1"
 SHAPE = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}")
 
 ALPHABET = string.ascii_uppercase + string.digits
 PERMANENT, TEMPORARY = "GS", "HST"
-"""How access keys begin; that of the vendor's temporary ones is known to tools."""
+"""Prefixes of access keys; tools know that of the vendor's temporary ones."""
 ACCESS_LENGTH = 20
 SECRET_BYTES = 30
-# The prefix lets a scanner for leaked secrets know one.
+# The prefix lets scanners for leaked secrets recognise it.
 SECURITY_PREFIX = "gss1"
 
 
@@ -27,22 +27,22 @@ def new_token() -> str:
 
 
 def is_token(text: str) -> bool:
-    """True if *text* could be one of ours. What could not costs no look at the database."""
+    """True if *text* could be one of our tokens, so that other text costs no query."""
     return SHAPE.fullmatch(text) is not None
 
 
 def digest_of(token: str) -> str:
-    """Return what is stored of *token*. It has 256 random bits, so one round of a fast digest is enough."""
+    """Return the digest of *token* to store. A token has 256 random bits, so one round of a fast digest is enough."""
     return sha256(token.encode()).hexdigest()
 
 
 def new_audit_id() -> str:
-    """Return a name for a token that may be shown and logged."""
+    """Return a name for a token; it may be shown and logged."""
     return secrets.token_urlsafe(16)
 
 
 def new_access(prefix: str) -> str:
-    """Return a new access key. It is a name, and no secret."""
+    """Return a new access key. It is a name, not a secret."""
     return prefix + "".join(secrets.choice(ALPHABET) for _ in range(ACCESS_LENGTH - len(prefix)))
 
 

@@ -1,4 +1,4 @@
-"""Texts that people choose, such as passwords."""
+"""Rules for texts that people choose, such as passwords."""
 
 from stillage.errors import InvalidInput
 
@@ -12,14 +12,14 @@ def require_password(password: str) -> str:
         InvalidInput: If it is empty, too long, or not text.
     """
     if not 0 < len(password) <= MAX_PASSWORD:
-        raise InvalidInput(f"a password has 1 to {MAX_PASSWORD} characters, this one has {len(password)}")
+        raise InvalidInput(f"a password must have 1 to {MAX_PASSWORD} characters, not {len(password)}")
     if not is_unicode(password):
         raise InvalidInput("the password is not valid Unicode text")
     return password
 
 
 def is_unicode(text: str) -> bool:
-    """False for text with half a surrogate pair, which JSON can express and no encoding can."""
+    """False for text with an unpaired surrogate, which JSON can express but no encoding can."""
     try:
         text.encode()
     except UnicodeEncodeError:

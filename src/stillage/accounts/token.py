@@ -1,4 +1,4 @@
-"""Tokens: what one is worth, and what one is made of."""
+"""Tokens: whom one stands for, and what is stored of a new one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from stillage.ids import ProjectId, UserId
 
 @dataclass(frozen=True, slots=True)
 class CredentialOf:
-    """The application credential that a token was got with."""
+    """The application credential that a token was issued for."""
 
     id: str
     name: str
@@ -24,7 +24,7 @@ class Token:
         digest: Its key in the table.
         project_id: None if it is unscoped.
         roles: In the project, the implied ones too; empty if it is unscoped.
-        methods: How its holder proved who he is; ``token`` comes first if it was made from another token.
+        methods: How its user authenticated; ``token`` comes first if it was made from another token.
     """
 
     digest: str

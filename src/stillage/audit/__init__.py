@@ -1,1 +1,1 @@
-"""Who changed what, and who tried: one event for each, in the vocabulary of CADF."""
+"""Audit events: who changed what, or tried to, in the vocabulary of CADF."""

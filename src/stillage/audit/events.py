@@ -1,4 +1,4 @@
-"""A change as a CADF event. Pure.
+"""Builds a CADF event from a change. Pure.
 
 Source: DMTF DSP0262, "Cloud Auditing Data Federation"; the names of types and the place of the project are those of
 OpenStack's pyCADF and keystonemiddleware.
@@ -15,7 +15,7 @@ EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 SERVICE = "service/storage/image"
 USER = "service/security/account/user"
 UNKNOWN = "unknown"
-# What a client chooses and nobody needs in full.
+# Longest text chosen by a client that is recorded.
 MAX_TEXT = 255
 
 
@@ -24,8 +24,8 @@ class Action:
     """What a request does.
 
     Attributes:
-        verb: CADF's, or one below it: ``create/tag``.
-        target: The type of what it does it to.
+        verb: CADF's, or a refinement such as ``create/tag``.
+        target: CADF type of the target.
     """
 
     verb: str
@@ -34,15 +34,15 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One request that changed something, or was to.
+    """A request that changed something, or tried to.
 
     Attributes:
-        principal: None if it is not known.
-        target_id: None if there is nothing that has an id.
-        parts: What below the target it was about, by kind: a tag, a member.
-        status: What was answered; None if the request was cut off before there was an answer.
+        principal: None if nobody was authenticated.
+        target_id: None if the target has no id.
+        parts: Parts of the target, by kind: a tag, a member.
+        status: HTTP status of the answer; None if the request was cut off before it.
         address: The client's.
-        agent: What the client calls itself.
+        agent: The client's User-Agent.
     """
 
     action: Action

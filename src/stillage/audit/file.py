@@ -1,4 +1,4 @@
-"""Events in a file: JSON, one a line. Several processes may append to it, and logrotate may take it away."""
+"""Writes audit events to a file, one JSON object per line. Safe with several processes and with logrotate."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ class AuditFile:
     """Implements `audit.trail.Sink`. A line is in the file before its request is answered."""
 
     def __init__(self, path: Path, *, dropped: Dropped) -> None:
-        """Open it, or make it, for its owner only.
+        """Open the file, or create it for its owner only.
 
         Raises:
             BadSettings: If it cannot be written.
@@ -29,7 +29,7 @@ class AuditFile:
         try:
             self._descriptor = _open(path)
         except OSError as error:
-            raise BadSettings(f"audit_file {path} cannot be written: {error.strerror}") from error
+            raise BadSettings(f"cannot write audit_file {path}: {error.strerror}") from error
         self._thread = ThreadPoolExecutor(1, "audit")
 
     async def write(self, event: Event) -> None:
@@ -43,17 +43,17 @@ class AuditFile:
     def _append(self, line: bytes) -> None:
         try:
             self._follow()
-            # In one call, so that lines of several processes do not mix.
+            # In one call, so that lines of several processes do not interleave.
             written = os.write(self._descriptor, b"\n" + line if self._torn else line)
             self._torn = written < len(line)
             if self._torn:
-                raise OSError(0, "only a part was written")  # noqa: TRY301 - the next line has to know of it
+                raise OSError(0, "short write")  # noqa: TRY301 - the next line has to know of it
         except OSError as error:
             self._dropped(1)
-            log.error("an event could not be written to the audit file", path=str(self._path), why=error.strerror)
+            log.error("could not write an event to the audit file", path=str(self._path), why=error.strerror)
 
     def _follow(self) -> None:
-        """Open the file anew if it was moved away."""
+        """Open the file again if it was moved away."""
         mine = os.fstat(self._descriptor)
         try:
             there = self._path.stat()

@@ -1,4 +1,4 @@
-"""Where events go: always to the log, and to a file and a webhook where the settings name them."""
+"""Sends audit events to the log, and to the file and the webhook in the settings."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -12,11 +12,11 @@ log = structlog.get_logger()
 
 Event = dict[str, Any]
 Dropped = Callable[[int], None]
-"""Told how many events a sink could not keep."""
+"""Called with the number of events that a sink lost."""
 
 
 class Sink(Protocol):
-    """Keeps events. Whatever goes wrong there is logged and counted, and never the concern of who writes."""
+    """Keeps events. Failures are logged and counted, and never raised to the writer."""
 
     async def write(self, event: Event) -> None: ...
 
@@ -25,7 +25,7 @@ class Sink(Protocol):
 
 class Trail:
     def __init__(self, sinks: Sequence[Sink], *, node: str, clock: Callable[[], datetime]) -> None:
-        """*node*: who observes."""
+        """*node*: the observer in the events."""
         self._sinks = sinks
         self._node = node
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Events for another server: POSTed as JSON arrays, in the background, again and again until it has them."""
+"""Sends audit events to a webhook as JSON arrays, in the background, with retries."""
 
 import asyncio
 import json
@@ -15,14 +15,14 @@ WAITING = 10_000
 BATCH = 100
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-# What a stop waits for the last events.
+# How long a stop waits for the last events.
 LAST_S = 2.0
-# Beside a failing server's: it may have them later.
+# Statuses to retry, besides 5xx.
 LATER = (408, 425, 429)
 
 
 class Webhook:
-    """Implements `audit.trail.Sink`. Nobody waits for the other server: what it cannot take in time is dropped.
+    """Implements `audit.trail.Sink`. Requests never wait for the webhook: what it cannot take in time is dropped.
 
     It gets every event at least once, and twice when its answer was lost; ids tell.
     """
@@ -30,7 +30,7 @@ class Webhook:
     def __init__(
         self, peer: Peer, *, dropped: Dropped, first_pause_s: float = FIRST_PAUSE_S, waiting: int = WAITING
     ) -> None:
-        """Begin. Needs a running loop. *waiting*: how many events may wait."""
+        """Start. Needs a running loop. *waiting*: how many events may be queued."""
         self._peer = peer
         self._dropped = dropped
         self._first_pause_s = first_pause_s
@@ -42,10 +42,10 @@ class Webhook:
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
-            self._drop(1, "more wait already than may")
+            self._drop(1, "the queue is full")
 
     async def close(self) -> None:
-        """Send what waits, within a moment, and drop the rest."""
+        """Send queued events for a moment, and drop the rest."""
         try:
             async with asyncio.timeout(LAST_S):
                 await self._queue.join()
@@ -54,7 +54,7 @@ class Webhook:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if left := self._queue.qsize() + self._sending:
-            self._drop(left, "the server stops")
+            self._drop(left, "the server is stopping")
 
     async def _send_all(self) -> None:
         while True:
@@ -71,11 +71,11 @@ class Webhook:
         body = json.dumps(batch, separators=(",", ":")).encode()
         pause_s = self._first_pause_s
         while (status := await self._post(body)) is None or status >= 500 or status in LATER:
-            log.warning("the audit webhook does not take events; tried again", status=status, pause_s=pause_s)
+            log.warning("the audit webhook does not accept events; retrying", status=status, pause_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         if status >= 300:
-            self._drop(len(batch), f"it answers {status}")
+            self._drop(len(batch), f"it answered {status}")
 
     async def _post(self, body: bytes) -> int | None:
         try:
@@ -85,4 +85,4 @@ class Webhook:
 
     def _drop(self, count: int, why: str) -> None:
         self._dropped(count)
-        log.error("events for the audit webhook are dropped", count=count, why=why)
+        log.error("dropped events for the audit webhook", count=count, why=why)

@@ -1,1 +1,1 @@
-"""Work outside of requests."""
+"""Background work, outside of requests."""

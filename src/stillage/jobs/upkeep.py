@@ -1,4 +1,4 @@
-"""What a worker does by itself, beside answering: sweeping every minute, scrubbing all the time, slowly.
+"""Runs a worker's background jobs: a sweep every minute, and a slow scrub all the time.
 
 Every process of every node does both; the operations see to it that this does no harm.
 """
@@ -21,13 +21,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How often, and how fast.
+    """How often and how fast the background jobs run.
 
     Attributes:
-        sweep_s: Between two sweeps.
+        sweep_s: Interval between sweeps.
         orphan_age_s: Longer than any upload can take.
-        scrub_every_s: Every image is read again after so long; None to leave it.
-        scrub_bytes_per_s: How fast.
+        scrub_every_s: How often to read every image again; None for never.
+        scrub_bytes_per_s: Speed of the scrub.
     """
 
     sweep_s: float
@@ -40,7 +40,7 @@ class Upkeep:
     def __init__(
         self, sweep: Sweep, scrub: Scrub, *, schedule: Schedule, also: Sequence[Callable[[], Awaitable[object]]] = ()
     ) -> None:
-        """*also* is done with every sweep."""
+        """*also* is called with every sweep."""
         self._sweep = sweep
         self._scrub = scrub
         self._schedule = schedule
@@ -49,8 +49,8 @@ class Upkeep:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Do it in the background."""
-        # Apart, so that a store which hangs keeps no image in `saving`.
+        """Run in the background."""
+        # Separate tasks, so that a hanging store keeps no image in `saving`.
         works = [self._end_once, self._remove_once]
         if self._schedule.scrub_every_s is not None:
             works.append(self._scrub_once)
@@ -64,14 +64,14 @@ class Upkeep:
 
     async def _again_and_again(self, work: Callable[[], Awaitable[None]], interval_s: float) -> None:
         while True:
-            # Jittered, so that nodes which started together do not work together.
+            # Jitter, so that nodes started together do not run at the same moments.
             await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
             try:
                 await work()
             except StillageError as error:
-                log.warning("upkeep failed; it is tried again", why=str(error))
+                log.warning("upkeep failed; trying again", why=str(error))
             except Exception:
-                log.exception("upkeep failed; it is tried again")
+                log.exception("upkeep failed; trying again")
 
     async def _end_once(self) -> None:
         await self._sweep.end_dead_uploads()
