@@ -115,7 +115,7 @@ class Stream:
     """What is known of the whole stream.
 
     Attributes:
-        size: Its length in bytes, at most `LONGEST`: as announced, None if nobody said; exact once `Tail` or a short
+        size: Its length in bytes, at most `LONGEST`: as declared, None if unknown; exact once `Tail` or a short
             region was sent.
     """
 

@@ -154,11 +154,11 @@ def test_the_findings_are_the_same_byte_by_byte(name: str) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=named)
-def test_an_announced_size_changes_no_verdict(entry: Entry) -> None:
-    announced = examine(load(entry["file"]), size=entry["size"])
+def test_a_declared_size_changes_no_verdict(entry: Entry) -> None:
+    with_size = examine(load(entry["file"]), size=entry["size"])
     for declared in (entry["disk_format"], "raw"):
-        unannounced = found(entry["file"])
-        assert (refusal_of(announced, declared) is None) == (refusal_of(unannounced, declared) is None), declared
+        without_size = found(entry["file"])
+        assert (refusal_of(with_size, declared) is None) == (refusal_of(without_size, declared) is None), declared
 
 
 @given(name=st.sampled_from(SMALL), declared=st.sampled_from(DECLARED), data=st.data())

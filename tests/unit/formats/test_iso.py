@@ -127,7 +127,7 @@ def test_numbers_are_spelled_alike_in_both_byte_orders(at: int) -> None:
     assert rule(SAMPLE[:start] + b"\x77" + SAMPLE[start + 1 :]) == "iso.volume-size"
 
 
-def test_a_short_file_shows_at_its_descriptors_when_the_size_is_announced() -> None:
+def test_a_short_file_shows_at_its_descriptors_when_the_size_is_declared() -> None:
     examination = Examination((iso,), size=18 * SECTOR)
     examination.feed(image(primary(1000), END)[: 18 * SECTOR])
     assert [hazard.rule.id for hazard in examination.findings.hazards] == ["iso.truncated"]

@@ -65,10 +65,10 @@ def broken_rule(data: bytes, *, size: int | None = None) -> str | None:
 
 
 @pytest.mark.parametrize("entry", SAMPLES, ids=lambda entry: entry["file"])
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_sample_gets_its_verdict_and_virtual_size(entry: dict[str, Any], announced: bool) -> None:
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_sample_gets_its_verdict_and_virtual_size(entry: dict[str, Any], is_declared: bool) -> None:
     data = load(entry["file"])
-    findings = examine(data, size=len(data) if announced else None)
+    findings = examine(data, size=len(data) if is_declared else None)
     refused = refusal(findings, Declaration("qcow"), Policy())
     assert (refused is None) == (entry["verdict"] == "accept"), refused
     assert [f.virtual_size for f in findings.matched if f.format == "qcow"] == [entry["virtual_size"]]
@@ -129,10 +129,10 @@ def test_a_bad_header_is_found_in_the_first_block(rule: str, image: Qcow) -> Non
 @pytest.mark.parametrize(
     ("rule", "image"), [(rule, image) for rule, images in TABLE_HAZARDS.items() for image in images]
 )
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_bad_table_entry_is_found(rule: str, image: Qcow, announced: bool) -> None:
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_bad_table_entry_is_found(rule: str, image: Qcow, is_declared: bool) -> None:
     data = image.build()
-    assert broken_rule(data, size=len(data) if announced else None) == rule
+    assert broken_rule(data, size=len(data) if is_declared else None) == rule
 
 
 def test_compressed_clusters_lie_anywhere_and_end_with_the_file() -> None:

@@ -39,10 +39,10 @@ def findings_of_start(data: bytes, length: int = 1 << 16) -> Findings:
 
 
 @pytest.mark.parametrize("entry", SAMPLES, ids=lambda entry: entry["file"])
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_sample_gets_its_verdict_and_virtual_size(entry: dict[str, Any], announced: bool) -> None:
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_sample_gets_its_verdict_and_virtual_size(entry: dict[str, Any], is_declared: bool) -> None:
     data = load(entry["file"])
-    findings = examine(data, size=len(data) if announced else None)
+    findings = examine(data, size=len(data) if is_declared else None)
     refused = refusal(findings, Declaration("qcow2"), Policy())
     assert (refused is None) == (entry["verdict"] == "accept"), refused
     assert [f.virtual_size for f in findings.matched if f.format == "qcow2"] == [entry["virtual_size"]]
@@ -188,11 +188,11 @@ TABLE_HAZARDS = {
 @pytest.mark.parametrize(
     ("rule", "image"), [(rule, image) for rule, images in TABLE_HAZARDS.items() for image in images]
 )
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_bad_table_entry_is_found(rule: str, image: Qcow2, announced: bool) -> None:
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_bad_table_entry_is_found(rule: str, image: Qcow2, is_declared: bool) -> None:
     data = image.build()
     allowed = Policy(allowed=frozenset({"qcow2.encrypted"}))
-    assert broken_rule(data, size=len(data) if announced else None, policy=allowed) == rule
+    assert broken_rule(data, size=len(data) if is_declared else None, policy=allowed) == rule
 
 
 def test_a_hazard_says_at_which_entry() -> None:
@@ -359,7 +359,7 @@ def peak_memory(blocks: list[bytes]) -> tuple[int, Findings]:
 def test_a_32_mib_l1_table_of_tiny_clusters_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     # An eighth of the limit shows the same in an eighth of the time: tracemalloc is slow.
     monkeypatch.setattr(clusters, "MAX_TABLE_BYTES", clusters.MAX_TABLE_BYTES // 8)
-    # Every entry names an L2 table of its own, anywhere in a file whose size nobody announced.
+    # Every entry names an L2 table of its own, anywhere in a file whose size nobody declared.
     head = Qcow2(cluster_bits=9, size=128 << 30, l1_entries=4 << 20).build()[: 3 << 9]
     table = entries(*((n * 7919 + (1 << 20)) << 9 & (1 << 50) - 1 for n in range(1 << 20)))
     peak, findings = peak_memory([head, *(table[at : at + (1 << 20)] for at in range(0, len(table), 1 << 20))])

@@ -85,7 +85,7 @@ def test_any_bytes_are_a_raw_disk_of_their_length_in_whole_sectors(data: bytes, 
     assert hazards(data) == []
 
 
-def test_the_announced_size_is_the_virtual_size_until_the_real_one_is_known() -> None:
+def test_the_declared_size_is_the_virtual_size_until_the_real_one_is_known() -> None:
     examination = Examination((raw,), size=MIB)
     assert examination.findings.matched == (Facts("raw", virtual_size=MIB),)
     examination.feed(bytes(100))

@@ -48,12 +48,12 @@ class Scripted:
 
 
 @dataclass
-class Asker:
+class Requester:
     """Asks for these things in this order and keeps what it was sent."""
 
     wants: list[Want]
     sent: list[bytes] = field(default_factory=list)
-    FORMAT: str = "asker"
+    FORMAT: str = "requester"
     RULES: tuple[Rule, ...] = ()
 
     def inspect(self, stream: Stream) -> Inspection:  # noqa: ARG002 - the protocol's
@@ -62,9 +62,9 @@ class Asker:
 
 
 def asked(data: bytes, *wants: Want, cuts: list[int] | None = None) -> list[bytes]:
-    asker = Asker(list(wants))
-    examine(data, cuts=cuts or [], formats=(asker,))
-    return asker.sent
+    requester = Requester(list(wants))
+    examine(data, cuts=cuts or [], formats=(requester,))
+    return requester.sent
 
 
 def hazards_of(script: Callable[[Stream], Inspection], data: bytes = DATA) -> list[str]:
@@ -88,19 +88,19 @@ def test_what_is_sent_is_what_was_asked_for_in_any_order_and_with_any_cut(wants:
 
 @given(wants=st.lists(regions | tails, max_size=12), cuts=st.lists(st.integers(0, len(DATA)), max_size=8))
 def test_a_block_that_nobody_waits_for_tells_nobody_anything(wants: list[Want], cuts: list[int]) -> None:
-    asker = Asker(list(wants))
-    examination = Examination((asker,))
+    requester = Requester(list(wants))
+    examination = Examination((requester,))
     for start, end in pairwise([0, *sorted(cuts), len(DATA)]):
-        before, findings = len(asker.sent), examination.findings
+        before, findings = len(requester.sent), examination.findings
         indifferent = examination.is_indifferent_to(DATA[start:end])
         examination.feed(DATA[start:end])
         if indifferent:
-            assert len(asker.sent) == before
+            assert len(requester.sent) == before
             assert examination.findings is findings
 
 
 def test_nobody_waits_for_what_lies_before_the_next_region() -> None:
-    examination = Examination((Asker([Region(0, 4), Region(5000, 4)]),))
+    examination = Examination((Requester([Region(0, 4), Region(5000, 4)]),))
     assert not examination.is_indifferent_to(DATA[:10])
     examination.feed(DATA[:10])
     assert examination.is_indifferent_to(DATA[10:5000])
@@ -108,42 +108,42 @@ def test_nobody_waits_for_what_lies_before_the_next_region() -> None:
 
 
 def test_a_region_ahead_is_served_while_the_stream_passes() -> None:
-    asker = Asker([Region(10, 4), Region(5000, 4)])
-    examination = Examination((asker,))
+    requester = Requester([Region(10, 4), Region(5000, 4)])
+    examination = Examination((requester,))
     examination.feed(DATA[:12])
-    assert asker.sent == []
+    assert requester.sent == []
     examination.feed(DATA[12:6000])
-    assert asker.sent == [DATA[10:14], DATA[5000:5004]]
+    assert requester.sent == [DATA[10:14], DATA[5000:5004]]
 
 
 def test_a_region_that_has_gone_by_waits_for_the_second_look() -> None:
-    asker = Asker([Region(9000, 4), Region(0, 4), Region(9500, 4)])
-    examination = Examination((asker,))
+    requester = Requester([Region(9000, 4), Region(0, 4), Region(9500, 4)])
+    examination = Examination((requester,))
     examination.feed(DATA[:8000])
     examination.feed(DATA[8000:])
-    assert asker.sent == [DATA[9000:9004]]
+    assert requester.sent == [DATA[9000:9004]]
     examination.close(lambda offset, length: DATA[offset : offset + length])
-    assert asker.sent[1:] == [DATA[0:4], DATA[9500:9504]]
+    assert requester.sent[1:] == [DATA[0:4], DATA[9500:9504]]
 
 
 @given(cuts=st.lists(st.integers(0, 10_000)))
 def test_a_short_step_back_needs_no_second_look_however_the_stream_is_cut(cuts: list[int]) -> None:
-    asker = Asker([Region(4990, 10), Region(1000, 3990), Region(4980, 40)])
-    examination = Examination((asker,))
+    requester = Requester([Region(4990, 10), Region(1000, 3990), Region(4980, 40)])
+    examination = Examination((requester,))
     for start, end in pairwise([0, *sorted(cuts), len(DATA)]):
         examination.feed(DATA[start:end])
-    assert asker.sent == [DATA[4990:5000], DATA[1000:4990], DATA[4980:5020]]
+    assert requester.sent == [DATA[4990:5000], DATA[1000:4990], DATA[4980:5020]]
 
 
 def test_a_region_of_the_block_at_hand_needs_no_second_look() -> None:
-    asker = Asker([Region(5000, 4), Region(0, 4)])
-    examination = Examination((asker,))
+    requester = Requester([Region(5000, 4), Region(0, 4)])
+    examination = Examination((requester,))
     examination.feed(DATA)
-    assert asker.sent == [DATA[5000:5004], DATA[:4]]
+    assert requester.sent == [DATA[5000:5004], DATA[:4]]
 
 
 def test_without_stored_bytes_the_findings_say_that_something_was_not_read() -> None:
-    examination = Examination((Asker([Region(9000, 4), Region(0, 4)]),))
+    examination = Examination((Requester([Region(9000, 4), Region(0, 4)]),))
     examination.feed(DATA[:8000])
     examination.feed(DATA[8000:])
     examination.close(None)
@@ -152,12 +152,12 @@ def test_without_stored_bytes_the_findings_say_that_something_was_not_read() -> 
 
 
 def test_what_lies_ahead_or_has_no_length_needs_no_stored_bytes() -> None:
-    asker = Asker([Region(5000, 4), Region(0, 0), Region(len(DATA), 9), Tail(3)])
-    examination = Examination((asker,))
+    requester = Requester([Region(5000, 4), Region(0, 0), Region(len(DATA), 9), Tail(3)])
+    examination = Examination((requester,))
     examination.feed(DATA[:5500])
     examination.feed(DATA[5500:])
     examination.close(None)
-    assert asker.sent == [DATA[5000:5004], b"", b"", DATA[-3:]]
+    assert requester.sent == [DATA[5000:5004], b"", b"", DATA[-3:]]
     assert not examination.findings.unread
 
 
@@ -197,22 +197,22 @@ def test_a_tail_is_put_together_from_small_blocks(cut: int) -> None:
 
 def test_the_second_look_has_a_budget_of_bytes() -> None:
     pieces = SECOND_LOOK_BYTES // MAX_REGION + 1
-    asker = Asker([Region(9000, 1), *[Region(0, MAX_REGION)] * pieces])
-    findings = examine(DATA, cuts=[8500], formats=(asker,))
+    requester = Requester([Region(9000, 1), *[Region(0, MAX_REGION)] * pieces])
+    findings = examine(DATA, cuts=[8500], formats=(requester,))
     assert [hazard.rule for hazard in findings.hazards] == [TOO_SCATTERED]
-    assert len(asker.sent) == pieces
+    assert len(requester.sent) == pieces
 
 
 def test_the_second_look_has_a_budget_of_reads() -> None:
-    asker = Asker([Region(9000, 1), *[Region(0, 1)] * (SECOND_LOOK_READS + 1)])
-    findings = examine(DATA, cuts=[8500], formats=(asker,))
+    requester = Requester([Region(9000, 1), *[Region(0, 1)] * (SECOND_LOOK_READS + 1)])
+    findings = examine(DATA, cuts=[8500], formats=(requester,))
     assert [hazard.rule for hazard in findings.hazards] == [TOO_SCATTERED]
-    assert len(asker.sent) == SECOND_LOOK_READS + 1
+    assert len(requester.sent) == SECOND_LOOK_READS + 1
 
 
 def test_budgets_are_of_one_inspector_and_not_of_all() -> None:
-    greedy = Asker([Region(9000, 1), *[Region(0, 1)] * (SECOND_LOOK_READS + 1)])
-    modest = Asker([Region(9000, 1), Region(0, 4)])
+    greedy = Requester([Region(9000, 1), *[Region(0, 1)] * (SECOND_LOOK_READS + 1)])
+    modest = Requester([Region(9000, 1), Region(0, 4)])
     examine(DATA, cuts=[8500], formats=(greedy, modest))
     assert modest.sent == [DATA[9000:9001], DATA[:4]]
 
@@ -263,7 +263,7 @@ def test_an_undecided_format_is_one_that_waits_and_has_no_facts() -> None:
 
 
 def test_findings_are_the_same_object_while_nothing_new_was_found() -> None:
-    examination = Examination((Asker([Region(5000, 4)]),))
+    examination = Examination((Requester([Region(5000, 4)]),))
     examination.feed(DATA[:10])
     before = examination.findings
     examination.feed(DATA[10:20])
@@ -302,12 +302,12 @@ def test_an_error_in_an_inspector_ends_the_examination_rather_than_pass_the_imag
 
 
 def test_an_inspector_that_holds_the_largest_region_holds_no_more_than_that() -> None:
-    asker = Asker([Region(0, MAX_REGION), Region(MAX_REGION, 1)])
-    examination = Examination((asker,))
+    requester = Requester([Region(0, MAX_REGION), Region(MAX_REGION, 1)])
+    examination = Examination((requester,))
     block = bytes(1 << 20)
     for _ in range(5):
         examination.feed(block)
-    assert [len(sent) for sent in asker.sent] == [MAX_REGION, 1]
+    assert [len(sent) for sent in requester.sent] == [MAX_REGION, 1]
 
 
 @given(cuts=st.lists(st.integers(0, len(DATA)), max_size=10))
@@ -328,18 +328,18 @@ def test_findings_do_not_depend_on_how_the_stream_is_cut(cuts: list[int]) -> Non
 
 @pytest.mark.parametrize(("offset", "length"), [(LONGEST, 1), (LONGEST - 511, 512), (1 << 73, 2)])
 def test_what_lies_further_on_than_any_file_reaches_is_refused_at_once(offset: int, length: int) -> None:
-    asker = Asker([Region(0, 1), Region(offset, length), Region(1, 1)])
-    examination = Examination((asker,))
+    requester = Requester([Region(0, 1), Region(offset, length), Region(1, 1)])
+    examination = Examination((requester,))
     examination.feed(DATA)
     assert [hazard.rule for hazard in examination.findings.hazards] == [BEYOND]
     assert examination.findings.hazards[0].offset is None
-    assert asker.sent == [DATA[:1]]
+    assert requester.sent == [DATA[:1]]
 
 
 def test_the_last_byte_of_the_longest_file_may_be_asked_for() -> None:
-    asker = Asker([Region(LONGEST - 1, 1)])
-    assert examine(DATA, formats=(asker,)).hazards == ()
-    assert asker.sent == [b""]
+    requester = Requester([Region(LONGEST - 1, 1)])
+    assert examine(DATA, formats=(requester,)).hazards == ()
+    assert requester.sent == [b""]
 
 
 def test_no_stream_is_longer_than_the_longest_file() -> None:

@@ -210,7 +210,7 @@ def test_an_image_that_was_cut_short_is_refused(length: int) -> None:
     assert rule(PLAIN[:length]) == "zvhd.truncated"
 
 
-def test_a_cut_inside_a_record_shows_at_its_head_when_the_size_is_announced() -> None:
+def test_a_cut_inside_a_record_shows_at_its_head_when_the_size_is_declared() -> None:
     examination = Examination((zvhd,), size=RECORD + 100)
     examination.feed(PLAIN[: RECORD + 48])
     assert [hazard.rule.id for hazard in examination.findings.hazards] == ["zvhd.truncated"]

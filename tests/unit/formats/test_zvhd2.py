@@ -294,7 +294,7 @@ def test_an_image_that_was_cut_short_is_refused(length: int) -> None:
     assert rule(PLAIN[:length]) == "zvhd2.truncated"
 
 
-def test_a_cut_shows_after_the_mid_page_when_the_size_is_announced() -> None:
+def test_a_cut_shows_after_the_mid_page_when_the_size_is_declared() -> None:
     before_index = len(b"".join(Zvhd2().parts()[:INDEX]))
     examination = Examination((zvhd2,), size=len(PLAIN) - 1)
     examination.feed(PLAIN[:before_index])

@@ -153,10 +153,10 @@ def check(header: Header) -> None:
     if header.version == 3 and (header.length < V3_BYTES or header.length % 8 or header.length > header.cluster_size):
         message = f"the header length is {header.length}; multiples of 8 from 104 to {header.cluster_size} are valid"
         raise MalformedImage(BAD_HEADER, 100, message)
-    announced = bool(header.incompatible & HAS_COMPRESSION_TYPE)
-    if header.compression not in COMPRESSIONS or bool(header.compression) != announced:
+    flagged = bool(header.incompatible & HAS_COMPRESSION_TYPE)
+    if header.compression not in COMPRESSIONS or bool(header.compression) != flagged:
         message = (
-            f"the compression type is {header.compression} and its feature bit {announced:d}; "
+            f"the compression type is {header.compression} and its feature bit {flagged:d}; "
             "0 and 0 mean zlib, 1 and 1 mean zstd"
         )
         raise MalformedImage(COMPRESSION, COMPRESSION_AT, message)
@@ -197,7 +197,7 @@ def _check_extension(kind: int, length: int, at: int, room: int, seen: set[int])
 def _read_extension(header: Header, extensions: Extensions, kind: int, at: int, length: int) -> Inspection:
     if kind == DATA_FILE_NAME:
         if not header.incompatible & HAS_DATA_FILE:
-            message = f"a header extension names a data file in {length} bytes, though no feature bit announces one"
+            message = f"a header extension names a data file in {length} bytes, though no feature bit says so"
             yield Hazard(DATA_FILE, at - EXTENSION.size, message)
     elif kind == ENCRYPTION_HEADER:
         if header.encryption != LUKS:

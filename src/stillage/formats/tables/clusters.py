@@ -5,7 +5,7 @@ both lets the guest rewrite the map of its own disk, and one that is mapped twic
 
 Tables are few and scattered: they are kept one by one, sorted. Guest data is plenty and lies mostly in order: it is
 kept as a bitmap in pages, and a page whose clusters are all taken costs nothing. Data scattered over more pages than
-`MAX_PAGES` is still compared with every table, and no longer with other data; a table that is announced after that is
+`MAX_PAGES` is still compared with every table, and no longer with other data; a table that is named after that is
 refused, because nobody can tell any more what it overlaps.
 """
 

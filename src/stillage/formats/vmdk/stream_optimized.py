@@ -153,7 +153,7 @@ class Body:
             data += yield Region(mark.at + SECTOR + len(data), length - len(data))
         if len(data) < length:
             message = (
-                f"what the marker at {mark.at} announces ends at byte {mark.at + SECTOR + length}; the file does not"
+                f"what the marker at {mark.at} describes ends at byte {mark.at + SECTOR + length}; the file does not"
             )
             raise MalformedImage(TRUNCATED, mark.at, message)
         self._at = mark.at + SECTOR * (1 + mark.sectors)
