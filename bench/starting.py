@@ -73,12 +73,12 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stillage-bench-") as name:
         seconds = commands(Path(name), args.rounds)
-        home = Path(name) / "home"
+        data_folder = Path(name) / "data_folder"
         serving = {
-            "a new folder": serve(home, 1, tls=False),
-            "one worker": serve(home, 1, tls=False),
-            "one worker, TLS": serve(home, 1, tls=True),
-            "two workers": serve(home, 2, tls=False),
+            "a new folder": serve(data_folder, 1, tls=False),
+            "one worker": serve(data_folder, 1, tls=False),
+            "one worker, TLS": serve(data_folder, 1, tls=True),
+            "two workers": serve(data_folder, 2, tls=False),
         }
     floor = seconds.pop("floor")
     ratios = {command: taken / floor for command, taken in seconds.items()}

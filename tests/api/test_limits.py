@@ -53,7 +53,7 @@ class Deployment:
     url: str
     worker: app.Worker
     session: ClientSession
-    home: Path
+    data_folder: Path
 
     async def create(self, project: str = "lab", **attributes: Any) -> tuple[int, dict[str, Any]]:
         record = {"container_format": "bare", "disk_format": "raw", "visibility": "private"} | attributes
@@ -314,7 +314,7 @@ async def test_a_damaged_image_answers_500_with_the_reason(deploy: Deploy, profi
         image_id = await deployment.stored(b"some image")
         well = await deployment.stored(b"another")
         blob = next(
-            p for p in (deployment.home / "blobs").rglob("*") if p.is_file() and p.read_bytes() == b"some image"
+            p for p in (deployment.data_folder / "blobs").rglob("*") if p.is_file() and p.read_bytes() == b"some image"
         )
         blob.write_bytes(b"some imaxe")
         found = [one async for one in deployment.worker.scrub(older_than_s=0)]
@@ -347,7 +347,7 @@ async def test_a_damaged_image_answers_500_with_the_reason(deploy: Deploy, profi
 async def test_an_image_whose_file_is_gone_answers_500_before_any_scrub(deploy: Deploy) -> None:
     async with deploy() as deployment:
         image_id = await deployment.stored(b"some image")
-        next(p for p in (deployment.home / "blobs").rglob("*") if p.is_file()).unlink()
+        next(p for p in (deployment.data_folder / "blobs").rglob("*") if p.is_file()).unlink()
         status, answer = await deployment.get(f"/v2/images/{image_id}/file")
         assert status == 500
         assert "its bytes are gone" in answer["error"]["message"]
@@ -388,7 +388,7 @@ async def test_a_download_may_outlive_its_image_for_a_while(
                 assert deleted.status == 204
             if grace_s < 1:
                 async with asyncio.timeout(TIMEOUT_S):
-                    while open_files(deployment.home / "blobs", os.getpid()):  # noqa: ASYNC110 - the kernel has no event for it
+                    while open_files(deployment.data_folder / "blobs", os.getpid()):  # noqa: ASYNC110 - the kernel has no event for it
                         await asyncio.sleep(0.005)
             received = await asyncio.wait_for(all_that_comes(reader), TIMEOUT_S)
         assert data.startswith(received)
@@ -528,7 +528,7 @@ async def test_an_upload_that_rests_keeps_no_file_open_and_goes_on(
 
         for span, data in (("0-0", b"b"), ("1-2", b"yt")):
             await send(span, data)
-            closed = partial(lambda blobs: not open_files(blobs, os.getpid()), deployment.home / "blobs")
+            closed = partial(lambda blobs: not open_files(blobs, os.getpid()), deployment.data_folder / "blobs")
             await asyncio.to_thread(eventually, closed, "the file is closed", within_s=TIMEOUT_S)
         await send("3-4", b"es")
         _, image = await deployment.get(f"/v2/images/{image_id}")

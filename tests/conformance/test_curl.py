@@ -11,7 +11,7 @@ from samples import load
 
 def curl(account: Account, *arguments: str, stdin: bytes = b"", token: str | None = None) -> Done:
     """curl with the server's authority and a token."""
-    trust = ("--cacert", str(account.server.home / "tls" / "ca.pem"))
+    trust = ("--cacert", str(account.server.data_folder / "tls" / "ca.pem"))
     header = ("-H", f"X-Auth-Token: {account.token() if token is None else token}")
     return account.run("curl", "-sS", "--max-time", "60", *trust, *header, *arguments, stdin=stdin)
 

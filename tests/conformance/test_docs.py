@@ -25,7 +25,7 @@ def folder(server: Server, olga: Account, disk: Path, tmp_path_factory: pytest.T
     """Where a reader of the page is: a disk, and a second cloud for the other project."""
     place = tmp_path_factory.mktemp("reader")
     (place / "disk.img").write_bytes(disk.read_bytes())
-    clouds = server.home / "clouds.yaml"
+    clouds = server.data_folder / "clouds.yaml"
     before = clouds.read_text()
     document = yaml.safe_load(before)
     mine = document["clouds"]["stillage"]
@@ -42,11 +42,11 @@ def test_snippets_do_what_they_say(
 ) -> None:
     commands = ":".join(str(Path(executable(f"{name}client", name)).parent) for name in ("openstack", "glance"))
     variables = {
-        "DATA": str(server.home),
+        "DATA": str(server.data_folder),
         "URL": server.url,
         "PASSWORD": server.clouds["stillage"]["auth"]["password"],
         "OTHER_PROJECT": olga.project_id,
-        "OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml"),
+        "OS_CLIENT_CONFIG_FILE": str(server.data_folder / "clouds.yaml"),
         "PATH": f"{commands}:{Path(sys.executable).parent}:{olga.environment['PATH']}",
         **({} if title == "glance" else {"OS_CLOUD": "stillage"}),
     }

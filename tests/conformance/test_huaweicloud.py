@@ -40,7 +40,7 @@ def key(erin: Account) -> dict[str, str]:
 
 
 def run(erin: Account, server: Server, script: str, **values: Any) -> Any:
-    authority = str(server.home / "tls" / "ca.pem")
+    authority = str(server.data_folder / "tls" / "ca.pem")
     places = {"url": server.url, "iam": f"{server.url}/identity", "authority": authority, "project": erin.project_id}
     return erin.python("huaweicloud", CONNECT + script, **places, **values)
 

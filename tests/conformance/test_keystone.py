@@ -98,7 +98,7 @@ def test_a_user_of_keystone_stores_an_image(remembering: Server, keystone: RealK
     assert show(remembering, keystone.admin, image_id).status == 200  # an admin sees all
     nova = keystone.token("nova", "service")
     assert show(remembering, nova, image_id).status == 404
-    assert not (remembering.home / "clouds.yaml").exists()
+    assert not (remembering.data_folder / "clouds.yaml").exists()
 
 
 def test_a_bad_token_is_a_401_that_points_to_keystone(remembering: Server, keystone: RealKeystone) -> None:

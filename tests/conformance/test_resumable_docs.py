@@ -22,7 +22,7 @@ def test_every_protocol_has_a_snippet() -> None:
 @pytest.mark.parametrize("title", SNIPPETS)
 def test_snippets_do_what_they_say(erin: Account, disk: Path, title: str) -> None:
     (erin.home / "disk.img").write_bytes(disk.read_bytes())
-    authority = str(erin.server.home / "tls" / "ca.pem")
+    authority = str(erin.server.data_folder / "tls" / "ca.pem")
     variables = (f"TOKEN={erin.token()}", f"CURL_CA_BUNDLE={authority}")
     done = erin.run("env", *variables, "sh", "-euc", f'{SNIPPETS[title]}\necho "$ID"')
     *_, status, image_id = done.out.splitlines()

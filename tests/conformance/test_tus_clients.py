@@ -67,7 +67,7 @@ def tuspy(account: Account, image_id: str, path: Path, base: str, **settings: ob
         "url": f"{base}/v2/images/{image_id}/uploads",
         "token": account.token(),
         "path": str(path),
-        "authority": str(account.server.home / "tls" / "ca.pem"),
+        "authority": str(account.server.data_folder / "tls" / "ca.pem"),
         "storage": str(account.home / f"{image_id}.json"),
         "chunk": SIZE,
         "retries": 0,
@@ -123,7 +123,7 @@ def test_tus_js_client_goes_on_when_the_line_breaks(erin: Account, large: Path, 
             "path": str(large),
             "chunk": 3 << 20,
         }
-        environment = (f"NODE_PATH={modules}", f"NODE_EXTRA_CA_CERTS={erin.server.home / 'tls' / 'ca.pem'}")
+        environment = (f"NODE_PATH={modules}", f"NODE_EXTRA_CA_CERTS={erin.server.data_folder / 'tls' / 'ca.pem'}")
         done = erin.run("env", *environment, node, "-e", TUS_JS, json.dumps(given))
         assert line.cuts == 2
     assert done.json["retries"] == 2

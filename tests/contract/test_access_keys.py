@@ -27,8 +27,8 @@ async def people(accounts: Accounts) -> None:
 
 
 async def made_by(identity: EmbeddedIdentity, accounts: Accounts, project: str | None = None) -> MadeKey:
-    home = None if project is None else (await accounts.get_project(project)).id
-    return await identity.access_keys.make((await accounts.get_user("erin")).id, home, "")
+    project_id = None if project is None else (await accounts.get_project(project)).id
+    return await identity.access_keys.make((await accounts.get_user("erin")).id, project_id, "")
 
 
 async def ask(

@@ -94,9 +94,9 @@ async def test_roles_imply_others(identity: EmbeddedIdentity) -> None:
 
 
 async def test_user_and_project_may_be_named_by_id(identity: EmbeddedIdentity, accounts: Accounts) -> None:
-    user, home = await accounts.get_user("erin"), await accounts.get_project("archive")
+    user, archive = await accounts.get_user("erin"), await accounts.get_project("archive")
     methods = {"methods": ["password"], "password": {"user": {"id": user.id, "password": "erins"}}}
-    request = login_request_of({"auth": {"identity": methods, "scope": {"project": {"id": home.id}}}})
+    request = login_request_of({"auth": {"identity": methods, "scope": {"project": {"id": archive.id}}}})
     assert (await identity.login(request)).token.project_name == "archive"
 
 

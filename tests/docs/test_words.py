@@ -60,7 +60,7 @@ WORDS = (
     Word("Signer(?![a-z])", "Principal"),
     Word("Initiator(?![a-z])", "Principal"),
     Word("watch(er|ing)(?![a-z])", "progress"),
-    Word("Home(?![a-z])", "DataFolder"),
+    Word("Home(?![a-z])", "DataFolder, or data_folder"),
     Word("Claims(?![a-z])", "Overlaps"),
     Word("strangers?[./_-]", "foreign", paths=("tests",)),
 )  # fmt: skip

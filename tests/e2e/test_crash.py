@@ -191,9 +191,9 @@ def fails_with_one_sentence(server: Server, sentence: str) -> None:
 
 
 def test_a_second_server_on_the_same_folder_says_so(server: Hindered) -> None:
-    second = Server(server.home)
+    second = Server(server.data_folder)
     fails_with_one_sentence(
-        second, f"stillage: another server is using {server.home}; stop it, or choose another --data"
+        second, f"stillage: another server is using {server.data_folder}; stop it, or choose another --data"
     )
     assert server.call("GET", "/healthz").status == 200
 
@@ -254,7 +254,7 @@ def test_while_a_worker_is_missing_its_clients_are_the_others(own_server: MakeSe
 
 def test_a_worker_that_dies_while_the_database_is_away_is_started_again(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
-    database, away, killed = server.home / "stillage.db", server.home / "away", server.workers[0]
+    database, away, killed = server.data_folder / "stillage.db", server.data_folder / "away", server.workers[0]
     database.rename(away)
     database.mkdir()
     os.kill(killed, signal.SIGKILL)
@@ -469,7 +469,7 @@ def test_a_hangup_does_not_end_workers_that_start(own_server: MakeServer) -> Non
 def test_a_hangup_during_the_start_does_not_end_it(own_server: MakeServer, workers: int) -> None:
     server = own_server(arguments=("--workers", str(workers)))
     run = server.launch()
-    eventually((server.home / "lock").exists, "it has begun to start")
+    eventually((server.data_folder / "lock").exists, "it has begun to start")
     run.process.send_signal(signal.SIGHUP)
     eventually(lambda: run.has_ended or "Stillage is ready at" in run.output, "it is ready or has ended")
     assert not run.has_ended

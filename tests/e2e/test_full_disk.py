@@ -20,7 +20,7 @@ def small_disk(own_server: MakeServer) -> Iterator[Server]:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     server = own_server(spare_bytes=0)
-    blobs = server.home / "blobs"
+    blobs = server.data_folder / "blobs"
     blobs.mkdir(parents=True)
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=700", "tmpfs", str(blobs)], capture_output=True, check=False
@@ -35,7 +35,7 @@ def small_disk(own_server: MakeServer) -> Iterator[Server]:
 
 
 def free(server: Server) -> int:
-    status = os.statvfs(server.home / "blobs")
+    status = os.statvfs(server.data_folder / "blobs")
     return status.f_bavail * status.f_frsize
 
 
@@ -44,7 +44,7 @@ def test_a_disk_that_becomes_full_ends_the_upload_with_413_and_the_node_stays_he
 ) -> None:
     server, data = small_disk, os.urandom(18 * MIB)
     image_id, before = server.create(), free(small_disk)
-    filler = server.home / "blobs" / "filler"
+    filler = server.data_folder / "blobs" / "filler"
     with leaves_it_queued(server, image_id, "no room left"), begin(server, image_id, body, len(data)) as client:
         client.send(body.framed(data[: 2 * MIB]))
         server.await_status(image_id, "saving")
@@ -75,7 +75,7 @@ def test_zeros_take_no_disk_and_come_back_over_http(own_server: MakeServer) -> N
         for _ in range(size // step):
             client.send(island, *[bytes(MIB)] * (step // MIB - 1))
         assert client.answer().status == 204
-    file = next(path for path in Path(server.home / "blobs").rglob("*") if path.is_file())
+    file = next(path for path in Path(server.data_folder / "blobs").rglob("*") if path.is_file())
     assert file.stat().st_size == size
     assert file.stat().st_blocks * 512 <= (size // step) * MIB + MIB
     for start in range(0, size, 4 * step):

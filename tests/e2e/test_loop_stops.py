@@ -256,7 +256,7 @@ def test_what_costs_the_server_more_than_the_client(probed: ProbedServer, path: 
 def test_the_document_of_an_upload_in_very_many_ranges(probed: ProbedServer) -> None:
     url = probed.api("POST", f"{IMAGES}/{probed.create()}/uploads", {"size": 1 << 20}).json["url"]
     upload = url.split("/")[-1].partition(".")[0]
-    with closing(sqlite3.connect(probed.home / "stillage.db")) as database, database:
+    with closing(sqlite3.connect(probed.data_folder / "stillage.db")) as database, database:
         rows = [(upload, 2 * n + 1, 2 * n + 2) for n in range(4096)]
         database.executemany('INSERT INTO upload_spans (upload_id, first, "end") VALUES (?, ?, ?)', rows)
     requires_no_long_stop(probed, request("GET", url))

@@ -192,6 +192,6 @@ def test_no_secret_is_ever_written(own_server: MakeServer, tmp_path: Path, recei
     known.require_unwritten("the metrics", metrics.body)
     known.require_unwritten("the webhook", b"".join(receiver.received))
     known.require_unwritten("the audit file", audit.read_bytes())
-    for file in server.home.rglob("*"):
+    for file in server.data_folder.rglob("*"):
         if file.is_file() and file.name != "clouds.yaml":  # the one place for passwords, for its owner only
             known.require_unwritten(file.name, file.read_bytes())

@@ -79,7 +79,7 @@ def test_a_worker_that_was_stopped_as_it_began_holds_nothing_and_is_ended(own_se
     with ended_at_last(early):
         for pid in early:
             os.kill(pid, signal.SIGSTOP)
-        recorded = server.home / "processes"
+        recorded = server.data_folder / "processes"
         eventually(lambda: all(str(pid) in recorded.read_text() for pid in early), "the parent has recorded them")
         run.process.send_signal(signal.SIGKILL)
         eventually(lambda: run.process.poll() is not None, "the parent is gone")

@@ -48,7 +48,7 @@ def content(seed: int) -> bytes:
 
 @dataclass(frozen=True)
 class Recording:
-    home: Path
+    data_folder: Path
     calls: list[Call]
     told: Told
     began: datetime
@@ -57,22 +57,22 @@ class Recording:
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A server from its first start on, which is killed and started again, and ends as it should."""
-    home = tmp_path_factory.mktemp("power") / "home"
-    home.mkdir()
-    client, began = _Client(home), now()
+    data_folder = tmp_path_factory.mktemp("power") / "data_folder"
+    data_folder.mkdir()
+    client, began = _Client(data_folder), now()
     try:
         client.before_the_kill()
         client.after_the_kill()
     finally:
         client.server.close()
-    return Recording(home, read(client.outputs), client.told, began)
+    return Recording(data_folder, read(client.outputs), client.told, began)
 
 
 class _Client:
     """Makes images, and notes what it is told of them and when."""
 
-    def __init__(self, home: Path) -> None:
-        self.server = Informed(home)
+    def __init__(self, data_folder: Path) -> None:
+        self.server = Informed(data_folder)
         self.outputs: list[Path] = []
         self.told = Told()
 
@@ -106,7 +106,7 @@ class _Client:
         self._end(signal.SIGTERM)
 
     def _start(self, **settings: object) -> None:
-        self.outputs.append(self.server.home.with_name(f"trace-{len(self.outputs)}"))
+        self.outputs.append(self.server.data_folder.with_name(f"trace-{len(self.outputs)}"))
         self.server.command = traced((str(COMMAND),), self.outputs[-1])
         self.server.settings = settings
         self.server.start()
@@ -212,7 +212,7 @@ def states(recording: Recording, *, from_ready: bool = True) -> Iterator[tuple[i
 
     *from_ready*: once the server has said that it is ready for the first time.
     """
-    dice, power, seen = random.Random(3), Disk(recording.home), set()
+    dice, power, seen = random.Random(3), Disk(recording.data_folder), set()
     told = [call.start for call in recording.calls if answers(call)]
     ready = next(call.start for call in recording.calls if is_ready(call))
     for time in disk.run(power, recording.calls, answers):
@@ -237,11 +237,11 @@ def sampled(found: Iterator[tuple[int, dict[str, bytes]]], count: int) -> list[t
 
 
 async def test_after_a_power_cut_at_any_moment_the_promises_hold(recording: Recording) -> None:
-    node_id = (recording.home / "node-id").read_text()
-    secret = (recording.home / "secret.key").read_bytes()
+    node_id = (recording.data_folder / "node-id").read_text()
+    secret = (recording.data_folder / "secret.key").read_bytes()
     looked_at = 0
     with tempfile.TemporaryDirectory(dir=QUICK) as folder:
-        recovery = Recovery(Path(folder) / "home", recording.told, node_id, recording.began)
+        recovery = Recovery(Path(folder) / "data_folder", recording.told, node_id, recording.began)
         for looked_at, (had, files) in enumerate(states(recording), start=1):
             broken = await recovery.broken(files, had)
             assert broken == [], f"state {looked_at}, after {had} answers"
@@ -253,9 +253,9 @@ async def test_after_a_power_cut_at_any_moment_the_promises_hold(recording: Reco
 
 def test_a_server_starts_on_what_a_power_cut_leaves(recording: Recording, tmp_path: Path) -> None:
     for number, (had, files) in enumerate(sampled(states(recording, from_ready=False), 40 if ALL else 1)):
-        home = tmp_path / str(number)
-        lay_out(home, files)
-        server = Informed(home)
+        data_folder = tmp_path / str(number)
+        lay_out(data_folder, files)
+        server = Informed(data_folder)
         try:
             server.start()
             for image_id in recording.told.certain(had, "active"):

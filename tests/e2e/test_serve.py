@@ -32,8 +32,8 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 def test_the_first_start_makes_everything_for_its_owner_alone(server: Server) -> None:
-    found = modes(server.home)
-    assert found.pop(server.home.name) == 0o700
+    found = modes(server.data_folder)
+    assert found.pop(server.data_folder.name) == 0o700
     assert {"stillage.db", "blobs", "tls", "ca.pem", "cert.pem", "key.pem", "node-id", "clouds.yaml"} <= set(found)
     for name in ("clouds.yaml", "key.pem", "node-id"):
         assert found[name] == 0o600
@@ -62,12 +62,12 @@ def test_the_second_start_finds_everything(own_server: MakeServer) -> None:
     server = own_server(tls=True).start()
     image_id, token = server.stored(b"kept"), server.token()
     kept = ["tls/ca.pem", "tls/key.pem", "node-id"]
-    before = {name: (server.home / name).read_bytes() for name in kept}
+    before = {name: (server.data_folder / name).read_bytes() for name in kept}
     passwords = {name: cloud["auth"]["password"] for name, cloud in server.clouds.items()}
     assert all(len(password) >= 16 for password in passwords.values())
     assert server.stop() == 0
     server.start()
-    assert {name: (server.home / name).read_bytes() for name in kept} == before
+    assert {name: (server.data_folder / name).read_bytes() for name in kept} == before
     assert {name: cloud["auth"]["password"] for name, cloud in server.clouds.items()} == passwords
     assert server.login().status == 201
     assert server.call("GET", f"/v2/images/{image_id}", headers={"X-Auth-Token": token}).status == 200
@@ -135,7 +135,7 @@ def test_the_welcome_tells_where_everything_is(server: Server) -> None:
     found = READY.search(server.output)
     assert found
     assert found[1] == server.url
-    assert f"OS_CLIENT_CONFIG_FILE={server.home / 'clouds.yaml'}" in server.output
+    assert f"OS_CLIENT_CONFIG_FILE={server.data_folder / 'clouds.yaml'}" in server.output
 
 
 def test_it_tells_whether_it_is_alive_and_ready(either: Server) -> None:
@@ -250,7 +250,7 @@ def test_a_server_that_cannot_begin_says_why_in_one_sentence(own_server: MakeSer
 
 def test_a_lock_that_cannot_be_opened_is_told(own_server: MakeServer) -> None:
     server = own_server()
-    (server.home / "lock").mkdir()
+    (server.data_folder / "lock").mkdir()
     run = server.launch()
     assert run.wait() == 1
-    assert run.log == f"stillage: cannot open {server.home / 'lock'}: Is a directory\n"
+    assert run.log == f"stillage: cannot open {server.data_folder / 'lock'}: Is a directory\n"

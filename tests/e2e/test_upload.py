@@ -503,7 +503,7 @@ def test_a_full_store_says_so_and_keeps_nothing(own_server: MakeServer, profile:
 def test_a_store_that_fails_says_so_and_the_next_upload_succeeds(own_server: MakeServer, begins: bool) -> None:
     server = own_server().start()
     image_id = server.create()
-    store, gone = server.home / "blobs", server.home / "gone"
+    store, gone = server.data_folder / "blobs", server.data_folder / "gone"
     store.rename(gone)
     if begins:
         store.touch()  # can still tell how much room it has

@@ -48,7 +48,7 @@ def test_a_file_becomes_an_image_that_is_the_file(server: Server, person: Person
 
 def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, shells: Shells, tmp_path: Path) -> None:
     (tmp_path / "disk.qcow2").write_bytes(load("qcow2-v3-plain.qcow2"))
-    person = Person(tmp_path, shells, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml")})
+    person = Person(tmp_path, shells, {"OS_CLIENT_CONFIG_FILE": str(server.data_folder / "clouds.yaml")})
     done = person.run("upload", "disk.qcow2", "--os-cloud", "stillage")
     assert done.status == 0, done.error
     assert done.out.startswith("disk.qcow2: image ")
@@ -126,7 +126,7 @@ def test_a_refused_login_names_no_secret(server: Server, person: Person) -> None
 
 def test_an_application_credential_and_a_token_log_in_too(server: Server, person: Person) -> None:
     auth = server.clouds["stillage"]["auth"]
-    common = {"OS_AUTH_URL": auth["auth_url"], "OS_CACERT": str(server.home / "tls" / "ca.pem")}
+    common = {"OS_AUTH_URL": auth["auth_url"], "OS_CACERT": str(server.data_folder / "tls" / "ca.pem")}
     project = server.login().json["token"]
     made = server.api(
         "POST",
@@ -145,7 +145,7 @@ def test_access_keys_sign_every_request(server: Server, person: Person) -> None:
     key = json.loads(server.cli("accesskey", "create", "demo", "--json"))
     key = key[0] if isinstance(key, list) else key
     auth = server.clouds["stillage"]["auth"]
-    common = {"OS_AUTH_URL": auth["auth_url"], "OS_CACERT": str(server.home / "tls" / "ca.pem")}
+    common = {"OS_AUTH_URL": auth["auth_url"], "OS_CACERT": str(server.data_folder / "tls" / "ca.pem")}
     keys = {"OS_ACCESS_KEY": key["access"], "OS_SECRET_KEY": key["secret"]}
     for more in ({}, {"OS_PROJECT_NAME": "demo"}):
         signer = Person(person.folder, person.shells, common | keys | more)

@@ -310,7 +310,7 @@ class Chaos:
         engine = make_engine(self._database_url)
         try:
             with engine.connect() as connection:
-                return promises.State.read(connection, promises.Folder(self._server.home / "blobs"))
+                return promises.State.read(connection, promises.Folder(self._server.data_folder / "blobs"))
         finally:
             engine.dispose()
 
@@ -363,13 +363,13 @@ def _contradictions(state: promises.State, image_id: str, told: Told) -> Iterato
 def chaos(engine: str, seed: int) -> Iterator[Chaos]:
     """A run on *engine*, on a server and a database of its own."""
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stillage-chaos-"))) / "home"
-        url = f"sqlite:///{home / 'stillage.db'}"
+        data_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stillage-chaos-"))) / "data_folder"
+        url = f"sqlite:///{data_folder / 'stillage.db'}"
         settings: dict[str, Any] = dict(SETTINGS)
         if engine == "postgresql":
             url = stack.enter_context(stack.enter_context(postgres_server()).migrated())
             settings["database_url"] = url
-        server = Server(home, arguments=("--workers", "2"), **settings)
+        server = Server(data_folder, arguments=("--workers", "2"), **settings)
         stack.callback(server.close)
         yield Chaos(server, url, seed)
 

@@ -77,7 +77,7 @@ class Account:
     def environment(self) -> dict[str, str]:
         """What such a user has in his shell: for clients that read clouds.yaml, and for those that do not."""
         auth_url = f"{self.server.url}/identity/v3"
-        authority = str(self.server.home / "tls" / "ca.pem")
+        authority = str(self.server.data_folder / "tls" / "ca.pem")
         auth = {
             "auth_url": auth_url,
             "username": self.user,
@@ -224,7 +224,7 @@ def make_account(server: Server, shells: Shells, home: Path, user: str, project:
     """Make *project*, and *user* in it, with the commands that an operator has."""
 
     def stillage(*words: str, stdin: str = "") -> str:
-        command = ["stillage", *words, "--data", str(server.home)]
+        command = ["stillage", *words, "--data", str(server.data_folder)]
         return (
             shells.run("stillage", command, home, server.environment(), stdin.encode())
             .checked(command, fails=False)
@@ -269,7 +269,7 @@ class FaultProxy:
         listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         listener.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        folder = self.server.home / "tls"
+        folder = self.server.data_folder / "tls"
         context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
         listener.socket = context.wrap_socket(listener.socket, server_side=True)
         self.url = f"https://127.0.0.1:{listener.server_address[1]}"

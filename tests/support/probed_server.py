@@ -11,10 +11,10 @@ from server import TIMEOUT_S, Server
 class ProbedServer(Server):
     """A server with a probe on its loop."""
 
-    def __init__(self, home: Path, **arguments: Any) -> None:
-        self._socket = home / "probe"
+    def __init__(self, data_folder: Path, **arguments: Any) -> None:
+        self._socket = data_folder / "probe"
         super().__init__(
-            home,
+            data_folder,
             command=(sys.executable, str(Path(__file__).with_name("loop_probe.py")), str(self._socket)),
             **arguments,
         )

@@ -42,7 +42,9 @@ class Person:
     @classmethod
     def of(cls, server: Server, folder: Path, shells: Shells, cloud: str = "stillage") -> "Person":
         """Somebody who uses the clouds.yaml that *server* has written."""
-        return cls(folder, shells, {"OS_CLIENT_CONFIG_FILE": str(server.home / "clouds.yaml"), "OS_CLOUD": cloud})
+        return cls(
+            folder, shells, {"OS_CLIENT_CONFIG_FILE": str(server.data_folder / "clouds.yaml"), "OS_CLOUD": cloud}
+        )
 
     @property
     def state(self) -> Path:

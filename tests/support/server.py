@@ -67,7 +67,7 @@ class Server:
     """Starts at `start`. Everything that it ever wrote is in `output` and `log`.
 
     Args:
-        home: The data folder.
+        data_folder: For ``--data``.
         tls: HTTPS or plain HTTP.
         command: What to run instead of the installed command.
         arguments: More of them for ``serve``.
@@ -76,14 +76,14 @@ class Server:
 
     def __init__(
         self,
-        home: Path,
+        data_folder: Path,
         *,
         tls: bool = False,
         command: tuple[str, ...] = (str(COMMAND),),
         arguments: tuple[str, ...] = (),
         **settings: object,
     ) -> None:
-        self.home = home
+        self.data_folder = data_folder
         self.tls = tls
         self.command = command
         self.arguments = arguments
@@ -107,7 +107,14 @@ class Server:
 
     def launch(self) -> "_Run":
         """Start, and return at once."""
-        arguments = ["serve", "--data", str(self.home), "--listen", "127.0.0.1:0", *self.arguments]  # the last wins
+        arguments = [
+            "serve",
+            "--data",
+            str(self.data_folder),
+            "--listen",
+            "127.0.0.1:0",
+            *self.arguments,
+        ]  # the last wins
         run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment())
         self._runs.append(run)
         return run
@@ -149,13 +156,13 @@ class Server:
     @property
     def trust(self) -> ssl.SSLContext:
         """Trusts this server's authority and nobody else."""
-        context = ssl.create_default_context(cafile=self.home / "tls" / "ca.pem")
+        context = ssl.create_default_context(cafile=self.data_folder / "tls" / "ca.pem")
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         return context
 
     @property
     def clouds(self) -> dict[str, Any]:
-        clouds: dict[str, Any] = yaml.safe_load((self.home / "clouds.yaml").read_text())["clouds"]
+        clouds: dict[str, Any] = yaml.safe_load((self.data_folder / "clouds.yaml").read_text())["clouds"]
         return clouds
 
     def kill(self) -> None:
@@ -225,7 +232,7 @@ class Server:
     def cli(self, *arguments: str, stdin: str = "") -> str:
         """Return what ``stillage ARGUMENTS --data HOME`` prints."""
         done = subprocess.run(
-            [str(COMMAND), *arguments, "--data", str(self.home)],
+            [str(COMMAND), *arguments, "--data", str(self.data_folder)],
             input=stdin,
             capture_output=True,
             text=True,
@@ -277,7 +284,7 @@ class Server:
 
     def blobs(self) -> set[str]:
         """Every file in the blob folder, whatever its name."""
-        root = self.home / "blobs"
+        root = self.data_folder / "blobs"
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
     @property
@@ -290,7 +297,7 @@ class Server:
 
     def open_blobs(self, pid: int | None = None) -> set[str]:
         """Every file of the blob folder that the server, or its worker *pid*, has open, also those without a name."""
-        return open_files(self.home / "blobs", pid or self.pid)
+        return open_files(self.data_folder / "blobs", pid or self.pid)
 
     def connections(self) -> int:
         """How many sockets the server has, also those that it listens on."""
@@ -315,11 +322,11 @@ class Server:
 class Hindered(Server):
     """A server that stops at a moment of an upload that the test chooses; see `hindered`."""
 
-    def __init__(self, home: Path, **arguments: Any) -> None:
-        self._folder = home.with_name(f"{home.name}-hindrance")
+    def __init__(self, data_folder: Path, **arguments: Any) -> None:
+        self._folder = data_folder.with_name(f"{data_folder.name}-hindrance")
         self._folder.mkdir()
         script = Path(__file__).with_name("hindered.py")
-        super().__init__(home, command=(sys.executable, str(script), str(self._folder)), **arguments)
+        super().__init__(data_folder, command=(sys.executable, str(script), str(self._folder)), **arguments)
 
     def stop_at(self, moment: str, *, named_files: bool = False) -> None:
         """Stop at *moment* from now on. *named_files*: the file system has no nameless ones."""

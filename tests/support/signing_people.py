@@ -79,14 +79,14 @@ class Office:
     async def signing(self, user: str = "erin", project: str | None = None) -> Signing:
         """Return a client with a new key of *user*."""
         owner = await self.accounts.get_user(user)
-        home = None if project is None else (await self.accounts.get_project(project)).id
-        made = await self.identity.access_keys.make(owner.id, home, "")
+        project_id = None if project is None else (await self.accounts.get_project(project)).id
+        made = await self.identity.access_keys.make(owner.id, project_id, "")
         return Signing(self.url, Key(made.key.access, made.secret), self.clock)
 
     async def token(self, user: str = "erin", project: str | None = "lab") -> str:
         owner = await self.accounts.get_user(user)
-        home = None if project is None else (await self.accounts.get_project(project)).id
-        return (await self.identity.login.without_password(owner, home)).text
+        project_id = None if project is None else (await self.accounts.get_project(project)).id
+        return (await self.identity.login.without_password(owner, project_id)).text
 
     async def temporary(self, user: str = "erin", project: str | None = "lab", duration_s: int = 900) -> Signing:
         token = await self.identity.token_of(await self.token(user, project))
