@@ -1,4 +1,4 @@
-"""Which requests are changes, and what is told of each: one event, whatever came of it.
+"""Record an audit event for each request that changes something, whatever its outcome.
 
 Each dialect lists its own (`changes`), and a test holds the lists to the router. Events are made around the handlers,
 which only note the id of what they have made.
@@ -16,7 +16,7 @@ PARTS = {"member_id": "member", "tag": "tag", "user_id": "user"}
 
 @web.middleware
 async def audit(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Record what the request did, or was to do, before it is answered."""
+    """Record what the request did, or attempted, before it is answered."""
     dialect = dialect_of(request)
     action = dialect.changes.get(name_of(request.match_info.route)) if dialect is not None else None
     if action is None:

@@ -14,7 +14,7 @@ UNAUTHENTICATED = "The request you have made requires authentication."
 
 
 async def principal_of(request: web.Request) -> Principal:
-    """Return who sends *request*. Where there is a signature and a token, the signature decides.
+    """Return the principal of *request*. A signature takes precedence over a token.
 
     Raises:
         Unauthenticated: If there is neither, or it is not good.
@@ -30,7 +30,7 @@ async def principal_of(request: web.Request) -> Principal:
 
 
 def only(request: web.Request, name: str) -> str | None:
-    """Return the value of a header; Unauthenticated if it is there with two: which one a proxy believed is unknown."""
+    """Return the value of a header; Unauthenticated if it is sent twice, because a proxy may have used either."""
     values = set(request.headers.getall(name, ()))
     if len(values) > 1:
         raise Unauthenticated(UNAUTHENTICATED)

@@ -1,4 +1,4 @@
-"""The APIs that this server speaks. Each is a value that says all that differs between them around their handlers.
+"""The APIs that this server speaks. Each is a value with everything that differs between them outside their handlers.
 
 Closed by default: a path of no dialect is 404, and a route of a dialect needs a principal unless it is listed as
 public. So a new route is never open by accident.
@@ -23,7 +23,7 @@ class Dialect:
     Attributes:
         prefixes: Paths that belong to it, each with everything below it; ``/`` is that path alone.
         add_routes: Puts its routes into a router.
-        authenticate: Finds out who sends a request, whose body is unread, and remembers it for the handler. Raises
+        authenticate: Finds the principal of a request, whose body is unread, and keeps it for the handler. Raises
             Unauthenticated if nobody we know does. Also asked where there is no route, or not for this method: then
             it may let the router tell everybody so.
         public: Names of the routes for which `authenticate` is not asked.

@@ -1,4 +1,4 @@
-"""What Prometheus reads at ``/metrics``. Labels hold route patterns, never ids."""
+"""Metrics for Prometheus. Labels hold route patterns and error codes, never ids."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,7 +24,7 @@ def outcome_of(error: BaseException) -> str:
 
 
 class Metrics:
-    """This process's counters. With several workers they live in files that `exposition` adds up."""
+    """The counters of this process. With several workers they are in files that `exposition` adds up."""
 
     def __init__(self, shared: Path | None) -> None:
         """*shared*: the folder where several workers keep their counters; None for a single one."""
@@ -48,7 +48,7 @@ class Metrics:
 
     @contextmanager
     def upload(self) -> Iterator[None]:
-        """Count an upload that runs, and how it ends."""
+        """Count a running upload, and its outcome."""
         self.uploads.inc()
         try:
             yield
@@ -62,7 +62,7 @@ class Metrics:
 
     @contextmanager
     def piece(self) -> Iterator[Callable[[str], None]]:
-        """Count a request that brings bytes of an upload as running. Yields what counts the upload's end."""
+        """Count a running request that sends part of an upload. Yields a function that counts the upload's outcome."""
         self.uploads.inc()
         try:
             yield lambda outcome: self.outcomes.labels(outcome).inc()
@@ -73,7 +73,7 @@ class Metrics:
             self.uploads.dec()
 
     async def counted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield *body*, and count it as received."""
+        """Yield *body*, and count its bytes as received."""
         async for piece in body:
             self.received.inc(len(piece))
             yield piece

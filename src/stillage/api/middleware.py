@@ -1,4 +1,4 @@
-"""What happens around every request, from the outside in: observed, errors translated, principal known."""
+"""Middleware, from the outside in: observe requests, translate errors, authenticate."""
 
 import random
 import time
@@ -19,13 +19,13 @@ from stillage.ids import image_id_of
 
 log = structlog.get_logger()
 
-# A client's own id is worth a line in the log, and no more of it than this.
+# The longest part of a client's own request id that is logged.
 CLIENT_ID_LENGTH = 64
 
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, count it, time it, log it, and let a stopping server wait for it."""
+    """Give the request an id, count, time and log it, and let a stopping server wait for it."""
     # No secret, so not from the operating system: asking it lets go of the interpreter for every request.
     request_id = request[REQUEST_ID] = f"req-{UUID(int=random.getrandbits(128), version=4)}"
     structlog.contextvars.clear_contextvars()
@@ -55,7 +55,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def normalise_image_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Below here an image has one id, in whatever case of letters the address has it."""
+    """Write an image's id in one way below here, whatever the letter case in the URL."""
     if "image_id" in request.match_info:
         request.match_info["image_id"] = image_id_of(request.match_info["image_id"])
     return await handler(request)
@@ -63,7 +63,7 @@ async def normalise_image_id(request: web.Request, handler: Handler) -> web.Stre
 
 @web.middleware
 async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The one place where errors become answers. Nothing above it sees one."""
+    """Turn every error into an answer. Nothing above it sees one."""
     try:
         require_small_head(request)
         services(request).addresses.require_host(request)
@@ -74,7 +74,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         if not (has_left or isinstance(error, StillageError | web.HTTPException)):
             log.error("internal error", exc_info=error)
         if has_begun:
-            # The answer has begun; the only way to say that it is not whole is to cut it off.
+            # The answer has begun: only cutting it off can tell the client that it is incomplete.
             log.warning("answer cut off", why=str(error) or type(error).__name__)
             if request.transport is not None:
                 request.transport.abort()
@@ -86,7 +86,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Know who sends a request, as its dialect does, before its route is even looked at and its body is read."""
+    """Authenticate the request as its dialect does, before its handler runs or its body is read."""
     dialect = dialect_of(request)
     if dialect is None:
         raise web.HTTPNotFound
@@ -99,7 +99,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """On every answer, also one that a handler sends piece by piece."""
+    """Add the headers of every answer, including one that a handler streams."""
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
     response.headers["X-Content-Type-Options"] = "nosniff"

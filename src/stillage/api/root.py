@@ -1,4 +1,4 @@
-"""What stands at the root, for whoever comes: versions, the description of the APIs, health and metrics."""
+"""The routes beside the APIs: versions, the OpenAPI description, health and metrics."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -30,7 +30,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 
 async def authenticate(request: web.Request) -> None:
-    """Know who asks by a token, which Prometheus can send in Authorization only."""
+    """Authenticate by token, which Prometheus can send in Authorization only."""
     if request.match_info.http_exception is not None:
         return
     token = only(request, TOKEN) or request.headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")

@@ -1,4 +1,4 @@
-"""Finding the route of a request, in a time that does not depend on what its path looks like."""
+"""Find the route of a request, in a time that does not depend on its path."""
 
 from aiohttp import web
 from aiohttp.web_urldispatcher import MatchInfoError, UrlMappingMatchInfo
@@ -8,7 +8,7 @@ DEEPEST = 32
 
 
 class ShallowRouter(web.UrlDispatcher):
-    """aiohttp's router looks up every beginning of a path that ends at a slash: with 16,384 slashes 128 MiB in all."""
+    """A router that refuses deep paths: aiohttp's looks up every prefix, with 16,384 slashes 128 MiB of text."""
 
     async def resolve(self, request: web.Request) -> UrlMappingMatchInfo:
         if request.rel_url.raw_path.count("/") > DEEPEST:

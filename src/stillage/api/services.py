@@ -1,4 +1,4 @@
-"""The one typed way from a handler to what `app` built."""
+"""What handlers use of what `app` built, and what a request carries."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -29,18 +29,18 @@ from stillage.stores.base import Store
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What handlers call.
+    """Everything that handlers call.
 
     Attributes:
-        identity: Knows who holds a token.
-        embedded: The same, where tokens are our own: what the identity API needs. None with a Keystone of the cloud's.
-        keystone_url: Where that is, for clients.
-        trail: Hears of every change.
-        addresses: What absolute links begin with.
-        idle_s: Longest silence of a client in the middle of a body.
-        least_bytes_per_s: Uploads that come more slowly are ended; 0 ends none.
-        request_s: Longest time for a request before it moves image data.
-        buffers: Memory for bodies that have to be read before anybody knows who sends them.
+        identity: Validates tokens.
+        embedded: The same with our own identity service, for the identity API; None with an external Keystone.
+        keystone_url: URL of the external Keystone for clients.
+        trail: Records every change.
+        addresses: The public URL, and addresses of clients.
+        idle_s: The longest pause within a body.
+        least_bytes_per_s: Minimum rate of uploads; 0 for none.
+        request_s: Time limit of a request until it moves image data.
+        buffers: Memory for bodies that must be read before the request is authenticated.
     """
 
     identity: Identity
@@ -70,7 +70,7 @@ class Services:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# Whoever knows the second part may go on with the upload.
+# The second part is a secret: it authorises resuming the upload.
 CAPABILITY = re.compile(r"(/uploads/[^/.]*)\.[^/]*")
 
 SERVICES = web.AppKey("services", Services)
@@ -84,17 +84,17 @@ def services(request: web.Request) -> Services:
 
 
 def principal(request: web.Request) -> Principal:
-    """Who the request acts for; the dialect's `authenticate` has found it out."""
+    """The principal of the request, found by the dialect's `authenticate`."""
     return request[PRINCIPAL]
 
 
 def note(request: web.Request, **facts: str) -> None:
-    """Remember for the audit what the address of *request* does not say: the id of what was made is its ``target``."""
+    """Keep facts for the audit that the URL does not hold; ``target`` is the id of what was created."""
     request[NOTED] = {**request.get(NOTED, {}), **facts}
 
 
 def shown_path(request: web.Request) -> str:
-    """The request's path without the secret that an upload's address may end with: for whatever is written down."""
+    """The request's path for logs, without the secret that an upload's URL may end with."""
     return CAPABILITY.sub(r"\1.…", request.path)
 
 

@@ -1,4 +1,4 @@
-"""Read an image's bytes."""
+"""Download an image's bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,14 +24,14 @@ from stillage.images.status import Status
 from stillage.stores.base import BlobReader, Store
 
 LOOK_EVERY_S = 15.0
-"""How soon a download learns that its image was deleted, or found damaged. Most are done before they first look."""
+"""How often a download checks whether its image was deleted or found damaged. Most end before the first check."""
 
 
 class Download:
     """``GET /v2/images/{image_id}/file``."""
 
     def __init__(self, database: Database, store: Store, *, access: Access, deleted_s: float) -> None:
-        """*deleted_s*: how long downloads of an image may go on when it was deleted; until then its bytes are there."""
+        """*deleted_s*: how long downloads may continue after their image was deleted; its bytes are kept until then."""
         self._database = database
         self._store = store
         self._access = access
@@ -41,9 +41,9 @@ class Download:
         """Return the image if *principal* may read its bytes.
 
         Raises:
-            ImageNotFound: If he may not know of it.
-            Forbidden: If he lacks the role, or the image is deactivated.
-            ImageDamaged: If a scrub found other bytes than were stored.
+            ImageNotFound: If they may not know of it.
+            Forbidden: If they lack the role, or the image is deactivated.
+            ImageDamaged: If a scrub found that the bytes had changed.
         """
         seen = await self._database.read(db.find_seen, image_id, principal.project_id)
         image = self._access.require(principal, "download_image", seen, image_id)
@@ -55,7 +55,7 @@ class Download:
 
     @asynccontextmanager
     async def open(self, image: Image) -> AsyncIterator[BlobReader]:
-        """Open the bytes of *image*, which has data. When it is deleted meanwhile, they can be read on for a while.
+        """Open the bytes of *image*, which has data. If it is deleted in the meantime, they stay readable for a while.
 
         Raises:
             ImageNotFound: If it was deleted before.
@@ -90,7 +90,7 @@ class Download:
             raise
 
     async def _watch(self, image_id: ImageId, limit: asyncio.Timeout) -> StillageError:
-        """Set *limit* once the image is deleted, or found damaged; return what is to be said of it then."""
+        """Set *limit* once the image is deleted or found damaged; return the error to raise then."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)

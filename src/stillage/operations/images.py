@@ -1,4 +1,4 @@
-"""What a user does with records: create, show, list, change, tag, deactivate, delete."""
+"""Create, show, list, change, tag, deactivate and delete the records of images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +35,7 @@ from stillage.stores.base import Store
 
 log = structlog.get_logger()
 
-# Each round somebody else's change went through, so even many writers come to an end.
+# In each round another request's change succeeded, so even many writers come to an end.
 ATTEMPTS = 50
 
 
@@ -65,7 +65,7 @@ class Images:
         Raises:
             InvalidInput, Forbidden, TooLarge: As `images.creation.new_image`, and by the principal's rights.
             AlreadyExists: If the chosen id is taken.
-            QuotaExceeded: If the project has as many as it may.
+            QuotaExceeded: If the project has reached its quota.
         """
         new_id = ImageId(str(uuid4()))
         image = new_image(document, principal.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
@@ -80,24 +80,24 @@ class Images:
         return self._access.require_visible(principal, await self._seen(principal, image_id), image_id)
 
     def query(self, principal: Principal, pairs: Sequence[tuple[str, str]]) -> Query:
-        """Return what *principal* asks for with the *pairs* of a request's query.
+        """Return the query that *principal* makes with the *pairs* of a query string.
 
         Raises:
-            Forbidden: If they may list nothing.
+            Forbidden: If they may not list images.
             InvalidInput: As `images.query.parse`.
         """
         return parse(pairs, self._access.viewer(principal))
 
     async def page(self, query: Query) -> Sequence[Image]:
-        """Return the page that *query* describes: of images which its principal may see, each.
+        """Return the page that *query* describes, of images that its principal may see.
 
         Raises:
-            InvalidInput: If its marker is no image that the principal may see.
+            InvalidInput: If the marker is not an image that the principal may see.
         """
         return await self._database.read(listing.page, query)
 
     async def update(self, principal: Principal, image_id: str, operations: list[patch.Operation]) -> Image:
-        """Return the image, changed by all of *operations* or by none.
+        """Apply all of *operations*, or none, and return the changed image.
 
         Raises:
             StillageError: As `images.patch.apply`, and by the principal's rights.
@@ -109,7 +109,7 @@ class Images:
         return await self._change(principal, image_id, change)
 
     async def add_tag(self, principal: Principal, image_id: str, tag: str) -> None:
-        """Add *tag*; nothing happens if it is there."""
+        """Add *tag*; does nothing if the image has it."""
         text("a tag", tag)
 
         def change(image: Image) -> Image:
@@ -121,7 +121,7 @@ class Images:
         await self._change(principal, image_id, change)
 
     async def remove_tag(self, principal: Principal, image_id: str, tag: str) -> None:
-        """Remove *tag*; NotFound if it is not there."""
+        """Remove *tag*; NotFound if the image does not have it."""
 
         def change(image: Image) -> Image:
             if tag not in image.tags:
@@ -131,18 +131,18 @@ class Images:
         await self._change(principal, image_id, change)
 
     async def deactivate(self, principal: Principal, image_id: str) -> None:
-        """Keep everybody but administrators from the data; nothing happens if that is so already."""
+        """Deny the data to all but administrators; does nothing if the image is deactivated."""
         await self._move(principal, image_id, "deactivate", Status.ACTIVE, Status.DEACTIVATED)
 
     async def reactivate(self, principal: Principal, image_id: str) -> None:
-        """Undo `deactivate`; nothing happens if the image is active."""
+        """Undo `deactivate`; does nothing if the image is active."""
         await self._move(principal, image_id, "reactivate", Status.DEACTIVATED, Status.ACTIVE)
 
     async def delete(self, principal: Principal, image_id: str) -> None:
-        """Delete the image, from any status. An upload that is running ends with `ImageGone`.
+        """Delete the image, from any status. A running upload ends with `ImageGone`.
 
         Raises:
-            ImageNotFound: If there is none that the principal may see, or it is gone already.
+            ImageNotFound: If the principal may see no such image, or it was deleted before.
             Forbidden: If it is protected or not the principal's.
         """
         image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
@@ -156,14 +156,14 @@ class Images:
             try:
                 await remove_blob(self._database, self._store, key)
             except StillageError as error:
-                # For the API the image is gone; the sweep finds the blob again.
+                # For the API the image is gone; the sweep removes the blob.
                 leave_to_sweep("a deleted image's bytes could not be removed", error, key=key)
 
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
         return await self._database.read(db.find_seen, image_id, principal.project_id)
 
     async def _change(self, principal: Principal, image_id: str, change: Callable[[Image], Image]) -> Image:
-        """Apply *change* to the image as it is; again, to what it became, if somebody else was first."""
+        """Apply *change* to the current image, and again to the new one if another request was faster."""
         for _ in range(ATTEMPTS):
             image = self._access.require(principal, "modify_image", await self._seen(principal, image_id), image_id)
             changed = change(image)

@@ -1,4 +1,4 @@
-"""What a project uses, and who may look behind the stores."""
+"""Report what a project uses, and check who may see stores and metrics."""
 
 from stillage.accounts.principal import Principal
 from stillage.db import usage
@@ -19,9 +19,9 @@ class Info:
         return await self._database.read(usage.find, scope_of_project(principal.project_id))
 
     def require_store_details(self, principal: Principal) -> None:
-        """Raise Forbidden unless *principal* may see how stores are made."""
+        """Raise Forbidden unless *principal* may see the details of stores."""
         self._access.require_role(principal, "stores_info_detail", "see how the stores are made")
 
     def require_metrics(self, principal: Principal) -> None:
-        """Raise Forbidden unless *principal* may read the metrics, which count everybody's requests."""
+        """Raise Forbidden unless *principal* may read the metrics, which cover all projects."""
         self._access.require_role(principal, "context_is_admin", "read the metrics")

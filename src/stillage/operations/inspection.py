@@ -1,4 +1,4 @@
-"""Inspect bytes as an upload would, and keep nothing of them."""
+"""Inspect bytes as an upload would, without storing them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Inspect:
-    """``POST /v2/images/inspect``. While it runs it counts as an upload of its node and of the principal's project."""
+    """``POST /v2/images/inspect``. While it runs, it counts as an upload of the node and the principal's project."""
 
     def __init__(
         self, database: Database, *, access: Access, rules: UploadRules, owner: str, clock: Callable[[], datetime]
@@ -52,13 +52,13 @@ class Inspect:
         size: int | None,
         partial: bool,
     ) -> Verdict:
-        """Return the verdict as soon as something speaks against the image, else when *body* has ended.
+        """Return the verdict: as soon as the image would be refused, otherwise when *body* has ended.
 
         Args:
-            principal: Whoever may create images may have them inspected. It counts in their project.
+            principal: Needs the right to create images. The inspection counts in their project.
             body: The image, or its beginning.
-            declaration: What the image's record would say.
-            size: Of the whole image, None if nobody said.
+            declaration: What the record of the image would declare.
+            size: Of the whole image; None if unknown.
             partial: *body* is only the beginning, so what the end of the stream would show is not inspected.
 
         Raises:
@@ -75,7 +75,7 @@ class Inspect:
             return await self._inspect(body, declaration, size=size, partial=partial)
 
     async def close(self) -> None:
-        """Wait until the database knows of those that ended when their clients left."""
+        """Wait until inspections whose clients left are recorded as ended."""
         if self._ending:
             await asyncio.wait(self._ending)
 
@@ -142,7 +142,7 @@ class Inspect:
             leave_to_sweep("the end of an inspection could not be recorded", error)
 
     async def _end_late(self, inspection_id: str, beginning: Awaitable[None]) -> None:
-        """End what the database had begun, and may yet do, when its request was given up."""
+        """End an inspection that the database may still begin after its request was cancelled."""
         with suppress(StillageError):
             await beginning
             await self._end(inspection_id)

@@ -1,4 +1,4 @@
-"""What a request could not put away, and a sweep will."""
+"""Log clean-up that a request could not do, and a sweep will."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ log = structlog.get_logger()
 
 
 def leave_to_sweep(event: str, error: StillageError, **facts: Any) -> None:
-    """Log that *error* kept something from being put away. A passing outage is no more than a warning."""
+    """Log that *error* prevented a clean-up. A temporary outage is only a warning."""
     report = log.warning if isinstance(error, Unavailable) else log.error
     report(f"{event}; a sweep tries again", why=str(error), **facts)

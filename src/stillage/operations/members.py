@@ -1,4 +1,4 @@
-"""Sharing an image with another project, and that project's answer."""
+"""Share an image with other projects, and record whether they accept."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -28,14 +28,14 @@ class Members:
         self._clock = clock
 
     async def add(self, principal: Principal, image_id: str, member_id: ProjectId) -> Member:
-        """Share the image with *member_id*, which then may read it, and lists it once it has accepted.
+        """Share the image with the project *member_id*, which may then read it, and has it in its list once it accepts.
 
-        The owner may be a member of its own image, as with Glance. It sees no more by that, and no less.
+        The owner may be a member of its own image, as with Glance. That changes nothing for it.
 
         Raises:
-            Forbidden: If the image is not ``shared``, or not the principal's to share.
+            Forbidden: If the image is not ``shared``, or the principal may not share it.
             AlreadyExists: If it is shared with that project.
-            TooLarge: If it is shared with too many.
+            TooLarge: If it has too many members.
         """
         image = self._access.require(principal, "add_member", await self._seen(principal, image_id), image_id)
         _require_shared(image)
@@ -56,7 +56,7 @@ class Members:
         """Return one member.
 
         Raises:
-            NotFound: If there is none, or it is not the principal's to see.
+            NotFound: If there is none, or the principal may not see it.
         """
         image = await self._image_with(principal, image_id, member_id)
         member = await self._database.read(members.find, image.id, ProjectId(member_id))
@@ -65,7 +65,7 @@ class Members:
         return member
 
     async def answer(self, principal: Principal, image_id: str, member_id: str, status: MemberStatus) -> Member:
-        """Set the member's status, which is his own to set.
+        """Set the member's status, which only the member may do.
 
         Raises:
             Forbidden: If the principal is the owner, or lacks the role, or the image is not ``shared``.

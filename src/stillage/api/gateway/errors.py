@@ -14,11 +14,11 @@ CODES: Mapping[type[errors.StillageError], str] = {
     errors.SignatureRefused: "APIGW.0301",
     errors.SignedBodyTooLarge: "APIGW.0201",
 }
-"""What a gateway answers itself, whatever stands behind it."""
+"""Errors that a gateway answers itself, whichever API is behind it."""
 
 
 def adapt(problem: Problem) -> Problem:
-    """Name the request where the vendor's SDKs look."""
+    """Add the request id where the vendor's SDKs look for it."""
     return replace(problem, headers={**problem.headers, "X-Request-Id": problem.request_id})
 
 

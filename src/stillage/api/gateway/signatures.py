@@ -1,4 +1,4 @@
-"""Who signed a request: its head as it came, and its body where the signature is about it.
+"""Verify the signature of a request: of its head, and of its body where that is signed.
 
 A body whose digest is in the head, or that is not signed at all, is still unread when its sender is known: it streams,
 and a digest is checked at its end. Any other has to be here first. Handlers read both through `body_of` and
@@ -27,7 +27,7 @@ BUFFERED = web.RequestKey("buffered", int)
 
 
 def find_signatures(request: web.Request) -> Signatures | None:
-    """Return what knows who signed *request*; None if it is not signed, or keys are not ours to know.
+    """Return what verifies *request*; None if it is not signed, or if the deployment has no access keys.
 
     A token beside a signature is not looked at.
     """
@@ -68,7 +68,7 @@ async def _signer(request: web.Request, signatures: Signatures) -> Principal:
 
 
 def forget_body(request: web.Request) -> None:
-    """Give back the memory of *request*'s body: it has been answered."""
+    """Release the memory of *request*'s body after the answer."""
     services(request).buffers.give_back(request.pop(BUFFERED, 0))
 
 

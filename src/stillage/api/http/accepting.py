@@ -1,4 +1,4 @@
-"""Accepting connections as long as there are descriptors for them.
+"""Accept connections while there are file descriptors for them.
 
 uvloop accepts by itself only to close at once what it has no descriptor for, and says nothing. Here a connection that
 there is no room for waits in the kernel's queue until there is.
@@ -16,9 +16,9 @@ from stillage.api.http.descriptors import Descriptors
 
 log = structlog.get_logger()
 
-# How often we look whether descriptors have run short, or are there again.
+# How often to check for free descriptors.
 LOOK_S = 0.5
-# Connections that are accepted before others have the event loop.
+# Connections accepted before the event loop gets its turn.
 AT_ONCE = 64
 
 
@@ -63,7 +63,7 @@ class Acceptor:
         self._look()
 
     def close(self) -> None:
-        """Accept no more. Connections that are accepted go on."""
+        """Accept no more. Accepted connections continue."""
         if self._looking is not None:
             self._looking.cancel()
         self._set_accepting(False)
@@ -96,7 +96,7 @@ class Acceptor:
             self._wait(error.strerror)
 
     def _wait(self, why: str | None) -> None:
-        """Leave whoever comes in the kernel's queue until the next look."""
+        """Leave new connections in the kernel's queue until the next check."""
         log.debug("accepting connections is paused", why=why)
         self._descriptors.report()
         self._set_accepting(False)

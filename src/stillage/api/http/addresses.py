@@ -1,4 +1,4 @@
-"""Where clients believe to be talking to: our URL for absolute links, also behind a proxy and below a path.
+"""The server's URL as clients see it, for absolute links: also behind a proxy and below a path.
 
 Headers that tell of a client are believed from the addresses in ``trusted_proxies`` alone, and only those of the family
 that the proxy writes: whatever it does not write came through it from the client. Of the family, only the last entry is
@@ -91,11 +91,11 @@ class Addresses:
         return told.get("host"), target if below else f"{prefix}{target}"
 
     def client(self, request: web.Request) -> str | None:
-        """Return the address of the client itself, for the log and for whom a lock-out is meant."""
+        """Return the address of the client itself, for the log and for limits on logins."""
         return self._told(request).get("for", request.remote)
 
     def _told(self, request: web.Request) -> Mapping[str, str]:
-        """What the nearest proxy says; only values that can be a part of a URL, or an address."""
+        """The nearest proxy's values, without those that are not valid in a URL or as an address."""
         if not self._is_trusted(request):
             return {}
         told = {name: SHAPES[name](value) for name, value in self._read(request).items() if name in SHAPES}
@@ -118,7 +118,7 @@ def is_host(text: str) -> bool:
     name = match[2].removesuffix(".")
     if NAME.fullmatch(name) is None or len(name) > 253:
         return False
-    # What ends in a number is an address to every resolver, so it must be one.
+    # Resolvers take a name that ends in a number for an address, so it must be one.
     return not name.rpartition(".")[2].isdigit() or _is_address(IPv4Address, name)
 
 

@@ -4,7 +4,7 @@ from stillage.errors import Unavailable
 
 
 class Allowance:
-    """So many bytes and no more, for all requests of a process together."""
+    """A number of bytes, shared by all requests of a process."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit
@@ -13,7 +13,7 @@ class Allowance:
         """Use *count* bytes until they are given back.
 
         Raises:
-            Unavailable: If there are not as many now.
+            Unavailable: If fewer are left.
         """
         if count > self._left:
             raise Unavailable(

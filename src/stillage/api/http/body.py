@@ -25,7 +25,7 @@ DIRECT = 2 << 20
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What stands in the place of a request's body, for whoever reads it.
+    """Replaces the body of a request for its handlers.
 
     Attributes:
         length: How many bytes it has; None if only its end will tell.

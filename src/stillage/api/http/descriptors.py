@@ -1,4 +1,4 @@
-"""How many files and sockets this process may still open."""
+"""Watch how many files and sockets this process may still open."""
 
 import os
 import resource
@@ -10,20 +10,20 @@ import structlog
 
 log = structlog.get_logger()
 
-# Left to files of requests that run, and to a connection that asks whether we are ready.
+# Reserved for files of running requests, and for a connection to /readyz.
 RESERVE = 64
 EVERY_S = 60.0
 
 
 class Descriptors:
-    """The process's limit, and a word in the log when it is reached.
+    """The process's limit of open files; logs when it is reached.
 
     The kernel gives out the lowest number that is free, so the number of a new descriptor says how many there are at
     least, without counting them.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """*clock*: seconds, which only grow."""
+        """*clock*: monotonic seconds."""
         self._clock = clock
         self._logged_at = -EVERY_S
 
@@ -33,7 +33,7 @@ class Descriptors:
         return descriptor >= limit - min(RESERVE, limit // 4)
 
     def are_short(self) -> bool:
-        """True if no more is left than the reserve; the log says so, once a minute."""
+        """True if only the reserve is left; logged at most once a minute."""
         try:
             descriptor = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:

@@ -1,4 +1,4 @@
-"""JSON in and out."""
+"""Read and write JSON bodies."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from stillage.api.http.body import body_of, length_of
 from stillage.api.services import services
 from stillage.errors import InvalidInput, TooLarge
 
-# A record fits in, also with every character written as \uXXXX.
+# Fits a record even with every character written as \uXXXX.
 MAX_JSON = 1 << 20
 PARSED_AT_ONCE = 64 << 10
-"""Bytes of JSON that are parsed on the event loop, in 3 ms at the most. More of them would keep it from others."""
+"""The most JSON that is parsed on the event loop, in up to 3 ms; more would block it."""
 
 
 async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:

@@ -25,7 +25,7 @@ class Running:
 
     @property
     def stopping(self) -> bool:
-        """True if nobody takes them in its place either."""
+        """True if no other process takes them either."""
         return self._stop is not None and not self._stop.replaced
 
     def __enter__(self) -> None:
@@ -38,7 +38,7 @@ class Running:
             self._idle.set()
 
     async def drain(self, stop: "Stop") -> int:
-        """Wait until no request runs, or *stop* is over. Return how many still do."""
+        """Wait until no request runs or *stop* is over. Return how many still run."""
         self._stop = stop
         waiting = [asyncio.ensure_future(self._idle.wait()), asyncio.ensure_future(stop.over())]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -48,7 +48,7 @@ class Running:
 
 
 class Stop:
-    """When a server is to end, and how long what it has begun may go on."""
+    """Whether a server shall stop, and how long running requests may continue."""
 
     def __init__(self) -> None:
         self.replaced = False
@@ -57,7 +57,7 @@ class Stop:
         self._until = 0.0
 
     def ask(self, grace_s: float, *, replaced: bool = False) -> None:
-        """End, after *grace_s* at the most. Asked again, the earlier end is meant.
+        """Stop after *grace_s* at the latest. Of several calls the earliest deadline counts.
 
         *replaced*: another process serves in its place already. Until nobody else does, the whole is not stopping.
         """
@@ -68,11 +68,11 @@ class Stop:
         self._hurried.set()
 
     async def wait(self) -> None:
-        """Return when it is asked for."""
+        """Return when a stop is requested."""
         await self._asked.wait()
 
     async def over(self) -> None:
-        """Return when it has been asked for, and nothing may go on any more."""
+        """Return when a stop was requested and its grace period is over."""
         await self.wait()
         while (left := self._until - asyncio.get_running_loop().time()) > 0:
             self._hurried.clear()

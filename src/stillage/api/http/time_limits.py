@@ -1,4 +1,4 @@
-"""How long a request may take: a time in all, until it begins to move an image's bytes, and a rate from then on."""
+"""Time limits of requests: a total until they move image data, and a minimum rate from then on."""
 
 import asyncio
 from asyncio import timeout
@@ -10,21 +10,21 @@ from stillage.api.http.body import body_of
 from stillage.api.services import Handler, services
 from stillage.errors import RateTooLow, RequestTooLong
 
-# The first moments do not count: connections start slowly.
+# Connections start slowly, so the rate counts only after this.
 FIRST_S = 10.0
 
 LIMIT = web.RequestKey("limit", asyncio.Timeout)
 
 
 async def image_bytes(request: web.Request, *, least_bytes_per_s: float = 0) -> AsyncIterator[bytes]:
-    """Yield the body of *request*, an image's bytes, which may take long if they come steadily.
+    """Yield the body of *request*, image data, without a time limit but with a minimum rate.
 
     Args:
         request: Its body must not have been touched.
-        least_bytes_per_s: How fast they must come, even if the settings ask for less.
+        least_bytes_per_s: Minimum rate, if the settings have a lower one.
 
     Raises:
-        RateTooLow: If it comes too slowly.
+        RateTooLow: If it arrives too slowly.
         StillageError: As `body.receive`.
     """
     known = services(request)
@@ -35,10 +35,10 @@ async def image_bytes(request: web.Request, *, least_bytes_per_s: float = 0) -> 
 
 
 async def steady(body: AsyncIterator[bytes], least_bytes_per_s: float) -> AsyncIterator[bytes]:
-    """Yield *body*, as long as it comes fast enough. What counts is the time that we wait for the client.
+    """Yield *body* as long as it arrives fast enough. Only the time spent waiting for the client counts.
 
     Raises:
-        RateTooLow: If fewer than *least_bytes_per_s* have come in the mean.
+        RateTooLow: If the average rate is below *least_bytes_per_s*.
     """
     now = asyncio.get_running_loop().time
     received, waited_s, begun = 0, 0.0, now()
@@ -53,7 +53,7 @@ async def steady(body: AsyncIterator[bytes], least_bytes_per_s: float) -> AsyncI
 
 @web.middleware
 async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give up a request that takes too long, unless it moves bytes, which take as long as the client needs."""
+    """End a request that takes too long, unless it moves image data, which may take as long as the client needs."""
     limit_s = services(request).request_s
     try:
         async with timeout(limit_s) as request[LIMIT]:
@@ -65,6 +65,6 @@ async def limit_time(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 def let_take_long(request: web.Request) -> None:
-    """From here on *request* moves an image's bytes, or waits for what is found in them."""
+    """Lift the time limit: *request* moves image data from here on, or waits for their verification."""
     if not request[LIMIT].expired():
         request[LIMIT].reschedule(None)

@@ -16,7 +16,7 @@ KEY = "data/security/key"
 APPLICATION_CREDENTIAL = "data/security/credential/application"
 
 DISCOVERY = ("GET /identity", "GET /identity/", "GET /v3", "GET /v3/")
-# Whoever logs in shows who they are in the body, and a temporary key may be asked for with the token in the body.
+# A login has its credentials in the body, and a request for a temporary key may have its token there.
 LOGIN = ("POST /v3/auth/tokens", "POST /v3.0/OS-CREDENTIAL/securitytokens")
 
 CHANGES: Mapping[str, Action] = {
@@ -63,10 +63,10 @@ ELSEWHERE = Dialect(
     changes={},
     description=DESCRIPTION,
 )
-"""In the place of the identity API where the cloud's own Keystone does its work."""
+"""Takes the place of the identity API with an external Keystone."""
 
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell caches that answers of the identity API differ by who asks."""
+    """Tell caches that answers of the identity API depend on the token."""
     if dialect_of(request) in (IDENTITY_V3, ELSEWHERE):
         response.headers["Vary"] = TOKEN

@@ -1,4 +1,4 @@
-"""The addresses of the identity API where the cloud's own Keystone does its work: they say so."""
+"""The routes of the identity API with an external Keystone: each names its URL."""
 
 from aiohttp import web
 
@@ -10,7 +10,7 @@ ROUTES = frozenset(f"* {path}" for prefix in PREFIXES for path in (prefix, f"{pr
 
 
 async def point(request: web.Request) -> web.Response:
-    """Any request to /identity, /v3 or /v3.0: 404, with the address that is right."""
+    """Any request to /identity, /v3 or /v3.0: 404 with the URL of Keystone."""
     raise NotFound(f"users and tokens are in Keystone; log in at {identity_url(request)}")
 
 

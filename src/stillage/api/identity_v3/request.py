@@ -1,4 +1,4 @@
-"""What every handler of the identity API needs to know of a request."""
+"""What all handlers of the identity API need of a request: authentication, URLs, limits."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def identity(request: web.Request) -> EmbeddedIdentity:
 
 
 async def authenticate(request: web.Request) -> None:
-    """Know who asks, by signature or by token; they need not be in a project.
+    """Authenticate by signature or token, which need not be scoped to a project.
 
     Raises:
         Unauthenticated: If there is neither, or it is not good.
@@ -36,7 +36,7 @@ async def authenticate(request: web.Request) -> None:
 
 
 def principal_of(token: Token) -> Principal:
-    """Return whom *token* stands for. For the audit of this API its kind is how its user first got one."""
+    """Return the principal of *token*. Its kind, for the audit of this API, is how the user first logged in."""
     return replace(token.principal, kind=Kind(token.methods[-1]))
 
 

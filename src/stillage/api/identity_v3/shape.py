@@ -74,7 +74,7 @@ def domain_document(base_url: str) -> dict[str, Any]:
 
 
 def credential_document(credential: Credential, base_url: str, *, secret: str | None = None) -> dict[str, Any]:
-    """Return the body for an application credential. *secret*: once, to whoever made it."""
+    """Return the body for an application credential. *secret*: only in the answer to its creation."""
     document: dict[str, Any] = {
         "id": credential.id,
         "name": credential.name,
@@ -90,7 +90,7 @@ def credential_document(credential: Credential, base_url: str, *, secret: str | 
 
 
 def key_document(key: AccessKey, *, secret: str | None = None) -> dict[str, Any]:
-    """Return the body for a permanent access key. *secret*: once, to whoever made it."""
+    """Return the body for a permanent access key. *secret*: only in the answer to its creation."""
     document: dict[str, Any] = {
         "access": key.access,
         "status": "active" if key.enabled else "inactive",

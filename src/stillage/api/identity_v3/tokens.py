@@ -1,4 +1,4 @@
-"""Tokens: got, looked at, given back."""
+"""Tokens: issue, validate, revoke."""
 
 from typing import Any
 

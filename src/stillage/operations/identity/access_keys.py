@@ -1,4 +1,4 @@
-"""Access keys: made, shown, changed and deleted by their owner or an administrator."""
+"""Create, show, change and delete access keys, for their owner or an administrator."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from stillage.ids import ProjectId, UserId
 
 @dataclass(frozen=True, slots=True)
 class MadeKey:
-    """A new key with what nobody sees again.
+    """A new key with its secrets, which are never shown again.
 
     Attributes:
         security_token: Of a temporary key.
@@ -47,22 +47,22 @@ class AccessKeys:
         self._clock = clock
 
     async def make(self, user_id: UserId, project_id: ProjectId | None, description: str) -> MadeKey:
-        """Make a permanent key of a user, for whoever owns the database and needs no other right.
+        """Create a permanent key for a user. Checks no rights: it is for commands on the database itself.
 
         Raises:
-            TooManyAccessKeys: If the user has as many as may be.
+            TooManyAccessKeys: If the user has reached the limit.
         """
         key, secret = self._new(PERMANENT, user_id, project_id, description)
         await self._database.write(db.add_permanent, key)
         return MadeKey(key, secret)
 
     async def create(self, principal: Principal, wanted: KeyRequest) -> MadeKey:
-        """Make a permanent key; one's own is for the project that one asks in, where a request names none.
+        """Create a permanent key. The principal's own is for their current project, in requests that name none.
 
         Raises:
-            Forbidden: For another user, unless *principal* is an admin; or if he may not have keys made.
+            Forbidden: If it is for another user and *principal* is no admin, or if *principal* may not create keys.
             NotFound: If there is no such user.
-            TooManyAccessKeys: If the user has as many as may be.
+            TooManyAccessKeys: If the user has reached the limit.
         """
         _require_may_make(principal)
         user_id = await self._require_user(principal, wanted.user_id)
@@ -70,12 +70,12 @@ class AccessKeys:
         return await self.make(user_id, project_id, wanted.description)
 
     async def create_temporary(self, token: Token, duration_s: int) -> MadeKey:
-        """Make a temporary pair that stands for what *token* stands for, and no longer than that does.
+        """Create a temporary key pair with the rights of *token*, which ends with the token at the latest.
 
         Raises:
-            Forbidden: If the token is one that keys are not made from.
-            UserLimitReached: If the user has as many as may be.
-            Unauthenticated: If it was ended meanwhile.
+            Forbidden: If keys cannot be created with this token.
+            UserLimitReached: If the user has reached the limit.
+            Unauthenticated: If the token has ended in the meantime.
         """
         _require_may_make(token.principal)
         key, secret = self._new(TEMPORARY, token.user_id, token.project_id, "")
@@ -90,37 +90,37 @@ class AccessKeys:
         return MadeKey(key, secret, security_token)
 
     async def list_of(self, principal: Principal, user_id: str | None) -> Sequence[AccessKey]:
-        """Return a user's permanent keys, one's own if *user_id* is None; Forbidden as `create`."""
+        """Return a user's permanent keys, the principal's own if *user_id* is None; Forbidden as `create`."""
         return await self._database.read(db.list_of, await self._require_user(principal, user_id))
 
     async def show(self, principal: Principal, access: str) -> AccessKey:
-        """Return one; NotFound if there is none, or it is somebody else's and *principal* no admin."""
-        found = await self._database.read(db.find, access) if is_name(access) else None
-        if found is None or found.is_temporary or not (principal.is_admin or principal.user_id == found.user_id):
+        """Return a key; NotFound if there is none, or if it belongs to another user and *principal* is no admin."""
+        key = await self._database.read(db.find, access) if is_name(access) else None
+        if key is None or key.is_temporary or not (principal.is_admin or principal.user_id == key.user_id):
             raise NotFound(f"there is no access key {access[:80]!r}")
-        return found
+        return key
 
     async def change(self, principal: Principal, access: str, wanted: KeyChange) -> AccessKey:
-        """Change one, and return it; Forbidden and NotFound as `create` and `show`."""
+        """Change a key and return it; Forbidden and NotFound as `create` and `show`."""
         _require_may_make(principal)
-        found = await self.show(principal, access)
+        key = await self.show(principal, access)
         changed = await self._database.write(
-            db.change, found.access, enabled=wanted.enabled, description=wanted.description
+            db.change, key.access, enabled=wanted.enabled, description=wanted.description
         )
-        return changed or found
+        return changed or key
 
     async def delete(self, principal: Principal, access: str) -> None:
-        """Delete one; Forbidden and NotFound as `change`."""
+        """Delete a key; Forbidden and NotFound as `change`."""
         _require_may_make(principal)
         await self._database.write(db.remove, (await self.show(principal, access)).access)
 
-    # For whoever owns the database.
+    # For commands on the database itself.
 
     async def all_of(self, user_id: UserId) -> Sequence[AccessKey]:
         return await self._database.read(db.list_of, user_id)
 
     async def set_enabled(self, access: str, *, enabled: bool) -> None:
-        """Let a key count or not; NotFound if there is none."""
+        """Enable or disable a key; NotFound if there is none."""
         if not is_name(access):
             raise _no_key(access)
         if await self._database.write(db.change, access, enabled=enabled, description=None) is None:
@@ -132,7 +132,7 @@ class AccessKeys:
             raise _no_key(access)
 
     async def forget_old(self) -> int:
-        """Drop temporary keys that are over, and return how many. For the sweep."""
+        """Delete expired temporary keys, and return how many. For the sweep."""
         return await self._database.write(db.forget_expired, self._clock())
 
     def _new(
@@ -157,7 +157,7 @@ class AccessKeys:
 
 
 def _require_may_make(principal: Principal) -> None:
-    # Or whoever gets hold of one could make himself another that its owner does not know of, or that may do more.
+    # Otherwise a thief could use one to create another that its owner does not know of, or that may do more.
     if not principal.may_make_keys:
         raise Forbidden(
             "application credentials and temporary access keys may not manage access keys; log in with a password"

@@ -1,4 +1,4 @@
-"""Users and projects, administered by whoever owns the database. Everything is named as people name it."""
+"""Administer users and projects, by name. Checks no rights: it is for commands on the database itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from stillage.ids import ProjectId, UserId
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user in a project: both by name."""
+    """The roles of a user in a project, both by name."""
 
     user: str
     project: str
@@ -30,12 +30,12 @@ class Accounts:
         self._clock = clock
 
     async def create_user(self, name: str, password: str, *, project: str | None = None, role: str = "member") -> User:
-        """Make a user; with *project* that is his default project, and he gets *role* there.
+        """Create a user. With *project*, that is their default project, in which they get *role*.
 
         Raises:
             AlreadyExists: If the name is taken.
             NotFound: If there is no such project.
-            InvalidInput: If name, password or role cannot be.
+            InvalidInput: If the name, password or role is not allowed.
         """
         require_name("user", name, MAX_USER)
         role = require_role(role)
@@ -50,11 +50,11 @@ class Accounts:
         return user
 
     async def create_project(self, name: str) -> Project:
-        """Make a project.
+        """Create a project.
 
         Raises:
             AlreadyExists: If the name is taken.
-            InvalidInput: If it cannot be a name.
+            InvalidInput: If the name is not allowed.
         """
         project = Project(ProjectId(uuid4().hex), require_name("project", name, MAX_PROJECT))
         await self._database.write(identity.add_project, project, self._clock())
@@ -79,42 +79,42 @@ class Accounts:
         return await self._database.read(identity.list_projects)
 
     async def members(self) -> Sequence[Member]:
-        """Return who has which roles where, without implied ones, by project and user."""
+        """Return the roles of every user in every project, without implied ones, sorted by project and user."""
         return await self._database.read(_members)
 
     async def set_password(self, name: str, password: str) -> None:
-        """Change a user's password. His tokens end."""
+        """Change a user's password. Their tokens end."""
         user = await self.get_user(name)
         await self._database.write(identity.set_password, user.id, await self._passwords.hash(password))
 
     async def set_user_enabled(self, name: str, *, enabled: bool) -> None:
-        """Let a user in, or keep him out. His tokens end."""
+        """Enable or disable a user. Their tokens end."""
         user = await self.get_user(name)
         await self._database.write(identity.set_user_enabled, user.id, enabled)
 
     async def set_project_enabled(self, name: str, *, enabled: bool) -> None:
-        """Open a project, or close it. Its tokens end."""
+        """Enable or disable a project. Its tokens end."""
         project = await self.get_project(name)
         await self._database.write(identity.set_project_enabled, project.id, enabled)
 
     async def grant(self, project: str, user: str, role: str) -> bool:
-        """Give a user a role in a project. False if he has it already."""
+        """Give a user a role in a project. False if they have it already."""
         return await self._database.write(identity.grant, *await self._assignment(project, user, role))
 
     async def revoke(self, project: str, user: str, role: str) -> None:
-        """Take a role from a user. His tokens for the project end.
+        """Take a role from a user. Their tokens for the project end.
 
         Raises:
-            NotFound: If he does not have it.
+            NotFound: If they do not have it.
         """
         if not await self._database.write(identity.revoke, *await self._assignment(project, user, role)):
             raise NotFound(f"user {user!r} does not have the role {role!r} in project {project!r}")
 
     async def scope_of(self, user: User, project: str | None) -> ProjectId:
-        """Return the project that a token of *user* is for: the named one, his default, or his only one.
+        """Return the project that a token of *user* is for: the named one, their default, or their only one.
 
         Raises:
-            InvalidInput: If none was named and none is obvious.
+            InvalidInput: If none is named, and there is neither a default nor a single one.
         """
         if project is not None:
             return (await self.get_project(project)).id

@@ -1,4 +1,4 @@
-"""What the first start puts into an empty identity: a project, an administrator and an ordinary user."""
+"""Fill an empty identity at the first start: a project, an administrator and an ordinary user."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -24,16 +24,16 @@ async def bootstrap(
     demo_password: str | None = None,
     clock: Callable[[], datetime],
 ) -> dict[str, str]:
-    """Make project and users if they are not there, and return the passwords that were set, by user.
+    """Create the project and users that do not exist, and return the passwords that were set, by user.
 
     Everything that is there already stays as it is, with one exception: an *admin_password* that is not the user's
-    password becomes it, and his tokens end.
+    password becomes it, and their tokens end.
 
     Args:
-        database: Migrated.
+        database: With the current schema.
         passwords: How they are hashed.
         admin_password: For user `admin`; random on the first start if None.
-        demo_password: For user `demo`; random if None. Of use on the first start only.
+        demo_password: For user `demo`; random if None. Used on the first start only.
         clock: Aware, UTC.
     """
     given = {"admin": admin_password, "demo": demo_password}
@@ -43,7 +43,7 @@ async def bootstrap(
     try:
         await database.write(_make, hashes, clock())
     except AlreadyExists:
-        # Another node was first, so the passwords are its own; look again at what there is now.
+        # Another node was first and set the passwords; read what there is now.
         return await bootstrap(
             database, passwords, admin_password=admin_password, demo_password=demo_password, clock=clock
         )

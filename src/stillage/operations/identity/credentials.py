@@ -1,4 +1,4 @@
-"""Application credentials: made, shown and deleted by their owner."""
+"""Create, show and delete application credentials, for their owner."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ class Credentials:
     def __init__(
         self, database: Database, passwords: Passwords, *, clock: Callable[[], datetime], most: int = db.PER_USER
     ) -> None:
-        """*most*: those that a user may have."""
+        """*most*: how many a user may have."""
         self._most = most
         self._database = database
         self._passwords = passwords
@@ -30,7 +30,7 @@ class Credentials:
         self._places = Places("application credentials", total=16, each=4)
 
     async def create(self, principal: Principal, user_id: str, wanted: CredentialRequest) -> tuple[Credential, str]:
-        """Make one for *principal*'s project. Return it with its secret, which nobody sees again.
+        """Create one for *principal*'s project. Return it with its secret, which is never shown again.
 
         Raises:
             Forbidden: For another user, or with a token that may not.
@@ -61,10 +61,10 @@ class Credentials:
         return credential, secret
 
     async def list_of(self, principal: Principal, user_id: str, name: str | None) -> Sequence[Credential]:
-        """Return the user's; with *name* the one that is called so.
+        """Return the user's application credentials; with *name*, only the one of that name.
 
         Raises:
-            Forbidden: If he is somebody else, and *principal* no admin.
+            Forbidden: If it is another user, and *principal* is no admin.
         """
         _require_owner_or_admin(principal, user_id)
         if not is_name(user_id):
@@ -73,10 +73,10 @@ class Credentials:
         return [credential for credential in found if name in (None, credential.name)]
 
     async def show(self, principal: Principal, user_id: str, credential_id: str) -> Credential:
-        """Return one.
+        """Return an application credential.
 
         Raises:
-            Forbidden: If the user is somebody else, and *principal* no admin.
+            Forbidden: If it is another user, and *principal* is no admin.
             NotFound: If the user has none with this id.
         """
         _require_owner_or_admin(principal, user_id)
@@ -86,10 +86,10 @@ class Credentials:
         return found
 
     async def delete(self, principal: Principal, user_id: str, credential_id: str) -> None:
-        """Delete one; the tokens got with it end.
+        """Delete an application credential; tokens issued for it end.
 
         Raises:
-            Forbidden, NotFound: As `show`, and with a token that may not.
+            Forbidden, NotFound: As `show`; Forbidden also if the token is restricted.
         """
         _require_unrestricted(principal)
         found = await self.show(principal, user_id, credential_id)
@@ -111,7 +111,7 @@ def _require_owner_or_admin(principal: Principal, user_id: str) -> None:
 
 
 def _require_unrestricted(principal: Principal) -> None:
-    # Or whoever gets hold of one could make himself another that its owner does not know of.
+    # Otherwise a thief could use one to create another that its owner does not know of.
     if principal.is_restricted:
         raise Forbidden(
             "restricted application credentials and temporary access keys may not manage application credentials"

@@ -1,4 +1,4 @@
-"""Projects, as far as whoever asks may know of them."""
+"""Show and search projects, as far as the principal may see them."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class Directory:
         """Return the projects that a user can get a token for.
 
         Raises:
-            Forbidden: If it is somebody else, and *principal* no admin.
+            Forbidden: If it is another user, and *principal* is no admin.
         """
         if not (principal.is_admin or principal.user_id == user_id):
             raise Forbidden("only an administrator may see other users")
@@ -36,22 +36,22 @@ class Directory:
         return await self._database.read(identity.list_projects, user_id=UserId(user_id))
 
     async def search(self, principal: Principal, name: str | None) -> Sequence[Project]:
-        """Return all projects for an admin, else one's own; with *name* the one that is called so.
+        """Return all projects for an admin, otherwise the principal's own; with *name*, only the one of that name.
 
         Raises:
             Forbidden: If *principal* has no project of this name, and is no admin.
         """
-        known = await (self._database.read(identity.list_projects) if principal.is_admin else self.own(principal))
-        found = [project for project in known if name in (None, project.name)]
-        if not (found or principal.is_admin or name is None):
+        visible = await (self._database.read(identity.list_projects) if principal.is_admin else self.own(principal))
+        projects = [project for project in visible if name in (None, project.name)]
+        if not (projects or principal.is_admin or name is None):
             raise Forbidden(OTHERS)
-        return found
+        return projects
 
     async def show(self, principal: Principal, project_id: str) -> Project:
         """Return a project.
 
         Raises:
-            Forbidden: If it is not one of *principal*'s, and he is no admin.
+            Forbidden: If it is not one of *principal*'s, and they are no admin.
             NotFound: If there is none.
         """
         for project in await self.own(principal):

@@ -1,4 +1,4 @@
-"""The embedded identity in one piece: who holds a token, and everything else that its API does."""
+"""The embedded identity service: validates tokens, and gives its API access to all its parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ LIFETIME_S = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class UserLimits:
-    """How much of each a user may have. Expired ones do not count."""
+    """How many of each a user may have. Expired ones do not count."""
 
     tokens: int = tokens.PER_USER
     credentials: int = credentials.PER_USER
@@ -37,9 +37,9 @@ class EmbeddedIdentity:
     Attributes:
         login: Issues tokens.
         credentials: Application credentials.
-        access_keys: What requests are signed with.
-        signatures: Knows who signed a request.
-        directory: Projects, as far as somebody may know of them.
+        access_keys: Keys that requests are signed with.
+        signatures: Verifies signed requests.
+        directory: Projects, as far as the principal may see them.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class EmbeddedIdentity:
         limit: FailureLimit | None = None,
         limits: UserLimits | None = None,
     ) -> None:
-        """*secret*: secrets are hashed and encrypted with it; the same on every node."""
+        """*secret*: hashes and encrypts the secrets of users; the same on every node."""
         most = limits or UserLimits()
         self._database = database
         self._passwords = passwords
@@ -69,7 +69,7 @@ class EmbeddedIdentity:
     async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:  # noqa: ARG002
         """See `identity.base.Identity`. One unit of work with one SELECT: every API request comes here.
 
-        Our tokens end when they end, whoever vouches, so a service token means nothing here.
+        Service tokens do not extend the life of our tokens, so *service_token* is ignored.
         """
         principal = (await self.token_of(token)).principal
         if principal.scope is None:
@@ -80,39 +80,39 @@ class EmbeddedIdentity:
         """Return what *token* stands for, scoped to a project or not.
 
         Raises:
-            Unauthenticated: If it is not good, or not good any more.
+            Unauthenticated: If it is not valid, or no longer.
         """
-        known = await self._find(token)
-        if known is None:
+        valid = await self._find(token)
+        if valid is None:
             raise Unauthenticated
-        return known
+        return valid
 
     async def validate(self, principal: Principal, subject: str) -> Token:
-        """Tell *principal* what the token *subject* stands for: anybody's to an admin or a service, else his own.
+        """Return the token *subject*: any token for an admin or a service, otherwise the principal's own.
 
         Raises:
-            NotFound: If it is not good.
-            Forbidden: If it is somebody else's.
+            NotFound: If it is not valid.
+            Forbidden: If it is another user's.
         """
         token = await self._subject(subject)
         if not (_may_end(principal, token) or "service" in principal.roles):
-            raise Forbidden("this token is somebody else's; looking at it needs the role admin or service")
+            raise Forbidden("this token belongs to another user; only an admin or a service may see it")
         return token
 
     async def revoke(self, principal: Principal, subject: str) -> None:
-        """End the token *subject*, and no other: anybody's for an admin, else one's own.
+        """Revoke the token *subject* alone: any token for an admin, otherwise the principal's own.
 
         Raises:
-            NotFound: If it is not good.
-            Forbidden: If it is somebody else's.
+            NotFound: If it is not valid.
+            Forbidden: If it is another user's.
         """
         token = await self._subject(subject)
         if not _may_end(principal, token):
-            raise Forbidden("this token is somebody else's; revoking it needs the role admin")
+            raise Forbidden("this token belongs to another user; only an admin may revoke it")
         await self._database.write(tokens.revoke, token.digest)
 
     async def forget_old(self) -> int:
-        """Drop rows of tokens and keys that are over, and of failures that no longer count. For the sweep.
+        """Delete expired tokens and keys, and failures that no longer count. For the sweep.
 
         Returns:
             How many.

@@ -1,4 +1,4 @@
-"""The limit on guessing: after so many failed logins in so much time, even the right password is refused.
+"""Limits failed logins: after too many in a period of time, even the right password is refused.
 
 Nobody may guess for ever or lock out whoever they name. So failures count for a name *from a network*; those
 of a name everywhere, and of a network whatever the name, only make the limit stricter where the name has not logged in
@@ -22,14 +22,14 @@ from stillage.operations.identity.places import Places
 
 @dataclass(frozen=True, slots=True)
 class FailureLimit:
-    """How often somebody may fail within the last *window_s* seconds."""
+    """How many failures are allowed within *window_s* seconds."""
 
     count: int = 10
     window_s: int = 300
 
     @property
     def later(self) -> "FailureLimit":
-        """That of whoever goes on failing: three times as often, in an hour instead of five minutes."""
+        """The limit for those who keep failing: three times as many, in an hour instead of five minutes."""
         return FailureLimit(3 * self.count, 12 * self.window_s)
 
 
@@ -38,17 +38,17 @@ Limits = Sequence[FailureLimit]
 OF_NAME: Limits = (FailureLimit(100, 3600),)
 """Failures of one name everywhere, after which it is under attack."""
 UNDER_ATTACK: Limits = (FailureLimit(2, 900), FailureLimit(4, 3600))
-"""What is left then to a network from which that name has never logged in: whoever has the password needs one."""
+"""What is then left to a network from which that name has never logged in: one attempt is enough with the password."""
 OF_NETWORK: Limits = (FailureLimit(50, 300), FailureLimit(200, 3600))
 """Failures of one network whatever the name, after which it may only use names that have logged in from there."""
 KEPT_S = 3600
 KNOWN_S = 90 * 86400
 """How long a network is remembered from which a name has logged in."""
 SEEN_AGAIN = timedelta(days=1)
-"""How often that is written down anew."""
+"""How often that is recorded again."""
 
 TOTAL, OF_ONE_NETWORK, FOR_THE_KNOWN = 96, 32, 32
-"""Logins that one process checks or has waiting: in all, of one network, and of those kept free for known networks."""
+"""Logins that one process checks or queues: in total, per network, and reserved for known networks."""
 
 
 def wait_s(failed: Sequence[datetime], limits: Limits, now: datetime) -> int:
@@ -57,7 +57,7 @@ def wait_s(failed: Sequence[datetime], limits: Limits, now: datetime) -> int:
     Args:
         failed: When it failed before, the latest first.
         limits: Every one of them must.
-        now: Aware.
+        now: Timezone-aware.
     """
     waits = [0]
     for limit in limits:
@@ -72,7 +72,7 @@ def wait_s(failed: Sequence[datetime], limits: Limits, now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """Under what an attempt is counted, see `failures`."""
+    """The keys under which an attempt is counted, see `failures`."""
 
     name: str
     network: str
@@ -81,7 +81,7 @@ class _Keys:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """When it failed before, the latest first. *known*: when the name last logged in from there; None for never."""
+    """Earlier failures, the latest first. *known*: when the name last logged in from this network; None for never."""
 
     of_pair: Sequence[datetime]
     of_name: Sequence[datetime]
@@ -90,7 +90,7 @@ class _State:
 
 
 class Guard:
-    """Counts failures by the name that was given, whether there is such a user or not, and by where it came from."""
+    """Counts failures by the given name, whether such a user exists or not, and by the network of the client."""
 
     def __init__(
         self, database: Database, limit: FailureLimit, *, secret: bytes, clock: Callable[[], datetime]
@@ -105,11 +105,11 @@ class Guard:
 
     @asynccontextmanager
     async def attempt(self, who: str, address: str | None) -> AsyncIterator[None]:
-        """Hold this around the check of a secret. Unauthenticated leaving it counts as a failure.
+        """Use it around the check of a secret. Unauthenticated, if raised inside, counts as a failure.
 
         Args:
-            who: The name that was given.
-            address: Where it came from.
+            who: The given name.
+            address: The client's.
 
         Raises:
             TooManyFailures, TooManyAtOnce, Unavailable: Instead of the check.
@@ -132,7 +132,7 @@ class Guard:
                 await self._succeeded(keys, state)
 
     async def forget_old(self) -> int:
-        """Drop the rows that no longer count."""
+        """Delete the rows that no longer count."""
         old = await self._database.write(networks.forget_before, self._clock() - timedelta(seconds=KNOWN_S))
         return old + await self._database.write(failures.forget_before, self._since())
 
@@ -151,7 +151,7 @@ class Guard:
         return max(wait, wait_s(state.of_network, OF_NETWORK, now))
 
     def _key(self, text: str) -> str:
-        # Keyed: people type passwords where a name belongs, and a plain hash of one is soon guessed.
+        # Keyed: people type passwords where a name belongs, and a plain hash of one is easy to guess.
         return hmac.digest(self._secret, text.encode(), "sha256").hex()
 
     def _since(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Getting a token: by password, by another token, by an application credential."""
+"""Log in: issue a token for a password, another token or an application credential."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,14 +28,14 @@ from stillage.operations.identity.guard import Guard
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new token. Its text is nowhere else, and is never seen again."""
+    """A new token. Its text is stored nowhere, and never shown again."""
 
     text: str = field(repr=False)
     token: Token
 
 
 class Login:
-    """Issues tokens. Whatever is wrong, the answer is the same, and takes the same time."""
+    """Issues tokens. Whatever is wrong, the error is the same and takes the same time."""
 
     def __init__(
         self,
@@ -60,12 +60,12 @@ class Login:
 
         Args:
             request: What the client asks for.
-            address: The client's; None if nobody knows it.
+            address: The client's; None if it is unknown.
 
         Raises:
-            Unauthenticated: If anything at all is wrong.
-            TooManyFailures: If this user, or credential, failed too often lately from this network.
-            TooManyAtOnce, Unavailable: If too many log in at this moment, from this network or in all.
+            Unauthenticated: Whatever is wrong.
+            TooManyFailures: If this user or credential failed too often recently from this network.
+            TooManyAtOnce, Unavailable: If too many logins are in progress, from this network or in total.
         """
         match request.method:
             case ByPassword():
@@ -76,7 +76,7 @@ class Login:
                 return await self._by_credential(request.method, address)
 
     async def without_password(self, user: User, project_id: ProjectId | None) -> Issued:
-        """Return a token for *user*: for whoever owns the database and needs no other proof."""
+        """Return a token for *user*. Asks for no proof: it is for commands on the database itself."""
         text, new = self._new(user.id, project_id, ("password",))
         return Issued(text, await self._database.write(tokens.issue, new, self._most))
 
@@ -101,7 +101,7 @@ class Login:
             parent.user_id,
             await self._project_of_child(scope, parent),
             ("token", *(name for name in parent.methods if name != "token")),
-            # Not a day more than it has: or a token that leaked could renew itself for ever.
+            # Not longer than the old token, or a leaked one could be renewed for ever.
             expires_at=parent.expires_at,
             credential_id=parent.credential.id if parent.credential else None,
         )
@@ -132,7 +132,7 @@ class Login:
         expires_at: datetime | None = None,
         credential_id: str | None = None,
     ) -> tuple[str, NewToken]:
-        """Return a new token's text and its row; *expires_at* limits its life further."""
+        """Return a new token's text and its row. *expires_at* may shorten its life."""
         now = self._clock()
         end = now + self._lifetime if expires_at is None else min(expires_at, now + self._lifetime)
         text = new_token()

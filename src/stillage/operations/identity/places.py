@@ -1,6 +1,6 @@
-"""Places for work that is dear, such as checking a password: bounded in all and for each who asks.
+"""Limits how much expensive work, such as checking passwords, runs at once: in total and per client.
 
-What waits for a place is told to come back, so that nobody waits behind a crowd of unknown clients.
+When the limit is reached, clients are told to come back, so nobody waits behind a crowd of unknown clients.
 """
 
 from collections import Counter
@@ -11,10 +11,10 @@ from stillage.errors import TooManyAtOnce, Unavailable
 
 
 class Places:
-    """Of one process. What is remembered of a holder is forgotten with its last place, so memory is bounded as well."""
+    """The places of one process. A holder is forgotten with its last place, so memory is bounded as well."""
 
     def __init__(self, what: str, *, total: int, each: int, reserved: int = 0) -> None:
-        """*each*: the most of one holder; *reserved*: places that only those who are known may take."""
+        """*each*: the limit per holder; *reserved*: places that only known holders may take."""
         self._what = what
         self._total = total
         self._each = each

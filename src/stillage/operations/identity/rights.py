@@ -1,4 +1,4 @@
-"""What is left of the rights of somebody who shows no token: from our own tables, or as far as a Keystone tells."""
+"""Look up the rights behind a resumable upload whose client sends no token: in our own tables, or in Keystone."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ ENDED = (
 
 
 class EmbeddedRights:
-    """Implements `operations.resumable.rights.Rights` from our own tables: what they say is true at once."""
+    """Implements `operations.resumable.rights.Rights` from our own tables: changes take effect at once."""
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -36,9 +36,9 @@ class EmbeddedRights:
 
 
 class KeystoneRights:
-    """The same with a Keystone, which is asked about the token that opened the upload, also when its time is over.
+    """The same with a Keystone, which validates the token that opened the upload, even after it has expired.
 
-    What it says is as old as `KeystoneIdentity` lets an answer be. The token is kept encrypted.
+    Its answer may be as old as the cache of `KeystoneIdentity` allows. The token is stored encrypted.
     """
 
     def __init__(self, identity: KeystoneIdentity, vault: Vault) -> None:

@@ -1,7 +1,7 @@
-"""Signed requests: from what a request says of itself to whom it stands for.
+"""Verify signed requests, and return their principal.
 
 In two steps, because a body may have to be read between them: `recognise` looks at the head alone, `verify` at the
-signature. Whatever is wrong, the answer says no more than the vendor's gateway does.
+signature. Whatever is wrong, the error says no more than the vendor's gateway does.
 """
 
 import hmac
@@ -30,12 +30,12 @@ EXPIRED = "calc ak sk signature fail:signature expired"
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A signed request whose key is known and counts. It is not verified yet.
+    """A signed request with a valid key. Its signature is not verified yet.
 
     Attributes:
         project: What ``X-Project-Id`` names. It chooses the holder's project only if it is signed.
         who: The key and the client's network, as failures are counted.
-        failed: True if some were, lately.
+        failed: True if there were failures recently.
     """
 
     authorization: Authorization
@@ -48,7 +48,7 @@ class Recognised:
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """Knows who signed a request.
+    """Verifies signatures.
 
     Attributes:
         secret: What is only hashed is hashed with it.
@@ -61,7 +61,7 @@ class Signatures:
     limit: FailureLimit = LOCK
 
     async def recognise(self, head: Head, *, address: str, project: str | None) -> Recognised:
-        """Look at the head alone. The clock is read now: a body may take its time.
+        """Check the head alone. The clock is read now, because the body may take a long time.
 
         Args:
             head: As it came.
@@ -69,7 +69,7 @@ class Signatures:
             project: That of the request; None if it names none.
 
         Raises:
-            SignatureRefused: If it is no good signed request, was signed at another time, or its key does not count.
+            SignatureRefused: If the signature is malformed or too old, or its key is unknown, disabled or locked.
         """
         now = self.clock()
         authorization = authorization_of(head)
@@ -97,7 +97,7 @@ class Signatures:
         return found
 
     async def verify(self, found: Recognised, body_digest: str | None) -> Principal:
-        """Check the signature, and return who signed.
+        """Verify the signature, and return the principal.
 
         Args:
             found: What `recognise` returned.
@@ -118,7 +118,7 @@ class Signatures:
         if found.failed:
             await self.database.write(failures.forget, found.who)
         holder = found.holder
-        # Whoever is on the way could have changed it, and with it whose rights the request has.
+        # A proxy could have changed it, and with it whose rights the request has.
         if found.project not in (None, holder.project_id) and PROJECT not in found.authorization.signed:
             raise SignatureRefused(Fault.PROJECT_UNSIGNED, PROJECT_UNSIGNED)
         if found.project is not None and holder.project_id is None:
@@ -137,7 +137,7 @@ class Signatures:
         )
 
     async def require_body(self, found: Recognised, body_digest: str) -> None:
-        """Check a body that came after `verify`.
+        """Check the digest of a body that arrived after `verify`.
 
         Raises:
             SignatureRefused: If it does not have the digest that was signed.

@@ -1,1 +1,1 @@
-"""What is done without being asked: sweeps and scrubs."""
+"""Background work: sweeps and scrubs."""

@@ -1,4 +1,4 @@
-"""Integrity at rest: read what is stored again, and compare it with what came in.
+"""Scrub: read stored blobs again, and compare them with the digests of their upload.
 
 An image whose bytes are not what they were is marked, and its data is not served any more; one whose bytes are right
 again (a disk came back, a file was restored) is served again.
@@ -27,7 +27,7 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """One blob that was read. *damage* is None if it is well."""
+    """The result for one blob. *damage* is None if it is intact."""
 
     blob: Stored
     damage: str | None
@@ -43,14 +43,14 @@ class Scrub:
     async def __call__(
         self, *, older_than_s: float, bytes_per_s: float | None = None, damaged_only: bool = False
     ) -> AsyncIterator[Scrubbed]:
-        """Scrub every blob that was not scrubbed for *older_than_s*, the longest waiting first.
+        """Scrub every blob that was not scrubbed for *older_than_s*, the longest overdue first.
 
         Any number may run at once, on any node; each takes others. What cannot be finished is due again.
 
         Args:
             older_than_s: 0 scrubs everything once.
-            bytes_per_s: How fast to read, so that others have the disk; None as fast as it goes.
-            damaged_only: Only what is marked as damaged, to see what has been repaired.
+            bytes_per_s: Reading rate, to leave the disk to others; None for no limit.
+            damaged_only: Only blobs marked as damaged, to find those that were repaired.
 
         Raises:
             Unavailable: If database or store do not answer now.

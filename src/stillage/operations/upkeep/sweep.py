@@ -1,4 +1,4 @@
-"""Nothing sticks: return images of dead uploads to `queued`, remove bytes that nobody needs.
+"""Sweep: return images of dead uploads to `queued`, and remove bytes that nobody needs.
 
 A sweep may run in any process of any node, at any time, twice at once: every step is a compare-and-set or can be
 repeated without harm.
@@ -59,7 +59,7 @@ class Sweep:
 
         Args:
             shard: Which part of the store, see `Store.find_old`.
-            older_than_s: Longer than any upload can take.
+            older_than_s: More than any upload can take.
         """
         old = await self._store.find_old(shard, older_than_s)
         states = await self._database.read(blobs.states_of_blobs, list(old)) if old else {}
@@ -68,12 +68,12 @@ class Sweep:
             log.warning("a blob that no row names is removed", key=key)
             await self._store.delete(key)
         for key, has_partial in old.items():
-            if has_partial and states.get(key) == "published":  # another way, by who died before he could drop it
+            if has_partial and states.get(key) == "published":  # otherwise; a process died before it dropped it
                 await self._store.drop_partial(key)
         return len(unknown)
 
     async def end_dead_uploads(self, *, dead_owners: str | None = None) -> int:
-        """The half of a sweep that needs no store: images return to `queued`. Returns how many uploads it ended."""
+        """End dead uploads and return their images to `queued`; needs no store. Returns how many uploads it ended."""
         if dead_owners is not None:
             await self._database.write(pieces.end_of_owners, dead_owners)
             await self._database.write(uploads.drop_verifications_of, dead_owners)
@@ -88,7 +88,7 @@ class Sweep:
         return ended
 
     async def remove_pending_blobs(self) -> int:
-        """The other half: bytes that nobody needs go. Returns how many blobs it removed."""
+        """Remove bytes that nobody needs. Returns how many blobs it removed."""
         removed = 0
         failed: set[BlobKey] = set()
         while keys := set(await self._database.read(blobs.pending_delete, BATCH)) - failed:
