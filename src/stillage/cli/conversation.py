@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 import uvloop
@@ -33,8 +34,15 @@ STATUSES: dict[type[StillageError], int] = {
 }
 
 
-def status_of(error: StillageError) -> int:
-    return STATUSES.get(type(error), USAGE)
+def status_of(problem: StillageError | None) -> int:
+    """Return the exit status of a command that ended with *problem*, None for success."""
+    return OK if problem is None else STATUSES.get(type(problem), USAGE)
+
+
+def result_view(problem: StillageError | None) -> dict[str, Any]:
+    """Return what JSON says of how a transfer ended."""
+    error, code = (None, None) if problem is None else (str(problem), problem.code)
+    return {"status": status_of(problem), "error": error, "code": code}
 
 
 def chosen(name: str | None) -> Cloud:

@@ -46,7 +46,7 @@ def download_image(
                 typer.echo(f"{shown.file}: {problem}", err=True)
             else:
                 typer.echo(_sentence(one.outcome, seconds))
-            return conversation.OK if problem is None else conversation.status_of(problem)
+            return conversation.status_of(problem)
 
         return conversation.converse(cloud, give_up_after_s, shown, fetch)
 
@@ -54,9 +54,7 @@ def download_image(
 def _view(outcome: Fetched, seconds: float, problem: StillageError | None) -> dict[str, Any]:
     return {
         "file": None if outcome.file is None else readable(outcome.file),
-        "status": conversation.OK if problem is None else conversation.status_of(problem),
-        "error": None if problem is None else str(problem),
-        "code": None if problem is None else problem.code,
+        **conversation.result_view(problem),
         "image": outcome.image_id,
         "size": outcome.size,
         "received": outcome.received,

@@ -93,15 +93,13 @@ class _Sender:
             typer.echo(f"{self._shown.file}: {problem}", err=True)
         else:
             typer.echo(_sentence(self._shown.file, outcome, seconds))
-        return conversation.OK if problem is None else conversation.status_of(problem)
+        return conversation.status_of(problem)
 
 
 def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | None) -> dict[str, Any]:
     return {
         "file": readable(file),
-        "status": conversation.OK if problem is None else conversation.status_of(problem),
-        "error": None if problem is None else str(problem),
-        "code": None if problem is None else problem.code,
+        **conversation.result_view(problem),
         "image": outcome.image_id,
         "size": outcome.size,
         "way": outcome.way,
