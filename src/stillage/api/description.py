@@ -21,6 +21,7 @@ ERROR: Schema = {
                 "code": {"type": "integer"},
                 "title": TEXT,
                 "message": {**TEXT, "description": "what is wrong, why, and what to do"},
+                "stillage_code": {**TEXT, "description": "what programs compare; docs/errors.md lists all"},
                 "rule": {**TEXT, "description": "id of the broken rule, where the image's bytes were refused"},
                 "offset": COUNT,
                 "found": TEXT,
@@ -28,7 +29,7 @@ ERROR: Schema = {
                 "fix": {**TEXT, "description": "the command that fixes the image"},
                 "request_id": TEXT,
             },
-            "required": ["code", "title", "message"],
+            "required": ["code", "title", "message", "stillage_code"],
         }
     },
     "required": ["error"],

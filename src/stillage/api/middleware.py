@@ -14,7 +14,7 @@ from stillage.api.http.answer import answer
 from stillage.api.http.connection import require_small_head
 from stillage.api.problems import PROTOCOL_WORDING, Wording, problem_of, response_of, unchanged
 from stillage.api.services import REQUEST_ID, Handler, identity_url, note, services, shown_path
-from stillage.errors import HeadTooLarge, StillageError, Unauthenticated
+from stillage.errors import HeadTooLarge, RouteNotFound, StillageError, Unauthenticated
 from stillage.ids import image_id_of
 
 log = structlog.get_logger()
@@ -89,7 +89,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     """Authenticate the request as its dialect does, before its handler runs or its body is read."""
     dialect = dialect_of(request)
     if dialect is None:
-        raise web.HTTPNotFound
+        raise RouteNotFound
     try:
         if name_of(request.match_info.route) not in dialect.public:
             await dialect.authenticate(request)

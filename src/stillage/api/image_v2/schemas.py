@@ -12,6 +12,7 @@ from aiohttp import web
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.documents import Image, Images, Member, Members
 from stillage.api.json_schemas import Schema, properties_of
+from stillage.errors import NotFound
 
 DESCRIBED_BY = {"rel": "describedby", "href": "{schema}"}
 
@@ -44,5 +45,5 @@ async def show(request: web.Request) -> web.Response:
     made = await asyncio.to_thread(schemas)
     name = request.match_info["name"]
     if name not in made:
-        raise web.HTTPNotFound
+        raise NotFound(f"unknown schema {name[:64]!r}; use one of {', '.join(made)}")
     return json_response(made[name])
