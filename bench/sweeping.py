@@ -34,7 +34,6 @@ from stillage.stores.memory import MemoryStore
 FEW = 1_000
 OPEN = 1_000  # resumable uploads that wait for their clients, in both databases
 DEAD = 100  # uploads that one sweep ends
-ROUNDS = 9
 WIDTH = 120
 BAR = 2.0  # a thousand times as many entries make an index deeper, and the cache of the engine too small
 # The blobs of active images, as uploads leave them.
@@ -152,11 +151,11 @@ async def microseconds(work: Work, full: Full) -> float:
     return (time.perf_counter() - begun) / count * 1e6
 
 
-async def compare(engine: str, urls: list[str], images: int) -> list[Row]:
+async def compare(engine: str, urls: list[str], images: int, rounds: int) -> list[Row]:
     few, many = await Full.of(urls[0], FEW), await Full.of(urls[1], images)
     rows = []
     for work in WORKS:
-        pairs = [(await microseconds(work, few), await microseconds(work, many)) for _ in range(ROUNDS)]
+        pairs = [(await microseconds(work, few), await microseconds(work, many)) for _ in range(rounds)]
         title = (work.__doc__ or "").rstrip(".")
         ratio = median(b / a for a, b in pairs)
         rows.append(Row(engine, title, median(a for a, _ in pairs), median(b for _, b in pairs), ratio))
@@ -165,11 +164,11 @@ async def compare(engine: str, urls: list[str], images: int) -> list[Row]:
     return rows
 
 
-def measure(engine: str, images: int) -> list[Row]:
+def measure(engine: str, images: int, rounds: int) -> list[Row]:
     with ExitStack() as stack:
         engines = [stack.enter_context(database(engine)) for _ in range(2)]
         urls = [each.url.render_as_string(hide_password=False) for each in engines]
-        return asyncio.run(compare(engine, urls, images))
+        return asyncio.run(compare(engine, urls, images, rounds))
 
 
 def table_of(rows: list[Row], images: int) -> Table:
@@ -186,11 +185,13 @@ def table_of(rows: list[Row], images: int) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=9, help="of which the median is taken; default: 9")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], action="append")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    rows = [row for engine in options.engine or ["sqlite", "postgresql"] for row in measure(engine, options.images)]
+    engines = options.engine or ["sqlite", "postgresql"]
+    rows = [row for engine in engines for row in measure(engine, options.images, options.rounds)]
     if options.json:
         print(json.dumps([asdict(row) for row in rows]))
     else:
