@@ -1,1 +1,1 @@
-"""Resumable uploads: pieces in any order, verified along their contiguous beginning, published when whole."""
+"""Resumable uploads: pieces in any order, verified from the first byte as far as there is no gap, then published."""

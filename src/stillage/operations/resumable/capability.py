@@ -1,6 +1,6 @@
 """The name of an upload that opens it without a token: unguessable, and bound to its image, project and generation.
 
-It is worked out and never stored: whoever knows the deployment's secret can tell it again.
+It is computed from the deployment's secret and never stored.
 """
 
 import base64
@@ -30,5 +30,5 @@ class Capabilities:
         )
 
     def _mac(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId, generation: int) -> str:
-        said = f"{upload_id}\0{image_id}\0{project_id}\0{generation}".encode("utf-8", "surrogatepass")
-        return base64.urlsafe_b64encode(hmac.digest(self._key, said, "sha256")).decode()[:MAC_LENGTH]
+        text = f"{upload_id}\0{image_id}\0{project_id}\0{generation}".encode("utf-8", "surrogatepass")
+        return base64.urlsafe_b64encode(hmac.digest(self._key, text, "sha256")).decode()[:MAC_LENGTH]

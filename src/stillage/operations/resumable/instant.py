@@ -1,7 +1,7 @@
-"""Instant uploads: a client that has bytes which its project may read already need not send them.
+"""Instant uploads: a client need not send bytes that are stored here already, if its project may read them.
 
-It declares their digest, and must prove that it has them: by digests of ranges which we choose, mixed with a nonce. The
-digest of a whole, which may be printed on a web page, opens nothing.
+It declares their digest and must prove that it has them, by digests of ranges that we choose, mixed with a nonce. The
+digest of the whole, which may be public, is no proof.
 """
 
 import base64
@@ -38,7 +38,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a client is asked: for every range the SHA-256 of the nonce's text and the bytes of the range."""
+    """What a client must send: for every range the SHA-256 of the nonce's text and the bytes of the range."""
 
     nonce: str
     ranges: tuple[Span, ...]
@@ -55,34 +55,34 @@ class Instant:
         self._key = hmac.digest(secret, b"proofs of possession", "sha256")
 
     async def offer(self, principal: Principal, upload: Upload) -> Proof | None:
-        """Return what to prove, if bytes with the digests of *upload* are here and *principal* may read them."""
+        """Return what to prove, if bytes with the digests of *upload* are stored and *principal* may read them."""
         if not upload.digests or not upload.size:
             return None
         image = await self._database.read(db_images.get, upload.image_id)
-        found = await self._database.read(db.with_bytes, upload.digests, upload.size, principal.project_id)
-        source = next((seen.image for seen in found if self._may_stand_for(principal, seen, image)), None)
+        candidates = await self._database.read(db.with_bytes, upload.digests, upload.size, principal.project_id)
+        source = next((seen.image for seen in candidates if self._may_stand_for(principal, seen, image)), None)
         if source is None:
             return None
         until = int(self._clock().timestamp()) + VALID_S
-        said = f"{until}.{source.id}.{secrets.token_urlsafe(16)}"
-        nonce = f"{said}.{self._mac(upload, said)}"
+        text = f"{until}.{source.id}.{secrets.token_urlsafe(16)}"
+        nonce = f"{text}.{self._mac(upload, text)}"
         return Proof(nonce, self._ranges(nonce, upload.size))
 
     async def prove(self, upload: Upload, nonce: str, digests: Sequence[str], sender: Principal | None = None) -> Image:
-        """Return the image of *upload*, active with the bytes that the client has shown to have.
+        """Return the image of *upload*, active with bytes that the client has proved to have.
 
-        Rights are looked at again: what may be read when a proof is offered may not be when it is redeemed.
+        Rights are checked again: they may have changed since the proof was offered.
 
         Args:
             upload: As last read.
             nonce: Of the proof.
-            digests: What was asked for.
-            sender: Who asks; None for whoever has the upload's capability.
+            digests: Of the ranges, in hex.
+            sender: None for a request with the upload's capability.
 
         Raises:
-            Conflict: If it has not shown it; the upload stays open, and its bytes can be sent.
-            UploadSuspended: If whoever asks, or opened the upload, has lost the right to upload.
-            UploadGone: If the upload has ended meanwhile.
+            Conflict: If the proof is wrong. The upload stays open, and its bytes can be sent.
+            UploadSuspended: If the sender, or the upload's opener, has lost the right to upload.
+            UploadGone: If the upload has ended.
         """
         grant = None if sender is None else self._rights.grant_of(sender)
         principal = await self._rights.require(upload, grant)
@@ -104,7 +104,7 @@ class Instant:
     def _require_standing_for(
         self, connection: Connection, principal: Principal, source: Image, image_id: ImageId
     ) -> None:
-        """Raise Conflict unless *principal* may read *source* now; it says no more than that the bytes are not here."""
+        """Raise Conflict unless *principal* may read *source* now. The message reveals nothing of it."""
         seen = db_images.find_seen(connection, source.id, principal.project_id)
         image = db_images.find(connection, image_id)
         well = seen is not None and seen.image.status is Status.ACTIVE and seen.image.damage is None
@@ -112,7 +112,7 @@ class Instant:
             raise Conflict("the server no longer has these bytes; send them")
 
     def _may_stand_for(self, principal: Principal, seen: Seen, image: Image) -> bool:
-        """Only bytes that were verified for the same declaration, so that they need not be verified again."""
+        """Return whether *seen* was verified against the same declaration, so that it need not be verified again."""
         source = seen.image
         disk_gib = (source.virtual_size or 0) / GIB
         return (
@@ -124,10 +124,10 @@ class Instant:
         )
 
     async def _source_of(self, upload: Upload, nonce: str) -> Image:
-        said, _, mac = nonce.rpartition(".")
-        if not hmac.compare_digest(_octets(mac), _octets(self._mac(upload, said))):
+        text, _, mac = nonce.rpartition(".")
+        if not hmac.compare_digest(_octets(mac), _octets(self._mac(upload, text))):
             raise Conflict("this nonce belongs to another upload; send the bytes")
-        until, source_id, _ = said.split(".")
+        until, source_id, _ = text.split(".")
         if int(until) < self._clock().timestamp():
             raise Conflict("this nonce has expired; send the bytes")
         source = await self._database.read(db_images.find, ImageId(source_id))
@@ -150,7 +150,7 @@ class Instant:
             checksum=source.checksum or "",
             os_hash_algo=source.os_hash_algo or "",
             os_hash_value=source.os_hash_value or "",
-            sha256=None,  # what is known of it comes with the bytes
+            sha256=None,  # `publish_same` takes it from the source
             properties={kept: source.properties[kept]} if kept is not None and kept in source.properties else {},
         )
 
@@ -170,15 +170,15 @@ class Instant:
         return image
 
     def _ranges(self, nonce: str, size: int) -> tuple[Span, ...]:
-        """Nobody can tell them before the nonce is out, nor choose a nonce for them."""
+        """Nobody can predict them before the nonce is known, nor choose the nonce."""
         if size <= RANGES * RANGE_BYTES:
             return (Span(0, size),)
         dice = random.Random(hmac.digest(self._key, b"ranges" + nonce.encode(), "sha256"))  # noqa: S311 - seeded by a MAC
         firsts = sorted(dice.randrange(size - RANGE_BYTES + 1) for _ in range(RANGES))
         return tuple(Span(first, first + RANGE_BYTES) for first in firsts)
 
-    def _mac(self, upload: Upload, said: str) -> str:
-        mac = hmac.digest(self._key, _octets(f"{upload.id}\0{said}"), "sha256")
+    def _mac(self, upload: Upload, text: str) -> str:
+        mac = hmac.digest(self._key, _octets(f"{upload.id}\0{text}"), "sha256")
         return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 

@@ -1,7 +1,7 @@
 """Writes one piece into its span of a partial blob, so that bytes that count never change.
 
-What is sent again is compared. What was written by a request that broke off, and never counted, is cleared or written
-over.
+Bytes that are sent again are compared. Bytes that a broken request wrote, and that never counted, are cleared or
+overwritten.
 """
 
 from stillage.db import spans
@@ -15,7 +15,7 @@ from stillage.stores.base import PartialBlob
 
 
 class PieceWriter:
-    """Writes into *span* of *partial*, which the request holds: nobody else does meanwhile."""
+    """Writes into *span* of *partial*, which the request holds: nobody else writes there."""
 
     def __init__(self, database: Database, partial: PartialBlob, upload_id: UploadId, span: Span) -> None:
         self._database = database
@@ -25,10 +25,10 @@ class PieceWriter:
         self._window = Window((), span.first)
 
     async def put(self, first: int, block: bytes) -> None:
-        """Write *block* from byte *first* of the image on. What counts already is compared.
+        """Write *block* from byte *first* of the image on. Bytes that count already are compared.
 
         Raises:
-            BytesDiffer: If it is not the same.
+            BytesDiffer: If they differ.
         """
         whole = Span(first, first + len(block))
         at = first
@@ -43,7 +43,7 @@ class PieceWriter:
             at = within.end
 
     async def put_zeros(self, first: int) -> int:
-        """Make zeros from byte *first* on; return where to go on, at the end of the span at last.
+        """Write zeros from byte *first* on; return the next byte to write, in the end that of the span.
 
         Raises:
             BytesDiffer: If something else counts there.
@@ -54,7 +54,7 @@ class PieceWriter:
         return window.until
 
     async def clear(self, end: int) -> None:
-        """Give back the room of everything before *end* that does not count."""
+        """Free the space of everything before *end* that does not count."""
         at = self._span.first
         while at < end:
             at = (await self._cleared(Span(at, end))).until
@@ -63,14 +63,14 @@ class PieceWriter:
         await self._partial.flush()
 
     async def _cleared(self, within: Span) -> Window:
-        """Return what counts at the beginning of *within*, and make zeros there of all that does not."""
+        """Return what counts at the beginning of *within*, and write zeros over the rest of it."""
         window = await self._database.read(spans.window, self._upload_id, within)
         for gap in gaps(window.spans, Span(within.first, window.until)):
             await self._partial.clear(gap)
         return window
 
     async def _compare_zeros(self, span: Span) -> None:
-        """Where the file has holes there is nothing to read: a request of a few bytes must not cost a terabyte."""
+        """Skip the holes of the file: a request of a few bytes must not read a terabyte."""
         at = await self._partial.data_from(span)
         while at < span.end:
             end = min(at + BLOCK, span.end)
@@ -84,7 +84,7 @@ class PieceWriter:
 
 
 def _first_difference(one: bytes, other: bytes) -> int:
-    """Return where two that differ, of one length, do so first. Halving, as looking at each byte takes 40 ms a MiB."""
+    """Return the first difference of two blocks of one length. By halving: a loop over bytes takes 40 ms per MiB."""
     first, end = 0, len(one)
     while end - first > 1:
         middle = (first + end) // 2

@@ -1,7 +1,7 @@
-"""The pieces of uploads that are being sent to this process: who may write which bytes.
+"""The pieces that this process is receiving: which request may write which bytes.
 
-Whoever sends a span holds it (`PartialBlob.hold`), so no two requests ever write the same bytes. A newer request takes
-over from an older one, which may be of a client that went away long ago.
+A request holds the span that it writes (`PartialBlob.hold`), so no two requests ever write the same bytes. A newer
+request takes over from an older one, whose client may have gone away long ago.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from stillage.stores.base import PartialBlob
 log = structlog.get_logger()
 
 HOLD_WITHIN_S = 5.0
-"""How long an older request may take to notice that it has lost its bytes."""
+"""How long an older request may take to notice that another has taken over its bytes."""
 
 
 class Pieces:
@@ -34,7 +34,7 @@ class Pieces:
         self._context = context
         self._verifier = verifier
         self._senders: dict[str, Sender] = {}
-        self._ended: set[str] = set()  # the database does not know it yet
+        self._ended: set[str] = set()  # the database has not been told yet
 
     async def receive(
         self, upload: Upload, piece: Piece, span: Span, body: AsyncIterator[bytes], grant: Grant | None = None
@@ -42,12 +42,12 @@ class Pieces:
         """Put *body* into *span* of the partial blob; return the upload with all of it counted.
 
         Raises:
-            UploadSuspended: If *grant*, or without one whoever opened the upload, is worth nothing any more.
-            StillageError: What *body* raises. What had come counts, unless the piece has digests.
+            UploadSuspended: If the rights of *grant*, or without it of the upload's opener, are gone.
+            StillageError: What *body* raises. The bytes received before it count, unless the piece has digests.
             BytesDiffer, PieceMismatch, PieceTakenOver, TooManySpans: As they say.
-            InvalidInput: If fewer bytes come than were declared. Those that came count.
-            StorageFull: If there is no room for them, unread; or not for the rest, after those that count.
-            UploadGone: If the upload ends meanwhile.
+            InvalidInput: If the body has fewer bytes than were declared. They count.
+            StorageFull: If there is no room: before anything is read, or later, when what was received counts.
+            UploadGone: If the upload ends in the meantime.
         """
         await self._require_room(upload, piece, span)
         sender = Sender(uuid4().hex, upload.id, span, grant)
@@ -75,11 +75,11 @@ class Pieces:
         try:
             return await self._context.rights.write(upload, sender.grant, pieces.begin, *values)
         except asyncio.CancelledError:
-            self._ended.add(sender.id)  # the database may do it all the same
+            self._ended.add(sender.id)  # the database may have begun it all the same
             raise
 
     async def tell_ended(self) -> None:
-        """Tell the database of requests that ended while it was away: they count for the node until it knows."""
+        """Tell the database of requests that ended while it was unavailable: it still counts them for the node."""
         for piece_id in list(self._ended):
             await self._tell_ended(piece_id)
 
@@ -88,7 +88,7 @@ class Pieces:
         self._ended.discard(piece_id)
 
     async def settle(self, upload: Upload) -> Upload:
-        """End every request that sends some of *upload*; return where it stands then."""
+        """End every request that sends a piece of *upload*; return the upload as it is then."""
         everything = Span(0, self._context.rules.max_image_bytes)
         self._end_locally(upload.id, everything)
         await self._context.database.write(pieces.end_of_upload, upload.id)
@@ -109,16 +109,16 @@ class Pieces:
             await require_room(self._context.store, missing, self._context.rules.spare_bytes, "piece")
 
     def _end_locally(self, upload_id: UploadId, span: Span) -> None:
-        """Tell requests to this process that they have lost *span*; those to others find out by themselves."""
+        """Tell the requests of this process that they have lost *span*. Other processes look at the database."""
         for other in self._senders.values():
             if other.upload_id == upload_id and other.span.first < span.end and span.first < other.span.end:
                 other.lost.set()
 
     async def _begin_again(self, upload_id: UploadId) -> None:
-        """Make the partial blob of an upload that has none: who opened it is about to, or has died before they could.
+        """Begin the partial blob of an upload that has none: the process that opened it is about to, or has died.
 
         Raises:
-            StoreFailed: If it had one, and so has lost its bytes.
+            StoreFailed: If it had one: its bytes are lost.
             StillageError: Why the upload has ended.
         """
         upload = await self._context.read(upload_id)
@@ -128,7 +128,7 @@ class Pieces:
         await self.begin_partial(upload_id, upload.blob_key)
 
     async def begin_partial(self, upload_id: UploadId, key: BlobKey) -> Upload:
-        """Make the partial blob of an upload, which lives from then on; or raise why the upload has ended."""
+        """Begin the partial blob of an upload and extend its expiry; or raise why the upload has ended."""
         await self._context.store.begin(key)
         upload = await self._context.database.write(db.keep, upload_id, self._context.expiry())
         if upload is None:
@@ -137,7 +137,7 @@ class Pieces:
         return upload
 
     async def _hold(self, partial: PartialBlob, sender: Sender) -> Upload:
-        """Hold the span; return the upload as it is then. What counts in the span changes only by this request."""
+        """Hold the span; return the upload as it is then. Only this request changes what counts there."""
         await self._hold_span(partial, sender.span)
         return await self._context.read(sender.upload_id)
 

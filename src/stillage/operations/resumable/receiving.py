@@ -1,6 +1,6 @@
-"""One piece of an upload while it comes: from the body of a request into the partial blob, until it counts.
+"""Receives one piece of an upload: from the body of a request into the partial blob, until it counts.
 
-What came before a connection broke counts, unless the piece has a digest.
+Bytes received before a connection breaks count, unless the piece has a digest.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from stillage.spans import Span
 from stillage.stores.base import PartialBlob
 
 LOOK_EVERY_S = 0.5
-"""How often a request that sends looks whether it still may, and counts what came."""
+"""How often a request checks that it may go on, and counts what it has received."""
 MOST_UNCOUNTED = 32 << 20
-"""Bytes after which those that came are made durable and count, however fast they come."""
+"""After so many bytes those received are made durable and count, however fast they arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Sender:
     """A request that sends a piece to this process.
 
     Attributes:
-        grant: Of whoever sends; None for the upload's own.
-        lost: Set when another request has taken its bytes over.
+        grant: Of the sender; None for the upload's own.
+        lost: Set when another request has taken over its bytes.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Sender:
 
 
 class Receiver:
-    """Receives one piece. *upload* is as it was when *sender* held its span of *partial*."""
+    """Receives one piece. *upload*: as read while *sender* held its span of *partial*."""
 
     def __init__(
         self, context: Context, verifier: Verifier, partial: PartialBlob, upload: Upload, piece: Piece, sender: Sender
@@ -83,7 +83,7 @@ class Receiver:
         return self._upload
 
     async def _require_end(self) -> None:
-        """Raise InvalidInput if fewer bytes came than were declared, unless those behind them are there already."""
+        """Raise InvalidInput if fewer bytes were received than declared, unless the rest was received before."""
         if self._has_open_end or self._position == self._span.end:
             return
         reached = await self._context.database.read(spans.reached, self._upload.id, self._position)
@@ -91,16 +91,16 @@ class Receiver:
             raise InvalidInput(f"the piece ended {missing} bytes before its declared end; what came counts")
 
     async def _end(self, *tasks: asyncio.Task[None]) -> None:
-        """End what is still running, and see to it that what came counts, whatever has failed."""
+        """End what is still running, and count what was received, whatever has failed."""
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
         if not self._digests.declared:
-            with suppress(StillageError):  # who waits for the piece is told why by what failed first
+            with suppress(StillageError):  # the client gets the error that came first
                 await asyncio.shield(self._count())
 
     async def _give_room_back(self) -> None:
-        """What does not count is cleared when it is sent again; until then others may need its room, or it itself."""
+        """Free the space of bytes that do not count, rather than when they are sent again: others may need it."""
         if self._digests.declared:
             with suppress(StillageError):
                 await self._writer.clear(self._position)
@@ -124,8 +124,8 @@ class Receiver:
                 await self._put(bytes(held))
 
     async def _receive_zeros(self) -> None:
-        """Zeros that are not sent: the partial blob has them already, unless something else was sent before."""
-        await self._reserve(self._span.end)  # before any work: nothing that comes could be counted in its place
+        """Receive zeros that are not sent: the partial blob has them, unless something else was sent before."""
+        await self._reserve(self._span.end)  # at once, since nothing is received that could be counted in steps
         while self._position < self._span.end:
             self._position = await self._writer.put_zeros(self._position)
 
@@ -138,25 +138,25 @@ class Receiver:
         await self._writer.put(self._position, block)
         await self._digests.update(block)
         self._position = end
-        # The first megabyte counts at once: that is where most hostile images show themselves.
+        # The first megabyte counts at once, so that it is verified: most hostile images are found there.
         if end - self._counted >= min(MOST_UNCOUNTED, max(BLOCK, self._counted - self._span.first)):
             self._much_received.set()
 
     async def _look_at_room(self, end: int) -> None:
-        """Others take room as well."""
+        """Check now and then that there is room: others use it as well."""
         if end > self._looked + LOOK_AFTER:
             self._looked = end
             await require_spare_room(self._context.store, self._context.rules.spare_bytes)
 
     async def _reserve(self, end: int) -> None:
-        """Of unknown size it is reserved in steps."""
+        """Reserve quota in steps if the size is unknown."""
         if self._upload.size is None and end > self._reserved:
             self._reserved = -(-end // STEP) * STEP
             limits = self._context.rules.quotas.project
             await self._context.database.write(blobs.reserve, self._upload.blob_key, self._reserved, limits)
 
     async def _watch(self) -> None:
-        """Count what came, now and then, and look whether we still may; ends only by an error."""
+        """Count what was received, and check that the request may go on, every now and then. Ends only by an error."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
@@ -210,9 +210,9 @@ class _Digests:
     async def require(self) -> None:
         """Raise PieceMismatch unless the bytes have the digests that were declared."""
         for name, expected in self.declared:
-            found = await self._lanes[name].call(self._digests[name].hexdigest)
-            if found != expected:
-                raise PieceMismatch(name, expected, found)
+            actual = await self._lanes[name].call(self._digests[name].hexdigest)
+            if actual != expected:
+                raise PieceMismatch(name, expected, actual)
 
 
 async def _first_of(*events: asyncio.Event) -> None:

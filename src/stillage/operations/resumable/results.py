@@ -1,4 +1,4 @@
-"""How an upload ended, as what is kept of it and as the error that a request meets. In any process the same."""
+"""How an upload ended: what is stored of it, and the error that requests get. The same in every process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,17 +9,17 @@ from stillage.ids import UploadId
 
 FACTS = ("rule", "offset", "found", "declared", "fix")
 FINAL = (ContentRejected, InvalidInput)
-"""What a verdict on the whole may be; anything else is no word on the bytes, and may be tried again."""
+"""Errors that are a verdict on the bytes. After any other error the upload is verified again."""
 
 
 def refusal_of(error: StillageError) -> Mapping[str, Any]:
-    """Return what is to be kept of a verdict."""
+    """Return what to store of a verdict."""
     facts = {name: getattr(error, name) for name in FACTS} if isinstance(error, ContentRejected) else {}
     return {"message": str(error), "disk_too_large": isinstance(error, DiskTooLarge), **facts}
 
 
 def error_of(upload_id: UploadId, result: UploadResult | None) -> StillageError:
-    """Return what to say to who goes on with an upload that has ended, well or not."""
+    """Return the error for a request to an upload that has ended, well or not."""
     if result is not None and result.size is not None:
         return UploadComplete(upload_id)
     if result is None or result.refusal is None:

@@ -1,4 +1,4 @@
-"""Whether an upload may still go on: its capability is worth what the rights of its opener are worth now."""
+"""Whether an upload may go on: its capability is valid as long as its opener may upload to the image."""
 
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -16,21 +16,21 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Look = Callable[[Connection], Principal]
-"""Returns the principal that a grant makes now; RightsLost if it makes none. A part of a unit of work."""
+"""Returns the principal of a grant, with its rights of now; RightsLost if there is none. Part of a unit of work."""
 
 
 class Rights(Protocol):
-    """What an identity knows of people who show no token."""
+    """What an identity knows of users without a token."""
 
     def keep(self, principal: Principal) -> str | None:
-        """Return what has to be remembered of *principal*, beside user and project, to look again later."""
+        """Return what must be stored of *principal*, besides user and project, to look up its rights later."""
 
     async def look(self, grant: Grant, *, hold: bool) -> Look:
-        """Return what looks at *grant*. With *hold* its rights stay as they are to the end of that transaction.
+        """Return what looks up *grant*. With *hold* its rights cannot change until that transaction ends.
 
         Raises:
-            RightsLost: If it is known already that there are none.
-            Unavailable: If nobody can tell now.
+            RightsLost: If the rights are known to be gone.
+            Unavailable: If they cannot be looked up now.
         """
 
 
@@ -38,7 +38,7 @@ class UploadRights:
     """The rights of uploads.
 
     Attributes:
-        identity: Knows what is left of a grant.
+        identity: Looks up grants.
     """
 
     def __init__(self, database: Database, identity: Rights, access: Access) -> None:
@@ -50,20 +50,20 @@ class UploadRights:
         return Grant(principal.user_id, principal.project_id, principal.kind, self.identity.keep(principal))
 
     async def require(self, upload: Upload, grant: Grant | None = None) -> Principal:
-        """Return whose right it is to go on with *upload*, as he is now.
+        """Return the principal whose right it is to resume *upload*, with its rights of now.
 
         Args:
             upload: As last read.
-            grant: Of whoever sends; None for the upload's own.
+            grant: Of the sender; None for the upload's own.
 
         Raises:
-            UploadSuspended: If he may not upload to the image any more.
+            UploadSuspended: If that principal may no longer upload to the image.
         """
         look = await self._look(upload, grant or upload.rights, hold=False)
         return await self._database.read(self._require, upload, look)
 
     async def why_suspended(self, upload: Upload) -> str | None:
-        """Return why *upload* does not go on without a token; None if it does."""
+        """Return why *upload* cannot be resumed without a token; None if it can."""
         try:
             await self.require(upload)
         except UploadSuspended as error:
@@ -78,7 +78,7 @@ class UploadRights:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """As `Database.write`, if the upload may go on; looked at in the same transaction. Raises as `require`."""
+        """As `Database.write`, after checking the rights in the same transaction. Raises as `require`."""
 
         def unit(connection: Connection, _principal: Principal) -> T:
             return work(connection, *args, **kwargs)
@@ -93,9 +93,9 @@ class UploadRights:
         grant: Grant | None = None,
         hold: bool = False,
     ) -> T:
-        """As `write`, of a *unit* that wants to know whose right it is.
+        """As `write`, for a *unit* that takes the principal.
 
-        With *hold* nobody can take the rights away before it is committed.
+        With *hold* nobody can withdraw the rights before it is committed.
         """
         try:
             return await self._run(upload, unit, grant or upload.rights, hold=hold)
@@ -103,10 +103,10 @@ class UploadRights:
             now = await self._database.read(db.find, upload.id)
             if grant is not None or now is None or now.generation == upload.generation:
                 raise
-            return await self._run(now, unit, now.rights, hold=hold)  # somebody took it over meanwhile
+            return await self._run(now, unit, now.rights, hold=hold)  # somebody has taken it over
 
     async def take_over(self, upload: Upload, grant: Grant) -> Upload:
-        """Let a suspended *upload* need the rights of *grant* from now on; return it. Its address changes."""
+        """Make a suspended *upload* depend on the rights of *grant*; return it. Its URL changes."""
         taken = await self._database.write(db.take_over, upload, grant)
         if taken is None:
             raise UploadGone(upload.id, "it ended just now")
@@ -134,7 +134,7 @@ class UploadRights:
         try:
             principal = look(connection)
             seen = db_images.find_seen(connection, upload.image_id, principal.project_id)
-            if seen is not None:  # a deleted image is told of by what ended its upload
+            if seen is not None:  # if the image is deleted, the result of its upload says so
                 self._access.require(principal, "upload_image", seen, upload.image_id)
         except ImageNotFound as error:
             raise UploadSuspended(upload.id, "its user may not see the image any more") from error

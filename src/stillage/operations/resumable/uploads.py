@@ -1,4 +1,4 @@
-"""What a user does with resumable uploads: open, find, list, send a piece, abandon."""
+"""What users do with resumable uploads: open, find, list, send a piece, abandon."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -50,10 +50,10 @@ class Uploads:
     """The resumable uploads of a deployment.
 
     Attributes:
-        instant: Bytes that are here already need not be sent.
+        instant: Uploads whose bytes are stored here already.
         max_bytes: The largest image.
-        max_age_s: An upload of which nothing came for so long ends.
-        rights: Those of whoever opened one, which it needs to go on.
+        max_age_s: An upload that receives nothing for so long ends.
+        rights: Of the opener of an upload, who must keep them.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Uploads:
         self._clock = clock
 
     async def open(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
-        """Return a new upload, for which the image is `saving` from now on.
+        """Return a new upload. The image is `saving` from now on.
 
         Raises:
             ImageTooLarge, StorageFull, QuotaExceeded, TooManyUploads: As they say.
@@ -113,10 +113,10 @@ class Uploads:
         return upload
 
     async def join(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
-        """Return the upload that holds the image, or a new one; many may do so at once.
+        """Return the open upload of the image, or a new one. Many requests may do so at once.
 
         Raises:
-            StillageError: As `open`, and `receive` where the sizes differ.
+            StillageError: As `open`, and as `receive` if the sizes differ.
         """
         image = await self._writable(principal, image_id)
         if (upload := await self._database.read(db.find_of_image, image.id)) is not None:
@@ -137,14 +137,14 @@ class Uploads:
     async def find(self, principal: Principal | None, image_id: str, name: str) -> Upload:
         """Return the upload that *name* says: an id, with the rights of *principal*, or a capability without any.
 
-        One that has ended well is returned complete.
+        One that has ended well is returned as complete.
 
         Raises:
-            UploadNotFound: If there is none, or the capability is another image's or project's, or from before somebody
+            UploadNotFound: If there is none, or the capability is for another image or project, or from before somebody
                 else took the upload over.
-            UploadSuspended: If it is a capability, and whoever opened the upload has lost the right to.
+            UploadSuspended: If *name* is a capability, and the upload's opener has lost the right to upload.
             UploadGone, ContentRejected, InvalidInput: If it has ended without success: why.
-            Unauthenticated: If it takes rights, and nobody asks.
+            Unauthenticated: If *name* is an id, and there is no principal.
         """
         by_capability = "." in name
         if by_capability:
@@ -160,7 +160,7 @@ class Uploads:
         if upload.image_id != image_id:
             raise UploadNotFound(name)
         if upload.expires_at <= self._clock():
-            await self._end_by_id(upload_id, EXPIRED)  # the sweep would do so in a moment
+            await self._end_by_id(upload_id, EXPIRED)  # as the next sweep would
             return await self._ended(upload.image_id, upload_id)
         if by_capability:
             await self.rights.require(upload)
@@ -168,7 +168,7 @@ class Uploads:
         return await self._with_reason(upload)
 
     async def resume(self, upload: Upload, sender: Principal) -> Upload:
-        """Return the upload, taken over by *sender*, who may upload to its image, if it is suspended."""
+        """Return the upload. If it is suspended *sender*, who may upload to its image, takes it over."""
         grant = self.rights.grant_of(sender)
         if upload.complete or grant == upload.rights or await self.rights.why_suspended(upload) is None:
             return upload
@@ -176,47 +176,47 @@ class Uploads:
         return await self.rights.take_over(upload, grant)
 
     def capability(self, upload: Upload) -> str:
-        """Return the name by which the upload can be gone on with without a token. It is a secret."""
+        """Return the name that authorises resuming the upload without a token. It is a secret."""
         return self._capabilities.name_of(upload.id, upload.image_id, upload.project_id, upload.generation)
 
     async def ranges(self, upload: Upload, most: int) -> Ranges:
-        """Return what is there of the upload: the first *most* spans, and how many bytes in all."""
+        """Return what was received of the upload: the first *most* spans, and the number of bytes in all."""
         if upload.complete:
             return Ranges((Span(0, upload.offset),) if upload.offset else (), upload.offset)
         return await self._database.read(spans.ranges, upload.id, most)
 
     def remaining_s(self, upload: Upload) -> int:
-        """Return how long the upload lives if nothing comes of it."""
+        """Return the seconds until the upload ends if it receives nothing."""
         return max(0, int((upload.expires_at - self._clock()).total_seconds()))
 
     async def settle(self, upload: Upload) -> Upload:
-        """End requests that send some of *upload*, and return where it stands: its offset does not grow by them."""
+        """End the requests that send a piece of *upload*, so that its offset stands still; return it."""
         if upload.complete:
             return upload
         try:
             return await self._pieces.settle(upload)
-        except UploadComplete:  # meanwhile
+        except UploadComplete:  # at this moment
             return await self._ended(upload.image_id, upload.id)
 
     async def receive(
         self, upload: Upload, piece: Piece, body: AsyncIterator[bytes], sender: Principal | None = None
     ) -> Progress:
-        """Take one piece. Returns when its bytes are durable, and if they were what was missing, after the verdict.
+        """Receive one piece. Returns when its bytes are durable; if they were the last, after the verdict.
 
         Args:
             upload: As last read.
             piece: Where the bytes belong.
             body: The bytes.
-            sender: Who sends, and may; he takes a suspended upload over. None for whoever has the capability.
+            sender: Takes over a suspended upload; may upload to the image. None for a request with the capability.
 
         Raises:
-            UploadSuspended: If whoever sends, or opened the upload, loses the right to. What counted before stays.
+            UploadSuspended: If the sender, or the upload's opener, loses the right to upload. What counted stays.
             OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, TooManySpans, UploadComplete: As they say.
-            PieceMismatch: If they have not the digests of the piece; they do not count.
+            PieceMismatch: If the bytes do not have the digests of the piece. They do not count.
             InvalidInput: If the piece goes beyond the end.
             UploadGone: If the upload has ended.
             ContentRejected, DigestMismatch, EmptyBody: If the whole is not accepted.
-            StillageError: What *body* raises; what had come counts, unless the piece has digests.
+            StillageError: What *body* raises. The bytes received before it count, unless the piece has digests.
         """
         if upload.complete:
             raise UploadComplete(upload.id)
@@ -243,11 +243,11 @@ class Uploads:
     ) -> Progress:
         """As `receive`, for the request that opened the upload.
 
-        If nothing of it counts the upload ends: its client, who was not answered, may not know of it.
+        If nothing of it counts the upload ends: the client, which gets an error, may not know its URL.
         """
         try:
             return await self.receive(upload, piece, body, sender)
-        except PieceTakenOver:  # by somebody who knows of it
+        except PieceTakenOver:  # by a client that knows its URL
             raise
         except StillageError as error:
             now = await self._database.read(db.find, upload.id)
@@ -260,7 +260,7 @@ class Uploads:
         await self._end_by_id(upload.id, ABANDONED)
 
     async def upkeep(self) -> None:
-        """For the sweep: verify complete uploads whose verifiers died, forget old results, tell what was not heard."""
+        """For the sweep: verify whole uploads whose verifier died, forget old results, end pieces in the database."""
         await self.verifier.adopt()
         await self._pieces.tell_ended()
         before = self._clock() - timedelta(seconds=self.max_age_s)
@@ -290,11 +290,11 @@ class Uploads:
         if size > self.max_bytes:
             raise ImageTooLarge(self.max_bytes, size)
         if upload.size is None and (missing := await self._database.read(spans.missing, upload.id, Span(0, size))):
-            await require_room(self._store, missing, self._rules.spare_bytes)  # as if it had been told at once
-        told = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
-        if told is None:
+            await require_room(self._store, missing, self._rules.spare_bytes)  # as if declared at the start
+        updated = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
+        if updated is None:
             raise await self._context.why_ended(upload.id)
-        return told
+        return updated
 
     def _span_of(self, upload: Upload, piece: Piece) -> Span:
         most = self.max_bytes if upload.size is None else upload.size

@@ -1,7 +1,7 @@
-"""Verifies uploads while their pieces come in: hashed and inspected from the beginning on, published when whole.
+"""Verifies uploads while their pieces arrive: hashes and inspects them from the first byte, and publishes the whole.
 
-One process verifies an upload at a time, by a lease; it reads what is stored, so it never holds back a piece. When it
-dies another begins again from the first byte. Bytes that are counted never change, so two could not disagree.
+One process at a time verifies an upload, by a lease. It reads what is stored, so it never delays a piece. If it dies
+another begins again from the first byte. Bytes that count never change, so two processes cannot disagree.
 """
 
 import asyncio
@@ -29,19 +29,19 @@ from stillage.stores.base import PartialBlob
 log = structlog.get_logger()
 
 RENEW_EVERY_S = 1.0
-"""How often a verifier says how far it is."""
+"""How often a verifier reports how far it is."""
 LOOK_EVERY_S = 0.25
-"""How often one who waits looks at what other processes have done."""
+"""How often a request that waits for a verdict looks at what other processes have done."""
 LINGER_S = 120.0
-"""How long an idle verifier keeps its digests. After that it would begin again from the first byte."""
+"""How long an idle verification keeps its digests. After that it begins again from the first byte."""
 CLOSE_AFTER_S = 2.0
-"""How long an idle verifier keeps the file open: thousands of uploads may be idle."""
+"""How long an idle verification keeps the file open: thousands of uploads may be idle."""
 AT_ONCE = 32
-"""Verifications of one process that have threads. The others wait, so ten thousand tiny uploads take no more."""
+"""How many verifications of one process run, each with threads. The others wait, even if there are ten thousand."""
 ADOPTED = 100
-"""How many complete uploads without a verifier one sweep takes. The next sweep goes on behind them."""
+"""How many whole uploads without a verifier one sweep takes. The next sweep takes the next ones."""
 RELEARNED_PER_S = 256 << 20
-"""While others wait, an idle verifier stays for as long as it would take to begin again, at this rate."""
+"""While others wait, an idle verification stays for as long as beginning again would take, at this rate."""
 
 LOST = "its bytes are gone from the store; send the file again"
 
@@ -62,7 +62,7 @@ class Verifier:
         self._adopted = ""
 
     def follow(self, upload: Upload) -> None:
-        """See to it that somebody verifies *upload*, of which more has come."""
+        """Have *upload*, which has received more, verified."""
         if upload.id in self._tasks:
             self._news[upload.id].set()
             return
@@ -71,15 +71,15 @@ class Verifier:
         task.add_done_callback(lambda _: self._forget(upload.id))
 
     async def verdict(self, upload: Upload) -> Image:
-        """Wait for the end of an upload whose bytes are all there; return its image, active.
+        """Wait for the verdict on an upload that is whole; return its image, active.
 
         Raises:
-            StillageError: Why it was not accepted; or why it could not be verified now, and then nothing is lost.
+            StillageError: Why it was refused; or why it cannot be verified now, and then nothing is lost.
         """
         failure: StillageError | None = None
         while (result := await self._database.read(db.find_result, upload.id)) is None:
             if isinstance(failure, UploadSuspended):
-                await self._rights.require(upload)  # it may be from before the rights were back
+                await self._rights.require(upload)  # the rights may be back since
             elif failure is not None:
                 raise failure
             failure = None
@@ -90,15 +90,15 @@ class Verifier:
             if upload.id not in self._tasks:
                 await asyncio.sleep(LOOK_EVERY_S / 10)
         if (task := self._tasks.get(upload.id)) is not None:
-            await asyncio.wait([task])  # who verified it here removes what was refused
+            await asyncio.wait([task])  # it removes what was refused
         if result.size is None:
             raise error_of(upload.id, result)
         return await self._database.read(db_images.get, upload.image_id)
 
     async def adopt(self) -> int:
-        """Verify whole uploads that nobody verifies, since whoever did died; return how many. For the sweep."""
+        """Verify whole uploads whose verifier died; return how many. For the sweep."""
         abandoned = await self._database.read(db.unverified, self._clock(), ADOPTED, self._adopted)
-        # In turns: suspended ones stay among them, and must not keep the others from being verified.
+        # In turns, because suspended uploads stay among them and must not hold up the others.
         self._adopted = abandoned[-1].id if len(abandoned) == ADOPTED else ""
         allowed = [upload for upload in abandoned if await self._rights.why_suspended(upload) is None]
         for upload in allowed:
@@ -116,7 +116,7 @@ class Verifier:
         del self._tasks[upload_id], self._news[upload_id]
 
     async def _verify(self, upload_id: UploadId) -> StillageError | None:
-        """Verify the upload if nobody else does; return what kept us from it."""
+        """Verify the upload if no other process does; return the error that prevented it."""
         try:
             async with self._places:
                 lease = (self._context.owner, self._clock(), self._context.lease_until())
@@ -130,13 +130,13 @@ class Verifier:
             log.info("upload suspended", upload_id=upload_id, why=error.why)
             return error
         except StillageError as error:
-            # Nothing is lost: whoever asks next, or the sweep, has it verified again.
+            # Nothing is lost: the next request, or the sweep, has it verified again.
             leave_to_sweep("an upload could not be verified", error, upload_id=upload_id)
             return error
         return None
 
     async def _drop(self, upload_id: UploadId, taking: Awaitable[bool]) -> None:
-        """Leave the upload to others, also if it is only being taken when we are stopped."""
+        """Leave the upload to others, even if it is just being taken when we are stopped."""
         if await taking:
             await self._database.write(db.drop_verification, upload_id, self._context.owner)
 
@@ -149,12 +149,12 @@ class Verifier:
         except BlobNotFound:
             await self._end(upload, StoreFailed(LOST))
         except (*FINAL, StoreFailed) as failure:
-            # A store that fails to make bytes durable has lost them: there is no second try.
+            # A store that fails to make bytes durable has lost them: do not try again.
             await self._end(upload, failure)
 
     async def _follow_to_its_end(self, upload: Upload) -> None:
         image = await self._database.read(db_images.find, upload.image_id)
-        if image is None:  # deleted at this moment, and its upload with it
+        if image is None:  # just deleted, and its upload with it
             return
         verification = verification_of(image, self._rules, upload.size, upload.digests)
         async with verification:
@@ -172,7 +172,7 @@ class Verifier:
                     await self._wait_for_news(upload.id)
 
     async def _verify_what_comes(self, now: Upload, image: Image, verification: Verification) -> bool:
-        """Verify the upload until nothing came for a moment; True if it has ended. Only meanwhile its file is open."""
+        """Verify the upload until it is idle; return whether it has ended. Its file is open only while this runs."""
         verified: Verified | None = None
         async with self._store.partial(now.blob_key) as partial:
             quiet_since = asyncio.get_running_loop().time()
@@ -185,7 +185,7 @@ class Verifier:
                     if await partial.publish(verified.size):
                         await self._publish(now, image, verified)
                         return True
-                    await asyncio.sleep(0.02)  # a request that was taken over is about to notice
+                    await asyncio.sleep(0.02)  # a request that lost its bytes is about to let go
                 else:
                     await verification.settle()
                     if asyncio.get_running_loop().time() > quiet_since + CLOSE_AFTER_S:
@@ -196,7 +196,7 @@ class Verifier:
                 now = renewed
 
     async def _feed(self, verification: Verification, partial: PartialBlob, upload: Upload) -> None:
-        """Verify what has come, or as much of it as can be until it is time to say how far we are."""
+        """Verify what was received, or as much as possible until the next report is due."""
         until = asyncio.get_running_loop().time() + RENEW_EVERY_S
         while verification.size < upload.offset and asyncio.get_running_loop().time() < until:
             length = min(BLOCK, upload.offset - verification.size)
@@ -224,7 +224,7 @@ class Verifier:
             return None if claim is None else lifecycle.publish(connection, claim, content, self._clock())
 
         if await self._rights.run(upload, publish, hold=True) is None:
-            await remove_blob(self._database, self._store, upload.blob_key)  # deleted at the last moment
+            await remove_blob(self._database, self._store, upload.blob_key)  # the image was just deleted
             return
         log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=verified.size)
 

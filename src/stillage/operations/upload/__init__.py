@@ -1,1 +1,1 @@
-"""One request that brings an image its bytes."""
+"""Upload an image in one request, and verify it."""

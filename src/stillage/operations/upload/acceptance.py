@@ -1,4 +1,4 @@
-"""What a deployment asks of the bytes of an image, and what its record says of them afterwards."""
+"""What a deployment requires of an image's bytes, and what the image's record says of them afterwards."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,7 +21,7 @@ from stillage.stores.base import Store
 
 log = structlog.get_logger()
 
-# Bytes after which an upload looks again at what room is left. All that run may take so much beyond `spare_bytes`.
+# Bytes after which an upload checks the free space again. Each running upload may use so much of `spare_bytes`.
 LOOK_AFTER = 16 << 20
 # Bytes that an upload of unknown size reserves at a time.
 STEP = 64 << 20
@@ -29,7 +29,7 @@ STEP = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class UploadRules:
-    """What a deployment asks of uploads.
+    """What a deployment requires of uploads.
 
     Attributes:
         max_image_bytes: Inclusive.
@@ -37,7 +37,7 @@ class UploadRules:
         may_be_empty: Declared formats for which zero bytes are a valid image.
         recordable_formats: Formats that, when found, replace the image's ``disk_format``.
         format_property: Where the exact format is kept when ``disk_format`` says another; None keeps it nowhere.
-        lease_s: How long an upload keeps its image without a sign of life.
+        lease_s: How long an upload holds its image without renewing its lease.
         quotas: Of projects and of this node.
         spare_bytes: What an upload must leave free in the store.
     """
@@ -60,7 +60,7 @@ def declaration_of(image: Image) -> Declaration:
 def verification_of(
     image: Image, rules: UploadRules, size: int | None, digests: Iterable[tuple[str, str]]
 ) -> Verification:
-    """Return what verifies the bytes of *image*: of *size*, if that is known, and with *digests* to be compared."""
+    """Return a verification of the bytes of *image*: of *size*, if known, computing *digests* as well."""
     return Verification(
         algorithms=(rules.hash_algorithm, *(name for name, _ in digests)),
         size=size,
@@ -70,7 +70,7 @@ def verification_of(
 
 
 def content_of(image: Image, verified: Verified, rules: UploadRules) -> Content:
-    """Return what the record of *image* shall say of its bytes."""
+    """Return what the record of *image* is to say of its bytes."""
     return Content(
         size=verified.size,
         **_described(declaration_of(image), verified.facts, rules),
@@ -91,7 +91,7 @@ async def claim_refused(database: Database, image_id: ImageId) -> StillageError:
 
 
 def require_may_be_empty(image: Image, rules: UploadRules) -> None:
-    """Raise EmptyBody unless zero bytes are an image of this one's format."""
+    """Raise EmptyBody unless an image of this format may be empty."""
     if image.disk_format not in rules.may_be_empty:
         formats = ", ".join(sorted(rules.may_be_empty))
         which = f"only {formats} images may be" if formats else "no image may be"
@@ -99,9 +99,9 @@ def require_may_be_empty(image: Image, rules: UploadRules) -> None:
 
 
 async def require_room(store: Store, size: int | None, spare_bytes: int, what: str = "image") -> None:
-    """Raise StorageFull if *store* has no room for *size* bytes, if they are known, and *spare_bytes*.
+    """Raise StorageFull unless *store* has room for *size* bytes, if known, and *spare_bytes* besides.
 
-    How much room there is, is for the operator: the log says it, the error does not.
+    How much room there is concerns the operator alone: it is in the log, not in the error.
     """
     free = await store.free_bytes()
     if free is not None and (size or 0) > free - spare_bytes:
@@ -111,17 +111,17 @@ async def require_room(store: Store, size: int | None, spare_bytes: int, what: s
 
 
 async def require_spare_room(store: Store, spare_bytes: int) -> None:
-    """Raise StorageFull if, in the middle of an upload, no more is left than *spare_bytes*: who comes first has it."""
-    with suppress(StoreStalled):  # a disk that hangs holds the upload back by itself
+    """Raise StorageFull, in the middle of an upload, if no more than *spare_bytes* are left."""
+    with suppress(StoreStalled):  # a disk that hangs delays the upload anyway
         await require_room(store, None, spare_bytes)
 
 
-def _described(declaration: Declaration, found: Facts, rules: UploadRules) -> dict[str, Any]:
-    """What the record shall say of the disk inside: its size and its format."""
+def _described(declaration: Declaration, facts: Facts, rules: UploadRules) -> dict[str, Any]:
+    """What the record is to say of the disk inside: its size and its format."""
     declared = declaration.disk_format
-    if declaration.wrapped and found.format == "raw":
+    if declaration.wrapped and facts.format == "raw":
         return {"virtual_size": None, "disk_format": declared}
-    recorded = found.format if declared is None or found.format in rules.recordable_formats else declared
+    recorded = facts.format if declared is None or facts.format in rules.recordable_formats else declared
     kept = rules.format_property
-    properties = {kept: found.format} if kept is not None and found.format != recorded else {}
-    return {"virtual_size": found.virtual_size, "disk_format": recorded, "properties": properties}
+    properties = {kept: facts.format} if kept is not None and facts.format != recorded else {}
+    return {"virtual_size": facts.virtual_size, "disk_format": recorded, "properties": properties}

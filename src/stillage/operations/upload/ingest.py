@@ -1,4 +1,4 @@
-"""Give an image its bytes: the core of Stillage.
+"""Upload an image in one request: the core of Stillage.
 
 queued → saving (claimed with a lease) → bytes through the pipeline → committed → active, or back to queued with the
 reason. Every status change is one compare-and-set that names the upload; no transaction is open while bytes flow.
@@ -51,7 +51,7 @@ from stillage.stores.base import Store
 log = structlog.get_logger()
 
 CLEAN_UP_WITHIN_S = 3.0
-"""How long the answer to an upload that failed waits until everything of it is put away."""
+"""How long the answer to a failed upload waits for its clean-up."""
 
 
 class Ingest:
@@ -78,13 +78,13 @@ class Ingest:
     async def __call__(
         self, principal: Principal, image_id: str, body: AsyncIterator[bytes], expected: Expected
     ) -> Image:
-        """Return the image, active, with the bytes of *body*. Everything that can be refused early is, unread.
+        """Return the image, active, with the bytes of *body*. Whatever can be refused before reading it is.
 
         Raises:
             ImageTooLarge: By the declared size, or when the bytes cross the limit.
             ImageNotFound, Forbidden: As the principal's rights are.
-            Conflict: If the image is not queued; an upload that is running is not touched.
-            ImageGone: If the image is deleted meanwhile.
+            Conflict: If the image is not queued. A running upload is not disturbed.
+            ImageGone: If the image is deleted in the meantime.
             StillageError: What the pipeline raises. The image is queued again, with the reason.
         """
         limit = self._rules.max_image_bytes
@@ -103,12 +103,12 @@ class Ingest:
             raise
 
     async def close(self) -> None:
-        """Wait for clean-ups that outlived their requests."""
+        """Wait for clean-ups that are still running."""
         if self._cleaning:
             await asyncio.wait(self._cleaning)
 
     async def _claim(self, image: Image, expected: Expected) -> tuple[Claim, Image]:
-        """Return the claim, and the image as it was claimed: its format may have been changed a moment before."""
+        """Return the claim, and the image as claimed: its format may just have been changed."""
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, expected.size)
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
@@ -150,7 +150,7 @@ class Ingest:
     async def _checked(
         self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
     ) -> AsyncIterator[bytes]:
-        """Pass *body* on while the image is ours, and room and quota allow; of unknown size it is reserved in steps."""
+        """Pass on *body* while lease, room and quota suffice. If the size is unknown, reserve it in steps."""
         received = looked = 0
         reserved = STEP
         try:
@@ -167,8 +167,8 @@ class Ingest:
                 yield piece
         except BodyIncomplete as error:
             raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
-        # Before the verdict on the bytes, which of nothing would say that it is no qcow2; and where a size was
-        # declared it is the size that is wrong.
+        # Before the verdict, which would say of no bytes that they are not qcow2. If a size was declared, the error is
+        # that the size is wrong.
         if not received and not claim.expected_size:
             require_may_be_empty(image, self._rules)
 
@@ -183,7 +183,7 @@ class Ingest:
 
     @asynccontextmanager
     async def _lease(self, claim: Claim) -> AsyncIterator[Callable[[], None]]:
-        """Keep the lease alive; yields a check that raises ImageGone once it is lost."""
+        """Renew the lease; yields a check that raises ImageGone once it is lost."""
         lost = asyncio.Event()
 
         def still_ours() -> None:
@@ -200,7 +200,7 @@ class Ingest:
         while not lost.is_set():
             await asyncio.sleep(self._rules.lease_s / 3)
             until = self._clock() + timedelta(seconds=self._rules.lease_s)
-            # A database that hiccups is asked again; if it stays away the lease runs out, as it should.
+            # Try again if the database is unavailable. If it stays so the lease runs out, as it should.
             with suppress(Unavailable):
                 if not await self._database.write(lifecycle.renew, claim, until):
                     lost.set()
@@ -218,13 +218,13 @@ class Ingest:
         log.log(level, "upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason, **facts)
 
     async def _give_up_late(self, claim: Claim, claiming: Awaitable[Image | None]) -> None:
-        """Give up what the database had begun, and may yet do, when its request was given up."""
+        """Give up a claim that the database may still make although its request was cancelled."""
         with suppress(StillageError):
             if await claiming is not None:
                 await self._give_up(claim, Unavailable("the request was given up before its body; send the file again"))
 
     async def _shielded(self, clean_up: Coroutine[None, None, None]) -> None:
-        # A client need not wait for what a sweep can do: the database may be away, which is why the upload failed.
+        # The client need not wait for what a sweep can do: the database may be unavailable, hence the failure.
         await asyncio.wait([self._in_background(clean_up)], timeout=CLEAN_UP_WITHIN_S)
 
     def _in_background(self, clean_up: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -235,8 +235,8 @@ class Ingest:
 
 
 def _level_of(failure: BaseException) -> int:
-    """How loud the log is about an upload that failed: clients' failures are none of the operator's."""
+    """Return the log level of a failed upload: clients' errors do not concern the operator."""
     if isinstance(failure, asyncio.CancelledError):
-        return logging.WARNING  # a stop, or a replacement, that did not wait any longer
+        return logging.WARNING  # a stop or a replacement that waits no longer
     is_ours = isinstance(failure, StorageFull) or not isinstance(failure, StillageError)
     return logging.ERROR if is_ours else logging.INFO

@@ -1,7 +1,7 @@
-"""One pass over the bytes of an upload: counted, verified and written, while they come in.
+"""One pass over the bytes of an upload: counted, verified and written as they arrive.
 
-Pieces are joined to blocks of 1 MiB before another thread sees them. The slowest of what they run through holds back
-the socket, and an upload costs a few MiB of memory whatever its size.
+They are joined to blocks of 1 MiB before another thread sees them. The slowest stage holds back the socket, so an
+upload needs a few MiB of memory whatever its size.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -37,7 +37,7 @@ async def blocks_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 async def receive(
     body: AsyncIterator[bytes], *, verification: Verification, writer: BlobWriter, expected: Expected, limit: int
 ) -> Verified:
-    """Take all of *body* through *verification* and *writer*. The bytes are written and verified, not yet committed.
+    """Verify and write all of *body*; it is not yet committed.
 
     Raises:
         ContentRejected: As soon as the bytes break a rule.

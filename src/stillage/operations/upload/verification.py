@@ -1,7 +1,7 @@
-"""Verifies the bytes of an image as they pass in order: their digests, and what they are.
+"""Verifies the bytes of an image in order: computes their digests and inspects their format.
 
-Each digest, and all inspectors together, run in a thread of their own. Every lane's queue is short, so the slowest
-holds back whoever feeds them.
+Each digest has a thread of its own, and all inspectors together have one. Every lane's queue is short, so the slowest
+lane holds back the source of the bytes.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from stillage.formats.stream import Examination, Findings
 from stillage.lanes import Lane
 
 BLOCK = 1 << 20
-# The first blocks are verified before the next is taken: most hostile images show themselves there.
+# The first blocks are inspected before the next is read: most hostile images are found there.
 INSPECTED_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What verification found, when all bytes have passed."""
+    """The result of a verification that found nothing to refuse."""
 
     size: int
     facts: Facts
@@ -43,12 +43,12 @@ class Digest(Protocol):
 
 
 class Verification:
-    """Use it as an asynchronous context manager; leaving ends its threads. What it knows outlives them."""
+    """Use it as an asynchronous context manager; leaving it ends its threads."""
 
     def __init__(
         self, *, algorithms: Iterable[str], size: int | None, declaration: Declaration, policy: Policy
     ) -> None:
-        """*algorithms*: `hashlib` names, beside MD5. *size*: of the whole, as far as it is known."""
+        """*algorithms*: `hashlib` names, beside MD5. *size*: of the whole; None if unknown."""
         self.size = 0
         self._declaration = declaration
         self._policy = policy
@@ -68,7 +68,7 @@ class Verification:
         await self._stack.aclose()
 
     async def feed(self, block: bytes) -> None:
-        """Take the next bytes. Returns when they are queued; what they show may be raised at a later call.
+        """Verify the next bytes. Returns when they are queued; an error in them may be raised by a later call.
 
         Raises:
             ContentRejected: As soon as the bytes break a rule.
@@ -79,13 +79,13 @@ class Verification:
         if self.size <= INSPECTED_AT_ONCE * BLOCK:
             await self._inspecting.call(self._inspect, block)
         elif self._inspecting.is_idle and self._examination.is_indifferent_to(block):
-            # Most blocks of most images: not worth waking a thread, which interrupts one that hashes.
+            # So it is with most blocks of most images. Waking a thread would only interrupt one that hashes.
             self._examination.feed(block)
         else:
             await self._inspecting.submit(self._inspect, block)
 
     async def settle(self) -> None:
-        """Return when everything fed is hashed and inspected; raises what it showed."""
+        """Wait until everything fed is hashed and inspected; raises what was found."""
         for lane in (*self._hashing.values(), self._inspecting):
             await lane.call(lambda: None)
 
