@@ -129,10 +129,10 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/images/{image_id}/tags/{tag}": Details({204: None}, WRITES),
     "DELETE /v2/images/{image_id}/tags/{tag}": Details({204: None}, (*READS, 409)),
     "GET /v2/schemas/{name}": Details({200: "Anything"}, (401, 404)),
-    "GET /v2/info/stores": Details({200: "Anything"}, (401,)),
-    "GET /v2/info/stores/detail": Details({200: "Anything"}, (401, 403)),
-    "GET /v2/info/import": Details({200: "Anything"}, (401,)),
-    "GET /v2/info/usage": Details({200: "Anything"}, (401,)),
+    "GET /v2/info/stores": Details({200: "Stores"}, (401,)),
+    "GET /v2/info/stores/detail": Details({200: "Stores"}, (401, 403)),
+    "GET /v2/info/import": Details({200: "ImportMethods"}, (401,)),
+    "GET /v2/info/usage": Details({200: "Usage"}, (401,)),
 }
 
 
@@ -149,6 +149,9 @@ def schemas() -> Mapping[str, Schema]:
         documents.Members,
         documents.NewMember,
         documents.MemberAnswer,
+        documents.Stores,
+        documents.ImportMethods,
+        documents.Usage,
         upload_documents.Uploads,
         upload_documents.NewUpload,
         upload_documents.Proof,

@@ -1,4 +1,4 @@
-"""The JSON of images and members: every member of every document, stated once.
+"""The JSON of images, members, stores and usage: every member of every document, stated once.
 
 glanceclient checks what it sends against the schemas that are made of these. Limits and enumerations are those that
 `images.creation` enforces. Source: OpenStack Image API v2, "Image schemas".
@@ -121,3 +121,50 @@ class MemberAnswer(TypedDict):
     """What a member says to an image that is shared with it."""
 
     status: Annotated[str, member("The member's answer", enum=list(MemberStatus))]
+
+
+class Store(TypedDict):
+    """A place where images are stored."""
+
+    id: str
+    description: str
+    default: Annotated[str, member("A string, as glanceclient expects", enum=["true", "false"])]
+    type: NotRequired[str]
+    weight: NotRequired[int]
+    properties: NotRequired[dict[str, Any]]
+
+
+class Stores(TypedDict):
+    """The stores of this service: one."""
+
+    stores: list[Store]
+
+
+class ImportMethodNames(TypedDict):
+    description: str
+    type: str
+    value: list[str]
+
+
+# Not as a class: the member's name is no identifier.
+ImportMethods = TypedDict("ImportMethods", {"import-methods": ImportMethodNames})
+
+
+class ResourceUsage(TypedDict):
+    """The use of one resource by a project."""
+
+    limit: Annotated[int, member("-1: no limit", minimum=-1)]
+    usage: int
+
+
+class ProjectUsage(TypedDict):
+    image_size_total: Annotated[ResourceUsage, member("MiB")]
+    image_count_total: ResourceUsage
+    image_count_uploading: ResourceUsage
+    image_stage_total: Annotated[ResourceUsage, member("MiB; images are never staged")]
+
+
+class Usage(TypedDict):
+    """What a project uses."""
+
+    usage: ProjectUsage

@@ -6,6 +6,7 @@ Source: OpenStack Image API v2, "Stores", "Interoperable image import", "Quota u
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
+from stillage.api.image_v2 import documents
 from stillage.api.image_v2.upload_headers import STORE_ID
 from stillage.api.services import principal, services
 
@@ -14,39 +15,43 @@ MIB = 1 << 20
 
 async def stores(_request: web.Request) -> web.Response:
     """GET /v2/info/stores: the store. Its booleans are strings, as glanceclient expects."""
-    return json_response({"stores": [_store()]})
+    document: documents.Stores = {"stores": [_store()]}
+    return json_response(document)
 
 
 async def stores_detail(request: web.Request) -> web.Response:
     """GET /v2/info/stores/detail: the store with its properties, for administrators."""
     services(request).info.require_store_details(principal(request))
-    return json_response({"stores": [{**_store(), "type": "file", "weight": 0, "properties": {"chunk_size": MIB}}]})
+    store: documents.Store = {**_store(), "type": "file", "weight": 0, "properties": {"chunk_size": MIB}}
+    document: documents.Stores = {"stores": [store]}
+    return json_response(document)
 
 
 async def import_methods(_request: web.Request) -> web.Response:
     """GET /v2/info/import: the import methods: none, so clients upload directly."""
-    return json_response({"import-methods": {"description": "Import methods available.", "type": "array", "value": []}})
+    methods: documents.ImportMethodNames = {"description": "Import methods available.", "type": "array", "value": []}
+    document: documents.ImportMethods = {"import-methods": methods}
+    return json_response(document)
 
 
 async def usage(request: web.Request) -> web.Response:
     """GET /v2/info/usage: usage and limits of the user's project, sizes in MiB. A limit of -1 is none."""
     info = services(request).info
     used, limits = await info.usage(principal(request)), info.limits
-    return json_response(
-        {
-            "usage": {
-                "image_size_total": {"limit": _limit(limits.bytes, MIB), "usage": -(-used.bytes // MIB)},
-                "image_count_total": {"limit": _limit(limits.images), "usage": used.images},
-                "image_count_uploading": {"limit": _limit(limits.uploads), "usage": used.uploads},
-                "image_stage_total": {"limit": -1, "usage": 0},
-            }
+    document: documents.Usage = {
+        "usage": {
+            "image_size_total": {"limit": _limit(limits.bytes, MIB), "usage": -(-used.bytes // MIB)},
+            "image_count_total": {"limit": _limit(limits.images), "usage": used.images},
+            "image_count_uploading": {"limit": _limit(limits.uploads), "usage": used.uploads},
+            "image_stage_total": {"limit": -1, "usage": 0},
         }
-    )
+    }
+    return json_response(document)
 
 
 def _limit(limit: int | None, unit: int = 1) -> int:
     return -1 if limit is None else limit // unit
 
 
-def _store() -> dict[str, str]:
+def _store() -> documents.Store:
     return {"id": STORE_ID, "description": "Local files", "default": "true"}
