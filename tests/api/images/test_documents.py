@@ -1,15 +1,12 @@
 """Every document of the image API is as described, and has no member that its description does not have."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-import jsonschema_rs
-
+from described import Described, documents_of
 from image_api import V2_1, Person
 from server import Answer
-from stillage.api.description import JSON
 from stillage.api.image_v2.description import DETAILS
 
 MISSING = "00000000-0000-4000-8000-000000000000"
@@ -21,11 +18,10 @@ PLAIN = {"disk_format": "raw", "container_format": "bare"}
 
 @dataclass
 class Checked:
-    """Sends requests as *person*, and holds each answer against *document*."""
+    """Sends requests as *person*, and holds each answer against what is *described*."""
 
     person: Person
-    document: Mapping[str, Any]
-    seen: set[tuple[str, str]] = field(default_factory=set)
+    described: Described
 
     async def __call__(self, route: str, body: Any = None, /, status: int = 200, **names: str) -> Answer:
         """*names*: the parameters of *route*'s path, and any headers."""
@@ -33,35 +29,12 @@ class Checked:
         headers = {name: value for name, value in names.items() if f"{{{name}}}" not in path}
         answer = await self.person(method, path.format(**names), body, **headers)
         assert answer.status == status, answer.body
-        [name] = self._responses(route)[str(status)]["content"][JSON]["schema"].values()
-        self._check(name.rpartition("/")[2], answer.json)
-        self.seen.add((route, name.rpartition("/")[2]))
+        self.described.check(route, status, answer.json)
         return answer
-
-    def _responses(self, route: str) -> Mapping[str, Any]:
-        method, _, path = route.partition(" ")
-        responses: Mapping[str, Any] = self.document["paths"][path][method.lower()]["responses"]
-        return responses
-
-    def _check(self, name: str, answer: Mapping[str, Any]) -> None:
-        components = self.document["components"]
-        schema = {"$ref": f"#/components/schemas/{name}", "components": components}
-        jsonschema_rs.validate(schema, answer)
-        described = components["schemas"][name]
-        if "properties" in described and "additionalProperties" not in described:
-            assert answer.keys() <= described["properties"].keys(), name
-
-
-def described() -> Iterator[tuple[str, str]]:
-    """Yield each route that answers with a document when all is well, and the document's name."""
-    for route, details in DETAILS.items():
-        for schema in details.success.values():
-            if schema not in {None, "octets", "text"}:
-                yield route, str(schema)
 
 
 async def test_every_document_is_as_described(erin: Person, olga: Person, ada: Person) -> None:
-    ask = Checked(erin, (await erin("GET", "/openapi.json")).json)
+    ask = Checked(erin, Described((await erin("GET", "/openapi.json")).json))
     await images_and_members(ask, olga)
     await uploads(ask)
     for route in ("GET /v2", "GET /v2/"):
@@ -71,7 +44,7 @@ async def test_every_document_is_as_described(erin: Person, olga: Person, ada: P
     for name in ("stores", "import", "usage"):
         await ask(f"GET /v2/info/{name}")
     await replace(ask, person=ada)("GET /v2/info/stores/detail")
-    assert set(described()) <= ask.seen
+    assert set(documents_of(DETAILS)) <= ask.described.seen
 
 
 async def images_and_members(ask: Checked, olga: Person) -> None:

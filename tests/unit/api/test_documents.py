@@ -2,6 +2,9 @@
 
 from dataclasses import fields
 
+from stillage.api import root
+from stillage.api.identity_v3 import description as identity_v3
+from stillage.api.image_v2 import description as image_v2
 from stillage.api.image_v2.documents import Image, Member
 from stillage.api.image_v2.schemas import schemas
 from stillage.api.json_schemas import properties_of
@@ -34,3 +37,8 @@ def test_nullable_members_have_two_types_as_glance_writes_them() -> None:
 
 def test_schemas_refer_to_nothing() -> None:
     assert "$ref" not in str(schemas())
+
+
+def test_dialects_do_not_share_the_name_of_a_schema() -> None:
+    names = [name for dialect in (root, image_v2, identity_v3) for name in dialect.schemas()]
+    assert len(names) == len(set(names))

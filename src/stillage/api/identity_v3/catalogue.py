@@ -3,15 +3,16 @@
 Source: Identity API v3, "Service catalog and endpoints".
 """
 
-from typing import Any
 from uuid import UUID, uuid5
+
+from stillage.api.identity_v3 import documents
 
 IDS = UUID("2c0b9c8e-8a37-4f55-9b1c-64bd9e2b6c5e")
 # A client that is configured for internal endpoints finds nothing unless all three are there.
 INTERFACES = ("public", "internal", "admin")
 
 
-def catalogue(public_url: str, region: str) -> list[dict[str, Any]]:
+def catalogue(public_url: str, region: str) -> list[documents.Service]:
     """Return the catalogue of a deployment that clients reach at *public_url*.
 
     The image URL has no version: glanceclient asks ``URL/versions``, gophercloud appends ``v2/`` itself.
@@ -22,8 +23,8 @@ def catalogue(public_url: str, region: str) -> list[dict[str, Any]]:
     ]
 
 
-def _service(kind: str, name: str, url: str, region: str) -> dict[str, Any]:
-    endpoints = [
+def _service(kind: str, name: str, url: str, region: str) -> documents.Service:
+    endpoints: list[documents.Endpoint] = [
         {
             "id": _id(kind, interface, region),
             "interface": interface,

@@ -8,14 +8,15 @@ from stillage.accounts.credential import Credential
 from stillage.accounts.names import DOMAIN_ID, DOMAIN_NAME, role_id
 from stillage.accounts.people import Project
 from stillage.accounts.token import Token
+from stillage.api.identity_v3 import documents
 from stillage.operations.identity.access_keys import MadeKey
 from stillage.times import to_microseconds
 
-DOMAIN = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
+DOMAIN: documents.Named = {"id": DOMAIN_ID, "name": DOMAIN_NAME}
 VERSION = "v3.14"
 
 
-def version_document(base_url: str) -> dict[str, Any]:
+def version_document(base_url: str) -> documents.IdentityVersion:
     """Return the version; keystoneauth goes on with its ``self`` link.
 
     Source: Identity API v3, "API versions". *base_url* ends in ``/v3``.
@@ -29,9 +30,9 @@ def version_document(base_url: str) -> dict[str, Any]:
     }
 
 
-def token_document(token: Token, catalogue: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
+def token_document(token: Token, catalogue: list[documents.Service] | None) -> documents.TokenAnswer:
     """Return the body for a token. *catalogue*: None to leave it out."""
-    document: dict[str, Any] = {
+    document: documents.Token = {
         "methods": list(token.methods),
         "user": {"id": token.user_id, "name": token.user_name, "domain": DOMAIN, "password_expires_at": None},
         "audit_ids": [token.audit_id],
@@ -53,7 +54,7 @@ def token_document(token: Token, catalogue: Sequence[dict[str, Any]] | None) -> 
     return {"token": document}
 
 
-def project_document(project: Project, base_url: str) -> dict[str, Any]:
+def project_document(project: Project, base_url: str) -> documents.Project:
     return {
         "id": project.id,
         "name": project.name,
@@ -68,30 +69,33 @@ def project_document(project: Project, base_url: str) -> dict[str, Any]:
     }
 
 
-def domain_document(base_url: str) -> dict[str, Any]:
-    links = {"self": f"{base_url}/domains/{DOMAIN_ID}"}
+def domain_document(base_url: str) -> documents.Domain:
+    links: documents.SelfLink = {"self": f"{base_url}/domains/{DOMAIN_ID}"}
     return {**DOMAIN, "description": "", "enabled": True, "tags": [], "options": {}, "links": links}
 
 
-def credential_document(credential: Credential, base_url: str, *, secret: str | None = None) -> dict[str, Any]:
+def credential_document(
+    credential: Credential, base_url: str, *, secret: str | None = None
+) -> documents.ApplicationCredential:
     """Return the body for an application credential. *secret*: only in the answer to its creation."""
-    document: dict[str, Any] = {
+    expiry = credential.expires_at
+    document: documents.ApplicationCredential = {
         "id": credential.id,
         "name": credential.name,
         "description": credential.description,
         "project_id": credential.project_id,
         "roles": [{"id": role_id(role), "name": role, "domain_id": None} for role in credential.roles],
         # Without a Z, unlike a token's: gophercloud cannot read one here.
-        "expires_at": credential.expires_at and to_microseconds(credential.expires_at).removesuffix("Z"),
+        "expires_at": to_microseconds(expiry).removesuffix("Z") if expiry else None,
         "unrestricted": not credential.restricted,
         "links": {"self": f"{base_url}/users/{credential.user_id}/application_credentials/{credential.id}"},
     }
     return document if secret is None else {**document, "secret": secret}
 
 
-def key_document(key: AccessKey, *, secret: str | None = None) -> dict[str, Any]:
+def key_document(key: AccessKey, *, secret: str | None = None) -> documents.AccessKey:
     """Return the body for a permanent access key. *secret*: only in the answer to its creation."""
-    document: dict[str, Any] = {
+    document: documents.AccessKey = {
         "access": key.access,
         "status": "active" if key.enabled else "inactive",
         "user_id": key.user_id,
@@ -101,16 +105,16 @@ def key_document(key: AccessKey, *, secret: str | None = None) -> dict[str, Any]
     return document if secret is None else {**document, "secret": secret}
 
 
-def temporary_document(made: MadeKey) -> dict[str, Any]:
+def temporary_document(made: MadeKey) -> documents.TemporaryKey:
     """Return the body for a temporary pair, with everything that is secret about it."""
     return {
         "access": made.key.access,
         "secret": made.secret,
         "securitytoken": made.security_token,
-        "expires_at": made.key.expires_at and to_microseconds(made.key.expires_at),
+        "expires_at": to_microseconds(made.key.expires_at) if made.key.expires_at else None,
     }
 
 
-def list_document(name: str, things: Sequence[dict[str, Any]], self_url: str) -> dict[str, Any]:
+def list_document(name: str, things: Sequence[Any], self_url: str) -> dict[str, Any]:
     """Return a list. There is never a second page."""
     return {name: list(things), "links": {"self": self_url, "previous": None, "next": None}}

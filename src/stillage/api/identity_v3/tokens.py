@@ -1,12 +1,11 @@
 """Tokens: issue, validate, revoke."""
 
-from typing import Any
-
 from aiohttp import web
 
 from stillage.accounts.login_request import login_request_of
 from stillage.accounts.token import Token
 from stillage.api.http.json_bodies import json_of, json_response
+from stillage.api.identity_v3 import documents
 from stillage.api.identity_v3.catalogue import catalogue
 from stillage.api.identity_v3.request import MAX_BODY, identity, principal_of, self_url
 from stillage.api.identity_v3.shape import token_document
@@ -59,10 +58,10 @@ async def show_catalogue(request: web.Request) -> web.Response:
     return json_response({"catalog": _catalogue(request), "links": {"self": self_url(request)}})
 
 
-def _document(request: web.Request, token: Token) -> dict[str, Any]:
+def _document(request: web.Request, token: Token) -> documents.TokenAnswer:
     # Whatever the value: a bare "?nocatalog" means it too.
     return token_document(token, None if "nocatalog" in request.query else _catalogue(request))
 
 
-def _catalogue(request: web.Request) -> list[dict[str, Any]]:
+def _catalogue(request: web.Request) -> list[documents.Service]:
     return catalogue(public_url(request), services(request).region)
