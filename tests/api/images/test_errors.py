@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from aiohttp import web
 
 from image_api import Person, Town
 from samples import load
 from server import Answer
+from stillage.api.description import ERROR
 from stillage.api.image_v2 import routes
 
 NO_IMAGE = "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a99"
@@ -43,6 +45,8 @@ def check(answer: Answer, status: int) -> dict[str, Any]:
     assert error["message"]
     assert error["stillage_code"] in CODES
     assert error["request_id"] == answer.headers["x-openstack-request-id"]
+    jsonschema_rs.validate(dict(ERROR), answer.json)
+    assert error.keys() <= ERROR["properties"]["error"]["properties"].keys()
     return error
 
 
