@@ -22,6 +22,7 @@ from stillage.accounts.principal import Principal
 from stillage.app import now
 from stillage.db import images as db
 from stillage.db import schema
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.formats.safety import Policy
 from stillage.ids import ImageId, ProjectId, UserId
@@ -78,7 +79,7 @@ class Always:
 async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[float, Path]:
     """Return how long a new process takes to verify what one that is gone has received."""
 
-    def uploads(owner: str) -> Uploads:
+    def uploads(owner: LeaseOwner) -> Uploads:
         return Uploads(
             database,
             store,
@@ -93,7 +94,7 @@ async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[f
 
     image = Image(ImageId(str(uuid4())), ProjectId("bench"), now(), now(), disk_format="raw", container_format="bare")
     await database.write(db.add, image)
-    first = uploads("node/1.")
+    first = uploads(LeaseOwner.parse("node/1"))
     upload = await first.open(ME, image.id, Expected(len(data)))
 
     async def body() -> AsyncIterator[bytes]:
@@ -103,7 +104,7 @@ async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[f
     await first._pieces.receive(upload, Piece(0, len(data)), Span(0, len(data)), body())  # noqa: SLF001 - stops before the verdict
     await first.close()
     path = next(path for path in store.root.rglob(f"{upload.blob_key}*"))
-    second = uploads("node/2.")
+    second = uploads(LeaseOwner.parse("node/2"))
     begun = time.perf_counter()
     await second.verifier.verdict(await second.find(ME, image.id, upload.id))
     seconds = time.perf_counter() - begun

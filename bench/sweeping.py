@@ -24,7 +24,8 @@ from bench.listing import database, put_images, settle
 from stillage.app import now
 from stillage.db import blobs, lifecycle, uploads
 from stillage.db import images as db
-from stillage.db.lifecycle import RESUMABLE, Claim
+from stillage.db.leases import LeaseOwner
+from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.image import Image
@@ -69,7 +70,7 @@ class Full:
     async def of(cls, url: str, images: int) -> "Full":
         database = Database(url)
         await database.write(_fill, images)
-        await database.write(_begin, OPEN, RESUMABLE, timedelta(days=7))
+        await database.write(_begin, OPEN, None, timedelta(days=7))
         settle(database.engine)
         keys = await database.read(lambda c: c.execute(text("SELECT key FROM blobs")).scalars().all())
         return cls(images, database, Sweep(database, Shelf([BlobKey(key) for key in keys]), clock=now))
@@ -81,7 +82,7 @@ def _fill(connection: Connection, images: int) -> None:
     connection.execute(NAMES)
 
 
-def _begin(connection: Connection, count: int, owner: str, lease: timedelta) -> None:
+def _begin(connection: Connection, count: int, owner: LeaseOwner | None, lease: timedelta) -> None:
     for _ in range(count):
         image = Image(ImageId(str(uuid4())), ProjectId("lab"), now(), now())
         db.add(connection, image)
@@ -145,7 +146,7 @@ class Row:
 
 async def microseconds(work: Work, full: Full) -> float:
     if work is dead_uploads:
-        await full.database.write(_begin, DEAD, "dead/1.", timedelta(0))
+        await full.database.write(_begin, DEAD, LeaseOwner.parse("dead/1"), timedelta(0))
     begun = time.perf_counter()
     count = await work(full)
     return (time.perf_counter() - begun) / count * 1e6

@@ -31,6 +31,7 @@ from stillage.audit.file import AuditFile
 from stillage.audit.trail import Sink, Trail
 from stillage.audit.webhook import Webhook
 from stillage.config import Settings
+from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.deployment import policy_of, profile_of, quotas_of
 from stillage.identity.base import Identity
@@ -59,6 +60,8 @@ from stillage.stores.files.blobs import FileStore
 
 log = structlog.get_logger()
 
+NO_LEASES = LeaseOwner(NodeId(""), "")
+"""A process that sweeps or scrubs, and takes no lease."""
 WEBHOOK_S = 10.0  # for an answer; no request waits for it
 # For signed bodies whose digest is not in the head: 20 of the largest size.
 BUFFERED_BYTES = 240 << 20
@@ -79,12 +82,14 @@ def now() -> datetime:
 
 
 @asynccontextmanager
-async def build(settings: Settings, *, owner: str, clock: Callable[[], datetime] = now) -> AsyncIterator[Worker]:
+async def build(
+    settings: Settings, *, owner: LeaseOwner = NO_LEASES, clock: Callable[[], datetime] = now
+) -> AsyncIterator[Worker]:
     """Build a worker, and close it at the end.
 
     Args:
         settings: Of the deployment.
-        owner: Identifies this process in the leases of its uploads.
+        owner: This process, in the leases that it takes.
         clock: Aware, UTC.
     """
     profile = profile_of(settings)
@@ -214,7 +219,7 @@ def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _I
     return _Identity(identity, None, KeystoneRights(identity, Vault(settings.secret)), close)
 
 
-def _trail(settings: Settings, counters: Metrics, owner: str, clock: Callable[[], datetime]) -> Trail:
+def _trail(settings: Settings, counters: Metrics, owner: LeaseOwner, clock: Callable[[], datetime]) -> Trail:
     """Return what records changes."""
 
     def dropped(sink: str) -> Callable[[int], None]:
@@ -226,7 +231,7 @@ def _trail(settings: Settings, counters: Metrics, owner: str, clock: Callable[[]
     if settings.audit_webhook is not None:
         url = settings.audit_webhook.get_secret_value()
         sinks.append(Webhook(HttpPeer(url, "the audit webhook", timeout_s=WEBHOOK_S), dropped=dropped("webhook")))
-    return Trail(sinks, node=owner.partition("/")[0] or "stillage", clock=clock)
+    return Trail(sinks, node=owner.node or "stillage", clock=clock)
 
 
 async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:
@@ -279,7 +284,7 @@ async def serve(
     *,
     tls: ssl.SSLContext | None,
     metrics_sockets: Sequence[socket.socket],
-    owner: str,
+    owner: LeaseOwner,
     ready: Callable[[], None],
     stop: stopping.Stop,
     over: Callable[[], None],

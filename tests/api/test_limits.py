@@ -28,6 +28,7 @@ from stillage.api.http import time_limits
 from stillage.config import load
 from stillage.db import lifecycle, usage
 from stillage.db import pieces as pieces_db
+from stillage.db.leases import LeaseOwner
 from stillage.operations import download
 from stillage.operations.download import Download
 from stillage.operations.images import Images
@@ -148,7 +149,7 @@ def deploy(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     @asynccontextmanager
     async def make(**given: Any) -> AsyncIterator[Deployment]:
         settings = load(data=tmp_path, tls=False, **{"spare_bytes": 0, **given})
-        async with app.build(settings, owner="node/1.") as worker:
+        async with app.build(settings, owner=LeaseOwner.parse("node/1")) as worker:
             services = dataclasses.replace(worker.services, identity=ByName())
             async with serving(app.make_web(services)) as url, ClientSession(url) as session:
                 yield Deployment(url, worker, session, tmp_path)

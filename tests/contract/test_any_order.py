@@ -46,6 +46,7 @@ from faulty import (
     FaultyDatabase,
 )
 from postgres import PostgresServer
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import (
     BodyIncomplete,
@@ -104,10 +105,14 @@ WHAT_FAILS = st.one_of(
 )
 
 
+def owner_of(number: int) -> LeaseOwner:
+    return LeaseOwner.parse(f"node-{number % 2}/{number}")
+
+
 class Process:
     """The operations of one server process, on its faulty sides of database and store."""
 
-    def __init__(self, database: Database, store: Store, clock: Clock, owner: str) -> None:
+    def __init__(self, database: Database, store: Store, clock: Clock, owner: LeaseOwner) -> None:
         self.owner = owner
         self.fate = Fate()
         mine, shelf = FaultyDatabase(database, self.fate), Faulty(store, self.fate)
@@ -208,7 +213,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def started(self) -> Process:
         self.number += 1
-        return Process(self.database, self.store, self.clock, f"node-{self.number % 2}/{self.number}.")
+        return Process(self.database, self.store, self.clock, owner_of(self.number))
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -419,8 +424,8 @@ class AnyOrder(RuleBasedStateMachine):
         elif how == "restarted":
             alive = {process.owner for process in self.processes}
             for number in range(1, self.number + 1):
-                if (dead := f"node-{number % 2}/{number}.") not in alive:
-                    self.attempt(self.processes[which], self.processes[which].sweep(dead_owners=dead))
+                if (dead := owner_of(number)) not in alive:
+                    self.attempt(self.processes[which], self.processes[which].sweep(dead=dead))
         elif how == "orphans":
             for shard in {int(name[:2], 16) for name in self.files()}:
                 self.attempt(self.processes[which], self.processes[which].sweep.remove_orphans(shard, older_than_s=0))

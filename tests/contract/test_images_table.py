@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.expression import FromClause
 
 from stillage.db import blobs, images, lifecycle
+from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.db.tables import blobs as blob_rows
@@ -34,7 +35,7 @@ def an_image(**values: Any) -> Image:
 
 
 def a_claim(image: Image, **values: Any) -> Claim:
-    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), "node-1:7", 3000)
+    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), LeaseOwner.parse("node-1/7"), 3000)
     return replace(claim, **values)
 
 
@@ -283,10 +284,12 @@ async def test_a_lease_runs_out_unless_it_is_renewed(database: Database) -> None
     assert await database.read(lifecycle.expired, NOW, None, 10) == []
 
 
-async def test_leases_of_a_dead_process_are_found_by_its_name(database: Database) -> None:
-    mine = await claimed(database, await add(database), lease_owner="node_1:7")
-    await claimed(database, await add(database), lease_owner="nodeX1:7")  # the underscore is no wildcard
-    assert await database.read(lifecycle.expired, NOW, "node_1:", 10) == [mine]
+async def test_leases_of_a_dead_process_or_node_are_found_by_its_name(database: Database) -> None:
+    owners = "node_1/7", "node_1/70", "nodeX1/7", "node_1x/7"  # the underscore is no wildcard
+    claims = [await claimed(database, await add(database), lease_owner=LeaseOwner.parse(owner)) for owner in owners]
+    await claimed(database, await add(database), lease_owner=None)
+    assert await database.read(lifecycle.expired, NOW, LeaseOwner.parse("node_1/7"), 10) == claims[:1]
+    assert await database.read(lifecycle.expired, NOW, NodeId("node_1"), 10) == claims[:2]
 
 
 async def test_the_oldest_leases_come_first_and_no_more_than_asked(database: Database) -> None:

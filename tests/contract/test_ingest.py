@@ -14,6 +14,7 @@ import builders
 from fakes import Clock
 from stillage.db import images as db
 from stillage.db import lifecycle
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import ContentRejected, DigestMismatch, ImageGone, StoreFailed, Unavailable
 from stillage.images.access import Access
@@ -39,7 +40,12 @@ class World:
 
     def __post_init__(self) -> None:
         self.ingest = Ingest(
-            self.database, self.store, access=Access({}), rules=RULES, owner="node/1.", clock=self.clock
+            self.database,
+            self.store,
+            access=Access({}),
+            rules=RULES,
+            owner=LeaseOwner.parse("node/1"),
+            clock=self.clock,
         )
 
     async def queued(self, **changes: Any) -> Image:

@@ -18,7 +18,8 @@ from stillage.accounts.people import Project, User
 from stillage.accounts.principal import Kind
 from stillage.db import blobs, identity, images, lifecycle, members, pieces, rights, uploads
 from stillage.db.blobs import Stored
-from stillage.db.lifecycle import RESUMABLE, Claim
+from stillage.db.leases import LeaseOwner
+from stillage.db.lifecycle import Claim
 from stillage.db.session import make_engine
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId, UserId
 from stillage.images.image import Content
@@ -35,12 +36,13 @@ LIMITS = Limits()
 LOCKS = re.compile("^(INSERT|UPDATE|DELETE)|FOR (UPDATE|SHARE)")
 
 
-def claim_on(name: str, owner: str) -> Claim:
-    return Claim(UploadId(f"upload-{name}"), ImageId(name), BlobKey(f"blob-{name}"), owner, None)
+def claim_on(name: str, owner: str | None) -> Claim:
+    process = None if owner is None else LeaseOwner.parse(owner)
+    return Claim(UploadId(f"upload-{name}"), ImageId(name), BlobKey(f"blob-{name}"), process, None)
 
 
-RESUMING, PLAIN, NEW = claim_on("a", RESUMABLE), claim_on("b", "node/1."), claim_on("c", "node/2.")
-SOURCE = claim_on("d", "node/1.")
+RESUMING, PLAIN, NEW = claim_on("a", None), claim_on("b", "node/1"), claim_on("c", "node/2")
+SOURCE = claim_on("d", "node/1")
 SCRUBBED = Stored(SOURCE.blob_key, SOURCE.image_id, 50, "c" * 32, "sha512", "d" * 128, NOW)
 FIRST = Span(0, 100)
 
@@ -53,7 +55,7 @@ def there(connection: Connection) -> None:
     for name in "abcd":
         images.add(connection, builders.image(id=name, owner="mine"))
     uploads.begin(connection, RESUMING, Expected(), NOW, NOW, LIMITS, 1)
-    pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, "node/1.")
+    pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, LeaseOwner.parse("node/1"))
     lifecycle.claim(connection, PLAIN, NOW, NOW, reserve=1)
     lifecycle.claim(connection, SOURCE, NOW, NOW, reserve=1)
     lifecycle.publish(connection, SOURCE, CONTENT, NOW)
@@ -94,9 +96,9 @@ UNITS: dict[str, Unit] = {
     "release dead": lambda c: lifecycle.release_dead(c, RESUMING, "expired", LATER),
     "delete resumable": lambda c: lifecycle.mark_deleted(c, RESUMING.image_id, NOW),
     "hand over": hand_over,
-    "piece": lambda c: pieces.begin(c, "another", RESUMING.upload_id, FIRST, "node/2."),
+    "piece": lambda c: pieces.begin(c, "another", RESUMING.upload_id, FIRST, LeaseOwner.parse("node/2")),
     "piece ends": lambda c: pieces.end(c, "piece"),
-    "worker died": lambda c: pieces.end_of_owners(c, "node/1."),
+    "worker died": lambda c: pieces.end_of_dead(c, LeaseOwner.parse("node/1")),
     "count": lambda c: uploads.count(c, RESUMING.upload_id, FIRST, NOW),
     "keep": lambda c: uploads.keep(c, RESUMING.upload_id, NOW),
     "tell size": lambda c: uploads.tell_size(c, RESUMING.upload_id, 150, LIMITS),

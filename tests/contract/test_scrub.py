@@ -17,6 +17,7 @@ from builders import principal
 from fakes import Clock
 from stillage.db import blobs, lifecycle
 from stillage.db import images as db
+from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import ImageDamaged, ImageNotFound, Unavailable
@@ -48,7 +49,7 @@ async def stored(
     database: Database, store: MemoryStore | FileStore, clock: Clock, data: bytes = DATA, algorithm: str = "sha512"
 ) -> Image:
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
-    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), "node/1.", len(data))
+    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), LeaseOwner.parse("node/1"), len(data))
     await database.write(db.add, image)
     await database.write(lifecycle.claim, claim, clock(), clock() + timedelta(minutes=1))
     async with store.writer(claim.blob_key) as writer:
@@ -317,7 +318,7 @@ async def test_an_image_deleted_while_it_is_read_is_no_damage(
 async def test_what_is_not_published_is_not_scrubbed(database: Database, scrub: Scrub, clock: Clock) -> None:
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
     await database.write(db.add, image)
-    claim = Claim(UploadId("u"), image.id, BlobKey(uuid4().hex), "node/1.", 5)
+    claim = Claim(UploadId("u"), image.id, BlobKey(uuid4().hex), LeaseOwner.parse("node/1"), 5)
     await database.write(lifecycle.claim, claim, clock(), clock())
     assert await run(scrub, clock) == []
     await database.write(lifecycle.release, claim, "left", clock())

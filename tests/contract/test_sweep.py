@@ -13,6 +13,7 @@ from fakes import Clock
 from plans import plans_of
 from stillage.db import blobs, lifecycle, usage
 from stillage.db import images as db
+from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import StoreFailed, Unavailable
@@ -48,7 +49,7 @@ async def put(store: Store, key: BlobKey) -> BlobKey:
 
 async def claimed(database: Database, clock: Clock, key: BlobKey) -> Claim:
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
-    claim = Claim(UploadId(str(uuid4())), image.id, key, "node/1.", 4)
+    claim = Claim(UploadId(str(uuid4())), image.id, key, LeaseOwner.parse("node/1"), 4)
     await database.write(db.add, image)
     await database.write(lifecycle.claim, claim, clock(), clock() + timedelta(minutes=1))
     return claim
@@ -120,7 +121,7 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
     await database.write(blobs.forget_blob, claim.blob_key)
     clock.advance(3600)
     sweep = Sweep(database, store, clock=clock)
-    assert await sweep(dead_owners="node/") == Swept(0, 0)
+    assert await sweep(dead=NodeId("node")) == Swept(0, 0)
     assert await sweep.remove_orphans(SHARD, older_than_s=0) == 0
     assert await is_there(store, claim.blob_key)
     assert await database.read(blobs.states_of_blobs, [claim.blob_key]) == {claim.blob_key: "published"}

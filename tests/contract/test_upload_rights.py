@@ -20,6 +20,7 @@ from stillage.accounts.credential_request import credential_request_of
 from stillage.accounts.principal import Kind, Principal
 from stillage.db import images as db
 from stillage.db import lifecycle, members
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspended
 from stillage.ids import ProjectId
@@ -69,9 +70,11 @@ class Lab:
         await self.world.uploads.close()
         return upload
 
-    def restarted(self, name: str = "node/2.") -> Any:
+    def restarted(self, owner: str = "node/2") -> Any:
         rights = EmbeddedRights(clock=self.world.clock)
-        return uploads_of(self.world.database, self.world.store, self.world.clock, name, rights=rights)
+        return uploads_of(
+            self.world.database, self.world.store, self.world.clock, LeaseOwner.parse(owner), rights=rights
+        )
 
 
 @pytest.fixture

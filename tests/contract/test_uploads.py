@@ -19,6 +19,7 @@ import builders
 from fakes import Clock
 from stillage.db import lifecycle, pieces, usage
 from stillage.db import uploads as db_uploads
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import (
     BodyIncomplete,
@@ -271,7 +272,7 @@ async def test_a_newer_request_takes_over_from_one_whose_client_may_be_gone(worl
 
 async def test_a_newer_request_to_another_process_takes_over_as_well(world: World) -> None:
     upload = await world.open()
-    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+    other = uploads_of(world.database, world.store, world.clock, LeaseOwner.parse("node/2"))
 
     async def stalled() -> AsyncIterator[bytes]:
         yield DATA[: MIB + 9]
@@ -296,8 +297,8 @@ async def test_who_verified_may_die_and_another_process_verifies_from_the_first_
     for task in world.uploads.verifier._tasks.values():
         task.cancel()  # what a killed process leaves: its lease
     await world.uploads.close()
-    await world.database.write(pieces.end_of_owners, "node/1.")
-    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+    await world.database.write(pieces.end_of_dead, LeaseOwner.parse("node/1"))
+    other = uploads_of(world.database, world.store, world.clock, LeaseOwner.parse("node/2"))
     rest = Piece(2 * MIB, len(DATA) - 2 * MIB)
     world.clock.advance(61)
     image = (await other.receive(upload, rest, sliced(DATA[2 * MIB :]))).image
@@ -324,7 +325,7 @@ async def test_a_whole_upload_that_nobody_waits_for_is_verified_by_the_upkeep(wo
     held = await world.uploads._pieces.receive(upload, Piece(0, len(DATA)), Span(0, len(DATA)), sliced(DATA))
     await world.uploads.close()
     assert held.is_whole
-    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+    other = uploads_of(world.database, world.store, world.clock, LeaseOwner.parse("node/2"))
     async with asyncio.timeout(20):
         while (await world.record(upload)).status is Status.SAVING:
             await other.upkeep()
@@ -356,7 +357,7 @@ async def test_a_verifier_that_is_stopped_as_it_takes_an_upload_leaves_it_to_oth
         go_on.set()
         await sending
         await closing
-    other = uploads_of(world.database, world.store, world.clock, "node/2.")
+    other = uploads_of(world.database, world.store, world.clock, LeaseOwner.parse("node/2"))
     assert (await asyncio.wait_for(other.verifier.verdict(upload), 20)).status is Status.ACTIVE
     await other.close()
 

@@ -18,6 +18,7 @@ from serving import serving
 from stillage import app
 from stillage.accounts.principal import Principal
 from stillage.config import Settings
+from stillage.db.leases import LeaseOwner
 from stillage.errors import Unauthenticated
 from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
@@ -148,7 +149,7 @@ class Town:
 @asynccontextmanager
 async def image_api(settings: Settings, clock: Callable[[], Any]) -> AsyncIterator[Town]:
     """Serve, with a database that is migrated already."""
-    async with app.build(settings, owner="test", clock=clock) as worker:
+    async with app.build(settings, owner=LeaseOwner.parse("test/1"), clock=clock) as worker:
         services = dataclasses.replace(worker.services, identity=OpenIdentity())
         services.uploads.rights.identity = OpenRights()
         application = app.make_web(services)

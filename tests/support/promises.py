@@ -159,9 +159,10 @@ def _miscounted(state: State) -> Iterator[str]:
             count(f"project:{row.owner or ''}", 1, 1)
     for row in state.uploads.values():
         count(f"project:{state.blobs[row.blob_key].owner or ''}", 2, 1)
-        count(scope_of_node(row.lease_owner), 2, 1)
+        if row.lease_owner is not None:
+            count(scope_of_node(row.lease_owner.node), 2, 1)
     for row in state.pieces.values():
-        count(scope_of_node(row.owner), 2, 1)
+        count(scope_of_node(row.lease_owner.node), 2, 1)
     for scope, (size, number, running) in counted.items():
         known = state.usage.get(scope)
         said = (0, 0, 0) if known is None else (known.bytes, known.images, known.uploads)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import builders
 from fakes import Clock, OpenRights
 from stillage.db import images as db
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import (
     BodyIncomplete,
@@ -92,7 +93,7 @@ def uploads_of(
     database: Database,
     store: FileStore,
     clock: Clock,
-    owner: str,
+    owner: LeaseOwner,
     rules: UploadRules = RULES,
     rights: Rights | None = None,
 ) -> Uploads:
@@ -114,7 +115,7 @@ async def a_world(
     database: Database, folder: Path, clock: Clock, rules: UploadRules = RULES, rights: Rights | None = None
 ) -> AsyncIterator[World]:
     store = FileStore(folder / "blobs")
-    uploads = uploads_of(database, store, clock, "node/1.", rules, rights)
+    uploads = uploads_of(database, store, clock, LeaseOwner.parse("node/1"), rules, rights)
     yield World(database, store, clock, uploads)
     await uploads.close()
     store.close()

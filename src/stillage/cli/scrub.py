@@ -65,7 +65,7 @@ async def _scrub(
     settings: Settings, older_than_s: float, bytes_per_s: float | None, *, damaged_only: bool, as_json: bool
 ) -> tuple[int, int]:
     read = damaged = 0
-    async with app.build(settings, owner="") as worker:
+    async with app.build(settings) as worker:
         schema.require_current(worker.services.database.engine)
         scrub = worker.scrub(older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only)
         async for scrubbed in scrub:

@@ -2,16 +2,24 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, update
 
 from stillage.db import usage
+from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import inspections
 from stillage.ids import ProjectId
 from stillage.images.quota import Quotas, Usage, scope_of_project
 
+LEASE = Lease(inspections.c.lease_owner, inspections.c.lease_expires_at)
+
 
 def begin(
-    connection: Connection, inspection_id: str, project_id: ProjectId, owner: str, expires_at: datetime, quotas: Quotas
+    connection: Connection,
+    inspection_id: str,
+    project_id: ProjectId,
+    owner: LeaseOwner,
+    expires_at: datetime,
+    quotas: Quotas,
 ) -> None:
     """Count an inspection from now on.
 
@@ -20,10 +28,8 @@ def begin(
     """
     usage.change(connection, scope_of_project(project_id), Usage(uploads=1), quotas.project)
     usage.change_uploads_of_nodes(connection, begun=[owner], limits=quotas.node)
-    values = {
-        "id": inspection_id, "project_id": project_id, "lease_owner": owner, "lease_expires_at": expires_at
-    }  # fmt: skip
-    connection.execute(insert(inspections).values(values))
+    lease = LEASE.values(owner, expires_at)
+    connection.execute(insert(inspections).values(id=inspection_id, project_id=project_id, **lease))
 
 
 def renew(connection: Connection, inspection_id: str, expires_at: datetime) -> None:
@@ -36,12 +42,9 @@ def end(connection: Connection, inspection_id: str) -> None:
     _end(connection, inspections.c.id == inspection_id)
 
 
-def end_dead(connection: Connection, now: datetime, owner_prefix: str | None) -> int:
-    """End those whose lease has run out, or whose owner's name begins with *owner_prefix*; return how many."""
-    over = inspections.c.lease_expires_at < now
-    if owner_prefix is None:
-        return _end(connection, over)
-    return _end(connection, or_(over, inspections.c.lease_owner.startswith(owner_prefix, autoescape=True)))
+def end_dead(connection: Connection, now: datetime, dead: Dead | None) -> int:
+    """End those whose lease has run out, or is of *dead*; return how many."""
+    return _end(connection, LEASE.is_over(now, dead))
 
 
 def _end(connection: Connection, those: ColumnElement[bool]) -> int:

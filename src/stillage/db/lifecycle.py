@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from stillage.db import pieces, usage
 from stillage.db.images import get, set_properties
+from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.image import Content, Image
@@ -20,8 +21,8 @@ from stillage.images.quota import Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status, require_move, statuses_before
 
 NO_QUOTAS = Quotas()
-RESUMABLE = "resumable/"
-"""The lease owner of resumable uploads."""
+LEASE = Lease(uploads.c.lease_owner, uploads.c.lease_expires_at)
+RESUMABLE = uploads.c.lease_owner.is_(None)
 RESULTS_KEPT = 16
 """How many ended uploads of one image are remembered."""
 
@@ -77,7 +78,7 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
 
 
 def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobKey]:
-    rows = connection.execute(select(uploads).where(uploads.c.image_id == image_id, uploads.c.resumable)).all()
+    rows = connection.execute(select(uploads).where(uploads.c.image_id == image_id, RESUMABLE)).all()
     for row in rows:
         connection.execute(update(blobs).where(blobs.c.key == row.blob_key).values(state="pending_delete"))
         _end_upload(connection, claim_of(row), owner, now, reason="the image was deleted")
@@ -86,18 +87,21 @@ def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId |
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What an upload holds: the right to give one image its bytes, until the lease runs out."""
+    """What an upload holds: the right to give one image its bytes, until the lease runs out.
+
+    Attributes:
+        lease_owner: None if the upload is resumable: it lives on between requests, and no process holds it.
+    """
 
     upload_id: UploadId
     image_id: ImageId
     blob_key: BlobKey
-    lease_owner: str
+    lease_owner: LeaseOwner | None
     expected_size: int | None
 
     @property
     def is_resumable(self) -> bool:
-        """Nobody's: it lives on between requests, and ends when nothing came for long."""
-        return self.lease_owner == RESUMABLE
+        return self.lease_owner is None
 
 
 def claim(
@@ -121,7 +125,8 @@ def claim(
         return None
     image = get(connection, claim.image_id)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=reserve, uploads=1), quotas.project)
-    usage.change(connection, scope_of_node(claim.lease_owner), Usage(uploads=1), quotas.node)
+    if claim.lease_owner is not None:
+        usage.change(connection, scope_of_node(claim.lease_owner.node), Usage(uploads=1), quotas.node)
     _add_blob(connection, claim, image.owner, reserve, now)
     _add_upload(connection, claim, lease_expires_at, now)
     return image
@@ -139,9 +144,7 @@ def _add_upload(connection: Connection, claim: Claim, lease_expires_at: datetime
             image_id=claim.image_id,
             blob_key=claim.blob_key,
             expected_size=claim.expected_size,
-            lease_owner=claim.lease_owner,
-            lease_expires_at=lease_expires_at,
-            resumable=claim.is_resumable,
+            **LEASE.values(claim.lease_owner, lease_expires_at),
             created_at=now,
         )
     )
@@ -209,29 +212,20 @@ def release(
     return held
 
 
-def expired(connection: Connection, now: datetime, owner_prefix: str | None, limit: int) -> list[Claim]:
-    """Return uploads whose lease has run out, or whose owner's name begins with *owner_prefix*."""
-    dead = _is_dead(now, owner_prefix)
-    rows = connection.execute(select(uploads).where(dead).order_by(uploads.c.lease_expires_at).limit(limit))
+def expired(connection: Connection, now: datetime, dead: Dead | None, limit: int) -> list[Claim]:
+    """Return uploads whose lease has run out, or is of *dead*."""
+    is_over = LEASE.is_over(now, dead)
+    rows = connection.execute(select(uploads).where(is_over).order_by(uploads.c.lease_expires_at).limit(limit))
     return [claim_of(row) for row in rows]
 
 
-def release_dead(
-    connection: Connection, claim: Claim, reason: str, now: datetime, owner_prefix: str | None = None
-) -> bool:
+def release_dead(connection: Connection, claim: Claim, reason: str, now: datetime, dead: Dead | None = None) -> bool:
     """`release` an upload that is still one of those `expired`. False if its lease was renewed since that was read."""
-    still = select(uploads.c.id).where(uploads.c.id == claim.upload_id, _is_dead(now, owner_prefix))
+    still = select(uploads.c.id).where(uploads.c.id == claim.upload_id, LEASE.is_over(now, dead))
     if connection.execute(still).first() is None:
         return False
     release(connection, claim, reason, now)
     return True
-
-
-def _is_dead(now: datetime, owner_prefix: str | None) -> Any:
-    over = uploads.c.lease_expires_at < now
-    if owner_prefix is None:
-        return over
-    return or_(over, uploads.c.lease_owner.startswith(owner_prefix, autoescape=True))
 
 
 def claim_of(row: Any) -> Claim:
@@ -254,10 +248,12 @@ def _end_upload(
     row = connection.execute(select(uploads.c.generation).where(mine).with_for_update()).first()
     if row is None:
         return
-    senders = pieces.forget_of_upload(connection, claim.upload_id)
+    owners = pieces.forget_of_upload(connection, claim.upload_id)
+    if claim.lease_owner is not None:
+        owners.append(claim.lease_owner)
     connection.execute(delete(uploads).where(mine))
     usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
-    usage.change_uploads_of_nodes(connection, ended=[claim.lease_owner, *senders])
+    usage.change_uploads_of_nodes(connection, ended=owners)
     if claim.is_resumable:
         result = {"size": size, "reason": reason, "refusal": refusal, "ended_at": now}
         values = {"id": claim.upload_id, "image_id": claim.image_id, "generation": row.generation, **result}

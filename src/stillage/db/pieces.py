@@ -3,11 +3,10 @@
 The row is what a request lives by: whoever takes its bytes over removes the row, and its sender finds out.
 """
 
-from typing import Any
-
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from stillage.db import usage
+from stillage.db.leases import Dead, LeaseOwner, is_of
 from stillage.db.tables import upload_pieces, uploads
 from stillage.ids import UploadId
 from stillage.images.quota import Limits
@@ -17,7 +16,12 @@ NO_LIMITS = Limits()
 
 
 def begin(
-    connection: Connection, piece_id: str, upload_id: UploadId, span: Span, owner: str, limits: Limits = NO_LIMITS
+    connection: Connection,
+    piece_id: str,
+    upload_id: UploadId,
+    span: Span,
+    owner: LeaseOwner,
+    limits: Limits = NO_LIMITS,
 ) -> bool:
     """Count a request that sends *span* from now on; those that were sending some of it have lost it.
 
@@ -34,7 +38,7 @@ def begin(
     overlapping = (rows.upload_id == upload_id) & (rows.first < span.end) & (rows.end > span.first)
     lost = _forget(connection, overlapping)
     usage.change_uploads_of_nodes(connection, ended=lost, begun=[owner], limits=limits)
-    values = {"id": piece_id, "upload_id": upload_id, "first": span.first, "end": span.end, "owner": owner}
+    values = {"id": piece_id, "upload_id": upload_id, "first": span.first, "end": span.end, "lease_owner": owner}
     connection.execute(insert(upload_pieces).values(values))
     return True
 
@@ -51,19 +55,20 @@ def end_of_upload(connection: Connection, upload_id: UploadId) -> None:
     _end(connection, upload_pieces.c.upload_id == upload_id)
 
 
-def forget_of_upload(connection: Connection, upload_id: UploadId) -> list[str]:
-    """Drop what is sent of an upload that ends; return the senders, who are still to be counted off their nodes."""
+def forget_of_upload(connection: Connection, upload_id: UploadId) -> list[LeaseOwner]:
+    """Drop the pieces of an upload that ends; return their owners, whose nodes still count them."""
     return _forget(connection, upload_pieces.c.upload_id == upload_id)
 
 
-def end_of_owners(connection: Connection, owner_prefix: str) -> None:
-    """Drop what processes were sending whose names begin with *owner_prefix*: they are dead."""
-    _end(connection, upload_pieces.c.owner.startswith(owner_prefix, autoescape=True))
+def end_of_dead(connection: Connection, dead: Dead) -> None:
+    """Drop the pieces that *dead* was receiving."""
+    _end(connection, is_of(dead, upload_pieces.c.lease_owner))
 
 
-def _end(connection: Connection, those: Any) -> None:
+def _end(connection: Connection, those: ColumnElement[bool]) -> None:
     usage.change_uploads_of_nodes(connection, ended=_forget(connection, those))
 
 
-def _forget(connection: Connection, those: Any) -> list[str]:
-    return list(connection.execute(delete(upload_pieces).where(those).returning(upload_pieces.c.owner)).scalars())
+def _forget(connection: Connection, those: ColumnElement[bool]) -> list[LeaseOwner]:
+    ended = delete(upload_pieces).where(those).returning(upload_pieces.c.lease_owner)
+    return list(connection.execute(ended).scalars())

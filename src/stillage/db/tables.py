@@ -22,10 +22,11 @@ from sqlalchemy import (
     Table,
     Text,
     event,
-    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
+
+from stillage.db.leases import OwnerText
 
 LIVE = text("deleted_at IS NULL")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -188,13 +189,13 @@ uploads = Table(
     Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
     Column("blob_key", String(64), ForeignKey("blobs.key"), nullable=False),
     Column("expected_size", BigInteger),
-    Column("lease_owner", String(64), nullable=False),
+    # None of a resumable upload: no process holds it, and its lease runs out when no bytes have come for days.
+    Column("lease_owner", OwnerText),
     Column("lease_expires_at", UtcTime, nullable=False),
-    # The rest is of resumable uploads, whose lease is theirs and nobody's: it ends when nothing came for days.
-    Column("resumable", Boolean, nullable=False, server_default=false()),
+    # The rest is of resumable uploads.
     Column("digests", JSON),  # declared of the whole: [[algorithm, hex], …]
     Column("metadata", Text),  # as a client of tus has sent it
-    Column("verifier", String(64)),  # the process that hashes and inspects, while it does
+    Column("verifier", OwnerText),  # the process that hashes and inspects, while it does
     Column("verifier_expires_at", UtcTime),
     Column("verified", BigInteger, nullable=False, server_default="0"),
     Column("rights", JSON),  # `Grant`: whose rights it needs while nobody shows a token
@@ -223,9 +224,9 @@ upload_pieces = Table(
     Column("upload_id", String(36), ForeignKey("uploads.id", ondelete="CASCADE"), nullable=False),
     Column("first", BigInteger, nullable=False),
     Column("end", BigInteger, nullable=False),
-    Column("owner", String(64), nullable=False),
+    Column("lease_owner", OwnerText, nullable=False),  # until it ends, or its upload
     Index("ix_upload_pieces_upload_id", "upload_id"),
-    Index("ix_upload_pieces_owner", "owner"),
+    Index("ix_upload_pieces_lease_owner", "lease_owner"),
 )
 
 # How resumable uploads ended, for clients that ask later.
@@ -249,7 +250,7 @@ inspections = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("project_id", String(255), nullable=False),
-    Column("lease_owner", String(64), nullable=False),
+    Column("lease_owner", OwnerText, nullable=False),
     Column("lease_expires_at", UtcTime, nullable=False),
     Index("ix_inspections_lease_expires_at", "lease_expires_at"),
 )

@@ -15,7 +15,8 @@ from stillage.accounts.principal import Kind
 from stillage.db import images as db_images
 from stillage.db import lifecycle, spans
 from stillage.db.blobs import reserve
-from stillage.db.lifecycle import Claim
+from stillage.db.leases import Dead, Lease, LeaseOwner, is_of
+from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.tables import blobs, image_members, images, upload_results, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
@@ -28,6 +29,7 @@ from stillage.spans import Span
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
 """Algorithms by which bytes are found again."""
+VERIFICATION = Lease(uploads.c.verifier, uploads.c.verifier_expires_at)
 
 
 def begin(
@@ -130,35 +132,35 @@ def tell_size(connection: Connection, upload_id: UploadId, size: int, limits: Li
     return upload
 
 
-def take_verification(connection: Connection, upload_id: UploadId, owner: str, now: datetime, until: datetime) -> bool:
+def take_verification(
+    connection: Connection, upload_id: UploadId, owner: LeaseOwner, now: datetime, until: datetime
+) -> bool:
     """Make *owner* the verifier of the upload. False while it has another."""
-    free = or_(uploads.c.verifier.is_(None), uploads.c.verifier == owner, uploads.c.verifier_expires_at < now)
-    mine = and_(uploads.c.id == upload_id, free)
-    return (
-        connection.execute(update(uploads).where(mine).values(verifier=owner, verifier_expires_at=until)).rowcount == 1
-    )
+    free = or_(VERIFICATION.is_free(now), VERIFICATION.is_held_by(owner))
+    values = VERIFICATION.values(owner, until)
+    return connection.execute(update(uploads).where(uploads.c.id == upload_id, free).values(values)).rowcount == 1
 
 
 def keep_verification(
-    connection: Connection, upload_id: UploadId, owner: str, until: datetime, verified: int
+    connection: Connection, upload_id: UploadId, owner: LeaseOwner, until: datetime, verified: int
 ) -> Upload | None:
     """Renew the verifier's lease at *verified* bytes; return the upload, None if it ended or has another verifier."""
-    mine = (uploads.c.id == upload_id) & (uploads.c.verifier == owner)
-    values = {"verifier_expires_at": until, "verified": verified}
-    if connection.execute(update(uploads).where(mine).values(values)).rowcount == 0:
+    held = (uploads.c.id == upload_id) & VERIFICATION.is_held_by(owner)
+    values = VERIFICATION.values(owner, until) | {"verified": verified}
+    if connection.execute(update(uploads).where(held).values(values)).rowcount == 0:
         return None
     return find(connection, upload_id)
 
 
-def drop_verification(connection: Connection, upload_id: UploadId, owner: str) -> None:
-    mine = (uploads.c.id == upload_id) & (uploads.c.verifier == owner)
-    connection.execute(update(uploads).where(mine).values(verifier=None, verifier_expires_at=None))
+def drop_verification(connection: Connection, upload_id: UploadId, owner: LeaseOwner) -> None:
+    held = (uploads.c.id == upload_id) & VERIFICATION.is_held_by(owner)
+    connection.execute(update(uploads).where(held).values(VERIFICATION.values(None, None)))
 
 
-def drop_verifications_of(connection: Connection, owner_prefix: str) -> None:
-    """Take uploads from verifiers whose names begin with *owner_prefix*: they are dead."""
-    dead = uploads.c.verifier.startswith(owner_prefix, autoescape=True)
-    connection.execute(update(uploads).where(dead).values(verifier=None, verifier_expires_at=None))
+def drop_verifications_of(connection: Connection, dead: Dead) -> None:
+    """Let others verify what *dead* was verifying."""
+    held = is_of(dead, VERIFICATION.owner)
+    connection.execute(update(uploads).where(held).values(VERIFICATION.values(None, None)))
 
 
 def _find(connection: Connection, which: Any) -> Upload | None:
@@ -169,7 +171,7 @@ def _find(connection: Connection, which: Any) -> Upload | None:
     query = (
         select(uploads, images.c.owner, beginning.label("offset"), some.label("has_bytes"))
         .join(images, held)
-        .where(which, uploads.c.resumable)
+        .where(which, RESUMABLE)
     )
     row = connection.execute(query).first()
     if row is None:
@@ -205,15 +207,14 @@ def bound_to(connection: Connection, image_id: ImageId, upload_id: UploadId) -> 
 
 def unverified(connection: Connection, now: datetime, limit: int = 10, after: str = "") -> list[Upload]:
     """Return uploads whose bytes are all there, and which nobody verifies, by their ids; those *after* one of them."""
-    free = or_(uploads.c.verifier.is_(None), uploads.c.verifier_expires_at < now)
     all_there = select(upload_spans.c.upload_id).where(
         upload_spans.c.upload_id == uploads.c.id,
         upload_spans.c.first == 0,
         upload_spans.c.end >= uploads.c.expected_size,
     )
     whole = or_(uploads.c.expected_size == 0, all_there.exists())
-    next_ones = (uploads.c.id > after) & uploads.c.resumable
-    query = select(uploads.c.id).where(next_ones, free, whole).order_by(uploads.c.id).limit(limit)
+    next_ones = (uploads.c.id > after) & RESUMABLE
+    query = select(uploads.c.id).where(next_ones, VERIFICATION.is_free(now), whole).order_by(uploads.c.id).limit(limit)
     found = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
     return [upload for upload in found if upload is not None]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select, text, update
 
+from stillage.db.leases import LeaseOwner
 from stillage.db.tables import usage
 from stillage.errors import QuotaExceeded, TooManyUploads
 from stillage.images.quota import Limits, Usage, scope_of_node
@@ -39,7 +40,11 @@ def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LI
 
 
 def change_uploads_of_nodes(
-    connection: Connection, *, ended: Sequence[str] = (), begun: Sequence[str] = (), limits: Limits = NO_LIMITS
+    connection: Connection,
+    *,
+    ended: Sequence[LeaseOwner] = (),
+    begun: Sequence[LeaseOwner] = (),
+    limits: Limits = NO_LIMITS,
 ) -> None:
     """Count uploads that have *ended* and *begun* on the nodes of their lease owners, in an order that is everybody's.
 
@@ -47,8 +52,8 @@ def change_uploads_of_nodes(
         TooManyUploads: If a node may not have so many.
     """
     changes: Counter[str] = Counter()
-    changes.update(map(scope_of_node, begun))
-    changes.subtract(map(scope_of_node, ended))
+    changes.update(scope_of_node(owner.node) for owner in begun)
+    changes.subtract(scope_of_node(owner.node) for owner in ended)
     for scope in sorted(changes):
         change(connection, scope, Usage(uploads=changes[scope]), limits)
 

@@ -41,6 +41,5 @@ def scope_of_project(project_id: ProjectId | None) -> str:
     return f"project:{project_id or ''}"
 
 
-def scope_of_node(lease_owner: str) -> str:
-    """The node of an upload's owner, which is named ``NODE/PROCESS``."""
-    return f"node:{lease_owner.partition('/')[0]}"
+def scope_of_node(node_id: str) -> str:
+    return f"node:{node_id}"

@@ -10,6 +10,7 @@ import structlog
 
 from stillage.accounts.principal import Principal
 from stillage.db import inspections as db
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import ImageTooLarge, SizeMismatch, StillageError
 from stillage.formats.registry import FORMATS
@@ -30,7 +31,13 @@ class Inspect:
     """``POST /v2/images/inspect``. While it runs, it counts as an upload of the node and the principal's project."""
 
     def __init__(
-        self, database: Database, *, access: Access, rules: UploadRules, owner: str, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        *,
+        access: Access,
+        rules: UploadRules,
+        owner: LeaseOwner,
+        clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._access = access

@@ -12,6 +12,7 @@ from fakes import Clock
 from serving import serving
 from stillage import app
 from stillage.config import Settings, load
+from stillage.db.leases import LeaseOwner
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
@@ -43,7 +44,7 @@ async def api(
     settings: Settings, identity: EmbeddedIdentity, people: None, clock: Clock
 ) -> AsyncIterator[ClientSession]:
     """A session whose base URL is the server's."""
-    async with app.build(settings, owner="test", clock=clock) as worker:
+    async with app.build(settings, owner=LeaseOwner.parse("test/1"), clock=clock) as worker:
         services = dataclasses.replace(worker.services, identity=identity, embedded=identity)
         async with serving(app.make_web(services)) as url, ClientSession(url) as session:
             yield session

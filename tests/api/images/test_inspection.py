@@ -16,6 +16,7 @@ from image_api import Person, Town
 from stillage.api.http import time_limits
 from stillage.api.services import SERVICES, Services
 from stillage.db import inspections, usage
+from stillage.db.leases import LeaseOwner, NodeId
 from stillage.formats.safety import Declaration
 from stillage.ids import ProjectId
 from stillage.operations.upkeep.sweep import Sweep
@@ -136,12 +137,14 @@ async def test_what_a_dead_process_was_inspecting_counts_until_the_next_start_or
 ) -> None:
     known = services_of(town)
     until, quotas = clock() + timedelta(seconds=60), known.ingest._rules.quotas
-    for number, owner in enumerate(["test/1.a", "test/1.b", "other/1."]):
-        await known.database.write(inspections.begin, str(number), ProjectId("lab"), owner, until, quotas)
+    for number, owner in enumerate(["test/1", "test/2", "other/1"]):
+        await known.database.write(
+            inspections.begin, str(number), ProjectId("lab"), LeaseOwner.parse(owner), until, quotas
+        )
     sweep = Sweep(known.database, known.store, clock=clock)
     await sweep()
     assert await running(town) == (3, 2)
-    await sweep(dead_owners="test/")
+    await sweep(dead=NodeId("test"))
     assert await running(town) == (1, 0)
     clock.advance(61)
     await sweep()

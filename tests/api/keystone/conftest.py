@@ -15,6 +15,7 @@ from image_api import Town
 from serving import serving
 from stillage import app
 from stillage.config import load
+from stillage.db.leases import LeaseOwner
 
 Serve = Callable[..., AbstractAsyncContextManager[Town]]
 
@@ -38,7 +39,9 @@ def serve(migrated_sqlite: Path, tmp_path: Path, clock: Clock, keystone: FakeKey
             "keystone_username": "stillage",
             "keystone_secret": SERVICE_PASSWORD,
         } | settings
-        async with app.build(load(data=tmp_path, tls=False, **given), owner="test", clock=clock) as worker:
+        async with app.build(
+            load(data=tmp_path, tls=False, **given), owner=LeaseOwner.parse("test/1"), clock=clock
+        ) as worker:
             application = app.make_web(worker.services)
             async with serving(application) as url, ClientSession(url) as session:
                 yield Town(session, url, application)

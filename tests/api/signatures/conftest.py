@@ -12,6 +12,7 @@ from serving import serving
 from signing_people import Office, Signing
 from stillage import app
 from stillage.config import load
+from stillage.db.leases import LeaseOwner
 from stillage.operations.identity.accounts import Accounts
 
 
@@ -28,7 +29,9 @@ async def office(
     monkeypatch.setattr(app, "Passwords", cheap_passwords)
     shutil.copy(migrated_sqlite, tmp_path / "stillage.db")
     (tmp_path / "secret.key").write_bytes(bytes(32))
-    async with app.build(load(data=tmp_path, tls=False, **settings), owner="test", clock=clock) as worker:
+    async with app.build(
+        load(data=tmp_path, tls=False, **settings), owner=LeaseOwner.parse("test/1"), clock=clock
+    ) as worker:
         passwords = cheap_passwords()
         accounts = Accounts(worker.services.database, passwords, clock=clock)
         for project in ("lab", "works", "closed"):

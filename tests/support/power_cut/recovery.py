@@ -13,6 +13,7 @@ from fakes import Clock
 from power_cut.told import Told
 from promises import State
 from stillage.db import uploads as db_uploads
+from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.db.tables import upload_spans, uploads
 from stillage.errors import StillageError
@@ -36,7 +37,7 @@ class Recovery:
         self._folder = folder
         self._told = told
         self._began = began
-        self._dead = f"{node_id}/"
+        self._node = NodeId(node_id)
         self._database = Database(f"sqlite:///{folder / 'stillage.db'}")
         self._store: FileStore | None = None
 
@@ -58,8 +59,8 @@ class Recovery:
         clock = Clock(self._began)
         sweep = Sweep(self._database, self._store, clock=clock)
         problems = [f"before the start: {what}" for what in await self._database.read(self._look, answers)]
-        await sweep(dead_owners=self._dead)
-        resumable = uploads_of(self._database, self._store, clock, f"{self._dead}0.")
+        await sweep(dead=self._node)
+        resumable = uploads_of(self._database, self._store, clock, LeaseOwner(self._node, "0"))
         for upload in await self._database.read(db_uploads.unverified, clock()):
             with suppress(StillageError):
                 await resumable.verifier.verdict(upload)
@@ -93,7 +94,7 @@ class Recovery:
 
     def _stuck(self, connection: Connection) -> list[str]:
         state = self._state(connection)
-        held = {row.image_id for row in state.uploads.values() if row.resumable}
+        held = {row.image_id for row in state.uploads.values() if row.lease_owner is None}
         return [f"image {i} is stuck" for i, row in state.images.items() if row.status == "saving" and i not in held]
 
     def _unsettled(self, connection: Connection) -> list[str]:
@@ -106,7 +107,7 @@ class Recovery:
 def counted_of(connection: Connection) -> dict[str, tuple[str, list[Span]]]:
     """Return the blob's key and what counts of each resumable upload, by its image."""
     counted: dict[str, tuple[str, list[Span]]] = {}
-    for row in connection.execute(select(uploads).where(uploads.c.resumable)):
+    for row in connection.execute(select(uploads).where(uploads.c.lease_owner.is_(None))):
         spans = connection.execute(select(upload_spans).where(upload_spans.c.upload_id == row.id))
         counted[row.image_id] = (row.blob_key, [Span(span.first, span.end) for span in spans])
     return counted

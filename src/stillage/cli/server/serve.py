@@ -22,6 +22,7 @@ from stillage.cli.server.supervisor import supervise
 from stillage.cli.server.worker import Plan, return_large_memory, run_worker, tls_of
 from stillage.config import Settings
 from stillage.db import schema
+from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.errors import BadSettings, StillageError
 
@@ -64,11 +65,11 @@ def serve(load: Callable[[], Settings]) -> None:
         settings = settings.model_copy(update={"listen": _shown_address(settings.listen, sockets[0])})
         if settings.secret_key is None:
             data_folder.make_secret()
-        plan = Plan(settings, data_folder.node_id(), _certificate(data_folder, settings))
+        plan = Plan(settings, NodeId(data_folder.node_id()), _certificate(data_folder, settings))
         asyncio.run(_prepare(data_folder, settings, plan.node_id))
         ready = partial(print_welcome, data_folder, settings)
         if settings.workers == 1:
-            run_worker(plan, sockets, metrics_sockets, f"{plan.node_id}/0.", ready)
+            run_worker(plan, sockets, metrics_sockets, LeaseOwner(plan.node_id, "0"), ready)
         else:
             supervise(
                 plan,
@@ -104,7 +105,7 @@ def _certificate(data_folder: DataFolder, settings: Settings) -> tuple[str, str]
     return certificate
 
 
-async def _prepare(data_folder: DataFolder, settings: Settings, node_id: str) -> None:
+async def _prepare(data_folder: DataFolder, settings: Settings, node_id: NodeId) -> None:
     """Prepare the database, identity and clouds.yaml for the workers, and clean up after a crash."""
     database = Database(settings.database)
     try:
@@ -118,12 +119,12 @@ async def _prepare(data_folder: DataFolder, settings: Settings, node_id: str) ->
     finally:
         database.close()
     # No other process uses this folder, so whatever earlier processes were receiving is lost.
-    await _sweep(settings, f"{node_id}/")
+    await _sweep(settings, node_id)
 
 
-async def _sweep(settings: Settings, dead_owners: str) -> None:
-    async with app.build(settings, owner="") as worker:
-        swept = await worker.sweep(dead_owners=dead_owners)
+async def _sweep(settings: Settings, node_id: NodeId) -> None:
+    async with app.build(settings) as worker:
+        swept = await worker.sweep(dead=node_id)
     if swept.uploads or swept.blobs:
         log.warning("cleaned up after a crash", uploads=swept.uploads, blobs=swept.blobs)
 

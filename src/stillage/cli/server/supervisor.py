@@ -32,6 +32,7 @@ from stillage.cli.server.link import Held
 from stillage.cli.server.listening import bound_again
 from stillage.cli.server.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon, return_large_memory, run_worker
 from stillage.config import Settings
+from stillage.db.leases import LeaseOwner
 from stillage.errors import StillageError
 
 log = structlog.get_logger()
@@ -94,7 +95,7 @@ def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
     def try_again_and_again() -> None:
         while True:
             try:
-                return asyncio.run(_end_uploads(settings, dead.name))
+                return asyncio.run(_end_uploads(settings, LeaseOwner.parse(dead.name)))
             except StillageError as error:
                 log.warning("cleaning up after a dead worker failed; trying again", pid=dead.pid, why=str(error))
             except Exception:
@@ -104,9 +105,9 @@ def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
     Thread(target=try_again_and_again, daemon=True).start()
 
 
-async def _end_uploads(settings: Settings, dead_owner: str) -> None:
-    async with app.build(settings, owner="") as worker:
-        await worker.sweep.end_dead_uploads(dead_owners=dead_owner)
+async def _end_uploads(settings: Settings, dead: LeaseOwner) -> None:
+    async with app.build(settings) as worker:
+        await worker.sweep.end_dead_uploads(dead=dead)
 
 
 @dataclass(eq=False, slots=True)
@@ -335,8 +336,8 @@ class _Supervisor:
 
     def _start(self, slot: int, plan: Plan, *, replaces: _Worker | None = None) -> None:
         ours, theirs = socket.socketpair()
-        name = f"{plan.node_id}/{self._started}."
-        process = self._context.Process(target=_run_child, args=(plan, name, theirs), name=name)
+        owner = LeaseOwner(plan.node_id, str(self._started))
+        process = self._context.Process(target=_run_child, args=(plan, owner, theirs), name=str(owner))
         # SIGHUP is for the parent but may be sent to its whole group; workers inherit that it is blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
@@ -357,7 +358,7 @@ class _Supervisor:
             os.write(self._wake, b"!")
 
 
-def _run_child(plan: Plan, owner: str, parent: socket.socket) -> None:
+def _run_child(plan: Plan, owner: LeaseOwner, parent: socket.socket) -> None:
     if not link.tie_to_parent() or (held := link.ask(parent)) is None:
         return
     logs.configure(plan.settings.log_format, plan.settings.log_level)

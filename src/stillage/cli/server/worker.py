@@ -18,6 +18,7 @@ from stillage import app
 from stillage.api.http.stopping import Stop
 from stillage.cli import garbage
 from stillage.config import Settings
+from stillage.db.leases import LeaseOwner, NodeId
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class Plan:
     """What a worker needs to run; can be sent to another process."""
 
     settings: Settings
-    node_id: str
+    node_id: NodeId
     certificate: tuple[str, str] | None
 
 
@@ -44,7 +45,7 @@ def run_worker(
     plan: Plan,
     sockets: Sequence[socket.socket],
     metrics_sockets: Sequence[socket.socket],
-    owner: str,
+    owner: LeaseOwner,
     ready: Callable[[], None],
     *,
     has_parent: bool = False,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stillage.db import uploads as db
+from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.ids import UploadId
@@ -33,7 +34,7 @@ class Context:
     access: Access
     rights: UploadRights
     rules: UploadRules
-    owner: str
+    owner: LeaseOwner
     max_age_s: float
     clock: Callable[[], datetime]
 

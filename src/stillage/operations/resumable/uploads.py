@@ -11,7 +11,8 @@ from stillage.accounts.principal import Principal
 from stillage.db import images as db_images
 from stillage.db import lifecycle, spans
 from stillage.db import uploads as db
-from stillage.db.lifecycle import RESUMABLE, Claim
+from stillage.db.leases import LeaseOwner
+from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import (
     Conflict,
@@ -65,7 +66,7 @@ class Uploads:
         rights: Rights,
         rules: UploadRules,
         secret: bytes,
-        owner: str,
+        owner: LeaseOwner,
         max_age_s: float,
         clock: Callable[[], datetime],
     ) -> None:
@@ -95,7 +96,7 @@ class Uploads:
             raise ImageTooLarge(self.max_bytes, expected.size)
         image = await self._writable(principal, image_id)
         await require_room(self._store, expected.size, self._rules.spare_bytes)
-        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), RESUMABLE, expected.size)
+        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), None, expected.size)
         reserve = STEP if expected.size is None else expected.size
         limits, now = self._rules.quotas.project, self._clock()
         # Until it has its partial blob: if we die before, or are given up, nobody is told of it.

@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 
 from stillage.db import blobs, inspections, lifecycle, pieces, uploads
+from stillage.db.leases import Dead
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.ids import BlobKey
@@ -38,14 +39,14 @@ class Sweep:
         self._store = store
         self._clock = clock
 
-    async def __call__(self, *, dead_owners: str | None = None) -> Swept:
+    async def __call__(self, *, dead: Dead | None = None) -> Swept:
         """Clean up once.
 
         Args:
-            dead_owners: Leases of owners whose name begins so are over, whatever they say: a node that starts knows
-                that its earlier processes are gone.
+            dead: Its leases are over, even if they have not run out: a node that starts knows that its earlier
+                processes are gone.
         """
-        ended = await self.end_dead_uploads(dead_owners=dead_owners)
+        ended = await self.end_dead_uploads(dead=dead)
         return Swept(ended, await self.remove_pending_blobs())
 
     async def remove_orphans(self, shard: int, *, older_than_s: float) -> int:
@@ -72,17 +73,17 @@ class Sweep:
                 await self._store.drop_partial(key)
         return len(unknown)
 
-    async def end_dead_uploads(self, *, dead_owners: str | None = None) -> int:
+    async def end_dead_uploads(self, *, dead: Dead | None = None) -> int:
         """End dead uploads and return their images to `queued`; needs no store. Returns how many uploads it ended."""
-        if dead_owners is not None:
-            await self._database.write(pieces.end_of_owners, dead_owners)
-            await self._database.write(uploads.drop_verifications_of, dead_owners)
-        await self._database.write(inspections.end_dead, self._clock(), dead_owners)
+        if dead is not None:
+            await self._database.write(pieces.end_of_dead, dead)
+            await self._database.write(uploads.drop_verifications_of, dead)
+        await self._database.write(inspections.end_dead, self._clock(), dead)
         ended = 0
-        while claims := await self._database.read(lifecycle.expired, self._clock(), dead_owners, BATCH):
+        while claims := await self._database.read(lifecycle.expired, self._clock(), dead, BATCH):
             for claim in claims:
                 reason = EXPIRED if claim.is_resumable else DIED
-                if await self._database.write(lifecycle.release_dead, claim, reason, self._clock(), dead_owners):
+                if await self._database.write(lifecycle.release_dead, claim, reason, self._clock(), dead):
                     log.warning("upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)
                     ended += 1
         return ended

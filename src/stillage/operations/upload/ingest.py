@@ -16,6 +16,7 @@ import structlog
 from stillage.accounts.principal import Principal
 from stillage.db import blobs, lifecycle
 from stillage.db import images as db
+from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import (
@@ -64,7 +65,7 @@ class Ingest:
         *,
         access: Access,
         rules: UploadRules,
-        owner: str,
+        owner: LeaseOwner,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database

@@ -156,9 +156,8 @@ def _create_uploads() -> None:
         sa.Column("image_id", sa.String(length=36), nullable=False),
         sa.Column("blob_key", sa.String(length=64), nullable=False),
         sa.Column("expected_size", sa.BigInteger(), nullable=True),
-        sa.Column("lease_owner", sa.String(length=64), nullable=False),
+        sa.Column("lease_owner", sa.String(length=64), nullable=True),
         sa.Column("lease_expires_at", UtcTime(), nullable=False),
-        sa.Column("resumable", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("digests", sa.JSON(), nullable=True),
         sa.Column("metadata", sa.Text(), nullable=True),
         sa.Column("verifier", sa.String(length=64), nullable=True),
@@ -191,13 +190,13 @@ def _create_uploads() -> None:
         sa.Column("upload_id", sa.String(length=36), nullable=False),
         sa.Column("first", sa.BigInteger(), nullable=False),
         sa.Column("end", sa.BigInteger(), nullable=False),
-        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("lease_owner", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
             ["upload_id"], ["uploads.id"], name=op.f("fk_upload_pieces_upload_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upload_pieces")),
     )
-    op.create_index("ix_upload_pieces_owner", "upload_pieces", ["owner"])
+    op.create_index("ix_upload_pieces_lease_owner", "upload_pieces", ["lease_owner"])
     op.create_index("ix_upload_pieces_upload_id", "upload_pieces", ["upload_id"])
     op.create_table(
         "upload_results",
