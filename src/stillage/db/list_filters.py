@@ -1,0 +1,64 @@
+"""The filters of a list as SQL conditions."""
+
+from collections.abc import Callable, Mapping
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Table,
+    and_,
+    false,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
+
+from stillage.db.rules import Clause
+from stillage.db.tables import images
+from stillage.images.query import Condition, Operator, TimeRange
+
+
+def is_entry(table: Table, *named: Clause) -> Clause:
+    """The image has this tag or property: a look-up of one whole key for each image, which EXISTS need not be."""
+    key = *named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id
+    return select(literal_column("1", Integer)).select_from(table).where(*key).correlate(images).scalar_subquery() == 1
+
+
+def holds(condition: Condition, *, leads: bool = False) -> Clause:
+    column, value = images.c[condition.column], condition.value
+    if isinstance(value, tuple):
+        return column.in_(value)
+    if isinstance(value, bool):
+        # A literal, so that a prepared statement can use an index with it. Said by what it is not, SQLite can use none.
+        return column == _boolean(value) if leads else column.is_not(_boolean(not value))
+    if isinstance(value, TimeRange):
+        return _in_range(column, condition.operator, value)
+    return COMPARE[condition.operator](column, literal(value, BigInteger) if isinstance(value, int) else value)
+
+
+def _boolean(value: bool) -> Clause:
+    return true() if value else false()
+
+
+def _in_range(time: ColumnElement[Any], operator: Operator, moment: TimeRange) -> Clause:
+    if operator is Operator.EQ:
+        return and_(time >= moment.start, time < moment.end)
+    if operator is Operator.NEQ:
+        return or_(time < moment.start, time >= moment.end)
+    bound = moment.end if operator in (Operator.GT, Operator.LTE) else moment.start
+    return COMPARE[Operator.GTE if operator in (Operator.GT, Operator.GTE) else Operator.LT](time, bound)
+
+
+COMPARE: Mapping[Operator, Callable[[ColumnElement[Any], Any], Clause]] = {
+    Operator.EQ: eq,
+    Operator.NEQ: ne,
+    Operator.GT: gt,
+    Operator.GTE: ge,
+    Operator.LT: lt,
+    Operator.LTE: le,
+}

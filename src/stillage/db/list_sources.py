@@ -1,0 +1,126 @@
+"""What a list can be read from: sets of images, each in the order of one index."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_
+
+from stillage.db.list_filters import holds
+from stillage.db.rules import PROJECT, Clause
+from stillage.db.tables import image_members, image_properties, image_tags, images, indexed_value
+from stillage.images.access import OWNER_NAMES
+from stillage.images.image import Visibility
+from stillage.images.query import Condition, Operator, Query
+from stillage.images.rules import PrincipalKey
+
+LISTED = images.c.deleted_at.is_(None)
+NOTHING: Mapping[str, PrincipalKey] = {}
+OWN = dict.fromkeys(OWNER_NAMES, PrincipalKey("project_id"))
+SHARED: Mapping[str, str | PrincipalKey] = {"visibility": Visibility.SHARED, "member_id": PrincipalKey("project_id")}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Rows of images that one index can give.
+
+    Attributes:
+        entries: Which entries of the index.
+        index: The table that it belongs to.
+        created_at, id: The image's, as they stand in the index.
+        also: What must hold beside *entries*, and the index cannot tell.
+        tells: The filter that needs no more asking.
+        known: Attributes of all its images, in the words of `images.rules`.
+        in_order: However many entries there are, they come in the order of their time and id.
+    """
+
+    entries: tuple[Clause, ...]
+    index: Table = images
+    created_at: ColumnElement[Any] = images.c.created_at
+    id: ColumnElement[Any] = images.c.id
+    also: tuple[Clause, ...] = ()
+    tells: object = None
+    known: Mapping[str, str | PrincipalKey | None] = field(default_factory=dict)
+    in_order: bool = True
+
+    @property
+    def rows(self) -> FromClause:
+        return images if self.index is images else self.index.join(images, images.c.id == self.id)
+
+    @property
+    def columns(self) -> Mapping[str, ColumnElement[Any]]:
+        return {**images.c, "created_at": self.created_at, "id": self.id}
+
+
+def scope_of(query: Query) -> list[Source]:
+    """What the principal may list, in branches. An image may be in several.
+
+    Leaving out its own public images would cost the project that publishes most of them a look at every one.
+    """
+    wanted, is_own = query.visibility, images.c.owner == PROJECT
+    if query.sees_all:
+        if wanted is not None:
+            return [_branch_of(wanted)]
+        not_foreign_community = or_(images.c.visibility != Visibility.COMMUNITY, is_own)
+        return [_branch(also=() if query.communities else (not_foreign_community,))]
+    if wanted in (Visibility.PUBLIC, Visibility.COMMUNITY):
+        return [_branch_of(wanted)]
+    if wanted is not None:
+        own = _branch(is_own, images.c.visibility == wanted, known={**OWN, "visibility": wanted})
+        return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
+    readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
+    return [_branch(is_own, known=OWN), *map(_branch_of, readable), *_shared_with(query)]
+
+
+def _branch_of(visibility: Visibility) -> Source:
+    return _branch(images.c.visibility == visibility, known={"visibility": visibility})
+
+
+def _branch(
+    *entries: Clause, also: tuple[Clause, ...] = (), known: Mapping[str, str | PrincipalKey | None] = NOTHING
+) -> Source:
+    return Source((LISTED, *entries), also=also, known=known)
+
+
+def _shared_with(query: Query) -> Iterable[Source]:
+    for status in query.member_statuses:
+        yield Source(
+            (image_members.c.member_id == PROJECT, image_members.c.status == status),
+            index=image_members,
+            created_at=image_members.c.image_created_at,
+            id=image_members.c.image_id,
+            # Said by what it is not, because with an equation SQLite may begin with everybody's shared images.
+            also=(images.c.visibility.not_in([other for other in Visibility if other is not Visibility.SHARED]),),
+            known=SHARED,
+        )
+
+
+def candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
+    """A source for each filter that has an index."""
+    also = (_in_scope(scope),)
+    for name, value in query.properties:
+        table = image_properties
+        entries = (table.c.name == name, table.c.value == indexed_value(value))
+        yield Source(entries, table, table.c.created_at, table.c.image_id, also, tells=(name, value))
+    for tag in query.tags:
+        table = image_tags
+        yield Source((table.c.tag == tag,), table, table.c.created_at, table.c.image_id, also, tells=tag)
+    for condition in query.conditions:
+        if condition.column in {"name", "status"}:
+            yield filtering(condition, scope)
+
+
+def filtering(condition: Condition, scope: Sequence[Source]) -> Source:
+    # Most images are active: many with one status are no reason to begin with it.
+    in_order = condition.operator is Operator.EQ and condition.column == "name"
+    return Source((LISTED, holds(condition)), also=(_in_scope(scope),), tells=condition, in_order=in_order)
+
+
+def _in_scope(scope: Sequence[Source]) -> Clause:
+    return or_(*map(_as_condition, scope))
+
+
+def _as_condition(branch: Source) -> Clause:
+    if branch.index is images:
+        return and_(*branch.entries, *branch.also)
+    return and_(exists().where(branch.id == images.c.id, *branch.entries), *branch.also)
