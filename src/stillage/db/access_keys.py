@@ -103,14 +103,14 @@ def add_temporary(connection: Connection, key: AccessKey, most: int = TEMPORARY_
 
 
 def _require_room(connection: Connection, user_id: UserId, now: datetime, most: int) -> None:
-    mine = (table.c.user_id == user_id) & table.c.token_hash.is_not(None)
-    if connection.execute(select(func.count()).where(mine)).scalar_one() < most:
+    temporary = (table.c.user_id == user_id) & table.c.token_hash.is_not(None)
+    if connection.execute(select(func.count()).where(temporary)).scalar_one() < most:
         return
     # What a sweep removes at this moment is left to it: two who wait for one another would both fail.
-    expired = select(table.c.access).where(mine, table.c.expires_at <= now).with_for_update(skip_locked=True)
+    expired = select(table.c.access).where(temporary, table.c.expires_at <= now).with_for_update(skip_locked=True)
     connection.execute(delete(table).where(table.c.access.in_(connection.execute(expired).scalars().all())))
-    mine &= table.c.expires_at > now
-    used = connection.execute(select(func.count()).where(mine)).scalar_one()
+    temporary &= table.c.expires_at > now
+    used = connection.execute(select(func.count()).where(temporary)).scalar_one()
     if used >= most:
         fix = "wait until one expires, or revoke the token that some were got with"
         raise UserLimitReached("temporary access keys", most, used, fix)

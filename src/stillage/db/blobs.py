@@ -19,11 +19,11 @@ def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> b
     Raises:
         QuotaExceeded: If the project may not have them.
     """
-    mine = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
+    unfinished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
     # The blob first, as everybody does: who sees its row holds it, and `_hand_over` waits.
-    if connection.execute(update(blobs).where(mine).values(reserved=blobs.c.reserved + more)).rowcount == 0:
+    if connection.execute(update(blobs).where(unfinished).values(reserved=blobs.c.reserved + more)).rowcount == 0:
         return False
-    owner = connection.execute(select(blobs.c.owner).where(mine)).scalar()
+    owner = connection.execute(select(blobs.c.owner).where(unfinished)).scalar()
     usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
     return True
 
@@ -101,8 +101,8 @@ def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bo
 
     Other blobs of the same bytes, which may share their place on disk, are due then as this one was.
     """
-    mine = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
-    if connection.execute(update(images).where(mine).values(damage=damage)).rowcount == 0:
+    its_image = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
+    if connection.execute(update(images).where(its_image).values(damage=damage)).rowcount == 0:
         return False
     if damage is not None:
         _let_be_due(connection, stored)

@@ -88,8 +88,8 @@ def usable_default(connection: Connection, user_id: UserId) -> ProjectId | None:
         )
         .where(users.c.id == user_id, projects.c.enabled)
     )
-    found = connection.execute(query).scalars().first()
-    return None if found is None else ProjectId(found)
+    project_id = connection.execute(query).scalars().first()
+    return None if project_id is None else ProjectId(project_id)
 
 
 def list_roles(connection: Connection) -> Sequence[tuple[UserId, ProjectId, str]]:

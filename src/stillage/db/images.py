@@ -113,10 +113,10 @@ def set_properties(connection: Connection, image_id: ImageId, properties: Mappin
 
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:
     """Count an image, its blobs and a running upload against its new owner."""
-    mine = blobs.c.image_id == image.id
+    its_blobs = blobs.c.image_id == image.id
     # Locked: a sweep may forget one of them at this moment, and give back what it reserved.
-    reserved = sum(connection.execute(select(blobs.c.reserved).where(mine).with_for_update()).scalars())
-    connection.execute(update(blobs).where(mine).values(owner=owner))
+    reserved = sum(connection.execute(select(blobs.c.reserved).where(its_blobs).with_for_update()).scalars())
+    connection.execute(update(blobs).where(its_blobs).values(owner=owner))
     running = connection.execute(select(func.count()).where(uploads.c.image_id == image.id)).scalar_one()
     changes = [
         (scope_of_project(image.owner), Usage(-reserved, -1, -running)),

@@ -33,8 +33,8 @@ def begin(
 
 
 def renew(connection: Connection, inspection_id: str, expires_at: datetime) -> None:
-    mine = inspections.c.id == inspection_id
-    connection.execute(update(inspections).where(mine).values(lease_expires_at=expires_at))
+    inspection = inspections.c.id == inspection_id
+    connection.execute(update(inspections).where(inspection).values(lease_expires_at=expires_at))
 
 
 def end(connection: Connection, inspection_id: str) -> None:

@@ -153,8 +153,8 @@ def _add_upload(connection: Connection, claim: Claim, lease_expires_at: datetime
 def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> bool:
     """Prolong the lease. False if the upload has lost its image."""
     held = select(images.c.id).where(images.c.id == claim.image_id, images.c.upload_id == claim.upload_id)
-    mine = (uploads.c.id == claim.upload_id) & held.exists()
-    return connection.execute(update(uploads).where(mine).values(lease_expires_at=lease_expires_at)).rowcount == 1
+    holding = (uploads.c.id == claim.upload_id) & held.exists()
+    return connection.execute(update(uploads).where(holding).values(lease_expires_at=lease_expires_at)).rowcount == 1
 
 
 def publish(connection: Connection, claim: Claim, content: Content, now: datetime) -> Image | None:
@@ -244,14 +244,14 @@ def _end_upload(
     refusal: Mapping[str, Any] | None = None,
 ) -> None:
     # An upload ends once, whoever ends it: its own process, or a sweep. Its row before those of its pieces.
-    mine = uploads.c.id == claim.upload_id
-    row = connection.execute(select(uploads.c.generation).where(mine).with_for_update()).first()
+    this_upload = uploads.c.id == claim.upload_id
+    row = connection.execute(select(uploads.c.generation).where(this_upload).with_for_update()).first()
     if row is None:
         return
     owners = pieces.forget_of_upload(connection, claim.upload_id)
     if claim.lease_owner is not None:
         owners.append(claim.lease_owner)
-    connection.execute(delete(uploads).where(mine))
+    connection.execute(delete(uploads).where(this_upload))
     usage.change(connection, scope_of_project(owner), Usage(uploads=-1))
     usage.change_uploads_of_nodes(connection, ended=owners)
     if claim.is_resumable:

@@ -18,13 +18,13 @@ ADD = text("INSERT INTO known_networks (name, network, seen_at) VALUES (:name, :
 
 def find(connection: Connection, name: str, network: str) -> datetime | None:
     """Return when *name* was last seen to log in from *network*; None if never, or long ago."""
-    mine = (table.c.name == name) & (table.c.network == network)
-    return connection.execute(select(table.c.seen_at).where(mine)).scalar()
+    pair = (table.c.name == name) & (table.c.network == network)
+    return connection.execute(select(table.c.seen_at).where(pair)).scalar()
 
 
 def remember(connection: Connection, name: str, network: str, now: datetime) -> None:
-    mine = (table.c.name == name) & (table.c.network == network)
-    if connection.execute(update(table).where(mine).values(seen_at=now)).rowcount == 1:
+    pair = (table.c.name == name) & (table.c.network == network)
+    if connection.execute(update(table).where(pair).values(seen_at=now)).rowcount == 1:
         return
     seen_at = UtcTime().process_bind_param(now, connection.dialect)
     connection.execute(ADD, {"name": name, "network": network, "now": seen_at})

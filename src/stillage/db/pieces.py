@@ -31,8 +31,8 @@ def begin(
         TooManyUploads: If this node may not have another.
     """
     # Shared: the upload must not end while a row that names it is made.
-    there = select(uploads.c.id).where(uploads.c.id == upload_id).with_for_update(read=True)
-    if connection.execute(there).first() is None:
+    open_upload = select(uploads.c.id).where(uploads.c.id == upload_id).with_for_update(read=True)
+    if connection.execute(open_upload).first() is None:
         return False
     rows = upload_pieces.c
     overlapping = (rows.upload_id == upload_id) & (rows.first < span.end) & (rows.end > span.first)

@@ -42,22 +42,22 @@ def reached(connection: Connection, upload_id: UploadId, first: int) -> int | No
 def window(connection: Connection, upload_id: UploadId, within: Span) -> Window:
     """Return the first spans in *within*, which is not empty, cut to it, and how far they were looked for."""
     row = _last_before(connection, upload_id, within.first)
-    found = [] if row is None or row.end <= within.first else [Span(within.first, min(row.end, within.end))]
+    spans = [] if row is None or row.end <= within.first else [Span(within.first, min(row.end, within.end))]
     behind = _of(upload_id) & (upload_spans.c.first > within.first) & (upload_spans.c.first < within.end)
     rows = connection.execute(select(upload_spans).where(behind).order_by(upload_spans.c.first).limit(READ)).all()
-    found += [Span(row.first, min(row.end, within.end)) for row in rows]
-    return Window(tuple(found), within.end if len(rows) < READ else found[-1].end)
+    spans += [Span(row.first, min(row.end, within.end)) for row in rows]
+    return Window(tuple(spans), within.end if len(rows) < READ else spans[-1].end)
 
 
 def missing(connection: Connection, upload_id: UploadId, within: Span) -> int:
-    """Return how many bytes of *within* are not there."""
+    """Return how many bytes of *within* are not present."""
     first, end = upload_spans.c.first, upload_spans.c.end
     row = _last_before(connection, upload_id, within.first)
     begin = within.first if row is None else row.first
     meeting = _of(upload_id) & (first >= begin) & (first < within.end) & (end > within.first)
     cut = case((end > within.end, within.end), else_=end) - case((first < within.first, within.first), else_=first)
-    there = connection.execute(select(func.coalesce(func.sum(cut), 0)).where(meeting)).scalar_one()
-    return within.length - int(there)
+    present = connection.execute(select(func.coalesce(func.sum(cut), 0)).where(meeting)).scalar_one()
+    return within.length - int(present)
 
 
 def add(connection: Connection, upload_id: UploadId, span: Span) -> None:

@@ -123,12 +123,12 @@ def _insert(connection: Connection, new: NewToken, most: int) -> Token:
 
 
 def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
-    mine = tokens.c.user_id == new.user_id
-    if connection.execute(select(func.count()).where(mine)).scalar_one() <= most:
+    of_user = tokens.c.user_id == new.user_id
+    if connection.execute(select(func.count()).where(of_user)).scalar_one() <= most:
         return
     rows = connection.execute(
         select(tokens.c.hash, tokens.c.application_credential_id, tokens.c.expires_at)
-        .where(mine, tokens.c.hash != new.digest)
+        .where(of_user, tokens.c.hash != new.digest)
         .order_by(tokens.c.issued_at.desc())
     ).all()
     expired = [row.hash for row in rows if row.expires_at <= new.issued_at]
@@ -137,8 +137,8 @@ def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
     for start in range(0, len(over), 500):  # SQLite limits the parameters of a statement
         # What somebody else ends at this moment is left to him: two who wait for one another would both fail.
         named = tokens.c.hash.in_(over[start : start + 500])
-        mine_alone = connection.execute(select(tokens.c.hash).where(named).with_for_update(skip_locked=True))
-        connection.execute(delete(tokens).where(tokens.c.hash.in_(mine_alone.scalars().all())))
+        unlocked = connection.execute(select(tokens.c.hash).where(named).with_for_update(skip_locked=True))
+        connection.execute(delete(tokens).where(tokens.c.hash.in_(unlocked.scalars().all())))
 
 
 def surplus(newest_first: Sequence[tuple[str, str | None]], most: int) -> list[str]:

@@ -84,25 +84,25 @@ def forget_results(connection: Connection, before: datetime) -> int:
 
 def take_over(connection: Connection, upload: Upload, rights: Grant) -> Upload | None:
     """Let the upload need *rights* from now on, unless somebody was faster; return it, None if it has ended."""
-    mine = (uploads.c.id == upload.id) & (uploads.c.generation == upload.generation)
+    unchanged = (uploads.c.id == upload.id) & (uploads.c.generation == upload.generation)
     values = {"rights": asdict(rights), "generation": upload.generation + 1}
-    connection.execute(update(uploads).where(mine).values(values))
+    connection.execute(update(uploads).where(unchanged).values(values))
     return find(connection, upload.id)
 
 
 def keep(connection: Connection, upload_id: UploadId, expires_at: datetime) -> Upload | None:
     """Let the upload live until *expires_at*; return it, None if it has ended."""
-    there = uploads.c.id == upload_id
-    if connection.execute(update(uploads).where(there).values(lease_expires_at=expires_at)).rowcount == 0:
+    open_upload = uploads.c.id == upload_id
+    if connection.execute(update(uploads).where(open_upload).values(lease_expires_at=expires_at)).rowcount == 0:
         return None
     return find(connection, upload_id)
 
 
 def count(connection: Connection, upload_id: UploadId, span: Span, expires_at: datetime) -> Upload | None:
     """Count *span*, whose bytes are durable; return what the upload has now, None if it has ended."""
-    there = uploads.c.id == upload_id
+    open_upload = uploads.c.id == upload_id
     # The row first: of two who count, one waits for the other.
-    if connection.execute(update(uploads).where(there).values(lease_expires_at=expires_at)).rowcount == 0:
+    if connection.execute(update(uploads).where(open_upload).values(lease_expires_at=expires_at)).rowcount == 0:
         return None
     spans.add(connection, upload_id, span)
     return find(connection, upload_id)
@@ -215,8 +215,8 @@ def unverified(connection: Connection, now: datetime, limit: int = 10, after: st
     whole = or_(uploads.c.expected_size == 0, all_there.exists())
     next_ones = (uploads.c.id > after) & RESUMABLE
     query = select(uploads.c.id).where(next_ones, VERIFICATION.is_free(now), whole).order_by(uploads.c.id).limit(limit)
-    found = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
-    return [upload for upload in found if upload is not None]
+    waiting = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
+    return [upload for upload in waiting if upload is not None]
 
 
 def with_bytes(
@@ -243,8 +243,8 @@ def with_bytes(
         .order_by(images.c.created_at.desc())
         .limit(limit)
     )
-    found = [db_images.find_seen(connection, i, project_id) for i in connection.execute(query).scalars().all()]
-    return [seen for seen in found if seen is not None]
+    images_seen = [db_images.find_seen(connection, i, project_id) for i in connection.execute(query).scalars().all()]
+    return [seen for seen in images_seen if seen is not None]
 
 
 def _known(name: str) -> ColumnElement[str | None]:
@@ -274,8 +274,8 @@ def publish_same(connection: Connection, claim: Claim, content: Content, source:
         raise Conflict("the server no longer has these bytes; send them")
     image = lifecycle.publish(connection, claim, content, now)
     if image is not None:
-        mine = blobs.c.key == claim.blob_key
-        connection.execute(update(blobs).where(mine).values(scrubbed_at=row.scrubbed_at, sha256=row.sha256))
+        its_blob = blobs.c.key == claim.blob_key
+        connection.execute(update(blobs).where(its_blob).values(scrubbed_at=row.scrubbed_at, sha256=row.sha256))
     return image
 
 

@@ -100,10 +100,10 @@ def _base_value(status: Status, operation: Operation) -> Any:
 
 def _change_property(properties: dict[str, str], operation: Operation) -> None:
     name = property_name(operation.name)
-    there = name in properties
-    if operation.op != "add" and not there:
+    exists = name in properties
+    if operation.op != "add" and not exists:
         raise Conflict(f"there is no property {name!r} to {operation.op}; use add")
-    if operation.op == "add" and operation.strict and there:
+    if operation.op == "add" and operation.strict and exists:
         raise Conflict(f"property {name!r} already exists; use replace")
     if operation.op == "remove":
         del properties[name]

@@ -204,8 +204,8 @@ def _conditions(filters: Sequence[tuple[str, str]]) -> Iterable[Condition]:
 
 
 def _is_property(name: str) -> bool:
-    known = name in CONDITIONS or name in {"os_hidden", "tag", "deleted"}
-    return not known and not name.endswith(("_min", "_max"))
+    is_filter = name in CONDITIONS or name in {"os_hidden", "tag", "deleted"}
+    return not is_filter and not name.endswith(("_min", "_max"))
 
 
 def _text(name: str, value: str) -> Condition:
