@@ -20,7 +20,7 @@ from stillage.images.access import with_implied
 
 PER_USER = 2
 TEMPORARY_PER_USER = 1000
-"""Temporary keys that a user may have, where no setting says so."""
+"""Temporary keys that a user may have, unless a setting says otherwise."""
 
 
 # Built once: every signed request runs it.
@@ -77,9 +77,9 @@ def add_permanent(connection: Connection, key: AccessKey) -> None:
     """Store a new one.
 
     Raises:
-        TooManyAccessKeys: If the user has as many as may be.
+        TooManyAccessKeys: If the user has `PER_USER` already.
     """
-    # Held, so that two requests at once do not both find room.
+    # Locked, so that two simultaneous requests do not both find room.
     connection.execute(select(users.c.id).where(users.c.id == key.user_id).with_for_update())
     if len(list_of(connection, key.user_id)) >= PER_USER:
         raise TooManyAccessKeys(PER_USER)
@@ -91,7 +91,7 @@ def add_temporary(connection: Connection, key: AccessKey, most: int = TEMPORARY_
 
     Raises:
         UserLimitReached: If the user has *most* of them.
-        Unauthenticated: If the token that it is got with was ended meanwhile.
+        Unauthenticated: If the token that it was requested with has ended meanwhile.
     """
     connection.execute(select(users.c.id).where(users.c.id == key.user_id).with_for_update(key_share=True))
     _require_room(connection, key.user_id, key.created_at, most)
@@ -106,7 +106,7 @@ def _require_room(connection: Connection, user_id: UserId, now: datetime, most: 
     temporary = (table.c.user_id == user_id) & table.c.token_hash.is_not(None)
     if connection.execute(select(func.count()).where(temporary)).scalar_one() < most:
         return
-    # What a sweep removes at this moment is left to it: two who wait for one another would both fail.
+    # Skip keys that a sweep is deleting: two transactions that wait for each other would both fail.
     expired = select(table.c.access).where(temporary, table.c.expires_at <= now).with_for_update(skip_locked=True)
     connection.execute(delete(table).where(table.c.access.in_(connection.execute(expired).scalars().all())))
     temporary &= table.c.expires_at > now
@@ -131,7 +131,7 @@ def remove(connection: Connection, access: str) -> bool:
 
 
 def forget_expired(connection: Connection, now: datetime) -> int:
-    """Drop temporary keys that are over, and return how many."""
+    """Delete expired temporary keys, and return how many."""
     return connection.execute(delete(table).where(table.c.expires_at <= now)).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Blobs: what they reserve, which bytes nobody needs, and what a scrub found. Plain functions of a connection."""
+"""Blobs: the bytes that they reserve, their deletion, and scrubs of them. Plain functions of a connection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from stillage.images.quota import Limits, Usage, scope_of_project
 
 
 def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> bool:
-    """Reserve *more* bytes for an upload of unknown size. False if the upload has ended: its blob takes no more.
+    """Reserve *more* bytes for an upload of unknown size. False if the upload has ended.
 
     Raises:
-        QuotaExceeded: If the project may not have them.
+        QuotaExceeded: If they exceed the project's quota.
     """
     unfinished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
-    # The blob first, as everybody does: who sees its row holds it, and `_hand_over` waits.
+    # The blob first, as in every transaction; this locks it against `_hand_over`.
     if connection.execute(update(blobs).where(unfinished).values(reserved=blobs.c.reserved + more)).rowcount == 0:
         return False
     owner = connection.execute(select(blobs.c.owner).where(unfinished)).scalar()
@@ -29,10 +29,10 @@ def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> b
 
 
 def reserve(connection: Connection, key: BlobKey, size: int, limits: Limits) -> None:
-    """Let *size* bytes in all count against the project, if they are more than counted so far.
+    """Reserve *size* bytes in total, if that is more than the blob has reserved.
 
     Raises:
-        QuotaExceeded: If it may not have them.
+        QuotaExceeded: If they exceed the project's quota.
     """
     row = connection.execute(
         select(blobs.c.owner, blobs.c.reserved).where(blobs.c.key == key, blobs.c.state == "writing").with_for_update()
@@ -50,7 +50,7 @@ def pending_delete(connection: Connection, limit: int) -> list[BlobKey]:
 
 
 def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str, str]:
-    """Return in which state those of *keys* are that a row names."""
+    """Return the states of those of *keys* that have a row."""
     states: dict[str, str] = {}
     for start in range(0, len(keys), 500):  # SQLite limits the parameters of a statement
         named = blobs.c.key.in_(keys[start : start + 500])
@@ -60,7 +60,7 @@ def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A published blob, with what its bytes were when they came."""
+    """A published blob, with the size and the digests of its bytes at upload."""
 
     key: BlobKey
     image_id: ImageId
@@ -74,7 +74,7 @@ class Stored:
 def take_for_scrub(
     connection: Connection, before: datetime, now: datetime, *, damaged_only: bool = False
 ) -> Stored | None:
-    """Return the published blob whose last scrub is the longest ago, and count it as scrubbed from *now* on.
+    """Return the published blob that was scrubbed the longest ago, and record it as scrubbed *now*.
 
     None if all were scrubbed after *before*. Two who ask at once get two blobs. *damaged_only*: of images that are
     marked, and no others.
@@ -97,9 +97,9 @@ def give_back_to_scrub(connection: Connection, stored: Stored) -> None:
 
 
 def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bool:
-    """Mark the image of a blob as damaged, or with None as well again. False if it was deleted meanwhile.
+    """Mark the image of a blob as damaged; None clears the mark. False if the image was deleted meanwhile.
 
-    Other blobs of the same bytes, which may share their place on disk, are due then as this one was.
+    Other blobs with the same bytes may share them on disk; they become due for a scrub as this one was.
     """
     its_image = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
     if connection.execute(update(images).where(its_image).values(damage=damage)).rowcount == 0:
@@ -112,7 +112,7 @@ def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bo
 def _let_be_due(connection: Connection, stored: Stored) -> None:
     same = (blobs.c.os_hash_algo == stored.os_hash_algo) & (blobs.c.os_hash_value == stored.os_hash_value)
     later = same & (blobs.c.state == "published") & (blobs.c.scrubbed_at > stored.scrubbed_at)
-    # What is marked has been read: otherwise two of them would be due by each other for ever.
+    # Not those already marked: two damaged blobs would make each other due for ever.
     unmarked = select(images.c.blob_key).where(images.c.blob_key == blobs.c.key, images.c.damage.is_(None))
     query = select(blobs.c.key).where(later, unmarked.exists()).order_by(blobs.c.key).with_for_update()
     keys = connection.execute(query).scalars().all()
@@ -120,7 +120,7 @@ def _let_be_due(connection: Connection, stored: Stored) -> None:
 
 
 def learn_sha256(connection: Connection, key: BlobKey, sha256: str) -> None:
-    """Remember a digest of a blob's bytes that nobody declared."""
+    """Record the SHA-256 of a blob's bytes, if it has none."""
     connection.execute(update(blobs).where(blobs.c.key == key, blobs.c.sha256.is_(None)).values(sha256=sha256))
 
 
@@ -129,7 +129,7 @@ def is_published(connection: Connection, key: BlobKey) -> bool:
 
 
 def forget_blob(connection: Connection, key: BlobKey) -> None:
-    """Drop the row of a blob whose bytes are gone, and give its project back what it reserved."""
+    """Delete the row of a blob whose bytes are gone, and release what it reserved."""
     this_blob = (blobs.c.key == key) & (blobs.c.state == "pending_delete")
     row = connection.execute(select(blobs.c.owner, blobs.c.reserved).where(this_blob).with_for_update()).first()
     if row is not None:

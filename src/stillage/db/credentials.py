@@ -17,17 +17,17 @@ from stillage.errors import AlreadyExists, UserLimitReached
 from stillage.ids import UserId
 
 PER_USER = 100
-"""Application credentials that a user may have, where no setting says so."""
+"""Application credentials that a user may have, unless a setting says otherwise."""
 
 
 def add(connection: Connection, credential: Credential, now: datetime, most: int = PER_USER) -> None:
-    """Store a new one. Expired ones do not count, and make room, the oldest first.
+    """Store a new one. Expired ones do not count, and are deleted to make room, the oldest first.
 
     Raises:
         UserLimitReached: If its owner has *most* of them.
         AlreadyExists: If its owner has one of this name.
     """
-    # Held, so that two requests at once do not both find room.
+    # Locked, so that two simultaneous requests do not both find room.
     connection.execute(select(users.c.id).where(users.c.id == credential.user_id).with_for_update(key_share=True))
     _make_room(connection, credential.user_id, now, most)
     values = {column: getattr(credential, column) for column in COLUMNS} | {"roles": list(credential.roles)}
@@ -66,7 +66,7 @@ def list_of(connection: Connection, user_id: UserId) -> Sequence[Credential]:
 
 
 def remove(connection: Connection, credential_id: str) -> bool:
-    """Delete it, and with it the tokens that were got with it. False if there is none."""
+    """Delete it and the tokens issued for it. False if there is none."""
     return connection.execute(delete(table).where(table.c.id == credential_id)).rowcount == 1
 
 

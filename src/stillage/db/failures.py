@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from stillage.db.tables import login_failures as table
 
 MOST = 100_000
-"""Rows that are kept: some 10 MiB."""
+"""Rows kept at most: about 10 MiB."""
 
 
 def latest(connection: Connection, who: str, since: datetime, limit: int) -> Sequence[datetime]:
@@ -23,7 +23,7 @@ def latest(connection: Connection, who: str, since: datetime, limit: int) -> Seq
 
 def record(connection: Connection, who: str, now: datetime) -> None:
     newest = connection.execute(insert(table).values(who=who, failed_at=now).returning(table.c.id)).scalar_one()
-    # Ids grow, so this is the most that is ever kept, whoever fails from wherever; the oldest go first.
+    # Ids grow, so this bounds the table, whatever fails; the oldest rows go first.
     connection.execute(delete(table).where(table.c.id <= newest - MOST))
 
 
@@ -38,5 +38,5 @@ def forget(connection: Connection, who: str) -> None:
 
 
 def forget_before(connection: Connection, moment: datetime) -> int:
-    """Drop rows that no limit looks at any more, and return how many."""
+    """Delete rows that no limit counts any more, and return how many."""
     return connection.execute(delete(table).where(table.c.failed_at <= moment)).rowcount

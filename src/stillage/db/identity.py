@@ -78,7 +78,7 @@ def list_projects(connection: Connection, *, user_id: UserId | None = None) -> S
 
 
 def usable_default(connection: Connection, user_id: UserId) -> ProjectId | None:
-    """Return the user's default project if it is enabled and he has a role there."""
+    """Return the user's default project if it is enabled and the user has a role there."""
     query = (
         select(projects.c.id)
         .join(users, users.c.default_project_id == projects.c.id)
@@ -99,8 +99,8 @@ def list_roles(connection: Connection) -> Sequence[tuple[UserId, ProjectId, str]
 
 
 def grant(connection: Connection, user_id: UserId, project_id: ProjectId, role: str) -> bool:
-    """Give the user a role in the project. False if he has it already."""
-    # Whoever changes a user's rights holds his row, so nobody adds the same assignment meanwhile.
+    """Give the user a role in the project. False if they already have it."""
+    # Every change of a user's rights locks the user's row, so no other transaction adds the same assignment meanwhile.
     connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
     if connection.execute(select(role_assignments).where(_assignment(user_id, project_id, role))).first():
         return False
@@ -109,7 +109,7 @@ def grant(connection: Connection, user_id: UserId, project_id: ProjectId, role: 
 
 
 def revoke(connection: Connection, user_id: UserId, project_id: ProjectId, role: str) -> bool:
-    """Take a role away, and with it the user's tokens for the project. False if he does not have it."""
+    """Take a role away, and end the user's tokens for the project. False if they do not have it."""
     connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
     removed = connection.execute(delete(role_assignments).where(_assignment(user_id, project_id, role))).rowcount
     if removed:
@@ -124,13 +124,13 @@ def set_password(connection: Connection, user_id: UserId, password_hash: str) ->
 
 
 def set_user_enabled(connection: Connection, user_id: UserId, enabled: bool) -> None:
-    """Let the user in or keep him out. Either way his tokens end: those from before come not back to life."""
+    """Enable or disable the user. Either way their tokens end, so that old ones do not become valid again."""
     connection.execute(update(users).where(users.c.id == user_id).values(enabled=enabled))
     connection.execute(delete(tokens).where(tokens.c.user_id == user_id))
 
 
 def set_project_enabled(connection: Connection, project_id: ProjectId, enabled: bool) -> None:
-    """Open or close the project. Either way its tokens end."""
+    """Enable or disable the project. Either way its tokens end."""
     connection.execute(update(projects).where(projects.c.id == project_id).values(enabled=enabled))
     connection.execute(delete(tokens).where(tokens.c.project_id == project_id))
 

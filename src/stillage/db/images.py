@@ -44,8 +44,8 @@ def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> Non
     """Store a new image.
 
     Raises:
-        AlreadyExists: If the id is taken, also by an image that was deleted.
-        QuotaExceeded: If its project may not have another.
+        AlreadyExists: If the id is taken, also by a deleted image.
+        QuotaExceeded: If its project has as many images as its quota allows.
     """
     usage.change(connection, scope_of_project(image.owner), Usage(images=1), limits)
     row = {column.name: getattr(image, column.name) for column in COLUMNS}
@@ -72,16 +72,16 @@ def get(connection: Connection, image_id: str) -> Image:
 
 
 def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
-    """Return the image as a principal of *project_id* meets it; None if there is none."""
+    """Return the image as a principal of *project_id* sees it; None if there is none."""
     row = connection.execute(FIND_SEEN, {"image_id": image_id, "project_id": project_id}).first()
     return None if row is None else Seen(image_of(row), bool(row.is_member))
 
 
 def save(connection: Connection, before: Image, after: Image) -> Image | None:
-    """Store what *after* changed of *before*; return the image as it now is.
+    """Store the difference between *before* and *after*; return the image as it now is.
 
     Touches only what users set: status, sizes and digests belong to uploads, which may run meanwhile.
-    None if somebody changed the record since *before* was read, or, where a format changes, began an upload.
+    None if the record has changed since *before* was read, or, if a format changes, an upload has begun.
     """
     unchanged = (images.c.id == before.id) & (images.c.version == before.version) & images.c.deleted_at.is_(None)
     if (before.disk_format, before.container_format) != (after.disk_format, after.container_format):
@@ -100,7 +100,7 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
 
 
 def set_properties(connection: Connection, image_id: ImageId, properties: Mapping[str, str]) -> None:
-    """Set *properties* beside the others. The image's row must have been changed in this transaction already."""
+    """Add or replace *properties*. The transaction must already hold the image's row."""
     image = find(connection, image_id)
     if image is None or not properties:
         return
@@ -112,9 +112,9 @@ def set_properties(connection: Connection, image_id: ImageId, properties: Mappin
 
 
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:
-    """Count an image, its blobs and a running upload against its new owner."""
+    """Move an image, its blobs and its running upload to the quota of its new *owner*."""
     its_blobs = blobs.c.image_id == image.id
-    # Locked: a sweep may forget one of them at this moment, and give back what it reserved.
+    # Locked: a sweep may delete one of them at this moment, and release what it reserved.
     reserved = sum(connection.execute(select(blobs.c.reserved).where(its_blobs).with_for_update()).scalars())
     connection.execute(update(blobs).where(its_blobs).values(owner=owner))
     running = connection.execute(select(func.count()).where(uploads.c.image_id == image.id)).scalar_one()
@@ -122,7 +122,9 @@ def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) ->
         (scope_of_project(image.owner), Usage(-reserved, -1, -running)),
         (scope_of_project(owner), Usage(reserved, 1, running)),
     ]
-    for scope, by in sorted(changes, key=lambda change: change[0]):  # two who swap images must not wait for each other
+    for scope, by in sorted(
+        changes, key=lambda change: change[0]
+    ):  # so that two transfers in opposite directions do not deadlock
         usage.change(connection, scope, by)
 
 

@@ -1,4 +1,4 @@
-"""Inspections that run now. They keep nothing, and count as uploads. Plain functions of a connection."""
+"""Running inspections. They store nothing and count as uploads. Plain functions of a connection."""
 
 from datetime import datetime
 
@@ -21,10 +21,10 @@ def begin(
     expires_at: datetime,
     quotas: Quotas,
 ) -> None:
-    """Count an inspection from now on.
+    """Record a running inspection.
 
     Raises:
-        TooManyUploads: If the project, or this node, may not have another upload.
+        TooManyUploads: If the project or this node has as many uploads as its limit allows.
     """
     usage.change(connection, scope_of_project(project_id), Usage(uploads=1), quotas.project)
     usage.change_uploads_of_nodes(connection, begun=[owner], limits=quotas.node)
@@ -38,7 +38,7 @@ def renew(connection: Connection, inspection_id: str, expires_at: datetime) -> N
 
 
 def end(connection: Connection, inspection_id: str) -> None:
-    """Count it no more. Nothing happens if that was done before."""
+    """Delete the record of an inspection, if there is one."""
     _end(connection, inspections.c.id == inspection_id)
 
 

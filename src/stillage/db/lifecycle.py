@@ -54,15 +54,15 @@ def _move(
 def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
     """Delete the image, from any status, and mark its blobs for deletion. Return the keys whose bytes may be removed.
 
-    The row stays, so that the id is never used again, and keeps nothing that could be large.
+    The row stays, so that the id is never used again, without the columns that could be large.
 
-    None if there is no such image any more.
+    None if the image does not exist any more.
 
     The blob of an upload in flight is not among them: its uploader notices, and removes it. A resumable upload ends
     here; who sends a piece of it notices.
     """
     values: dict[str, Any] = {"deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
-    # Its name stays: a list in the order of names goes on behind it.
+    # Its name stays: the next page of a list ordered by name starts after it.
     values |= {"tags": [], "properties": {}, "reason": None, "damage": None}
     if not _move(connection, image_id, statuses_before(Status.DELETED), Status.DELETED, values):
         return None
@@ -172,7 +172,7 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
         "disk_format": content.disk_format,
         "container_format": func.coalesce(images.c.container_format, "bare"),
         "updated_at": now,
-        "version": images.c.version + 1,  # a change that was prepared before must not undo the formats
+        "version": images.c.version + 1,  # so that a change prepared before cannot undo the formats
     }
     if not _end_saving(connection, claim, Status.ACTIVE, values | digests):
         return None
@@ -185,7 +185,7 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
 
 
 def _publish_blob(connection: Connection, key: BlobKey, now: datetime, digests: Mapping[str, Any]) -> int:
-    """Let the blob count with its true size; return how many bytes were reserved for it."""
+    """Mark the blob as published and count its real size; return the number of bytes that were reserved for it."""
     query = select(blobs.c.reserved).where(blobs.c.key == key).with_for_update()
     reserved: int = connection.execute(query).scalar_one()
     values = {"state": "published", "reserved": digests["size"], "scrubbed_at": now, **digests}
@@ -198,14 +198,14 @@ def release(
 ) -> bool:
     """End an upload without success: the image returns to `queued` with *reason*, its blob is marked for deletion.
 
-    *refusal*: the facts of the verdict, where it was one.
-    False if the image was not this upload's any more; an unpublished blob is marked for deletion all the same.
+    *refusal*: the facts of the verdict, if the reason is one.
+    False if the upload no longer holds the image; an unpublished blob is marked for deletion all the same.
     """
     values = {"upload_id": None, "reason": reason, "updated_at": now}
     held = _end_saving(connection, claim, Status.QUEUED, values)
-    # Only a blob that was never published: if the answer to `publish` got lost, the image is active and needs it.
+    # Only a blob that was never published: if the reply to `publish` was lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
-    # Without such a blob there is no upload either, or none yet: its claim may be committed at this moment.
+    # Without such a blob there is no upload, or not yet: its claim may be committed at this moment.
     if connection.execute(update(blobs).where(unpublished).values(state="pending_delete")).rowcount == 1:
         owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
         _end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
@@ -220,7 +220,7 @@ def expired(connection: Connection, now: datetime, dead: Dead | None, limit: int
 
 
 def release_dead(connection: Connection, claim: Claim, reason: str, now: datetime, dead: Dead | None = None) -> bool:
-    """`release` an upload that is still one of those `expired`. False if its lease was renewed since that was read."""
+    """`release` an upload that is still `expired`. False if its lease was renewed since it was read."""
     still = select(uploads.c.id).where(uploads.c.id == claim.upload_id, LEASE.is_over(now, dead))
     if connection.execute(still).first() is None:
         return False
@@ -243,7 +243,7 @@ def _end_upload(
     reason: str | None = None,
     refusal: Mapping[str, Any] | None = None,
 ) -> None:
-    # An upload ends once, whoever ends it: its own process, or a sweep. Its row before those of its pieces.
+    # Its own process and a sweep may both try to end an upload; one does. Lock its row before those of its pieces.
     this_upload = uploads.c.id == claim.upload_id
     row = connection.execute(select(uploads.c.generation).where(this_upload).with_for_update()).first()
     if row is None:
@@ -262,7 +262,7 @@ def _end_upload(
 
 
 def _forget_earlier_results(connection: Connection, image_id: ImageId) -> None:
-    """Whoever opens uploads and abandons them, again and again, makes no table grow."""
+    """Keep the last `RESULTS_KEPT`, so that opening and abandoning uploads does not make the table grow."""
     its_own = upload_results.c.image_id == image_id
     last = select(upload_results.c.id).where(its_own).order_by(upload_results.c.ended_at.desc()).limit(RESULTS_KEPT)
     connection.execute(delete(upload_results).where(its_own, upload_results.c.id.not_in(last)))

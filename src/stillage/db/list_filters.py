@@ -34,7 +34,7 @@ def holds(condition: Condition, *, leads: bool = False) -> Clause:
     if isinstance(value, tuple):
         return column.in_(value)
     if isinstance(value, bool):
-        # A literal, so that a prepared statement can use an index with it. Said by what it is not, SQLite can use none.
+        # A literal, so that a prepared statement can use an index. SQLite uses none for IS NOT.
         return column == _boolean(value) if leads else column.is_not(_boolean(not value))
     if isinstance(value, TimeRange):
         return _in_range(column, condition.operator, value)

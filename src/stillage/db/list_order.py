@@ -19,11 +19,11 @@ def ordered(column: ColumnElement[Any], key: Key) -> ColumnElement[Any]:
 
 
 def after(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], nulls: frozenset[str]) -> Clause:
-    """What comes behind the marker in *order*."""
+    """What comes after the marker in *order*."""
     directions = {key.descending for key in order}
     nullable = any(images.c[key.column].nullable for key in order)
     if len(directions) == 1 and not nullable:
-        # Both engines find the place of a row value in an index, of the same condition in words they do not.
+        # Both engines look up a row value in an index, but not the equivalent condition with AND and OR.
         place = tuple_(*[_place(key) for key in order])
         row = tuple_(*[columns[key.column] for key in order])
         return row < place if True in directions else row > place

@@ -28,10 +28,10 @@ class Source:
         entries: Which entries of the index.
         index: The table that it belongs to.
         created_at, id: The image's, as they stand in the index.
-        also: What must hold beside *entries*, and the index cannot tell.
-        tells: The filter that needs no more asking.
+        also: Conditions beside *entries* that the index does not cover.
+        tells: The filter that the index covers.
         known: Attributes of all its images, in the words of `images.rules`.
-        in_order: However many entries there are, they come in the order of their time and id.
+        in_order: The entries come in the order of time and id, however many there are.
     """
 
     entries: tuple[Clause, ...]
@@ -89,7 +89,7 @@ def _shared_with(query: Query) -> Iterable[Source]:
             index=image_members,
             created_at=image_members.c.image_created_at,
             id=image_members.c.image_id,
-            # Said by what it is not, because with an equation SQLite may begin with everybody's shared images.
+            # As NOT IN: with an equation SQLite may start from all shared images of everybody.
             also=(images.c.visibility.not_in([other for other in Visibility if other is not Visibility.SHARED]),),
             known=SHARED,
         )
@@ -111,7 +111,7 @@ def candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
 
 
 def filtering(condition: Condition, scope: Sequence[Source]) -> Source:
-    # Most images are active: many with one status are no reason to begin with it.
+    # Most images are active: a status that many have is no good start.
     in_order = condition.operator is Operator.EQ and condition.column == "name"
     return Source((LISTED, holds(condition)), also=(_in_scope(scope),), tells=condition, in_order=in_order)
 

@@ -46,7 +46,7 @@ from stillage.images.query import Query
 from stillage.images.rules import Expression, assume
 
 COUNTED = 2000
-"""How many index entries are counted of each set. Bigger ones are not told apart."""
+"""How many index entries of each set are counted. Larger sets are treated alike."""
 CANDIDATES = 8
 """How many filters are counted, the first ones."""
 
@@ -95,14 +95,14 @@ def page(connection: Connection, query: Query) -> list[Image]:
         place = {key.column: getattr(last, key.column) for key in query.order}
         behind = frozenset(name for name, value in place.items() if value is None)
         values |= {f"after_{name}": value for name, value in place.items()}
-    # A thousand of the largest records have 128 MiB: rows are fetched a few at a time, until the page is full.
+    # A thousand of the largest records take 128 MiB: rows are fetched a few at a time, until the page is full.
     options = {"stream_results": query.limit > AT_ONCE, "max_row_buffer": AT_ONCE}
     with connection.execute(_statement(kind, sources, behind), values, execution_options=options) as rows:
         return full_page(map(image_of, rows), query.limit)
 
 
 def _marker(connection: Connection, query: Query) -> Image:
-    """The last image of the page before. It may have been deleted meanwhile, if that left its place as it was."""
+    """The last image of the previous page. It may have been deleted since, unless that changed its place."""
     moved = not CHANGED_BY_DELETION.isdisjoint(key.column for key in query.order)
     values = {"marker": query.marker, "project": query.project, "user": query.user}
     row = connection.execute(_find_marker(query.rule, only_live=moved), values).first()
@@ -135,7 +135,7 @@ def _plan(kind: Query) -> Plan:
 
 
 def _leading(connection: Connection, plan: Plan, values: Mapping[str, Any]) -> tuple[Source, ...]:
-    """The sources to read, no source if the filters cannot all hold."""
+    """The sources to read; none if no image can pass all filters."""
     if plan.sizes is None:
         return plan.scope
     sizes = connection.execute(plan.sizes, values).one()
@@ -157,7 +157,7 @@ def _size(source: Source) -> ColumnElement[int]:
 
 
 def _seen(scope: Iterable[Source], rule: Expression) -> Iterable[Source]:
-    """The same branches, of images for which *rule* holds. What is known of a branch need not be asked."""
+    """The same branches, limited to images for which *rule* holds. What is known of a whole branch is not queried."""
     for source in scope:
         rest = assume(rule, source.known)
         if rest is True:
@@ -171,7 +171,7 @@ def _seen(scope: Iterable[Source], rule: Expression) -> Iterable[Source]:
 
 @lru_cache(KEPT)
 def _statement(query: Query, sources: tuple[Source, ...], behind: frozenset[str] | None) -> Select[Any]:
-    """The first rows of all sources. Each is cut to a page, so that little is left to sort; IN drops repetitions.
+    """The first rows of all sources. Each is limited to a page, so that little is left to sort; IN drops duplicates.
 
     *behind*: Which attributes of the marker are null; None for the first page.
     """

@@ -17,7 +17,7 @@ def add(connection: Connection, image: Image, member_id: ProjectId, now: datetim
     """Share *image* with *member_id*, pending until that project accepts.
 
     Raises:
-        AlreadyExists: If it is shared with that project already.
+        AlreadyExists: If it is already shared with that project.
     """
     member = Member(image.id, member_id, MemberStatus.PENDING, created_at=now, updated_at=now)
     row = {

@@ -11,8 +11,8 @@ from stillage.db.tables import UtcTime
 from stillage.db.tables import known_networks as table
 
 PER_NAME = 16
-"""The networks that are remembered of one name: those that it used last."""
-# The same words on SQLite and PostgreSQL; SQLAlchemy has one construct for each.
+"""Networks kept for one name: the ones that it used last."""
+# The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs.
 ADD = text("INSERT INTO known_networks (name, network, seen_at) VALUES (:name, :network, :now) ON CONFLICT DO NOTHING")
 
 
@@ -33,5 +33,5 @@ def remember(connection: Connection, name: str, network: str, now: datetime) -> 
 
 
 def forget_before(connection: Connection, moment: datetime) -> int:
-    """Drop what was not seen since *moment*, and return how many."""
+    """Delete networks not seen since *moment*, and return how many."""
     return connection.execute(delete(table).where(table.c.seen_at < moment)).rowcount

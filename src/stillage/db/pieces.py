@@ -1,4 +1,4 @@
-"""Requests that are sending bytes of a resumable upload now. Plain functions of a connection.
+"""Pieces of resumable uploads that are being received now. Plain functions of a connection.
 
 The row is what a request lives by: whoever takes its bytes over removes the row, and its sender finds out.
 """
@@ -23,14 +23,14 @@ def begin(
     owner: LeaseOwner,
     limits: Limits = NO_LIMITS,
 ) -> bool:
-    """Count a request that sends *span* from now on; those that were sending some of it have lost it.
+    """Record a request that sends *span*. Requests that were sending any of its bytes lose their row.
 
     False if the upload has ended.
 
     Raises:
-        TooManyUploads: If this node may not have another.
+        TooManyUploads: If this node has as many uploads as its limit allows.
     """
-    # Shared: the upload must not end while a row that names it is made.
+    # A shared lock: the upload must not end while a row that refers to it is inserted.
     open_upload = select(uploads.c.id).where(uploads.c.id == upload_id).with_for_update(read=True)
     if connection.execute(open_upload).first() is None:
         return False

@@ -58,7 +58,7 @@ def find(connection: Connection, grant: Grant, now: datetime) -> Principal:
 
 
 def hold(connection: Connection, grant: Grant) -> None:
-    """Let who takes *grant*'s rights away wait until this transaction has ended: what he is told is true then.
+    """Lock the rights of *grant*: nobody can take them away before this transaction has ended.
 
     The user before the project, as `db.tokens` does.
     """
@@ -74,13 +74,13 @@ def hold(connection: Connection, grant: Grant) -> None:
 
 
 def _through(grant: Grant) -> tuple[str | None, str | None]:
-    """Return which application credential and which access key *grant* ends with."""
+    """Return the application credential and the access key that *grant* depends on."""
     by_credential = grant.kind is Kind.APPLICATION_CREDENTIAL
     return (grant.through, None) if by_credential else (None, grant.through)
 
 
 def _lost(rows: Sequence[Any], credential: str | None, key: str | None, now: datetime) -> str | None:
-    """Return why nobody would be let in; None if somebody would."""
+    """Return why the grant is worth nothing; None if it is worth something."""
     if not rows or not rows[0].enabled:
         return "its user is disabled or does not exist any more"
     row = rows[0]

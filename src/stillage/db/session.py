@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOCK_TIMEOUT_S = 8.0
-"""How long a unit of work waits for its turn in this process, and then as long again for what others have locked."""
+"""How long a unit of work waits for a thread in this process, and then as long again for locks of others."""
 CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
 READERS = 4
 SQLITE_PASSING = frozenset({
@@ -39,7 +39,7 @@ WRITERS = {"sqlite": 1, "postgresql": 4}  # SQLite has one writer at a time; que
 
 
 class Database:
-    """Runs units of work on SQLite or PostgreSQL, told apart by the URL."""
+    """Runs units of work on SQLite or PostgreSQL, as the URL says."""
 
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
@@ -70,7 +70,7 @@ class Database:
         until = time.monotonic() + LOCK_TIMEOUT_S
 
         def begin() -> T:
-            # Behind a lock that stays each unit would wait in its turn, for minutes in all.
+            # While a lock stays, each unit in the queue would wait for it in turn, for minutes in total.
             if time.monotonic() >= until:
                 log.warning("the database does not answer", why="those who asked before wait for it")
                 raise Unavailable("the database is busy; try again later")
@@ -114,16 +114,16 @@ def make_engine(url: str) -> Engine:
 
 
 def _make_private(path: Path, *_: object) -> None:
-    """Make the database's file for its owner alone. SQLite would make it as the umask says."""
-    with suppress(OSError):  # it is there, or SQLite will say what is wrong
-        # Never one that is there: closing it would let go of the locks that SQLite holds on it in this process.
+    """Create the database file with access for its owner only. SQLite would apply the umask."""
+    with suppress(OSError):  # it exists, or SQLite will report the error
+        # Never an existing file: closing it would release the locks that SQLite holds on it in this process.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _close_to_others(path: Path, *_: object) -> None:
-    """Take from others what an earlier start left open to them; SQLite gives its journals the mode of the file.
+    """Remove the access of others that an earlier start left; SQLite gives its journals the mode of the file.
 
-    After SQLite has found that the file is a database: a setting may name another file by mistake.
+    Only after SQLite has found that the file is a database: a setting may name another file by mistake.
     """
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError, PermissionError):
@@ -133,12 +133,12 @@ def _close_to_others(path: Path, *_: object) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # No transaction is opened behind our back; _begin_sqlite says which kind it is.
+    # The driver opens no transaction of its own; _begin_sqlite begins the kind that we want.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA journal_mode=WAL")
-    # A commit that was answered must survive a power cut; WAL's default (NORMAL) may lose the last ones.
+    # An acknowledged commit must survive a power cut; with NORMAL, WAL may lose the last ones.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
@@ -151,7 +151,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _translated(error: DBAPIError) -> Exception:
-    """A database that does not answer is a passing condition; anything else is a defect and stays what it is."""
+    """Translate the error of a database that does not answer to Unavailable; any other is a defect and stays."""
     if not is_passing(error):
         return error
     log.warning("the database does not answer", why=str(error.orig))
@@ -160,6 +160,6 @@ def _translated(error: DBAPIError) -> Exception:
 
 def is_passing(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
-    # sqlite3 calls a missing table an OperationalError as well; psycopg keeps the class for the connection.
+    # sqlite3 raises OperationalError for a missing table too; psycopg only for problems of the connection.
     passing = isinstance(error, OperationalError) if code is None else (code & 0xFF) in SQLITE_PASSING
     return passing or error.connection_invalidated

@@ -1,4 +1,4 @@
-"""Which bytes of a resumable upload are there, durably. Plain functions of a connection.
+"""Which bytes of a resumable upload are durable. Plain functions of a connection.
 
 Spans of one upload never meet, so those around a place tell all about it: what one piece costs does not depend on how
 many there are. Only `ranges` looks at every one.
@@ -17,15 +17,15 @@ from stillage.spans import Span
 MOST = 4096
 """Spans of one upload, when another piece begins."""
 AT_THE_SAME_TIME = 64
-"""Spans beyond it for pieces that began when there was room."""
+"""Spans allowed beyond `MOST`, for pieces that began before it was reached."""
 READ = 64
-"""Rows that are read at a time."""
+"""Rows read at a time."""
 
 
 def require_place(connection: Connection, upload_id: UploadId, first: int) -> None:
-    """Raise TooManySpans if bytes from *first* on would be one span too many.
+    """Raise TooManySpans if a piece that starts at *first* would make one span too many.
 
-    What goes on where bytes end is always taken, and so is the beginning: there clients stand that send in order.
+    A piece at offset 0, or one that continues a span, is always accepted: clients that send in order are never refused.
     """
     if first == 0 or _count(connection, upload_id) < MOST or reached(connection, upload_id, first) is not None:
         return
@@ -34,13 +34,13 @@ def require_place(connection: Connection, upload_id: UploadId, first: int) -> No
 
 
 def reached(connection: Connection, upload_id: UploadId, first: int) -> int | None:
-    """Return where bytes end that are there from *first* on, or up to it; None if there are none."""
+    """Return the end of the span that contains *first* or ends at it; None if no span does."""
     row = _last_before(connection, upload_id, first)
     return None if row is None or row.end < first else row.end
 
 
 def window(connection: Connection, upload_id: UploadId, within: Span) -> Window:
-    """Return the first spans in *within*, which is not empty, cut to it, and how far they were looked for."""
+    """Return the first spans in *within*, which is not empty, cut to it, and the offset up to which they are all."""
     row = _last_before(connection, upload_id, within.first)
     spans = [] if row is None or row.end <= within.first else [Span(within.first, min(row.end, within.end))]
     behind = _of(upload_id) & (upload_spans.c.first > within.first) & (upload_spans.c.first < within.end)
@@ -50,7 +50,7 @@ def window(connection: Connection, upload_id: UploadId, within: Span) -> Window:
 
 
 def missing(connection: Connection, upload_id: UploadId, within: Span) -> int:
-    """Return how many bytes of *within* are not present."""
+    """Return how many bytes of *within* are missing."""
     first, end = upload_spans.c.first, upload_spans.c.end
     row = _last_before(connection, upload_id, within.first)
     begin = within.first if row is None else row.first
@@ -61,10 +61,10 @@ def missing(connection: Connection, upload_id: UploadId, within: Span) -> int:
 
 
 def add(connection: Connection, upload_id: UploadId, span: Span) -> None:
-    """Add *span*, joined with what it meets. Whoever calls holds the upload's row.
+    """Add *span*, merged with the spans that it touches. The transaction already holds the upload's row.
 
     Raises:
-        TooManySpans: If too many pieces that begin far from any other are sent at the same time.
+        TooManySpans: If too many pieces that touch no other are sent at the same time.
     """
     if not span.length:
         return
@@ -81,13 +81,13 @@ def add(connection: Connection, upload_id: UploadId, span: Span) -> None:
 
 
 def last_end(connection: Connection, upload_id: UploadId) -> int:
-    """Return where the last of the bytes that are there ends."""
+    """Return the end of the last span; 0 if there is none."""
     query = select(upload_spans.c.end).where(_of(upload_id)).order_by(upload_spans.c.first.desc()).limit(1)
     return connection.execute(query).scalar() or 0
 
 
 def ranges(connection: Connection, upload_id: UploadId, most: int) -> Ranges:
-    """Return the first *most* spans, and how many bytes are in all of them."""
+    """Return the first *most* spans, and the number of bytes in all spans."""
     rows = connection.execute(
         select(upload_spans).where(_of(upload_id)).order_by(upload_spans.c.first).limit(most)
     ).all()
@@ -97,7 +97,7 @@ def ranges(connection: Connection, upload_id: UploadId, most: int) -> Ranges:
 
 
 def _last_before(connection: Connection, upload_id: UploadId, place: int) -> Row[Any] | None:
-    """Return the last span that begins at *place* or before."""
+    """Return the last span that starts at or before *place*."""
     query = select(upload_spans).where(_of(upload_id), upload_spans.c.first <= place)
     return connection.execute(query.order_by(upload_spans.c.first.desc()).limit(1)).first()
 

@@ -51,7 +51,7 @@ def sorted_text(length: int) -> String:
 
 
 def live(name: str, *columns: str) -> Index:
-    """An index of the images that are there: tombstones cost a list nothing."""
+    """An index of the images that are not deleted: tombstones cost a list nothing."""
     return Index(name, *columns, sqlite_where=LIVE)
 
 
@@ -88,7 +88,7 @@ images = Table(
     Column("tags", JSON, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("reason", Text),
-    Column("damage", Text),  # what a scrub found; the bytes are not served then
+    Column("damage", Text),  # what a scrub found; the bytes are not served while it is set
     Column("blob_key", String(64)),
     Column("upload_id", String(36)),
     Column("version", Integer, nullable=False),
@@ -158,7 +158,7 @@ def indexed_value(value: str) -> str:
     return value if len(value) <= 255 else "sha256:" + sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-# Every file in a store has a row here before its first byte, so that nothing on disk is ever unknown.
+# Every file in a store has a row here before its first byte is written, so that no file on disk is ever unknown.
 blobs = Table(
     "blobs",
     metadata,
@@ -172,12 +172,12 @@ blobs = Table(
     Column("checksum", String(32)),
     Column("os_hash_algo", String(64)),
     Column("os_hash_value", String(128)),
-    Column("sha256", String(64)),  # where somebody declared it, or it is the os_hash_value: bytes are found by it
+    Column("sha256", String(64)),  # if a client declared it, a scrub computed it, or it is the os_hash_value
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
     Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_os_hash_value", "os_hash_value"),
-    # With the state, or SQLite, which keeps no statistics, takes the index of the state and reads all published ones.
+    # With the state: SQLite keeps no statistics, and would use the index of the state and read all published ones.
     Index("ix_blobs_image_id_state", "image_id", "state"),
 )
 
@@ -193,20 +193,20 @@ uploads = Table(
     Column("lease_owner", OwnerText),
     Column("lease_expires_at", UtcTime, nullable=False),
     # The rest is of resumable uploads.
-    Column("digests", JSON),  # declared of the whole: [[algorithm, hex], …]
-    Column("metadata", Text),  # as a client of tus has sent it
+    Column("digests", JSON),  # of the whole file, as declared: [[algorithm, hex], …]
+    Column("metadata", Text),  # as a tus client sent it
     Column("verifier", OwnerText),  # the process that hashes and inspects, while it does
     Column("verifier_expires_at", UtcTime),
     Column("verified", BigInteger, nullable=False, server_default="0"),
-    Column("rights", JSON),  # `Grant`: whose rights it needs while nobody shows a token
-    Column("generation", Integer, nullable=False, server_default="0"),  # how often somebody else took it over
+    Column("rights", JSON),  # `Grant`: whose rights it needs when a request brings no token
+    Column("generation", Integer, nullable=False, server_default="0"),  # how often another user took it over
     Column("created_at", UtcTime, nullable=False),
     Index("ix_uploads_lease_expires_at", "lease_expires_at"),
     Index("ix_uploads_image_id", "image_id"),
     Index("ix_uploads_blob_key", "blob_key"),
 )
 
-# Which bytes of a resumable upload are there, durably: few rows, as neighbours are joined.
+# Which bytes of a resumable upload are durable: few rows, as neighbours are merged.
 upload_spans = Table(
     "upload_spans",
     metadata,
@@ -216,7 +216,7 @@ upload_spans = Table(
     sqlite_with_rowid=False,
 )
 
-# Requests that are sending bytes of a resumable upload now. Who takes one over removes its row.
+# Pieces of resumable uploads that are being received. A request that takes over bytes deletes the other's row.
 upload_pieces = Table(
     "upload_pieces",
     metadata,
@@ -236,7 +236,7 @@ upload_results = Table(
     Column("id", String(36), primary_key=True),
     Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
     Column("size", BigInteger),  # of the image, if it ended well
-    Column("reason", Text),  # why not, otherwise
+    Column("reason", Text),  # if it did not
     Column("refusal", JSON),  # the facts of a verdict
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("ended_at", UtcTime, nullable=False),
@@ -244,7 +244,7 @@ upload_results = Table(
     Index("ix_upload_results_image_id_ended_at", "image_id", "ended_at"),
 )
 
-# Inspections that run now: nothing is kept of them, but they count as uploads.
+# Running inspections: they store nothing, but count as uploads.
 inspections = Table(
     "inspections",
     metadata,
@@ -309,7 +309,7 @@ application_credentials = Table(
     Index("uq_application_credentials_user_id_name", "user_id", "name", unique=True),
 )
 
-# Only a hash of the token: a copy of the database logs nobody in.
+# Only a hash of the token: a copy of the database contains no usable token.
 tokens = Table(
     "tokens",
     metadata,
@@ -336,7 +336,7 @@ access_keys = Table(
     Column("enabled", Boolean, nullable=False),
     Column("description", String(255), nullable=False),
     Column("project_id", String(32), ForeignKey("projects.id")),
-    # Of a temporary key, which ends with the token that it was got with.
+    # Of a temporary key, which ends with the token that it was requested with.
     Column("token_hash", String(64), ForeignKey("tokens.hash", ondelete="CASCADE")),
     Column("security_token_hash", String(64)),
     Column("created_at", UtcTime, nullable=False),
@@ -346,7 +346,7 @@ access_keys = Table(
     Index("ix_access_keys_expires_at", "expires_at"),
 )
 
-# Failed logins of the last minutes, shared by all processes: the rate limit has no truth of its own in memory.
+# Failed logins of the last minutes, shared by all processes: the rate limit keeps no state in memory.
 login_failures = Table(
     "login_failures",
     metadata,

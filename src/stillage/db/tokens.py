@@ -1,4 +1,4 @@
-"""Tokens. What one is worth is worked out anew at every use, from the rows as they are then.
+"""Tokens. The rights of a token are computed at every use, from the rows as they are then.
 
 Plain functions of a connection, as in `db.images`.
 """
@@ -17,7 +17,7 @@ from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
 
 PER_USER = 1000
-"""Tokens that a user may have, where no setting says so."""
+"""Tokens that a user may have, unless a setting says otherwise."""
 
 
 # Built once: every API request runs it. Disabled users and projects, and time, end a token without touching it.
@@ -55,10 +55,10 @@ def find(connection: Connection, digest: str, now: datetime) -> Token | None:
 
 
 def issue(connection: Connection, new: NewToken, most: int = PER_USER) -> Token:
-    """Store a token and return what it is worth. Where its user has more than *most* then, old ones end.
+    """Store a token and return it with its rights. If its user then has more than *most*, old ones end.
 
     Raises:
-        Unauthenticated: If it would be worth nothing: user or project disabled, no role there.
+        Unauthenticated: If it would carry no rights: the user or project is disabled, or the user has no role there.
     """
     _hold(connection, new)
     return _insert(connection, new, most)
@@ -87,14 +87,14 @@ def revoke(connection: Connection, digest: str) -> bool:
 
 
 def forget_expired(connection: Connection, now: datetime) -> int:
-    """Drop the rows of tokens that are over, and return how many."""
+    """Delete expired tokens, and return how many."""
     return connection.execute(delete(tokens).where(tokens.c.expires_at <= now)).rowcount
 
 
 def _hold(connection: Connection, new: NewToken) -> None:
-    # A change of password or role waits until the token is there and then ends it, or we wait and see the change.
-    # Of two who issue for one user one waits as well, so that both count. SQLite has one writer at a time anyway, and
-    # ignores this.
+    # A change of password or role waits until the token is stored, and then ends it; or we wait and see the change.
+    # Two logins of one user wait for each other too, so that both count. SQLite has one writer at a time and ignores
+    # this.
     connection.execute(select(users.c.id).where(users.c.id == new.user_id).with_for_update(key_share=True))
     if new.project_id is not None:
         connection.execute(select(projects.c.id).where(projects.c.id == new.project_id).with_for_update(read=True))
@@ -135,14 +135,16 @@ def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
     others = [(row.hash, row.application_credential_id) for row in rows if row.expires_at > new.issued_at]
     over = expired + surplus(others, most - 1)
     for start in range(0, len(over), 500):  # SQLite limits the parameters of a statement
-        # What somebody else ends at this moment is left to him: two who wait for one another would both fail.
+        # Skip tokens that another transaction is ending: two that wait for each other would both fail.
         named = tokens.c.hash.in_(over[start : start + 500])
         unlocked = connection.execute(select(tokens.c.hash).where(named).with_for_update(skip_locked=True))
         connection.execute(delete(tokens).where(tokens.c.hash.in_(unlocked.scalars().all())))
 
 
 def surplus(newest_first: Sequence[tuple[str, str | None]], most: int) -> list[str]:
-    """Return which tokens of a user are too many: the oldest of whoever has the most, and of all where it is a tie.
+    """Return the tokens of a user to end: the oldest of the application credential that has the most.
+
+    Tokens without one count as a group of their own. On a tie the oldest of all ends.
 
     So a program that logs in again and again ends tokens of its own, and none of a service that has an application
     credential to itself.

@@ -28,7 +28,7 @@ from stillage.images.upload import Digests, Expected, Grant, Upload
 from stillage.spans import Span
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
-"""Algorithms by which bytes are found again."""
+"""Algorithms whose digests identify bytes."""
 VERIFICATION = Lease(uploads.c.verifier, uploads.c.verifier_expires_at)
 
 
@@ -36,9 +36,9 @@ def begin(
     connection: Connection, claim: Claim, expected: Expected, now: datetime, expires_at: datetime, limits: Limits,
     reserve: int, rights: Grant | None = None,
 ) -> Image | None:  # fmt: skip
-    """Return the image, `saving` from now on for this upload; None if it was not `queued`. See `lifecycle.claim`.
+    """Claim the image for a resumable upload and return it; None if it was not `queued`. See `lifecycle.claim`.
 
-    *rights*: what the upload needs to go on.
+    *rights*: what the upload needs to continue.
     """
     image = lifecycle.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
     if image is not None:
@@ -83,7 +83,7 @@ def forget_results(connection: Connection, before: datetime) -> int:
 
 
 def take_over(connection: Connection, upload: Upload, rights: Grant) -> Upload | None:
-    """Let the upload need *rights* from now on, unless somebody was faster; return it, None if it has ended."""
+    """Make the upload depend on *rights*, unless another request was faster; return it, None if it has ended."""
     unchanged = (uploads.c.id == upload.id) & (uploads.c.generation == upload.generation)
     values = {"rights": asdict(rights), "generation": upload.generation + 1}
     connection.execute(update(uploads).where(unchanged).values(values))
@@ -91,7 +91,7 @@ def take_over(connection: Connection, upload: Upload, rights: Grant) -> Upload |
 
 
 def keep(connection: Connection, upload_id: UploadId, expires_at: datetime) -> Upload | None:
-    """Let the upload live until *expires_at*; return it, None if it has ended."""
+    """Prolong the upload until *expires_at*; return it, None if it has ended."""
     open_upload = uploads.c.id == upload_id
     if connection.execute(update(uploads).where(open_upload).values(lease_expires_at=expires_at)).rowcount == 0:
         return None
@@ -99,9 +99,9 @@ def keep(connection: Connection, upload_id: UploadId, expires_at: datetime) -> U
 
 
 def count(connection: Connection, upload_id: UploadId, span: Span, expires_at: datetime) -> Upload | None:
-    """Count *span*, whose bytes are durable; return what the upload has now, None if it has ended."""
+    """Add *span*, whose bytes are durable; return the upload, None if it has ended."""
     open_upload = uploads.c.id == upload_id
-    # The row first: of two who count, one waits for the other.
+    # The row first, so that of two requests one waits for the other.
     if connection.execute(update(uploads).where(open_upload).values(lease_expires_at=expires_at)).rowcount == 0:
         return None
     spans.add(connection, upload_id, span)
@@ -109,23 +109,23 @@ def count(connection: Connection, upload_id: UploadId, span: Span, expires_at: d
 
 
 def tell_size(connection: Connection, upload_id: UploadId, size: int, limits: Limits) -> Upload | None:
-    """Fix the size of the whole; None if the upload has ended.
+    """Set the size of the whole upload; None if it has ended.
 
     Raises:
-        SizeChanged: If it was told otherwise before, or bytes beyond it are here.
-        QuotaExceeded: If the project may not have so many bytes.
+        SizeChanged: If another size was set before, or bytes beyond it have arrived.
+        QuotaExceeded: If it exceeds the project's quota.
     """
-    # The blob first, as everybody does: who ends the upload holds it, and goes on to the upload.
+    # The blob first, as in every transaction: the one that ends the upload locks the blob, then the upload.
     its_blob = blobs.c.key == select(uploads.c.blob_key).where(uploads.c.id == upload_id).scalar_subquery()
     connection.execute(select(blobs.c.key).where(its_blob).with_for_update())
     unknown = (uploads.c.id == upload_id) & uploads.c.expected_size.is_(None)
-    told = connection.execute(update(uploads).where(unknown).values(expected_size=size)).rowcount == 1
+    is_set = connection.execute(update(uploads).where(unknown).values(expected_size=size)).rowcount == 1
     upload = find(connection, upload_id)
     if upload is None:
         return None
     if upload.size != size:
         raise SizeChanged(upload.size or 0, size)
-    if told:
+    if is_set:
         if (end := spans.last_end(connection, upload_id)) > size:
             raise SizeChanged(end, size)
         reserve(connection, upload.blob_key, size, limits)
@@ -195,9 +195,9 @@ def _find(connection: Connection, which: Any) -> Upload | None:
 
 
 def bound_to(connection: Connection, image_id: ImageId, upload_id: UploadId) -> tuple[ProjectId, int]:
-    """Return what a capability is bound to beside its upload and its image, also of one that has ended or was deleted.
+    """Return what else a capability is bound to: the project of its image, and the generation of its upload.
 
-    The project of the image, and the generation of the upload.
+    Also of an image that was deleted, and of an upload that has ended.
     """
     owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
     open_, ended = (select(table.c.generation).where(table.c.id == upload_id) for table in (uploads, upload_results))
@@ -206,7 +206,7 @@ def bound_to(connection: Connection, image_id: ImageId, upload_id: UploadId) -> 
 
 
 def unverified(connection: Connection, now: datetime, limit: int = 10, after: str = "") -> list[Upload]:
-    """Return uploads whose bytes are all there, and which nobody verifies, by their ids; those *after* one of them."""
+    """Return complete uploads that no process verifies, ordered by id; only those *after* that id."""
     all_there = select(upload_spans.c.upload_id).where(
         upload_spans.c.upload_id == uploads.c.id,
         upload_spans.c.first == 0,
@@ -222,18 +222,18 @@ def unverified(connection: Connection, now: datetime, limit: int = 10, after: st
 def with_bytes(
     connection: Connection, digests: Digests, size: int, project_id: ProjectId, limit: int = 20
 ) -> list[Seen]:
-    """Return active, undamaged images of whose bytes *size* and *digests* are true, as *project_id* meets them.
+    """Return active, undamaged images whose bytes have *size* and *digests*, as *project_id* sees them.
 
-    One of the digests at least is known of them, a strong one, and none is known to be another.
+    At least one strong digest of each matches, and no recorded digest differs.
     """
-    # "md5" and the like name no collision-free digest: what is asked by them alone is not answered.
+    # MD5 and SHA-1 have collisions: a query by them alone finds nothing.
     strong = [(name, value) for name, value in digests if name in STRONG]
     if not strong:
         return []
     same = [and_(blobs.c.os_hash_algo == name, blobs.c.os_hash_value == value) for name, value in strong]
     same += [blobs.c.sha256 == value for name, value in strong if name == "sha256"]
     no_other = [func.coalesce(_known(name), value) == value for name, value in digests]
-    # From the digest to the blob to its image: an image names no blob that is not published.
+    # From the digest to the blob to its image: an image refers only to a published blob.
     named = (images.c.id == blobs.c.image_id) & (images.c.blob_key == blobs.c.key)
     well = (blobs.c.size == size) & images.c.damage.is_(None) & (images.c.status == Status.ACTIVE)
     query = (
@@ -248,24 +248,24 @@ def with_bytes(
 
 
 def _known(name: str) -> ColumnElement[str | None]:
-    """What digest *name* of a blob's bytes is; NULL if nobody has looked."""
+    """The digest *name* of a blob's bytes; NULL if it is not recorded."""
     shown = case((blobs.c.os_hash_algo == name, blobs.c.os_hash_value))
     other = {"md5": blobs.c.checksum, "sha256": blobs.c.sha256}.get(name)
     return shown if other is None else func.coalesce(shown, other)
 
 
 def hold_source(connection: Connection, source: Image, project_id: ProjectId) -> None:
-    """Let who changes or unshares *source* wait until this transaction has ended."""
+    """Lock *source* and its share with the project: nobody changes or unshares it before this transaction has ended."""
     connection.execute(select(images.c.id).where(images.c.id == source.id).with_for_update(read=True))
     member = (image_members.c.image_id == source.id) & (image_members.c.member_id == project_id)
     connection.execute(select(image_members.c.image_id).where(member).with_for_update(read=True))
 
 
 def publish_same(connection: Connection, claim: Claim, content: Content, source: Image, now: datetime) -> Image | None:
-    """As `lifecycle.publish`, with the bytes of *source*: read when its were, with the digests that it has.
+    """As `lifecycle.publish`, with the bytes of *source*. The time of its last scrub and its SHA-256 are copied.
 
     Raises:
-        Conflict: If *source* does not have them any more, or a scrub has found them damaged.
+        Conflict: If *source* no longer has these bytes, or a scrub found them damaged.
     """
     well = (images.c.id == source.id) & (images.c.blob_key == source.blob_key) & images.c.damage.is_(None)
     query = select(blobs.c.scrubbed_at, blobs.c.sha256).join(images, images.c.blob_key == blobs.c.key).where(well)

@@ -1,6 +1,6 @@
 """What projects and nodes use, one row for each, changed in the transaction that changes what it counts.
 
-Who has to look at a limit holds the row first, so that ten who race for the last place find one winner.
+A transaction that checks a limit locks the row first, so that of ten requests that race for the last place one wins.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from stillage.db.tables import usage
 from stillage.errors import QuotaExceeded, TooManyUploads
 from stillage.images.quota import Limits, Usage, scope_of_node
 
-# The same words on SQLite and PostgreSQL; SQLAlchemy has one construct for each.
+# The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs.
 BEGIN_ROW = text('INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, 0, 0, 0) ON CONFLICT DO NOTHING')
 FIND = select(usage.c.bytes, usage.c.images, usage.c.uploads).where(usage.c.scope == bindparam("scope"))
 NO_LIMITS = Limits()
@@ -46,10 +46,10 @@ def change_uploads_of_nodes(
     begun: Sequence[LeaseOwner] = (),
     limits: Limits = NO_LIMITS,
 ) -> None:
-    """Count uploads that have *ended* and *begun* on the nodes of their lease owners, in an order that is everybody's.
+    """Count uploads that have *ended* and *begun* on the nodes of their lease owners, sorted to avoid deadlocks.
 
     Raises:
-        TooManyUploads: If a node may not have so many.
+        TooManyUploads: If a node would exceed its limit.
     """
     changes: Counter[str] = Counter()
     changes.update(scope_of_node(owner.node) for owner in begun)
@@ -59,7 +59,7 @@ def change_uploads_of_nodes(
 
 
 def _refusal(scope: str, used: Usage, by: Usage, limits: Limits) -> Exception | None:
-    # Only what was asked for: an operator may have set a limit below what is in use.
+    # Only what is increased: an operator may have set a limit below what is in use.
     if limits.uploads is not None and 0 < by.uploads > limits.uploads - used.uploads:
         return TooManyUploads(scope.partition(":")[0], limits.uploads)
     if limits.images is not None and 0 < by.images > limits.images - used.images:
