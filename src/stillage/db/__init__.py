@@ -2,5 +2,5 @@
 
 from sqlalchemy import Connection
 
-# For whoever joins functions of `db` to one unit of work and must not know SQLAlchemy.
+# For `operations`, which join functions of `db` to one unit of work and do not import SQLAlchemy.
 __all__ = ["Connection"]

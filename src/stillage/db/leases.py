@@ -58,7 +58,7 @@ class OwnerText(TypeDecorator[LeaseOwner]):
 
 @dataclass(frozen=True, eq=False)
 class Lease:
-    """The two columns of a table that are the lease of its rows. Neither has a value while nobody holds the row."""
+    """The two columns of a table that are the lease of its rows. Both are NULL while the row is free."""
 
     owner: Column[Any]
     expires_at: Column[Any]
@@ -75,7 +75,7 @@ class Lease:
         return has_run_out if dead is None else or_(has_run_out, is_of(dead, self.owner))
 
     def values(self, owner: LeaseOwner | None, expires_at: datetime | None) -> dict[str, Any]:
-        """Return what a row has while *owner* holds it; of two times None while nobody does."""
+        """Return the values of a row that *owner* holds until *expires_at*; both are None for a row that is free."""
         return {self.owner.name: owner, self.expires_at.name: expires_at}
 
 

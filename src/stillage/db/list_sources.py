@@ -89,7 +89,7 @@ def _shared_with(query: Query) -> Iterable[Source]:
             index=image_members,
             created_at=image_members.c.image_created_at,
             id=image_members.c.image_id,
-            # As NOT IN: with an equation SQLite may start from all shared images of everybody.
+            # As NOT IN: with an equation SQLite may start from the shared images of all projects.
             also=(images.c.visibility.not_in([other for other in Visibility if other is not Visibility.SHARED]),),
             known=SHARED,
         )

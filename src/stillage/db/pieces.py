@@ -1,6 +1,6 @@
 """Pieces of resumable uploads that are being received now. Plain functions of a connection.
 
-The row is what a request lives by: whoever takes its bytes over removes the row, and its sender finds out.
+A request goes on while its row exists: one that takes over its bytes deletes the row, and the older one notices.
 """
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select

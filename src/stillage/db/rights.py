@@ -1,4 +1,4 @@
-"""What is left of the rights that somebody had: read anew from the rows, as that of a token is at every use.
+"""The rights that a grant carries now: read from the rows at every use, as those of a token are.
 
 Plain functions of a connection, as in `db.images`.
 """
@@ -41,7 +41,7 @@ def find(connection: Connection, grant: Grant, now: datetime) -> Principal:
     """Return the principal that *grant* makes now.
 
     Raises:
-        RightsLost: If it would let nobody in.
+        RightsLost: If it carries none.
     """
     credential, key = _through(grant)
     asked = {"user": grant.user_id, "project": grant.project_id, "credential": credential, "key": key}

@@ -74,7 +74,7 @@ def _schema_of(connection: Connection) -> str | None:
 
 @contextmanager
 def _connected(engine: Engine) -> Iterator[Connection]:
-    """Connect for somebody who waits at a terminal, and is told what the database says if it does not answer."""
+    """Connect, and translate the error of a database that does not answer to a message for the terminal."""
     try:
         connection = engine.connect()
     except DBAPIError as error:
