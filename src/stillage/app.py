@@ -33,13 +33,14 @@ from stillage.audit.webhook import Webhook
 from stillage.config import Settings
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
-from stillage.deployment import policy_of, profile_of, quotas_of
+from stillage.deployment import policy_of, profile_of
 from stillage.identity.base import Identity
 from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRules
 from stillage.identity.keystone.tokens import ServiceUser
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
+from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
@@ -95,7 +96,10 @@ async def build(
     profile = profile_of(settings)
     database = Database(settings.database)
     store = FileStore(settings.data / "blobs")
-    quotas = quotas_of(settings)
+    quotas = Quotas(
+        project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
+        node=Limits(uploads=settings.max_node_uploads),
+    )
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,

@@ -3,18 +3,10 @@
 from stillage.config import Settings
 from stillage.formats.safety import Policy
 from stillage.images.profile import PROFILES, Profile
-from stillage.images.quota import Limits, Quotas
 
 
 def profile_of(settings: Settings) -> Profile:
     return PROFILES[settings.profile]
-
-
-def quotas_of(settings: Settings) -> Quotas:
-    return Quotas(
-        project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
-        node=Limits(uploads=settings.max_node_uploads),
-    )
 
 
 def policy_of(settings: Settings) -> Policy:

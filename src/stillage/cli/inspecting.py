@@ -110,8 +110,7 @@ class _Inspector:
 @contextmanager
 def _progress(name: str, size: int | None) -> Iterator[Callable[[int], None]]:
     """Show the progress of a long file on a terminal."""
-    console = Console(stderr=True)
-    if size is None or size < LONG or not console.is_terminal:
+    if size is None or size < LONG or not (console := Console(stderr=True)).is_terminal:
         yield lambda _count: None
         return
     from rich.progress import (  # noqa: PLC0415 - few files are long

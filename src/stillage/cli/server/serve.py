@@ -18,7 +18,6 @@ from stillage.cli.options import Config, Data
 from stillage.cli.server import processes
 from stillage.cli.server.data_folder import DataFolder, client_url
 from stillage.cli.server.listening import bind
-from stillage.cli.server.supervisor import supervise
 from stillage.cli.server.worker import Plan, return_large_memory, run_worker, tls_of
 from stillage.config import Settings
 from stillage.db import schema
@@ -71,6 +70,8 @@ def serve(load: Callable[[], Settings]) -> None:
         if settings.workers == 1:
             run_worker(plan, sockets, metrics_sockets, LeaseOwner(plan.node_id, "0"), ready)
         else:
+            from stillage.cli.server.supervisor import supervise  # noqa: PLC0415 - a single process has no parent
+
             supervise(
                 plan,
                 sockets,

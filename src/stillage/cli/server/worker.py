@@ -55,6 +55,7 @@ def run_worker(
 
     def settled() -> None:
         garbage.settle()
+        return_free_memory()
         ready()
 
     async def run() -> None:
@@ -111,3 +112,10 @@ def return_large_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc only
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, RETURNED_AT_ONCE)
+
+
+def return_free_memory() -> None:
+    """Let the kernel have back what the start has taken and freed."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+    if trim is not None:
+        trim(0)
