@@ -30,6 +30,7 @@ from stillage.db.session import Database
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.image import Image
 from stillage.operations.upkeep.sweep import Sweep
+from stillage.stores.abilities import OldBlobs
 from stillage.stores.memory import MemoryStore
 
 FEW = 1_000
@@ -54,8 +55,8 @@ class Shelf(MemoryStore):
         super().__init__()
         self._old = keys
 
-    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:  # noqa: ARG002 - all are old
-        return {key: False for key in self._old if key.startswith(f"{shard:02x}")}
+    async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:  # noqa: ARG002 - all are old
+        return OldBlobs({key for key in self._old if key.startswith(f"{shard:02x}")}, set())
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from stillage.operations.resumable import verifying
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload import acceptance, ingest
 from stillage.operations.upload.ingest import Ingest
+from stillage.stores.abilities import Measures
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -274,8 +275,9 @@ async def test_an_upload_that_has_no_room_is_refused_before_its_first_byte(deplo
 
 async def test_a_larger_image_than_what_is_free_is_refused_before_its_first_byte(deploy: Deploy) -> None:
     async with deploy() as deployment:
-        free = await deployment.worker.services.store.free_bytes()
-        assert free
+        store = deployment.worker.services.store
+        assert isinstance(store, Measures)
+        free = await store.free_bytes()
         size = min(1 << 40, free + (1 << 36))
         with capture_logs() as lines:
             await refused_unread(deployment, size, 413, f"no room for this image of {size} bytes; ask the operator")

@@ -89,7 +89,7 @@ async def test_a_download_that_is_ended_leaves_its_thread_the_descriptors_that_i
 class AtHand:
     """A blob without a descriptor, its bytes there at once. Notes at each read how many turns the loop has had."""
 
-    size, file_descriptor = SIZE, None
+    size = SIZE
 
     def __init__(self) -> None:
         self.turns = 0

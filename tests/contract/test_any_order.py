@@ -68,9 +68,9 @@ from stillage.operations.images import Images
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
-from stillage.stores.base import Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
+from stores import WholeStore
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ def owner_of(number: int) -> LeaseOwner:
 class Process:
     """The operations of one server process, on its faulty sides of database and store."""
 
-    def __init__(self, database: Database, store: Store, clock: Clock, owner: LeaseOwner) -> None:
+    def __init__(self, database: Database, store: WholeStore, clock: Clock, owner: LeaseOwner) -> None:
         self.owner = owner
         self.fate = Fate()
         mine, shelf = FaultyDatabase(database, self.fate), Faulty(store, self.fate)
@@ -198,7 +198,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.running: list[Upload] = []
         self.processes: list[Process] = []
 
-    def make(self, folder: Path) -> tuple[Database, Store]:
+    def make(self, folder: Path) -> tuple[Database, WholeStore]:
         raise NotImplementedError
 
     def files(self) -> dict[str, bytes]:
@@ -537,29 +537,29 @@ async def _ended(tasks: list["asyncio.Future[Any]"]) -> None:
             await task
 
 
-def machine(make: Callable[[Path], tuple[Database, Store]]) -> type[AnyOrder]:
+def machine(make: Callable[[Path], tuple[Database, WholeStore]]) -> type[AnyOrder]:
     return type("AnyOrder", (AnyOrder,), {"make": lambda _self, folder: make(folder)})
 
 
 @pytest.mark.parametrize("kind", [MemoryStore, FileStore])
 def test_the_promises_hold_in_any_order_on_sqlite(kind: type, migrated_sqlite: Path) -> None:
-    def make(folder: Path) -> tuple[Database, Store]:
+    def make(folder: Path) -> tuple[Database, WholeStore]:
         path = shutil.copy(migrated_sqlite, folder / "stillage.db")
-        store: Store = MemoryStore() if kind is MemoryStore else FileStore(folder / "blobs")
+        store: WholeStore = MemoryStore() if kind is MemoryStore else FileStore(folder / "blobs")
         return Database(f"sqlite:///{path}"), store
 
     run(make, share=3)
 
 
 def test_the_promises_hold_in_any_order_on_postgresql(postgres: PostgresServer) -> None:
-    def make(folder: Path) -> tuple[Database, Store]:
+    def make(folder: Path) -> tuple[Database, WholeStore]:
         with postgres.migrated() as url:  # emptied when it is given out the next time
             return Database(url), FileStore(folder / "blobs")
 
     run(make, share=1)
 
 
-def run(make: Callable[[Path], tuple[Database, Store]], *, share: int) -> None:
+def run(make: Callable[[Path], tuple[Database, WholeStore]], *, share: int) -> None:
     run_state_machine_as_test(
         machine(make),
         settings=settings(

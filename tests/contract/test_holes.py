@@ -5,8 +5,10 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stillage.holes import write_data
+from stillage.holes import HOLE, data_runs, write_data
 
 MIB = 1 << 20
 SIZE = 10 * MIB + 321
@@ -27,3 +29,13 @@ def test_zeros_stay_holes_however_they_are_cut(tmp_path: Path, data: bytes, cut:
             write_data(file.fileno(), data[at : at + cut], at)
     assert path.read_bytes() == data
     assert path.stat().st_blocks * 512 < 3 * MIB
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3 * HOLE)), max_size=6))
+def test_runs_and_holes_together_are_the_block(parts: list[tuple[bool, int]]) -> None:
+    block = b"".join((b"\1" if data else b"\0") * length for data, length in parts)
+    rebuilt = bytearray(len(block))
+    for start, end in data_runs(block):
+        rebuilt[start:end] = block[start:end]
+    assert rebuilt == block
+    assert all(end > start for start, end in data_runs(block))

@@ -1,8 +1,8 @@
 """A process that fails when a test wants it to: its store and its database fail, stall, lose answers, and die.
 
-`Faulty` is a whole `Store` around a real one, `FaultyDatabase` a `Database` around a real one. Both ask one `Fate` at
-every point that they pass. A `Crash` is the end of the process: from there on nothing that it still tries has an
-effect, so that no clean-up of its own can hide what a power cut would leave.
+`Faulty` is a store with every ability around a real one, `FaultyDatabase` a `Database` around a real one. Both ask one
+`Fate` at every point that they pass. A `Crash` is the end of the process: from there on nothing that it still tries has
+an effect, so that no clean-up of its own can hide what a power cut would leave.
 """
 
 import asyncio
@@ -17,7 +17,9 @@ from sqlalchemy import Connection, Engine
 from stillage.db.session import Database
 from stillage.ids import BlobKey
 from stillage.spans import Span
-from stillage.stores.base import BlobReader, BlobWriter, PartialBlob, Store
+from stillage.stores.abilities import OldBlobs, PartialBlob
+from stillage.stores.base import BlobReader, BlobWriter
+from stores import WholeStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,7 +115,7 @@ class Fate:
 class Faulty:
     """A store that is as good as *real*, until its fate strikes. Short reads are its only lie."""
 
-    def __init__(self, real: Store, fate: Fate) -> None:
+    def __init__(self, real: WholeStore, fate: Fate) -> None:
         self._real = real
         self._fate = fate
 
@@ -155,11 +157,11 @@ class Faulty:
         await self._real.delete(key)
         await self._fate.meet("deleted")
 
-    async def free_bytes(self) -> int | None:
+    async def free_bytes(self) -> int:
         await self._fate.meet("free_bytes")
         return await self._real.free_bytes()
 
-    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
+    async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
         await self._fate.meet("find_old")
         return await self._real.find_old(shard, older_than_s)
 
@@ -178,9 +180,9 @@ class _Writer:
         await self._real.write(block)
         await self._fate.meet("written")
 
-    async def flush(self) -> None:
+    async def finish(self) -> None:
         await self._fate.meet("flush")
-        await self._real.flush()
+        await self._real.finish()
 
     def read_at(self, offset: int, length: int) -> bytes:
         return self._real.read_at(offset, length)
@@ -230,7 +232,7 @@ class _PartialBlob:
 
 
 class _Reader:
-    file_descriptor = None  # bytes pass through here, so that they can be short
+    """No `LocalFile`: bytes pass through here, so that they can be short."""
 
     def __init__(self, real: BlobReader, fate: Fate) -> None:
         self.size = real.size

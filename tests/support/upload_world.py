@@ -25,6 +25,7 @@ from stillage.images.upload import Digests, Expected, Piece, Progress, Upload
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.acceptance import UploadRules
+from stillage.stores.abilities import ResumableStore
 from stillage.stores.files.blobs import FileStore
 
 MIB = 1 << 20
@@ -91,7 +92,7 @@ async def cut(data: bytes) -> AsyncIterator[bytes]:
 
 def uploads_of(
     database: Database,
-    store: FileStore,
+    store: ResumableStore,
     clock: Clock,
     owner: LeaseOwner,
     rules: UploadRules = RULES,

@@ -14,7 +14,7 @@ import structlog
 from stillage.errors import StillageError
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
-from stillage.stores.base import SHARDS
+from stillage.stores.abilities import SHARDS
 
 log = structlog.get_logger()
 

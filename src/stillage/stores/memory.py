@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
 from stillage.spans import Span
-from stillage.stores.base import SHARDS
+from stillage.stores.abilities import OldBlobs
 
 
 class MemoryStore:
-    def __init__(self) -> None:
+    def __init__(self, *, capacity: int = 1 << 40) -> None:
         self.blobs: dict[str, bytes] = {}
+        self._capacity = capacity
         self._born: dict[str, float] = {}
         self._partials: dict[str, _Shared] = {}
 
@@ -56,15 +57,13 @@ class MemoryStore:
         self._partials.pop(key, None)
         self._born.pop(key, None)
 
-    async def free_bytes(self) -> int | None:
-        return None
+    async def free_bytes(self) -> int:
+        return self._capacity - sum(map(len, self.blobs.values()))
 
-    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
-        old = [key for key, born in self._born.items() if self._has(key) and born <= time.monotonic() - older_than_s]
-        return {BlobKey(key): key in self._partials for key in old if int(key[:2], 16) % SHARDS == shard}
-
-    def _has(self, key: str) -> bool:
-        return key in self.blobs or key in self._partials
+    async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
+        before = time.monotonic() - older_than_s
+        old = {BlobKey(key) for key, born in self._born.items() if born <= before and int(key[:2], 16) == shard}
+        return OldBlobs(old & self.blobs.keys(), old & self._partials.keys())
 
     async def check(self) -> None:
         """Always available."""
@@ -130,8 +129,8 @@ class _MemoryWriter:
     async def write(self, block: bytes) -> None:
         self._data += block
 
-    async def flush(self) -> None:
-        """Memory needs no flush."""
+    async def finish(self) -> None:
+        """Memory can always be read back."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         return bytes(self._data[offset : offset + length])
@@ -141,8 +140,6 @@ class _MemoryWriter:
 
 
 class _MemoryReader:
-    file_descriptor = None
-
     def __init__(self, data: bytes) -> None:
         self.size = len(data)
         self._data = data

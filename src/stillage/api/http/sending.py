@@ -16,6 +16,7 @@ from functools import partial
 from aiohttp import web
 
 from stillage.errors import StoreFailed
+from stillage.stores.abilities import LocalFile
 from stillage.stores.base import BlobReader
 
 # A slow client holds four times as much: two blocks, what OpenSSL made of one, and what waits for the socket.
@@ -36,7 +37,7 @@ async def send(request: web.Request, response: web.StreamResponse, reader: BlobR
         StoreFailed: If the blob ends early. The answer has begun, so the connection must be cut.
     """
     try:
-        if reader.file_descriptor is not None and request.get_extra_info("sslcontext") is None:
+        if isinstance(reader, LocalFile) and request.get_extra_info("sslcontext") is None:
             await _send_by_kernel(request, response, reader.file_descriptor, first, length)
         else:
             await _send_blocks(request, response, reader, first, length)

@@ -14,7 +14,7 @@ from stillage.images.upload import Upload
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upload.acceptance import UploadRules
-from stillage.stores.base import Store
+from stillage.stores.abilities import ResumableStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Context:
     """
 
     database: Database
-    store: Store
+    store: ResumableStore
     access: Access
     rights: UploadRights
     rules: UploadRules

@@ -27,6 +27,7 @@ from stillage.images.upload import Grant, Upload
 from stillage.operations.resumable.context import Context
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.spans import Span
+from stillage.stores.abilities import Copies
 
 log = structlog.get_logger()
 
@@ -55,8 +56,11 @@ class Instant:
         self._key = hmac.digest(secret, b"proofs of possession", "sha256")
 
     async def offer(self, principal: Principal, upload: Upload) -> Proof | None:
-        """Return what to prove, if bytes with the digests of *upload* are stored and *principal* may read them."""
-        if not upload.digests or not upload.size:
+        """Return what to prove, if bytes with the digests of *upload* are stored and *principal* may read them.
+
+        A store that cannot copy offers nothing: the bytes are sent.
+        """
+        if not upload.digests or not upload.size or not isinstance(self._store, Copies):
             return None
         image = await self._database.read(db_images.get, upload.image_id)
         candidates = await self._database.read(db.with_bytes, upload.digests, upload.size, principal.project_id)
@@ -88,7 +92,7 @@ class Instant:
         principal = await self._rights.require(upload, grant)
         source = await self._source_of(upload, nonce)
         await self._database.read(self._require_standing_for, principal, source, upload.image_id)
-        if source.blob_key is None or source.size is None:
+        if source.blob_key is None or source.size is None or not isinstance(self._store, Copies):
             raise Conflict("the server no longer has these bytes; send them")
         try:
             expected = await self._expected(source, self._ranges(nonce, source.size), nonce)

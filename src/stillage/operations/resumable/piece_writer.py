@@ -11,7 +11,7 @@ from stillage.ids import UploadId
 from stillage.images.upload import Window
 from stillage.operations.upload.verification import BLOCK
 from stillage.spans import Span, gaps
-from stillage.stores.base import PartialBlob
+from stillage.stores.abilities import PartialBlob
 
 
 class PieceWriter:

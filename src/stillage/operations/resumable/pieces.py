@@ -21,7 +21,7 @@ from stillage.operations.resumable.verifying import LOST, Verifier
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import require_room
 from stillage.spans import Span
-from stillage.stores.base import PartialBlob
+from stillage.stores.abilities import PartialBlob
 
 log = structlog.get_logger()
 

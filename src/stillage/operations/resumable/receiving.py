@@ -21,7 +21,7 @@ from stillage.operations.resumable.verifying import Verifier
 from stillage.operations.upload.acceptance import LOOK_AFTER, STEP, require_spare_room
 from stillage.operations.upload.verification import BLOCK, Digest
 from stillage.spans import Span
-from stillage.stores.base import PartialBlob
+from stillage.stores.abilities import PartialBlob
 
 LOOK_EVERY_S = 0.5
 """How often a request checks that it may go on, and counts what it has received."""

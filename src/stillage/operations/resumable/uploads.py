@@ -40,7 +40,7 @@ from stillage.operations.resumable.verifying import Verifier
 from stillage.operations.upkeep.sweep import EXPIRED, remove_blob
 from stillage.operations.upload.acceptance import STEP, UploadRules, claim_refused, require_room
 from stillage.spans import Span
-from stillage.stores.base import Store
+from stillage.stores.abilities import ResumableStore
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class Uploads:
     def __init__(
         self,
         database: Database,
-        store: Store,
+        store: ResumableStore,
         *,
         access: Access,
         rights: Rights,

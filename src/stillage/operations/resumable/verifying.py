@@ -24,7 +24,7 @@ from stillage.operations.resumable.results import FINAL, error_of, refusal_of
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import content_of, require_may_be_empty, verification_of
 from stillage.operations.upload.verification import BLOCK, Verification, Verified
-from stillage.stores.base import PartialBlob
+from stillage.stores.abilities import PartialBlob
 
 log = structlog.get_logger()
 

@@ -16,6 +16,7 @@ from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.ids import BlobKey
 from stillage.operations.leftovers import leave_to_sweep
+from stillage.stores.abilities import Lists, Partials
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -59,18 +60,23 @@ class Sweep:
         its upload was given up for that.
 
         Args:
-            shard: Which part of the store, see `Store.find_old`.
+            shard: Which part of the store, see `Lists.find_old`. A store that cannot list has no known orphans.
             older_than_s: More than any upload can take.
         """
+        if not isinstance(self._store, Lists):
+            return 0
         old = await self._store.find_old(shard, older_than_s)
-        states = await self._database.read(blobs.states_of_blobs, list(old)) if old else {}
-        unknown = [key for key in old if key not in states]
+        keys = sorted(old.whole | old.partial)
+        states = await self._database.read(blobs.states_of_blobs, keys) if keys else {}
+        unknown = [key for key in keys if key not in states]
         for key in unknown:
             log.warning("a blob that no row names is removed", key=key)
             await self._store.delete(key)
-        for key, has_partial in old.items():
-            if has_partial and states.get(key) == "published":  # otherwise; a process died before it dropped it
-                await self._store.drop_partial(key)
+        if isinstance(self._store, Partials):
+            # Published otherwise, by a process that died before it could drop these.
+            for key in sorted(old.partial):
+                if states.get(key) == "published":
+                    await self._store.drop_partial(key)
         return len(unknown)
 
     async def end_dead_uploads(self, *, dead: Dead | None = None) -> int:

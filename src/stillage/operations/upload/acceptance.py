@@ -17,6 +17,7 @@ from stillage.images.image import PACKAGES, Content, Image
 from stillage.images.quota import Quotas
 from stillage.images.status import Status
 from stillage.operations.upload.verification import Verification, Verified
+from stillage.stores.abilities import Measures
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -101,10 +102,13 @@ def require_may_be_empty(image: Image, rules: UploadRules) -> None:
 async def require_room(store: Store, size: int | None, spare_bytes: int, what: str = "image") -> None:
     """Raise StorageFull unless *store* has room for *size* bytes, if known, and *spare_bytes* besides.
 
-    How much room there is concerns the operator alone: it is in the log, not in the error.
+    How much room there is concerns the operator alone: it is in the log, not in the error. A store that cannot say how
+    much it has refuses nothing until it is full.
     """
+    if not isinstance(store, Measures):
+        return
     free = await store.free_bytes()
-    if free is not None and (size or 0) > free - spare_bytes:
+    if (size or 0) > free - spare_bytes:
         log.warning("the store has no room", free_bytes=free, spare_bytes=spare_bytes, wanted_bytes=size)
         wanted = "left" if size is None else f"for this {what} of {size} bytes"
         raise StorageFull(f"the store has no room {wanted}; ask the operator")

@@ -56,7 +56,7 @@ async def receive(
         await writer.write(block)
     if expected.size not in (None, size):
         raise SizeMismatch(expected.size or 0, size)
-    await writer.flush()
+    await writer.finish()
     verified = await verification.conclude(writer.read_at)
     verified.require(expected.digests)
     return verified

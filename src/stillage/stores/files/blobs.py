@@ -22,6 +22,7 @@ from stillage.errors import BlobNotFound, StoreStalled
 from stillage.holes import write_data
 from stillage.ids import BlobKey
 from stillage.lanes import GIVES_WAY_TO_LANES, Lane
+from stillage.stores.abilities import OldBlobs
 from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_directory, translated
 
@@ -89,14 +90,14 @@ class FileStore:
         except OSError as error:
             raise translated(error, "delete a blob") from error
 
-    async def free_bytes(self) -> int | None:
+    async def free_bytes(self) -> int:
         try:
             status = await self._soon(os.statvfs, self.root)
         except OSError as error:
             raise translated(error, "tell how much room it has") from error
         return status.f_bavail * status.f_frsize
 
-    async def find_old(self, shard: int, older_than_s: float) -> dict[BlobKey, bool]:
+    async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
         try:
             return await self._run(_find_old, self.root / f"{shard:02x}", time.time() - older_than_s)
         except OSError as error:
@@ -193,7 +194,7 @@ class _FileWriter:
     async def write(self, block: bytes) -> None:
         await self._lane.submit(self._write, block)
 
-    async def flush(self) -> None:
+    async def finish(self) -> None:
         await self._lane.call(lambda: None)
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -280,16 +281,16 @@ def _unlink(path: Path) -> bool:
     return True
 
 
-def _find_old(folder: Path, before: float) -> dict[BlobKey, bool]:
-    old: dict[BlobKey, bool] = {}
-    if not folder.is_dir():
-        return old
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _touched(entry) <= before:
-                key = BlobKey(entry.name.removesuffix(".part"))
-                old[key] = old.get(key, False) or entry.name != key
-    return old
+def _find_old(folder: Path, before: float) -> OldBlobs:
+    whole: set[BlobKey] = set()
+    partial: set[BlobKey] = set()
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if _touched(entry) <= before:
+                    key = BlobKey(entry.name.removesuffix(".part"))
+                    (whole if key == entry.name else partial).add(key)
+    return OldBlobs(whole, partial)
 
 
 def _touched(entry: "os.DirEntry[str]") -> float:

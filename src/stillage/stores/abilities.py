@@ -1,0 +1,133 @@
+"""What only some stores can do: partial blobs, copies, a list of old blobs, free room, a descriptor to send from.
+
+An operation tests for the ability that it needs, with ``isinstance(store, Lists)``. Each ability describes what happens
+without it. An operation that cannot do without one requires it in the type of its store.
+"""
+
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from stillage.ids import BlobKey
+from stillage.spans import Span
+from stillage.stores.base import Store
+
+SHARDS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class OldBlobs:
+    """Keys of blobs not touched for a while. A key may be in both sets."""
+
+    whole: AbstractSet[BlobKey]
+    partial: AbstractSet[BlobKey]
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """Can say which blobs are there. Without it a file that no row names stays for ever."""
+
+    async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
+        """Return the blobs of one shard that were last touched *older_than_s* ago.
+
+        Args:
+            shard: 0 … `SHARDS` - 1, the number that a key's first two hexadecimal digits are; each shard can be looked
+                through at once, and together they are all blobs.
+            older_than_s: Younger ones may belong to an upload that runs.
+        """
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """Can say how much room is left. Without it an upload for which there is no room ends when a write fails."""
+
+    async def free_bytes(self) -> int:
+        """Return how many more bytes there is room for."""
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """Can make a second blob of the same bytes without reading them. Without it every client sends its bytes."""
+
+    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
+        """Publish the bytes of a published blob under another key as well; do nothing if that was done before.
+
+        The two may share their place, so nobody may write to it. An existing partial blob stays: until the copy counts,
+        its bytes do.
+
+        Raises:
+            BlobNotFound: If none is published under *key*.
+        """
+
+
+class PartialBlob(Protocol):
+    """A blob that comes in pieces, in any order, through any number of handles in any process.
+
+    It outlives processes. Until it is published it cannot be read as a blob.
+    """
+
+    async def hold(self, span: Span) -> bool:
+        """Keep *span* from every other handle until this one ends. False if another one holds some of it.
+
+        True at once in a store where what one handle writes never changes what another one has flushed.
+        """
+
+    async def clear(self, span: Span) -> None:
+        """Make *span*, which is held, read as zeros: what was written there never counted."""
+
+    async def write(self, offset: int, block: bytes) -> None:
+        """Write *block* at *offset*, in a span that is held and cleared. A failure may be raised by a later call.
+
+        Raises:
+            StorageFull, StoreReadOnly, StoreFailed: As they say.
+        """
+
+    async def flush(self) -> None:
+        """Return when everything written so far is durable, and can be read."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return *length* bytes, zeros where nothing was written. Blocks; call it from a thread."""
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """As `read_at`, without blocking."""
+
+    async def data_from(self, span: Span) -> int:
+        """Return the first offset in *span* that may not be zeros; its end if there is none. Reads nothing."""
+
+    async def publish(self, size: int) -> bool:
+        """Make the first *size* bytes the blob, durably. False while another handle holds any span.
+
+        Does nothing if a process that died had already done it.
+        """
+
+
+@runtime_checkable
+class Partials(Protocol):
+    """Can keep a blob that comes in pieces. Without it there are no resumable uploads."""
+
+    async def begin(self, key: BlobKey) -> None:
+        """Create an empty partial blob, durably, unless there is one."""
+
+    def partial(self, key: BlobKey) -> AbstractAsyncContextManager[PartialBlob]:
+        """Open a partial blob; where it is published already, the blob that it became.
+
+        Raises:
+            BlobNotFound: If there is none.
+        """
+
+    async def drop_partial(self, key: BlobKey) -> None:
+        """Remove the partial blob, if there is one, of a blob that was published another way."""
+
+
+class ResumableStore(Store, Partials, Protocol):
+    """A store for resumable uploads."""
+
+
+@runtime_checkable
+class LocalFile(Protocol):
+    """A `BlobReader` from which the kernel can send. Without it the bytes pass through this process."""
+
+    @property
+    def file_descriptor(self) -> int:
+        """Open as long as the reader is."""

@@ -1,0 +1,44 @@
+"""What operations do with a store that lacks an ability; a store that has it is in the other tests."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from fakes import Clock
+from stillage.db.leases import LeaseOwner
+from stillage.db.session import Database
+from stillage.errors import StorageFull
+from stillage.operations.upkeep.sweep import Sweep
+from stillage.operations.upload.acceptance import require_room
+from stillage.stores.memory import MemoryStore
+from stores import KEY, SHARD, Bare, BareResumable, put, read_all
+from upload_world import DATA, ME, a_world, uploads_of
+
+
+async def test_who_cannot_say_how_much_room_is_left_refuses_no_size() -> None:
+    store = MemoryStore(capacity=1000)
+    await put(store, bytes(600))
+    await require_room(store, 400, 0)
+    with pytest.raises(StorageFull, match="this image of 401 bytes"):
+        await require_room(store, 401, 0)
+    await require_room(Bare(store), 1 << 60, 0)
+
+
+async def test_who_cannot_list_keeps_what_no_row_names(database: Database, clock: Clock) -> None:
+    store = MemoryStore()
+    await put(store, b"orphan")
+    assert await Sweep(database, Bare(store), clock=clock).remove_orphans(SHARD, older_than_s=0) == 0
+    assert await read_all(store, KEY) == b"orphan"
+    assert await Sweep(database, store, clock=clock).remove_orphans(SHARD, older_than_s=0) == 1
+
+
+async def test_who_cannot_copy_offers_nothing(database: Database, clock: Clock, tmp_path: Path) -> None:
+    digests = (("sha256", hashlib.sha256(DATA).hexdigest()),)
+    async with a_world(database, tmp_path, clock) as world:
+        await world.send(await world.open(digests=digests), 0, len(DATA))
+        upload = await world.open(digests=digests)
+        assert await world.uploads.instant.offer(ME, upload) is not None
+        without = uploads_of(database, BareResumable(world.store), clock, LeaseOwner.parse("node/1"))
+        assert await without.instant.offer(ME, upload) is None
+        await without.close()

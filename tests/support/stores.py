@@ -1,0 +1,71 @@
+"""The stores that contract tests run on, and a store without any of their abilities."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from stillage.ids import BlobKey
+from stillage.stores.abilities import Copies, Lists, Measures, ResumableStore
+from stillage.stores.base import Store
+from stillage.stores.files.blobs import FileStore
+from stillage.stores.memory import MemoryStore
+
+KEY = BlobKey("0f" * 16)
+SHARD = 0x0F
+MIB = 1 << 20
+
+
+class WholeStore(ResumableStore, Copies, Lists, Measures, Protocol):
+    """A store with every ability; a test uses those that it asks for with `having`."""
+
+
+def memory_store(_folder: Path) -> MemoryStore:
+    return MemoryStore()
+
+
+def file_store(folder: Path) -> FileStore:
+    return FileStore(folder / "blobs")
+
+
+STORES: dict[Callable[[Path], Store], type] = {memory_store: MemoryStore, file_store: FileStore}
+"""A new store adds a line: the suite in ``tests/contract/test_store.py`` is the definition of what it promises."""
+
+
+def having(*abilities: type) -> pytest.MarkDecorator:
+    """Run a test on every store that has all of *abilities*."""
+    makers = [make for make, kind in STORES.items() if all(issubclass(kind, ability) for ability in abilities)]
+    return pytest.mark.parametrize("store", makers, indirect=True)
+
+
+class Bare:
+    """*real*, of which nobody can ask more than what every store can do."""
+
+    def __init__(self, real: Store) -> None:
+        self.writer = real.writer
+        self.reader = real.reader
+        self.delete = real.delete
+        self.check = real.check
+
+
+class BareResumable(Bare):
+    """The same, with partial blobs."""
+
+    def __init__(self, real: ResumableStore) -> None:
+        super().__init__(real)
+        self.begin = real.begin
+        self.partial = real.partial
+        self.drop_partial = real.drop_partial
+
+
+async def put(store: Store, *blocks: bytes, key: BlobKey = KEY) -> None:
+    async with store.writer(key) as writer:
+        for block in blocks:
+            await writer.write(block)
+        await writer.commit()
+
+
+async def read_all(store: Store, key: BlobKey = KEY) -> bytes:
+    async with store.reader(key) as reader:
+        return bytes(await reader.read(0, 64 * MIB))
