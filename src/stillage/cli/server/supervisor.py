@@ -8,8 +8,6 @@ then, serves on the same socket while the old one finishes its requests.
 It never waits for a single worker: while one starts or hangs, others may die.
 """
 
-import asyncio
-import multiprocessing
 import os
 import signal
 import socket
@@ -17,29 +15,24 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
-from threading import Thread
 
 import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from stillage import app
-from stillage.cli import logs
 from stillage.cli.server import link, processes
 from stillage.cli.server.link import Held
 from stillage.cli.server.listening import bound_again
-from stillage.cli.server.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon, return_large_memory, run_worker
+from stillage.cli.server.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon
+from stillage.cli.server.worker_process import Worker, clean_up_after, start
 from stillage.config import Settings
-from stillage.db.leases import LeaseOwner
-from stillage.errors import StillageError
 
 log = structlog.get_logger()
 
 # Do not restart a worker that keeps dying in a tight loop.
 PAUSE_AFTER_DEATH_S = 1.0
-PAUSE_AFTER_FAILURE_S = 5.0
 # Of a new worker before it serves. One that ends by itself has a reason, and is not started again.
 MOST_KILLS = 5
 
@@ -72,7 +65,7 @@ def supervise(
 
     def ended(dead: BaseProcess, its_settings: Settings) -> None:
         mark_process_dead(dead.pid, str(shared))  # type: ignore[no-untyped-call]
-        _clean_up_after(dead, its_settings)
+        clean_up_after(dead, its_settings)
 
     held = [Held(lock, [sock], metrics_sockets if slot == 0 else []) for slot, sock in enumerate(sockets)]
     supervisor = _Supervisor(plan, held, ended)
@@ -84,50 +77,6 @@ def supervise(
     finally:
         supervisor.end()
         end_soon()
-
-
-def _clean_up_after(dead: BaseProcess, settings: Settings) -> None:
-    """End the uploads of a worker that is gone, in the background, until it succeeds.
-
-    Their bytes are left to the sweeps, since the disk may hang.
-    """
-
-    def try_again_and_again() -> None:
-        while True:
-            try:
-                return asyncio.run(_end_uploads(settings, LeaseOwner.parse(dead.name)))
-            except StillageError as error:
-                log.warning("cleaning up after a dead worker failed; trying again", pid=dead.pid, why=str(error))
-            except Exception:
-                log.exception("cleaning up after a dead worker failed; trying again", pid=dead.pid)
-            time.sleep(PAUSE_AFTER_FAILURE_S)
-
-    Thread(target=try_again_and_again, daemon=True).start()
-
-
-async def _end_uploads(settings: Settings, dead: LeaseOwner) -> None:
-    async with app.build(settings) as worker:
-        await worker.sweep.end_dead_uploads(dead=dead)
-
-
-@dataclass(eq=False, slots=True)
-class _Worker:
-    """One worker process. Its name is unique; its slot is that of all that serve on its socket.
-
-    Attributes:
-        slot: Index of its socket.
-        plan: What it was started with.
-        link: A socket to it. None when it has closed its end.
-        replaces: The worker to retire as soon as this one serves.
-    """
-
-    slot: int
-    plan: Plan
-    process: BaseProcess
-    link: socket.socket | None
-    replaces: "_Worker | None" = None
-    serves: bool = False
-    retired: bool = False
 
 
 @dataclass(slots=True)
@@ -154,15 +103,13 @@ class _Supervisor:
         self._held = list(held)
         self._ended = ended
         self._plans = [plan] * len(held)
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._due: list[tuple[float, int]] = []  # when to start another worker in a slot
         self._renewal: _Renewal | None = None
         self._asked = False
         self._started = 0
         self._waker, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
-        # Not fork: a worker must not inherit the parent's connections and locks.
-        self._context = multiprocessing.get_context("spawn")
 
     def run(self, ready: Callable[[], None], renewed: Callable[[], Plan | None]) -> None:
         """Run until a stop was asked for and all workers have ended.
@@ -233,7 +180,7 @@ class _Supervisor:
             log.error("killing a worker that does not end", pid=worker.process.pid)
             worker.process.kill()
 
-    def _listen(self, worker: _Worker) -> None:
+    def _listen(self, worker: Worker) -> None:
         assert worker.link is not None  # noqa: S101 - who has none is not listened to
         said = link.heard(worker.link)
         if said == link.ASKS:
@@ -247,7 +194,7 @@ class _Supervisor:
             worker.link.close()
             worker.link = None
 
-    def _bury(self, dead: _Worker) -> None:
+    def _bury(self, dead: Worker) -> None:
         dead.process.join()
         self._workers.remove(dead)
         if dead.link is not None:
@@ -303,7 +250,7 @@ class _Supervisor:
         else:
             self._start(slot, renewal.plan, replaces=old)
 
-    def _retire(self, new: _Worker, old: _Worker) -> None:
+    def _retire(self, new: Worker, old: Worker) -> None:
         self._plans[new.slot] = new.plan
         new.replaces = None
         self._due = [(when, slot) for when, slot in self._due if slot != new.slot]
@@ -317,7 +264,7 @@ class _Supervisor:
             self._renewal.kills = 0
             self._renew_next()
 
-    def _try_renewal_again(self, dead: _Worker) -> None:
+    def _try_renewal_again(self, dead: Worker) -> None:
         """A new worker ended before it served: try again if it was killed, otherwise keep the old workers."""
         renewal, exit_code = self._renewal, dead.process.exitcode
         assert renewal is not None  # noqa: S101 - a worker replaces another only in a renewal
@@ -334,20 +281,13 @@ class _Supervisor:
     def _all_serve(self) -> bool:
         return sum(worker.serves for worker in self._workers if not worker.retired) == len(self._held)
 
-    def _start(self, slot: int, plan: Plan, *, replaces: _Worker | None = None) -> None:
-        ours, theirs = socket.socketpair()
-        owner = LeaseOwner(plan.node_id, str(self._started))
-        process = self._context.Process(target=_run_child, args=(plan, owner, theirs), name=str(owner))
-        # SIGHUP is for the parent but may be sent to its whole group; workers inherit that it is blocked.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-        process.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        theirs.close()
-        self._workers.append(_Worker(slot, plan, process, ours, replaces))
+    def _start(self, slot: int, plan: Plan, *, replaces: Worker | None = None) -> None:
+        worker = start(slot, plan, self._started, replaces)
+        self._workers.append(worker)
         self._started += 1
         self._record()
         if self.stopping:  # `stop` ran while it was started, and missed it
-            process.terminate()
+            worker.process.terminate()
 
     def _record(self) -> None:
         pids = [worker.process.pid for worker in self._workers if worker.process.pid is not None]
@@ -356,12 +296,3 @@ class _Supervisor:
     def _wake_up(self) -> None:
         with suppress(BlockingIOError):  # the pipe is full, so it will wake anyway
             os.write(self._wake, b"!")
-
-
-def _run_child(plan: Plan, owner: LeaseOwner, parent: socket.socket) -> None:
-    if not link.tie_to_parent() or (held := link.ask(parent)) is None:
-        return
-    logs.configure(plan.settings.log_format, plan.settings.log_level)
-    return_large_memory()
-    serves = partial(link.say_that_it_serves, parent)
-    run_worker(plan, held.sockets, held.metrics_sockets, owner, serves, has_parent=True)
