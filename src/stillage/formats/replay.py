@@ -11,15 +11,15 @@ def replay(front: bytes, offset: int, inspection: Inspection) -> Inspection:
         offset: Their place in the stream.
         inspection: Not begun.
     """
-    found = next(inspection, None)
-    while found is not None:
-        if isinstance(found, Region) and offset <= found.offset < offset + len(front):
-            answer = front[found.offset - offset :][: found.length]
-            if missing := found.length - len(answer):
-                answer += yield Region(found.offset + len(answer), missing)
+    step = next(inspection, None)
+    while step is not None:
+        if isinstance(step, Region) and offset <= step.offset < offset + len(front):
+            answer = front[step.offset - offset :][: step.length]
+            if missing := step.length - len(answer):
+                answer += yield Region(step.offset + len(answer), missing)
         else:
-            answer = yield found
+            answer = yield step
         try:
-            found = inspection.send(answer)
+            step = inspection.send(answer)
         except StopIteration:
             return

@@ -212,14 +212,14 @@ class _Runner:
     def _resume(self, data: bytes | None) -> None:
         """Hand over *data* (None to begin) and run to the next want, or to the end."""
         try:
-            found = next(self._inspection) if data is None else self._inspection.send(data)
-            while not isinstance(found, Region | Tail):
+            step = next(self._inspection) if data is None else self._inspection.send(data)
+            while not isinstance(step, Region | Tail):
                 self._news = True
-                if isinstance(found, Facts):
-                    self.facts = printable_facts(found)
-                elif len(self.hazards) < MOST_HAZARDS or all(hazard.rule != found.rule for hazard in self.hazards):
-                    self.hazards.append(printable_hazard(found))
-                found = self._inspection.send(b"")
+                if isinstance(step, Facts):
+                    self.facts = printable_facts(step)
+                elif len(self.hazards) < MOST_HAZARDS or all(hazard.rule != step.rule for hazard in self.hazards):
+                    self.hazards.append(printable_hazard(step))
+                step = self._inspection.send(b"")
         except StopIteration:
             self._stop()
         except NotThisFormat:
@@ -228,7 +228,7 @@ class _Runner:
             self.hazards.append(printable_hazard(malformed.hazard))
             self._stop()
         else:
-            self._wait_for(found)
+            self._wait_for(step)
 
     def _wait_for(self, want: Want) -> None:
         limit = MAX_REGION if isinstance(want, Region) else MAX_TAIL

@@ -90,8 +90,8 @@ class _MemoryPartialBlob:
         return True
 
     async def clear(self, span: Span) -> None:
-        there = self._shared.data[span.first : span.end]
-        self._shared.data[span.first : span.first + len(there)] = bytes(len(there))
+        old = self._shared.data[span.first : span.end]
+        self._shared.data[span.first : span.first + len(old)] = bytes(len(old))
 
     async def write(self, offset: int, block: bytes) -> None:
         data = self._shared.data

@@ -60,16 +60,16 @@ def inspect(stream: Stream) -> Inspection:
         raise NotThisFormat
     yield Facts(FORMAT, virtual_size=whole_sectors(stream.size))
 
-    found = yield from _descriptors(first)
-    volume = found.primary[40:72].decode("ascii", "replace").strip(" \0")
-    details = {"volume": volume, "bootable": "yes" if found.bootable else "no"}
+    descriptors = yield from _descriptors(first)
+    volume = descriptors.primary[40:72].decode("ascii", "replace").strip(" \0")
+    details = {"volume": volume, "bootable": "yes" if descriptors.bootable else "no"}
     yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), details=details)
-    volume_size = _volume_size(found.primary, found.offset)
+    volume_size = _volume_size(descriptors.primary, descriptors.offset)
     if stream.size is None:
         yield Tail(0)
     if stream.size is not None and stream.size + PADDING < volume_size:
         raise MalformedImage(
-            TRUNCATED, found.offset + 80, f"the volume has {volume_size} bytes; the file has {stream.size}"
+            TRUNCATED, descriptors.offset + 80, f"the volume has {volume_size} bytes; the file has {stream.size}"
         )
     yield Tail(0)
     yield Facts(FORMAT, virtual_size=whole_sectors(stream.size), details=details)

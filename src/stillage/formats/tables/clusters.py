@@ -90,11 +90,11 @@ class Bitmap:
         while first < end:
             number, low = first >> PAGE_BITS, first & (PAGE - 1)
             here = min(end - first, PAGE - low)
-            found = self._bits(number, low, here)
-            if found and besides is not None:
-                found &= ~besides._bits(number, low, here)  # noqa: SLF001 - the same class
-            if found:
-                return first + (found & -found).bit_length() - 1
+            bits = self._bits(number, low, here)
+            if bits and besides is not None:
+                bits &= ~besides._bits(number, low, here)  # noqa: SLF001 - the same class
+            if bits:
+                return first + (bits & -bits).bit_length() - 1
             first += here
         return None
 
@@ -249,8 +249,8 @@ class Layout:
         self._check_aligned(at, offset, name)
         self.require(at, offset + self._table_clusters * self.cluster_size, name)
         cluster = offset // self.cluster_size
-        known = self._tables.find(cluster, cluster)
-        if self.shared_data and unread and known is not None and known[1] & SHAREABLE:
+        taken = self._tables.find(cluster, cluster)
+        if self.shared_data and unread and taken is not None and taken[1] & SHAREABLE:
             return
         self._refuse_overlap(at, cluster, self._table_clusters, name)
         if self._data.forgets(cluster) or self._tables.size > MAX_TABLE_BYTES:
@@ -265,8 +265,8 @@ class Layout:
         """Return where the first table from *offset* on starts that was not read yet; None if none before *limit*."""
         cluster = -(-offset // self.cluster_size)
         last = EVERYWHERE if limit is None else (limit - 1) // self.cluster_size
-        while (found := self._tables.find(cluster, last)) is not None:
-            cluster, flags = found
+        while (table := self._tables.find(cluster, last)) is not None:
+            cluster, flags = table
             # All that lies before the reader is in the bitmap as well, so that its pages can become full.
             self._data.take(cluster, self._table_clusters)
             if flags & UNREAD:
@@ -305,11 +305,11 @@ class Layout:
 
     def _take_run(self, at: int, offsets: Sequence[int], entry_size: int, start: int, end: int) -> None:
         first, count = start // self.cluster_size, (end - start) // self.cluster_size
-        found = self._find_taken(first, count)
-        if found is None:
+        taken = self._find_taken(first, count)
+        if taken is None:
             self._data.take(first, count)
             return
-        cluster, owner = found
+        cluster, owner = taken
         offset = cluster * self.cluster_size
         index = offsets.index(offset) if offset in offsets else 0
         raise self._overlap(at + index * entry_size, "guest data", offset, owner)
@@ -318,12 +318,12 @@ class Layout:
         """Take bytes of compressed data: they share clusters with other compressed data, and with nothing else."""
         first = start // self.cluster_size
         count = (end - 1) // self.cluster_size - first + 1
-        found = self._find_table(first, count)
-        if found is None and not self._packed.lost and not self.shared_data:
+        taken = self._find_table(first, count)
+        if taken is None and not self._packed.lost and not self.shared_data:
             cluster = self._data.first_taken(first, count, besides=self._packed)
-            found = None if cluster is None else (cluster, "other guest data")
-        if found is not None:
-            raise self._overlap(at, "compressed guest data", found[0] * self.cluster_size, found[1])
+            taken = None if cluster is None else (cluster, "other guest data")
+        if taken is not None:
+            raise self._overlap(at, "compressed guest data", taken[0] * self.cluster_size, taken[1])
         self._data.take(first, count)
         self._packed.take(first, count)
 
@@ -333,17 +333,17 @@ class Layout:
             raise MalformedImage(self.rules.misaligned, at, message)
 
     def _refuse_overlap(self, at: int, first: int, count: int, name: str) -> None:
-        found = self._find_taken(first, count, with_data=True)
-        if found is not None:
-            raise self._overlap(at, name, found[0] * self.cluster_size, found[1])
+        taken = self._find_taken(first, count, with_data=True)
+        if taken is not None:
+            raise self._overlap(at, name, taken[0] * self.cluster_size, taken[1])
 
     def _overlap(self, at: int, name: str, offset: int, owner: str) -> MalformedImage:
         return MalformedImage(self.rules.overlap, at, f"{name} is placed at byte {offset}, where {owner} is already")
 
     def _find_taken(self, first: int, count: int, *, with_data: bool = False) -> tuple[int, str] | None:
-        found = self._find_table(first, count)
-        if found is not None or (self.shared_data and not with_data):
-            return found
+        table = self._find_table(first, count)
+        if table is not None or (self.shared_data and not with_data):
+            return table
         cluster = self._data.first_taken(first, count)
         return None if cluster is None else (cluster, "guest data")
 

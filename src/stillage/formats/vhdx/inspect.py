@@ -121,7 +121,7 @@ def _read_metadata(region: range, details: dict[str, str]) -> Steps[Disk]:
     table = yield from read_whole(TRUNCATED, region.start, TABLE_SIZE, "the metadata table")
     items = yield from metadata_items(table, region)
     values: dict[bytes, int] = {}
-    for kind, item in sorted(items.items(), key=lambda found: found[1].offset):
+    for kind, item in sorted(items.items(), key=lambda entry: entry[1].offset):
         if kind in ITEM_SIZES:
             data = yield from read_whole(TRUNCATED, item.offset, ITEM_SIZES[kind], "a metadata item")
             values[kind] = int.from_bytes(data, "little")

@@ -219,11 +219,11 @@ class Body:
         count = self._layout.tables
         data = yield from self._fetch(mark, 4 * count)
         for position, sector in enumerate(little_endian_32(data)):
-            known = bisect_left(self._tables_at, sector) if sector else None
-            if known is not None and (known == len(self._tables_at) or self._tables_at[known] != sector):
+            index = bisect_left(self._tables_at, sector) if sector else None
+            if index is not None and (index == len(self._tables_at) or self._tables_at[index] != sector):
                 message = f"the directory names a grain table at sector {sector}, where none has been"
                 raise MalformedImage(TABLES_DIFFER, mark.at + SECTOR + 4 * position, message)
-            if self.tally.sums[position] != (0 if known is None else self._tables_sum[known]):
+            if self.tally.sums[position] != (0 if index is None else self._tables_sum[index]):
                 raise _differ(position, self._directory_at)
 
     def _take_footer(self, mark: _Mark) -> Inspection:

@@ -99,8 +99,8 @@ def read_header(page: bytes, rules: Rules) -> Header:
 def check_header(header: Header, rules: Rules, *, reserved_from: int) -> None:
     features, version, *_, aligned, _ = FIELDS.unpack_from(header.stored, 8)
     if features != FEATURES or version != VERSION:
-        found = f"features {features:#x} and version {version:#x}"
-        raise MalformedImage(rules.variant, 8, f"the header says {found}; {FEATURES:#x} and {VERSION:#x} are known")
+        described = f"features {features:#x} and version {version:#x}"
+        raise MalformedImage(rules.variant, 8, f"the header says {described}; {FEATURES:#x} and {VERSION:#x} are known")
     if aligned:
         raise MalformedImage(rules.variant, 86, f"the header's alignment flag is {aligned}; only 0 is known")
     if header.stored[reserved_from:].strip(b"\0"):

@@ -199,10 +199,9 @@ class _FileWriter:
 
     def read_at(self, offset: int, length: int) -> bytes:
         try:
-            there = max(0, min(length, self._size - offset))
-            return os.pread(self._descriptor, there, offset).ljust(
-                there, b"\0"
-            )  # the file does not have its final hole yet
+            available = max(0, min(length, self._size - offset))
+            # The file does not have its final hole yet.
+            return os.pread(self._descriptor, available, offset).ljust(available, b"\0")
         except OSError as error:
             raise translated(error, "read back an upload") from error
 
