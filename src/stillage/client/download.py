@@ -8,29 +8,26 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
-from stillage.client.digests import Digests, Frontier
+from stillage.client.digests import Digests
 from stillage.client.errors import ServerRefused, UnusableFile, VerificationFailed
 from stillage.client.http import Answer, Broken, alive
 from stillage.client.images import Images
+from stillage.client.part_file import PartFile
 from stillage.client.pieces import MIB, Piece, piece_size, plan
 from stillage.client.progress import Progress
 from stillage.client.retry import Outage
 from stillage.client.session import Session
-from stillage.client.state import Entry, Shelf
+from stillage.client.state import Shelf
 from stillage.client.verification import digests_of, verify
-from stillage.holes import write_data
-from stillage.spans import Span, merged, total
+from stillage.spans import Span, total
 
 READ = MIB
-# At most this much has to be fetched again after a power cut.
-KEPT_EVERY = 64 * MIB
 
 
 @dataclass(slots=True)
@@ -80,7 +77,7 @@ class Download:
         self.outcome.size, self.outcome.image_id, self.outcome.file = size, str(record["id"]), str(path)
         _require_free(path, force=self._force)
         entry = self._begun.entry(self._session.place.image_url, str(record["id"]), str(path))
-        with entry.held("is downloading this image to the same file"), _Part.opened(path, size, entry) as part:
+        with entry.held("is downloading this image to the same file"), PartFile.opened(path, size, entry) as part:
             self.outcome.resumed = total(part.received)
             try:
                 await self._fetch(record, part)
@@ -90,7 +87,7 @@ class Download:
             part.publish(replace=self._force)
         return self.outcome
 
-    async def _fetch(self, record: Mapping[str, Any], part: "_Part") -> None:
+    async def _fetch(self, record: Mapping[str, Any], part: PartFile) -> None:
         wanted = [name for name in digests_of(record) if name != "md5"] or list(digests_of(record))
         self._progress.begin("fetching", part.size, total(part.received))
         async with Digests(part.descriptor, part.size, wanted, part.frontier) as digests:
@@ -100,7 +97,7 @@ class Download:
                 await part.keep()
             self.outcome.verified = verify(record, size=part.size, digests=await digests.all())
 
-    async def _receive(self, record: Mapping[str, Any], part: "_Part") -> None:
+    async def _receive(self, record: Mapping[str, Any], part: PartFile) -> None:
         missing = part.size - total(part.received)
         pieces = plan(Span(0, part.size), part.received, (), piece_size(missing, self._connections))
         self._waiting.extend(pieces)
@@ -111,13 +108,13 @@ class Download:
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None  # the first caused the others
 
-    async def _receive_waiting(self, image_id: str, part: "_Part", *, is_first: bool) -> None:
+    async def _receive_waiting(self, image_id: str, part: PartFile, *, is_first: bool) -> None:
         if not is_first:
             await self._has_answered.wait()  # whether the server knows ranges
         while self._waiting:
             await self._piece(image_id, part, self._waiting.popleft().span)
 
-    async def _piece(self, image_id: str, part: "_Part", span: Span) -> None:
+    async def _piece(self, image_id: str, part: PartFile, span: Span) -> None:
         """Fetch *span*; when the connection breaks, fetch the rest again."""
         outage = Outage(self._session.retry)
         while span.first < span.end:
@@ -144,7 +141,7 @@ class Download:
             if why is not None:
                 await outage.wait(why, at_least_s=pause)
 
-    def _all_at_once(self, part: "_Part", span: Span) -> Span:
+    def _all_at_once(self, part: PartFile, span: Span) -> Span:
         """The server ignores ranges: take everything from this one answer."""
         if self._waiting:
             self._progress.say("this server does not support ranges: downloading over one connection")
@@ -153,7 +150,7 @@ class Download:
         return span
 
     async def _take(
-        self, response: aiohttp.ClientResponse, limit: asyncio.Timeout, part: "_Part", at: int, wanted: Span
+        self, response: aiohttp.ClientResponse, limit: asyncio.Timeout, part: PartFile, at: int, wanted: Span
     ) -> Span:
         """Write the body, which begins at *at*; return what is still missing of *wanted*."""
         async for block in response.content.iter_chunked(READ):
@@ -197,118 +194,3 @@ def _name_of(record: Mapping[str, Any]) -> str:
     name = str(record.get("name") or "")
     usable = name.isprintable() and "/" not in name and not name.startswith(".")
     return name if name and usable else str(record["id"])
-
-
-class _Part:
-    """An incomplete file, and which of its bytes have arrived."""
-
-    def __init__(self, path: Path, descriptor: int, size: int, entry: Entry) -> None:
-        self.descriptor = descriptor
-        self.size = size
-        self.frontier = Frontier()
-        self.received: list[Span] = []
-        self._path = path
-        self._entry = entry
-        self._unkept = 0
-
-    @classmethod
-    def opened(cls, path: Path, size: int, entry: Entry) -> "_Part":
-        """Open the part beside *path*, with what earlier runs received.
-
-        Raises:
-            UnusableFile: If it cannot be written.
-        """
-        name = path.with_name(f"{path.name}.part")
-        try:
-            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        except OSError as error:
-            raise UnusableFile(f"cannot write {name}: {error.strerror}") from error
-        part = cls(path, descriptor, size, entry)
-        kept, found = entry.read() or {}, os.fstat(descriptor)
-        if kept.get("inode") == found.st_ino and kept.get("size") == size == found.st_size:
-            part.received = merged(Span(start, end) for start, end in kept["received"])
-            part.frontier.advance(part.next_missing(Span(0, size)))
-        else:
-            part._empty()
-        return part
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.descriptor)
-
-    def _empty(self) -> None:
-        try:
-            os.ftruncate(self.descriptor, 0)
-            os.ftruncate(self.descriptor, self.size)
-        except OSError as error:
-            raise UnusableFile(f"cannot write {self._path}.part: {error.strerror}") from error
-
-    def misses(self, at: int) -> bool:
-        return not any(span.first <= at < span.end for span in self.received)
-
-    def next_missing(self, span: Span) -> int:
-        """The first place in *span* that has not come; its end if all has."""
-        held = next((have.end for have in self.received if have.first <= span.first < have.end), span.first)
-        return min(held, span.end)
-
-    async def write(self, at: int, data: bytes) -> None:
-        """Take *data*, which belongs at *at*.
-
-        Raises:
-            UnusableFile: If it cannot be written.
-        """
-        try:
-            await asyncio.to_thread(write_data, self.descriptor, data, at)
-        except OSError as error:
-            raise UnusableFile(f"cannot write {self._path}.part: {error.strerror}") from error
-        self.received = merged([*self.received, Span(at, at + len(data))])
-        self.frontier.advance(self.next_missing(Span(0, self.size)))
-        self._unkept += len(data)
-        if self._unkept >= KEPT_EVERY:
-            await self.keep()
-
-    async def keep(self) -> None:
-        """Record what has arrived."""
-        received, self._unkept = self.received, 0
-        with suppress(OSError):  # only some time is lost
-            await asyncio.to_thread(os.fdatasync, self.descriptor)
-            inode = os.fstat(self.descriptor).st_ino
-            self._entry.write({"inode": inode, "size": self.size, "received": received})
-
-    def publish(self, *, replace: bool) -> None:
-        """Rename the part to its final name.
-
-        Raises:
-            UnusableFile: If a file of that name was created in the meantime.
-        """
-        part = self._path.with_name(f"{self._path.name}.part")
-        try:
-            os.fsync(self.descriptor)
-            if replace:
-                part.replace(self._path)
-            else:
-                _rename(part, self._path)
-        except FileExistsError as error:
-            raise UnusableFile(f"{self._path} exists; use --force to overwrite it") from error
-        except OSError as error:
-            raise UnusableFile(f"cannot write {self._path}: {error.strerror}") from error
-        self._entry.remove()
-
-    def remove(self) -> None:
-        """Discard the part: its bytes are wrong."""
-        self._path.with_name(f"{self._path.name}.part").unlink(missing_ok=True)
-        self._entry.remove()
-
-
-def _rename(part: Path, path: Path) -> None:
-    """Rename without overwriting, where the file system can do that."""
-    try:
-        os.link(part, path)
-    except PermissionError:  # no hard links here
-        if path.exists():
-            raise FileExistsError from None
-        part.replace(path)
-    else:
-        part.unlink()

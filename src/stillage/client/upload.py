@@ -6,13 +6,13 @@ kept before the record is made, so that a command that was killed at any moment 
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from stillage.client.attributes import Attributes
+from stillage.client.begun import PACKAGES, Begun
 from stillage.client.digests import Digests
 from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Broken
@@ -29,8 +29,6 @@ from stillage.client.verification import digests_of, verify
 from stillage.formats.safety import Declaration
 from stillage.spans import Span, total
 
-# Their bytes are a package, and the disk in it may be in any format.
-PACKAGES = ("ovf", "ova", "docker", "compressed")
 # Smaller files are not worth a second request.
 AT_ONCE = MIB
 # Every record has the first; the second is the default of Glance and Stillage.
@@ -123,8 +121,8 @@ class Upload:
 
     # Beginning or resuming
 
-    async def _begin(self, source: Source, entry: Entry) -> "_Begun":
-        kept = _Begun.of(entry)
+    async def _begin(self, source: Source, entry: Entry) -> Begun:
+        kept = Begun.of(entry)
         if kept is not None and kept.file != _file_of(source):
             self._progress.say("the file changed since its upload was begun; starting again")
             await self._forget(kept)
@@ -145,7 +143,7 @@ class Upload:
         begun.keep()
         return begun
 
-    async def _inspected(self, source: Source, entry: Entry) -> "_Begun":
+    async def _inspected(self, source: Source, entry: Entry) -> Begun:
         """Inspect the file and return the new upload."""
         order = self._order
         image = await self._images.get(order.image_id) if order.image_id else None
@@ -160,7 +158,7 @@ class Upload:
                 source.inspect, _declaration(image, order.attributes), order.rules, self._progress
             )
             found = verdict.format
-        return _Begun(
+        return Begun(
             entry=entry,
             file=_file_of(source),
             image_id=image["id"] if image else str(uuid4()),
@@ -169,13 +167,13 @@ class Upload:
             zeros=zeros,
         )
 
-    async def _forget(self, begun: "_Begun") -> None:
+    async def _forget(self, begun: Begun) -> None:
         """Undo what an earlier command began and cannot be finished."""
         if begun.url is not None:
             await self._images.abandon(begun.url)
         await self._drop(begun)
 
-    async def _drop(self, begun: "_Begun") -> None:
+    async def _drop(self, begun: Begun) -> None:
         """Remove the record created for an upload, unless it has its bytes."""
         image = await self._images.find_by_id(begun.image_id)
         if self._order.attributes is not None and image is not None and image["status"] != "active":
@@ -183,7 +181,7 @@ class Upload:
 
     # Sending
 
-    async def _finish(self, source: Source, begun: "_Begun") -> None:
+    async def _finish(self, source: Source, begun: Begun) -> None:
         remembered = self._read.entry(str(source.path))
         known = source.known_digests(remembered)
         if self._order.instant and not begun.is_done:
@@ -206,7 +204,7 @@ class Upload:
             finally:
                 source.remember_digests(remembered, known | digests.done)
 
-    async def _send(self, source: Source, begun: "_Begun", known: Mapping[str, str]) -> None:
+    async def _send(self, source: Source, begun: Begun, known: Mapping[str, str]) -> None:
         upload = None
         if source.size > AT_ONCE:
             upload = await self._resumed(begun, source.size) or await self._opened(source, begun, known)
@@ -215,7 +213,7 @@ class Upload:
         elif not (upload.proof is not None and await self._proven(source, upload, upload.proof)):
             await self._send_pieces(source, begun, upload)
 
-    async def _resumed(self, begun: "_Begun", size: int) -> OpenUpload | None:
+    async def _resumed(self, begun: Begun, size: int) -> OpenUpload | None:
         if begun.url is None:
             return None
         found = await self._images.resume_upload(begun.url, size)
@@ -230,7 +228,7 @@ class Upload:
         begun.url = None
         return None
 
-    async def _opened(self, source: Source, begun: "_Begun", known: Mapping[str, str]) -> OpenUpload | None:
+    async def _opened(self, source: Source, begun: Begun, known: Mapping[str, str]) -> OpenUpload | None:
         upload = await self._images.open_upload(begun.image_id, source.size, known)
         if upload is None:
             self._progress.say(
@@ -249,7 +247,7 @@ class Upload:
         self.outcome.way = "instant"
         return True
 
-    async def _send_pieces(self, source: Source, begun: "_Begun", upload: OpenUpload) -> None:
+    async def _send_pieces(self, source: Source, begun: Begun, upload: OpenUpload) -> None:
         self.outcome.way = "pieces"
         received = total(upload.received)
         size = self._order.piece_bytes or piece_size(source.size - received, self._order.connections)
@@ -306,65 +304,6 @@ class Upload:
     async def _hashed(self, source: Source, names: list[str]) -> dict[str, str]:
         async with Digests(source.descriptor, source.size, names) as digests:
             return await _in_time(digests)
-
-
-@dataclass(slots=True)
-class _Begun:
-    """An unfinished upload, as it is kept between two runs of the command.
-
-    Attributes:
-        file: Identity of the file.
-        is_made: The record was created.
-        is_done: The image is active.
-        disk_format: Found by the inspection.
-        zeros: Where the file has only zeros.
-        url: URL of the open upload, with the capability.
-    """
-
-    entry: Entry
-    file: list[int]
-    image_id: str
-    is_made: bool = False
-    is_done: bool = False
-    disk_format: str | None = None
-    zeros: list[Span] = field(default_factory=list)
-    url: str | None = None
-
-    @classmethod
-    def of(cls, entry: Entry) -> "_Begun | None":
-        kept = entry.read()
-        if kept is None:
-            return None
-        with suppress(KeyError, TypeError, ValueError):
-            return cls(
-                entry=entry,
-                file=list(kept["file"]),
-                image_id=str(kept["image_id"]),
-                is_made=bool(kept["is_made"]),
-                disk_format=kept["disk_format"],
-                zeros=[Span(start, end) for start, end in kept["zeros"]],
-                url=kept["url"],
-            )
-        return None
-
-    def keep(self) -> None:
-        self.entry.write(
-            {
-                "file": self.file,
-                "image_id": self.image_id,
-                "is_made": self.is_made,
-                "disk_format": self.disk_format,
-                "zeros": self.zeros,
-                "url": self.url,
-            }
-        )
-
-    def attributes(self, given: Attributes | None) -> Attributes:
-        """Return the user's attributes, with the format that was found if they named none."""
-        assert given is not None  # noqa: S101 - an image that is named is there
-        if given.disk_format is not None or self.disk_format is None or given.container_format in PACKAGES:
-            return given
-        return replace(given, disk_format=self.disk_format)
 
 
 def _file_of(source: Source) -> list[int]:
