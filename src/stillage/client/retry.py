@@ -4,11 +4,20 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from stillage.client.errors import GIVE_UP_AFTER_S, NetworkGaveUp
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed; another one may succeed, after the pause that the server asked for."""
+
+    why: str
+    at_least_s: float | None = None
 
 
 class Retry:

@@ -3,14 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from stillage.client.errors import ServerRefused
 from stillage.client.http import Answer, Broken
 from stillage.client.images import GONE, Images
 from stillage.client.pieces import Piece, plan
 from stillage.client.progress import Progress
-from stillage.client.retry import Outage, Retry
+from stillage.client.retry import Failure, Outage, Retry
 from stillage.client.source import Source
 from stillage.spans import Span, total
 
@@ -18,12 +17,6 @@ from stillage.spans import Span, total
 MOST_CONFLICTS = 3
 POLL_S = 0.2
 LONGEST_POLL_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    why: str
-    at_least_s: float | None = None
 
 
 class Sending:
@@ -87,7 +80,7 @@ class Sending:
                 outage.over()
             self._progress.advance(_length(before) - _length(missing))
 
-    async def _try(self, piece: Piece) -> _Failure | None:
+    async def _try(self, piece: Piece) -> Failure | None:
         """Send *piece* once. Return the failure if it is worth another try."""
         counted = 0
 
@@ -101,7 +94,7 @@ class Sending:
         try:
             answer = await self._images.send(self._url, piece.span, self._source.size, body)
         except Broken as broken:
-            failure: _Failure | None = _Failure(str(broken))
+            failure: Failure | None = Failure(str(broken))
         else:
             failure = await self._failure_of(answer)
         if failure is not None:
@@ -111,7 +104,7 @@ class Sending:
             self._progress.advance(piece.length)
         return failure
 
-    async def _failure_of(self, answer: Answer) -> _Failure | None:
+    async def _failure_of(self, answer: Answer) -> Failure | None:
         """Return what went wrong, from the *answer* to a piece; None if nothing did.
 
         Raises:
@@ -127,11 +120,11 @@ class Sending:
             return None
         said = f"the server answered {answer.message}"
         if answer.is_passing:
-            return _Failure(said, answer.retry_after_s)
+            return Failure(said, answer.retry_after_s)
         if answer.status == 409:
             if await self._is_active():
                 return None
-            return _Failure(said, 0)
+            return Failure(said, 0)
         raise ServerRefused(said, status=answer.status, code=answer.code)
 
     async def _gone(self, answer: Answer) -> None:

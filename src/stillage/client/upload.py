@@ -15,12 +15,11 @@ from stillage.client.attributes import Attributes
 from stillage.client.begun import PACKAGES, Begun
 from stillage.client.digests import Digests
 from stillage.client.errors import ServerRefused, UnusableFile
-from stillage.client.http import Broken
 from stillage.client.images import Images, OpenUpload, Proof
 from stillage.client.local import Rules
 from stillage.client.pieces import MIB, piece_size, plan
+from stillage.client.plain import PlainSending
 from stillage.client.progress import Progress
-from stillage.client.retry import Outage
 from stillage.client.sending import Sending
 from stillage.client.session import Session
 from stillage.client.source import Source
@@ -209,7 +208,7 @@ class Upload:
         if source.size > AT_ONCE:
             upload = await self._resumed(begun, source.size) or await self._opened(source, begun, known)
         if upload is None:
-            await self._send_plainly(source, begun.image_id, silently=source.size <= AT_ONCE)
+            await self._send_plainly(source, begun.image_id)
         elif not (upload.proof is not None and await self._proven(source, upload, upload.proof)):
             await self._send_pieces(source, begun, upload)
 
@@ -259,36 +258,13 @@ class Upload:
         finally:
             self.outcome.sent, self.outcome.zeros = sending.sent, sending.zeros
 
-    async def _send_plainly(self, source: Source, image_id: str, *, silently: bool) -> None:
-        """Send everything as one body, and from the beginning if that breaks."""
+    async def _send_plainly(self, source: Source, image_id: str) -> None:
         self.outcome.way = "plain"
-        outage = Outage(self._session.retry)
-        again = False
-        while True:
-            sent = 0
-
-            def count(more: int) -> None:
-                nonlocal sent
-                sent += more
-                self._progress.advance(more)
-
-            self._progress.begin("sending", source.size)
-            try:
-                answer = await self._images.put(image_id, source.body(Span(0, source.size), count), source.size)
-            except Broken as broken:
-                why, pause = str(broken), None
-            else:
-                # The image may still be busy with the attempt that broke.
-                if not (answer.is_passing or (again and answer.status == 409)):
-                    answer.require(200, 201, 204)
-                    return
-                why, pause = f"the server answered {answer.message}", answer.retry_after_s
-            finally:
-                self.outcome.sent += sent
-            again = True
-            await outage.wait(why if silently else f"{why}, after {sent} bytes", at_least_s=pause)
-            if (await self._images.get(image_id))["status"] == "active":
-                return  # everything had arrived, and only the answer was lost
+        sending = PlainSending(self._session.retry, self._images, source, image_id, self._progress)
+        try:
+            await sending.run(silently=source.size <= AT_ONCE)
+        finally:
+            self.outcome.sent = sending.sent
 
     async def _settled(self, image_id: str) -> dict[str, Any]:
         """Wait until the image is active, and return its record."""
