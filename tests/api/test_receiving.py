@@ -262,7 +262,7 @@ def test_what_a_slow_client_has_sent_is_not_held_back(run: Callable[[Any], None]
 
 
 def test_a_slow_consumer_holds_the_client_back(run: Callable[[Any], None], tls: certificate.Certificate | None) -> None:
-    size = 24 * BLOCK
+    size = 32 * BLOCK
 
     async def talk(reader: Reader, writer: Writer, uploads: Uploads) -> None:
         uploads.go_on.clear()

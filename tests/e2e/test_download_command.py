@@ -4,7 +4,6 @@ import json
 import random
 import signal
 from collections.abc import Iterator
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ def test_a_connection_that_breaks_goes_on(service: ImageService, shells: Shells,
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_what_was_interrupted_goes_on_where_it_was(shells: Shells, tmp_path: Path, number: signal.Signals) -> None:
-    data = bytearray(random.Random(1).randbytes(MIB + 1) * 76)
+    data = bytearray(random.Random(1).randbytes(MIB + 1)) * 76
     with ImageService(resumable=True).running() as service:
         service.store(data, name="disk")
         person = at(service, tmp_path, shells)
@@ -82,12 +81,10 @@ def test_what_was_interrupted_goes_on_where_it_was(shells: Shells, tmp_path: Pat
         assert not (tmp_path / "disk").exists()
         service.stall_downloads_after = None
         done = person.download("disk")
-        with (
-            (tmp_path / "disk").open("rb") as file,
-            mmap(file.fileno(), 0, access=ACCESS_READ) as stored,
-            memoryview(stored) as received,
-        ):
-            assert (done.status, data == received) == (0, True)
+        assert done.status == 0, done
+        with (tmp_path / "disk").open("rb") as file:
+            assert all(data[at : at + MIB] == file.read(MIB) for at in range(0, len(data), MIB))
+            assert file.read() == b""
         assert done.views[0]["resumed"] > 0
         assert done.views[0]["resumed"] + done.views[0]["received"] == len(data)
         assert person.kept("downloads") == []

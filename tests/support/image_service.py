@@ -4,6 +4,7 @@ It keeps everything in memory, and fails when and as a test wants. What clients 
 """
 
 import asyncio
+import gc
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -78,6 +79,7 @@ class ImageService:
             loop.close()
             self.images.clear()  # now, and not when the cycles of the application are collected
             web_app._cached_build_middleware.cache_clear()  # keeps the last thousand applications
+            gc.collect()  # handlers that were cut off hold what they sent
 
     def only(self) -> Kept:
         assert len(self.images) == 1, list(self.images)
