@@ -31,17 +31,15 @@ settings.load_profile("unhurried")
 # A shell starts what it puts in the background with Ctrl-C ignored, and so would be the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Images of a few MiB come and go with every test: one heap for all threads uses their room again, where a mapping for
-# each costs as much CPU as the test, and a heap for each thread keeps what another could use.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-    mallopt(M_MMAP_THRESHOLD, 32 << 20)
-    mallopt(M_TRIM_THRESHOLD, 32 << 20)
-    mallopt(M_ARENA_MAX, 1)
+mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda _parameter, _value: 0)
+# While modules are imported a large block has a mapping of its own, and leaves no hole; one heap serves all threads.
+mallopt(M_MMAP_THRESHOLD, 256 << 10)
+mallopt(M_ARENA_MAX, 1)
 
 ENGINES = ["sqlite", "postgresql"]
 # What the tests of one process may hold at most: sample images and bodies are made when a test needs them.
-MOST_MEMORY = 1280 << 20
+MOST_MEMORY = 640 << 20
 
 
 @pytest.hookimpl(trylast=True)  # Hypothesis allows it from its own start on
@@ -54,6 +52,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Thousands of tests and all modules stay until the end: the garbage collector need not look at them again."""
     gc.collect()
     gc.freeze()
+    # From here on images of a few MiB come and go with every test: a mapping for each costs as much CPU as the test.
+    mallopt(M_MMAP_THRESHOLD, 32 << 20)
+    mallopt(M_TRIM_THRESHOLD, 32 << 20)
 
 
 @pytest.fixture(scope="module", autouse=True)
