@@ -101,7 +101,7 @@ def hinder() -> None:
     before(lifecycle, "release", "before the clean-up")
     after_commit("release", "in the middle of the clean-up")
     before(blobs, "_delete", "before the bytes are removed")
-    after_commit("end_of_owners", "when pieces of a dead worker have ended")
+    after_commit("end_of_dead", "when pieces of a dead worker have ended")
     after_commit("forget_results", "in a sweep")
     worker.HANGS_AFTER_S = 1.0  # a hang is ours, and known to be one
     without_nameless_files()
