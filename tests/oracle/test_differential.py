@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 
+from disk_mutations import Mutant, mutants
+from disk_seeds import KINDS, RAW_ONLY, SECOND_FILE, Kind
 from examining import examine
-from oracle.disk_mutations import Mutant, mutants
-from oracle.disk_seeds import KINDS, RAW_ONLY, SECOND_FILE, Kind
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Findings
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from examining import examine
-from oracle.qemu_images import virtual_size
+from qemu_images import virtual_size
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 
 pytestmark = pytest.mark.oracle

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examining import examine
-from oracle.qemu_images import run, virtual_size
+from qemu_images import run, virtual_size
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 
 pytestmark = pytest.mark.oracle

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.qemu_images import contents, inspected, run, virtual_size
+from qemu_images import contents, inspected, run, virtual_size
 
 pytestmark = pytest.mark.oracle
 

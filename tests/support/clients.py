@@ -24,7 +24,7 @@ import pytest
 from server import Answer, Server
 
 ENVIRONMENTS = Path(__file__).parents[2] / ".tools" / "clients"
-PREFORK = Path(__file__).parents[1] / "conformance" / "prefork.py"
+PREFORK = Path(__file__).parent / "prefork.py"
 # Only how long a client that hangs is waited for.
 TIMEOUT_S = 120
 
@@ -151,7 +151,7 @@ class Account:
 
 
 class Shells:
-    """Command lines, the clients' and our own, each imported once; see `conformance/prefork.py`."""
+    """Command lines, the clients' and our own, each imported once; see `prefork.py`."""
 
     WARM_UP: ClassVar[Mapping[str, Sequence[str]]] = {
         "openstackclient": ("openstackclient.shell:main", "openstack", "image", "list", "--help"),

@@ -12,7 +12,7 @@ from typing import Any
 from clients import executable
 from server import TIMEOUT_S, Answer, eventually
 
-SCRIPT = Path(__file__).parents[1] / "conformance" / "run_keystone.py"
+SCRIPT = Path(__file__).parent / "run_keystone.py"
 TOKENS = "/v3/auth/tokens"
 DEFAULT = {"id": "default"}
 SERVICE_PASSWORD = "password of stillage"

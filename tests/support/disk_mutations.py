@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fuzz.repairing import repaired
 from hypothesis import strategies as st
 
-from oracle.disk_seeds import KINDS, MAGICS, TEXTS, Kind, seeds
+from disk_seeds import KINDS, MAGICS, TEXTS, Kind, seeds
 from samples import load
 
 LARGEST = 12 << 20  # bytes of an image after all changes

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from oracle.qemu_images import run
 from qcow2_images import COPIED, Qcow2
+from qemu_images import run
 from samples import load
 from vmdk_images import descriptor, stream
 from zvhd_images import Zvhd2, zvhd
