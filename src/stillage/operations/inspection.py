@@ -109,9 +109,9 @@ class Inspect:
             async for block in blocks:
                 received += len(block)
                 self._check_size(received, size)
-                found = await lane.call(take, block)
-                if found.hazards:
-                    return found
+                preliminary = await lane.call(take, block)
+                if preliminary.hazards:
+                    return preliminary
             if size is not None and received != size and not partial:
                 raise SizeMismatch(size, received)
             return await lane.call(conclude)

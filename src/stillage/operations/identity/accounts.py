@@ -123,7 +123,7 @@ class Accounts:
             return default
         own = await self._database.read(identity.list_projects, user_id=user.id)
         if len(own) != 1:
-            names = ", ".join(found.name for found in own) or "none"
+            names = ", ".join(candidate.name for candidate in own) or "none"
             raise InvalidInput(f"name a project for the token; user {user.name!r} has: {names}")
         return own[0].id
 

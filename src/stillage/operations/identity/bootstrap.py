@@ -37,8 +37,8 @@ async def bootstrap(
         clock: Aware, UTC.
     """
     given = {"admin": admin_password, "demo": demo_password}
-    found = {name: await database.read(identity.find_user, name=name) for name in ROLES}
-    chosen = {name: given[name] or new_password() for name, user in found.items() if user is None}
+    users = {name: await database.read(identity.find_user, name=name) for name in ROLES}
+    chosen = {name: given[name] or new_password() for name, user in users.items() if user is None}
     hashes = {name: await passwords.hash(password) for name, password in chosen.items()}
     try:
         await database.write(_make, hashes, clock())
@@ -47,7 +47,7 @@ async def bootstrap(
         return await bootstrap(
             database, passwords, admin_password=admin_password, demo_password=demo_password, clock=clock
         )
-    return chosen | await _change_admin(database, passwords, found["admin"], admin_password)
+    return chosen | await _change_admin(database, passwords, users["admin"], admin_password)
 
 
 def _make(connection: Connection, hashes: Mapping[str, str], now: datetime) -> None:

@@ -69,8 +69,8 @@ class Credentials:
         _require_owner_or_admin(principal, user_id)
         if not is_name(user_id):
             return []
-        found = await self._database.read(db.list_of, UserId(user_id))
-        return [credential for credential in found if name in (None, credential.name)]
+        credentials = await self._database.read(db.list_of, UserId(user_id))
+        return [credential for credential in credentials if name in (None, credential.name)]
 
     async def show(self, principal: Principal, user_id: str, credential_id: str) -> Credential:
         """Return an application credential.
@@ -80,10 +80,10 @@ class Credentials:
             NotFound: If the user has none with this id.
         """
         _require_owner_or_admin(principal, user_id)
-        found = await self._database.read(db.find, credential_id) if is_name(credential_id) else None
-        if found is None or found.user_id != user_id:
+        credential = await self._database.read(db.find, credential_id) if is_name(credential_id) else None
+        if credential is None or credential.user_id != user_id:
             raise NotFound(f"there is no application credential {credential_id[:80]!r}")
-        return found
+        return credential
 
     async def delete(self, principal: Principal, user_id: str, credential_id: str) -> None:
         """Delete an application credential; tokens issued for it end.
@@ -92,8 +92,8 @@ class Credentials:
             Forbidden, NotFound: As `show`; Forbidden also if the token is restricted.
         """
         _require_unrestricted(principal)
-        found = await self.show(principal, user_id, credential_id)
-        await self._database.write(db.remove, found.id)
+        credential = await self.show(principal, user_id, credential_id)
+        await self._database.write(db.remove, credential.id)
 
     async def _hashed(self, principal: Principal, secret: str) -> str:
         with self._places.taken(principal.user_id):  # or one user could keep others from logging in

@@ -59,9 +59,9 @@ class Directory:
                 return project
         if not principal.is_admin:
             raise Forbidden(OTHERS)
-        found = None
+        other_project = None
         if is_name(project_id):
-            found = await self._database.read(identity.find_project, project_id=project_id)
-        if found is None:
+            other_project = await self._database.read(identity.find_project, project_id=project_id)
+        if other_project is None:
             raise NotFound(f"there is no project {project_id[:80]!r}")
-        return found
+        return other_project

@@ -81,12 +81,12 @@ class _Keys:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Earlier failures, the latest first. *known*: when the name last logged in from this network; None for never."""
+    """Earlier failures, the latest first. *last_login*: of the name from this network; None for never."""
 
     of_pair: Sequence[datetime]
     of_name: Sequence[datetime]
     of_network: Sequence[datetime]
-    known: datetime | None
+    last_login: datetime | None
 
 
 class Guard:
@@ -116,10 +116,10 @@ class Guard:
         """
         network = network_of(address)
         keys = _Keys(self._key(who), self._key(f"network {network}"), self._key(f"{who} from {network}"))
-        known = await self._database.read(networks.find, keys.name, keys.network)
+        last_login = await self._database.read(networks.find, keys.name, keys.network)
         # One at a time: of guesses sent all at once, each would be checked before the first was counted. Clients that
         # guess elsewhere wait elsewhere.
-        with self._places.taken(network, known=known is not None):
+        with self._places.taken(network, known=last_login is not None):
             async with self._turns.setdefault(keys.pair, asyncio.Lock()):
                 state = await self._database.read(_state, keys, self._since())
                 if wait := self._wait_s(state):
@@ -138,13 +138,13 @@ class Guard:
 
     async def _succeeded(self, keys: _Keys, state: _State) -> None:
         now = self._clock()
-        if state.of_pair or state.known is None or state.known < now - SEEN_AGAIN:
+        if state.of_pair or state.last_login is None or state.last_login < now - SEEN_AGAIN:
             await self._database.write(_welcome, keys, now)
 
     def _wait_s(self, state: _State) -> int:
         now = self._clock()
         wait = wait_s(state.of_pair, self._of_pair, now)
-        if state.known is not None:
+        if state.last_login is not None:
             return wait
         if wait_s(state.of_name, OF_NAME, now):
             wait = max(wait, wait_s(state.of_pair, UNDER_ATTACK, now))

@@ -88,40 +88,42 @@ class Signatures:
             raise SignatureRefused(Fault.KEY_LOCKED, "AK access failed to reach the limit,forbidden")
         if holder.key.expires_at is not None and holder.key.expires_at <= now:
             raise SignatureRefused(Fault.KEY_EXPIRED, EXPIRED)
-        found = Recognised(authorization, head, holder, project, who, bool(failed))
-        with_token = _has_security_token(found)
+        request = Recognised(authorization, head, holder, project, who, bool(failed))
+        with_token = _has_security_token(request)
         if not with_token:
-            await self._count(found)
+            await self._count(request)
             signed = SECURITY_TOKEN in authorization.signed
             raise SignatureRefused(Fault.SIGNATURE_MISMATCH if signed else Fault.TOKEN_MISMATCH)
-        return found
+        return request
 
-    async def verify(self, found: Recognised, body_digest: str | None) -> Principal:
+    async def verify(self, request: Recognised, body_digest: str | None) -> Principal:
         """Verify the signature, and return the principal.
 
         Args:
-            found: What `recognise` returned.
+            request: What `recognise` returned.
             body_digest: SHA-256 of the body in hex; None while the body is not read, where the head has a digest.
 
         Raises:
             SignatureRefused: If the request is not the one that was signed, its user has no role in its project, or
                 an unsigned ``X-Project-Id`` names another one than the key's.
         """
-        secret = self.vault.open(found.holder.key.access, found.holder.key.sealed)
+        secret = self.vault.open(request.holder.key.access, request.holder.key.sealed)
         try:
-            require_signature(found.authorization, found.head, secret, payloads_of(found.authorization, body_digest))
+            require_signature(
+                request.authorization, request.head, secret, payloads_of(request.authorization, body_digest)
+            )
             if body_digest is not None:
-                require_digest(found.authorization, body_digest)
+                require_digest(request.authorization, body_digest)
         except SignatureRefused:
-            await self._count(found)
+            await self._count(request)
             raise
-        if found.failed:
-            await self.database.write(failures.forget, found.who)
-        holder = found.holder
+        if request.failed:
+            await self.database.write(failures.forget, request.who)
+        holder = request.holder
         # A proxy could have changed it, and with it whose rights the request has.
-        if found.project not in (None, holder.project_id) and PROJECT not in found.authorization.signed:
+        if request.project not in (None, holder.project_id) and PROJECT not in request.authorization.signed:
             raise SignatureRefused(Fault.PROJECT_UNSIGNED, PROJECT_UNSIGNED)
-        if found.project is not None and holder.project_id is None:
+        if request.project is not None and holder.project_id is None:
             raise _no_role()
         is_temporary = holder.key.is_temporary
         return Principal(
@@ -136,20 +138,20 @@ class Signatures:
             may_make_keys=not is_temporary,
         )
 
-    async def require_body(self, found: Recognised, body_digest: str) -> None:
+    async def require_body(self, request: Recognised, body_digest: str) -> None:
         """Check the digest of a body that arrived after `verify`.
 
         Raises:
             SignatureRefused: If it does not have the digest that was signed.
         """
         try:
-            require_digest(found.authorization, body_digest)
+            require_digest(request.authorization, body_digest)
         except Unauthenticated:
-            await self._count(found)
+            await self._count(request)
             raise
 
-    async def _count(self, found: Recognised) -> None:
-        await self.database.write(_record, found.who, self.clock(), self.limit)
+    async def _count(self, request: Recognised) -> None:
+        await self.database.write(_record, request.who, self.clock(), self.limit)
 
 
 def require_project(signer: Principal) -> Principal:
@@ -173,9 +175,9 @@ def _record(connection: Connection, who: str, now: datetime, limit: FailureLimit
         failures.move(connection, who, now)
 
 
-def _has_security_token(found: Recognised) -> bool:
-    wanted = found.holder.key.security_token_hash
-    given = found.head.fields.get(SECURITY_TOKEN, ())
+def _has_security_token(request: Recognised) -> bool:
+    wanted = request.holder.key.security_token_hash
+    given = request.head.fields.get(SECURITY_TOKEN, ())
     if wanted is None:
         return True
     text = given[0].decode("latin-1").strip() if len(given) == 1 else ""

@@ -99,11 +99,11 @@ class Scrub:
                 offset += len(block)
                 if bytes_per_s is not None:
                     await asyncio.sleep(begun + offset / bytes_per_s - asyncio.get_running_loop().time())
-            found = await hashing.call(digests[blob.os_hash_algo].hexdigest)
+            hash_value = await hashing.call(digests[blob.os_hash_algo].hexdigest)
         if offset != blob.size:
             return f"{offset} bytes are there, {blob.size} were stored"
-        if found != blob.os_hash_value:
-            return f"their {blob.os_hash_algo} is {found}, and was {blob.os_hash_value}"
+        if hash_value != blob.os_hash_value:
+            return f"their {blob.os_hash_algo} is {hash_value}, and was {blob.os_hash_value}"
         # Which nobody may have declared when the bytes came: by it the same bytes are found again.
         await self._database.write(blobs.learn_sha256, blob.key, digests["sha256"].hexdigest())
         return None
