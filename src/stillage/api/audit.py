@@ -31,14 +31,14 @@ async def audit(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _change(request: web.Request, action: Action, status: int | None) -> Change:
-    found = request.match_info
+    url_parts = request.match_info
     noted = dict(request.get(NOTED, {}))
     made = noted.pop("target", None)
     return Change(
         action=action,
         principal=request.get(PRINCIPAL),
-        target_id=made or next((found[name] for name in TARGETS if name in found), None),
-        parts={PARTS[name]: part for name, part in found.items() if name in PARTS} | noted,
+        target_id=made or next((url_parts[name] for name in TARGETS if name in url_parts), None),
+        parts={PARTS[name]: part for name, part in url_parts.items() if name in PARTS} | noted,
         status=status,
         path=shown_path(request),
         request_id=request[REQUEST_ID],

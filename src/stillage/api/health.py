@@ -15,9 +15,9 @@ async def alive(_request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """GET /readyz: 200 if database and store answer, files can be opened and the server is not stopping; else 503."""
-    built = services(request)
-    parts = {"server": _state(built)}
-    for name, check in (("database", built.database.check), ("store", built.store.check)):
+    app_services = services(request)
+    parts = {"server": _state(app_services)}
+    for name, check in (("database", app_services.database.check), ("store", app_services.store.check)):
         try:
             await check()
             parts[name] = "ok"
@@ -27,10 +27,10 @@ async def ready(request: web.Request) -> web.Response:
     return json_response({"status": "ok" if fine else "unavailable", **parts}, status=200 if fine else 503)
 
 
-def _state(built: Services) -> str:
-    if built.running.stopping:
+def _state(app_services: Services) -> str:
+    if app_services.running.stopping:
         return "stopping"
-    return "the limit of open files is reached; new connections wait" if built.descriptors.are_short() else "ok"
+    return "the limit of open files is reached; new connections wait" if app_services.descriptors.are_short() else "ok"
 
 
 async def show_metrics(request: web.Request) -> web.Response:

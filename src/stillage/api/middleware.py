@@ -31,23 +31,23 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     begun = time.perf_counter()
-    known = services(request)
-    with known.running:
+    app_services = services(request)
+    with app_services.running:
         response = await handler(request)
-        if known.running.draining:
+        if app_services.running.draining:
             response.force_close()
         response = await answer(request, response)
         seconds = time.perf_counter() - begun
         route = _route(request)
-        known.metrics.requests.labels(request.method, route, response.status).inc()
-        known.metrics.durations.labels(request.method, route).observe(seconds)
+        app_services.metrics.requests.labels(request.method, route, response.status).inc()
+        app_services.metrics.durations.labels(request.method, route).observe(seconds)
         log.info(
             "request",
             method=request.method,
             path=shown_path(request),
             status=response.status,
             seconds=round(seconds, 4),
-            peer=known.addresses.client(request),
+            peer=app_services.addresses.client(request),
             client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
         )
         return response

@@ -87,10 +87,10 @@ class Connection(Lender):
             super()._resume_transport_reading()
 
     def _parse(self, data: bytes) -> None:
-        known = len(self._messages)
+        parsed = len(self._messages)
         super().data_received(data)
         # What is no HTTP is queued as a request of its own; whoever reads a body that it belongs to must know, too.
-        if len(self._messages) > known and isinstance(self._messages[-1][0], _ErrInfo):
+        if len(self._messages) > parsed and isinstance(self._messages[-1][0], _ErrInfo):
             self._break_bodies("the chunks of the body are malformed")
 
     def connection_lost(self, exc: BaseException | None) -> None:

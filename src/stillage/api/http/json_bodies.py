@@ -74,11 +74,11 @@ def _object(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _repeated(members: Sequence[tuple[str, Any]]) -> str:
-    known: set[str] = set()
+    seen: set[str] = set()
     for name, _ in members:
-        if name in known:
+        if name in seen:
             break
-        known.add(name)
+        seen.add(name)
     return name
 
 

@@ -27,10 +27,10 @@ async def image_bytes(request: web.Request, *, least_bytes_per_s: float = 0) -> 
         RateTooLow: If it arrives too slowly.
         StillageError: As `body.receive`.
     """
-    known = services(request)
+    app_services = services(request)
     let_take_long(request)
-    body = known.metrics.counted(body_of(request, idle_s=known.idle_s))
-    async for piece in steady(body, max(least_bytes_per_s, known.least_bytes_per_s)):
+    body = app_services.metrics.counted(body_of(request, idle_s=app_services.idle_s))
+    async for piece in steady(body, max(least_bytes_per_s, app_services.least_bytes_per_s)):
         yield piece
 
 

@@ -25,17 +25,17 @@ async def upload(request: web.Request) -> web.Response:
         return await pieces.put_file(request)
     if ietf_headers.is_asked_for(request.headers):
         return await ietf.create(request)
-    operations = services(request)
+    app_services = services(request)
     expected = expected_of(request)
-    with operations.metrics.upload():
-        await operations.ingest(principal(request), request.match_info["image_id"], image_bytes(request), expected)
+    with app_services.metrics.upload():
+        await app_services.ingest(principal(request), request.match_info["image_id"], image_bytes(request), expected)
     return web.Response(status=204)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /v2/images/{image_id}/file: download the data, or one range of it. 204 if there is none yet."""
-    operations = services(request)
-    image = await operations.download.describe(principal(request), request.match_info["image_id"])
+    app_services = services(request)
+    image = await app_services.download.describe(principal(request), request.match_info["image_id"])
     if not image.has_data or image.size is None:
         return web.Response(status=204, headers=HARMLESS)
     etag = etag_of(image)
@@ -51,10 +51,10 @@ async def download(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    async with operations.download.open(image) as reader:
+    async with app_services.download.open(image) as reader:
         let_take_long(request)
         await response.prepare(request)
         await send(request, response, reader, part.first, part.length)
-    operations.metrics.sent.inc(part.length)
+    app_services.metrics.sent.inc(part.length)
     await response.write_eof()
     return response

@@ -33,12 +33,12 @@ async def upload_of(request: web.Request) -> Upload:
 
 async def receive(request: web.Request, upload: Upload, piece: Piece, *, opened: bool = False) -> Progress:
     """Receive the request's body as *piece* of *upload*. *opened*: by this very request."""
-    operations = services(request)
+    app_services = services(request)
     if piece.zeros or not piece.length:
         let_take_long(request)  # there may be no body, which would do so, but a verdict to wait for
     body = nothing() if piece.zeros else _noted_at_end(request)
-    with operations.metrics.piece() as ended:
-        receive_piece = operations.uploads.receive_first if opened else operations.uploads.receive
+    with app_services.metrics.piece() as ended:
+        receive_piece = app_services.uploads.receive_first if opened else app_services.uploads.receive
         progress = await receive_piece(upload, piece, body, request.get(PRINCIPAL))
         if progress.image is not None:
             ended("stored")
