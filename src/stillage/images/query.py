@@ -277,7 +277,7 @@ def _integer(name: str, value: str) -> Condition:
 def _bound(name: str, value: str) -> Condition:
     column, _, suffix = name.rpartition("_")
     if column not in INTEGERS:
-        allowed = ", ".join(f"{known}_{suffix}" for known in INTEGERS)
+        allowed = ", ".join(f"{integer}_{suffix}" for integer in INTEGERS)
         raise InvalidInput(f"unknown filter {name[:64]!r}; use one of {allowed}")
     return Condition(column, Operator.GTE if suffix == "min" else Operator.LTE, _number(name, value))
 
@@ -294,7 +294,7 @@ def _time(name: str, value: str) -> Condition:
     if moment is not None:
         return Condition(name, Operator.EQ, moment)
     operator, _, operand = value.partition(":")
-    _one_of(f"the operator of {name}", operator, [known for known in Operator if known is not Operator.IN])
+    _one_of(f"the operator of {name}", operator, [member for member in Operator if member is not Operator.IN])
     moment = _moment(operand)
     if moment is None:
         raise InvalidInput(f"{name} needs an ISO 8601 time such as 2026-01-02T03:04:05Z, not {operand[:40]!r}")

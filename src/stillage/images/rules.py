@@ -141,13 +141,13 @@ def holds(rule: Expression, credentials: Credentials, target: Target) -> bool:
     return _rewrite(rule, answer) is True
 
 
-def assume(rule: Expression, known: Mapping[str, str | PrincipalKey | None]) -> Expression:
-    """Return what remains of a resolved *rule* for targets whose attributes *known* have these values."""
+def assume(rule: Expression, values: Mapping[str, str | PrincipalKey | None]) -> Expression:
+    """Return what remains of a resolved *rule* for targets whose attributes have these *values*."""
 
     def answer(leaf: Leaf) -> Expression:
         match leaf:
-            case Comparison(left, (Attribute(name),)) if name in known:
-                value = known[name]
+            case Comparison(left, (Attribute(name),)) if name in values:
+                value = values[name]
                 if value is None or value == left:
                     return value is not None
                 return False if isinstance(value, str) and isinstance(left, str) else leaf
