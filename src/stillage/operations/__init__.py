@@ -1,1 +1,1 @@
-"""The use cases: one callable for each thing that a user can do."""
+"""The use cases: one callable for each thing a user can do."""

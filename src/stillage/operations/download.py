@@ -1,4 +1,4 @@
-"""Download an image's bytes."""
+"""Download an image's bytes, and stop downloads of images that are deleted or found damaged."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,9 +41,9 @@ class Download:
         """Return the image if *principal* may read its bytes.
 
         Raises:
-            ImageNotFound: If they may not know of it.
+            ImageNotFound: If they may not see it.
             Forbidden: If they lack the role, or the image is deactivated.
-            ImageDamaged: If a scrub found that the bytes had changed.
+            ImageDamaged: If a scrub found that the bytes have changed.
         """
         seen = await self._database.read(db.find_seen, image_id, principal.project_id)
         image = self._access.require(principal, "download_image", seen, image_id)
@@ -55,13 +55,13 @@ class Download:
 
     @asynccontextmanager
     async def open(self, image: Image) -> AsyncIterator[BlobReader]:
-        """Open the bytes of *image*, which has data. If it is deleted in the meantime, they stay readable for a while.
+        """Open the bytes of *image*, which has data. If the image is deleted meanwhile, they stay readable for a while.
 
         Raises:
-            ImageNotFound: If it was deleted before.
-            ImageDamaged: If it was not, and its bytes are gone or cut short all the same; out of what is inside, when a
-                scrub finds damage meanwhile.
-            DownloadOverdue: Out of what is inside, when that takes too long after a deletion.
+            ImageNotFound: If it is deleted already.
+            ImageDamaged: If the bytes of an existing image are missing or truncated. Also raised inside the context,
+                when a scrub finds damage meanwhile.
+            DownloadOverdue: Raised inside the context, when the download continues too long after a deletion.
         """
         if image.blob_key is None:
             raise ImageNotFound(image.id)

@@ -1,4 +1,4 @@
-"""Create, show, list, change, tag, deactivate and delete the records of images."""
+"""Create, show, list, change, tag, deactivate and delete image records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +35,7 @@ from stillage.stores.base import Store
 
 log = structlog.get_logger()
 
-# In each round another request's change succeeded, so even many writers come to an end.
+# In each round another request's change succeeded, so even with many writers the rounds end.
 ATTEMPTS = 50
 
 
@@ -142,7 +142,7 @@ class Images:
         """Delete the image, from any status. A running upload ends with `ImageGone`.
 
         Raises:
-            ImageNotFound: If the principal may see no such image, or it was deleted before.
+            ImageNotFound: If the image does not exist, or the principal may not see it.
             Forbidden: If it is protected or not the principal's.
         """
         image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
@@ -163,7 +163,7 @@ class Images:
         return await self._database.read(db.find_seen, image_id, principal.project_id)
 
     async def _change(self, principal: Principal, image_id: str, change: Callable[[Image], Image]) -> Image:
-        """Apply *change* to the current image, and again to the new one if another request was faster."""
+        """Apply *change* to the current image, and again to the new version if another request changed it first."""
         for _ in range(ATTEMPTS):
             image = self._access.require(principal, "modify_image", await self._seen(principal, image_id), image_id)
             changed = change(image)

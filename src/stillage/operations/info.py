@@ -1,4 +1,4 @@
-"""Report what a project uses, and check who may see stores and metrics."""
+"""Report a project's usage and quotas, and check who may see stores and metrics."""
 
 from stillage.accounts.principal import Principal
 from stillage.db import usage

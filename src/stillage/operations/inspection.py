@@ -1,4 +1,4 @@
-"""Inspect bytes as an upload would, without storing them."""
+"""Inspect the bytes of an image as an upload would, without storing them: a dry run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -70,9 +70,9 @@ class Inspect:
 
         Raises:
             Forbidden: If *principal* may not create images.
-            TooManyUploads: If the project, or this node, may not have another. Unread.
+            TooManyUploads: If the project or this node has reached its limit of uploads. The body is unread.
             ImageTooLarge: By the declared size, or when the bytes cross the limit.
-            SizeMismatch: If they are not as many as declared.
+            SizeMismatch: If the number of bytes is not the declared one.
             StillageError: What *body* raises.
         """
         self._access.require_role(principal, "add_image", "have images inspected")
@@ -82,7 +82,7 @@ class Inspect:
             return await self._inspect(body, declaration, size=size, partial=partial)
 
     async def close(self) -> None:
-        """Wait until inspections whose clients left are recorded as ended."""
+        """Wait until inspections whose clients disconnected are recorded as ended."""
         if self._ending:
             await asyncio.wait(self._ending)
 
@@ -138,14 +138,14 @@ class Inspect:
     async def _renew(self, inspection_id: str) -> None:
         while True:
             await asyncio.sleep(self._lease.total_seconds() / 3)
-            with suppress(StillageError):  # asked again; if the database stays away the lease runs out
+            with suppress(StillageError):  # retried; if the database stays unavailable the lease expires
                 await self._database.write(db.renew, inspection_id, self._clock() + self._lease)
 
     async def _end(self, inspection_id: str) -> None:
         try:
             await self._database.write(db.end, inspection_id)
         except StillageError as error:
-            # It counts until its lease runs out, and a sweep ends it.
+            # It counts until its lease expires, and a sweep ends it.
             leave_to_sweep("the end of an inspection could not be recorded", error)
 
     async def _end_late(self, inspection_id: str, beginning: Awaitable[None]) -> None:

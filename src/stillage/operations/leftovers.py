@@ -1,4 +1,4 @@
-"""Log clean-up that a request could not do, and a sweep will."""
+"""Log clean-up that a request could not do and leaves to the sweep (garbage collection)."""
 
 from typing import Any
 

@@ -28,9 +28,9 @@ class Members:
         self._clock = clock
 
     async def add(self, principal: Principal, image_id: str, member_id: ProjectId) -> Member:
-        """Share the image with the project *member_id*, which may then read it, and has it in its list once it accepts.
+        """Share the image with the project *member_id*, which may then read it, and lists it once it accepts.
 
-        The owner may be a member of its own image, as with Glance. That changes nothing for it.
+        The owner may be a member of its own image, as in Glance, without any effect.
 
         Raises:
             Forbidden: If the image is not ``shared``, or the principal may not share it.

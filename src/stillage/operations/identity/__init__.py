@@ -1,1 +1,1 @@
-"""The embedded identity: users, projects and tokens of our own, for a deployment without a Keystone."""
+"""The embedded identity service: users, projects, tokens and access keys, for deployments without Keystone."""

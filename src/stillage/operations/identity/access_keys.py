@@ -1,4 +1,4 @@
-"""Create, show, change and delete access keys, for their owner or an administrator."""
+"""Create, show, change and delete access keys (AK/SK), for their owner or an administrator."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ class MadeKey:
     """A new key with its secrets, which are never shown again.
 
     Attributes:
-        security_token: Of a temporary key.
+        security_token: For temporary keys only.
     """
 
     key: AccessKey
@@ -40,14 +40,14 @@ class AccessKeys:
         clock: Callable[[], datetime],
         most_temporary: int = db.TEMPORARY_PER_USER,
     ) -> None:
-        """*most_temporary*: temporary keys that a user may have."""
+        """*most_temporary*: how many temporary keys a user may have."""
         self._most_temporary = most_temporary
         self._database = database
         self._vault = vault
         self._clock = clock
 
     async def make(self, user_id: UserId, project_id: ProjectId | None, description: str) -> MadeKey:
-        """Create a permanent key for a user. Checks no rights: it is for commands on the database itself.
+        """Create a permanent key for a user. Checks no rights: it is for administrative commands.
 
         Raises:
             TooManyAccessKeys: If the user has reached the limit.
@@ -57,7 +57,7 @@ class AccessKeys:
         return MadeKey(key, secret)
 
     async def create(self, principal: Principal, wanted: KeyRequest) -> MadeKey:
-        """Create a permanent key. The principal's own is for their current project, in requests that name none.
+        """Create a permanent key. A principal's own key uses their current project in requests that name no project.
 
         Raises:
             Forbidden: If it is for another user and *principal* is no admin, or if *principal* may not create keys.
@@ -75,7 +75,7 @@ class AccessKeys:
         Raises:
             Forbidden: If keys cannot be created with this token.
             UserLimitReached: If the user has reached the limit.
-            Unauthenticated: If the token has ended in the meantime.
+            Unauthenticated: If the token has expired or was revoked meanwhile.
         """
         _require_may_make(token.principal)
         key, secret = self._new(TEMPORARY, token.user_id, token.project_id, "")
@@ -114,7 +114,7 @@ class AccessKeys:
         _require_may_make(principal)
         await self._database.write(db.remove, (await self.show(principal, access)).access)
 
-    # For commands on the database itself.
+    # For administrative commands.
 
     async def all_of(self, user_id: UserId) -> Sequence[AccessKey]:
         return await self._database.read(db.list_of, user_id)
@@ -157,7 +157,7 @@ class AccessKeys:
 
 
 def _require_may_make(principal: Principal) -> None:
-    # Otherwise a thief could use one to create another that its owner does not know of, or that may do more.
+    # Otherwise the thief of a key could create another one that its owner does not know about, or with more rights.
     if not principal.may_make_keys:
         raise Forbidden(
             "application credentials and temporary access keys may not manage access keys; log in with a password"

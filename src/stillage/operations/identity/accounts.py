@@ -1,4 +1,4 @@
-"""Administer users and projects, by name. Checks no rights: it is for commands on the database itself."""
+"""Manage users, projects and role assignments by name. Checks no rights: it is for administrative commands."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Fill an empty identity at the first start: a project, an administrator and an ordinary user."""
+"""Create the first project, administrator and ordinary user when a deployment starts for the first time."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -26,12 +26,12 @@ async def bootstrap(
 ) -> dict[str, str]:
     """Create the project and users that do not exist, and return the passwords that were set, by user.
 
-    Everything that is there already stays as it is, with one exception: an *admin_password* that is not the user's
-    password becomes it, and their tokens end.
+    Everything that exists stays as it is, with one exception: if *admin_password* differs from the administrator's
+    password, it replaces it, and their tokens end.
 
     Args:
         database: With the current schema.
-        passwords: How they are hashed.
+        passwords: Hashes them.
         admin_password: For user `admin`; random on the first start if None.
         demo_password: For user `demo`; random if None. Used on the first start only.
         clock: Aware, UTC.

@@ -1,4 +1,4 @@
-"""Create, show and delete application credentials, for their owner."""
+"""Create, list, show and delete application credentials, for their owner."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ class Credentials:
     def __init__(
         self, database: Database, passwords: Passwords, *, clock: Callable[[], datetime], most: int = db.PER_USER
     ) -> None:
-        """*most*: how many a user may have."""
+        """*most*: how many application credentials a user may have."""
         self._most = most
         self._database = database
         self._passwords = passwords
@@ -33,10 +33,10 @@ class Credentials:
         """Create one for *principal*'s project. Return it with its secret, which is never shown again.
 
         Raises:
-            Forbidden: For another user, or with a token that may not.
-            InvalidInput: If a role is not one of the token's, or the end is past.
-            UserLimitReached: If the user has as many as may be.
-            AlreadyExists: If there is one of this name.
+            Forbidden: If it is for another user, or the token is restricted.
+            InvalidInput: If a role is not one of the token's, or the expiry is in the past.
+            UserLimitReached: If the user has reached the limit.
+            AlreadyExists: If the user has one with this name.
         """
         _require_owner(principal, user_id)
         _require_unrestricted(principal)
@@ -96,7 +96,7 @@ class Credentials:
         await self._database.write(db.remove, credential.id)
 
     async def _hashed(self, principal: Principal, secret: str) -> str:
-        with self._places.taken(principal.user_id):  # or one user could keep others from logging in
+        with self._places.taken(principal.user_id):  # so that one user cannot keep others from logging in
             return await self._passwords.hash(secret)
 
 
@@ -111,7 +111,7 @@ def _require_owner_or_admin(principal: Principal, user_id: str) -> None:
 
 
 def _require_unrestricted(principal: Principal) -> None:
-    # Otherwise a thief could use one to create another that its owner does not know of.
+    # Otherwise the thief of a credential could create another one that its owner does not know about.
     if principal.is_restricted:
         raise Forbidden(
             "restricted application credentials and temporary access keys may not manage application credentials"

@@ -1,4 +1,4 @@
-"""Show and search projects, as far as the principal may see them."""
+"""List, search and show the projects that a principal may see."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
 from stillage.ids import UserId
 
-# Clients that look for the project to share an image with take the text as an id after a 403, and give up after a 404
-# or an empty list. It says nothing of what exists.
+# When clients look up the project to share an image with, they use the text as an id after a 403, and give up after a
+# 404 or an empty list. A 403 does not reveal what exists.
 OTHERS = "only an administrator may see projects of other users"
 
 
@@ -52,7 +52,7 @@ class Directory:
 
         Raises:
             Forbidden: If it is not one of *principal*'s, and they are no admin.
-            NotFound: If there is none.
+            NotFound: If it does not exist.
         """
         for project in await self.own(principal):
             if project.id == project_id:

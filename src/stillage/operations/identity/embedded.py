@@ -1,4 +1,4 @@
-"""The embedded identity service: validates tokens, and gives its API access to all its parts."""
+"""The embedded identity service: validate and revoke tokens, and delete expired ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ LIFETIME_S = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class UserLimits:
-    """How many of each a user may have. Expired ones do not count."""
+    """How many of each a user may have, not counting expired ones."""
 
     tokens: int = tokens.PER_USER
     credentials: int = credentials.PER_USER
@@ -37,9 +37,9 @@ class EmbeddedIdentity:
     Attributes:
         login: Issues tokens.
         credentials: Application credentials.
-        access_keys: Keys that requests are signed with.
+        access_keys: Keys that clients sign requests with.
         signatures: Verifies signed requests.
-        directory: Projects, as far as the principal may see them.
+        directory: The projects that a principal may see.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class EmbeddedIdentity:
         self.directory = Directory(database)
 
     async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:  # noqa: ARG002
-        """See `identity.base.Identity`. One unit of work with one SELECT: every API request comes here.
+        """See `identity.base.Identity`. One unit of work with one SELECT, because every API request needs it.
 
         Service tokens do not extend the life of our tokens, so *service_token* is ignored.
         """
@@ -77,10 +77,10 @@ class EmbeddedIdentity:
         return principal
 
     async def token_of(self, token: str) -> Token:
-        """Return what *token* stands for, scoped to a project or not.
+        """Return the `Token` for the text *token*, scoped to a project or not.
 
         Raises:
-            Unauthenticated: If it is not valid, or no longer.
+            Unauthenticated: If it is not valid, has expired or was revoked.
         """
         valid = await self._find(token)
         if valid is None:

@@ -1,8 +1,7 @@
-"""Limits failed logins: after too many in a period of time, even the right password is refused.
+"""Rate-limit failed logins: after too many in a period of time, even the right password is refused.
 
-Nobody may guess for ever or lock out whoever they name. So failures count for a name *from a network*; those
-of a name everywhere, and of a network whatever the name, only make the limit stricter where the name has not logged in
-from that network before.
+Attackers must neither guess for ever nor lock out a user by name. So failures count per name *and network*. The totals
+per name and per network only make the limit stricter where the name has not logged in from that network before.
 """
 
 import asyncio
@@ -29,23 +28,23 @@ class FailureLimit:
 
     @property
     def later(self) -> "FailureLimit":
-        """The limit for those who keep failing: three times as many, in an hour instead of five minutes."""
+        """The limit for repeated failures: three times as many, within an hour instead of five minutes."""
         return FailureLimit(3 * self.count, 12 * self.window_s)
 
 
 Limits = Sequence[FailureLimit]
 
 OF_NAME: Limits = (FailureLimit(100, 3600),)
-"""Failures of one name everywhere, after which it is under attack."""
+"""Failures of one name from all networks, above which it counts as under attack."""
 UNDER_ATTACK: Limits = (FailureLimit(2, 900), FailureLimit(4, 3600))
-"""What is then left to a network from which that name has never logged in: one attempt is enough with the password."""
+"""The limit then for a network from which that name has never logged in: the right password needs one attempt."""
 OF_NETWORK: Limits = (FailureLimit(50, 300), FailureLimit(200, 3600))
-"""Failures of one network whatever the name, after which it may only use names that have logged in from there."""
+"""Failures from one network with any name, above which only names that have logged in from it before may log in."""
 KEPT_S = 3600
 KNOWN_S = 90 * 86400
-"""How long a network is remembered from which a name has logged in."""
+"""How long to remember that a name has logged in from a network."""
 SEEN_AGAIN = timedelta(days=1)
-"""How often that is recorded again."""
+"""How often to record it again."""
 
 TOTAL, OF_ONE_NETWORK, FOR_THE_KNOWN = 96, 32, 32
 """Logins that one process checks or queues: in total, per network, and reserved for known networks."""
@@ -55,8 +54,8 @@ def wait_s(failed: Sequence[datetime], limits: Limits, now: datetime) -> int:
     """Return how long to wait until *limits* allow another attempt; 0 if they do.
 
     Args:
-        failed: When it failed before, the latest first.
-        limits: Every one of them must.
+        failed: Times of the earlier failures, the latest first.
+        limits: All of them must allow the attempt.
         now: Timezone-aware.
     """
     waits = [0]
@@ -64,7 +63,7 @@ def wait_s(failed: Sequence[datetime], limits: Limits, now: datetime) -> int:
         window = timedelta(seconds=limit.window_s)
         within = [time for time in failed if time > now - window]
         if len(within) >= limit.count:
-            # The oldest that counts has to leave the window; rounded up, since a client comes back on the second.
+            # Until the oldest failure that counts leaves the window. Rounded up, because clients retry on the second.
             left = within[limit.count - 1] + window - now
             waits.append(max(1, -(-left // timedelta(seconds=1))))
     return max(waits)
@@ -105,20 +104,20 @@ class Guard:
 
     @asynccontextmanager
     async def attempt(self, who: str, address: str | None) -> AsyncIterator[None]:
-        """Use it around the check of a secret. Unauthenticated, if raised inside, counts as a failure.
+        """Wrap the check of a secret. If Unauthenticated is raised inside, it counts as a failure.
 
         Args:
             who: The given name.
-            address: The client's.
+            address: The client's address.
 
         Raises:
-            TooManyFailures, TooManyAtOnce, Unavailable: Instead of the check.
+            TooManyFailures, TooManyAtOnce, Unavailable: If the secret must not be checked now.
         """
         network = network_of(address)
         keys = _Keys(self._key(who), self._key(f"network {network}"), self._key(f"{who} from {network}"))
         last_login = await self._database.read(networks.find, keys.name, keys.network)
-        # One at a time: of guesses sent all at once, each would be checked before the first was counted. Clients that
-        # guess elsewhere wait elsewhere.
+        # One at a time per name and network: otherwise guesses sent all at once would all be checked before the first
+        # failure is counted.
         with self._places.taken(network, known=last_login is not None):
             async with self._turns.setdefault(keys.pair, asyncio.Lock()):
                 state = await self._database.read(_state, keys, self._since())
@@ -151,7 +150,7 @@ class Guard:
         return max(wait, wait_s(state.of_network, OF_NETWORK, now))
 
     def _key(self, text: str) -> str:
-        # Keyed: people type passwords where a name belongs, and a plain hash of one is easy to guess.
+        # Keyed, because people type passwords into the name field, and a plain hash of a password is easy to guess.
         return hmac.digest(self._secret, text.encode(), "sha256").hex()
 
     def _since(self) -> datetime:

@@ -28,14 +28,14 @@ from stillage.operations.identity.guard import Guard
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new token. Its text is stored nowhere, and never shown again."""
+    """A new token. Its text is not stored, and never shown again."""
 
     text: str = field(repr=False)
     token: Token
 
 
 class Login:
-    """Issues tokens. Whatever is wrong, the error is the same and takes the same time."""
+    """Issues tokens. All failures give the same error and take the same time, so that they reveal nothing."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Login:
         clock: Callable[[], datetime],
         most: int = tokens.PER_USER,
     ) -> None:
-        """*most*: tokens that a user may have; the oldest end."""
+        """*most*: how many tokens a user may have; beyond that the oldest are revoked."""
         self._most = most
         self._database = database
         self._passwords = passwords
@@ -59,11 +59,11 @@ class Login:
         """Return a new token.
 
         Args:
-            request: What the client asks for.
-            address: The client's; None if it is unknown.
+            request: The parsed request for a token.
+            address: The client's address; None if unknown.
 
         Raises:
-            Unauthenticated: Whatever is wrong.
+            Unauthenticated: If anything about the login is wrong.
             TooManyFailures: If this user or credential failed too often recently from this network.
             TooManyAtOnce, Unavailable: If too many logins are in progress, from this network or in total.
         """
@@ -76,13 +76,13 @@ class Login:
                 return await self._by_credential(request.method, address)
 
     async def without_password(self, user: User, project_id: ProjectId | None) -> Issued:
-        """Return a token for *user*. Asks for no proof: it is for commands on the database itself."""
+        """Return a token for *user* without a password: it is for administrative commands."""
         text, new = self._new(user.id, project_id, ("password",))
         return Issued(text, await self._database.write(tokens.issue, new, self._most))
 
     async def _by_password(self, method: ByPassword, scope: Scope, address: str | None) -> Issued:
         user = await self._find_user(method.user)
-        # The name also where the id was given: there is one count for each user.
+        # Use the name even if the id was given, so that each user has one count.
         named = user.name if user else method.user.name or method.user.id
         async with self._guard.attempt(f"user {named}", address):
             matches = await self._passwords.verify(user.password_hash if user else None, method.password)
@@ -101,7 +101,7 @@ class Login:
             parent.user_id,
             await self._project_of_child(scope, parent),
             ("token", *(name for name in parent.methods if name != "token")),
-            # Not longer than the old token, or a leaked one could be renewed for ever.
+            # Not valid longer than the old token; otherwise a leaked token could be renewed for ever.
             expires_at=parent.expires_at,
             credential_id=parent.credential.id if parent.credential else None,
         )
@@ -146,13 +146,13 @@ class Login:
                 return None
             case OtherScope.DEFAULT:
                 return await self._database.read(identity.usable_default, user_id)
-            case _:  # nobody has a role in the domain or the system
+            case _:  # users have no roles in the domain or the system
                 raise Unauthenticated
 
     async def _project_of_child(self, scope: Scope, parent: Token) -> ProjectId | None:
         if parent.credential is None:
             return await self._project(scope, parent.user_id)
-        # An application credential is good for its own project and leads nowhere else.
+        # An application credential is valid for its own project only.
         if scope is OtherScope.DEFAULT or await self._project(scope, parent.user_id) == parent.project_id:
             return parent.project_id
         raise Unauthenticated

@@ -1,6 +1,6 @@
-"""Limits how much expensive work, such as checking passwords, runs at once: in total and per client.
+"""Limit how much expensive work, such as checking passwords, runs at once: in total and per client.
 
-When the limit is reached, clients are told to come back, so nobody waits behind a crowd of unknown clients.
+When the limit is reached, clients are told to retry later, so that none waits behind a crowd of unknown clients.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from stillage.errors import TooManyAtOnce, Unavailable
 
 
 class Places:
-    """The places of one process. A holder is forgotten with its last place, so memory is bounded as well."""
+    """The places of one process. A holder without places is forgotten, so memory is bounded as well."""
 
     def __init__(self, what: str, *, total: int, each: int, reserved: int = 0) -> None:
         """*each*: the limit per holder; *reserved*: places that only known holders may take."""
@@ -26,8 +26,8 @@ class Places:
         """Hold a place.
 
         Raises:
-            TooManyAtOnce: If *holder* has as many as one may have.
-            Unavailable: If all are taken.
+            TooManyAtOnce: If *holder* has reached the limit per holder.
+            Unavailable: If all places are taken.
         """
         if self._held[holder] >= self._each:
             raise TooManyAtOnce(self._what, self._each)

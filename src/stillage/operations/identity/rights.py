@@ -1,4 +1,4 @@
-"""Look up the rights behind a resumable upload whose client sends no token: in our own tables, or in Keystone."""
+"""Look up the rights of the user behind a resumable upload without a token: in the embedded identity or Keystone."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -36,7 +36,7 @@ class EmbeddedRights:
 
 
 class KeystoneRights:
-    """The same with a Keystone, which validates the token that opened the upload, even after it has expired.
+    """The same with Keystone, which validates the token that opened the upload, even after it has expired.
 
     Its answer may be as old as the cache of `KeystoneIdentity` allows. The token is stored encrypted.
     """

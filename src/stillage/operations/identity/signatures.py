@@ -1,7 +1,7 @@
-"""Verify signed requests, and return their principal.
+"""Verify the AK/SK signatures of requests, and return the principal. Locks a key after too many failures.
 
-In two steps, because a body may have to be read between them: `recognise` looks at the head alone, `verify` at the
-signature. Whatever is wrong, the error says no more than the vendor's gateway does.
+There are two steps, because a body may have to be read between them: `recognise` checks the head, `verify` the
+signature. Errors say no more than those of the vendor's gateway.
 """
 
 import hmac
@@ -51,7 +51,7 @@ class Signatures:
     """Verifies signatures.
 
     Attributes:
-        secret: What is only hashed is hashed with it.
+        secret: Key of the hashes under which failures are counted.
     """
 
     database: Database
@@ -61,12 +61,13 @@ class Signatures:
     limit: FailureLimit = LOCK
 
     async def recognise(self, head: Head, *, address: str, project: str | None) -> Recognised:
-        """Check the head alone. The clock is read now, because the body may take a long time.
+        """Check the head. The clock is read here, because the body may take a long time.
 
         Args:
-            head: As it came.
-            address: The client's: others who know the key, which is no secret, cannot lock out its owner elsewhere.
-            project: That of the request; None if it names none.
+            head: As received.
+            address: The client's address. Access keys are not secret, so failures count per key and network: others
+                cannot lock out its owner.
+            project: The project that the request names; None if it names none.
 
         Raises:
             SignatureRefused: If the signature is malformed or too old, or its key is unknown, disabled or locked.
@@ -101,7 +102,7 @@ class Signatures:
 
         Args:
             request: What `recognise` returned.
-            body_digest: SHA-256 of the body in hex; None while the body is not read, where the head has a digest.
+            body_digest: SHA-256 of the body in hex; None if the body is still unread and the head has a digest.
 
         Raises:
             SignatureRefused: If the request is not the one that was signed, its user has no role in its project, or
@@ -120,7 +121,7 @@ class Signatures:
         if request.failed:
             await self.database.write(failures.forget, request.who)
         holder = request.holder
-        # A proxy could have changed it, and with it whose rights the request has.
+        # An unsigned project may have been changed on the way, and with it the rights of the request.
         if request.project not in (None, holder.project_id) and PROJECT not in request.authorization.signed:
             raise SignatureRefused(Fault.PROJECT_UNSIGNED, PROJECT_UNSIGNED)
         if request.project is not None and holder.project_id is None:
@@ -171,7 +172,7 @@ def _record(connection: Connection, who: str, now: datetime, limit: FailureLimit
     failures.record(connection, who, now)
     since = now - timedelta(seconds=limit.window_s)
     if len(failures.latest(connection, who, since, limit.count)) >= limit.count:
-        # The time for which the key is locked begins with the last of them.
+        # The key is locked from the last failure on, so move them all to it.
         failures.move(connection, who, now)
 
 

@@ -1,1 +1,1 @@
-"""Resumable uploads: pieces in any order, verified from the first byte as far as there is no gap, then published."""
+"""Resumable uploads: pieces in any order, verified from the first byte up to the first gap, then published."""

@@ -1,6 +1,7 @@
-"""The name of an upload that opens it without a token: unguessable, and bound to its image, project and generation.
+"""Upload capabilities: unguessable names in upload URLs that authorise resuming an upload without a token.
 
-It is computed from the deployment's secret and never stored.
+A capability is bound to an upload's image, project and generation. It is a MAC with the deployment's secret, and never
+stored.
 """
 
 import base64
@@ -16,11 +17,11 @@ class Capabilities:
         self._key = hmac.digest(secret, b"capabilities of uploads", "sha256")
 
     def name_of(self, upload_id: UploadId, image_id: ImageId, project_id: ProjectId, generation: int = 0) -> str:
-        """Return ``{upload id}.{what only we can compute}``."""
+        """Return ``{upload id}.{MAC}``."""
         return f"{upload_id}.{self._mac(upload_id, image_id, project_id, generation)}"
 
     def opens(self, name: str, image_id: ImageId, project_id: ProjectId, generation: int = 0) -> UploadId | None:
-        """Return the upload that *name* is the capability of, if it is one for this image of this project."""
+        """Return the upload's id if *name* is its capability for this image, project and generation; otherwise None."""
         upload_id, _, mac = name.partition(".")
         expected = self._mac(UploadId(upload_id), image_id, project_id, generation)
         return (

@@ -1,4 +1,4 @@
-"""What the parts of resumable uploads share: where things are kept, whose rights count, and the rules."""
+"""What all parts of resumable uploads share: database, store, rights, rules, and the ends of leases and uploads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from stillage.stores.abilities import ResumableStore
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The surroundings of resumable uploads in one process.
+    """Dependencies and limits of the resumable uploads of one process.
 
     Attributes:
         access: Who may upload to which image.
-        rights: Those of whoever opened an upload, which it needs to go on.
+        rights: Checks the rights of the opener of an upload, without which it cannot be resumed.
         owner: This process, as the holder of leases.
-        max_age_s: An upload that receives nothing for so long ends.
+        max_age_s: An upload that receives nothing for this long ends.
         clock: Returns the time, aware and UTC.
     """
 
@@ -39,11 +39,11 @@ class Context:
     clock: Callable[[], datetime]
 
     def expiry(self) -> datetime:
-        """Return when an upload ends that receives nothing from now on."""
+        """Return when an upload ends if it receives nothing from now on."""
         return self.clock() + timedelta(seconds=self.max_age_s)
 
     def lease_until(self) -> datetime:
-        """Return how long a lease is good that is taken now."""
+        """Return when a lease taken now ends."""
         return self.clock() + timedelta(seconds=self.rules.lease_s)
 
     async def read(self, upload_id: UploadId) -> Upload:
@@ -54,5 +54,5 @@ class Context:
         return upload
 
     async def why_ended(self, upload_id: UploadId) -> StillageError:
-        """Return what a request for an upload that has ended is told."""
+        """Return the error for a request to an upload that has ended."""
         return error_of(upload_id, await self.database.read(db.find_result, upload_id))

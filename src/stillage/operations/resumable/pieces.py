@@ -1,7 +1,7 @@
-"""The pieces that this process is receiving: which request may write which bytes.
+"""Coordinate the concurrent pieces of resumable uploads: which request may write which bytes.
 
-A request holds the span that it writes (`PartialBlob.hold`), so no two requests ever write the same bytes. A newer
-request takes over from an older one, whose client may have gone away long ago.
+A request holds the span that it writes (`PartialBlob.hold`), so no two requests write the same bytes at once. A newer
+request takes over from an older one, whose client may have disconnected long ago.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from stillage.stores.abilities import PartialBlob
 log = structlog.get_logger()
 
 HOLD_WITHIN_S = 5.0
-"""How long an older request may take to notice that another has taken over its bytes."""
+"""How long an older request may take to notice that a newer one has taken over its bytes."""
 
 
 class Pieces:
@@ -34,20 +34,20 @@ class Pieces:
         self._context = context
         self._verifier = verifier
         self._senders: dict[str, Sender] = {}
-        self._ended: set[str] = set()  # the database has not been told yet
+        self._ended: set[str] = set()  # not yet recorded in the database
 
     async def receive(
         self, upload: Upload, piece: Piece, span: Span, body: AsyncIterator[bytes], grant: Grant | None = None
     ) -> Upload:
-        """Put *body* into *span* of the partial blob; return the upload with all of it counted.
+        """Write *body* into *span* of the partial blob; return the upload when all of it counts.
 
         Raises:
-            UploadSuspended: If the rights of *grant*, or without it of the upload's opener, are gone.
+            UploadSuspended: If *grant*, or without it the upload's opener, has lost the right to upload.
             StillageError: What *body* raises. The bytes received before it count, unless the piece has digests.
             BytesDiffer, PieceMismatch, PieceTakenOver, TooManySpans: As they say.
-            InvalidInput: If the body has fewer bytes than were declared. They count.
-            StorageFull: If there is no room: before anything is read, or later, when what was received counts.
-            UploadGone: If the upload ends in the meantime.
+            InvalidInput: If the body has fewer bytes than declared. They count.
+            StorageFull: If there is no room: before the body is read, or later; then the received bytes count.
+            UploadGone: If the upload ends meanwhile.
         """
         await self._require_room(upload, piece, span)
         sender = Sender(uuid4().hex, upload.id, span, grant)
@@ -75,11 +75,11 @@ class Pieces:
         try:
             return await self._context.rights.write(upload, sender.grant, pieces.begin, *values)
         except asyncio.CancelledError:
-            self._ended.add(sender.id)  # the database may have begun it all the same
+            self._ended.add(sender.id)  # the database may have begun it nevertheless
             raise
 
     async def tell_ended(self) -> None:
-        """Tell the database of requests that ended while it was unavailable: it still counts them for the node."""
+        """Record the requests that ended while the database was unavailable: it still counts them for the node."""
         for piece_id in list(self._ended):
             await self._tell_ended(piece_id)
 
@@ -109,16 +109,16 @@ class Pieces:
             await require_room(self._context.store, missing, self._context.rules.spare_bytes, "piece")
 
     def _end_locally(self, upload_id: UploadId, span: Span) -> None:
-        """Tell the requests of this process that they have lost *span*. Other processes look at the database."""
+        """Tell the requests of this process that they have lost *span*. Other processes check the database."""
         for other in self._senders.values():
             if other.upload_id == upload_id and other.span.first < span.end and span.first < other.span.end:
                 other.lost.set()
 
     async def _begin_again(self, upload_id: UploadId) -> None:
-        """Begin the partial blob of an upload that has none: the process that opened it is about to, or has died.
+        """Begin the partial blob of an upload without one: the process that opened it is about to, or has died.
 
         Raises:
-            StoreFailed: If it had one: its bytes are lost.
+            StoreFailed: If it had one, whose bytes are lost.
             StillageError: Why the upload has ended.
         """
         upload = await self._context.read(upload_id)

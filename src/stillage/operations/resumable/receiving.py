@@ -1,4 +1,4 @@
-"""Receives one piece of an upload: from the body of a request into the partial blob, until it counts.
+"""Receive one piece of a resumable upload: from the body of a request into the partial blob, until it counts.
 
 Bytes received before a connection breaks count, unless the piece has a digest.
 """
@@ -24,9 +24,9 @@ from stillage.spans import Span
 from stillage.stores.abilities import PartialBlob
 
 LOOK_EVERY_S = 0.5
-"""How often a request checks that it may go on, and counts what it has received."""
+"""How often a request checks that it may continue, and counts what it has received."""
 MOST_UNCOUNTED = 32 << 20
-"""After so many bytes those received are made durable and count, however fast they arrive."""
+"""After so many uncounted bytes, however fast they arrive, they are made durable and counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Sender:
     """A request that sends a piece to this process.
 
     Attributes:
-        grant: Of the sender; None for the upload's own.
+        grant: The sender's; None for the upload's own.
         lost: Set when another request has taken over its bytes.
     """
 
@@ -83,7 +83,7 @@ class Receiver:
         return self._upload
 
     async def _require_end(self) -> None:
-        """Raise InvalidInput if fewer bytes were received than declared, unless the rest was received before."""
+        """Raise InvalidInput if fewer bytes were received than declared, unless the rest counts already."""
         if self._has_open_end or self._position == self._span.end:
             return
         reached = await self._context.database.read(spans.reached, self._upload.id, self._position)
@@ -91,7 +91,7 @@ class Receiver:
             raise InvalidInput(f"the piece ended {missing} bytes before its declared end; what came counts")
 
     async def _end(self, *tasks: asyncio.Task[None]) -> None:
-        """End what is still running, and count what was received, whatever has failed."""
+        """End the running tasks, and count what was received, even after a failure."""
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -100,7 +100,7 @@ class Receiver:
                 await asyncio.shield(self._count())
 
     async def _give_room_back(self) -> None:
-        """Free the space of bytes that do not count, rather than when they are sent again: others may need it."""
+        """Free the space of bytes that do not count now, not when they are sent again: others may need it."""
         if self._digests.declared:
             with suppress(StillageError):
                 await self._writer.clear(self._position)
@@ -124,8 +124,8 @@ class Receiver:
                 await self._put(bytes(held))
 
     async def _receive_zeros(self) -> None:
-        """Receive zeros that are not sent: the partial blob has them, unless something else was sent before."""
-        await self._reserve(self._span.end)  # at once, since nothing is received that could be counted in steps
+        """Fill the span with zeros, which are not sent. Only spans that hold other bytes need writing."""
+        await self._reserve(self._span.end)  # at once, because zeros are not received in steps
         while self._position < self._span.end:
             self._position = await self._writer.put_zeros(self._position)
 
@@ -138,12 +138,12 @@ class Receiver:
         await self._writer.put(self._position, block)
         await self._digests.update(block)
         self._position = end
-        # The first megabyte counts at once, so that it is verified: most hostile images are found there.
+        # The first MiB counts at once, so that it is verified at once: it reveals most hostile images.
         if end - self._counted >= min(MOST_UNCOUNTED, max(BLOCK, self._counted - self._span.first)):
             self._much_received.set()
 
     async def _look_at_room(self, end: int) -> None:
-        """Check now and then that there is room: others use it as well."""
+        """Check from time to time that there is room, because others use it as well."""
         if end > self._looked + LOOK_AFTER:
             self._looked = end
             await require_spare_room(self._context.store, self._context.rules.spare_bytes)
@@ -156,7 +156,7 @@ class Receiver:
             await self._context.database.write(blobs.reserve, self._upload.blob_key, self._reserved, limits)
 
     async def _watch(self) -> None:
-        """Count what was received, and check that the request may go on, every now and then. Ends only by an error."""
+        """From time to time count what was received, and check that the request may continue. Ends only by an error."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
@@ -174,7 +174,7 @@ class Receiver:
             self._counted = position
 
     async def _count_durable(self, span: Span) -> None:
-        """Count *span*, which is durable, and let it be verified."""
+        """Count *span*, which is durable, and have it verified."""
         values = (self._upload.id, span, self._context.expiry())
         counted = await self._context.rights.write(self._upload, self._sender.grant, db.count, *values)
         if counted is None:
@@ -183,14 +183,14 @@ class Receiver:
         self._upload = counted
 
     async def _require_ours(self) -> None:
-        """Raise PieceTakenOver, or why the upload has ended, unless the request may go on."""
+        """Raise PieceTakenOver, or why the upload has ended, unless the request may continue."""
         if self._sender.lost.is_set() or not await self._context.database.read(pieces.lives, self._sender.id):
             await self._context.read(self._upload.id)
             raise PieceTakenOver
 
 
 class _Digests:
-    """The digests of one piece, each worked out in a thread of its own."""
+    """The digests of one piece, each computed in a thread of its own."""
 
     def __init__(self, declared: Digests) -> None:
         self.declared = declared

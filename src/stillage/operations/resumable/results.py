@@ -1,4 +1,4 @@
-"""How an upload ended: what is stored of it, and the error that requests get. The same in every process."""
+"""How a resumable upload ended: what is stored, and the error for later requests, the same in every process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ FINAL = (ContentRejected, InvalidInput)
 
 
 def refusal_of(error: StillageError) -> Mapping[str, Any]:
-    """Return what to store of a verdict."""
+    """Return what to store about a verdict."""
     facts = {name: getattr(error, name) for name in FACTS} if isinstance(error, ContentRejected) else {}
     return {"message": str(error), "disk_too_large": isinstance(error, DiskTooLarge), **facts}
 
 
 def error_of(upload_id: UploadId, result: UploadResult | None) -> StillageError:
-    """Return the error for a request to an upload that has ended, well or not."""
+    """Return the error for a request to an upload that has ended, with or without success."""
     if result is not None and result.size is not None:
         return UploadComplete(upload_id)
     if result is None or result.refusal is None:

@@ -1,4 +1,4 @@
-"""Whether an upload may go on: its capability is valid as long as its opener may upload to the image."""
+"""Check that a resumable upload may continue: its capability is valid while its opener may upload to the image."""
 
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -16,17 +16,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Look = Callable[[Connection], Principal]
-"""Returns the principal of a grant, with its rights of now; RightsLost if there is none. Part of a unit of work."""
+"""Returns the principal of a grant, with its current rights; RightsLost if there is none. Part of a unit of work."""
 
 
 class Rights(Protocol):
-    """What an identity knows of users without a token."""
+    """What an identity service knows about users without a token."""
 
     def keep(self, principal: Principal) -> str | None:
-        """Return what must be stored of *principal*, besides user and project, to look up its rights later."""
+        """Return what to store about *principal*, besides user and project, to look up its rights later."""
 
     async def look(self, grant: Grant, *, hold: bool) -> Look:
-        """Return what looks up *grant*. With *hold* its rights cannot change until that transaction ends.
+        """Return a function that looks up *grant*. With *hold* the rights cannot change until its transaction ends.
 
         Raises:
             RightsLost: If the rights are known to be gone.
@@ -35,7 +35,7 @@ class Rights(Protocol):
 
 
 class UploadRights:
-    """The rights of uploads.
+    """Checks the rights of uploads.
 
     Attributes:
         identity: Looks up grants.
@@ -50,11 +50,11 @@ class UploadRights:
         return Grant(principal.user_id, principal.project_id, principal.kind, self.identity.keep(principal))
 
     async def require(self, upload: Upload, grant: Grant | None = None) -> Principal:
-        """Return the principal whose right it is to resume *upload*, with its rights of now.
+        """Return the principal that may resume *upload*, with its current rights.
 
         Args:
             upload: As last read.
-            grant: Of the sender; None for the upload's own.
+            grant: The sender's; None for the upload's own.
 
         Raises:
             UploadSuspended: If that principal may no longer upload to the image.
@@ -95,7 +95,7 @@ class UploadRights:
     ) -> T:
         """As `write`, for a *unit* that takes the principal.
 
-        With *hold* nobody can withdraw the rights before it is committed.
+        With *hold* the rights cannot be withdrawn before the commit.
         """
         try:
             return await self._run(upload, unit, grant or upload.rights, hold=hold)
@@ -103,7 +103,7 @@ class UploadRights:
             now = await self._database.read(db.find, upload.id)
             if grant is not None or now is None or now.generation == upload.generation:
                 raise
-            return await self._run(now, unit, now.rights, hold=hold)  # somebody has taken it over
+            return await self._run(now, unit, now.rights, hold=hold)  # another user has taken it over
 
     async def take_over(self, upload: Upload, grant: Grant) -> Upload:
         """Make a suspended *upload* depend on the rights of *grant*; return it. Its URL changes."""

@@ -1,4 +1,4 @@
-"""What users do with resumable uploads: open, find, list, send a piece, abandon."""
+"""Open, find, list, resume and abandon resumable uploads."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -53,8 +53,8 @@ class Uploads:
     Attributes:
         instant: Uploads whose bytes are stored here already.
         max_bytes: The largest image.
-        max_age_s: An upload that receives nothing for so long ends.
-        rights: Of the opener of an upload, who must keep them.
+        max_age_s: An upload that receives nothing for this long ends.
+        rights: Checks that the opener of an upload still has the right to upload.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Uploads:
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), None, expected.size)
         reserve = STEP if expected.size is None else expected.size
         limits, now = self._rules.quotas.project, self._clock()
-        # Until it has its partial blob: if we die before, or are given up, nobody is told of it.
+        # This expiry applies until the partial blob exists. If we fail before, no client knows the upload.
         expires_at = now + timedelta(seconds=self._rules.lease_s)
         grant = self.rights.grant_of(principal)
         begun = await self._database.write(db.begin, claim, expected, now, expires_at, limits, reserve, grant)
@@ -136,15 +136,15 @@ class Uploads:
         return [] if upload is None else [await self._with_reason(upload)]
 
     async def find(self, principal: Principal | None, image_id: str, name: str) -> Upload:
-        """Return the upload that *name* says: an id, with the rights of *principal*, or a capability without any.
+        """Return the upload called *name*: an id, with the rights of *principal*, or a capability, which needs none.
 
-        One that has ended well is returned as complete.
+        An upload that has ended with success is returned as complete.
 
         Raises:
-            UploadNotFound: If there is none, or the capability is for another image or project, or from before somebody
-                else took the upload over.
+            UploadNotFound: If there is none, or the capability is for another image or project, or older than a
+                take-over by another user.
             UploadSuspended: If *name* is a capability, and the upload's opener has lost the right to upload.
-            UploadGone, ContentRejected, InvalidInput: If it has ended without success: why.
+            UploadGone, ContentRejected, InvalidInput: Why it has ended without success.
             Unauthenticated: If *name* is an id, and there is no principal.
         """
         by_capability = "." in name
@@ -169,7 +169,7 @@ class Uploads:
         return await self._with_reason(upload)
 
     async def resume(self, upload: Upload, sender: Principal) -> Upload:
-        """Return the upload. If it is suspended *sender*, who may upload to its image, takes it over."""
+        """Return the upload. If it is suspended, *sender*, who may upload to its image, takes it over."""
         grant = self.rights.grant_of(sender)
         if upload.complete or grant == upload.rights or await self.rights.why_suspended(upload) is None:
             return upload
@@ -181,7 +181,7 @@ class Uploads:
         return self._capabilities.name_of(upload.id, upload.image_id, upload.project_id, upload.generation)
 
     async def ranges(self, upload: Upload, most: int) -> Ranges:
-        """Return what was received of the upload: the first *most* spans, and the number of bytes in all."""
+        """Return what the upload has received: the first *most* spans, and the total number of bytes."""
         if upload.complete:
             return Ranges((Span(0, upload.offset),) if upload.offset else (), upload.offset)
         return await self._database.read(spans.ranges, upload.id, most)
@@ -191,12 +191,12 @@ class Uploads:
         return max(0, int((upload.expires_at - self._clock()).total_seconds()))
 
     async def settle(self, upload: Upload) -> Upload:
-        """End the requests that send a piece of *upload*, so that its offset stands still; return it."""
+        """End the requests that send a piece of *upload*, so that its offset no longer changes; return it."""
         if upload.complete:
             return upload
         try:
             return await self._pieces.settle(upload)
-        except UploadComplete:  # at this moment
+        except UploadComplete:  # just now
             return await self._ended(upload.image_id, upload.id)
 
     async def receive(
@@ -211,12 +211,12 @@ class Uploads:
             sender: Takes over a suspended upload; may upload to the image. None for a request with the capability.
 
         Raises:
-            UploadSuspended: If the sender, or the upload's opener, loses the right to upload. What counted stays.
-            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, TooManySpans, UploadComplete: As they say.
-            PieceMismatch: If the bytes do not have the digests of the piece. They do not count.
+            UploadSuspended: If the sender, or the upload's opener, loses the right to upload. Counted bytes stay.
+            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, TooManySpans, UploadComplete: See each.
+            PieceMismatch: If the bytes do not match the digests of the piece. They do not count.
             InvalidInput: If the piece goes beyond the end.
             UploadGone: If the upload has ended.
-            ContentRejected, DigestMismatch, EmptyBody: If the whole is not accepted.
+            ContentRejected, DigestMismatch, EmptyBody: If the whole image is refused.
             StillageError: What *body* raises. The bytes received before it count, unless the piece has digests.
         """
         if upload.complete:
@@ -244,11 +244,11 @@ class Uploads:
     ) -> Progress:
         """As `receive`, for the request that opened the upload.
 
-        If nothing of it counts the upload ends: the client, which gets an error, may not know its URL.
+        If it fails and no byte counts, the upload ends, because the client may not know its URL.
         """
         try:
             return await self.receive(upload, piece, body, sender)
-        except PieceTakenOver:  # by a client that knows its URL
+        except PieceTakenOver:  # by a client that knows the URL
             raise
         except StillageError as error:
             now = await self._database.read(db.find, upload.id)
@@ -257,11 +257,11 @@ class Uploads:
             raise
 
     async def abandon(self, upload: Upload) -> None:
-        """End the upload; the image is `queued` again. Nothing happens if it has ended."""
+        """End the upload; the image is `queued` again. Does nothing if the upload has ended."""
         await self._end_by_id(upload.id, ABANDONED)
 
     async def upkeep(self) -> None:
-        """For the sweep: verify whole uploads whose verifier died, forget old results, end pieces in the database."""
+        """For the sweep: verify whole uploads whose verifier died, delete old results, end pieces in the database."""
         await self.verifier.adopt()
         await self._pieces.tell_ended()
         before = self._clock() - timedelta(seconds=self.max_age_s)
@@ -274,7 +274,7 @@ class Uploads:
         return replace(upload, suspended=await self.rights.why_suspended(upload))
 
     async def _opened(self, image_id: ImageId, name: str) -> UploadId:
-        """Return the upload that the capability *name* is of; UploadNotFound if it is none."""
+        """Return the upload of the capability *name*; UploadNotFound if it is not one."""
         upload_id = UploadId(name.partition(".")[0])
         owner, generation = await self._database.read(db.bound_to, image_id, upload_id)
         if self._capabilities.opens(name, image_id, owner, generation) is None:

@@ -1,7 +1,7 @@
-"""Verifies uploads while their pieces arrive: hashes and inspects them from the first byte, and publishes the whole.
+"""Verify resumable uploads while pieces arrive: hash and inspect from the first byte, then publish the image.
 
-One process at a time verifies an upload, by a lease. It reads what is stored, so it never delays a piece. If it dies
-another begins again from the first byte. Bytes that count never change, so two processes cannot disagree.
+One process at a time, the holder of a lease, verifies an upload. It reads what is stored, so it never delays a piece.
+If it dies, another starts again from the first byte. Bytes that count never change, so two processes cannot disagree.
 """
 
 import asyncio
@@ -29,19 +29,19 @@ from stillage.stores.abilities import PartialBlob
 log = structlog.get_logger()
 
 RENEW_EVERY_S = 1.0
-"""How often a verifier reports how far it is."""
+"""How often a verifier renews its lease and reports its progress."""
 LOOK_EVERY_S = 0.25
-"""How often a request that waits for a verdict looks at what other processes have done."""
+"""How often a request that waits for a verdict checks whether another process has reached it."""
 LINGER_S = 120.0
-"""How long an idle verification keeps its digests. After that it begins again from the first byte."""
+"""How long an idle verification keeps its digests. After that it must start again from the first byte."""
 CLOSE_AFTER_S = 2.0
 """How long an idle verification keeps the file open: thousands of uploads may be idle."""
 AT_ONCE = 32
-"""How many verifications of one process run, each with threads. The others wait, even if there are ten thousand."""
+"""How many verifications one process runs at once, each with threads. Others wait, even ten thousand of them."""
 ADOPTED = 100
-"""How many whole uploads without a verifier one sweep takes. The next sweep takes the next ones."""
+"""How many whole uploads without a verifier one sweep adopts. The next sweep adopts the next ones."""
 RELEARNED_PER_S = 256 << 20
-"""While others wait, an idle verification stays for as long as beginning again would take, at this rate."""
+"""While others wait, an idle verification is kept only for as long as repeating it would take at this rate."""
 
 LOST = "its bytes are gone from the store; send the file again"
 
@@ -62,7 +62,7 @@ class Verifier:
         self._adopted = ""
 
     def follow(self, upload: Upload) -> None:
-        """Have *upload*, which has received more, verified."""
+        """Start or continue verifying *upload*, which has received more bytes."""
         if upload.id in self._tasks:
             self._news[upload.id].set()
             return
@@ -71,15 +71,15 @@ class Verifier:
         task.add_done_callback(lambda _: self._forget(upload.id))
 
     async def verdict(self, upload: Upload) -> Image:
-        """Wait for the verdict on an upload that is whole; return its image, active.
+        """Wait for the verdict on a whole upload; return its image, active.
 
         Raises:
-            StillageError: Why it was refused; or why it cannot be verified now, and then nothing is lost.
+            StillageError: Why it was refused, or why it cannot be verified now; then no bytes are lost.
         """
         failure: StillageError | None = None
         while (result := await self._database.read(db.find_result, upload.id)) is None:
             if isinstance(failure, UploadSuspended):
-                await self._rights.require(upload)  # the rights may be back since
+                await self._rights.require(upload)  # the rights may have been restored
             elif failure is not None:
                 raise failure
             failure = None
@@ -90,7 +90,7 @@ class Verifier:
             if upload.id not in self._tasks:
                 await asyncio.sleep(LOOK_EVERY_S / 10)
         if (task := self._tasks.get(upload.id)) is not None:
-            await asyncio.wait([task])  # it removes what was refused
+            await asyncio.wait([task])  # it deletes a refused blob
         if result.size is None:
             raise error_of(upload.id, result)
         return await self._database.read(db_images.get, upload.image_id)
@@ -98,7 +98,7 @@ class Verifier:
     async def adopt(self) -> int:
         """Verify whole uploads whose verifier died; return how many. For the sweep."""
         abandoned = await self._database.read(db.unverified, self._clock(), ADOPTED, self._adopted)
-        # In turns, because suspended uploads stay among them and must not hold up the others.
+        # Take turns, because suspended uploads stay in the list and must not block the others.
         self._adopted = abandoned[-1].id if len(abandoned) == ADOPTED else ""
         allowed = [upload for upload in abandoned if await self._rights.why_suspended(upload) is None]
         for upload in allowed:
@@ -130,13 +130,13 @@ class Verifier:
             log.info("upload suspended", upload_id=upload_id, why=error.why)
             return error
         except StillageError as error:
-            # Nothing is lost: the next request, or the sweep, has it verified again.
+            # No bytes are lost: the next request or sweep starts the verification again.
             leave_to_sweep("an upload could not be verified", error, upload_id=upload_id)
             return error
         return None
 
     async def _drop(self, upload_id: UploadId, taking: Awaitable[bool]) -> None:
-        """Leave the upload to others, even if it is just being taken when we are stopped."""
+        """Release the verification lease, even if we are cancelled while taking it."""
         if await taking:
             await self._database.write(db.drop_verification, upload_id, self._context.owner)
 
@@ -149,12 +149,12 @@ class Verifier:
         except BlobNotFound:
             await self._end(upload, StoreFailed(LOST))
         except (*FINAL, StoreFailed) as failure:
-            # A store that fails to make bytes durable has lost them: do not try again.
+            # A store that failed to make bytes durable has lost them, so do not retry.
             await self._end(upload, failure)
 
     async def _follow_to_its_end(self, upload: Upload) -> None:
         image = await self._database.read(db_images.find, upload.image_id)
-        if image is None:  # just deleted, and its upload with it
+        if image is None:  # just deleted, together with its upload
             return
         verification = verification_of(image, self._rules, upload.size, upload.digests)
         async with verification:
@@ -185,7 +185,7 @@ class Verifier:
                     if await partial.publish(verified.size):
                         await self._publish(now, image, verified)
                         return True
-                    await asyncio.sleep(0.02)  # a request that lost its bytes is about to let go
+                    await asyncio.sleep(0.02)  # a request that lost its bytes is about to release them
                 else:
                     await verification.settle()
                     if asyncio.get_running_loop().time() > quiet_since + CLOSE_AFTER_S:
@@ -196,7 +196,7 @@ class Verifier:
                 now = renewed
 
     async def _feed(self, verification: Verification, partial: PartialBlob, upload: Upload) -> None:
-        """Verify what was received, or as much as possible until the next report is due."""
+        """Verify what was received, or as much as possible before the next report is due."""
         until = asyncio.get_running_loop().time() + RENEW_EVERY_S
         while verification.size < upload.offset and asyncio.get_running_loop().time() < until:
             length = min(BLOCK, upload.offset - verification.size)

@@ -1,1 +1,1 @@
-"""Background work: sweeps and scrubs."""
+"""Background maintenance: sweeps (garbage collection) and scrubs (integrity checks)."""

@@ -1,7 +1,7 @@
-"""Scrub: read stored blobs again, and compare them with the digests of their upload.
+"""Scrub: read stored blobs again and compare them with their digests, to detect bit rot and lost files.
 
-An image whose bytes are not what they were is marked, and its data is not served any more; one whose bytes are right
-again (a disk came back, a file was restored) is served again.
+If they differ, the image is marked as damaged and its data is no longer served. If the bytes are right again (a disk
+came back, a file was restored), it is served again.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ class Scrub:
         self._database = database
         self._store = store
         self._clock = clock
-        self._unfinished: set[Stored] = set()  # the database does not know it yet
+        self._unfinished: set[Stored] = set()  # not yet recorded in the database
 
     async def __call__(
         self, *, older_than_s: float, bytes_per_s: float | None = None, damaged_only: bool = False
     ) -> AsyncIterator[Scrubbed]:
         """Scrub every blob that was not scrubbed for *older_than_s*, the longest overdue first.
 
-        Any number may run at once, on any node; each takes others. What cannot be finished is due again.
+        Any number of scrubs may run at once, on any node; each takes other blobs. Unfinished blobs are due again.
 
         Args:
             older_than_s: 0 scrubs everything once.
@@ -53,7 +53,7 @@ class Scrub:
             damaged_only: Only blobs marked as damaged, to find those that were repaired.
 
         Raises:
-            Unavailable: If database or store do not answer now.
+            Unavailable: If the database or the store does not answer now.
         """
         await self._give_back()
         before = self._clock() - timedelta(seconds=older_than_s)
@@ -61,13 +61,13 @@ class Scrub:
             try:
                 damage = await self._damage_of(blob, bytes_per_s)
                 is_there = await self._database.write(blobs.set_damage, blob, damage)
-            except BaseException:  # a stop is one as well
+            except BaseException:  # including a cancellation by a stop
                 self._unfinished.add(blob)
-                with suppress(Unavailable):  # the next scrub does it
+                with suppress(Unavailable):  # the next scrub retries
                     await asyncio.shield(self._give_back())
                 raise
             if not is_there:
-                continue  # deleted while it was read, which says nothing about the store
+                continue  # deleted while being read: the store is not at fault
             if damage is not None:
                 log.error("an image is damaged at rest", image_id=blob.image_id, key=blob.key, damage=damage)
             yield Scrubbed(blob, damage)
@@ -86,7 +86,7 @@ class Scrub:
                 return await self._compare(blob, reader, bytes_per_s)
         except BlobNotFound:
             return "its bytes are gone"
-        except (StoreFailed, StoreReadOnly) as error:  # the latter of a file that we may not read
+        except (StoreFailed, StoreReadOnly) as error:  # the latter for a file without read permission
             return f"its bytes cannot be read: {error}"
 
     async def _compare(self, blob: Stored, reader: BlobReader, bytes_per_s: float | None) -> str | None:
@@ -104,6 +104,6 @@ class Scrub:
             return f"{offset} bytes are there, {blob.size} were stored"
         if hash_value != blob.os_hash_value:
             return f"their {blob.os_hash_algo} is {hash_value}, and was {blob.os_hash_value}"
-        # Which nobody may have declared when the bytes came: by it the same bytes are found again.
+        # The upload may not have declared SHA-256. Instant uploads look up stored bytes by it.
         await self._database.write(blobs.learn_sha256, blob.key, digests["sha256"].hexdigest())
         return None

@@ -1,4 +1,4 @@
-"""Upload an image in one request: the core of Stillage.
+"""Upload an image in one request: claim the image, renew its lease, verify the bytes, publish.
 
 queued → saving (claimed with a lease) → bytes through the pipeline → committed → active, or back to queued with the
 reason. Every status change is one compare-and-set that names the upload; no transaction is open while bytes flow.
@@ -79,13 +79,13 @@ class Ingest:
     async def __call__(
         self, principal: Principal, image_id: str, body: AsyncIterator[bytes], expected: Expected
     ) -> Image:
-        """Return the image, active, with the bytes of *body*. Whatever can be refused before reading it is.
+        """Return the image, active, with the bytes of *body*. Refuses as much as possible before reading it.
 
         Raises:
             ImageTooLarge: By the declared size, or when the bytes cross the limit.
-            ImageNotFound, Forbidden: As the principal's rights are.
+            ImageNotFound, Forbidden: If the principal lacks the rights.
             Conflict: If the image is not queued. A running upload is not disturbed.
-            ImageGone: If the image is deleted in the meantime.
+            ImageGone: If the image is deleted meanwhile.
             StillageError: What the pipeline raises. The image is queued again, with the reason.
         """
         limit = self._rules.max_image_bytes
@@ -109,7 +109,7 @@ class Ingest:
             await asyncio.wait(self._cleaning)
 
     async def _claim(self, image: Image, expected: Expected) -> tuple[Claim, Image]:
-        """Return the claim, and the image as claimed: its format may just have been changed."""
+        """Return the claim, and the image as claimed: its format may have changed since it was read."""
         claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, expected.size)
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
@@ -151,7 +151,7 @@ class Ingest:
     async def _checked(
         self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
     ) -> AsyncIterator[bytes]:
-        """Pass on *body* while lease, room and quota suffice. If the size is unknown, reserve it in steps."""
+        """Pass on *body* while lease, room and quota last. If the size is unknown, reserve quota in steps."""
         received = looked = 0
         reserved = STEP
         try:
@@ -168,8 +168,8 @@ class Ingest:
                 yield piece
         except BodyIncomplete as error:
             raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
-        # Before the verdict, which would say of no bytes that they are not qcow2. If a size was declared, the error is
-        # that the size is wrong.
+        # Check this before the verdict, which would report that an empty body is not qcow2. With a declared size, the
+        # error is the wrong size instead.
         if not received and not claim.expected_size:
             require_may_be_empty(image, self._rules)
 
@@ -184,7 +184,7 @@ class Ingest:
 
     @asynccontextmanager
     async def _lease(self, claim: Claim) -> AsyncIterator[Callable[[], None]]:
-        """Renew the lease; yields a check that raises ImageGone once it is lost."""
+        """Renew the lease in the background; yields a check that raises ImageGone once the lease is lost."""
         lost = asyncio.Event()
 
         def still_ours() -> None:
@@ -201,7 +201,7 @@ class Ingest:
         while not lost.is_set():
             await asyncio.sleep(self._rules.lease_s / 3)
             until = self._clock() + timedelta(seconds=self._rules.lease_s)
-            # Try again if the database is unavailable. If it stays so the lease runs out, as it should.
+            # Retry if the database is unavailable. If it stays so, the lease expires, as it should.
             with suppress(Unavailable):
                 if not await self._database.write(lifecycle.renew, claim, until):
                     lost.set()
@@ -225,7 +225,7 @@ class Ingest:
                 await self._give_up(claim, Unavailable("the request was given up before its body; send the file again"))
 
     async def _shielded(self, clean_up: Coroutine[None, None, None]) -> None:
-        # The client need not wait for what a sweep can do: the database may be unavailable, hence the failure.
+        # The client need not wait for what a sweep can do: the upload may have failed because the database is down.
         await asyncio.wait([self._in_background(clean_up)], timeout=CLEAN_UP_WITHIN_S)
 
     def _in_background(self, clean_up: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -238,6 +238,6 @@ class Ingest:
 def _level_of(failure: BaseException) -> int:
     """Return the log level of a failed upload: clients' errors do not concern the operator."""
     if isinstance(failure, asyncio.CancelledError):
-        return logging.WARNING  # a stop or a replacement that waits no longer
+        return logging.WARNING  # a stop, or a replacement, that no longer waits
     is_ours = isinstance(failure, StorageFull) or not isinstance(failure, StillageError)
     return logging.ERROR if is_ours else logging.INFO

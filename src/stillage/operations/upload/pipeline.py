@@ -1,7 +1,7 @@
-"""One pass over the bytes of an upload: counted, verified and written as they arrive.
+"""Stream the bytes of an upload in one pass: count, verify and write them as they arrive, with back-pressure.
 
-They are joined to blocks of 1 MiB before another thread sees them. The slowest stage holds back the socket, so an
-upload needs a few MiB of memory whatever its size.
+The bytes are joined into blocks of 1 MiB before another thread gets them. The slowest stage holds back the socket, so
+an upload needs a few MiB of memory whatever its size.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -13,7 +13,7 @@ from stillage.stores.base import BlobWriter
 
 
 async def blocks_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """Join and cut *body*'s pieces to blocks of exactly `BLOCK` bytes; the last may be shorter."""
+    """Join and split the pieces of *body* into blocks of exactly `BLOCK` bytes; the last may be shorter."""
     pieces: list[bytes] = []
     room = BLOCK
     async for piece in body:
@@ -42,7 +42,7 @@ async def receive(
     Raises:
         ContentRejected: As soon as the bytes break a rule.
         ImageTooLarge: At the first byte beyond *limit*.
-        SizeMismatch, DigestMismatch: If they are not what *expected* says.
+        SizeMismatch, DigestMismatch: If size or digests differ from *expected*.
         StillageError: What *body* and the writer raise.
     """
     size = 0

@@ -1,4 +1,4 @@
-"""Verifies the bytes of an image in order: computes their digests and inspects their format.
+"""Verify the bytes of an image in order: compute digests, inspect the format, refuse hostile images early.
 
 Each digest has a thread of its own, and all inspectors together have one. Every lane's queue is short, so the slowest
 lane holds back the source of the bytes.
@@ -18,7 +18,7 @@ from stillage.formats.stream import Examination, Findings
 from stillage.lanes import Lane
 
 BLOCK = 1 << 20
-# The first blocks are inspected before the next is read: most hostile images are found there.
+# Inspect each of the first blocks before reading the next: they reveal most hostile images.
 INSPECTED_AT_ONCE = 2
 
 
@@ -68,7 +68,7 @@ class Verification:
         await self._stack.aclose()
 
     async def feed(self, block: bytes) -> None:
-        """Verify the next bytes. Returns when they are queued; an error in them may be raised by a later call.
+        """Verify the next bytes. Returns when they are queued, so a later call may raise their error.
 
         Raises:
             ContentRejected: As soon as the bytes break a rule.
@@ -79,13 +79,13 @@ class Verification:
         if self.size <= INSPECTED_AT_ONCE * BLOCK:
             await self._inspecting.call(self._inspect, block)
         elif self._inspecting.is_idle and self._examination.is_indifferent_to(block):
-            # So it is with most blocks of most images. Waking a thread would only interrupt one that hashes.
+            # Most blocks of most images. Waking a thread would only interrupt one that hashes.
             self._examination.feed(block)
         else:
             await self._inspecting.submit(self._inspect, block)
 
     async def settle(self) -> None:
-        """Wait until everything fed is hashed and inspected; raises what was found."""
+        """Wait until everything fed is hashed and inspected; raises ContentRejected if it breaks a rule."""
         for lane in (*self._hashing.values(), self._inspecting):
             await lane.call(lambda: None)
 
