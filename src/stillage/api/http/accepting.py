@@ -1,7 +1,7 @@
-"""Accept connections while there are file descriptors for them.
+"""Accept connections only while file descriptors are free.
 
-uvloop accepts by itself only to close at once what it has no descriptor for, and says nothing. Here a connection that
-there is no room for waits in the kernel's queue until there is.
+uvloop accepts a connection that it has no descriptor for, and silently closes it at once. Here such a connection waits
+in the kernel's queue until a descriptor is free.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ AT_ONCE = 64
 
 
 class Acceptor:
-    """Accepts on one socket that is bound, until it is closed."""
+    """Accepts connections on one bound socket until closed."""
 
     def __init__(
         self,
@@ -35,15 +35,15 @@ class Acceptor:
         handshake_s: float,
         goodbye_s: float,
     ) -> None:
-        """Make it.
+        """Prepare to accept; `start` listens.
 
         Args:
-            sock: Is closed with the acceptor.
-            make_protocol: Returns what serves one connection.
-            descriptors: The process's.
+            sock: Closed together with the acceptor.
+            make_protocol: Returns the protocol that serves one connection.
+            descriptors: Those of the process.
             tls: None for plain connections.
-            handshake_s: For the beginning of TLS.
-            goodbye_s: For its end.
+            handshake_s: Time limit of the TLS handshake.
+            goodbye_s: Time limit of the TLS shutdown.
         """
         self._loop = asyncio.get_running_loop()
         self._sock = sock
@@ -63,7 +63,7 @@ class Acceptor:
         self._look()
 
     def close(self) -> None:
-        """Accept no more. Accepted connections continue."""
+        """Stop accepting. Accepted connections continue."""
         if self._looking is not None:
             self._looking.cancel()
         self._set_accepting(False)
@@ -91,8 +91,8 @@ class Acceptor:
                     self._wait("the reserve begins")
                     break
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            pass  # another process that shares the socket was faster, or the client left while it waited
-        except OSError as error:  # no descriptor, or no memory
+            pass  # another process that shares the socket was faster, or the waiting client disconnected
+        except OSError as error:  # no descriptors or no memory
             self._wait(error.strerror)
 
     def _wait(self, why: str | None) -> None:
@@ -102,7 +102,7 @@ class Acceptor:
         self._set_accepting(False)
 
     async def _begin(self, connection: socket.socket) -> None:
-        # What goes wrong here is the client's: it left, or speaks no TLS.
+        # Errors here are the client's: it disconnected, or does not speak TLS.
         with suppress(OSError, ssl.SSLError):
             await self._loop.connect_accepted_socket(
                 self._make_protocol,

@@ -1,8 +1,8 @@
-"""The server's URL as clients see it, for absolute links: also behind a proxy and below a path.
+"""The server's public URL, for absolute links, and the addresses of clients: also behind a proxy and below a path.
 
-Headers that tell of a client are believed from the addresses in ``trusted_proxies`` alone, and only those of the family
-that the proxy writes: whatever it does not write came through it from the client. Of the family, only the last entry is
-the proxy's own; what stands before it a client may have made up.
+Forwarding headers are believed only from the addresses in ``trusted_proxies``, and only those of the family that the
+proxy writes: any others came through it from the client. Within the family, only the last entry is the proxy's own;
+earlier entries may be forged by the client.
 """
 
 import re
@@ -18,13 +18,13 @@ HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,254}))(?::([0-9]{1
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
-# With a port, as some proxies write it; IPv6 without brackets only without one.
+# An address, with a port as some proxies write it; IPv6 without brackets has no port.
 NODE = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+)(?::[0-9]{1,5})?|([0-9A-Fa-f:.]+)")
 PAIR = re.compile(r"(?:^|;)[ \t]*([A-Za-z]+)=(?:\"([^\"\\]*)\"|([^\",;\s]*))")
 
 
 class Addresses:
-    """A deployment's view of its own URL."""
+    """The deployment's public URL and its trusted proxies."""
 
     def __init__(
         self,
@@ -32,12 +32,12 @@ class Addresses:
         trusted: Sequence[IPv4Network | IPv6Network] = (),
         proxy_headers: str = "x-forwarded",
     ) -> None:
-        """Make it.
+        """Take the settings of the deployment.
 
         Args:
-            public_url: What clients use, without a slash at its end; None to take each request's own.
+            public_url: The URL that clients use, without a trailing slash; None to derive it from each request.
             trusted: Addresses of proxies.
-            proxy_headers: The family of headers that they write, one of `FAMILIES`.
+            proxy_headers: The family of headers that the proxies write, one of `FAMILIES`.
         """
         self._public_url = public_url
         self._trusted = trusted
@@ -45,11 +45,11 @@ class Addresses:
 
     @property
     def prefix(self) -> str:
-        """The path of the public URL, below which a proxy may leave its requests; empty where there is none."""
+        """The path of the public URL, which a proxy may leave on its requests; empty if the URL has none."""
         return urlsplit(self._public_url or "").path
 
     def base(self, request: web.Request) -> str:
-        """Return the URL that absolute links of the answer to *request* begin with."""
+        """Return the base URL of absolute links in the answer to *request*."""
         if self._public_url is not None:
             return self._public_url
         told = self._told(request)
@@ -57,14 +57,14 @@ class Addresses:
         return f"{scheme}://{host}{told.get('prefix', '')}"
 
     def require_host(self, request: web.Request) -> None:
-        """Check that the request names one host, which links and signatures are made with.
+        """Check that the request names exactly one host, which links and signatures use.
 
         Raises:
-            InvalidInput: If ``Host`` is missing, there twice or malformed, or the proxy's word for it is malformed.
+            InvalidInput: If ``Host`` is missing, repeated or malformed, or the proxy's header for it is malformed.
         """
         hosts = request.headers.getall(hdrs.HOST, ())
         if not hosts and request.version < (1, 1):
-            return  # how some load balancers look whether we are well
+            return  # some load balancers check our health like this
         if len(hosts) != 1:
             raise InvalidInput(f"the request has {len(hosts)} Host headers; send one")
         forwarded = self._read(request).get("host") if self._is_trusted(request) else None
@@ -73,14 +73,14 @@ class Addresses:
                 raise InvalidInput(f"{name} is not a valid host name or address with an optional port: {host[:64]!r}")
 
     def as_sent(self, request: web.Request, target: str) -> tuple[str | None, str]:
-        """Return the host and the target of the request line that the client wrote, which a proxy may have changed.
+        """Return host and request target as the client sent them, which a proxy may have changed.
 
         Args:
-            request: As it came to us.
-            target: As it came to us.
+            request: As received.
+            target: As received.
 
         Returns:
-            The host is None where it is that of ``Host``.
+            The host is None if it is that of ``Host``.
         """
         if not self._is_trusted(request):
             return None, target
@@ -91,11 +91,11 @@ class Addresses:
         return told.get("host"), target if below else f"{prefix}{target}"
 
     def client(self, request: web.Request) -> str | None:
-        """Return the address of the client itself, for the log and for limits on logins."""
+        """Return the address of the client, not of a proxy, for the log and for limits on logins."""
         return self._told(request).get("for", request.remote)
 
     def _told(self, request: web.Request) -> Mapping[str, str]:
-        """The nearest proxy's values, without those that are not valid in a URL or as an address."""
+        """Return the values set by the nearest proxy, without those that are not valid in a URL or as an address."""
         if not self._is_trusted(request):
             return {}
         told = {name: SHAPES[name](value) for name, value in self._read(request).items() if name in SHAPES}
@@ -109,7 +109,7 @@ class Addresses:
 
 
 def is_host(text: str) -> bool:
-    """True for ``host``, ``host:port`` and the same with an address: what may stand between a URL's slashes."""
+    """True for ``host``, ``host:port`` and the same with an address: a valid authority of a URL."""
     match = HOST.fullmatch(text)
     if match is None or (match[3] is not None and not 1 <= int(match[3]) <= 65535):
         return False
@@ -118,7 +118,7 @@ def is_host(text: str) -> bool:
     name = match[2].removesuffix(".")
     if NAME.fullmatch(name) is None or len(name) > 253:
         return False
-    # Resolvers take a name that ends in a number for an address, so it must be one.
+    # Resolvers treat a name that ends in a number as an address, so it must be one.
     return not name.rpartition(".")[2].isdigit() or _is_address(IPv4Address, name)
 
 
@@ -140,14 +140,14 @@ def _x_forwarded(request: web.Request) -> Mapping[str, str]:
     told = {}
     for name in ("proto", "host", "prefix", "for"):
         lines = request.headers.getall(f"X-Forwarded-{name}", ())
-        # Proxies append to the last line, or add a line.
+        # Proxies append to the last line or add a line.
         if lines and (value := lines[-1].rpartition(",")[2].strip()):
             told[name] = value.rstrip("/") if name == "prefix" else value
     return told
 
 
 def _forwarded(request: web.Request) -> Mapping[str, str]:
-    """Source: RFC 7239. An element with a parameter twice says nothing."""
+    """Source: RFC 7239. An element that repeats a parameter is ignored."""
     lines = request.headers.getall(hdrs.FORWARDED, ())
     pairs = PAIR.findall(_last_element(lines[-1]).strip()) if lines else []
     told = {name.lower(): quoted or bare for name, quoted, bare in pairs}
@@ -155,7 +155,7 @@ def _forwarded(request: web.Request) -> Mapping[str, str]:
 
 
 def _last_element(line: str) -> str:
-    """Return what follows the last comma that is not quoted, read from the end: a client's quotes must not hide it."""
+    """Return the part after the last unquoted comma, read from the end: a client's quotes must not hide it."""
     quoted = False
     for at in range(len(line) - 1, -1, -1):
         if line[at] == '"':

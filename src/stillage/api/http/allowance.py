@@ -1,4 +1,4 @@
-"""A limit on the memory that unauthenticated clients can use."""
+"""Limit the memory that request bodies of unauthenticated clients can use."""
 
 from stillage.errors import Unavailable
 
@@ -10,7 +10,7 @@ class Allowance:
         self._left = limit
 
     def take(self, count: int) -> None:
-        """Use *count* bytes until they are given back.
+        """Take *count* bytes until they are given back.
 
         Raises:
             Unavailable: If fewer are left.

@@ -1,4 +1,4 @@
-"""The early answer: a refusal goes out at once, whatever the client still sends."""
+"""Refuse early: send the answer to a refused upload at once, while the client is still sending its body."""
 
 import asyncio
 from contextlib import suppress
@@ -15,11 +15,11 @@ SMALL_BODY = 64 * 1024
 
 
 async def answer(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Return *response*, sent already and the connection closed where the client may be in the middle of a body."""
+    """Return *response*. If the client may be in the middle of a body, send it and close the connection first."""
     if RECEIVER in request:
         request[RECEIVER].end()
     unread = not request.content.is_eof() or EXPECTATION in request
-    # Of a body that broke aiohttp would try to read the rest, and call it an error of ours that there is none.
+    # aiohttp would try to read the rest of a broken body, and report its absence as an error of the server.
     if not unread:
         return response
     try:
@@ -32,12 +32,12 @@ async def answer(request: web.Request, response: web.StreamResponse) -> web.Stre
         await response.prepare(request)
         await response.write_eof()
         await _linger(request)
-    except OSError:  # ENOTCONN as well, which is no ConnectionError
-        pass  # it left without waiting for the answer
+    except OSError:  # includes ENOTCONN, which is not a ConnectionError
+        pass  # the client disconnected without waiting for the answer
     transport = request.transport
     request.protocol.force_close()
     if transport is not None and not request.content.is_eof():
-        # uvloop's TLS would go on reading, to find the client's good-bye behind all that it still sends.
+        # uvloop's TLS would keep reading, to find the client's close_notify after everything it still sends.
         transport.abort()
     return response
 
@@ -48,7 +48,7 @@ def _is_small(request: web.Request) -> bool:
 
 
 async def _rest_came(request: web.Request) -> bool:
-    """Read the rest of a small body; False if its client left, or took its time. aiohttp would call that our error."""
+    """Read the rest of a small body; False if the client disconnects or is too slow: aiohttp would log an error."""
     with suppress(TimeoutError, *BROKEN):
         async with asyncio.timeout(LINGER_S):
             while not request.content.is_eof():
@@ -68,4 +68,4 @@ async def _linger(request: web.Request) -> None:
             while left > 0 and (piece := await request.content.readany()):
                 left -= len(piece)
     except (TimeoutError, *BROKEN):
-        pass  # it left, or took its time: either way there is nobody to wait for
+        pass  # the client disconnected or is too slow: no reason to wait

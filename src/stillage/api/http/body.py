@@ -1,4 +1,4 @@
-"""Reading the body of a request: its length, its bytes as they come, and the delayed ``100 Continue``."""
+"""Read the body of a request: its length, its bytes as they arrive, the idle timeout, the delayed ``100 Continue``."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -14,12 +14,12 @@ from aiohttp.web_protocol import RequestPayloadError
 from stillage.api.http.receiving import Lender, Receiver
 from stillage.errors import BodyIncomplete, InvalidInput, PeerTooSlow
 
-# What a body is taken in: no more than one read of the socket, so that an upload which ends at its first block has not
-# taken a whole buffer beside it.
+# Size of the pieces of a body: at most one read of the socket, so that an upload refused at its first block has not
+# filled a whole buffer besides.
 PIECE = 256 << 10
-# How many chunks of a body, and then how many bytes, are taken in one go.
+# How many chunks of a body, and then how many bytes, are read without a pause.
 MOST_CHUNKS = 1024
-# A body of known length and at least this size is received past the parser.
+# A body of known length and at least this size bypasses the parser.
 DIRECT = 2 << 20
 
 
@@ -28,7 +28,7 @@ class Body:
     """Replaces the body of a request for its handlers.
 
     Attributes:
-        length: How many bytes it has; None if only its end will tell.
+        length: The number of bytes; None if unknown until the end.
     """
 
     pieces: AsyncIterator[bytes]
@@ -37,38 +37,38 @@ class Body:
 
 BODY = web.RequestKey("body", Body)
 TARGET = web.RequestKey("target", str)
-"""The request line's, where `Runner` has taken a prefix off."""
+"""The original request target, if `Runner` has removed a prefix from it."""
 EXPECTATION = web.RequestKey("expectation", str)
 RECEIVER = web.RequestKey("receiver", Receiver)
-# What reading a body raises when there is no more of it to come.
+# What reading a body raises when the rest of it cannot arrive.
 BROKEN = (RequestPayloadError, ClientPayloadError, HttpProcessingError, HTTPException, OSError, RuntimeError)
 
 
 def body_of(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes]:
-    """Return the body's bytes, or what `BODY` has in their place; see `receive`."""
+    """Return the bytes of the body, or those that `BODY` replaces them with; see `receive`."""
     return request[BODY].pieces if BODY in request else receive(request, idle_s=idle_s)
 
 
 def length_of(request: web.Request) -> int | None:
-    """Return how many bytes the body has; None if only its end will tell."""
+    """Return the number of bytes of the body; None if unknown until its end."""
     if BODY in request:
         return request[BODY].length
     length = request.content_length
     if length is None and not request.can_read_body:
-        return 0  # HTTP/1.1: without a length or chunks there is no body
+        return 0  # HTTP/1.1: no length and no chunks mean no body
     return length
 
 
 async def receive(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes]:
-    """Yield the body's bytes as they come, in pieces of any size. The first call lets the client begin.
+    """Yield the bytes of the body as they arrive, in pieces of any size. The first read sends ``100 Continue``.
 
     Args:
         request: Its body must not have been touched.
         idle_s: How long to wait for the next piece.
 
     Raises:
-        BodyIncomplete: If the client leaves, or sends chunks that are none, before the end.
-        PeerTooSlow: If nothing comes for *idle_s*.
+        BodyIncomplete: If the client disconnects or sends malformed chunks before the end.
+        PeerTooSlow: If nothing arrives for *idle_s*.
     """
     await _let_begin(request)
     length = request.content_length or 0
@@ -93,7 +93,7 @@ async def receive(request: web.Request, *, idle_s: float) -> AsyncIterator[bytes
 
 
 async def _some_of(content: StreamReader) -> bytes:
-    """Return up to `PIECE` bytes, nothing at the end. `StreamReader.read` takes many chunks without a pause."""
+    """Return up to `PIECE` bytes, none at the end. Unlike `StreamReader.read` it pauses between many chunks."""
     if (failure := content.exception()) is not None:
         raise failure
     if content.at_eof():
@@ -107,7 +107,7 @@ async def _some_of(content: StreamReader) -> bytes:
         if not room:
             break
     if len(pieces) == MOST_CHUNKS:
-        await asyncio.sleep(0)  # there is more, and no other wait in whoever takes it
+        await asyncio.sleep(0)  # there is more, and the consumer may never wait
     return b"".join(pieces)
 
 
@@ -118,15 +118,15 @@ async def _let_begin(request: web.Request) -> None:
     if expectation != "100-continue":
         raise InvalidInput(f"unsupported Expect {expectation!r}; use 100-continue")
     if request.content.is_eof() or request.content.total_bytes:
-        return  # it did not wait
+        return  # the client does not wait for 100
     await inform(request, "100 Continue", {})
 
 
 async def inform(request: web.Request, status: str, headers: Mapping[str, str]) -> None:
-    """Send an interim response: *status* and its phrase. HTTP/1.0 has none, and who has left hears none."""
+    """Send an interim response: *status* and its phrase. Does nothing for HTTP/1.0 or a client that disconnected."""
     if request.version < (1, 1):
         return
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     with suppress(ConnectionError):
         await request.writer.write("\r\n".join(lines).encode())
-    request.writer.output_size = 0  # the answer itself has not begun
+    request.writer.output_size = 0  # the final response has not begun

@@ -1,7 +1,7 @@
-"""Connections, and aiohttp's server with our limits in it.
+"""Serve HTTP connections: aiohttp's server with our limits on heads, chunks and idle clients.
 
-Beyond aiohttp, here: the half-closed connection, the broken chunk, many small chunks, the sum of the head; see the
-package's list.
+Beyond aiohttp it handles half-closed connections, broken chunks, many small chunks and the total size of the head; see
+the list in the package's docstring.
 """
 
 import time
@@ -25,20 +25,20 @@ from stillage.api.problems import CODE
 from stillage.errors import HeadTooLarge, InternalError, MalformedRequest, StillageError
 
 log = structlog.get_logger()
-# Real IAM tokens have 8 KiB, so one field must hold that; a request line holds a list's filters.
+# Real IAM tokens have 8 KiB, so one field must hold that. A request line holds the filters of a list.
 MAX_FIELD = 32 * 1024
 MAX_LINE = 16 * 1024
 MAX_HEAD = 64 * 1024
-# The socket is read in pieces of up to 256 KiB; with a smaller buffer reading stops and starts for every piece.
+# The socket is read in pieces of up to 256 KiB; a smaller buffer would pause and resume reading for every piece.
 READ_BUFFER = 1 << 20
-# What the parser takes at once. Chunks of one byte are its slowest food: 2 ms for each slice.
+# How much the parser gets at once. Chunks of one byte are slowest to parse: 2 ms for each slice.
 SLICE = 32 << 10
-# When what came in one read has taken this long, others have their turn before the rest of it.
+# After parsing one read for this long, let other tasks run before the rest.
 TURN_S = 0.001
 
 
 class Connection(Lender):
-    """One connection. Stays open for the answer when the client has closed its side only."""
+    """One connection. If the client closes only its side, the connection stays open for the answer."""
 
     __slots__ = ("_ended", "_payload", "_unparsed")
 
@@ -49,16 +49,16 @@ class Connection(Lender):
         self._unparsed = bytearray()
 
     def begin(self, payload: StreamReader) -> None:
-        """Remember the body of the request that is handled from now on."""
+        """Remember the body of the request whose handling begins now."""
         self._payload = payload
         if self._ended and not self._messages:
-            self.close()  # after the answer; nothing more can come
+            self.close()  # after the answer; no more can arrive
 
     def data_received(self, data: bytes) -> None:
         if self._unparsed and data:
             self._unparsed += data
             return
-        until = time.perf_counter() + TURN_S  # uvloop's own clock stands still meanwhile
+        until = time.perf_counter() + TURN_S  # uvloop's clock does not advance within one callback
         for start in range(0, len(data) or 1, SLICE):
             self._parse(data[start : start + SLICE])
             if len(data) > start + SLICE and time.perf_counter() > until:
@@ -89,7 +89,7 @@ class Connection(Lender):
     def _parse(self, data: bytes) -> None:
         parsed = len(self._messages)
         super().data_received(data)
-        # What is no HTTP is queued as a request of its own; whoever reads a body that it belongs to must know, too.
+        # aiohttp queues malformed bytes as a request of their own. The reader of the body they are part of must know.
         if len(self._messages) > parsed and isinstance(self._messages[-1][0], _ErrInfo):
             self._break_bodies("the chunks of the body are malformed")
 
@@ -122,12 +122,12 @@ class Connection(Lender):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP request (400), or what even the outermost middleware did not survive (500)."""
+        """Answer a malformed request with 400, and an error that no middleware handled with 500."""
         if isinstance(exc, HttpProcessingError):
             log.info("malformed request", peer=request.remote, why=exc.message.partition("\n")[0])
             error: StillageError = MalformedRequest((message or exc.message).partition(":")[0].strip())
         elif isinstance(exc, ConnectionError):
-            raise exc  # the client left, or was cut off; whoever saw that first has logged it
+            raise exc  # the client disconnected or was cut off, which is logged already
         else:
             log.error("request failed outside the application", peer=request.remote, exc_info=exc)
             error = InternalError()
@@ -143,35 +143,35 @@ class Connection(Lender):
 
 
 class Server(web.Server):
-    """Makes our connections, and requests without their Expect header."""
+    """Creates our connections, and requests without their Expect header."""
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """aiohttp's runner with our `Server` in it, and our limits."""
+    """aiohttp's runner with our `Server` and our limits."""
 
     def __init__(
         self, app: web.Application, *, header_timeout_s: float, idle_timeout_s: float, prefix: str = ""
     ) -> None:
-        """Make it.
+        """Set the limits.
 
         Args:
-            app: What is served.
-            header_timeout_s: For the head of a request, and for the handshake of TLS.
-            idle_timeout_s: How long a client may read nothing of what waits for it.
-            prefix: A path that requests may stand below, as a proxy leaves them; routes do not know of it.
+            app: The application to serve.
+            header_timeout_s: Time limit of a request's head, and of the TLS handshake.
+            idle_timeout_s: How long a client may read nothing of a pending answer.
+            prefix: A path that a proxy may leave in front of request paths; routes do not include it.
         """
         self._prefix = prefix
         super().__init__(
             app,
             access_log=None,  # ours is structured, see api.middleware
-            auto_decompress=False,  # an image is stored as it came
+            auto_decompress=False,  # an image is stored as received
             handle_signals=False,
-            # `stop` has waited already; aiohttp would wait for a minute more, twice.
+            # `stop` has waited already; aiohttp would wait for another minute, twice.
             shutdown_timeout=CLEAN_UP_S,
-            # Counts from the connection, or the last answer, to the end of the next request's head.
+            # From the connection, or the last answer, to the end of the next request's head.
             keepalive_timeout=header_timeout_s,
             lingering_time=LINGER_S,
             max_field_size=MAX_FIELD,
@@ -187,7 +187,7 @@ class Runner(web.AppRunner):
         def make_request(
             message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, *rest: Any
         ) -> web.BaseRequest:
-            assert isinstance(protocol, Connection)  # noqa: S101 - `Server` makes no others
+            assert isinstance(protocol, Connection)  # noqa: S101 - `Server` creates no others
             target, message = message.path, _below(self._prefix, message)
             expectation = message.headers.get(hdrs.EXPECT)
             if expectation is not None:

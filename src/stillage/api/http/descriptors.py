@@ -1,4 +1,4 @@
-"""Watch how many files and sockets this process may still open."""
+"""Watch how close the process is to its limit of open files and sockets."""
 
 import os
 import resource
@@ -18,8 +18,8 @@ EVERY_S = 60.0
 class Descriptors:
     """The process's limit of open files; logs when it is reached.
 
-    The kernel gives out the lowest number that is free, so the number of a new descriptor says how many there are at
-    least, without counting them.
+    The kernel assigns the lowest free number, so the number of a new descriptor is a lower bound on how many are open,
+    without counting them.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

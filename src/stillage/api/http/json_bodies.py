@@ -1,4 +1,4 @@
-"""Read and write JSON bodies."""
+"""Read and write JSON bodies, with limits on size and nesting."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:
     """Return the request's JSON, of any kind.
 
     Raises:
-        InvalidInput: If there is no body, or it is not JSON, or an object names a member twice.
+        InvalidInput: If there is no body, it is not JSON, or an object repeats a member.
         TooLarge: If it has more than *limit* bytes.
     """
     raw = await _whole(request, limit)

@@ -1,8 +1,8 @@
-"""Receiving a large body of known length: from the socket into blocks, past aiohttp's parser.
+"""Receive a large body of known length without copying: from the socket into blocks, bypassing aiohttp's parser.
 
-Through the parser every byte is copied three times, in pieces of 256 KiB at the most: out of the loop's buffer, out of
-the parser's, and into a block. Here the kernel, or OpenSSL, fills the blocks themselves, and nothing is copied.
-The connection lends its transport for the length of the body, and gets it back before the first byte of what follows.
+The parser copies every byte three times, in pieces of at most 256 KiB: out of the loop's buffer, out of its own, and
+into a block. Here the kernel, or OpenSSL, fills the blocks directly, and nothing is copied. The connection lends its
+transport for the length of the body, and gets it back before the first byte of the next request.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 BLOCK = 1 << 20
 AHEAD = 4
-"""Blocks that are received while nobody takes them. Beyond that the socket stalls."""
+"""How many blocks are received ahead of the consumer. Beyond that the socket stalls."""
 LOOK_EVERY_S = 1.0
-"""How long a block that fills slowly is waited for; then what has come of it is handed over. aiohttp, when stopped
-the hard way, tells nobody but the request's content: that is looked at as often."""
+"""How long to wait for a block to fill before handing over the part that arrived. When aiohttp is stopped forcibly, it
+reports that only to the request's content, which is checked as often."""
 
 
 class Lender(RequestHandler):
-    """A connection that can do without its transport for a while."""
+    """A connection that can lend its transport for a while."""
 
     __slots__ = ()
 
@@ -32,10 +32,10 @@ class Lender(RequestHandler):
         return None
 
     def parse_all(self) -> None:
-        """Parse what has come and was not parsed yet, before the transport is lent."""
+        """Parse everything received so far, before the transport is lent."""
 
     def begin_anew(self) -> None:
-        """Parse what comes next as a new request; the parser is still in the middle of a body."""
+        """Parse the next bytes as a new request, although the parser is still in the middle of a body."""
         self._parser = HttpRequestParser(
             self,
             self._loop,
@@ -50,20 +50,20 @@ class Lender(RequestHandler):
 
 
 class Blocks:
-    """Memory for blocks, used again and again.
+    """A pool of memory for blocks.
 
-    Fresh memory for each block costs an upload 4 % more CPU (1.04 of the floor's in place of 0.99, ``python -m bench
-    upload``), copying out of one buffer more than that. So blocks are reused, and counting references is what tells
-    which are free: the threads that hash and write do not say when they are done.
+    Fresh memory for each block costs an upload 4 % more CPU (1.04 of the floor's instead of 0.99, ``python -m bench
+    upload``), and copying out of one buffer costs more than that. So blocks are reused. Reference counts tell which are
+    free, because the threads that hash and write do not report when they finish.
 
-    A block is free when nobody refers to it but this: a thread that hashes or writes it does, and so does every view.
+    A block is free if only the pool refers to it: a thread that hashes or writes it does too, and so does every view.
     """
 
     def __init__(self) -> None:
         self._all: list[bytearray] = []
 
     def take(self) -> bytearray:
-        """Return a block that nobody else has. It is taken for as long as anybody refers to it."""
+        """Return a free block. It stays taken for as long as it is referred to."""
         for number in range(len(self._all)):
             if _references(self._all, number) == FREE:
                 return self._all[number]
@@ -76,11 +76,11 @@ def _references(blocks: list[bytearray], number: int) -> int:
 
 
 FREE = _references([bytearray()], 0)
-"""How often a block in a list, and nowhere else, is referred to; Pythons differ in what they count beside the list."""
+"""The reference count of a block that is only in a list; versions of Python differ in what else they count."""
 
 
 class Receiver(asyncio.BufferedProtocol):
-    """Takes the rest of *request*'s body, which is *length* bytes in all. Nobody has read any of it."""
+    """Receives the body of *request*, *length* bytes in total, of which none has been read."""
 
     def __init__(self, request: web.Request, connection: Lender, length: int) -> None:
         self._connection = connection
@@ -89,13 +89,13 @@ class Receiver(asyncio.BufferedProtocol):
         self._woken = asyncio.Event()
         self._full: deque[bytes] = deque()
         early = self._take_early()
-        self._left = length - len(early)  # not received yet
+        self._left = length - len(early)  # not yet received
         whole = len(early) - len(early) % BLOCK
         self._full.extend(early[start : start + BLOCK] for start in range(0, whole, BLOCK))
         self._blocks = Blocks()
         self._buffer = self._blocks.take()
         self._room = memoryview(self._buffer)
-        self._filled = len(early) - whole  # the buffer's beginning, not handed over from _given on
+        self._filled = len(early) - whole  # bytes in the buffer; those from _given on are not handed over yet
         self._given = 0
         self._room[: self._filled] = early[whole:]
         self._last = self._loop.time()
@@ -105,7 +105,7 @@ class Receiver(asyncio.BufferedProtocol):
             connection.transport.resume_reading()
 
     def _take_early(self) -> bytes:
-        """What the parser has let through. Taking some makes it parse more, so again until there is none."""
+        """Return what the parser has let through. Reading makes it parse more, so repeat until there is none."""
         self._connection.parse_all()
         pieces = []
         while piece := self._content.read_nowait():
@@ -113,21 +113,21 @@ class Receiver(asyncio.BufferedProtocol):
         return b"".join(pieces)
 
     def _switch(self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol) -> None:
-        transport.pause_reading()  # uvloop looks at the kind of protocol when reading starts
+        transport.pause_reading()  # uvloop checks the kind of protocol when reading starts
         transport.set_protocol(protocol)
 
     async def read(self, idle_s: float) -> bytes:
-        """Return the next block of `BLOCK` bytes, of a slow client and at the end a piece of it; nothing after the end.
+        """Return the next block of `BLOCK` bytes, less from a slow client and at the end; nothing after the end.
 
-        A block may be a `bytearray`. It stays as it is for as long as anybody keeps it, or any view of it.
+        A block may be a `bytearray`. It does not change while it, or any view of it, is referred to.
 
         Raises:
-            TimeoutError: If not a single byte came for *idle_s*.
-            Exception: What the connection was told when it broke.
+            TimeoutError: If no byte arrived for *idle_s*.
+            Exception: The reason why the connection broke.
         """
         since = self._loop.time()
         while not self._full and self._left and self._content.exception() is None:
-            # A slow client is long in filling a block, and yet is not idle.
+            # A slow client takes long to fill a block, but is not idle.
             until = max(self._last, since) + idle_s
             now = self._loop.time()
             if now >= until:
@@ -148,18 +148,18 @@ class Receiver(asyncio.BufferedProtocol):
         return b""
 
     def end(self) -> None:
-        """Give the transport back: after the whole body for the next request, before that for the rest of this one."""
+        """Return the transport: after the whole body for the next request, before that for the rest of this one."""
         transport = self._connection.transport
         if not self._lent or transport is None:
             return
         self._lent = False
         self._switch(transport, self._connection)
         if self._left:
-            # The parser waits for more than can come, now; whoever broke off closes the connection.
+            # The parser now waits for more than can arrive. The code that ended the body early closes the connection.
             transport.resume_reading()
         else:
             self._connection.begin_anew()
-            self._content.feed_eof()  # lets reading go on
+            self._content.feed_eof()  # lets reading continue
 
     def _next_block(self) -> bytes:
         block = self._full.popleft()
@@ -180,7 +180,7 @@ class Receiver(asyncio.BufferedProtocol):
         self._given = self._filled
         return piece
 
-    # What the transport calls.
+    # Called by the transport.
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - we have room for what we want
         return self._room[self._filled : self._filled + self._left]

@@ -1,7 +1,8 @@
-"""Sending an image to a client, which may be slow, or stop reading: the kernel knows, see `listening.listen`.
+"""Send an image to a client that may be slow: by sendfile, or in blocks over TLS.
 
-Over a plain connection the kernel copies from the file to the socket (`os.sendfile`); over TLS, or from a store that
-has no files, blocks pass through here. Either way memory does not depend on how slow the client is.
+Over a plain connection the kernel copies from the file to the socket (`os.sendfile`). Over TLS, or from a store
+without files, blocks pass through here. Either way memory does not depend on how slow the client is. If the client
+stops reading, the kernel ends the connection, see `listening.listen`.
 """
 
 import asyncio
@@ -19,11 +20,11 @@ from stillage.errors import StoreFailed
 from stillage.stores.abilities import LocalFile
 from stillage.stores.base import BlobReader
 
-# A slow client holds four times as much: two blocks, what OpenSSL made of one, and what waits for the socket.
+# A slow client occupies four times as much: two blocks, one encrypted by OpenSSL, and one that waits for the socket.
 BLOCK = 128 << 10
 WAITING = 64 << 10
 ONE_CALL = 8 << 20
-# How long a thread waits for a full socket before it goes back to serve others.
+# How long a thread waits for a full socket before it serves others.
 FULL_SOCKET_MS = 10
 # sendfile blocks while the disk reads, so it runs here and not on the loop.
 _threads = ThreadPoolExecutor(16, thread_name_prefix="send")
@@ -33,8 +34,8 @@ async def send(request: web.Request, response: web.StreamResponse, reader: BlobR
     """Send *length* bytes from *first* as the body of *response*, whose head is prepared.
 
     Raises:
-        ConnectionError: If the client left, or the kernel gave it up.
-        StoreFailed: If the blob ends early. The answer has begun, so the connection must be cut.
+        ConnectionError: If the client disconnected, or the kernel timed it out.
+        StoreFailed: If the blob ends early. The answer has begun, so the connection must be closed.
     """
     try:
         if isinstance(reader, LocalFile) and request.get_extra_info("sslcontext") is None:
@@ -59,10 +60,10 @@ async def _send_blocks(
                 raise StoreFailed(f"the blob ends at byte {first}, {end - first} bytes early")
             first += len(block)
             if first < end:
-                # Over TLS, writing is encrypting: meanwhile the next block is read.
+                # Over TLS, writing takes the time to encrypt; read the next block meanwhile.
                 ahead = asyncio.ensure_future(reader.read(first, min(BLOCK, end - first)))
             await response.write(block)
-            await asyncio.sleep(0)  # a client as fast as we are would never let anybody else have the loop
+            await asyncio.sleep(0)  # otherwise a client as fast as we are would monopolise the loop
     finally:
         ahead.cancel()
 
@@ -73,13 +74,13 @@ async def _send_by_kernel(
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client left")
-    # The head must be on its way before the kernel writes behind the transport's back: with no buffer allowed, the
-    # writer's drain waits until the last byte has left it.
+    # The head must be sent before the kernel writes past the transport. Without a buffer, the writer's drain waits
+    # until the last byte is out.
     transport.set_write_buffer_limits(high=0)
     await response.write(b"")
     await request.writer.drain()
-    # Descriptors of our own: the transport and the reader close theirs when they like, and what the numbers mean then
-    # is another client and another image.
+    # Duplicate the descriptors: the transport and the reader may close theirs at any time, and the numbers may then
+    # refer to another client and another image.
     connection, file = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())), os.dup(file)
     running: Future[int] | None = None
     try:
@@ -92,7 +93,7 @@ async def _send_by_kernel(
                 await _writable(connection.fileno())
     except BaseException:
         with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)  # the client sees that it is over, and so does a thread that sends
+            connection.shutdown(socket.SHUT_RDWR)  # ends the transfer for the client and for a thread that sends
         raise
     finally:
         _when_done(running, partial(_close, connection, file))
@@ -101,7 +102,7 @@ async def _send_by_kernel(
 
 
 def _when_done(running: "Future[int] | None", work: Callable[[], None]) -> None:
-    """Do *work* now, or as soon as the thread that was given the last piece is done with it."""
+    """Do *work* now, or as soon as the thread that sends the last piece has finished."""
     if running is None:
         work()
     else:
@@ -114,7 +115,7 @@ def _close(connection: socket.socket, file: int) -> None:
 
 
 def _send_some(connection: int, file: int, first: int, length: int) -> int:
-    """Send until done, or until the socket stays full for `FULL_SOCKET_MS`. Return how many bytes went."""
+    """Send until done, or until the socket stays full for `FULL_SOCKET_MS`. Return how many bytes were sent."""
     poll = select.poll()
     poll.register(connection, select.POLLOUT)
     sent = 0
@@ -132,7 +133,7 @@ def _send_some(connection: int, file: int, first: int, length: int) -> int:
 
 
 async def _writable(connection: int) -> None:
-    """Wait for a full socket, or for the end of its connection."""
+    """Wait until a full socket can be written to, or its connection ends."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_writer(connection, _set, ready)

@@ -1,11 +1,11 @@
-"""Stopping: running requests are counted, and may end within a grace period."""
+"""Stop gracefully: drain running requests within a grace period."""
 
 import asyncio
 from contextlib import suppress
 
 from aiohttp import web
 
-# What an upload that is cut off by a stop gets to clean up after itself before it is cancelled.
+# How long an upload that is cut off by a stop may clean up before it is cancelled.
 CLEAN_UP_S = 1.0
 
 
@@ -25,7 +25,7 @@ class Running:
 
     @property
     def stopping(self) -> bool:
-        """True if no other process takes them either."""
+        """True if no other process takes requests either."""
         return self._stop is not None and not self._stop.replaced
 
     def __enter__(self) -> None:
@@ -38,7 +38,7 @@ class Running:
             self._idle.set()
 
     async def drain(self, stop: "Stop") -> int:
-        """Wait until no request runs or *stop* is over. Return how many still run."""
+        """Wait until no request runs or the grace period of *stop* is over. Return how many still run."""
         self._stop = stop
         waiting = [asyncio.ensure_future(self._idle.wait()), asyncio.ensure_future(stop.over())]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -48,7 +48,7 @@ class Running:
 
 
 class Stop:
-    """Whether a server shall stop, and how long running requests may continue."""
+    """Whether a server is to stop, and how long running requests may continue."""
 
     def __init__(self) -> None:
         self.replaced = False
@@ -57,9 +57,9 @@ class Stop:
         self._until = 0.0
 
     def ask(self, grace_s: float, *, replaced: bool = False) -> None:
-        """Stop after *grace_s* at the latest. Of several calls the earliest deadline counts.
+        """Stop after *grace_s* at the latest. With several calls, the earliest deadline applies.
 
-        *replaced*: another process serves in its place already. Until nobody else does, the whole is not stopping.
+        *replaced*: another process already serves in its place, so the service as a whole is not stopping.
         """
         self.replaced = replaced and (self.replaced or not self._asked.is_set())
         until = asyncio.get_running_loop().time() + grace_s
@@ -68,11 +68,11 @@ class Stop:
         self._hurried.set()
 
     async def wait(self) -> None:
-        """Return when a stop is requested."""
+        """Return once a stop is requested."""
         await self._asked.wait()
 
     async def over(self) -> None:
-        """Return when a stop was requested and its grace period is over."""
+        """Return once a stop was requested and its grace period is over."""
         await self.wait()
         while (left := self._until - asyncio.get_running_loop().time()) > 0:
             self._hurried.clear()
@@ -82,7 +82,7 @@ class Stop:
 
 
 async def stop(runner: web.AppRunner, running: Running, how: Stop) -> int:
-    """Stop accepting, let running requests finish until *how* is over, then close. Return how many were cut off."""
+    """Stop accepting, let running requests finish within the grace period, then close. Return how many were cut off."""
     for site in list(runner.sites):
         await site.stop()
     cut_off = await running.drain(how)

@@ -1,4 +1,4 @@
-"""Time limits of requests: a total until they move image data, and a minimum rate from then on."""
+"""Time limits of requests against slow clients: a total, and a minimum rate for image data."""
 
 import asyncio
 from asyncio import timeout
@@ -10,7 +10,7 @@ from stillage.api.http.body import body_of
 from stillage.api.services import Handler, services
 from stillage.errors import RateTooLow, RequestTooLong
 
-# Connections start slowly, so the rate counts only after this.
+# Connections start slowly, so the rate is checked only after this.
 FIRST_S = 10.0
 
 LIMIT = web.RequestKey("limit", asyncio.Timeout)
@@ -21,7 +21,7 @@ async def image_bytes(request: web.Request, *, least_bytes_per_s: float = 0) -> 
 
     Args:
         request: Its body must not have been touched.
-        least_bytes_per_s: Minimum rate, if the settings have a lower one.
+        least_bytes_per_s: Minimum rate, if the one in the settings is lower.
 
     Raises:
         RateTooLow: If it arrives too slowly.
@@ -35,7 +35,7 @@ async def image_bytes(request: web.Request, *, least_bytes_per_s: float = 0) -> 
 
 
 async def steady(body: AsyncIterator[bytes], least_bytes_per_s: float) -> AsyncIterator[bytes]:
-    """Yield *body* as long as it arrives fast enough. Only the time spent waiting for the client counts.
+    """Yield *body* while it arrives fast enough. Only the time spent waiting for the client counts.
 
     Raises:
         RateTooLow: If the average rate is below *least_bytes_per_s*.
@@ -65,6 +65,6 @@ async def limit_time(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 def let_take_long(request: web.Request) -> None:
-    """Lift the time limit: *request* moves image data from here on, or waits for their verification."""
+    """Lift the time limit: *request* moves image data from now on, or waits for their verification."""
     if not request[LIMIT].expired():
         request[LIMIT].reschedule(None)
