@@ -1,1 +1,1 @@
-"""HTTP: everything that knows of requests and responses."""
+"""HTTP: everything that handles requests and responses."""

@@ -1,7 +1,7 @@
-"""Record an audit event for each request that changes something, whatever its outcome.
+"""Record an audit event for each request that changes something, whether it succeeds or fails.
 
-Each dialect lists its own (`changes`), and a test holds the lists to the router. Events are made around the handlers,
-which only note the id of what they have made.
+Each dialect lists its routes that do (`changes`), and a test checks the lists against the router. Events are recorded
+around the handlers, which only note the id of what they created.
 """
 
 from aiohttp import hdrs, web
@@ -16,7 +16,7 @@ PARTS = {"member_id": "member", "tag": "tag", "user_id": "user"}
 
 @web.middleware
 async def audit(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Record what the request did, or attempted, before it is answered."""
+    """Record what the request did or attempted, before the response is sent."""
     dialect = dialect_of(request)
     action = dialect.changes.get(name_of(request.match_info.route)) if dialect is not None else None
     if action is None:

@@ -1,4 +1,4 @@
-"""The header fields that carry tokens, and the principal that a request's token or signature stands for."""
+"""Authenticate a request by its token or signature, and return its principal."""
 
 from aiohttp import hdrs, web
 
@@ -17,7 +17,7 @@ async def principal_of(request: web.Request) -> Principal:
     """Return the principal of *request*. A signature takes precedence over a token.
 
     Raises:
-        Unauthenticated: If there is neither, or it is not good.
+        Unauthenticated: If there is neither, or it is not valid.
     """
     if (signatures := find_signatures(request)) is not None:
         return require_project(await signer_of(request, signatures))

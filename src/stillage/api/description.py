@@ -1,4 +1,4 @@
-"""What a dialect says of itself for OpenAPI, beside what the router knows."""
+"""What each dialect adds to the OpenAPI description, besides what the router knows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -46,11 +46,11 @@ def ref(name: str) -> Schema:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a router does not know of one route.
+    """What a router does not know about one route.
 
     Attributes:
         success: Status to the name of a schema, ``octets``, ``text``, or None for no body.
-        errors: Statuses with the error's body.
+        errors: Statuses whose body is the dialect's error.
         query: Query parameters by name; their schemas.
         headers: Request headers by name; their schemas.
         body: Media type to the schema of the request's body.
@@ -65,10 +65,10 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What OpenAPI says of one dialect.
+    """What a dialect adds to the OpenAPI description.
 
     Attributes:
-        details: Returns what is said of a route, by its method and pattern; LookupError if there is nothing.
+        details: Returns the details of a route by method and pattern; LookupError if there are none.
         schemas: Returns the schemas of the dialect's documents by name. The first call takes milliseconds.
     """
 

@@ -1,7 +1,7 @@
-"""The APIs that this server speaks. Each is a value with everything that differs between them outside their handlers.
+"""The APIs that this server offers. Each is a value with everything outside the handlers that differs between them.
 
-Closed by default: a path of no dialect is 404, and a route of a dialect needs a principal unless it is listed as
-public. So a new route is never open by accident.
+Access is denied by default: a path of no dialect is 404, and a route of a dialect needs a principal unless it is
+listed as public. So a new route is never open by accident.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,12 +24,12 @@ class Dialect:
         prefixes: Paths that belong to it, each with everything below it; ``/`` is that path alone.
         add_routes: Puts its routes into a router.
         authenticate: Finds the principal of a request, whose body is unread, and keeps it for the handler. Raises
-            Unauthenticated if nobody we know does. Also asked where there is no route, or not for this method: then
-            it may let the router tell everybody so.
-        public: Names of the routes for which `authenticate` is not asked.
-        wording: How it words its errors.
-        changes: Routes that change something, and what the audit calls it.
-        description: What OpenAPI says of its routes and documents.
+            Unauthenticated if there is none. Also called if no route matches the path or method; then it may let
+            the router answer 404 or 405 to everyone.
+        public: Names of the routes for which `authenticate` is not called.
+        wording: The format of its errors.
+        changes: Routes that change something, with the action for the audit event.
+        description: What it adds to the OpenAPI description.
     """
 
     prefixes: tuple[str, ...]
@@ -59,7 +59,7 @@ def find_dialect(dialects: Sequence[Dialect], path: str) -> Dialect | None:
 
 
 def name_of(route: web.AbstractRoute) -> str:
-    """Return the name under which a dialect lists *route*; empty for what is no route of ours."""
+    """Return the name under which a dialect lists *route*; empty if no route matched."""
     if route.resource is None:
         return ""
     method = hdrs.METH_GET if route.method == hdrs.METH_HEAD else route.method

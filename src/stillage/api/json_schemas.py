@@ -1,7 +1,7 @@
-"""JSON Schema of the documents of an API, derived from their types.
+"""Derive the JSON Schema of an API's documents from their types.
 
-A document is a ``TypedDict`` or a dataclass that states its members once. mypy holds the function that makes a document
-to it, and OpenAPI and the schemas of the image API are derived from it, so that they cannot differ.
+A document is a ``TypedDict`` or a dataclass that states its members once. mypy checks the function that builds a
+document against it. OpenAPI and the schemas of the image API are derived from it, so they cannot differ.
 """
 
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ Schema = Mapping[str, Any]
 
 
 def member(description: str | None = None, **keywords: Any) -> Any:
-    """Annotate a member of a document: *keywords* are JSON Schema's, beside what follows from its type."""
+    """Annotate a member of a document: *keywords* of JSON Schema, in addition to those that follow from its type."""
     return Field(description=description, json_schema_extra=keywords)
 
 
 def properties_of(document: type) -> dict[str, Schema]:
-    """Return the schema of each member of *document*. To documents that it holds there are references, unresolved."""
+    """Return the schema of each member of *document*. References to nested documents are unresolved."""
     properties: dict[str, Schema] = TypeAdapter(document).json_schema(schema_generator=_Plain)["properties"]
     return properties
 
 
 def components_of(*documents: type) -> dict[str, Schema]:
-    """Return the schemas of *documents* and of those that they hold, by the names of their types.
+    """Return the schemas of *documents* and of nested documents, by the names of their types.
 
-    They refer to one another as OpenAPI's components do. Numbers are counts: none is negative.
+    They refer to one another like OpenAPI components. Numbers are counts: none is negative.
     """
     inputs: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]]
     inputs = [(document, "validation", TypeAdapter(document)) for document in documents]
@@ -42,7 +42,7 @@ def components_of(*documents: type) -> dict[str, Schema]:
 
 
 class _Plain(GenerateJsonSchema):
-    """Writes a nullable member as Glance does, with two types, and leaves out the titles, which repeat the names."""
+    """Writes a nullable member like Glance, with two types, and omits titles, which repeat the names."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
         inner = self.generate_inner(schema["schema"])

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus. Labels hold route patterns and error codes, never ids."""
+"""Count requests, uploads and bytes as Prometheus metrics. Labels hold route patterns and error codes, never ids."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,11 +15,11 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 360
 
 
 def outcome_of(error: BaseException) -> str:
-    """Return the label of an upload that ended with *error*: its code, where it is an error of ours."""
+    """Return the label of an upload that ended with *error*: the error's code."""
     if isinstance(error, StillageError):
         return error.code
     if isinstance(error, asyncio.CancelledError | ConnectionError):
-        return "cut_off"  # the client left, or the server stopped
+        return "cut_off"  # the client disconnected, or the server stopped
     return InternalError.code
 
 

@@ -1,4 +1,4 @@
-"""Middleware, from the outside in: observe requests, translate errors, authenticate."""
+"""Middleware, from the outside in: log and count requests, translate errors, authenticate."""
 
 import random
 import time
@@ -25,8 +25,8 @@ CLIENT_ID_LENGTH = 64
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, count, time and log it, and let a stopping server wait for it."""
-    # No secret, so not from the operating system: asking it lets go of the interpreter for every request.
+    """Give the request an id, count, time and log it, and make a stopping server wait for it."""
+    # Not a secret, so not from the operating system: that would release the interpreter lock on every request.
     request_id = request[REQUEST_ID] = f"req-{UUID(int=random.getrandbits(128), version=4)}"
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -55,7 +55,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def normalise_image_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Write an image's id in one way below here, whatever the letter case in the URL."""
+    """Normalise the letter case of image ids in the URL for everything inside."""
     if "image_id" in request.match_info:
         request.match_info["image_id"] = image_id_of(request.match_info["image_id"])
     return await handler(request)
@@ -63,7 +63,7 @@ async def normalise_image_id(request: web.Request, handler: Handler) -> web.Stre
 
 @web.middleware
 async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into an answer. Nothing above it sees one."""
+    """Turn every error into an answer, so that outer middleware sees no errors."""
     try:
         require_small_head(request)
         services(request).addresses.require_host(request)
@@ -74,7 +74,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         if not (has_left or isinstance(error, StillageError | web.HTTPException)):
             log.error("internal error", exc_info=error)
         if has_begun:
-            # The answer has begun: only cutting it off can tell the client that it is incomplete.
+            # The answer has begun: only closing the connection can tell the client that it is incomplete.
             log.warning("answer cut off", why=str(error) or type(error).__name__)
             if request.transport is not None:
                 request.transport.abort()
@@ -86,7 +86,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Authenticate the request as its dialect does, before its handler runs or its body is read."""
+    """Authenticate the request by its dialect, before its handler runs or its body is read."""
     dialect = dialect_of(request)
     if dialect is None:
         raise RouteNotFound
@@ -99,7 +99,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the headers of every answer, including one that a handler streams."""
+    """Add the headers of every answer, including streamed ones."""
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -1,8 +1,8 @@
-"""The description of every route, as OpenAPI 3.1, served at ``/openapi.json``.
+"""Describe every route as OpenAPI 3.1, served at ``/openapi.json``.
 
 Routes, methods and path parameters are read from the router, summaries from the handlers' docstrings, so they cannot
-drift; the `Description` of each dialect adds what a router does not know, and the dialect knows which routes need a
-token. A test finds every route without details and the other way round.
+drift. The `Description` of each dialect adds what a router does not know, and the dialect knows which routes need a
+token. A test finds routes without details, and details without a route.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""How an error becomes an answer: the one table of statuses, and the headers that go with an error.
+"""Translate errors into HTTP answers: the one table of status codes, and the headers of errors.
 
-What the body looks like is the dialect's: see `Wording`, and ``errors.py`` in each dialect's folder.
+The dialect determines the body: see `Wording`, and ``errors.py`` in each dialect's folder.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,8 +43,8 @@ class Problem:
     """An error as HTTP sees it, before a dialect gives it a body.
 
     Attributes:
-        phrase: The reason phrase, where HTTP has none for the status.
-        members: What a protocol says beside the dialect's own body.
+        phrase: The reason phrase, if HTTP has none for the status.
+        members: What a protocol adds to the dialect's body.
     """
 
     error: StillageError
@@ -61,13 +61,13 @@ class Problem:
 
 
 CODE = "stillage_code"
-"""The member of every answer of an error that holds `StillageError.code`. Each dialect uses ``code`` for its own."""
+"""The member of every error body that holds `StillageError.code`. Dialects use ``code`` for codes of their own."""
 
 Adaptation = Callable[[Problem], Problem]
-"""Gives a problem the status and the headers that it has in one dialect or protocol."""
+"""Gives a problem the status and headers of one dialect or protocol."""
 
 PROTOCOL_WORDING: web.RequestKey[Adaptation] = web.RequestKey("protocol_wording")
-"""Set by a handler that answers in a protocol of its own within a dialect: tus, or the IETF's resumable uploads."""
+"""Set by handlers that answer in another protocol within a dialect: tus, or the IETF's resumable uploads."""
 
 
 def unchanged(problem: Problem) -> Problem:
@@ -76,11 +76,11 @@ def unchanged(problem: Problem) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How a dialect words its errors.
+    """The format of a dialect's errors.
 
     Attributes:
         body: Returns the JSON body.
-        adapt: Comes before it.
+        adapt: Adapts the problem first.
     """
 
     body: Callable[[Problem], dict[str, Any]]
@@ -88,13 +88,13 @@ class Wording:
 
 
 def problem_of(raised: Exception, *, request_id: str, identity_url: str) -> Problem:
-    """Describe *raised*. Anything that is not ours is an internal error whose text stays in the log."""
+    """Describe *raised*. Anything but a `StillageError` is an internal error, whose text is only logged."""
     error = _translated(raised)
     return Problem(error, request_id, status_of(type(error)), _headers(error, identity_url))
 
 
 def response_of(problem: Problem, wording: Wording, adapt: Adaptation) -> web.Response:
-    """Return the answer that says *problem* in *wording*, and in the protocol that *adapt* stands for."""
+    """Return the answer that reports *problem* in *wording*, adapted to a protocol by *adapt*."""
     problem = adapt(wording.adapt(problem))
     return web.json_response(
         {**problem.members, **wording.body(problem)},

@@ -1,4 +1,4 @@
-"""What differs between the two ways to be an image service in HTTP, outside `api.ims`. The rest: `images.profile`.
+"""How the HTTP answers of the OpenStack and Huawei profiles differ, outside `api.ims`. The rest: `images.profile`.
 
 Source: docs/design.md, "Profiles".
 """
@@ -13,11 +13,11 @@ from stillage.api.problems import Wording
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How a deployment answers.
+    """The HTTP answers of a deployment.
 
     Attributes:
-        wording: What refusals look like, of the image API and of what stands beside it.
-        checks_store: Refuse an ``X-Image-Meta-Store`` that we do not have, instead of ignoring it.
+        wording: The format of errors of the image API and of the routes beside the APIs.
+        checks_store: Refuse an unknown ``X-Image-Meta-Store`` instead of ignoring it.
     """
 
     wording: Wording

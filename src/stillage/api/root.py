@@ -30,7 +30,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 
 async def authenticate(request: web.Request) -> None:
-    """Authenticate by token, which Prometheus can send in Authorization only."""
+    """Authenticate by a token, which Prometheus can send only in Authorization."""
     if request.match_info.http_exception is not None:
         return
     token = only(request, TOKEN) or request.headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
@@ -45,7 +45,7 @@ def details(method: str, path: str) -> Details:
 
 @cache
 def schemas() -> Mapping[str, Schema]:
-    """Return the schemas that descriptions of every dialect may name."""
+    """Return the schemas that the descriptions of all dialects may use."""
     return {**components_of(versions.Versions), "Error": ERROR, "Anything": {"type": "object"}}
 
 

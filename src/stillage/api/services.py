@@ -1,4 +1,4 @@
-"""What handlers use of what `app` built, and what a request carries."""
+"""What handlers use: the services that `app` built, and what a request carries (principal, ids, base URLs)."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ class Services:
 
     Attributes:
         identity: Validates tokens.
-        embedded: The same with our own identity service, for the identity API; None with an external Keystone.
+        embedded: The embedded identity service, for the identity API; None with an external Keystone.
         keystone_url: URL of the external Keystone for clients.
         trail: Records every change.
         addresses: The public URL, and addresses of clients.
@@ -89,7 +89,7 @@ def principal(request: web.Request) -> Principal:
 
 
 def note(request: web.Request, **facts: str) -> None:
-    """Keep facts for the audit that the URL does not hold; ``target`` is the id of what was created."""
+    """Keep facts for the audit event that the URL does not contain; ``target`` is the id of what was created."""
     request[NOTED] = {**request.get(NOTED, {}), **facts}
 
 
@@ -99,7 +99,7 @@ def shown_path(request: web.Request) -> str:
 
 
 def public_url(request: web.Request) -> str:
-    """The base of absolute links, without a slash at its end."""
+    """The base of absolute links, without a trailing slash."""
     return services(request).addresses.base(request)
 
 
