@@ -1,4 +1,4 @@
-"""Parses the query of a list request into one value.
+"""Parse the query of a list request: filters, sorting and paging.
 
 Source: OpenStack Image API v2, "List images": filters, operators, sorting, paging.
 """
@@ -45,9 +45,9 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """The moments that one written time stands for: from *start* up to, not including, *end*.
+    """The moments that a written time covers: from *start* up to, not including, *end*.
 
-    Clients see whole seconds, records hold microseconds: ``created_at=eq:`` a time they were shown must match it.
+    Clients see whole seconds, records hold microseconds: ``created_at=eq:`` with a time shown to a client must match.
     """
 
     start: datetime
@@ -76,9 +76,9 @@ class Query:
     """A page of images.
 
     Attributes:
-        project, user: Who asks.
+        project, user: The principal's.
         sees_all: An administrator: images of every project, whatever their visibility.
-        rule: An expression of `images.rules` that holds for every image of the page.
+        rule: An expression of `images.rules` that must hold for every image of the page.
         order: Ends in `id`, so that it is total.
         limit: Maximum number of images; 0 is allowed.
         marker: The id of the last image of the previous page; None for the first page.
@@ -106,10 +106,10 @@ class Query:
 
 
 def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
-    """Return what *viewer* asks for with the query *pairs*, repetitions included.
+    """Return the query that *viewer* makes with *pairs*, including repeated parameters.
 
     Raises:
-        InvalidInput: With a sentence that says what is allowed.
+        InvalidInput: With a message that says what is allowed.
     """
     given = list(pairs)
     for name, value in given:
@@ -150,7 +150,7 @@ def _limit(given: str | None) -> int:
 
 
 def _order(given: Sequence[tuple[str, str]]) -> tuple[Key, ...]:
-    """The order asked for, made total. Its tie-breakers follow the direction if just one was named, else descend."""
+    """Return the requested order, made total. Tie-breakers use the direction if only one is given, else descend."""
     sort = _single(given, "sort")
     keys = [value.strip() for name, value in given if name == "sort_key"]
     directions = [value.strip() for name, value in given if name == "sort_dir"]
@@ -181,7 +181,7 @@ def _pair(item: str) -> tuple[str, str]:
 
 
 def _checked_order(order: list[tuple[str, str]]) -> tuple[Key, ...]:
-    """The keys, each where it stands first: its repetitions decide nothing. After `id` comes nothing that could."""
+    """Return each key at its first position, up to `id`: repetitions, and keys after `id`, have no effect."""
     directions: dict[str, str] = {}
     for key, direction in order:
         _one_of("a sort key", key, SORT_KEYS)
@@ -224,7 +224,7 @@ def _operand(name: str, value: str) -> str:
 
 
 def _split(value: str) -> tuple[str, str]:
-    """Operator and operand. A time has colons and needs no operator."""
+    """Return operator and operand. A time has colons and needs no operator."""
     operator, colon, operand = value.partition(":")
     if not colon or _moment(value) is not None:
         return "eq", value
@@ -232,7 +232,7 @@ def _split(value: str) -> tuple[str, str]:
 
 
 def _listed(name: str, value: str) -> tuple[str, ...]:
-    """The values of ``in:``, separated by commas; one that has a comma stands in double quotes."""
+    """Return the values of ``in:``, separated by commas; a value with a comma is in double quotes."""
     values = []
     begin: int | None = 0
     while begin is not None:
@@ -242,7 +242,7 @@ def _listed(name: str, value: str) -> tuple[str, ...]:
 
 
 def _unquoted(name: str, value: str, begin: int) -> tuple[str, int | None]:
-    """Return the item at *begin*, and where the next one begins."""
+    """Return the item at *begin*, and the position of the next one."""
     comma = value.find(",", begin)
     item = value[begin:] if comma < 0 else value[begin:comma]
     if '"' in item.replace('\\"', ""):
@@ -254,7 +254,7 @@ def _quoted(name: str, value: str, begin: int) -> tuple[str, int | None]:
     item = []
     position = begin + 1
     while position < len(value) and value[position] != '"':
-        # A backslash stands for the quote, or the backslash, after it.
+        # A backslash escapes the quote or backslash after it.
         position += value[position] == "\\" and value[position + 1 : position + 2] in ('"', "\\")
         item.append(value[position])
         position += 1
@@ -302,7 +302,7 @@ def _time(name: str, value: str) -> Condition:
 
 
 def _moment(value: str) -> TimeRange | None:
-    """The time written as *value*, None if there is none. Without offset it is UTC."""
+    """Parse *value* as a time; None if it is not one. Without an offset it is UTC."""
     # In a query string + means a space, and offsets are sent unescaped.
     value = value[:11] + value[11:].replace(" ", "+")
     try:
@@ -340,7 +340,7 @@ def _member_statuses(given: str | None) -> tuple[MemberStatus, ...]:
 
 
 def _single(given: Sequence[tuple[str, str]], name: str) -> str | None:
-    """The value of a parameter that can be given once, or again with the same value."""
+    """Return the value of a parameter, which may be repeated only with the same value."""
     values = list(dict.fromkeys(value for key, value in given if key == name))
     if len(values) > 1:
         raise InvalidInput(f"{name} was given {len(values)} times with different values; give it once")

@@ -1,4 +1,4 @@
-"""Parses and evaluates policy rules: a subset of oslo.policy's language.
+"""Parse and evaluate policy rules: a subset of oslo.policy's language.
 
     get_image: role:admin or (role:reader and project_id:%(project_id)s)
 
@@ -8,12 +8,12 @@
                      not, and, or         KEY:TEXT         the principal's KEY equals TEXT
                                           "TEXT":%(ATTR)s  the target's ATTR equals TEXT
 
-The principal has ``project_id user_id roles is_admin``. Not taken: lists of lists (deprecated by oslo.policy itself),
-checks that ask another server (``http:``, ``https:``), and roles that the target names (``role:%(ATTR)s``).
+The principal has ``project_id user_id roles is_admin``. Not supported: lists of lists (deprecated by oslo.policy),
+checks by another server (``http:``, ``https:``), and roles named by the target (``role:%(ATTR)s``).
 
-A rule is an expression. `Rules.resolve` answers the part of it that is about the principal; what is left is about the
-target alone, so a list can be filtered by it where its records are. `Rules.allows` does the same and then asks one
-target, so that a list and a single record never disagree.
+A rule is an expression. `Rules.resolve` evaluates the part about the principal. The rest is about the target alone, so
+the database can filter a list by it. `Rules.allows` does the same and then evaluates the rest for one target, so that a
+list and a single record never disagree.
 
 Source: oslo.policy, "Policy rule expressions".
 """
@@ -96,7 +96,7 @@ class Rules:
         """Parse *texts*, by name.
 
         Raises:
-            BadSettings: If one cannot be read, refers to a rule that is not there, or to itself.
+            BadSettings: If a rule is malformed, refers to a rule that does not exist, or to itself.
         """
         self._expressions = {name: _Parser(name, text).parse() for name, text in texts.items()}
         for name in texts:
@@ -107,7 +107,7 @@ class Rules:
         return holds(self.resolve(name, credentials), credentials, target)
 
     def resolve(self, name: str, credentials: Credentials) -> Expression:
-        """Return what remains of rule *name* for a target: True, False, or an expression of comparisons with it."""
+        """Return the rest of rule *name* for a target: True, False, or an expression of comparisons with it."""
 
         def answer(leaf: Leaf) -> Expression:
             match leaf:
@@ -133,7 +133,7 @@ def holds(rule: Expression, credentials: Credentials, target: Target) -> bool:
     """True if a resolved *rule* holds for *target*."""
 
     def answer(leaf: Leaf) -> bool:
-        assert isinstance(leaf, Comparison)  # noqa: S101 - of a resolved rule nothing else is left
+        assert isinstance(leaf, Comparison)  # noqa: S101 - a resolved rule has no other leaves
         left = str(credentials[leaf.left.name]) if isinstance(leaf.left, PrincipalKey) else leaf.left
         pieces = [target.get(piece.name) if isinstance(piece, Attribute) else piece for piece in leaf.right]
         return None not in pieces and "".join(map(str, pieces)) == left
@@ -142,7 +142,7 @@ def holds(rule: Expression, credentials: Credentials, target: Target) -> bool:
 
 
 def assume(rule: Expression, values: Mapping[str, str | PrincipalKey | None]) -> Expression:
-    """Return what remains of a resolved *rule* for targets whose attributes have these *values*."""
+    """Return the rest of a resolved *rule* for targets whose attributes have these *values*."""
 
     def answer(leaf: Leaf) -> Expression:
         match leaf:
@@ -169,7 +169,7 @@ def _of_the_principal(leaf: Comparison, credentials: Credentials) -> Expression:
 
 
 def _rewrite(expression: Expression, answer: Callable[[Leaf], Expression]) -> Expression:
-    """Return *expression* with every leaf replaced by its *answer*, as short as that makes it."""
+    """Return *expression* with every leaf replaced by its *answer*, and simplified."""
     match expression:
         case bool():
             return expression
@@ -272,7 +272,7 @@ def _split_quoted(token: str) -> tuple[str, str, str]:
 
 
 def _pieces(text: str) -> tuple[str | Attribute, ...]:
-    """Split at the attributes that *text* names."""
+    """Split *text* at the attributes that it names."""
     texts, names = ATTRIBUTE.split(text)[::2], ATTRIBUTE.findall(text)
     pieces: list[str | Attribute] = [texts[0]]
     for name, following in zip(names, texts[1:], strict=True):
