@@ -1,4 +1,4 @@
-"""Health and metrics: /healthz, /readyz and /metrics."""
+"""Health checks, readiness and metrics: /healthz, /readyz and /metrics."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""The routes beside the APIs: versions, the OpenAPI description, health and metrics."""
+"""Add the routes beside the APIs: versions, the OpenAPI description, health and metrics."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -1,4 +1,4 @@
-"""Which versions of the image API there are. Needs no token; keystoneauth follows the links.
+"""List the versions of the image API (discovery). Needs no token; keystoneauth follows the links.
 
 Source: OpenStack Image API v2, "API versions".
 """
