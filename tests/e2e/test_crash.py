@@ -479,5 +479,5 @@ def test_a_hangup_during_the_start_does_not_end_it(own_server: MakeServer, worke
 def test_a_single_process_says_that_it_cannot_replace_itself_and_goes_on(own_server: MakeServer) -> None:
     server = own_server().start()
     server.run.process.send_signal(signal.SIGHUP)
-    eventually(lambda: "takes --workers 2 or more" in server.log, "it says so")
+    eventually(lambda: "needs --workers 2 or more" in server.log, "it says so")
     assert server.call("GET", "/readyz").status == 200

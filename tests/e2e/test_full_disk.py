@@ -45,7 +45,7 @@ def test_a_disk_that_becomes_full_ends_the_upload_with_413_and_the_node_stays_he
     server, data = small_disk, os.urandom(18 * MIB)
     image_id, before = server.create(), free(small_disk)
     filler = server.data_folder / "blobs" / "filler"
-    with leaves_it_queued(server, image_id, "no room left"), begin(server, image_id, body, len(data)) as client:
+    with leaves_it_queued(server, image_id, "the store is full"), begin(server, image_id, body, len(data)) as client:
         client.send(body.framed(data[: 2 * MIB]))
         server.await_status(image_id, "saving")
         with filler.open("wb") as file:  # somebody else takes the room that there was
@@ -53,7 +53,7 @@ def test_a_disk_that_becomes_full_ends_the_upload_with_413_and_the_node_stays_he
         client.send_as_far_as_taken(body.framed(data[2 * MIB :]) + body.end)
         answer = client.answer()
         assert answer.status == 413
-        assert "no room left" in answer.message
+        assert "the store is full" in answer.message
         filler.unlink()
     assert server.call("GET", "/readyz").status == 200
     eventually(lambda: free(server) >= before - MIB, "all its bytes are gone")

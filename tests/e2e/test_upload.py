@@ -493,9 +493,9 @@ def test_a_full_store_says_so_and_keeps_nothing(own_server: MakeServer, profile:
     server = own_server(profile=profile, command=command).start()
     image_id = server.create()
     data = os.urandom(8 * MIB)
-    with leaves_it_queued(server, image_id, "no room left"), begin(server, image_id, body, len(data)) as client:
+    with leaves_it_queued(server, image_id, "the store is full"), begin(server, image_id, body, len(data)) as client:
         client.send_as_far_as_taken(body.framed(data) + body.end)
-        Expected(413, 500, "IMG.0061", "no room left").check(server, client.answer())
+        Expected(413, 500, "IMG.0061", "the store is full").check(server, client.answer())
     assert any(event["event"] == "upload failed" and event["level"] == "error" for event in server.events)
 
 

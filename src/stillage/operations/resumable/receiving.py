@@ -132,7 +132,7 @@ class Receiver:
     async def _put(self, block: bytes) -> None:
         end = self._position + len(block)
         if end > self._span.end:
-            raise InvalidInput(f"more bytes came than this piece may have: it ends at byte {self._span.end}")
+            raise InvalidInput(f"the body is longer than the piece, which ends at byte {self._span.end}")
         await self._look_at_room(end)
         await self._reserve(end)
         await self._writer.put(self._position, block)
