@@ -1,4 +1,4 @@
-"""Other servers, as those see them who ask something of one. `outgoing` has the connections."""
+"""The interface to other servers, such as Keystone, and what goes wrong with them. `outgoing` has the connections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

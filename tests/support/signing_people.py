@@ -141,7 +141,14 @@ async def send_raw(url: str, method: str, target: str, headers: Sequence[tuple[s
     try:
         writer.write("\r\n".join(lines).encode())
         sending = asyncio.create_task(_send_body(writer, body))
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except ConnectionError:  # of what we sent after the answer; asyncio hides the answer behind it
+            arrived = reader._buffer  # type: ignore[attr-defined]
+            reader = asyncio.StreamReader()
+            reader.feed_data(bytes(arrived))
+            reader.feed_eof()
+            head = await reader.readuntil(b"\r\n\r\n")
         status, *fields = head.decode().splitlines()
         named = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields if field)}
         content = await reader.readexactly(int(named.get("content-length", "0"))) if method != "HEAD" else b""

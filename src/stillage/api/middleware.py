@@ -1,4 +1,4 @@
-"""Middleware, from the outside in: log and count requests, translate errors, authenticate."""
+"""Middleware, from the outside in: log and count requests, translate errors, authenticate before a body is read."""
 
 import random
 import time

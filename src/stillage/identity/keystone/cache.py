@@ -1,4 +1,4 @@
-"""Answers that are dear to get: remembered for a while, and asked for once however many wait for them."""
+"""A cache of answers that cost a request: kept for a while, and fetched once however many wait for them."""
 
 import asyncio
 from collections import OrderedDict

@@ -1,6 +1,6 @@
-"""Instant uploads: a client need not send bytes that are stored here already, if its project may read them.
+"""Instant uploads: a client proves that it has bytes that are stored already, and need not send them.
 
-It declares their digest and must prove that it has them, by digests of ranges that we choose, mixed with a nonce. The
+Its project must be allowed to read them. The client declares their digest and proves that it has them by digests of ranges that we choose, mixed with a nonce. The
 digest of the whole, which may be public, is no proof.
 """
 
