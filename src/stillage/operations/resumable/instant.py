@@ -1,7 +1,7 @@
 """Instant uploads: a client proves that it has bytes that are stored already, and need not send them.
 
-Its project must be allowed to read them. The client declares their digest and proves that it has them by digests of ranges that we choose, mixed with a nonce. The
-digest of the whole, which may be public, is no proof.
+Its project must be allowed to read them. The client declares their digest and proves that it has them by digests of
+ranges that we choose, mixed with a nonce. The digest of the whole, which may be public, is no proof.
 """
 
 import base64
