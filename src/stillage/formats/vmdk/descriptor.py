@@ -154,14 +154,15 @@ def _lines(text: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 def _read_line(descriptor: Descriptor, at: int, line: bytes) -> None:
     words = [word.decode("latin-1") for word in line.split(None, 3)]
-    if words[0].upper() in ACCESS and len(words) >= 3 and _is_number(words[1]):
+    begins_extent = bool(words) and words[0].upper() in ACCESS  # a line of vertical tabs has no words
+    if begins_extent and len(words) >= 3 and _is_number(words[1]):
         rest = words[3] if len(words) > 3 else ""
         name = rest[1:].partition('"')[0] if rest.startswith('"') else rest
         descriptor.extents.append(Extent(at, int(words[1]), words[2].upper(), name))
         return
     key, equals, value = (part.strip(_BLANKS).decode("latin-1") for part in line.partition(b"="))
     key = key.lower()
-    if not equals or not key or words[0].upper() in ACCESS:
+    if not equals or not key or begins_extent:
         message = f"the descriptor has a line that is none of the known kinds: {line[:40].decode('latin-1')!r}"
         _note(descriptor, Hazard(DESCRIPTOR, at, message))
     elif key in descriptor.entries:
