@@ -1,7 +1,7 @@
 """Keeps state between commands: unfinished uploads and downloads, and digests of files.
 
-Everything lies in ``$XDG_STATE_HOME/stillage``, for its owner only, one file for each thing, replaced as a whole. There
-are no passwords and no tokens in it; the address of an open upload is in it, with which anybody can go on with it.
+Everything lies in ``$XDG_STATE_HOME/stillage``, readable by its owner only: one file for each thing, replaced as a
+whole. No passwords or tokens are stored, but the URLs of open uploads are: anybody who has one can resume that upload.
 
 Source: XDG Base Directory Specification, "XDG_STATE_HOME".
 """

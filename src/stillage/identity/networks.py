@@ -1,4 +1,4 @@
-"""From a client's address to the network that is counted: whoever has one IPv6 address has at least 2**64 of them."""
+"""The network that a client's address is counted under: a client with one IPv6 address has at least 2**64 of them."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 # Each check takes 19 MiB while it runs, so no more of them run at once than fit beside running uploads.
 THREADS = 2
-# More than `operations.identity` lets in, which is fair to who asks; this is about memory alone.
+# More than `operations.identity.places` admits, which shares the places between clients. This one bounds memory.
 MAX_WAITING = 128
 
 

@@ -28,7 +28,7 @@ class _Entry(Generic[V]):
 class Lookups(Generic[V]):
     """A bounded memory of what was found, another of what was not, and the questions that are open now.
 
-    The two are apart so that whoever sends nonsense does not drive out what others need.
+    The two are apart so that invalid tokens cannot evict the answers that others need.
     """
 
     def __init__(self, *, found: int, missing: int, clock: Callable[[], datetime]) -> None:
