@@ -7,6 +7,7 @@ database itself, so that no transaction is ever open while data moves.
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ LOCK_TIMEOUT_S = 8.0
 """How long a unit of work waits for a thread in this process, and then as long again for locks of others."""
 CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
 READERS = 4
+ON_LOOP = 1
 SQLITE_PASSING = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_READONLY,
@@ -43,12 +45,32 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
+        self._on_loop: Connection | None = None
+        self._connecting = threading.Lock()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._writers = ThreadPoolExecutor(WRITERS[self.engine.dialect.name], thread_name_prefix="db-write")
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is rolled back."""
         return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
+
+    async def look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return ``work(connection, …)``, which is one SELECT of a few rows by their keys, and nothing more.
+
+        It has no transaction, and on SQLite no thread: going to one and back costs several times what the rows do. It
+        waits for no lock there. Should it have to, it becomes a `read`.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
+        try:
+            while (connection := self._on_loop) is None:
+                await self._in_time(self._readers, self._connect_for_loop)
+            return work(connection, *args, **kwargs)
+        except DBAPIError as error:
+            self._leave_loop()
+            if not is_passing(error):
+                raise
+        return await self.read(work, *args, **kwargs)
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is committed if it returns.
@@ -62,9 +84,24 @@ class Database:
         await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
 
     def close(self) -> None:
+        self._leave_loop()
         self._readers.shutdown()
         self._writers.shutdown()
         self.engine.dispose()
+
+    def _connect_for_loop(self) -> None:
+        """Connect, which may wait for a lock, so in a thread."""
+        with self._connecting:
+            if self._on_loop is None:
+                connection = self.engine.connect().execution_options(has_transactions=False)
+                connection.exec_driver_sql("PRAGMA busy_timeout=0")
+                self._on_loop = connection
+
+    def _leave_loop(self) -> None:
+        if self._on_loop is not None:
+            self._on_loop.invalidate()  # its pragma is for nobody else
+            self._on_loop.close()
+            self._on_loop = None
 
     async def _in_time(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
         until = time.monotonic() + LOCK_TIMEOUT_S
@@ -102,7 +139,7 @@ def make_engine(url: str) -> Engine:
         size = READERS + WRITERS["postgresql"]
         return create_engine(url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=timeouts)
     engine = create_engine(
-        url, pool_size=READERS + WRITERS["sqlite"], max_overflow=0, connect_args={"check_same_thread": False}
+        url, pool_size=ON_LOOP + READERS + WRITERS["sqlite"], max_overflow=0, connect_args={"check_same_thread": False}
     )
     if parsed.database:
         event.listen(engine, "do_connect", partial(_make_private, Path(parsed.database)))
@@ -145,8 +182,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("has_transactions", True):
+        return
     # An ordinary BEGIN takes the write lock at the first write, and then fails instead of waiting for it.
-    writes = connection.get_execution_options().get("writes")
+    writes = options.get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

@@ -160,7 +160,7 @@ class Images:
                 leave_to_sweep("a deleted image's bytes could not be removed", error, key=key)
 
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
-        return await self._database.read(db.find_seen, image_id, principal.project_id)
+        return await self._database.look_up(db.find_seen, image_id, principal.project_id)
 
     async def _change(self, principal: Principal, image_id: str, change: Callable[[Image], Image]) -> Image:
         """Apply *change* to the current image, and again to the new version if another request changed it first."""

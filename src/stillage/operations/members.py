@@ -88,7 +88,7 @@ class Members:
         log.info("image no longer shared", image_id=image.id, member_id=member_id)
 
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
-        return await self._database.read(db.find_seen, image_id, principal.project_id)
+        return await self._database.look_up(db.find_seen, image_id, principal.project_id)
 
     async def _image_with(self, principal: Principal, image_id: str, member_id: str) -> Image:
         """Return the image; NotFound unless the principal may see it and its member *member_id*."""

@@ -133,7 +133,7 @@ class EmbeddedIdentity:
     async def _find(self, token: str) -> Token | None:
         if not is_token(token):
             return None
-        return await self._database.read(tokens.find, digest_of(token), self._clock())
+        return await self._database.look_up(tokens.find, digest_of(token), self._clock())
 
 
 def _may_end(principal: Principal, token: Token) -> bool:

@@ -282,7 +282,7 @@ class Uploads:
         return upload_id
 
     async def _writable(self, principal: Principal, image_id: str) -> Image:
-        seen = await self._database.read(db_images.find_seen, image_id, principal.project_id)
+        seen = await self._database.look_up(db_images.find_seen, image_id, principal.project_id)
         return self._access.require(principal, "upload_image", seen, image_id)
 
     async def _require_size(self, upload: Upload, size: int | None) -> Upload:
