@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from aiohttp import ClientError, ClientSession, web
 from serving import serving
 from stillage.api.http.sending import BLOCK, send
 from stillage.ids import BlobKey
+from stillage.spans import Span
 from stillage.stores.files.blobs import FileStore
+from stillage.stores.streams import blocks_of
 
 KEY = BlobKey("ab" * 16)
 SIZE = 4 << 20
@@ -106,6 +108,9 @@ class AtHand:
         done: asyncio.Future[bytes] = self._loop.create_future()
         done.set_result(bytes(length))
         return done
+
+    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes | bytearray]:
+        return blocks_of(self.read, Span(first, first + length), block)
 
 
 async def test_a_fast_client_leaves_the_loop_to_others_after_each_block() -> None:

@@ -1,6 +1,7 @@
 """What every store promises, and what those promise that have an ability: one suite, run by all."""
 
 import os
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,25 @@ async def test_parts_can_be_read_and_the_end_is_short(store: Store) -> None:
         assert await reader.read(10, 1) == b""
 
 
+async def test_a_stream_is_what_is_there_in_order_and_ends_with_the_blob(store: Store) -> None:
+    data = os.urandom(3 * MIB + 5)
+    await put(store, data)
+    async with store.reader(KEY) as reader:
+        blocks = [bytes(block) async for block in reader.stream(7, 2 * MIB, 300_000)]
+        assert b"".join(blocks) == data[7 : 7 + 2 * MIB]
+        assert max(map(len, blocks)) <= 300_000
+        assert b"".join([bytes(block) async for block in reader.stream(3 * MIB, MIB, MIB)]) == data[3 * MIB :]
+        assert [block async for block in reader.stream(0, 0, MIB)] == []
+
+
+async def test_a_stream_may_be_left_in_the_middle(store: Store) -> None:
+    await put(store, bytes(4 * MIB))
+    async with store.reader(KEY) as reader:
+        async with aclosing(reader.stream(0, 4 * MIB, MIB)) as blocks:
+            assert await anext(blocks) == bytes(MIB)
+        assert await reader.read(4 * MIB - 1, 5) == b"\0"
+
+
 async def test_an_open_blob_outlives_its_deletion(store: Store) -> None:
     await put(store, b"still here")
     async with store.reader(KEY) as reader:
@@ -134,6 +154,8 @@ async def test_a_partial_blob_is_no_blob_until_it_is_published(store: WholeStore
     async with store.partial(KEY) as partial:
         assert await partial.read(2 * MIB - 2, 8) == b"\0\0tail\0\0"
         assert partial.read_at(2 * MIB, 4) == b"tail"
+        blocks = [bytes(block) async for block in partial.stream(Span(MIB, 2 * MIB + 6), 300_000)]
+        assert b"".join(blocks) == bytes(MIB) + b"tail\0\0"
         assert await partial.publish(2 * MIB + 8)
     assert await read_all(store) == bytes(2 * MIB) + b"tail\0\0\0\0"
 

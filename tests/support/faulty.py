@@ -6,7 +6,7 @@ an effect, so that no clean-up of its own can hide what a power cut would leave.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, PartialBlob
 from stillage.stores.base import BlobReader, BlobWriter
+from stillage.stores.streams import blocks_of
 from stores import WholeStore
 
 P = ParamSpec("P")
@@ -224,6 +225,9 @@ class _PartialBlob:
         half = await self._fate.meet("read")
         return await self._real.read(offset, length // 2 if half else length)
 
+    def stream(self, span: Span, block: int) -> AsyncGenerator[bytes]:
+        return blocks_of(self.read, span, block)
+
     async def publish(self, size: int) -> bool:
         await self._fate.meet("commit")
         published = await self._real.publish(size)
@@ -242,6 +246,9 @@ class _Reader:
     async def read(self, offset: int, length: int) -> bytes | bytearray:
         half = await self._fate.meet("read")
         return await self._real.read(offset, length // 2 if half else length)
+
+    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes | bytearray]:
+        return blocks_of(self.read, Span(first, first + length), block)
 
 
 class FaultyDatabase(Database):

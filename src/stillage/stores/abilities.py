@@ -4,6 +4,7 @@ An operation tests for the ability that it needs, with ``isinstance(store, Lists
 without it. An operation that cannot do without one requires it in the type of its store.
 """
 
+from collections.abc import AsyncGenerator
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ class PartialBlob(Protocol):
 
     async def read(self, offset: int, length: int) -> bytes:
         """As `read_at`, without blocking."""
+
+    def stream(self, span: Span, block: int) -> AsyncGenerator[bytes]:
+        """Yield the bytes of *span*, in order, at most *block* bytes at once. Close it (`contextlib.aclosing`)."""
 
     async def data_from(self, span: Span) -> int:
         """Return the first offset in *span* that may not be zeros; its end if there is none. Reads nothing."""

@@ -3,7 +3,7 @@
 Open, write, commit; without commit a blob is discarded.
 """
 
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -39,6 +39,13 @@ class BlobReader(Protocol):
 
     def read(self, offset: int, length: int) -> Awaitable[bytes | bytearray]:
         """Start to read. Await the result: *length* bytes from *offset*, fewer only at the end of the blob."""
+
+    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes | bytearray]:
+        """Yield *length* bytes from *first* in order, at most *block* at once; fewer in all only at the blob's end.
+
+        This is how to read much: it costs the store one request, and is read ahead of its consumer. Close it
+        (`contextlib.aclosing`).
+        """
 
 
 class Store(Protocol):

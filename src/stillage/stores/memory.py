@@ -1,7 +1,7 @@
 """A store in memory, complete, for tests."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -9,6 +9,7 @@ from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs
+from stillage.stores.streams import blocks_of
 
 
 class MemoryStore:
@@ -107,6 +108,9 @@ class _MemoryPartialBlob:
     async def read(self, offset: int, length: int) -> bytes:
         return self.read_at(offset, length)
 
+    def stream(self, span: Span, block: int) -> AsyncGenerator[bytes]:
+        return blocks_of(self.read, span, block)
+
     async def data_from(self, span: Span) -> int:
         return span.first if span.first < len(self._shared.data) else span.end
 
@@ -146,3 +150,6 @@ class _MemoryReader:
 
     async def read(self, offset: int, length: int) -> bytes:
         return self._data[offset : offset + length]
+
+    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes | bytearray]:
+        return blocks_of(self.read, Span(first, first + length), block)

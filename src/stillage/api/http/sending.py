@@ -11,7 +11,7 @@ import select
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from functools import partial
 
 from aiohttp import web
@@ -52,20 +52,13 @@ async def _send_blocks(
     if request.transport is not None:
         request.transport.set_write_buffer_limits(high=WAITING)
     end = first + length
-    ahead = asyncio.ensure_future(reader.read(first, min(BLOCK, length)))
-    try:
-        while first < end:
-            block = await ahead
-            if not block:
-                raise StoreFailed(f"the blob ends at byte {first}, {end - first} bytes early")
+    async with aclosing(reader.stream(first, length, BLOCK)) as blocks:
+        async for block in blocks:
             first += len(block)
-            if first < end:
-                # Over TLS, writing takes the time to encrypt; read the next block meanwhile.
-                ahead = asyncio.ensure_future(reader.read(first, min(BLOCK, end - first)))
             await response.write(block)
             await asyncio.sleep(0)  # otherwise a client as fast as we are would monopolise the loop
-    finally:
-        ahead.cancel()
+    if first < end:
+        raise StoreFailed(f"the blob ends at byte {first}, {end - first} bytes early")
 
 
 async def _send_by_kernel(

@@ -6,7 +6,7 @@ If it dies, another starts again from the first byte. Bytes that count never cha
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import structlog
 
@@ -24,6 +24,7 @@ from stillage.operations.resumable.results import FINAL, error_of, refusal_of
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import content_of, require_may_be_empty, verification_of
 from stillage.operations.upload.verification import BLOCK, Verification, Verified
+from stillage.spans import Span
 from stillage.stores.abilities import PartialBlob
 
 log = structlog.get_logger()
@@ -198,9 +199,11 @@ class Verifier:
     async def _feed(self, verification: Verification, partial: PartialBlob, upload: Upload) -> None:
         """Verify what was received, or as much as possible before the next report is due."""
         until = asyncio.get_running_loop().time() + RENEW_EVERY_S
-        while verification.size < upload.offset and asyncio.get_running_loop().time() < until:
-            length = min(BLOCK, upload.offset - verification.size)
-            await verification.feed(await partial.read(verification.size, length))
+        async with aclosing(partial.stream(Span(verification.size, upload.offset), BLOCK)) as blocks:
+            async for block in blocks:
+                await verification.feed(block)
+                if asyncio.get_running_loop().time() >= until:
+                    return
 
     async def _conclude(
         self, verification: Verification, partial: PartialBlob, upload: Upload, image: Image

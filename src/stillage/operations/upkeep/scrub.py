@@ -7,7 +7,7 @@ came back, a file was restored), it is served again.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -92,8 +92,9 @@ class Scrub:
     async def _compare(self, blob: Stored, reader: BlobReader, bytes_per_s: float | None) -> str | None:
         digests = {name: hashlib.new(name, usedforsecurity=False) for name in (blob.os_hash_algo, "sha256")}
         begun, offset = asyncio.get_running_loop().time(), 0
-        async with Lane(f"scrub-{blob.key[:8]}") as hashing:
-            while block := await reader.read(offset, BLOCK):
+        stream = reader.stream(0, reader.size, BLOCK)
+        async with Lane(f"scrub-{blob.key[:8]}") as hashing, aclosing(stream) as blocks:
+            async for block in blocks:
                 for digest in digests.values():
                     await hashing.submit(digest.update, block)
                 offset += len(block)

@@ -12,7 +12,7 @@ import errno
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -22,9 +22,11 @@ from stillage.errors import BlobNotFound, StoreStalled
 from stillage.holes import write_data
 from stillage.ids import BlobKey
 from stillage.lanes import GIVES_WAY_TO_LANES, Lane
+from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs
 from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_directory, translated
+from stillage.stores.streams import blocks_of
 
 T = TypeVar("T")
 
@@ -160,6 +162,9 @@ class _FileReader:
         done: asyncio.Future[bytearray] = loop.create_future()
         done.set_result(block)
         return done
+
+    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes | bytearray]:
+        return blocks_of(self.read, Span(first, first + length), block)
 
     def _cached(self, offset: int, length: int) -> bytearray | None:
         """Read from the page cache without blocking the event loop; None if that is not possible."""

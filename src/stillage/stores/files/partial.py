@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +18,7 @@ from stillage.holes import write_data
 from stillage.lanes import Lane
 from stillage.spans import Span
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, make_hole, push, sync_directory, translated
+from stillage.stores.streams import blocks_of
 
 # struct flock of Linux on 64 bits: type, whence, start, length (0: to the end), pid (0 for these locks).
 FLOCK = "hhqqi4x"
@@ -87,6 +89,9 @@ class FilePartialBlob:
 
     async def read(self, offset: int, length: int) -> bytes:
         return await self._writing.call(self.read_at, offset, length)
+
+    def stream(self, span: Span, block: int) -> AsyncGenerator[bytes]:
+        return blocks_of(self.read, span, block)
 
     async def data_from(self, span: Span) -> int:
         return await self._writing.call(self._data_from, span)
