@@ -141,9 +141,9 @@ class Faulty:
         await self._real.drop_partial(key)
 
     @asynccontextmanager
-    async def writer(self, key: BlobKey) -> AsyncIterator["_Writer"]:
+    async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator["_Writer"]:
         await self._fate.meet("open")
-        async with self._real.writer(key) as real:
+        async with self._real.writer(key, size) as real:
             await self._fate.meet("opened")
             yield _Writer(real, self._fate)
 

@@ -11,7 +11,10 @@ from stillage.ids import BlobKey
 
 
 class BlobWriter(Protocol):
-    """A blob being written. Nobody can read it before `finish`, and it stays only if it is committed."""
+    """A blob being written. It stays only if it is committed.
+
+    From `finish` on a store may show it under its key: whoever reads a blob asks the database first if it is published.
+    """
 
     async def write(self, block: bytes) -> None:
         """Append *block*. Returns when it is queued or written; a failure may be raised by a later call.
@@ -49,8 +52,13 @@ class BlobReader(Protocol):
 
 
 class Store(Protocol):
-    def writer(self, key: BlobKey) -> AbstractAsyncContextManager[BlobWriter]:
-        """Begin a blob. Leaving without `commit` removes every trace of it, even after cancellation."""
+    def writer(self, key: BlobKey, size: int | None = None) -> AbstractAsyncContextManager[BlobWriter]:
+        """Begin a blob. Leaving without `commit` removes every trace of it, even after cancellation.
+
+        Args:
+            key: Of this blob alone.
+            size: How many bytes are expected; None if that is unknown. The blob may get a different number.
+        """
 
     def reader(self, key: BlobKey) -> AbstractAsyncContextManager[BlobReader]:
         """Open a published blob.

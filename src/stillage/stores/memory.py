@@ -43,7 +43,7 @@ class MemoryStore:
         self._partials.pop(key, None)
 
     @asynccontextmanager
-    async def writer(self, key: BlobKey) -> AsyncIterator["_MemoryWriter"]:
+    async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator["_MemoryWriter"]:  # noqa: ARG002 - it grows
         self._born[key] = time.monotonic()
         yield _MemoryWriter(self.blobs, key)
 

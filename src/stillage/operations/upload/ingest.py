@@ -136,7 +136,7 @@ class Ingest:
         still_ours: Callable[[], None],
     ) -> Verified:
         verification = verification_of(image, self._rules, expected.size, expected.digests)
-        async with self._store.writer(claim.blob_key) as writer, verification:
+        async with self._store.writer(claim.blob_key, expected.size) as writer, verification:
             checked = self._checked(claim, image, body, still_ours)
             verified = await receive(
                 checked,

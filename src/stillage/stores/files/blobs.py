@@ -47,7 +47,7 @@ class FileStore:
         self._probing: Future[None] | None = None
 
     @asynccontextmanager
-    async def writer(self, key: BlobKey) -> AsyncIterator["_FileWriter"]:
+    async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator["_FileWriter"]:  # noqa: ARG002 - a file grows
         async with Lane(f"write-{key[:8]}", nice=GIVES_WAY_TO_LANES) as lane:
             writer = _FileWriter(self._path(key), lane)
             await self._soon(writer.open, too_late=lambda _: writer.close())
