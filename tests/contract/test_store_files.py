@@ -262,6 +262,14 @@ async def test_a_store_can_be_asked_by_many_at_once_whether_it_is_well(tmp_path:
     store.close()
 
 
+async def test_a_check_does_not_meet_that_of_another_node_on_the_same_folder(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "blobs")
+    await store.check()
+    (store.root / f".probe-{os.getpid()}").mkdir()  # in two containers both servers may be process 1
+    await store.check()
+    store.close()
+
+
 async def test_asking_a_disk_that_hangs_whether_it_is_well_takes_one_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

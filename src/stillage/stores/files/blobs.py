@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from stillage.errors import BlobNotFound, StoreStalled
 from stillage.holes import write_data
@@ -305,6 +306,7 @@ def _touched(entry: "os.DirEntry[str]") -> float:
 
 
 def _probe(root: Path) -> None:
-    probe = root / f".probe-{os.getpid()}"
+    # Not the id of the process: nodes may share the folder, and in a container every server is process 1.
+    probe = root / f".probe-{uuid4().hex}"
     probe.write_bytes(b"?")
     probe.unlink()
