@@ -1,13 +1,20 @@
-"""The list of all formats that are looked for. A new format is a folder beside this module and a line here."""
+"""The list of all formats that are looked for, and of those that are read.
+
+A new format is a folder beside this module and a line here.
+"""
+
+from collections.abc import Mapping
 
 from stillage.formats import foreign, safety, stream
 from stillage.formats.base import Format, Rule
+from stillage.formats.disk import Readable
 from stillage.formats.iso import inspect as iso
 from stillage.formats.ploop import inspect as ploop
 from stillage.formats.qcow import inspect as qcow
 from stillage.formats.qcow2 import inspect as qcow2
 from stillage.formats.qed import inspect as qed
 from stillage.formats.raw import inspect as raw
+from stillage.formats.raw import read as raw_read
 from stillage.formats.vdi import inspect as vdi
 from stillage.formats.vhd import inspect as vhd
 from stillage.formats.vhdx import inspect as vhdx
@@ -16,6 +23,9 @@ from stillage.formats.zvhd import inspect as zvhd
 from stillage.formats.zvhd2 import inspect as zvhd2
 
 FORMATS: tuple[Format, ...] = (raw, iso, qcow, qcow2, qed, vmdk, vhd, vhdx, vdi, zvhd, zvhd2, foreign, ploop)
+
+READERS: Mapping[str, Readable] = {"raw": raw_read, "iso": raw_read}
+"""By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""
 
 
 def rules() -> list[Rule]:

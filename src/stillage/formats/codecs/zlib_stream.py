@@ -1,9 +1,15 @@
-"""Expands zlib streams within bounds, to prove that they can be expanded."""
+"""Expands zlib streams within bounds, to prove that they can be expanded, or to read what is in them.
+
+The streams come from images that strangers made. Source: RFC 1950 (zlib), RFC 1951 (deflate).
+"""
 
 import zlib
+from dataclasses import dataclass
 from typing import Protocol
 
 CHUNK = 256 << 10
+ZLIB, DEFLATE = 15, -15
+"""Streams with and without the zlib header, expanded with the largest window, whatever the writer used."""
 
 
 class Broken(Exception):
@@ -55,3 +61,27 @@ class Inflater:
     def finish(self) -> None:
         if self._stream.eof:
             raise Broken("the zlib stream is finished, where a flush is expected")
+
+
+@dataclass(frozen=True, slots=True)
+class Zlib:
+    """The codec of units that are a stream each.
+
+    Attributes:
+        bits: `ZLIB` or `DEFLATE`.
+        must_end: False if a unit may stop without a final block. Where it is known to end so, give no bytes behind it.
+    """
+
+    bits: int
+    must_end: bool
+
+    def expand(self, packed: bytes | memoryview, limit: int) -> bytes:
+        """As `formats.disk.Codec`."""
+        stream = zlib.decompressobj(self.bits)
+        try:
+            expanded = stream.decompress(packed, limit + 1)
+        except zlib.error as error:
+            raise Broken(str(error)) from error
+        if self.must_end and len(expanded) <= limit and not stream.eof:
+            raise Broken("the stream does not end")
+        return expanded

@@ -1,4 +1,7 @@
-"""Expands zstd frames within bounds, to prove that they can be expanded. Source: RFC 8878."""
+"""Expands zstd frames within bounds, to prove that they can be expanded, or to read what is in them.
+
+Source: RFC 8878.
+"""
 
 import sys
 
@@ -47,3 +50,22 @@ class Unzstd:
             raise Broken(f"it has more than {MOST_FRAMES} zstd frames")
         self._frame = zstd.ZstdDecompressor(options=LIMITS)
         return self._frame
+
+
+class Zstd:
+    """The codec of units that are a frame each, or a few, one after the other."""
+
+    def expand(self, packed: bytes | memoryview, limit: int) -> bytes:
+        """As `formats.disk.Codec`. Frames are expanded until *limit* bytes are there."""
+        expanded = b""
+        rest: bytes | memoryview = packed
+        for _ in range(MOST_FRAMES):
+            frame = zstd.ZstdDecompressor(options=LIMITS)
+            try:
+                expanded += frame.decompress(rest, limit + 1 - len(expanded))
+            except zstd.ZstdError as error:
+                raise Broken(str(error)) from error
+            rest = frame.unused_data
+            if len(expanded) >= limit or not (frame.eof and rest):
+                break
+        return expanded
