@@ -1,4 +1,4 @@
-"""Unpacks the entries of a table: 32- or 64-bit numbers, an array of them in a quarter of the memory of a list."""
+"""Converts tables of 32- or 64-bit numbers to and from arrays, which take a quarter of the memory of a list."""
 
 import sys
 from array import array
@@ -21,3 +21,18 @@ def _unpacked(kind: str, data: bytes, order: str) -> "array[int]":
     if order != sys.byteorder:
         entries.byteswap()
     return entries
+
+
+def to_big_endian(entries: "array[int]") -> bytes:
+    return _packed(entries, "big")
+
+
+def to_little_endian(entries: "array[int]") -> bytes:
+    return _packed(entries, "little")
+
+
+def _packed(entries: "array[int]", order: str) -> bytes:
+    if order != sys.byteorder:
+        entries = entries[:]
+        entries.byteswap()
+    return entries.tobytes()

@@ -27,6 +27,7 @@ COMPRESSION = Rule("vmdk.compression", "The extent is compressed in a way other 
 DIRTY = Rule("vmdk.dirty", "The disk was not closed: its tables may be older than its data.", REWRITE)
 RULES = (VERSION, UNKNOWN_FEATURES, LINE_ENDS, GRAIN_SIZE, TABLE_SIZE, PLACES, NO_DESCRIPTOR, COMPRESSION, DIRTY)
 
+MAGIC = b"KDMV"
 VERSIONS = (1, 2, 3)
 LINE_END_FLAG, REDUNDANT_FLAG, ZEROED_FLAG = 1 << 0, 1 << 1, 1 << 2
 COMPRESSED_FLAG, MARKERS_FLAG = 1 << 16, 1 << 17
@@ -60,6 +61,11 @@ class Header(NamedTuple):
 
 def parse(head: bytes) -> Header:
     return Header(*_HEADER.unpack_from(head)[1:])
+
+
+def pack(header: Header) -> bytes:
+    """The sector of *header*."""
+    return _HEADER.pack(MAGIC, *header).ljust(SECTOR, b"\0")
 
 
 def check_header(header: Header) -> Inspection:

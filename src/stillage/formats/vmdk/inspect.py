@@ -29,7 +29,7 @@ from stillage.formats.vmdk import header as vmdk_header
 from stillage.formats.vmdk import stream_optimized
 from stillage.formats.vmdk import tables as vmdk_tables
 from stillage.formats.vmdk.descriptor import DESCRIPTOR, EXTERNAL_EXTENT
-from stillage.formats.vmdk.header import AT_END, NO_DESCRIPTOR, Header, check_header, parse, place
+from stillage.formats.vmdk.header import AT_END, MAGIC, NO_DESCRIPTOR, Header, check_header, parse, place
 from stillage.formats.vmdk.stream_optimized import TRAILING_DATA
 from stillage.formats.vmdk.tables import TRUNCATED, Layout
 
@@ -44,7 +44,6 @@ GAP = Rule(
 DELTA = Rule("vmdk.delta", "A COWD or SE sparse extent is the delta of a disk that an ESX host keeps elsewhere.")
 RULES = (CAPACITY, GAP, DELTA, *vmdk_descriptor.RULES, *vmdk_tables.RULES, *stream_optimized.RULES, *vmdk_header.RULES)
 
-MAGIC = b"KDMV"
 COWD_MAGIC = b"COWD"
 SE_SPARSE_MAGIC = (0xCAFEBABE).to_bytes(8, "little") + (0x2_0000_0001).to_bytes(8, "little")
 MAX_CAPACITY = 1 << 54  # sectors; 2**63 bytes

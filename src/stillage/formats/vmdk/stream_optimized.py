@@ -38,7 +38,7 @@ RULES = (MARKER, GRAIN_DATA, TABLES_DIFFER, FOOTER, TRAILING_DATA)
 END, TABLE, DIRECTORY, FOOTER_MARK = range(4)  # kinds of markers
 PIECE = 16 << 10
 PADDING = bytes(64 << 10)
-_MARKER = struct.Struct("<QII")
+MARKER_FIELDS = struct.Struct("<QII")
 _GRAIN = struct.Struct("<QIH")  # disk sector, length, the first two bytes of the zlib stream
 # RFC 1950: method 8 in the low bits of the first byte, and both bytes as one big-endian number divide by 31.
 ZLIB_STARTS = frozenset(
@@ -126,13 +126,13 @@ class Body:
         """Pass over grains; return the next marker of another kind, None at the end of the stream."""
         while True:
             piece = yield from self._window()
-            if len(piece) < _MARKER.size:
+            if len(piece) < MARKER_FIELDS.size:
                 yield from self._demand_the_last_record(len(piece))
                 return None
             self._at += self._pass_grains(piece)
             inside = self._at - self._piece_at
-            if inside + _MARKER.size <= len(self._piece):
-                sectors, _, kind = _MARKER.unpack_from(self._piece, inside)
+            if inside + MARKER_FIELDS.size <= len(self._piece):
+                sectors, _, kind = MARKER_FIELDS.unpack_from(self._piece, inside)
                 mark = _Mark(self._at, sectors, kind)
                 self._check_mark(mark)
                 return mark
@@ -165,7 +165,7 @@ class Body:
         table_sectors, longest = grain * GRAINS, 2 * grain * SECTOR
         sums, factors, terms, prime = self.tally.sums, self.tally.factors, self.tally.terms, self.tally.PRIME
         unpack = _GRAIN.unpack_from
-        first, at, last, end = self._at, 0, -1, len(piece) - _MARKER.size
+        first, at, last, end = self._at, 0, -1, len(piece) - MARKER_FIELDS.size
         # A grain of zeros is one sector here, so 2000 of them are in a MiB: this loop calls nothing of ours.
         while at <= end:
             sector, length, start = unpack(piece, at)

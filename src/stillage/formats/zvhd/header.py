@@ -12,7 +12,7 @@ from stillage.formats.base import MalformedImage, Rule
 PAGE = 4096
 HEADER = 512
 """Bytes of a header page that mean something; the rest is whatever the writer had in memory."""
-FIELDS = struct.Struct("<II8x4x4sHH4xQQ4x4xI16sBBBB")  # from byte 8, after the cookie, to the format version at 87
+FIELDS = struct.Struct("<IIQI4sHHIQQIII16sBBBB")  # from byte 8, after the cookie, to the format version at 87
 CHECKSUM = slice(64, 68)
 HIDDEN = 85
 FEATURES = 2
@@ -92,7 +92,7 @@ def read_header(page: bytes, rules: Rules) -> Header:
         raise MalformedImage(
             rules.checksum, 64, f"the header's checksum is {stored:#010x}; its bytes add up to {checksum(page):#010x}"
         )
-    _, _, _, minor, major, original, current, *_, version = FIELDS.unpack_from(page, 8)
+    _, _, _, _, _, minor, major, _, original, current, *_, version = FIELDS.unpack_from(page, 8)
     return Header(page[:HEADER], original, current, f"{major}.{minor}", version)
 
 

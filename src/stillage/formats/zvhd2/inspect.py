@@ -145,7 +145,7 @@ def _inspect_end(stream: Stream, header: Header, second: Second, records: Record
     """Compare what comes after the records, up to the end of the file, with the records."""
     mid = yield from records.closing_page(records.offset, records.head)
     _check_mid_page(mid, header, ledger, records.offset)
-    final = _final(second, ledger.count, records.offset + PAGE)
+    final = final_table(second, ledger.count, records.offset + PAGE)
     final_offset = final.bitmap_offset + final.bitmap_size
     if stream.size is not None and stream.size < final_offset + PAGE:
         raise records.truncated(stream.size, f"an image of {final_offset + PAGE} bytes")
@@ -188,8 +188,8 @@ def _check_mid_page(mid: bytes, header: Header, ledger: Ledger, offset: int) -> 
         )
 
 
-def _final(second: Second, count: int, index_offset: int) -> Second:
-    """The second table as the final page must have it."""
+def final_table(second: Second, count: int, index_offset: int) -> Second:
+    """Return the second table as the final page must have it: *index_offset* is behind the mid page."""
     entries = second.max_blocks if second.full_index else count
     index_segments = -(-entries // SEGMENT_ENTRIES)
     bitmap_segments = -(-second.max_blocks // SEGMENT_ENTRIES)
