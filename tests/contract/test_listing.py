@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, event
 from builders import T0, image, principal, viewer
 from rule_texts import LEAVES, rule_texts
 from stillage.accounts.principal import Principal
-from stillage.db import images, lifecycle, listing, members
+from stillage.db import images, lifecycle, list_leading, listing, members
 from stillage.db.tables import image_members
 from stillage.errors import InvalidInput
 from stillage.ids import ImageId, ProjectId
@@ -206,6 +206,7 @@ SOME_FILTERS = st.lists(st.one_of([pair_of(name, value) for name, value in FILTE
     filters=SOME_FILTERS,
     limit=st.integers(1, 5),
     counted=st.sampled_from([0, 1, 3, 2000]),
+    few=st.sampled_from([0, 100]),
 )
 def test_the_pages_are_what_a_plain_filter_and_sort_give(
     engine: Engine,
@@ -215,10 +216,11 @@ def test_the_pages_are_what_a_plain_filter_and_sort_give(
     filters: list[tuple[str, str]],
     limit: int,
     counted: int,
+    few: int,
 ) -> None:
     query = parse([("limit", str(limit)), *options.items(), *filters], who)
-    with rolled_back(engine) as connection, patch.object(listing, "COUNTED", counted):
-        listing._plan.cache_clear()
+    with rolled_back(engine) as connection, patch.multiple(list_leading, COUNTED=counted, FEW=few):
+        forget_what_leads(connection)
         store(connection, world)
         assert all_pages(connection, query) == expected(world, query)
 
@@ -254,7 +256,7 @@ def test_the_pages_are_full_of_what_the_rule_lets_the_principal_see(
         return access.allows(who, "get_image", Seen(each, is_member=(each.id, who.project_id) in world.shares))
 
     with rolled_back(engine) as connection:
-        listing._plan.cache_clear()
+        forget_what_leads(connection)
         store(connection, world)
         assert all_pages(connection, query) == list(filter(sees, expected(world, query)))
         for each in world.images:
@@ -282,6 +284,11 @@ def test_each_part_of_a_rule_filters_every_list(connection: Connection) -> None:
             seen = [Seen(each, (each.id, who.project_id) in shares) for each in expected(world, query)]
             visible = [each.image for each in seen if access.allows(who, "get_image", each)]
             assert listing.page(connection, query) == visible, (rule, who.project_id, asked)
+
+
+def forget_what_leads(connection: Connection) -> None:
+    list_leading.plan_of.cache_clear()
+    connection.info.clear()
 
 
 def all_pages(connection: Connection, query: Query) -> list[Image]:
@@ -488,10 +495,30 @@ def test_a_page_in_the_default_order_is_read_from_one_index_without_sorting(
 @pytest.mark.parametrize("marker", [{}, MARKER])
 def test_of_the_default_list_only_the_branches_pages_are_sorted(engine: Engine, marker: dict[str, str]) -> None:
     plan = plan_of(engine, parse(marker.items(), PRINCIPALS[0]))
-    assert plan.count("USE TEMP B-TREE FOR ORDER BY") == 1
+    assert plan.count("USE TEMP B-TREE FOR ORDER BY") == 2, "of their keys, and of the records of one page"
     assert plan[-1] == "USE TEMP B-TREE FOR ORDER BY"
     for index in ("ix_images_owner", "ix_images_visibility", "ix_image_members_member_id_status"):
         assert any(index in step for step in plan)
+
+
+def test_what_leads_is_remembered_and_what_it_gives_is_not(engine: Engine, connection: Connection) -> None:
+    seen: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        seen.append(arguments[2])
+
+    made = [numbered(number, tags=("a",)) for number in range(list_leading.FEW + 2)]
+    store(connection, World(tuple(made[:-1]), {}))
+    assert listed(connection, tag="a", limit="1") == [made[-2]]
+    store(connection, World((made[-1],), {}))
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert listed(connection, tag="a", limit="1") == [made[-1]]
+        assert len(seen) == 1
+        assert listed(connection, tag="a", limit="1", name="n") == []
+        assert len(seen) == 3, "few of one filter: nothing else is counted"
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_members_keep_the_time_of_their_image(connection: Connection) -> None:

@@ -1,10 +1,10 @@
 """The records of images. Plain functions of a connection, run by `Database.read` and `Database.write`."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db import usage
@@ -25,8 +25,9 @@ from stillage.images.quota import Limits, Usage, scope_of_project
 from stillage.images.status import Status
 
 NO_LIMITS = Limits()
-COLUMNS = [column for column in images.c if column.name != "deleted_at"]
-NAMES = frozenset(column.name for column in COLUMNS)
+ATTRIBUTES = [attribute.name for attribute in fields(Image)]
+COLUMNS = [images.c[name] for name in ATTRIBUTES]
+"""What `image_of` takes."""
 # Built once: every request for an image asks this, and building costs more than asking.
 FIND_SEEN = select(
     *COLUMNS,
@@ -35,6 +36,8 @@ FIND_SEEN = select(
     .exists()
     .label("is_member"),
 ).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
+WIDTH = len(COLUMNS)
+STATUS, VISIBILITY, TAGS = (ATTRIBUTES.index(name) for name in ("status", "visibility", "tags"))
 SETTABLE = (
     "owner", "name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
 )  # fmt: skip
@@ -137,9 +140,10 @@ def _index(connection: Connection, image: Image) -> None:
         connection.execute(insert(image_properties), named)
 
 
-def image_of(row: Row[*tuple[Any, ...]]) -> Image:
-    values = {name: value for name, value in row._mapping.items() if name in NAMES}  # noqa: SLF001 - public in SQLAlchemy
-    values["status"] = Status(values["status"])
-    values["visibility"] = Visibility(values["visibility"])
-    values["tags"] = tuple(values["tags"])
-    return Image(**values)
+def image_of(row: Sequence[Any]) -> Image:
+    """Return the image in *row*, which begins with `COLUMNS`. By position: a list makes thousands of these a second."""
+    values = list(row[:WIDTH])
+    values[STATUS] = Status(values[STATUS])
+    values[VISIBILITY] = Visibility(values[VISIBILITY])
+    values[TAGS] = tuple(values[TAGS])
+    return Image(*values)

@@ -1,0 +1,127 @@
+"""Which index a list is read from: the one that gives the fewest images, as far as counting a few entries tells.
+
+It is decided here and not by the engine's planner, because SQLite keeps no statistics and PostgreSQL's know nothing of
+a property's name together with its value.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, literal_column, select
+
+from stillage.db.list_sources import Source, candidates, filtering, scope_of
+from stillage.db.rules import clause_of
+from stillage.images.query import Query
+from stillage.images.rules import Expression, assume
+
+COUNTED = 2000
+"""How many index entries of each set are counted. Larger sets are treated alike."""
+FEW = 100
+"""So few images are read sooner than anything else is counted."""
+CANDIDATES = 8
+"""How many filters are counted, the first ones."""
+
+KEPT = 64
+"""How many plans, and how many statements, are kept: making one costs more than SQLite takes to run it."""
+REMEMBERED = 256
+REMEMBERED_S = 10.0
+"""How many decisions a connection remembers, and for how long: a list that is asked often is not counted each time.
+
+An older decision makes a list slower, never different.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How to read the pages of one kind of query.
+
+    Attributes:
+        scope: The branches of what the principal may list.
+        filters: Sources that can lead in their place.
+        sizes: Two statements, which count the entries of *filters*, and of *scope*; None if that would decide nothing.
+    """
+
+    scope: tuple[Source, ...]
+    filters: tuple[Source, ...] = ()
+    sizes: tuple[Select[Any], Select[Any]] | None = None
+
+
+def leading(connection: Connection, kind: Query, values: Mapping[str, Any]) -> tuple[Source, ...]:
+    """Return the sources to read for *kind*: the query without what differs between principals and between pages.
+
+    *values*: The principal's, for the statements that count.
+    """
+    plan = plan_of(kind)
+    if plan.sizes is None:
+        return plan.scope
+    remembered: OrderedDict[Any, tuple[float, tuple[Source, ...]]]
+    remembered = connection.info.setdefault("leading", OrderedDict())
+    now, key = time.monotonic(), (plan, values["project"])
+    until, sources = remembered.get(key, (0.0, ()))
+    if now >= until:
+        sources = _counted(connection, plan, plan.sizes, values)
+        remembered[key] = now + REMEMBERED_S, sources
+        remembered.move_to_end(key)
+        if len(remembered) > REMEMBERED:
+            remembered.popitem(last=False)
+    return sources
+
+
+@lru_cache(KEPT)
+def plan_of(kind: Query) -> Plan:
+    scope = tuple(_seen(scope_of(kind), kind.rule))
+    if not scope:
+        return Plan(())
+    for condition in kind.conditions:
+        if condition.column == "id":
+            return Plan((filtering(condition, scope),))
+    filters = tuple(candidates(kind, scope))[:CANDIDATES]
+    if not filters:
+        return Plan(scope)
+    return Plan(scope, filters, (_sizes(filters), _sizes(scope)))
+
+
+def _counted(
+    connection: Connection, plan: Plan, counts: tuple[Select[Any], Select[Any]], values: Mapping[str, Any]
+) -> tuple[Source, ...]:
+    of_filters, of_scope = counts
+    sizes = connection.execute(of_filters, values).one()
+    size, source = min(zip(sizes, plan.filters, strict=True), key=lambda pair: pair[0])
+    if size <= FEW:
+        return (source,)
+    listed = sum(connection.execute(of_scope, values).one())
+    if size <= COUNTED:
+        return (source,) if size <= listed else plan.scope
+    big = tuple(source for source in plan.filters if source.in_order)
+    return big[:1] if big and listed > COUNTED else plan.scope
+
+
+def _sizes(sources: Iterable[Source]) -> Select[Any]:
+    columns: list[Any] = [_size(source) for source in sources]
+    return select(*columns)
+
+
+def _size(source: Source) -> ColumnElement[int]:
+    some: Select[Any] = (
+        select(literal_column("1")).select_from(source.index).where(*source.entries).limit(constant(COUNTED + 1))
+    )
+    return select(func.count()).select_from(some.subquery()).scalar_subquery()
+
+
+def _seen(scope: Iterable[Source], rule: Expression) -> Iterable[Source]:
+    """The same branches, limited to images for which *rule* holds. What is known of a whole branch is not queried."""
+    for source in scope:
+        rest = assume(rule, source.known)
+        if rest is True:
+            yield source
+        elif rest is not False:
+            yield replace(source, also=(*source.also, clause_of(rest)))
+
+
+def constant(limit: int) -> ColumnElement[int]:
+    """A limit that the planner knows, also of a prepared statement."""
+    return bindparam(None, limit, type_=Integer, literal_execute=True)
