@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from stillage.db.session import is_passing
 from stillage.db.tables import metadata
+from stillage.db.trouble import is_passing
 from stillage.errors import BadSettings
 
 # As Alembic makes it, which looks here for the step that the database has taken.

@@ -6,7 +6,6 @@ database itself, so that no transaction is ever open while data moves.
 
 import asyncio
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +18,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from stillage.db.trouble import is_passing, translated
 from stillage.errors import Unavailable
 
 log = structlog.get_logger()
@@ -33,10 +33,6 @@ LOCK_TIMEOUT_S = 8.0
 CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
 READERS = 4
 ON_LOOP = 1
-SQLITE_PASSING = frozenset({
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_READONLY,
-})  # fmt: skip
 WRITERS = {"sqlite": 1, "postgresql": 4}  # SQLite has one writer at a time; queueing here beats busy-waiting there
 
 
@@ -120,14 +116,14 @@ class Database:
             with self.engine.connect() as connection:
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
 
 def make_engine(url: str) -> Engine:
@@ -188,18 +184,3 @@ def _begin_sqlite(connection: Connection) -> None:
     # An ordinary BEGIN takes the write lock at the first write, and then fails instead of waiting for it.
     writes = options.get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _translated(error: DBAPIError) -> Exception:
-    """Translate the error of a database that does not answer to Unavailable; any other is a defect and stays."""
-    if not is_passing(error):
-        return error
-    log.warning("the database does not answer", why=str(error.orig))
-    return Unavailable(f"the database does not answer: {type(error.orig).__name__}")
-
-
-def is_passing(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    # sqlite3 raises OperationalError for a missing table too; psycopg only for problems of the connection.
-    passing = isinstance(error, OperationalError) if code is None else (code & 0xFF) in SQLITE_PASSING
-    return passing or error.connection_invalidated
