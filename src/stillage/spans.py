@@ -43,6 +43,12 @@ def gaps(spans: Iterable[Span], within: Span) -> tuple[Span, ...]:
     return tuple(missing)
 
 
+def intersection(one: Span, other: Span) -> Span:
+    """Return the bytes that are in both; an empty span if none are."""
+    first = max(one.first, other.first)
+    return Span(first, max(first, min(one.end, other.end)))
+
+
 def total(spans: Iterable[Span]) -> int:
     """Return how many bytes *spans* are, counting what overlaps for each of them."""
     return sum(span.length for span in spans)

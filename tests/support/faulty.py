@@ -6,7 +6,7 @@ an effect, so that no clean-up of its own can hide what a power cut would leave.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,8 +16,9 @@ from sqlalchemy import Connection, Engine
 
 from stillage.db.session import Database
 from stillage.ids import BlobKey
+from stillage.images.upload import Kept
 from stillage.spans import Span
-from stillage.stores.abilities import OldBlobs, PartialBlob
+from stillage.stores.abilities import OldBlobs, PartialBlob, Recall, recall_nothing
 from stillage.stores.base import BlobReader, BlobWriter
 from stillage.stores.streams import blocks_of
 from stores import WholeStore
@@ -126,9 +127,11 @@ class Faulty:
         await self._fate.meet("begun")
 
     @asynccontextmanager
-    async def partial(self, key: BlobKey) -> AsyncIterator["_PartialBlob"]:
+    async def partial(
+        self, key: BlobKey, recall: Recall = recall_nothing, size: int | None = None
+    ) -> AsyncIterator["_PartialBlob"]:
         await self._fate.meet("partial")
-        async with self._real.partial(key) as real:
+        async with self._real.partial(key, recall, size) as real:
             yield _PartialBlob(real, self._fate)
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
@@ -198,6 +201,7 @@ class _PartialBlob:
     def __init__(self, real: PartialBlob, fate: Fate) -> None:
         self._real = real
         self._fate = fate
+        self.flush_interval = real.flush_interval
 
     async def hold(self, span: Span) -> bool:
         return await self._real.hold(span)
@@ -214,9 +218,9 @@ class _PartialBlob:
         await self._real.write(offset, block)
         await self._fate.meet("written")
 
-    async def flush(self) -> None:
+    async def flush(self) -> Sequence[Kept]:
         await self._fate.meet("flush")
-        await self._real.flush()
+        return await self._real.flush()
 
     def read_at(self, offset: int, length: int) -> bytes:
         return self._real.read_at(offset, length)

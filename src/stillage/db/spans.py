@@ -12,7 +12,7 @@ from stillage.db.tables import upload_spans
 from stillage.errors import TooManySpans
 from stillage.ids import UploadId
 from stillage.images.upload import Ranges, Window
-from stillage.spans import Span
+from stillage.spans import Span, gaps
 
 MOST = 4096
 """Spans of one upload, when another piece begins."""
@@ -47,6 +47,17 @@ def window(connection: Connection, upload_id: UploadId, within: Span) -> Window:
     rows = connection.execute(select(upload_spans).where(behind).order_by(upload_spans.c.first).limit(READ)).all()
     spans += [Span(row.first, min(row.end, within.end)) for row in rows]
     return Window(tuple(spans), within.end if len(rows) < READ else spans[-1].end)
+
+
+def uncounted(connection: Connection, upload_id: UploadId, within: Span) -> list[Span]:
+    """Return what of *within* does not count yet."""
+    found: list[Span] = []
+    at = within.first
+    while at < within.end:
+        part = window(connection, upload_id, Span(at, within.end))
+        found += gaps(part.spans, Span(at, part.until))
+        at = part.until
+    return found
 
 
 def missing(connection: Connection, upload_id: UploadId, within: Span) -> int:

@@ -216,6 +216,17 @@ upload_spans = Table(
     sqlite_with_rowid=False,
 )
 
+# Under which names a store keeps bytes that count, if it does not find them by their offsets. Rows never overlap.
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column("upload_id", String(36), ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("end", BigInteger, nullable=False),
+    Column("name", String(64), nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Pieces of resumable uploads that are being received. A request that takes over bytes deletes the other's row.
 upload_pieces = Table(
     "upload_pieces",

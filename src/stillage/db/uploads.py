@@ -4,7 +4,7 @@ A resumable upload is an upload (`lifecycle.claim`, `publish`, `release` are its
 between requests. Its bytes are counted here: only those that are durable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, fu
 
 from stillage.accounts.principal import Kind
 from stillage.db import images as db_images
-from stillage.db import lifecycle, spans
+from stillage.db import lifecycle, parts, spans
 from stillage.db.blobs import reserve
 from stillage.db.leases import Dead, Lease, LeaseOwner, is_of
 from stillage.db.lifecycle import RESUMABLE, Claim
@@ -24,7 +24,7 @@ from stillage.images.access import Seen
 from stillage.images.image import Content, Image
 from stillage.images.quota import Limits, Quotas
 from stillage.images.status import Status
-from stillage.images.upload import Digests, Expected, Grant, Upload
+from stillage.images.upload import Digests, Expected, Grant, Kept, Upload
 from stillage.spans import Span
 
 STRONG = frozenset({"sha256", "sha384", "sha512"})
@@ -98,12 +98,19 @@ def keep(connection: Connection, upload_id: UploadId, expires_at: datetime) -> U
     return find(connection, upload_id)
 
 
-def count(connection: Connection, upload_id: UploadId, span: Span, expires_at: datetime) -> Upload | None:
-    """Add *span*, whose bytes are durable; return the upload, None if it has ended."""
+def count(
+    connection: Connection, upload_id: UploadId, span: Span, expires_at: datetime, kept: Sequence[Kept] = ()
+) -> Upload | None:
+    """Add *span*, whose bytes are durable; return the upload, None if it has ended.
+
+    *kept*: where the store has them, and perhaps more, which it tells again when the rest counts.
+    """
     open_upload = uploads.c.id == upload_id
     # The row first, so that of two requests one waits for the other.
     if connection.execute(update(uploads).where(open_upload).values(lease_expires_at=expires_at)).rowcount == 0:
         return None
+    if kept:
+        parts.add(connection, upload_id, kept, spans.uncounted(connection, upload_id, span))
     spans.add(connection, upload_id, span)
     return find(connection, upload_id)
 

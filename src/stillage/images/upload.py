@@ -24,6 +24,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a store keeps bytes of a partial blob, if it cannot tell by their offsets.
+
+    Attributes:
+        span: Which bytes.
+        name: The store's own, of something that never changes; it tells at which offset that begins.
+        replaces: Names of what the same request has kept of *span* before, whose bytes this repeats.
+    """
+
+    span: Span
+    name: str
+    replaces: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Ranges:
     """What was received of an upload: the first *spans*, in order, and the total number of bytes."""
 

@@ -4,13 +4,14 @@ An operation tests for the ability that it needs, with ``isinstance(store, Lists
 without it. An operation that cannot do without one requires it in the type of its store.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from stillage.ids import BlobKey
+from stillage.images.upload import Kept
 from stillage.spans import Span
 from stillage.stores.base import Store
 
@@ -62,16 +63,44 @@ class Copies(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class FlushInterval:
+    """How often what was written to a partial blob is made durable: as rarely as the loss of the rest allows.
+
+    Attributes:
+        every_s: While bytes come in slowly.
+        most: So many bytes at the latest, however fast they come.
+    """
+
+    every_s: float
+    most: int
+
+
+DISK_FLUSH_INTERVAL = FlushInterval(every_s=0.5, most=32 << 20)
+
+Recall = Callable[[Span], Awaitable[Sequence[Kept]]]
+"""Returns what was kept of a span and counts, in order, without overlaps."""
+
+
+async def recall_nothing(_span: Span) -> Sequence[Kept]:
+    """Stand in for the memory of a store that needs none."""
+    return ()
+
+
 class PartialBlob(Protocol):
     """A blob that comes in pieces, in any order, through any number of handles in any process.
 
-    It outlives processes. Until it is published it cannot be read as a blob.
+    It outlives processes. Until it is published it cannot be read as a blob. Of the bytes that several handles write in
+    one place only those that count are ever read, by every handle.
     """
 
-    async def hold(self, span: Span) -> bool:
-        """Keep *span* from every other handle until this one ends. False if another one holds some of it.
+    @property
+    def flush_interval(self) -> FlushInterval: ...
 
-        True at once in a store where what one handle writes never changes what another one has flushed.
+    async def hold(self, span: Span) -> bool:
+        """Keep *span* from every other handle until this one ends. False if another one may still write there.
+
+        True at once in a store where no handle can overwrite what another one has written.
         """
 
     async def clear(self, span: Span) -> None:
@@ -84,8 +113,13 @@ class PartialBlob(Protocol):
             StorageFull, StoreReadOnly, StoreFailed: As they say.
         """
 
-    async def flush(self) -> None:
-        """Return when everything written so far is durable, and can be read."""
+    async def flush(self) -> Sequence[Kept]:
+        """Make everything written so far durable.
+
+        Return what must be remembered in the transaction that counts it, or else it is lost; not what earlier flushes
+        have returned. Nothing in a store that finds bytes by their offsets. There they can be read from now on, in
+        others when they count.
+        """
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return *length* bytes, zeros where nothing was written. Blocks; call it from a thread."""
@@ -113,8 +147,15 @@ class Partials(Protocol):
     async def begin(self, key: BlobKey) -> None:
         """Create an empty partial blob, durably, unless there is one."""
 
-    def partial(self, key: BlobKey) -> AbstractAsyncContextManager[PartialBlob]:
+    def partial(
+        self, key: BlobKey, recall: Recall = recall_nothing, size: int | None = None
+    ) -> AbstractAsyncContextManager[PartialBlob]:
         """Open a partial blob; where it is published already, the blob that it became.
+
+        Args:
+            key: Of the blob.
+            recall: Returns what `PartialBlob.flush` wanted remembered, as far as it counts.
+            size: Of the whole, as far as it is known; the same for all handles, or None.
 
         Raises:
             BlobNotFound: If there is none.

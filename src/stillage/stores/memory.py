@@ -1,14 +1,15 @@
 """A store in memory, complete, for tests."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
+from stillage.images.upload import Kept
 from stillage.spans import Span
-from stillage.stores.abilities import OldBlobs
+from stillage.stores.abilities import DISK_FLUSH_INTERVAL, OldBlobs, Recall, recall_nothing
 from stillage.stores.streams import blocks_of
 
 
@@ -24,7 +25,12 @@ class MemoryStore:
         self._partials.setdefault(key, _Shared())
 
     @asynccontextmanager
-    async def partial(self, key: BlobKey) -> AsyncIterator["_MemoryPartialBlob"]:
+    async def partial(
+        self,
+        key: BlobKey,
+        recall: Recall = recall_nothing,  # noqa: ARG002 - bytes are found by their offsets
+        size: int | None = None,  # noqa: ARG002
+    ) -> AsyncIterator["_MemoryPartialBlob"]:
         if key not in self._partials:
             raise BlobNotFound(key)
         partial = _MemoryPartialBlob(self.blobs, key, self._partials[key])
@@ -79,6 +85,8 @@ class _Shared:
 
 
 class _MemoryPartialBlob:
+    flush_interval = DISK_FLUSH_INTERVAL
+
     def __init__(self, blobs: dict[str, bytes], key: str, shared: _Shared) -> None:
         self._blobs = blobs
         self._key = key
@@ -99,8 +107,8 @@ class _MemoryPartialBlob:
         data.extend(bytes(max(0, offset + len(block) - len(data))))
         data[offset : offset + len(block)] = block
 
-    async def flush(self) -> None:
-        """Memory needs no flush."""
+    async def flush(self) -> Sequence[Kept]:
+        return ()
 
     def read_at(self, offset: int, length: int) -> bytes:
         return bytes(self._shared.data[offset : offset + length]).ljust(length, b"\0")

@@ -1,20 +1,23 @@
 """What all parts of resumable uploads share: database, store, rights, rules, and the ends of leases and uploads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from stillage.db import parts
 from stillage.db import uploads as db
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import StillageError
 from stillage.ids import UploadId
 from stillage.images.access import Access
-from stillage.images.upload import Upload
+from stillage.images.upload import Kept, Upload
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upload.acceptance import UploadRules
-from stillage.stores.abilities import ResumableStore
+from stillage.spans import Span
+from stillage.stores.abilities import PartialBlob, ResumableStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,14 @@ class Context:
     def lease_until(self) -> datetime:
         """Return when a lease taken now ends."""
         return self.clock() + timedelta(seconds=self.rules.lease_s)
+
+    def partial(self, upload: Upload) -> AbstractAsyncContextManager[PartialBlob]:
+        """Open the partial blob of *upload*; see `Partials.partial`."""
+
+        async def recall(span: Span) -> Sequence[Kept]:
+            return await self.database.read(parts.within, upload.id, span)
+
+        return self.store.partial(upload.blob_key, recall, upload.size)
 
     async def read(self, upload_id: UploadId) -> Upload:
         """Return the upload as it is now, or raise why it has ended."""

@@ -3,11 +3,13 @@
 Bytes that are sent again are compared. Bytes of a broken request that never counted are cleared or overwritten.
 """
 
+from collections.abc import Sequence
+
 from stillage.db import spans
 from stillage.db.session import Database
 from stillage.errors import BytesDiffer
 from stillage.ids import UploadId
-from stillage.images.upload import Window
+from stillage.images.upload import Kept, Window
 from stillage.operations.upload.verification import BLOCK
 from stillage.spans import Span, gaps
 from stillage.stores.abilities import PartialBlob
@@ -58,8 +60,9 @@ class PieceWriter:
         while at < end:
             at = (await self._cleared(Span(at, end))).until
 
-    async def flush(self) -> None:
-        await self._partial.flush()
+    async def flush(self) -> Sequence[Kept]:
+        """Make what was written durable; see `PartialBlob.flush`."""
+        return await self._partial.flush()
 
     async def _cleared(self, within: Span) -> Window:
         """Return a window of the spans that count at the beginning of *within*, and clear its gaps."""

@@ -56,7 +56,7 @@ class Pieces:
             raise await self._context.why_ended(upload.id)
         self._senders[sender.id] = sender
         try:
-            async with self._context.store.partial(upload.blob_key) as partial:
+            async with self._context.partial(upload) as partial:
                 current = await self._hold(partial, sender)
                 return await Receiver(self._context, self._verifier, partial, current, piece, sender).run(body)
         except BlobNotFound:
@@ -93,7 +93,7 @@ class Pieces:
         self._end_locally(upload.id, everything)
         await self._context.database.write(pieces.end_of_upload, upload.id)
         try:
-            async with self._context.store.partial(upload.blob_key) as partial:
+            async with self._context.partial(upload) as partial:
                 await self._hold_span(partial, everything)
         except BlobNotFound:
             await self._begin_again(upload.id)

@@ -13,7 +13,7 @@ from stillage.db import blobs, pieces, spans
 from stillage.db import uploads as db
 from stillage.errors import InvalidInput, PieceMismatch, PieceTakenOver, StillageError
 from stillage.ids import UploadId
-from stillage.images.upload import Digests, Grant, Piece, Upload
+from stillage.images.upload import Digests, Grant, Kept, Piece, Upload
 from stillage.lanes import Lane
 from stillage.operations.resumable.context import Context
 from stillage.operations.resumable.piece_writer import PieceWriter
@@ -24,9 +24,7 @@ from stillage.spans import Span
 from stillage.stores.abilities import PartialBlob
 
 LOOK_EVERY_S = 0.5
-"""How often a request checks that it may continue, and counts what it has received."""
-MOST_UNCOUNTED = 32 << 20
-"""After so many uncounted bytes, however fast they arrive, they are made durable and counted."""
+"""How often a request checks that it may continue. How often it counts what it has received is up to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,9 @@ class Receiver:
         self._digests = _Digests(piece.digests)
         self._position = self._counted = self._span.first
         self._reserved = self._looked = self._span.first
+        self._flush_interval = partial.flush_interval
+        self._kept: list[Kept] = []  # to be remembered when the bytes count
+        self._counted_at = asyncio.get_running_loop().time()
         self._much_received = asyncio.Event()
 
     async def run(self, body: AsyncIterator[bytes]) -> Upload:
@@ -139,7 +140,7 @@ class Receiver:
         await self._digests.update(block)
         self._position = end
         # The first MiB counts at once, so that it is verified at once: it reveals most hostile images.
-        if end - self._counted >= min(MOST_UNCOUNTED, max(BLOCK, self._counted - self._span.first)):
+        if end - self._counted >= min(self._flush_interval.most, max(BLOCK, self._counted - self._span.first)):
             self._much_received.set()
 
     async def _look_at_room(self, end: int) -> None:
@@ -161,21 +162,26 @@ class Receiver:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await _first_of(self._much_received, self._sender.lost)
+            since_s = asyncio.get_running_loop().time() - self._counted_at
+            is_due = self._much_received.is_set() or since_s >= self._flush_interval.every_s
             self._much_received.clear()
             await self._require_ours()
-            if not self._digests.declared:
+            if is_due and not self._digests.declared:
                 await self._count()
 
     async def _count(self) -> None:
         position = self._position
+        self._counted_at = asyncio.get_running_loop().time()
         if position > self._counted:
-            await self._writer.flush()
+            self._kept += await self._writer.flush()
             await self._count_durable(Span(self._span.first, position))
+            # It may have kept more than counts: what was written since.
+            self._kept = [kept for kept in self._kept if kept.span.end > position]
             self._counted = position
 
     async def _count_durable(self, span: Span) -> None:
         """Count *span*, which is durable, and have it verified."""
-        values = (self._upload.id, span, self._context.expiry())
+        values = (self._upload.id, span, self._context.expiry(), tuple(self._kept))
         counted = await self._context.rights.write(self._upload, self._sender.grant, db.count, *values)
         if counted is None:
             raise await self._context.why_ended(self._upload.id)

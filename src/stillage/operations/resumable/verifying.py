@@ -175,7 +175,7 @@ class Verifier:
     async def _verify_what_comes(self, now: Upload, image: Image, verification: Verification) -> bool:
         """Verify the upload until it is idle; return whether it has ended. Its file is open only while this runs."""
         verified: Verified | None = None
-        async with self._store.partial(now.blob_key) as partial:
+        async with self._context.partial(now) as partial:
             quiet_since = asyncio.get_running_loop().time()
             while True:
                 if now.offset > verification.size:

@@ -24,7 +24,7 @@ from stillage.holes import write_data
 from stillage.ids import BlobKey
 from stillage.lanes import GIVES_WAY_TO_LANES, Lane
 from stillage.spans import Span
-from stillage.stores.abilities import OldBlobs
+from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
 from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_directory, translated
 from stillage.stores.streams import blocks_of
@@ -61,7 +61,12 @@ class FileStore:
         await self._soon(partial_blobs.begin, self._path(key))
 
     @asynccontextmanager
-    async def partial(self, key: BlobKey) -> AsyncIterator[partial_blobs.FilePartialBlob]:
+    async def partial(
+        self,
+        key: BlobKey,
+        recall: Recall = recall_nothing,  # noqa: ARG002 - bytes are found by their offsets
+        size: int | None = None,  # noqa: ARG002
+    ) -> AsyncIterator[partial_blobs.FilePartialBlob]:
         async with Lane(f"partial-{key[:8]}", nice=GIVES_WAY_TO_LANES) as writing, Lane(f"sync-{key[:8]}") as syncing:
             partial = partial_blobs.FilePartialBlob(self._path(key), writing, syncing)
             await self._soon(partial.open, too_late=lambda _: partial.close())

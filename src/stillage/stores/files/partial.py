@@ -8,15 +8,17 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from stillage.errors import BlobNotFound
 from stillage.holes import write_data
+from stillage.images.upload import Kept
 from stillage.lanes import Lane
 from stillage.spans import Span
+from stillage.stores.abilities import DISK_FLUSH_INTERVAL
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, make_hole, push, sync_directory, translated
 from stillage.stores.streams import blocks_of
 
@@ -66,6 +68,8 @@ def drop(path: Path) -> None:
 class FilePartialBlob:
     """Asynchronous methods run on the event loop and hand over to the lanes; the others run in the lanes' threads."""
 
+    flush_interval = DISK_FLUSH_INTERVAL
+
     def __init__(self, path: Path, writing: Lane, syncing: Lane) -> None:
         self._path = path
         self._writing = writing
@@ -82,10 +86,11 @@ class FilePartialBlob:
     async def write(self, offset: int, block: bytes) -> None:
         await self._writing.submit(self._write, offset, block)
 
-    async def flush(self) -> None:
+    async def flush(self) -> Sequence[Kept]:
         await self._writing.call(lambda: None)
         # In parallel with writing.
         await self._syncing.call(self._sync)
+        return ()
 
     async def read(self, offset: int, length: int) -> bytes:
         return await self._writing.call(self.read_at, offset, length)

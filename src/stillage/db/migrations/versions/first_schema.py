@@ -185,6 +185,18 @@ def _create_uploads() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "upload_parts",
+        sa.Column("upload_id", sa.String(length=36), nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("end", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["upload_id"], ["uploads.id"], name=op.f("fk_upload_parts_upload_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("upload_id", "first", name=op.f("pk_upload_parts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "upload_pieces",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("upload_id", sa.String(length=36), nullable=False),
