@@ -1,5 +1,7 @@
 """L1, L2 and refcount tables, snapshots and bitmaps of a QCOW2 image: bounds, alignment, overlap.
 
+What an entry of an L1 or L2 table says is in `l2`.
+
 Source: QEMU docs/interop/qcow2, "Host cluster management", "Cluster mapping", "Extended L2 Entries", "Snapshots",
 "Bitmaps". All integers are big-endian.
 
@@ -12,15 +14,22 @@ from functools import partial
 
 from stillage.formats.base import SECTOR, Inspection, MalformedImage, Rule, Stream
 from stillage.formats.qcow2.header import CONVERT, HAS_DATA_FILE, LUKS, Extensions, Header, Place
-from stillage.formats.tables.clusters import Layout, LayoutRules
-from stillage.formats.tables.entries import big_endian_64
-from stillage.formats.tables.walk import PIECE, ZEROS, Walk
-
-LAYOUT = LayoutRules.of("qcow2", CONVERT)
-BAD_TABLE = Rule("qcow2.bad-table", "A table has a size that the disk inside does not need or that nothing can read.")
-RESERVED = Rule(
-    "qcow2.reserved-bits", "A table entry has bits set that the format reserves, so programs may disagree on it."
+from stillage.formats.qcow2.l2 import (
+    COMPRESSED,
+    COPIED,
+    LAYOUT,
+    OFFSET,
+    RESERVED,
+    L2Entries,
+    maps_header,
+    reserved_bits,
+    table_offset,
 )
+from stillage.formats.tables.clusters import Layout
+from stillage.formats.tables.entries import big_endian_64
+from stillage.formats.tables.walk import ZEROS, Walk
+
+BAD_TABLE = Rule("qcow2.bad-table", "A table has a size that the disk inside does not need or that nothing can read.")
 BAD_BITMAP = Rule(
     "qcow2.bad-bitmap", "A saved dirty bitmap contradicts the format.", "qemu-img bitmap --remove IN NAME"
 )
@@ -39,13 +48,8 @@ MAX_EXTRA_DATA = 1024
 MAX_BITMAP_DIRECTORY = 64 << 20
 MAX_BITMAP_TABLE_BYTES = 32 << 20
 
-OFFSET = ((1 << 56) - 1) & ~0x1FF
-COPIED, COMPRESSED = 1 << 63, 1 << 62
-L1_RESERVED = 0x7F << 56 | 0x1FF
-L2_RESERVED = 0x3F << 56 | 0x1FE
 REFCOUNT_RESERVED = 0x1FF
 BITMAP_RESERVED = 0xFF << 56 | 0x1FE
-READS_AS_ZEROS = 1 << 0
 # No compression makes a cluster smaller than this part of it: the formats' own limits.
 SMALLEST_PACKED = {0: 1032, 1: 32768}
 
@@ -66,13 +70,7 @@ class Maps:
         last_cluster = 0 if header.extended_l2 else (header.size % self._cluster_size or self._cluster_size)
         self._layout = Layout(stream, self._cluster_size, LAYOUT, last_cluster=last_cluster)
         self._walk = Walk(self._layout)
-        reserved = L2_RESERVED
-        if header.version == 2 or header.extended_l2:
-            reserved |= READS_AS_ZEROS
-        self._reserved = reserved
-        self._misaligned = self._cluster_size - SECTOR
-        self._unusual = _repeated(COMPRESSED | reserved | self._misaligned)
-        self._packed_shift = 62 - (header.cluster_bits - 8)
+        self._l2 = L2Entries(header)
         self._packed_bytes = 0
 
     def check(self) -> Inspection:
@@ -102,7 +100,7 @@ class Maps:
 
     def _check_sizes(self) -> None:
         header = self._header
-        covered = header.l1_entries * self._cluster_size * (self._cluster_size // self._l2_entry_size)
+        covered = header.l1_entries * self._cluster_size * (self._cluster_size // self._l2.entry_size)
         if covered < header.size:
             message = f"{header.l1_entries} L1 entries map {covered} bytes; the disk has {header.size}"
             raise MalformedImage(BAD_TABLE, 36, message)
@@ -117,10 +115,6 @@ class Maps:
             message = f"there are {header.snapshots} snapshots; {MAX_SNAPSHOTS} are allowed"
             raise MalformedImage(BAD_TABLE, 60, message)
 
-    @property
-    def _l2_entry_size(self) -> int:
-        return 16 if self._header.extended_l2 else 8
-
     def _take_l1(self, at: int, offset: int, entries: int, name: str) -> None:
         self._layout.take_range(at, offset, entries * 8, name)
         self._walk.add(offset, partial(self._visit_l1, offset, entries * 8, name))
@@ -131,11 +125,8 @@ class Maps:
             if piece == ZEROS[:size]:
                 continue
             for at, entry in zip(range(start, start + size, 8), big_endian_64(piece), strict=True):
-                if not entry & ~COPIED:
-                    continue
-                if entry & L1_RESERVED:
-                    raise _reserved_bits(at, "L1", entry, L1_RESERVED)
-                self._layout.take_table(at, entry & OFFSET, "an L2 table", unread=True)
+                if table := table_offset(at, entry):
+                    self._layout.take_table(at, table, "an L2 table", unread=True)
 
     def _visit_refcount_table(self) -> Inspection:
         offset = self._header.refcount_table_offset
@@ -148,7 +139,7 @@ class Maps:
                 if not entry:
                     continue
                 if entry & REFCOUNT_RESERVED:
-                    raise _reserved_bits(at, "refcount table", entry, REFCOUNT_RESERVED)
+                    raise reserved_bits(at, "refcount table", entry, REFCOUNT_RESERVED)
                 self._layout.take_table(at, entry, "a refcount block", unread=False)
 
     def _visit_l2(self, table: int) -> Inspection:
@@ -157,11 +148,11 @@ class Maps:
             if piece == ZEROS[:size] or self._header.incompatible & HAS_DATA_FILE:
                 continue
             entries = big_endian_64(piece)
-            if int.from_bytes(piece, "big") & self._unusual:
+            if not self._l2.are_plain(piece):
                 offsets = [self._data_offset(start + 8 * index, entry) for index, entry in enumerate(entries)]
             else:
                 if COPIED in entries:
-                    raise self._maps_header(start + 8 * entries.index(COPIED))
+                    raise maps_header(start + 8 * entries.index(COPIED))
                 offsets = [entry & OFFSET for entry in entries]
             self._layout.take_data(start, offsets)
 
@@ -177,11 +168,7 @@ class Maps:
             for at, entry, bitmap in zip(range(start, start + size, 16), entries[::2], entries[1::2], strict=True):
                 offset = self._data_offset(at, entry) if entry else 0
                 offsets.append(offset)
-                allocated, zeros = bitmap & 0xFFFFFFFF, bitmap >> 32
-                if allocated & zeros or (allocated and not offset) or (bitmap and entry & COMPRESSED):
-                    message = f"subclusters {bitmap:#018x} do not go with the L2 entry {entry:#018x}"
-                    raise MalformedImage(RESERVED, at + 8, message)
-                if allocated:
+                if allocated := self._l2.allocated_subclusters(at, entry, bitmap):
                     end = offset + subcluster * (allocated.bit_length() - 1) + last_subcluster
                     self._layout.require(at, end, f"guest data at byte {offset}")
             self._layout.take_data(start, offsets, 16)
@@ -191,28 +178,14 @@ class Maps:
         if entry & COMPRESSED:
             self._take_compressed(at, entry)
             return 0
-        if entry & self._reserved:
-            raise _reserved_bits(at, "L2", entry, self._reserved)
-        if entry & self._misaligned:
-            message = f"guest data starts at byte {entry & OFFSET}; the clusters have {self._cluster_size}"
-            raise MalformedImage(LAYOUT.misaligned, at, message)
-        if entry == COPIED and not self._header.extended_l2:
-            raise self._maps_header(at)
-        return entry & OFFSET
-
-    def _maps_header(self, at: int) -> MalformedImage:
-        return MalformedImage(LAYOUT.overlap, at, "guest data is placed at byte 0, where the header is already")
+        return self._l2.data_offset(at, entry)
 
     def _take_compressed(self, at: int, entry: int) -> None:
-        offset = entry & ((1 << self._packed_shift) - 1)
-        sectors = (entry & (COMPRESSED - 1)) >> self._packed_shift
-        if entry & COPIED or offset >> 56:
-            raise _reserved_bits(at, "compressed L2", entry, COPIED | 0x3F << 56)
-        end = (offset & -SECTOR) + (sectors + 1) * SECTOR
+        offset, end = self._l2.packed_at(at, entry)
         # Nothing pads the last sector of the file.
         self._layout.require(at, max(offset, end - SECTOR) + 1, f"compressed guest data at byte {offset}")
         self._layout.take_compressed(at, offset, end)
-        at_least = sectors * SECTOR - offset % SECTOR + 1 if sectors else 1
+        at_least = max(1, end - SECTOR - offset + 1)
         self._packed_bytes += max(at_least, self._cluster_size // SMALLEST_PACKED[self._header.compression])
 
     def _check_packed(self) -> None:
@@ -283,19 +256,9 @@ class Maps:
             offsets = []
             for at, entry in zip(range(start, start + size, 8), big_endian_64(piece), strict=True):
                 if entry & BITMAP_RESERVED or (entry & OFFSET and entry & 1):
-                    raise _reserved_bits(at, "bitmap table", entry, BITMAP_RESERVED | 1)
-                if entry & self._misaligned:
+                    raise reserved_bits(at, "bitmap table", entry, BITMAP_RESERVED | 1)
+                if entry & (self._cluster_size - SECTOR):
                     message = f"bitmap data starts at byte {entry & OFFSET}; the clusters have {self._cluster_size}"
                     raise MalformedImage(LAYOUT.misaligned, at, message)
                 offsets.append(entry & OFFSET)
             self._layout.take_data(start, offsets)
-
-
-def _repeated(mask: int) -> int:
-    """Return *mask* for each entry of a piece: one AND tests them all."""
-    return int.from_bytes(mask.to_bytes(8, "big") * (PIECE // 8), "big")
-
-
-def _reserved_bits(at: int, table: str, entry: int, reserved: int) -> MalformedImage:
-    message = f"the {table} entry is {entry:#018x}; its bits {entry & reserved:#x} are reserved"
-    return MalformedImage(RESERVED, at, message)
