@@ -9,10 +9,10 @@ cannot be read as the format says raises `MalformedImage`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Generator
+from typing import NamedTuple, Protocol, TypeVar
 
-from stillage.formats.base import Region, Steps, Stream
+from stillage.formats.base import Hazard, MalformedImage, Region, Rule, Steps, Stream, Tail
 
 
 class Codec(Protocol):
@@ -77,6 +77,7 @@ class Packed(NamedTuple):
 
 Extent = Stored | Zeros | Packed
 Charting = Generator[Region | Extent, bytes, None]
+"""Yields regions, and is sent their bytes; yields extents, and is sent nothing (``next``)."""
 
 
 class Disk(Protocol):
@@ -121,3 +122,24 @@ class Readable(Protocol):
             MalformedImage: If it cannot be read as a disk of its own, for instance because a parent holds a part.
         """
         ...
+
+
+T = TypeVar("T")
+
+
+def refusing(rules: Collection[Rule], steps: Steps[T]) -> Steps[T]:
+    """Run *steps*, a part of an inspector; a hazard under one of *rules* makes the disk unreadable, others do not.
+
+    Raises:
+        MalformedImage: Under that rule.
+    """
+    answer: bytes | None = None
+    while True:
+        try:
+            step = next(steps) if answer is None else steps.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        if isinstance(step, Hazard) and step.rule in rules:
+            raise MalformedImage(step.rule, step.offset, step.message)
+        answer = (yield step) if isinstance(step, Region | Tail) else b""

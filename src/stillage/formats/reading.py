@@ -48,9 +48,10 @@ def open_disk(module: Readable, read_at: ReadAt, size: int) -> Disk:
         while True:
             if isinstance(step, Region):
                 answer = _read(read_at, step)
+            elif isinstance(step, Tail):
+                answer = read_at(max(0, size - step.length), step.length)
             else:
-                # Facts and hazards: this is no inspection, and what makes reading impossible is raised.
-                answer = read_at(max(0, size - step.length), step.length) if isinstance(step, Tail) else b""
+                answer = b""  # facts and hazards: this is no inspection
             step = steps.send(answer)
     except StopIteration as stop:
         return _checked(stop.value)
@@ -106,6 +107,8 @@ class DiskReader:
         end = self.size if length is None else min(first + length, self.size)
         held: Stored | Zeros | None = None
         for extent in self._charted(first, end):
+            if extent.at + extent.length <= first or extent.at >= end:
+                continue
             if isinstance(extent, Packed):
                 if held is not None:
                     yield held
@@ -125,15 +128,14 @@ class DiskReader:
         if first >= end:
             return
         steps = self.disk.extents(first, end - first)
-        step = next(steps, None)
         try:
-            while step is not None:
-                answer = b""
+            step = next(steps)
+            while True:
                 if isinstance(step, Region):
-                    answer = self._table(step)
+                    step = steps.send(self._table(step))
                 else:
                     yield step
-                step = steps.send(answer)
+                    step = next(steps)
         except StopIteration:
             return
 

@@ -6,7 +6,7 @@ Source: QEMU docs/interop/qcow2, "Header". The header's fields and extensions ar
 in `tables`.
 """
 
-from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
+from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Steps, Stream
 from stillage.formats.qcow2 import header as qcow2_header
 from stillage.formats.qcow2 import tables
 from stillage.formats.qcow2.header import CONVERT, DATA_FILE, ENCRYPTED, Header
@@ -39,6 +39,14 @@ RULES = (
 
 
 def inspect(stream: Stream) -> Inspection:
+    header = yield from read_header()
+    extensions = qcow2_header.Extensions()
+    yield from qcow2_header.read_extensions(header, extensions)
+    yield from tables.Maps(header, extensions, stream).check()
+
+
+def read_header() -> Steps[Header]:
+    """Return the header, whose fields have values that the format allows."""
     head = yield Region(0, qcow2_header.HEADER_BYTES)
     # Version 1 has the same magic and is another format.
     if not head.startswith(qcow2_header.MAGIC) or head[4:8] == b"\0\0\0\1":
@@ -54,9 +62,7 @@ def inspect(stream: Stream) -> Inspection:
         message = f"the incompatible features are {header.incompatible:#x}; bits 0 to 4 are defined"
         raise MalformedImage(UNKNOWN_FEATURES, 72, message)
     qcow2_header.check(header)
-    extensions = qcow2_header.Extensions()
-    yield from qcow2_header.read_extensions(header, extensions)
-    yield from tables.Maps(header, extensions, stream).check()
+    return header
 
 
 def _hazards(header: Header) -> Inspection:

@@ -58,6 +58,11 @@ class L2Entries:
             raise maps_header(at)
         return entry & OFFSET
 
+    def stored_offset(self, at: int, entry: int) -> int:
+        """Return where the guest reads the cluster of an entry that is not compressed, zero if it reads zeros."""
+        offset = self.data_offset(at, entry)
+        return 0 if entry & READS_AS_ZEROS else offset
+
     def packed_at(self, at: int, entry: int) -> tuple[int, int]:
         """Return the first byte of compressed data, and the byte behind the last sector that it touches."""
         offset = entry & ((1 << self._packed_shift) - 1)

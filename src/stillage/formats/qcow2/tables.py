@@ -58,6 +58,17 @@ SNAPSHOT_EXTRA = struct.Struct(">QQ")  # bytes of the machine's state, bytes of 
 BITMAP = struct.Struct(">QIIBBHI")  # table offset and entries, flags, type, granularity, lengths of name and extra data
 
 
+def check_l1_size(header: Header, l2: L2Entries) -> None:
+    """Raise `MalformedImage` if the L1 table does not map the disk, or is longer than what QEMU reads."""
+    covered = header.l1_entries * header.cluster_size * (header.cluster_size // l2.entry_size)
+    if covered < header.size:
+        message = f"{header.l1_entries} L1 entries map {covered} bytes; the disk has {header.size}"
+        raise MalformedImage(BAD_TABLE, 36, message)
+    if header.l1_entries * 8 > MAX_L1_BYTES:
+        message = f"the L1 table has {header.l1_entries} entries; {MAX_L1_BYTES // 8} are allowed"
+        raise MalformedImage(BAD_TABLE, 36, message)
+
+
 class Maps:
     """The tables of one image while they pass."""
 
@@ -100,13 +111,7 @@ class Maps:
 
     def _check_sizes(self) -> None:
         header = self._header
-        covered = header.l1_entries * self._cluster_size * (self._cluster_size // self._l2.entry_size)
-        if covered < header.size:
-            message = f"{header.l1_entries} L1 entries map {covered} bytes; the disk has {header.size}"
-            raise MalformedImage(BAD_TABLE, 36, message)
-        if header.l1_entries * 8 > MAX_L1_BYTES:
-            message = f"the L1 table has {header.l1_entries} entries; {MAX_L1_BYTES // 8} are allowed"
-            raise MalformedImage(BAD_TABLE, 36, message)
+        check_l1_size(header, self._l2)
         limit = MAX_REFCOUNT_TABLE_BYTES // self._cluster_size
         if not 1 <= header.refcount_table_clusters <= limit:
             message = f"the refcount table has {header.refcount_table_clusters} clusters; 1 to {limit} are valid"

@@ -1,9 +1,11 @@
 """Refuses a file that was cut short: one that ends before something that it refers to."""
 
-from stillage.formats.base import MalformedImage, Region, Rule, Steps, Stream
+from collections.abc import Generator
+
+from stillage.formats.base import MalformedImage, Region, Rule, Stream
 
 
-def read_whole(rule: Rule, at: int, length: int, what: str) -> Steps[bytes]:
+def read_whole(rule: Rule, at: int, length: int, what: str) -> Generator[Region, bytes, bytes]:
     """Return exactly *length* bytes from byte *at*, where *what* is.
 
     Raises:

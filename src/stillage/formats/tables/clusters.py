@@ -60,6 +60,13 @@ class LayoutRules:
         return (self.misaligned, self.out_of_bounds, self.overlap, self.too_fine)
 
 
+def check_aligned(rules: LayoutRules, cluster_size: int, at: int, offset: int, name: str) -> None:
+    """Raise `MalformedImage` if *name*, which the field at byte *at* places, does not begin with a cluster."""
+    if offset % cluster_size:
+        message = f"{name} starts at byte {offset}, which is not a multiple of the cluster size {cluster_size}"
+        raise MalformedImage(rules.misaligned, at, message)
+
+
 class Layout:
     """What is taken of one file. Whatever is taken must lie within the file, and must not be taken already.
 
@@ -115,7 +122,7 @@ class Layout:
     def take_range(self, at: int, offset: int, length: int, name: str, *, aligned: bool = True) -> None:
         """Take the clusters of one of the few named structures. The field at *at* places it."""
         if aligned:
-            self._check_aligned(at, offset, name)
+            check_aligned(self.rules, self.cluster_size, at, offset, name)
         self.require(at, offset + length, name)
         first = offset // self.cluster_size
         end = -(-(offset + length) // self.cluster_size)
@@ -130,7 +137,7 @@ class Layout:
 
     def take_table(self, at: int, offset: int, name: str, *, unread: bool) -> None:
         """Take the place of one of the many tables; with *unread*, `next_unread` will return it."""
-        self._check_aligned(at, offset, name)
+        check_aligned(self.rules, self.cluster_size, at, offset, name)
         self.require(at, offset + self._table_clusters * self.cluster_size, name)
         cluster = offset // self.cluster_size
         taken = self._tables.find(cluster, cluster)
@@ -210,11 +217,6 @@ class Layout:
             raise self._overlap(at, "compressed guest data", taken[0] * self.cluster_size, taken[1])
         self._data.take(first, count)
         self._packed.take(first, count)
-
-    def _check_aligned(self, at: int, offset: int, name: str) -> None:
-        if offset % self.cluster_size:
-            message = f"{name} starts at byte {offset}, which is not a multiple of the cluster size {self.cluster_size}"
-            raise MalformedImage(self.rules.misaligned, at, message)
 
     def _refuse_overlap(self, at: int, first: int, count: int, name: str) -> None:
         taken = self._find_taken(first, count, with_data=True)

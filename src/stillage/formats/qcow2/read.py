@@ -1,0 +1,100 @@
+"""Reads the disk of a QCOW2 image: plain, compressed with zlib or zstd, with extended L2 entries.
+
+Source: QEMU docs/interop/qcow2, "Cluster mapping", "Extended L2 Entries", "compression_type".
+"""
+
+from collections.abc import Iterator
+
+from stillage.formats.base import Steps, Stream
+from stillage.formats.codecs.zlib_stream import DEFLATE, Zlib
+from stillage.formats.codecs.zstd_frames import Zstd
+from stillage.formats.disk import Charting, Codec, Extent, Packed, Stored, Zeros, refusing
+from stillage.formats.qcow2.header import DATA_FILE, ENCRYPTED, Header
+from stillage.formats.qcow2.inspect import BACKING_FILE, read_header
+from stillage.formats.qcow2.l2 import COMPRESSED, LAYOUT, L2Entries, table_offset
+from stillage.formats.qcow2.tables import check_l1_size
+from stillage.formats.tables.clusters import check_aligned
+from stillage.formats.tables.entries import big_endian_64
+from stillage.formats.tables.levels import Levels
+from stillage.formats.tables.runs import place
+
+ELSEWHERE = (BACKING_FILE, DATA_FILE, ENCRYPTED)
+# QEMU expands a cluster until it is full, so that its stream need not end.
+CODECS: dict[int, Codec] = {0: Zlib(DEFLATE, must_end=False), 1: Zstd()}
+SUBCLUSTERS = 32
+ALL_ALLOCATED = (1 << SUBCLUSTERS) - 1
+
+
+def chart(_stream: Stream) -> "Steps[Qcow2Disk]":
+    header = yield from refusing(ELSEWHERE, read_header())
+    l2 = L2Entries(header)
+    check_l1_size(header, l2)
+    check_aligned(LAYOUT, header.cluster_size, 40, header.l1_offset, "the L1 table")
+    return Qcow2Disk(header, l2)
+
+
+class Qcow2Disk:
+    """The disk that the L1 table of an image maps."""
+
+    in_order = False
+
+    def __init__(self, header: Header, l2: L2Entries) -> None:
+        self.size = header.virtual_size
+        self.unit = header.cluster_size
+        self._l2 = l2
+        self._codec = CODECS[header.compression]
+        self._levels = Levels(
+            header.cluster_size,
+            header.l1_offset,
+            header.cluster_size // l2.entry_size,
+            l2.entry_size,
+            big_endian_64,
+            table_offset,
+            self._subclusters if l2.extended else self._clusters,
+            LAYOUT,
+        )
+
+    def extents(self, first: int, length: int) -> Charting:
+        return self._levels.extents(first, length)
+
+    def _clusters(self, at: int, piece_at: int, piece: bytes) -> Iterator[Extent]:
+        entries = big_endian_64(piece)
+        clusters = range(at, at + len(entries) * self.unit, self.unit)
+        places = range(piece_at, piece_at + len(piece), 8)
+        if self._l2.are_plain(piece):
+            return place(entries, self.unit, clusters, places, self._l2.stored_offset)
+        return map(self._cluster, clusters, places, entries)
+
+    def _cluster(self, at: int, entry_at: int, entry: int) -> Extent:
+        if entry & COMPRESSED:
+            offset, end = self._l2.packed_at(entry_at, entry)
+            return Packed(at, self.unit, offset, end - offset, self._codec)
+        offset = self._l2.stored_offset(entry_at, entry)
+        return Stored(at, self.unit, offset) if offset else Zeros(at, self.unit)
+
+    def _subclusters(self, at: int, piece_at: int, piece: bytes) -> Iterator[Extent]:
+        words = big_endian_64(piece)
+        entries, bitmaps = words[::2], words[1::2]
+        clusters = range(at, at + len(entries) * self.unit, self.unit)
+        places = range(piece_at, piece_at + len(piece), 16)
+        if bitmaps.count(ALL_ALLOCATED) == len(bitmaps):
+            yield from place(entries, self.unit, clusters, places, self._whole)
+            return
+        for cluster_at, entry_at, entry, bitmap in zip(clusters, places, entries, bitmaps, strict=True):
+            allocated = self._l2.allocated_subclusters(entry_at, entry, bitmap)
+            cluster = self._cluster(cluster_at, entry_at, entry)
+            if isinstance(cluster, Stored):
+                yield from self._parts(cluster, allocated)
+            else:
+                yield cluster
+
+    def _whole(self, entry_at: int, entry: int) -> int:
+        """Where the cluster of an entry is that stores every subcluster."""
+        self._l2.allocated_subclusters(entry_at, entry, ALL_ALLOCATED)
+        return self._l2.stored_offset(entry_at, entry)
+
+    def _parts(self, cluster: Stored, allocated: int) -> Iterator[Extent]:
+        size = self.unit // SUBCLUSTERS
+        for number, bit in enumerate(f"{allocated:0{SUBCLUSTERS}b}"[::-1]):
+            at = cluster.at + number * size
+            yield Stored(at, size, cluster.offset + number * size) if bit == "1" else Zeros(at, size)
