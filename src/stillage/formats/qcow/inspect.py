@@ -9,7 +9,18 @@ QEMU itself. All integers are big-endian.
 import struct
 from typing import NamedTuple
 
-from stillage.formats.base import SECTOR, Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
+from stillage.formats.base import (
+    SECTOR,
+    Facts,
+    Hazard,
+    Inspection,
+    MalformedImage,
+    NotThisFormat,
+    Region,
+    Rule,
+    Steps,
+    Stream,
+)
 from stillage.formats.tables.clusters import Layout, LayoutRules
 from stillage.formats.tables.entries import big_endian_64
 from stillage.formats.tables.walk import ZEROS, Walk
@@ -56,8 +67,23 @@ class Header(NamedTuple):
     encryption: int
     l1_offset: int
 
+    @property
+    def cluster_size(self) -> int:
+        return 1 << self.cluster_bits
+
+    @property
+    def virtual_size(self) -> int:
+        """Bytes that QEMU gives a guest: it drops a part of a sector at the end."""
+        return self.size // SECTOR * SECTOR
+
 
 def inspect(stream: Stream) -> Inspection:
+    header = yield from read_header()
+    yield from _Maps(header, stream).check()
+
+
+def read_header() -> Steps[Header]:
+    """Return the header, whose fields have values that the format allows."""
     head = yield Region(0, HEADER.size)
     if not head.startswith(MAGIC):
         raise NotThisFormat
@@ -65,11 +91,41 @@ def inspect(stream: Stream) -> Inspection:
     if len(head) < HEADER.size:
         raise MalformedImage(TRUNCATED, len(head), f"the file has {len(head)} bytes; a qcow header has {HEADER.size}")
     header = Header(*HEADER.unpack(head))
-    details = {"cluster_size": str(1 << header.cluster_bits)} if header.cluster_bits < 64 else {}
-    yield Facts(FORMAT, header.size // SECTOR * SECTOR, details=details)
+    details = {"cluster_size": str(header.cluster_size)} if header.cluster_bits < 64 else {}
+    yield Facts(FORMAT, header.virtual_size, details=details)
     yield from _hazards(header)
     _check_header(header)
-    yield from _Maps(header, stream).check()
+    return header
+
+
+def check_l1(header: Header) -> int:
+    """Return the bytes of the L1 table, which can be read where it is."""
+    l1_bytes = -(-header.size >> header.cluster_bits + header.l2_bits) * 8
+    if l1_bytes > MAX_L1_BYTES:
+        message = f"a disk of {header.size} bytes needs an L1 table of {l1_bytes}; {MAX_L1_BYTES} are allowed"
+        raise MalformedImage(BAD_TABLE, 24, message)
+    if header.l1_offset < HEADER.size:
+        message = f"the L1 table is placed at byte {header.l1_offset}, where the header is already"
+        raise MalformedImage(LAYOUT.overlap, 40, message)
+    return l1_bytes
+
+
+def data_offset(header: Header, at: int, entry: int) -> int:
+    """Return where the cluster is that the L2 entry at byte *at*, not a compressed one, names; zero if none."""
+    if entry % header.cluster_size:
+        message = f"guest data starts at byte {entry}; the clusters have {header.cluster_size}"
+        raise MalformedImage(LAYOUT.misaligned, at, message)
+    return entry
+
+
+def packed_at(header: Header, at: int, entry: int) -> tuple[int, int]:
+    """Return where the compressed data is that the L2 entry at byte *at* names, and its length."""
+    shift = 63 - header.cluster_bits
+    offset = entry & ((1 << shift) - 1)
+    length = entry >> shift & (header.cluster_size - 1)
+    if not length:
+        raise MalformedImage(BAD_TABLE, at, f"a compressed cluster at byte {offset} has 0 bytes; 1 is the least")
+    return offset, length
 
 
 def _hazards(header: Header) -> Inspection:
@@ -96,7 +152,7 @@ class _Maps:
     def __init__(self, header: Header, stream: Stream) -> None:
         self._header = header
         self._stream = stream
-        self._cluster_size = 1 << header.cluster_bits
+        self._cluster_size = header.cluster_size
         self._l2_bytes = 8 << header.l2_bits
         self._layout = Layout(
             stream,
@@ -110,15 +166,8 @@ class _Maps:
 
     def check(self) -> Inspection:
         header, layout = self._header, self._layout
-        mapped_by_l2 = header.cluster_bits + header.l2_bits
-        l1_bytes = -(-header.size >> mapped_by_l2) * 8
-        if l1_bytes > MAX_L1_BYTES:
-            message = f"a disk of {header.size} bytes needs an L1 table of {l1_bytes}; {MAX_L1_BYTES} are allowed"
-            raise MalformedImage(BAD_TABLE, 24, message)
+        l1_bytes = check_l1(header)
         layout.take_range(0, 0, HEADER.size, "the header")
-        if header.l1_offset < HEADER.size:
-            message = f"the L1 table is placed at byte {header.l1_offset}, where the header is already"
-            raise MalformedImage(LAYOUT.overlap, 40, message)
         # The L1 table follows the header in the same cluster: it alone need not be aligned.
         l1_end = header.l1_offset + l1_bytes
         layout.require(40, l1_end, "the L1 table")
@@ -152,18 +201,11 @@ class _Maps:
                     self._take_compressed(at, entry)
                     offsets.append(0)
                     continue
-                if entry % self._cluster_size:
-                    message = f"guest data starts at byte {entry}; the clusters have {self._cluster_size}"
-                    raise MalformedImage(LAYOUT.misaligned, at, message)
-                offsets.append(entry)
+                offsets.append(data_offset(self._header, at, entry))
             self._layout.take_data(start, offsets)
 
     def _take_compressed(self, at: int, entry: int) -> None:
-        shift = 63 - self._header.cluster_bits
-        offset = entry & ((1 << shift) - 1)
-        length = entry >> shift & (self._cluster_size - 1)
-        if not length:
-            raise MalformedImage(BAD_TABLE, at, f"a compressed cluster at byte {offset} has 0 bytes; 1 is the least")
+        offset, length = packed_at(self._header, at, entry)
         self._layout.require(at, offset + length, f"compressed guest data at byte {offset}")
         self._layout.take_compressed(at, offset, offset + length)
         self._packed_bytes += length

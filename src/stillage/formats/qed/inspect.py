@@ -6,7 +6,7 @@ Source: QEMU docs/interop/qed_spec, "Header", "Tables", "Consistency checking". 
 import struct
 from typing import NamedTuple
 
-from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
+from stillage.formats.base import Facts, Hazard, Inspection, MalformedImage, NotThisFormat, Region, Rule, Steps, Stream
 from stillage.formats.tables.clusters import Layout, LayoutRules
 from stillage.formats.tables.entries import little_endian_64
 from stillage.formats.tables.walk import ZEROS, Walk
@@ -49,6 +49,12 @@ class Header(NamedTuple):
 
 
 def inspect(stream: Stream) -> Inspection:
+    header = yield from read_header()
+    yield from _Maps(header, stream).check()
+
+
+def read_header() -> Steps[Header]:
+    """Return the header, whose fields have values that the format allows."""
     head = yield Region(0, HEADER.size)
     if not head.startswith(MAGIC):
         raise NotThisFormat
@@ -59,7 +65,17 @@ def inspect(stream: Stream) -> Inspection:
     yield Facts(FORMAT, header.size, details={"cluster_size": str(header.cluster_size)})
     yield from _hazards(header)
     _check_header(header)
-    yield from _Maps(header, stream).check()
+    return header
+
+
+def data_offset(header: Header, at: int, entry: int) -> int:
+    """Return where the cluster is that the L2 entry at byte *at* names, zero if it is zeros or not there."""
+    if entry == ZERO_CLUSTER:
+        return 0
+    if entry % header.cluster_size:
+        message = f"guest data starts at byte {entry}; the clusters have {header.cluster_size}"
+        raise MalformedImage(LAYOUT.misaligned, at, message)
+    return entry
 
 
 def _hazards(header: Header) -> Inspection:
@@ -123,15 +139,10 @@ class _Maps:
                     self._layout.take_table(at, entry, "an L2 table", unread=True)
 
     def _visit_l2(self, table: int) -> Inspection:
-        cluster_size = self._header.cluster_size
         for start, size in self._walk.pieces(table, self._table_bytes):
             piece = yield from self._walk.read(start, size, "an L2 table")
             if piece == ZEROS[:size]:
                 continue
-            offsets = [0 if entry == ZERO_CLUSTER else entry for entry in little_endian_64(piece)]
-            misaligned = [offset for offset in offsets if offset % cluster_size]
-            if misaligned:
-                at = start + 8 * offsets.index(misaligned[0])
-                message = f"guest data starts at byte {misaligned[0]}; the clusters have {cluster_size}"
-                raise MalformedImage(LAYOUT.misaligned, at, message)
+            entries = zip(range(start, start + size, 8), little_endian_64(piece), strict=True)
+            offsets = [data_offset(self._header, at, entry) for at, entry in entries]
             self._layout.take_data(start, offsets)
