@@ -11,9 +11,11 @@ from stillage.formats.disk import Readable
 from stillage.formats.iso import inspect as iso
 from stillage.formats.ploop import inspect as ploop
 from stillage.formats.qcow import inspect as qcow
+from stillage.formats.qcow import read as qcow_read
 from stillage.formats.qcow2 import inspect as qcow2
 from stillage.formats.qcow2 import read as qcow2_read
 from stillage.formats.qed import inspect as qed
+from stillage.formats.qed import read as qed_read
 from stillage.formats.raw import inspect as raw
 from stillage.formats.raw import read as raw_read
 from stillage.formats.vdi import inspect as vdi
@@ -25,7 +27,13 @@ from stillage.formats.zvhd2 import inspect as zvhd2
 
 FORMATS: tuple[Format, ...] = (raw, iso, qcow, qcow2, qed, vmdk, vhd, vhdx, vdi, zvhd, zvhd2, foreign, ploop)
 
-READERS: Mapping[str, Readable] = {"raw": raw_read, "iso": raw_read, "qcow2": qcow2_read}
+READERS: Mapping[str, Readable] = {
+    "raw": raw_read,
+    "iso": raw_read,
+    "qcow": qcow_read,
+    "qcow2": qcow2_read,
+    "qed": qed_read,
+}
 """By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""
 
 
