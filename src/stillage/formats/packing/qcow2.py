@@ -29,7 +29,8 @@ from stillage.formats.qcow2.header import (
     V3_BYTES,
     V3_FIELDS,
 )
-from stillage.formats.qcow2.tables import COMPRESSED, COPIED, MAX_L1_BYTES
+from stillage.formats.qcow2.l2 import COMPRESSED, COPIED
+from stillage.formats.qcow2.tables import MAX_L1_BYTES
 from stillage.formats.tables.entries import to_big_endian
 
 BATCH = 1 << 20
