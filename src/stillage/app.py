@@ -94,7 +94,7 @@ async def build(
         clock: Aware, UTC.
     """
     profile = profile_of(settings)
-    database = Database(settings.database)
+    database = Database(settings.database, connections=settings.database_connections)
     store = FileStore(settings.data / "blobs")
     quotas = Quotas(
         project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),

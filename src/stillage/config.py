@@ -54,6 +54,9 @@ class Settings(BaseModel):
     region: str = Field("RegionOne", description="region in the catalogue")
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
     database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
+    database_connections: int = Field(
+        8, ge=2, le=1000, description="connections of each worker process to PostgreSQL; SQLite needs no limit"
+    )
     secret_key: Path | None = Field(
         None,
         description="file with the secret that all nodes on one database share; created in the data folder if unset",

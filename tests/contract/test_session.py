@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 
+from postgres import PostgresServer
 from stillage.db import session
 from stillage.db.images import add as add_image
-from stillage.db.session import WRITERS, Database
+from stillage.db.session import Database
 from stillage.db.tables import images, projects, role_assignments
 from stillage.errors import Unavailable
 from stillage.ids import ImageId
@@ -135,7 +136,7 @@ async def test_units_behind_a_lock_that_stays_are_given_up_together(
         await holding
         other.close()
     assert {type(answer) for answer in answers} == {Unavailable}
-    assert len(begun) <= WRITERS[database.engine.dialect.name], "those in the queue were not begun any more"
+    assert len(begun) <= database.writers, "those in the queue were not begun any more"
 
 
 async def test_a_unit_that_has_begun_is_finished_when_whoever_waits_is_cancelled(database: Database) -> None:
@@ -184,6 +185,28 @@ async def test_a_database_that_accepts_and_says_nothing_is_given_up(monkeypatch:
         pytest.raises(Unavailable, match="does not answer"),
     ):
         await asyncio.wait_for(database.check(), 60)
+
+
+async def test_a_server_that_has_become_a_standby_is_left(postgres: PostgresServer) -> None:
+    def become_read_only(connection: Connection) -> None:
+        connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+
+    with postgres.migrated() as url, closing(Database(url, connections=2)) as database:
+        await database.write(become_read_only)
+        with pytest.raises(Unavailable, match="ReadOnlySqlTransaction"):
+            await database.write(add, "a")
+        await database.write(add, "b")
+        assert await database.read(names) == ["b"]
+
+
+async def test_a_process_has_no_more_connections_than_it_may(postgres: PostgresServer) -> None:
+    def connections_to(connection: Connection) -> int:
+        mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        return int(connection.execute(text(mine)).scalar_one())
+
+    with postgres.migrated() as url, closing(Database(url, connections=3)) as database:
+        units = [call(connections_to) for call in (database.read, database.write) for _ in range(10)]
+        assert max(await asyncio.gather(*units)) <= 3
 
 
 async def test_a_defect_in_a_statement_is_not_taken_for_a_silent_database(database: Database) -> None:

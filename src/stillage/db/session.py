@@ -17,7 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 
 from stillage.db.trouble import is_passing, translated
@@ -31,20 +31,27 @@ T = TypeVar("T")
 LOCK_TIMEOUT_S = 8.0
 """How long a unit of work waits for a thread in this process, and then as long again for locks of others."""
 CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
-READERS = 4
 ON_LOOP = 1
-WRITERS = {"sqlite": 1, "postgresql": 4}  # SQLite has one writer at a time; queueing here beats busy-waiting there
+SQLITE_READERS = 4
+SQLITE_WRITERS = 1  # SQLite has one writer at a time; queueing here beats busy-waiting there
+CONNECTIONS = 8
+"""To PostgreSQL, of one process, half of them for units that write."""
+READ_ONLY = "25006"  # Source: PostgreSQL, "Error Codes", read_only_sql_transaction
 
 
 class Database:
     """Runs units of work on SQLite or PostgreSQL, as the URL says."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = make_engine(url)
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+        """*connections*: how many to PostgreSQL, at least 2. SQLite, which is a file, has its own number."""
+        self.engine = make_engine(url, connections=connections)
         self._on_loop: Connection | None = None
         self._connecting = threading.Lock()
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
-        self._writers = ThreadPoolExecutor(WRITERS[self.engine.dialect.name], thread_name_prefix="db-write")
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        self.writers = SQLITE_WRITERS if is_sqlite else connections // 2
+        readers = SQLITE_READERS if is_sqlite else connections - self.writers
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
+        self._writers = ThreadPoolExecutor(self.writers, thread_name_prefix="db-write")
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is rolled back."""
@@ -126,16 +133,20 @@ class Database:
             raise translated(error) from error
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, connections: int = CONNECTIONS) -> Engine:
     """Return an engine with our settings. *url*: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
     if (parsed := make_url(url)).get_backend_name() != "sqlite":
         timeouts: dict[str, Any] = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
         if "options" not in parsed.query:
             timeouts["options"] = f"-c lock_timeout={round(LOCK_TIMEOUT_S * 1000)}"
-        size = READERS + WRITERS["postgresql"]
-        return create_engine(url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args=timeouts)
+        engine = create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=timeouts)
+        event.listen(engine, "handle_error", _leave_standby)
+        return engine
     engine = create_engine(
-        url, pool_size=ON_LOOP + READERS + WRITERS["sqlite"], max_overflow=0, connect_args={"check_same_thread": False}
+        url,
+        pool_size=ON_LOOP + SQLITE_READERS + SQLITE_WRITERS,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
     )
     if parsed.database:
         event.listen(engine, "do_connect", partial(_make_private, Path(parsed.database)))
@@ -144,6 +155,12 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", partial(_close_to_others, Path(parsed.database)))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    """Count a server that only reads as gone: after a fail-over the pool would keep its connections to it."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _make_private(path: Path, *_: object) -> None:
