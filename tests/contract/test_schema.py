@@ -1,5 +1,6 @@
 """The migrations and the tables say the same, on every engine."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from fakes import Clock
 from plans import plans_of
-from stillage.db import images, lifecycle, schema, uploads
+from postgres import PostgresServer
+from stillage.db import images, lifecycle, schema, session, uploads
 from stillage.db.migrations import steps
 from stillage.db.session import make_engine
 from stillage.db.tables import metadata
@@ -77,9 +79,9 @@ def contents_of(engine: Engine, table: str) -> list[str]:
 def test_upgrading_an_empty_database_makes_it_current(empty_database_url: str) -> None:
     engine = make_engine(empty_database_url)
     with pytest.raises(BadSettings, match="stillage db upgrade"):
-        schema.require_current(engine)
+        schema.require_usable(engine)
     schema.upgrade(engine)
-    schema.require_current(engine)
+    schema.require_usable(engine)
     engine.dispose()
 
 
@@ -90,21 +92,65 @@ def test_every_migration_is_known_without_alembic() -> None:
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
     before = set(inspect(engine).get_table_names())
     schema.upgrade(engine)
-    schema.require_current(engine)
+    schema.require_usable(engine)
     assert set(inspect(engine).get_table_names()) == before
 
 
-@pytest.mark.parametrize("step", ["9999", "0010"])
-def test_a_database_of_a_newer_version_or_of_one_from_before_the_first_is_refused(
-    empty_database_url: str, step: str
+def test_upgrades_that_start_together_take_turns(empty_database_url: str) -> None:
+    engines = [make_engine(empty_database_url) for _ in range(3)]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(schema.upgrade, engines))
+    for engine in engines:
+        schema.require_usable(engine)
+        engine.dispose()
+
+
+def test_an_upgrade_waits_for_another_one_as_long_as_that_takes(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = make_engine(empty_database_url)
+    monkeypatch.setattr(session, "LOCK_TIMEOUT_S", 0.1)
+    with postgres.fresh("template0") as url:
+        first, second = make_engine(url), make_engine(url)
+        with ThreadPoolExecutor() as threads, first.connect() as holder:
+            holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.UPGRADES})
+            waiting = threads.submit(schema.upgrade, second)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.5)
+            holder.rollback()
+            waiting.result(60)
+        first.dispose()
+        second.dispose()
+
+
+def at_step(engine: Engine, step: str, compatible_since: str | None) -> None:
+    """Make it a database that took *step*. None: one in which no version ever said what can use it."""
     schema.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :step"), {"step": step})
-    for look in (schema.require_current, schema.upgrade):
+        if compatible_since is None:
+            connection.execute(text("DROP TABLE deployment"))
+        else:
+            connection.execute(text("UPDATE deployment SET value = :since"), {"since": compatible_since})
+
+
+@pytest.mark.parametrize(("step", "since"), [("9999", "9999"), ("9999", "9998"), ("0010", None)])
+def test_a_database_of_a_newer_version_or_of_one_from_before_the_first_is_refused(
+    empty_database_url: str, step: str, since: str | None
+) -> None:
+    engine = make_engine(empty_database_url)
+    at_step(engine, step, since)
+    for look in (schema.require_usable, schema.upgrade):
         with pytest.raises(BadSettings, match=f"schema {step}.*new database"):
             look(engine)
+    engine.dispose()
+
+
+def test_a_newer_database_that_this_version_can_use_is_used_and_left_as_it_is(empty_database_url: str) -> None:
+    engine = make_engine(empty_database_url)
+    at_step(engine, "9999", schema.STEPS[0])
+    schema.require_usable(engine)
+    schema.upgrade(engine)
+    assert contents_of(engine, "alembic_version") == ["('9999',)"]
     engine.dispose()
 
 

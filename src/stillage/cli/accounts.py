@@ -48,7 +48,7 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
     async def run() -> T:
         database, passwords = Database(settings.database), Passwords()
         try:
-            schema.require_current(database.engine)
+            schema.require_usable(database.engine)
             identity = EmbeddedIdentity(
                 database,
                 passwords,

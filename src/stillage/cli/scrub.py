@@ -66,7 +66,7 @@ async def _scrub(
 ) -> tuple[int, int]:
     read = damaged = 0
     async with app.build(settings) as worker:
-        schema.require_current(worker.services.database.engine)
+        schema.require_usable(worker.services.database.engine)
         scrub = worker.scrub(older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only)
         async for scrubbed in scrub:
             read += 1

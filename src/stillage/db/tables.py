@@ -368,6 +368,15 @@ login_failures = Table(
     Index("ix_login_failures_failed_at", "failed_at"),
 )
 
+# What is true of the whole deployment, whatever the node: the fingerprint of its secret, and which versions can use
+# this schema.
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", String(255), nullable=False),
+)
+
 # Networks from which names have logged in, both as keyed hashes.
 known_networks = Table(
     "known_networks",

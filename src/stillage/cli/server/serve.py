@@ -113,7 +113,7 @@ async def _prepare(data_folder: DataFolder, settings: Settings, node_id: NodeId)
         if database.engine.dialect.name == "sqlite":
             schema.upgrade(database.engine)
         else:
-            schema.require_current(database.engine)
+            schema.require_usable(database.engine)
         if settings.keystone_url is None:
             chosen = settings.admin_password.get_secret_value() if settings.admin_password else None
             data_folder.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))

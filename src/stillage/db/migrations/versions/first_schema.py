@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_images()
     _create_uploads()
     _create_accounts()
+    _create_deployment()
 
 
 def _create_images() -> None:
@@ -348,3 +349,13 @@ def _create_accounts() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_known_networks_seen_at", "known_networks", ["seen_at"])
+
+
+def _create_deployment() -> None:
+    deployment = op.create_table(
+        "deployment",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_deployment")),
+    )
+    op.bulk_insert(deployment, [{"name": "compatible_since", "value": "0.1.0"}])
