@@ -50,6 +50,11 @@ class Settings(BaseModel):
     tls_certificate: Path | None = Field(None, description="PEM certificate chain in place of the self-signed one")
     tls_key: Path | None = Field(None, description="PEM key of tls_certificate")
     workers: int = Field(1, ge=1, le=256, description="server processes")
+    node_name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,48}$",
+        description="name of this node, which no other has; a random one is kept in the data folder if unset",
+    )
     public_url: str | None = Field(None, description="URL that clients use, if it differs from listen")
     region: str = Field("RegionOne", description="region in the catalogue")
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
@@ -275,13 +280,17 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data / 'stillage.db'}"
 
     @property
+    def secret_path(self) -> Path:
+        return self.secret_key or self.data / "secret.key"
+
+    @property
     def secret(self) -> bytes:
         """The secret that keyed hashes are made with.
 
         Raises:
             BadSettings: If the file cannot be read or holds too little.
         """
-        path = self.secret_key or self.data / "secret.key"
+        path = self.secret_path
         try:
             secret = path.read_bytes()
         except OSError as error:

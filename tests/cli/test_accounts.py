@@ -205,3 +205,12 @@ def test_the_secret_of_an_access_key_is_printed_once(run: Run) -> None:
     assert [line.rpartition(" ")[0] for line in printed] == ["access key", "secret key"]
     with pytest.raises(NotFound):
         run("accesskey", "create", "nobody")
+
+
+def test_a_command_with_another_secret_is_refused_until_that_is_adopted(run: Run, folder: Path) -> None:
+    run("user", "list")
+    (folder / "secret.key").write_bytes(b"x" * 32)
+    with pytest.raises(BadSettings, match=r"not the one that this database is used with.*adopt-secret"):
+        run("accesskey", "create", "demo")
+    run("db", "adopt-secret")
+    run("accesskey", "create", "demo")

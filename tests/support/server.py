@@ -229,6 +229,10 @@ class Server:
             self._tokens[user, project] = token
         return self._tokens[user, project]
 
+    def use_tokens_of(self, other: "Server") -> None:
+        """Use the tokens of another node on the same database, and let it make those that are missing."""
+        self.token = other.token  # type: ignore[method-assign]
+
     def cli(self, *arguments: str, stdin: str = "") -> str:
         """Return what ``stillage ARGUMENTS --data HOME`` prints."""
         done = subprocess.run(

@@ -24,6 +24,7 @@ from stillage.errors import BadSettings, InvalidInput
 from stillage.identity.passwords import Passwords
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
+from stillage.operations.identity.shared_secret import require_shared_secret
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ def run_with_identity(work: Callable[[Accounts, EmbeddedIdentity], Awaitable[T]]
         database, passwords = Database(settings.database), Passwords()
         try:
             schema.require_usable(database.engine)
+            await require_shared_secret(database, settings.secret, settings.secret_path)
             identity = EmbeddedIdentity(
                 database,
                 passwords,

@@ -3,8 +3,8 @@
 DIR/stillage.db     the database, unless another is set
 DIR/blobs/          images
 DIR/tls/            the self-signed certificate
-DIR/secret.key      the node's secret
-DIR/node-id         identifies this node in leases
+DIR/secret.key      the secret of the deployment, unless secret_key names another file
+DIR/node-id         identifies this node in leases, unless node_name does
 DIR/lock            held while a server or one of its workers uses this folder
 DIR/processes       lists those processes
 DIR/clouds.yaml     for OpenStack clients, with the passwords of `demo` and `admin`
@@ -83,12 +83,14 @@ class DataFolder:
     def write_clouds(self, settings: Settings, passwords: dict[str, str]) -> None:
         """Update clouds.yaml with the URL of this start and with *passwords*, as far as they are known.
 
-        A password that is not in *passwords* stays as it is in the file; only its hash is stored elsewhere.
+        A password that is not in *passwords* stays as it is in the file; only its hash is stored elsewhere. A user
+        whose password nobody here knows, because another node made it, gets no entry.
         """
         known = self._read_clouds()
         clouds = {
-            cloud: self._cloud(settings, user, passwords.get(user) or _password(known, cloud))
+            cloud: self._cloud(settings, user, password)
             for cloud, user in CLOUDS.items()
+            if (password := passwords.get(user) or _password(known, cloud))
         }
         others = {name: cloud for name, cloud in known.get("clouds", {}).items() if name not in CLOUDS}
         self._write_clouds({**known, "clouds": {**clouds, **others}})
@@ -100,8 +102,17 @@ class DataFolder:
             known["clouds"][cloud]["auth"]["password"] = password
             self._write_clouds(known)
 
+    def knows_demo(self) -> bool:
+        """True if clouds.yaml has the password of user `demo`."""
+        return bool(_password(self._read_clouds(), "stillage"))
+
     def _write_clouds(self, document: dict[str, Any]) -> None:
         text = "# Written by 'stillage serve'. Point OS_CLIENT_CONFIG_FILE to it.\n"
+        text += "".join(
+            f"# Another node set the password of user {user}: copy the entry {cloud} from its clouds.yaml.\n"
+            for cloud, user in CLOUDS.items()
+            if not _password(document, cloud)
+        )
         write_whole(self.clouds, (text + yaml.safe_dump(document, sort_keys=False)).encode())
 
     def _read_clouds(self) -> dict[str, Any]:

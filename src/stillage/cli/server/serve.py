@@ -24,6 +24,7 @@ from stillage.db import schema
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.errors import BadSettings, StillageError
+from stillage.operations.identity.shared_secret import require_shared_secret
 
 log = structlog.get_logger()
 
@@ -64,7 +65,8 @@ def serve(load: Callable[[], Settings]) -> None:
         settings = settings.model_copy(update={"listen": _shown_address(settings.listen, sockets[0])})
         if settings.secret_key is None:
             data_folder.make_secret()
-        plan = Plan(settings, NodeId(data_folder.node_id()), _certificate(data_folder, settings))
+        node_id = NodeId(settings.node_name or data_folder.node_id())
+        plan = Plan(settings, node_id, _certificate(data_folder, settings))
         asyncio.run(_prepare(data_folder, settings, plan.node_id))
         ready = partial(print_welcome, data_folder, settings)
         if settings.workers == 1:
@@ -114,13 +116,23 @@ async def _prepare(data_folder: DataFolder, settings: Settings, node_id: NodeId)
             schema.upgrade(database.engine)
         else:
             schema.require_usable(database.engine)
+        await require_shared_secret(database, settings.secret, settings.secret_path)
         if settings.keystone_url is None:
             chosen = settings.admin_password.get_secret_value() if settings.admin_password else None
-            data_folder.write_clouds(settings, await app.make_identity_bootstrap(database, chosen))
+            made = await app.make_identity_bootstrap(database, chosen)
+            data_folder.write_clouds(settings, made if chosen is None else {**made, "admin": chosen})
     finally:
         database.close()
     # No other process uses this folder, so whatever earlier processes were receiving is lost.
     await _sweep(settings, node_id)
+
+
+async def _require_shared_secret(settings: Settings) -> None:
+    database = Database(settings.database)
+    try:
+        await require_shared_secret(database, settings.secret, settings.secret_path)
+    finally:
+        database.close()
 
 
 async def _sweep(settings: Settings, node_id: NodeId) -> None:
@@ -143,8 +155,7 @@ def _by_itself(data_folder: DataFolder, settings: Settings) -> str:
 Stillage is ready at {url}
 
   OpenStack clients:
-    export OS_CLIENT_CONFIG_FILE={data_folder.clouds.resolve()}
-    openstack --os-cloud stillage image list
+    {_first_steps(data_folder)}
 
   curl:
     T=$({sys.argv[0]} token --data {folder}) ID=$(cat /proc/sys/kernel/random/uuid)
@@ -152,6 +163,13 @@ Stillage is ready at {url}
     curl -i {trust}{url}/v2/images/$ID/file -X PUT -H "X-Auth-Token: $T" \\
          -H "Content-Type:application/octet-stream" -T disk.img
 """
+
+
+def _first_steps(data_folder: DataFolder) -> str:
+    if not data_folder.knows_demo():
+        return "another node set the passwords: use its clouds.yaml"
+    return f"""export OS_CLIENT_CONFIG_FILE={data_folder.clouds.resolve()}
+    openstack --os-cloud stillage image list"""
 
 
 def _with_keystone(settings: Settings) -> str:
@@ -171,6 +189,7 @@ def _renewed(plan: Plan, data_folder: DataFolder, load: Callable[[], Settings]) 
         settings = load()
         same = {"listen": plan.settings.listen, "data": plan.settings.data, "workers": plan.settings.workers}
         settings = settings.model_copy(update=same)
+        asyncio.run(_require_shared_secret(settings))
         return Plan(settings, plan.node_id, _certificate(data_folder, settings))
     except (StillageError, OSError, ValueError) as error:  # ValueError: a broken certificate
         log.error("cannot use the new settings; the workers stay as they are", why=str(error))

@@ -1,0 +1,57 @@
+"""Several real nodes: `stillage serve` processes with a data folder each, on one PostgreSQL and one store.
+
+What the store is, is a parameter, so that the same tests run on each kind that nodes can share.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from server import Server
+
+SECRET = "secret.key"
+
+PrepareStore = Callable[[Server, Path], None]
+"""Called with a node that is not started, and a folder that all nodes of the test share."""
+
+
+def shared_folder(node: Server, shared: Path) -> None:
+    """Let the blobs of *node* be in a folder that all nodes see, as on NFS or CephFS."""
+    node.data_folder.mkdir(mode=0o700, parents=True)
+    (shared / "blobs").mkdir(mode=0o700, exist_ok=True)
+    (node.data_folder / "blobs").symlink_to(shared / "blobs")
+
+
+@contextmanager
+def nodes_on(
+    database_url: str,
+    folder: Path,
+    count: int,
+    *,
+    prepare: PrepareStore = shared_folder,
+    **settings: Any,
+) -> Iterator[Sequence[Server]]:
+    """Yield *count* nodes that are not started; all of them are ended afterwards."""
+    (folder / SECRET).write_bytes(bytes(range(32)))
+    nodes = [
+        Server(folder / f"node{number}", database_url=database_url, secret_key=folder / SECRET, **settings)
+        for number in range(count)
+    ]
+    for node in nodes:
+        prepare(node, folder)
+    try:
+        yield nodes
+    finally:
+        for node in nodes:
+            node.close()
+
+
+def start_together(nodes: Sequence[Server]) -> None:
+    """Start all at once; tokens that one of them gives are used with all."""
+    with ThreadPoolExecutor(len(nodes)) as threads:
+        list(threads.map(Server.start, nodes))
+    first = next(node for node in nodes if "stillage" in node.clouds)
+    for node in nodes:
+        node.use_tokens_of(first)
