@@ -252,31 +252,6 @@ def test_a_release_that_meets_the_claim_it_is_for_ends_all_of_it_or_nothing(post
         engine.dispose()
 
 
-def test_room_that_comes_at_the_last_moment_is_taken(postgres: PostgresServer) -> None:
-    with postgres.migrated() as url:
-        engine = make_engine(url)
-        ending, asking = engine.connect(), engine.connect()
-        usage.change(ending, "node:a", Usage(uploads=1))
-        ending.commit()
-
-        def end_other(*rest: Any) -> None:
-            if rest[2].startswith("INSERT") and not ended:
-                ended.append(True)
-                usage.change(ending, "node:a", Usage(uploads=-1))
-                ending.commit()
-
-        ended: list[bool] = []
-        event.listen(asking, "after_cursor_execute", end_other)
-        usage.change(asking, "node:a", Usage(uploads=1), Limits(uploads=1))
-        asking.commit()
-        assert usage.find(asking, "node:a") == Usage(uploads=1)
-        with pytest.raises(TooManyUploads):
-            usage.change(asking, "node:a", Usage(uploads=1), Limits(uploads=1))
-        for connection in (ending, asking):
-            connection.close()
-        engine.dispose()
-
-
 # From the claim to the end
 
 

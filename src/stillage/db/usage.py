@@ -1,20 +1,28 @@
 """What projects and nodes use, one row for each, changed in the transaction that changes what it counts.
 
-A transaction that checks a limit locks the row first, so that of ten requests that race for the last place one wins.
+A change locks the row until the transaction ends, so that of ten requests that race for the last place one wins. A node
+that uses nothing has no row: nodes come and go.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from stillage.db.leases import LeaseOwner
 from stillage.db.tables import usage
 from stillage.errors import QuotaExceeded, TooManyUploads
 from stillage.images.quota import Limits, Usage, scope_of_node
 
-# The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs.
-BEGIN_ROW = text('INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, 0, 0, 0) ON CONFLICT DO NOTHING')
+# The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs. One statement: between two,
+# another transaction could remove the row.
+CHANGE = text("""
+    INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, :bytes, :images, :uploads)
+    ON CONFLICT (scope) DO UPDATE SET bytes = "usage".bytes + excluded.bytes,
+        images = "usage".images + excluded.images, uploads = "usage".uploads + excluded.uploads
+    RETURNING bytes, images, uploads
+""")
+DROP = delete(usage).where(usage.c.scope == bindparam("scope"))
 FIND = select(usage.c.bytes, usage.c.images, usage.c.uploads).where(usage.c.scope == bindparam("scope"))
 NO_LIMITS = Limits()
 
@@ -28,15 +36,16 @@ def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LI
     """Add *by*, whose numbers may be negative, to what *scope* uses.
 
     Raises:
-        QuotaExceeded, TooManyUploads: If that would pass one of *limits*; nothing is changed then.
+        QuotaExceeded, TooManyUploads: If that passes one of *limits*; the transaction has to be rolled back.
     """
-    connection.execute(BEGIN_ROW, {"scope": scope})
-    if limits != NO_LIMITS:
-        used = Usage(*connection.execute(FIND.with_for_update(), {"scope": scope}).one())
-        if (refusal := _refusal(scope, used, by, limits)) is not None:
-            raise refusal
-    values = {name: usage.c[name] + getattr(by, name) for name in ("bytes", "images", "uploads")}
-    connection.execute(update(usage).where(usage.c.scope == scope).values(values))
+    if by == Usage():
+        return
+    row = {"scope": scope, "bytes": by.bytes, "images": by.images, "uploads": by.uploads}
+    using = Usage(*connection.execute(CHANGE, row).one())
+    if (refusal := _refusal(scope, using, by, limits)) is not None:
+        raise refusal
+    if using == Usage() and scope.startswith(scope_of_node("")):
+        connection.execute(DROP, {"scope": scope})
 
 
 def change_uploads_of_nodes(
@@ -58,12 +67,13 @@ def change_uploads_of_nodes(
         change(connection, scope, Usage(uploads=changes[scope]), limits)
 
 
-def _refusal(scope: str, used: Usage, by: Usage, limits: Limits) -> Exception | None:
+def _refusal(scope: str, using: Usage, by: Usage, limits: Limits) -> Exception | None:
+    """Return the error if *using*, of which *by* is new, is more than *limits*."""
     # Only what is increased: an operator may have set a limit below what is in use.
-    if limits.uploads is not None and 0 < by.uploads > limits.uploads - used.uploads:
+    if limits.uploads is not None and by.uploads > 0 and using.uploads > limits.uploads:
         return TooManyUploads(scope.partition(":")[0], limits.uploads)
-    if limits.images is not None and 0 < by.images > limits.images - used.images:
-        return QuotaExceeded("images", limits.images, used.images, by.images)
-    if limits.bytes is not None and 0 < by.bytes > limits.bytes - used.bytes:
-        return QuotaExceeded("bytes", limits.bytes, used.bytes, by.bytes)
+    if limits.images is not None and by.images > 0 and using.images > limits.images:
+        return QuotaExceeded("images", limits.images, using.images - by.images, by.images)
+    if limits.bytes is not None and by.bytes > 0 and using.bytes > limits.bytes:
+        return QuotaExceeded("bytes", limits.bytes, using.bytes - by.bytes, by.bytes)
     return None
