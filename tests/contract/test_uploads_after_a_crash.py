@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from stillage.db import lifecycle, pieces, usage
 from stillage.db import uploads as db_uploads
+from stillage.db.leases import LeaseOwner
 from stillage.errors import (
     StoreFailed,
     Unavailable,
@@ -17,7 +18,7 @@ from stillage.images.status import Status
 from stillage.images.upload import Expected
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.files.partial import FilePartialBlob
-from upload_world import DATA, ME, MIB, World
+from upload_world import DATA, ME, MIB, World, uploads_of
 
 
 async def test_an_upload_whose_process_died_before_it_had_a_partial_blob_gets_one(
@@ -121,6 +122,29 @@ async def test_an_upload_that_has_lost_its_partial_blob_ends(world: World) -> No
 
 async def test_who_verified_a_whole_upload_of_no_bytes_may_have_died(world: World) -> None:
     upload = await world.open(size=0)
+    assert await world.uploads.verifier.adopt() == 1
+    assert (await world.uploads.verifier.verdict(upload)).size == 0
+
+
+async def test_another_node_verifies_ten_seconds_after_the_one_that_did_has_died(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, taken = await world.open(size=0), asyncio.Event()
+    dead = uploads_of(world.database, world.store, world.clock, LeaseOwner.parse("dead/1"))
+
+    async def hang(_upload_id: object) -> None:
+        taken.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dead.verifier, "_verify_ours", hang)
+        patched.setattr(db_uploads, "drop_verification", lambda *_: None)  # the dead drop nothing
+        dead.verifier.follow(upload)
+        await asyncio.wait_for(taken.wait(), 20)
+        await dead.close()
+    world.clock.advance(9)
+    assert await world.uploads.verifier.adopt() == 0
+    world.clock.advance(2)
     assert await world.uploads.verifier.adopt() == 1
     assert (await world.uploads.verifier.verdict(upload)).size == 0
 

@@ -19,6 +19,9 @@ from stillage.operations.upload.acceptance import UploadRules
 from stillage.spans import Span
 from stillage.stores.abilities import PartialBlob, ResumableStore
 
+VERIFICATION_LEASE_S = 10.0
+"""A verifier renews its lease each second. When its node dies, a client that sent the last piece waits this long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -45,9 +48,9 @@ class Context:
         """Return when an upload ends if it receives nothing from now on."""
         return self.clock() + timedelta(seconds=self.max_age_s)
 
-    def lease_until(self) -> datetime:
-        """Return when a lease taken now ends."""
-        return self.clock() + timedelta(seconds=self.rules.lease_s)
+    def verification_until(self) -> datetime:
+        """Return when the lease of a verification ends that is taken or renewed now."""
+        return self.clock() + timedelta(seconds=min(VERIFICATION_LEASE_S, self.rules.lease_s))
 
     def partial(self, upload: Upload) -> AbstractAsyncContextManager[PartialBlob]:
         """Open the partial blob of *upload*; see `Partials.partial`."""

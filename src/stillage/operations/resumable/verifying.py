@@ -120,7 +120,7 @@ class Verifier:
         """Verify the upload if no other process does; return the error that prevented it."""
         try:
             async with self._places:
-                lease = (self._context.owner, self._clock(), self._context.lease_until())
+                lease = (self._context.owner, self._clock(), self._context.verification_until())
                 taking = asyncio.ensure_future(self._database.write(db.take_verification, upload_id, *lease))
                 try:
                     if await asyncio.shield(taking):
@@ -241,7 +241,7 @@ class Verifier:
         await remove_blob(self._database, self._store, upload.blob_key)
 
     async def _renewed(self, upload: Upload, verification: Verification) -> Upload | None:
-        work, until = db.keep_verification, self._context.lease_until()
+        work, until = db.keep_verification, self._context.verification_until()
         return await self._rights.write(upload, None, work, upload.id, self._context.owner, until, verification.size)
 
     async def _wait_for_news(self, upload_id: UploadId) -> None:
