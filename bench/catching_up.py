@@ -19,9 +19,9 @@ from uuid import uuid4
 import structlog
 
 from stillage.accounts.principal import Principal
-from stillage.app import now
 from stillage.db import images as db
 from stillage.db import schema
+from stillage.db.clock import now
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.formats.safety import Policy

@@ -21,9 +21,9 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from bench.listing import database, put_images, settle
-from stillage.app import now
 from stillage.db import blobs, lifecycle, uploads
 from stillage.db import images as db
+from stillage.db.clock import now
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database

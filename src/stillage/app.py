@@ -5,7 +5,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from stillage.audit.file import AuditFile
 from stillage.audit.trail import Sink, Trail
 from stillage.audit.webhook import Webhook
 from stillage.config import Settings
+from stillage.db.clock import Clock, clock_of, now, set_by
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.deployment import policy_of, profile_of
@@ -76,25 +76,23 @@ class Worker:
     services: Services
     sweep: Sweep
     scrub: Scrub
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
+    clock: Clock
 
 
 @asynccontextmanager
 async def build(
-    settings: Settings, *, owner: LeaseOwner = NO_LEASES, clock: Callable[[], datetime] = now
+    settings: Settings, *, owner: LeaseOwner = NO_LEASES, clock: Clock | None = None
 ) -> AsyncIterator[Worker]:
     """Build a worker, and close it at the end.
 
     Args:
         settings: Of the deployment.
         owner: This process, in the leases that it takes.
-        clock: Aware, UTC.
+        clock: That of the database, if None.
     """
     profile = profile_of(settings)
     database = Database(settings.database, connections=settings.database_connections)
+    clock = clock or await clock_of(database)
     store = FileStore(settings.data / "blobs")
     quotas = Quotas(
         project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
@@ -163,7 +161,7 @@ async def build(
     )
     try:
         sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)
-        yield Worker(make_web(services), services, sweep, scrub)
+        yield Worker(make_web(services), services, sweep, scrub, clock)
     finally:
         await ingest.close()
         await uploads.close()
@@ -182,7 +180,7 @@ class _Identity:
     close: Callable[[], Awaitable[None]]
 
 
-def _identity(settings: Settings, database: Database, clock: Callable[[], datetime]) -> _Identity:
+def _identity(settings: Settings, database: Database, clock: Clock) -> _Identity:
     """Return what authenticates principals: the cloud's Keystone, or the embedded identity."""
     if settings.keystone_url is not None:
         return _keystone(settings, settings.keystone_url, clock)
@@ -201,7 +199,7 @@ def _identity(settings: Settings, database: Database, clock: Callable[[], dateti
     return _Identity(embedded, embedded, EmbeddedRights(clock=clock), close)
 
 
-def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _Identity:
+def _keystone(settings: Settings, url: str, clock: Clock) -> _Identity:
     user = ServiceUser(
         settings.keystone_username, settings.keystone_credential_id, settings.keystone_project, settings.keystone_domain
     )
@@ -223,7 +221,7 @@ def _keystone(settings: Settings, url: str, clock: Callable[[], datetime]) -> _I
     return _Identity(identity, None, KeystoneRights(identity, Vault(settings.secret)), close)
 
 
-def _trail(settings: Settings, counters: Metrics, owner: LeaseOwner, clock: Callable[[], datetime]) -> Trail:
+def _trail(settings: Settings, counters: Metrics, owner: LeaseOwner, clock: Clock) -> Trail:
     """Return what records changes."""
 
     def dropped(sink: str) -> Callable[[int], None]:
@@ -326,7 +324,8 @@ def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
     )
     embedded = worker.services.embedded
     also = [worker.services.uploads.upkeep] + ([embedded.forget_old] if embedded else [])
-    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, also=also)
+    set_clock = partial(set_by, worker.services.database, worker.clock)
+    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, first=set_clock, also=also)
 
 
 def _metrics_alone(counters: Metrics) -> web.Application:

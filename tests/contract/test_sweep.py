@@ -13,7 +13,7 @@ from fakes import Clock
 from plans import plans_of
 from stillage.db import blobs, lifecycle, usage
 from stillage.db import images as db
-from stillage.db.leases import LeaseOwner, NodeId
+from stillage.db.leases import Dead, LeaseOwner, NodeId
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import BlobNotFound, StoreFailed, Unavailable
@@ -253,6 +253,30 @@ async def test_uploads_of_dead_servers_end_while_the_store_hangs(database: Datab
             return (await database.read(db.get, dead.image_id)).status is Status.QUEUED
 
         await eventually(is_queued)
+
+
+async def test_no_upload_ends_before_the_clock_is_set(database: Database, clock: Clock) -> None:
+    done: list[str] = []
+
+    async def set_clock() -> None:
+        done.append("clock")
+        raise Unavailable("the database does not answer")
+
+    class NoSweep(Sweep):
+        async def end_dead_uploads(self, *, dead: Dead | None = None) -> int:  # noqa: ARG002 - what it overrides
+            done.append("sweep")
+            return 0
+
+    store = MemoryStore()
+    schedule = Schedule(sweep_s=0.001, orphan_age_s=0, scrub_every_s=None, scrub_bytes_per_s=1)
+    scrub, sweep = Scrub(database, store, clock=clock), NoSweep(database, store, clock=clock)
+    async with Upkeep(sweep, scrub, schedule=schedule, first=set_clock).running():
+
+        async def three_times() -> bool:
+            return len(done) > 3
+
+        await eventually(three_times)
+    assert set(done) == {"clock"}
 
 
 @pytest.mark.parametrize("error", [Unavailable("the database does not answer"), ZeroDivisionError()], ids=repr)

@@ -27,7 +27,7 @@ from power_cut.recovery import Recovery, lay_out
 from power_cut.told import Informed, Told
 from rude import WITH_LENGTH
 from server import COMMAND, Answer, eventually
-from stillage.app import now
+from stillage.db.clock import now
 from stillage.spans import Span
 
 pytestmark = pytest.mark.xdist_group("power cut")  # of one recording

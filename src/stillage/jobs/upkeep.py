@@ -19,6 +19,9 @@ from stillage.stores.abilities import SHARDS
 log = structlog.get_logger()
 
 
+Work = Callable[[], Awaitable[object]]
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How often and how fast the background jobs run.
@@ -38,9 +41,16 @@ class Schedule:
 
 class Upkeep:
     def __init__(
-        self, sweep: Sweep, scrub: Scrub, *, schedule: Schedule, also: Sequence[Callable[[], Awaitable[object]]] = ()
+        self,
+        sweep: Sweep,
+        scrub: Scrub,
+        *,
+        schedule: Schedule,
+        first: Work | None = None,
+        also: Sequence[Work] = (),
     ) -> None:
-        """*also* is called with every sweep."""
+        """*first* is called before every sweep, *also* after it."""
+        self._first = first
         self._sweep = sweep
         self._scrub = scrub
         self._schedule = schedule
@@ -74,6 +84,8 @@ class Upkeep:
                 log.exception("upkeep failed; trying again")
 
     async def _end_once(self) -> None:
+        if self._first is not None:
+            await self._first()
         await self._sweep.end_dead_uploads()
         for work in self._also:
             await work()
