@@ -52,6 +52,7 @@ from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upkeep.exclusive import Exclusive
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
@@ -305,7 +306,7 @@ async def serve(
         await metrics_runner.setup()
         await listen(metrics_runner, metrics_sockets, None, worker.services.descriptors)
         await listen(runner, sockets, tls, worker.services.descriptors)
-        async with _upkeep(worker, settings).running():
+        async with _upkeep(worker, settings, owner).running():
             ready()
             await stop.wait()
             log.info("stopping")
@@ -315,7 +316,7 @@ async def serve(
         log.info("stopped", cut_off=cut_off)
 
 
-def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
+def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
     schedule = Schedule(
         sweep_s=settings.sweep_interval_s,
         orphan_age_s=settings.orphan_age_s,
@@ -324,8 +325,10 @@ def _upkeep(worker: Worker, settings: Settings) -> Upkeep:
     )
     embedded = worker.services.embedded
     also = [worker.services.uploads.upkeep] + ([embedded.forget_old] if embedded else [])
-    set_clock = partial(set_by, worker.services.database, worker.clock)
-    return Upkeep(worker.sweep, worker.scrub, schedule=schedule, first=set_clock, also=also)
+    database = worker.services.database
+    exclusive = Exclusive(database, owner=owner, clock=worker.clock)
+    set_clock = partial(set_by, database, worker.clock)
+    return Upkeep(worker.sweep, worker.scrub, exclusive, schedule=schedule, first=set_clock, also=also)
 
 
 def _metrics_alone(counters: Metrics) -> web.Application:

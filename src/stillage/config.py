@@ -157,7 +157,9 @@ class Settings(BaseModel):
     scrub_every_s: Seconds = Field(
         30 * 86400, ge=0, description="how often every image is read again and verified; 0 disables it"
     )
-    scrub_bytes_per_s: float = Field(20 << 20, gt=0, description="how fast the background scrub of each process reads")
+    scrub_bytes_per_s: float = Field(
+        20 << 20, gt=0, description="how fast the background scrub of all nodes together reads"
+    )
     token_lifetime_s: int = Field(24 * 3600, ge=300, le=CENTURY_S, description="lifetime of tokens")
     max_user_tokens: int = Field(
         1000, ge=10, le=MOST_ROWS, description="tokens of a user; one more ends the oldest (docs/identity.md)"

@@ -21,6 +21,7 @@ from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.image import Content, Image
 from stillage.images.status import Status
 from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.operations.upkeep.exclusive import Exclusive
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import MOST_FAILURES, Sweep, Swept, remove_blob
 from stillage.stores.abilities import SHARDS
@@ -211,9 +212,12 @@ def upkeep(
     schedule = Schedule(
         sweep_s=0.001, orphan_age_s=0, scrub_every_s=changes.get("scrub_every_s"), scrub_bytes_per_s=1e9
     )
-    return Upkeep(
-        Sweep(database, store, clock=clock), Scrub(database, store, clock=clock), schedule=schedule, also=[also]
-    )
+    sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)
+    return Upkeep(sweep, scrub, exclusive_of(database, clock), schedule=schedule, also=[also])
+
+
+def exclusive_of(database: Database, clock: Clock) -> Exclusive:
+    return Exclusive(database, owner=LeaseOwner.parse("node/1"), clock=clock)
 
 
 async def nothing() -> None:
@@ -270,7 +274,7 @@ async def test_no_upload_ends_before_the_clock_is_set(database: Database, clock:
     store = MemoryStore()
     schedule = Schedule(sweep_s=0.001, orphan_age_s=0, scrub_every_s=None, scrub_bytes_per_s=1)
     scrub, sweep = Scrub(database, store, clock=clock), NoSweep(database, store, clock=clock)
-    async with Upkeep(sweep, scrub, schedule=schedule, first=set_clock).running():
+    async with Upkeep(sweep, scrub, exclusive_of(database, clock), schedule=schedule, first=set_clock).running():
 
         async def three_times() -> bool:
             return len(done) > 3

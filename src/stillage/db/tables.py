@@ -377,6 +377,15 @@ deployment = Table(
     Column("value", String(255), nullable=False),
 )
 
+# Background jobs that one process of the deployment does at a time.
+job_leases = Table(
+    "job_leases",
+    metadata,
+    Column("job", String(32), primary_key=True),
+    Column("lease_owner", OwnerText, nullable=False),
+    Column("lease_expires_at", UtcTime, nullable=False),
+)
+
 # Networks from which names have logged in, both as keyed hashes.
 known_networks = Table(
     "known_networks",

@@ -1,6 +1,6 @@
 """Runs a worker's background jobs: a sweep every minute, and a slow scrub all the time.
 
-Every process of every node does both; the operations see to it that this does no harm.
+Every process of every node sweeps, which does no harm; one of them scrubs.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from stillage.errors import StillageError
+from stillage.operations.upkeep.exclusive import Exclusive
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.abilities import SHARDS
@@ -30,7 +31,7 @@ class Schedule:
         sweep_s: Interval between sweeps.
         orphan_age_s: Longer than any upload can take.
         scrub_every_s: How often to read every image again; None for never.
-        scrub_bytes_per_s: Speed of the scrub.
+        scrub_bytes_per_s: Speed of the scrub, of the whole deployment.
     """
 
     sweep_s: float
@@ -44,12 +45,14 @@ class Upkeep:
         self,
         sweep: Sweep,
         scrub: Scrub,
+        exclusive: Exclusive,
         *,
         schedule: Schedule,
         first: Work | None = None,
         also: Sequence[Work] = (),
     ) -> None:
         """*first* is called before every sweep, *also* after it."""
+        self._exclusive = exclusive
         self._first = first
         self._sweep = sweep
         self._scrub = scrub
@@ -96,6 +99,9 @@ class Upkeep:
         self._shard = (self._shard + 1) % SHARDS
 
     async def _scrub_once(self) -> None:
+        await self._exclusive.run("scrub", self._scrub_all)
+
+    async def _scrub_all(self) -> None:
         every_s = self._schedule.scrub_every_s or 0
         async for _ in self._scrub(older_than_s=every_s, bytes_per_s=self._schedule.scrub_bytes_per_s):
             pass

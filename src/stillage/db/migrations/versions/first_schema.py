@@ -359,3 +359,10 @@ def _create_deployment() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_deployment")),
     )
     op.bulk_insert(deployment, [{"name": "compatible_since", "value": "0.1.0"}])
+    op.create_table(
+        "job_leases",
+        sa.Column("job", sa.String(length=32), nullable=False),
+        sa.Column("lease_owner", sa.String(length=64), nullable=False),
+        sa.Column("lease_expires_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("job", name=op.f("pk_job_leases")),
+    )
