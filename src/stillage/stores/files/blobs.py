@@ -12,14 +12,13 @@ import errno
 import math
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
-from stillage.errors import BlobNotFound, StoreStalled
+from stillage.errors import BlobNotFound
 from stillage.holes import write_data
 from stillage.ids import BlobKey
 from stillage.lanes import GIVES_WAY_TO_LANES, Lane
@@ -28,8 +27,7 @@ from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
 from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_directory, translated
 from stillage.stores.streams import blocks_of
-
-T = TypeVar("T")
+from stillage.stores.threads import Threads
 
 READ_THREADS = 8
 DISK_TIMEOUT_S = 10.0
@@ -41,24 +39,23 @@ class FileStore:
     def __init__(self, root: Path, *, timeout_s: float = DISK_TIMEOUT_S) -> None:
         """*timeout_s*: how long the disk may take to answer before an upload or a download begins."""
         self.root = root
-        self._timeout_s = timeout_s
         root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_folder(root)
-        self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="store")
+        self._threads = Threads("store", READ_THREADS, timeout_s=timeout_s)
         self._probing: Future[None] | None = None
 
     @asynccontextmanager
     async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator["_FileWriter"]:  # noqa: ARG002 - a file grows
         async with Lane(f"write-{key[:8]}", nice=GIVES_WAY_TO_LANES) as lane:
             writer = _FileWriter(self._path(key), lane)
-            await self._soon(writer.open, too_late=lambda _: writer.close())
+            await self._threads.soon(writer.open, too_late=lambda _: writer.close())
             # A client that hangs up may cancel us; the thread that uses the descriptor closes it all the same.
             lane.at_end(writer.close)
             yield writer
 
     async def begin(self, key: BlobKey) -> None:
         # Do not undo it if this was too late: others may have begun it by now, and would lose what they sent.
-        await self._soon(partial_blobs.begin, self._path(key))
+        await self._threads.soon(partial_blobs.begin, self._path(key))
 
     @asynccontextmanager
     async def partial(
@@ -69,20 +66,22 @@ class FileStore:
     ) -> AsyncIterator[partial_blobs.FilePartialBlob]:
         async with Lane(f"partial-{key[:8]}", nice=GIVES_WAY_TO_LANES) as writing, Lane(f"sync-{key[:8]}") as syncing:
             partial = partial_blobs.FilePartialBlob(self._path(key), writing, syncing)
-            await self._soon(partial.open, too_late=lambda _: partial.close())
+            await self._threads.soon(partial.open, too_late=lambda _: partial.close())
             writing.at_end(partial.close)
             yield partial
 
     async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        await self._run(partial_blobs.link, self._path(key), self._path(new_key))
+        await self._threads.run(partial_blobs.link, self._path(key), self._path(new_key))
 
     async def drop_partial(self, key: BlobKey) -> None:
-        await self._run(partial_blobs.drop, self._path(key))
+        await self._threads.run(partial_blobs.drop, self._path(key))
 
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator["_FileReader"]:
         try:
-            descriptor = await self._soon(os.open, self._path(key), os.O_RDONLY | os.O_CLOEXEC, too_late=os.close)
+            descriptor = await self._threads.soon(
+                os.open, self._path(key), os.O_RDONLY | os.O_CLOEXEC, too_late=os.close
+            )
         except FileNotFoundError as error:
             raise BlobNotFound(key) from error
         except OSError as error:
@@ -94,20 +93,20 @@ class FileStore:
 
     async def delete(self, key: BlobKey) -> None:
         try:
-            await self._run(_delete, self._path(key))
+            await self._threads.run(_delete, self._path(key))
         except OSError as error:
             raise translated(error, "delete a blob") from error
 
     async def free_bytes(self) -> int:
         try:
-            status = await self._soon(os.statvfs, self.root)
+            status = await self._threads.soon(os.statvfs, self.root)
         except OSError as error:
             raise translated(error, "tell how much room it has") from error
         return status.f_bavail * status.f_frsize
 
     async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
         try:
-            return await self._run(_find_old, self.root / f"{shard:02x}", time.time() - older_than_s)
+            return await self._threads.run(_find_old, self.root / f"{shard:02x}", time.time() - older_than_s)
         except OSError as error:
             raise translated(error, "look through the store") from error
 
@@ -117,55 +116,30 @@ class FileStore:
         if self._probing is None or self._probing.done():
             self._probing = self._threads.submit(_probe, self.root)
         try:
-            await self._in_time(self._probing)
+            await self._threads.in_time(self._probing)
         except OSError as error:
             raise translated(error, "write to the store") from error
 
     def close(self) -> None:
-        self._threads.shutdown()
-
-    async def _soon(self, work: Callable[..., T], *args: object, too_late: Callable[[T], object] = lambda _: None) -> T:
-        """Run *work*; StoreStalled if the disk hangs. Then its thread may be lost, but those that wait are not.
-
-        *too_late* is done with a result that comes when nobody waits for it any more.
-        """
-        running = self._threads.submit(work, *args)
-        try:
-            return await self._in_time(running)
-        except BaseException:
-            if not running.cancel():  # it is running; otherwise the queue must not grow
-                running.add_done_callback(lambda done: done.exception() or too_late(done.result()))
-            raise
-
-    async def _in_time(self, running: "Future[T]") -> T:
-        waiting = asyncio.wrap_future(running)
-        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains about it
-        done, _ = await asyncio.wait([waiting], timeout=self._timeout_s)
-        if not done:
-            raise StoreStalled(self._timeout_s)
-        return waiting.result()
-
-    async def _run(self, work: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        self._threads.close()
 
     def _path(self, key: BlobKey) -> Path:
         return self.root / key[:2] / key
 
 
 class _FileReader:
-    def __init__(self, descriptor: int, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, descriptor: int, threads: Threads) -> None:
         self.file_descriptor = descriptor
         self.size = os.fstat(descriptor).st_size
         self._threads = threads
         self._can_ask_cache = hasattr(os, "RWF_NOWAIT")
 
     def read(self, offset: int, length: int) -> Awaitable[bytes | bytearray]:
-        loop = asyncio.get_running_loop()
         # Reading from the page cache is faster than waking a thread.
         block = self._cached(offset, length)
         if block is None:
-            return loop.run_in_executor(self._threads, self._read, offset, length)
-        done: asyncio.Future[bytearray] = loop.create_future()
+            return self._threads.run(self._read, offset, length)
+        done: asyncio.Future[bytearray] = asyncio.get_running_loop().create_future()
         done.set_result(block)
         return done
 
