@@ -19,6 +19,7 @@ from stillage.formats.base import (
     NotThisFormat,
     Region,
     Rule,
+    Steps,
     Stream,
     Tail,
 )
@@ -81,7 +82,7 @@ PARENT_UUIDS_AT, PARENT_UUIDS_END = 0x1A8, 0x1C8
 _HEADER = struct.Struct("<IIII256xII12xI4xQIIII")  # from the version on
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
     header_size: int
     kind: int
     map_at: int
@@ -93,8 +94,20 @@ class _Header(NamedTuple):
     blocks: int
     stored: int
 
+    @property
+    def virtual_size(self) -> int:
+        """Bytes of the disk: half a sector at its end is a whole one to every reader."""
+        return -(-self.size // SECTOR) * SECTOR
+
 
 def inspect(stream: Stream) -> Inspection:
+    header = yield from read_header(stream)
+    yield from _read_map(header)
+    yield from _check_end(stream, header)
+
+
+def read_header(stream: Stream) -> Steps[Header]:
+    """Return the header, whose fields have values that the format allows."""
     head = yield Region(0, HEADER_END)
     if head[SIGNATURE_AT : SIGNATURE_AT + 4] != SIGNATURE:
         raise NotThisFormat
@@ -102,19 +115,26 @@ def inspect(stream: Stream) -> Inspection:
         yield Facts(FORMAT, int.from_bytes(head[SIZE_AT : SIZE_AT + 8], "little") if len(head) >= SIZE_AT + 8 else None)
         raise MalformedImage(TRUNCATED, len(head), f"the file has {len(head)} bytes; the header alone has {HEADER_END}")
     version, *fields = _HEADER.unpack_from(head, SIGNATURE_AT + 4)
-    header = _Header(fields[0], fields[1], *fields[3:])
-    # Half a sector at the end of the disk is a whole one to every reader.
-    size = -(-header.size // SECTOR) * SECTOR
-    yield Facts(FORMAT, size, KINDS.get(header.kind, ""), {"block_size": str(header.block_size)})
+    header = Header(fields[0], fields[1], *fields[3:])
+    yield Facts(FORMAT, header.virtual_size, KINDS.get(header.kind, ""), {"block_size": str(header.block_size)})
     if version != VERSION_1_1:
         raise MalformedImage(VERSION, 68, f"the header has version {version:#010x}; 0x00010001 is known")
     yield from _check_header(head, header)
     _check_layout(stream, header)
-    yield from _read_map(header)
-    yield from _check_end(stream, header)
+    return header
 
 
-def _check_header(head: bytes, header: _Header) -> Inspection:
+def block_offset(header: Header, at: int, entry: int) -> int:
+    """Return where the block is that the entry at byte *at* of the map names, zero if it is zeros."""
+    if entry >= FIRST_UNSTORED:
+        return 0
+    if entry >= header.stored:
+        message = f"the block map names stored block {entry}; there are {header.stored}"
+        raise MalformedImage(BLOCK_PLACE, at, message)
+    return header.data_at + entry * header.block_size
+
+
+def _check_header(head: bytes, header: Header) -> Inspection:
     if header.kind in (UNDO, DIFFERENCES):
         yield Hazard(DIFFERENCING, 76, f"the image is of the {KINDS[header.kind]} kind, which changes another image")
     elif header.kind not in KINDS:
@@ -135,7 +155,7 @@ def _check_header(head: bytes, header: _Header) -> Inspection:
         raise MalformedImage(BLOCK_SIZE, 0x17C, f"each block has {header.block_extra} extra bytes; 0 are accepted")
 
 
-def _check_layout(stream: Stream, header: _Header) -> None:
+def _check_layout(stream: Stream, header: Header) -> None:
     needed = -(-header.size // header.block_size)
     if header.blocks != needed:
         message = f"the block map has {header.blocks} entries; a disk of {header.size} bytes has {needed} blocks"
@@ -154,7 +174,7 @@ def _check_layout(stream: Stream, header: _Header) -> None:
         _compare_ends(stream.size, end, header)
 
 
-def _compare_ends(size: int, end: int, header: _Header) -> None:
+def _compare_ends(size: int, end: int, header: Header) -> None:
     if size < end:
         message = f"the {header.stored} stored blocks end at byte {end}; the file has {size}"
         raise MalformedImage(TRUNCATED, 0x184, message)
@@ -163,7 +183,7 @@ def _compare_ends(size: int, end: int, header: _Header) -> None:
         raise MalformedImage(TRAILING_DATA, end, message)
 
 
-def _read_map(header: _Header) -> Inspection:
+def _read_map(header: Header) -> Inspection:
     overlaps = Overlaps(1)
     stored = 0
     for first in range(0, header.blocks, PIECE // 4):
@@ -182,11 +202,9 @@ def _read_map(header: _Header) -> Inspection:
         raise MalformedImage(BLOCK_COUNT, header.map_at, message)
 
 
-def _check_blocks(header: _Header, overlaps: Overlaps, entries: Sequence[int], blocks: list[int], at: int) -> None:
+def _check_blocks(header: Header, overlaps: Overlaps, entries: Sequence[int], blocks: list[int], at: int) -> None:
     highest = max(blocks)
-    if highest >= header.stored:
-        message = f"the block map names stored block {highest}; there are {header.stored}"
-        raise MalformedImage(BLOCK_PLACE, at + 4 * entries.index(highest), message)
+    block_offset(header, at + 4 * entries.index(highest), highest)
     position = overlaps.find_overlap(blocks, BLOCK_OVERLAP, at)
     if position is not None:
         block = blocks[position]
@@ -194,6 +212,6 @@ def _check_blocks(header: _Header, overlaps: Overlaps, entries: Sequence[int], b
         raise MalformedImage(BLOCK_OVERLAP, at + 4 * entry, f"stored block {block} is named twice by the block map")
 
 
-def _check_end(stream: Stream, header: _Header) -> Inspection:
+def _check_end(stream: Stream, header: Header) -> Inspection:
     yield Tail(0)
     _compare_ends(stream.size or 0, header.data_at + header.stored * header.block_size, header)
