@@ -19,6 +19,7 @@ from stillage.formats.qed import read as qed_read
 from stillage.formats.raw import inspect as raw
 from stillage.formats.raw import read as raw_read
 from stillage.formats.vdi import inspect as vdi
+from stillage.formats.vdi import read as vdi_read
 from stillage.formats.vhd import inspect as vhd
 from stillage.formats.vhdx import inspect as vhdx
 from stillage.formats.vmdk import inspect as vmdk
@@ -33,6 +34,7 @@ READERS: Mapping[str, Readable] = {
     "qcow": qcow_read,
     "qcow2": qcow2_read,
     "qed": qed_read,
+    "vdi": vdi_read,
 }
 """By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""
 

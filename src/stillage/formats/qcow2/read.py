@@ -17,6 +17,7 @@ from stillage.formats.tables.clusters import check_aligned
 from stillage.formats.tables.entries import big_endian_64
 from stillage.formats.tables.levels import Levels
 from stillage.formats.tables.runs import place
+from stillage.formats.tables.walk import ZEROS
 
 ELSEWHERE = (BACKING_FILE, DATA_FILE, ENCRYPTED)
 # QEMU expands a cluster until it is full, so that its stream need not end.
@@ -73,6 +74,9 @@ class Qcow2Disk:
         return Stored(at, self.unit, offset) if offset else Zeros(at, self.unit)
 
     def _subclusters(self, at: int, piece_at: int, piece: bytes) -> Iterator[Extent]:
+        if piece == ZEROS[: len(piece)]:
+            yield Zeros(at, len(piece) // 16 * self.unit)
+            return
         words = big_endian_64(piece)
         entries, bitmaps = words[::2], words[1::2]
         clusters = range(at, at + len(entries) * self.unit, self.unit)

@@ -1,17 +1,50 @@
-"""Walks the two levels of tables in which QCOW, QCOW2 and QED list the clusters of a disk, to read them.
+"""Reads the tables that say where a part of a disk is: one table, or two levels of them.
 
-A table of the first level (L1) names those of the second (L2), and these the clusters. `formats.tables.walk` visits
-every table in the order of the file, to check an image; this one visits those of a part of the disk, in its order.
+In QCOW, QCOW2 and QED a table of the first level (L1) names those of the second (L2), and these the clusters.
+`formats.tables.walk` visits every table in the order of the file, to check an image; this module visits those of a
+part of the disk, in its order.
 """
 
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from stillage.formats.base import Rule
 from stillage.formats.disk import Charting, Extent, Zeros
 from stillage.formats.tables.bounds import read_whole
 from stillage.formats.tables.clusters import LayoutRules, check_aligned
 from stillage.formats.tables.walk import PIECE, ZEROS
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with one entry for each cell of the disk, or of a part of it.
+
+    Attributes:
+        offset: Its place.
+        entry_size: Bytes.
+        cell: Bytes of the disk that an entry stands for.
+        extents_of: Takes a place on the disk, the place of a piece of the table, and that piece.
+        truncated: The rule that a table breaks which the file does not have.
+        what: The table's name.
+    """
+
+    offset: int
+    entry_size: int
+    cell: int
+    extents_of: Callable[[int, int, bytes], Iterator[Extent]]
+    truncated: Rule
+    what: str
+
+    def extents(self, first: int, end: int, *, at: int = 0) -> Charting:
+        """What lies from *first* to *end* on the disk, of which the table describes what begins at *at*."""
+        index, stop = (first - at) // self.cell, -((at - end) // self.cell)
+        while index < stop:
+            count = min(stop - index, PIECE // self.entry_size)
+            piece_at = self.offset + index * self.entry_size
+            piece = yield from read_whole(self.truncated, piece_at, count * self.entry_size, self.what)
+            yield from self.extents_of(at + index * self.cell, piece_at, piece)
+            index += count
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +88,11 @@ class Levels:
                     table = self.table_offset(piece_at + 8 * number, entry)
                     if table:
                         check_aligned(self.rules, self.cluster_size, piece_at + 8 * number, table, "an L2 table")
-                        yield from self._read_table(table, at, max(first, at), min(end, at + mapped))
+                        yield from self._table(table).extents(max(first, at), min(end, at + mapped), at=at)
                     else:
                         yield Zeros(at, mapped)
             index += count
 
-    def _read_table(self, table: int, at: int, first: int, end: int) -> Charting:
-        """The clusters of the table at byte *table*, which maps the disk from *at* on, from *first* to *end*."""
-        index, stop = (first - at) // self.cluster_size, -((at - end) // self.cluster_size)
-        while index < stop:
-            count = min(stop - index, PIECE // self.entry_size)
-            piece_at = table + index * self.entry_size
-            length = count * self.entry_size
-            piece = yield from read_whole(self.rules.out_of_bounds, piece_at, length, "an L2 table")
-            begin = at + index * self.cluster_size
-            if piece == ZEROS[:length]:
-                yield Zeros(begin, count * self.cluster_size)
-            else:
-                yield from self.clusters(begin, piece_at, piece)
-            index += count
+    def _table(self, offset: int) -> Table:
+        truncated = self.rules.out_of_bounds
+        return Table(offset, self.entry_size, self.cluster_size, self.clusters, truncated, "an L2 table")
