@@ -270,6 +270,10 @@ class FaultyDatabase(Database):
         await self._fate.meet("db read")
         return await self._real.read(work, *args, **kwargs)
 
+    async def look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        await self._fate.meet("db read")
+        return await self._real.look_up(work, *args, **kwargs)
+
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         await self._fate.meet("db write")
         result = await self._real.write(work, *args, **kwargs)
