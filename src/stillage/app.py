@@ -138,6 +138,7 @@ async def build(
             defaults=profile.defaults,
             limits=quotas.project,
             max_record_bytes=settings.max_record_bytes,
+            deleted_download_s=settings.deleted_download_s,
             clock=clock,
         ),
         members=Members(database, access=access, clock=clock),

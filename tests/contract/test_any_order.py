@@ -118,7 +118,13 @@ class Process:
         mine, shelf = FaultyDatabase(database, self.fate), Faulty(store, self.fate)
         access = Access({})
         self.images = Images(
-            mine, shelf, access=access, defaults=Defaults(Visibility.SHARED), limits=RULES.quotas.project, clock=clock
+            mine,
+            shelf,
+            access=access,
+            defaults=Defaults(Visibility.SHARED),
+            limits=RULES.quotas.project,
+            deleted_download_s=0,
+            clock=clock,
         )
         self.ingest = Ingest(mine, shelf, access=access, rules=RULES, owner=owner, clock=clock)
         self.download = Download(mine, shelf, access=access, deleted_s=60)

@@ -247,7 +247,7 @@ async def test_a_release_returns_the_image_to_queued_with_the_reason(database: D
     claim = await claimed(database, image)
     assert await database.write(lifecycle.release, claim, "the client left", LATER)
     assert await get(database, image) == replace(image, reason="the client left", updated_at=LATER)
-    assert await database.read(blobs.pending_delete, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, LATER, 10) == [claim.blob_key]
     assert await database.read(rows(uploads)) == 0
 
 
@@ -261,7 +261,7 @@ async def test_a_release_cannot_undo_what_was_published(database: Database) -> N
 async def test_a_release_after_publishing_leaves_the_published_blob_alone(database: Database) -> None:
     claim = await published(database, await add(database))
     await database.write(lifecycle.release, claim, "late failure", LATER)
-    assert await database.read(blobs.pending_delete, 10) == []
+    assert await database.read(blobs.pending_delete, LATER, 10) == []
 
 
 async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_delete_all_the_same(
@@ -271,7 +271,7 @@ async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_del
     claim = await claimed(database, image)
     assert await database.write(lifecycle.mark_deleted, image.id, LATER) == []
     assert not await database.write(lifecycle.release, claim, "deleted meanwhile", LATER)
-    assert await database.read(blobs.pending_delete, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, LATER, 10) == [claim.blob_key]
 
 
 async def test_a_lease_runs_out_unless_it_is_renewed(database: Database) -> None:
@@ -307,7 +307,7 @@ async def test_a_deleted_image_is_found_no_more_and_its_blob_is_pending_delete(d
     claim = await published(database, image)
     assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob_key]
     assert await database.read(images.find, image.id) is None
-    assert await database.read(blobs.pending_delete, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, LATER, 10) == [claim.blob_key]
     assert await database.read(rows(image_tags)) == await database.read(rows(image_properties)) == 0
 
 
@@ -352,7 +352,7 @@ async def test_no_more_blobs_pending_delete_than_asked(database: Database) -> No
     for _ in range(3):
         image = await add(database)
         await database.write(lifecycle.release, await claimed(database, image), "no", LATER)
-    assert len(await database.read(blobs.pending_delete, 2)) == 2
+    assert len(await database.read(blobs.pending_delete, LATER, 2)) == 2
 
 
 async def test_what_is_left_of_a_deleted_image_is_small(database: Database) -> None:

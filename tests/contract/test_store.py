@@ -10,7 +10,7 @@ from stillage.errors import BlobNotFound
 from stillage.holes import HOLE
 from stillage.ids import BlobKey
 from stillage.spans import Span
-from stillage.stores.abilities import SHARDS, Copies, Lists, Measures, OldBlobs, Partials
+from stillage.stores.abilities import SHARDS, Copies, KeepsOpen, Lists, Measures, OldBlobs, Partials
 from stillage.stores.base import Store
 from stores import KEY, MIB, SHARD, STORES, WholeStore, having, put, read_all
 
@@ -90,7 +90,8 @@ async def test_a_stream_may_be_left_in_the_middle(store: Store) -> None:
         assert await reader.read(4 * MIB - 1, 5) == b"\0"
 
 
-async def test_an_open_blob_outlives_its_deletion(store: Store) -> None:
+@having(KeepsOpen)
+async def test_an_open_blob_outlives_its_deletion(store: WholeStore) -> None:
     await put(store, b"still here")
     async with store.reader(KEY) as reader:
         await store.delete(KEY)

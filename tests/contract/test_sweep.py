@@ -123,7 +123,7 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
     await remove_blob(database, store, claim.blob_key)
     assert await is_there(store, claim.blob_key)
     assert not await database.write(lifecycle.release, claim, "no answer", clock())
-    assert await database.read(blobs.pending_delete, 9) == []
+    assert await database.read(blobs.pending_delete, clock(), 9) == []
     await database.write(blobs.forget_blob, claim.blob_key)
     clock.advance(3600)
     sweep = Sweep(database, store, clock=clock)
@@ -189,7 +189,7 @@ async def test_a_store_that_removes_nothing_is_not_asked_for_everything(database
 async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     database: Database, clock: Clock, query: Callable[..., object]
 ) -> None:
-    known = {"expired": (clock(), None, 9), "pending_delete": (9,), "take_for_scrub": (clock(), clock())}
+    known = {"expired": (clock(), None, 9), "pending_delete": (clock(), 9), "take_for_scrub": (clock(), clock())}
     arguments = known[query.__name__]
     plan = (await database.write(plans_of, lambda connection: query(connection, *arguments)))[-1]
     assert "ix_" in plan, plan

@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from stillage.ids import BlobKey
-from stillage.stores.abilities import Copies, Lists, Measures, ResumableStore
+from stillage.stores.abilities import Copies, KeepsOpen, Lists, Measures, ResumableStore
 from stillage.stores.base import Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
@@ -17,7 +17,7 @@ SHARD = 0x0F
 MIB = 1 << 20
 
 
-class WholeStore(ResumableStore, Copies, Lists, Measures, Protocol):
+class WholeStore(ResumableStore, Copies, KeepsOpen, Lists, Measures, Protocol):
     """A store with every ability; a test uses those that it asks for with `having`."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from stillage.db import usage
 from stillage.db.lifecycle import Claim
@@ -43,10 +43,10 @@ def reserve(connection: Connection, key: BlobKey, size: int, limits: Limits) -> 
     usage.change(connection, scope_of_project(row.owner), Usage(bytes=size - row.reserved), limits)
 
 
-def pending_delete(connection: Connection, limit: int) -> list[BlobKey]:
-    """Return blobs whose bytes are to be removed."""
-    rows = connection.execute(select(blobs.c.key).where(blobs.c.state == "pending_delete").limit(limit)).scalars()
-    return [BlobKey(key) for key in rows]
+def pending_delete(connection: Connection, now: datetime, limit: int) -> list[BlobKey]:
+    """Return blobs whose bytes are to be removed, and not kept any longer for downloads that run."""
+    due = (blobs.c.state == "pending_delete") & or_(blobs.c.kept_until.is_(None), blobs.c.kept_until < now)
+    return [BlobKey(key) for key in connection.execute(select(blobs.c.key).where(due).limit(limit)).scalars()]
 
 
 def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str, str]:

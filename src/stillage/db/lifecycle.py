@@ -51,8 +51,12 @@ def _move(
     return connection.execute(update(images).where(expected, *also).values(status=after, **values)).rowcount == 1
 
 
-def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> list[BlobKey] | None:
+def mark_deleted(
+    connection: Connection, image_id: ImageId, now: datetime, keep_until: datetime | None = None
+) -> list[BlobKey] | None:
     """Delete the image, from any status, and mark its blobs for deletion. Return the keys whose bytes may be removed.
+
+    Those of its published blob stay until *keep_until*, for downloads that run, unless it is None.
 
     The row stays, so that the id is never used again, without the columns that could be large.
 
@@ -71,10 +75,10 @@ def mark_deleted(connection: Connection, image_id: ImageId, now: datetime) -> li
         connection.execute(delete(table).where(table.c.image_id == image_id))
     published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
     keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
-    connection.execute(update(blobs).where(published).values(state="pending_delete"))
+    connection.execute(update(blobs).where(published).values(state="pending_delete", kept_until=keep_until))
     unfinished = _end_resumable(connection, image_id, owner, now)
     usage.change(connection, scope_of_project(owner), Usage(images=-1))
-    return [BlobKey(key) for key in (*keys, *unfinished)]
+    return [BlobKey(key) for key in (*(keys if keep_until is None else ()), *unfinished)]
 
 
 def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobKey]:

@@ -167,6 +167,7 @@ blobs = Table(
     Column("state", String(16), nullable=False),  # writing, published, pending_delete
     Column("owner", String(255)),  # the project whose quota `reserved` counts against
     Column("reserved", BigInteger, nullable=False, server_default="0"),
+    Column("kept_until", UtcTime),  # if it is pending_delete: its bytes stay until then, for downloads that run
     Column("scrubbed_at", UtcTime),
     Column("size", BigInteger),
     Column("checksum", String(32)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ from stillage.images.quota import Limits
 from stillage.images.status import Status
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob
+from stillage.stores.abilities import KeepsOpen
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -49,6 +50,7 @@ class Images:
         defaults: Defaults,
         limits: Limits,
         clock: Callable[[], datetime],
+        deleted_download_s: float,
         max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
         self._database = database
@@ -58,6 +60,7 @@ class Images:
         self._limits = limits
         self._max_record_bytes = max_record_bytes
         self._clock = clock
+        self._keep_s = 0.0 if isinstance(store, KeepsOpen) and store.keeps_open() else deleted_download_s
 
     async def create(self, principal: Principal, document: Mapping[str, Any]) -> Image:
         """Return the new image, queued.
@@ -148,7 +151,9 @@ class Images:
         image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
         if image.protected:
             raise Forbidden(f"image {image.id} is protected; set protected to false first")
-        keys = await self._database.write(lifecycle.mark_deleted, image.id, self._clock())
+        now = self._clock()
+        keep_until = now + timedelta(seconds=self._keep_s) if self._keep_s else None
+        keys = await self._database.write(lifecycle.mark_deleted, image.id, now, keep_until)
         if keys is None:
             raise ImageNotFound(image_id)
         log.info("image deleted", image_id=image.id)

@@ -87,6 +87,14 @@ async def recall_nothing(_span: Span) -> Sequence[Kept]:
     return ()
 
 
+@runtime_checkable
+class KeepsOpen(Protocol):
+    """Can keep what is deleted readable for those who have it open. Without it deletions wait `deleted_download_s`."""
+
+    def keeps_open(self) -> bool:
+        """True if a blob stays readable while it is open, in any process of any node, when another deletes it."""
+
+
 class PartialBlob(Protocol):
     """A blob that comes in pieces, in any order, through any number of handles in any process.
 

@@ -34,7 +34,7 @@ class BlobWriter(Protocol):
 
 
 class BlobReader(Protocol):
-    """An open, published blob. It stays readable while it is open, even if it is deleted."""
+    """An open, published blob."""
 
     @property
     def size(self) -> int:

@@ -20,6 +20,9 @@ class MemoryStore:
         self._born: dict[str, float] = {}
         self._partials: dict[str, _Shared] = {}
 
+    def keeps_open(self) -> bool:
+        return True
+
     async def begin(self, key: BlobKey) -> None:
         self._born[key] = time.monotonic()
         self._partials.setdefault(key, _Shared())

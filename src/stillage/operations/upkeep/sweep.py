@@ -99,7 +99,7 @@ class Sweep:
         """Remove bytes that nobody needs. Returns how many blobs it removed."""
         removed = 0
         failed: set[BlobKey] = set()
-        while keys := set(await self._database.read(blobs.pending_delete, BATCH)) - failed:
+        while keys := set(await self._database.read(blobs.pending_delete, self._clock(), BATCH)) - failed:
             for key in keys:
                 try:
                     await remove_blob(self._database, self._store, key)

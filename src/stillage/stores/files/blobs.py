@@ -25,7 +25,7 @@ from stillage.lanes import GIVES_WAY_TO_LANES, Lane
 from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
 from stillage.stores.files import partial as partial_blobs
-from stillage.stores.files.disk import PUSH_EVERY, make_folder, push, sync_directory, translated
+from stillage.stores.files.disk import PUSH_EVERY, file_system_of, make_folder, push, sync_directory, translated
 from stillage.stores.streams import blocks_of
 from stillage.stores.threads import Threads
 
@@ -43,6 +43,10 @@ class FileStore:
         make_folder(root)
         self._threads = Threads("store", READ_THREADS, timeout_s=timeout_s)
         self._probing: Future[None] | None = None
+
+    def keeps_open(self) -> bool:
+        # A file that another machine removes is gone from NFS, whoever has it open.
+        return not file_system_of(self.root).startswith("nfs")
 
     @asynccontextmanager
     async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator["_FileWriter"]:  # noqa: ARG002 - a file grows

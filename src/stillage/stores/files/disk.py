@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from stillage.errors import StillageError, StorageFull, StoreFailed, StoreReadOnly, Unavailable
@@ -12,6 +13,8 @@ from stillage.holes import HOLE, ZEROS, write_all
 PUSH_EVERY = 32 << 20
 SYNC_FILE_RANGE_WRITE = 2
 KEEP_SIZE_AND_PUNCH_HOLE = 3
+
+MOUNTS = Path("/proc/self/mountinfo")
 
 _durable: set[Path] = set()
 """Folders that this process has already synced."""
@@ -63,6 +66,21 @@ def make_folder(folder: Path) -> None:
     if is_new or folder not in _durable:
         sync_directory(folder.parent)
         _durable.add(folder)
+
+
+def file_system_of(path: Path) -> str:
+    """Return the kind of file system that *path* is on, such as ``ext4``; "" if that is not known.
+
+    Source: proc(5), "/proc/pid/mountinfo".
+    """
+    device = path.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with suppress(OSError):
+        for line in MOUNTS.read_text().splitlines():
+            mount, _, file_system = line.partition(" - ")
+            if mount.split()[2] == wanted:
+                return file_system.split()[0]
+    return ""
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -137,6 +137,7 @@ def _create_uploads() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("owner", sa.String(length=255), nullable=True),
         sa.Column("reserved", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("kept_until", UtcTime(), nullable=True),
         sa.Column("scrubbed_at", UtcTime(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("checksum", sa.String(length=32), nullable=True),
