@@ -10,15 +10,19 @@ from stillage.db import lifecycle, pieces, usage
 from stillage.db import uploads as db_uploads
 from stillage.db.leases import LeaseOwner
 from stillage.errors import (
+    PieceHeld,
     StoreFailed,
     Unavailable,
     UploadGone,
 )
 from stillage.images.status import Status
-from stillage.images.upload import Expected
+from stillage.images.upload import Expected, Piece
+from stillage.operations.resumable import pieces as piece_requests
 from stillage.operations.upkeep.sweep import Sweep
+from stillage.spans import Span
+from stillage.stores.abilities import recall_nothing
 from stillage.stores.files.partial import FilePartialBlob
-from upload_world import DATA, ME, MIB, World, uploads_of
+from upload_world import DATA, ME, MIB, World, sliced, uploads_of
 
 
 async def test_an_upload_whose_process_died_before_it_had_a_partial_blob_gets_one(
@@ -147,6 +151,21 @@ async def test_another_node_verifies_ten_seconds_after_the_one_that_did_has_died
     world.clock.advance(2)
     assert await world.uploads.verifier.adopt() == 1
     assert (await world.uploads.verifier.verdict(upload)).size == 0
+
+
+async def test_who_finds_the_lock_of_a_dead_machine_is_told_to_come_back_and_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(piece_requests, "HOLD_WITHIN_S", 0.05)
+    upload = (await world.send(await world.open(), 0, MIB)).upload
+    begun = await world.open()
+    for locked in (upload, begun):
+        async with world.store.partial(locked.blob_key, recall_nothing) as left_behind:
+            assert await left_behind.hold(Span(0, len(DATA)))
+            with pytest.raises(PieceHeld, match="has just died") as told:
+                await world.uploads.receive_first(locked, Piece(MIB, MIB), sliced(DATA[MIB : 2 * MIB]))
+            assert told.value.retry_after_s > 0
+        assert (await world.send(locked, 0, len(DATA))).image is not None
 
 
 async def test_a_sweep_that_was_slow_leaves_an_upload_of_which_something_came_meanwhile(world: World) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stillage.errors.base import Conflict, Forbidden, NotFound, StillageError
+from stillage.errors.base import Conflict, Forbidden, NotFound, StillageError, Unavailable
 from stillage.errors.images import DigestMismatch
 
 
@@ -130,6 +130,20 @@ class PieceTakenOver(Conflict):
 
     def __init__(self) -> None:
         super().__init__(f"a newer request sends the same bytes of this upload; {self.fix}")
+
+
+class PieceHeld(Unavailable):
+    """Another request still holds the same bytes, and does not give way: its node hangs or has died.
+
+    On a shared file system the locks of a dead machine stay until that notices; CephFS takes a minute.
+    """
+
+    code = "piece_held"
+    fix = "try again after the seconds in Retry-After; the bytes that counted are kept"
+
+    def __init__(self) -> None:
+        message = "an earlier request holds the same bytes of this upload, because its node hangs or has just died"
+        super().__init__(f"{message}; {self.fix}", retry_after_s=10)
 
 
 class PieceMismatch(DigestMismatch):

@@ -12,7 +12,7 @@ import structlog
 
 from stillage.db import pieces, spans
 from stillage.db import uploads as db
-from stillage.errors import BlobNotFound, PieceTakenOver, StorageFull, StoreFailed
+from stillage.errors import BlobNotFound, PieceHeld, StorageFull, StoreFailed
 from stillage.ids import BlobKey, UploadId
 from stillage.images.upload import Grant, Piece, Upload
 from stillage.operations.resumable.context import Context
@@ -44,7 +44,7 @@ class Pieces:
         Raises:
             UploadSuspended: If *grant*, or without it the upload's opener, has lost the right to upload.
             StillageError: What *body* raises. The bytes received before it count, unless the piece has digests.
-            BytesDiffer, PieceMismatch, PieceTakenOver, TooManySpans: As they say.
+            BytesDiffer, PieceMismatch, PieceTakenOver, PieceHeld, TooManySpans: As they say.
             InvalidInput: If the body has fewer bytes than declared. They count.
             StorageFull: If there is no room: before the body is read, or later; then the received bytes count.
             UploadGone: If the upload ends meanwhile.
@@ -145,5 +145,5 @@ class Pieces:
         until = asyncio.get_running_loop().time() + HOLD_WITHIN_S
         while not await partial.hold(span):
             if asyncio.get_running_loop().time() > until:
-                raise PieceTakenOver
+                raise PieceHeld
             await asyncio.sleep(0.02)

@@ -20,6 +20,7 @@ from stillage.errors import (
     ImageTooLarge,
     InvalidInput,
     OffsetMismatch,
+    PieceHeld,
     PieceTakenOver,
     StillageError,
     Unauthenticated,
@@ -212,7 +213,8 @@ class Uploads:
 
         Raises:
             UploadSuspended: If the sender, or the upload's opener, loses the right to upload. Counted bytes stay.
-            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, TooManySpans, UploadComplete: See each.
+            OffsetMismatch, SizeChanged, BytesDiffer, PieceTakenOver, PieceHeld, TooManySpans,
+                UploadComplete: See each.
             PieceMismatch: If the bytes do not match the digests of the piece. They do not count.
             InvalidInput: If the piece goes beyond the end.
             UploadGone: If the upload has ended.
@@ -248,7 +250,7 @@ class Uploads:
         """
         try:
             return await self.receive(upload, piece, body, sender)
-        except PieceTakenOver:  # by a client that knows the URL
+        except (PieceTakenOver, PieceHeld):  # by a client that knows the URL
             raise
         except StillageError as error:
             now = await self._database.read(db.find, upload.id)
