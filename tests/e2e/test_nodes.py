@@ -1,22 +1,33 @@
-"""Several nodes on one database and one store: any of them serves any request, and a dead one costs seconds."""
+"""Several nodes on one database and one store: any of them serves any request, and a dead one costs seconds.
 
+The tests stand in the order in which a deployment lives: its first start, its work, an upgrade, the death of a node.
+"""
+
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from aftermath import holds
-from nodes import nodes_on, start_together
-from postgres import PostgresServer
-from server import Server
+import next_version
+from aftermath import begin, holds
+from nodes import nodes_on, shared_folder, start_together
+from postgres import TEMPLATE, PostgresServer
+from resuming import DATA, document, finish, opened, piece_head, send_piece
+from rude import WITH_LENGTH, Rude
+from server import MIB, Server, eventually
 
 Nodes = Sequence[Server]
+HALF = len(DATA) // 2
 
 
 @pytest.fixture(scope="module")
 def nodes(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """Three nodes that were started at once on an empty database."""
-    with postgres.migrated() as url, nodes_on(url, tmp_path_factory.mktemp("nodes"), 3) as made:
+    """Two nodes that were started at once on an empty database."""
+    folder = tmp_path_factory.mktemp("nodes")
+    with postgres.fresh(TEMPLATE) as url, nodes_on(url, folder, 2, lease_s=2, sweep_interval_s=0.5) as made:
         start_together(made)
         yield made
 
@@ -33,12 +44,11 @@ def test_of_nodes_that_start_at_once_those_that_know_the_passwords_write_them(no
 
 
 def test_what_one_node_has_stored_another_reads(nodes: Nodes) -> None:
-    first, second, third = nodes
+    first, second = nodes
     image_id = first.stored(b"the bytes of an image")
-    for node in (second, third):
-        holds(node, image_id, b"the bytes of an image")
+    holds(second, image_id, b"the bytes of an image")
     assert second.api("DELETE", f"/v2/images/{image_id}").status == 204
-    assert third.download(image_id).status == 404
+    assert first.download(image_id).status == 404
 
 
 def test_a_node_with_another_secret_does_not_start(nodes: Nodes, tmp_path: Path) -> None:
@@ -50,3 +60,90 @@ def test_a_node_with_another_secret_does_not_start(nodes: Nodes, tmp_path: Path)
     [line] = run.log.splitlines()
     assert line.startswith(f"stillage: the secret in {tmp_path}/other.key is not the one")
     assert "Copy secret.key" in line
+
+
+def test_pieces_go_to_any_node(nodes: Nodes) -> None:
+    image_id, path = opened(nodes[0])
+    step = 700_001
+    firsts = list(range(0, len(DATA), step))
+    for number, first in enumerate([*firsts[1::2], *firsts[::2]]):
+        answer = send_piece(nodes[number % 2], path, first, DATA[first : first + step])
+        assert answer.status == (204 if number == len(firsts) - 1 else 202), answer.body
+    holds(nodes[1], image_id, DATA)
+
+
+def test_nodes_of_two_versions_run_side_by_side(nodes: Nodes, tmp_path: Path) -> None:
+    old = nodes[1]
+    command = (sys.executable, str(Path(next_version.__file__)))
+    new = Server(tmp_path / "new", command=command, **old.settings)  # type: ignore[arg-type]
+    shared_folder(new, old.data_folder.parent)
+    before = old.stored(b"stored before the upgrade")
+    subprocess.run([*command, "db", "upgrade", "--data", new.data_folder], env=new.environment(), check=True)
+    try:
+        new.start().use_tokens_of(old)
+        old.restart()
+        by_old, by_new = old.stored(b"stored by the old version"), new.stored(b"stored by the new version")
+        for node in (old, new):
+            holds(node, before, b"stored before the upgrade")
+            holds(node, by_old, b"stored by the old version")
+            holds(node, by_new, b"stored by the new version")
+            listed = {image["id"] for image in node.api("GET", "/v2/images").json["images"]}
+            assert {before, by_old, by_new} <= listed
+        for node, image_id in ((old, by_new), (new, by_old)):
+            assert node.api("PUT", f"/v2/images/{image_id}/tags/seen").status == 204
+            assert node.api("DELETE", f"/v2/images/{image_id}").status == 204
+    finally:
+        new.close()
+
+
+@dataclass(frozen=True)
+class Orphaned:
+    """Uploads of a node that is dead: names of images, and addresses.
+
+    Attributes:
+        broken: In the middle of a piece.
+        verified: Half of it was verified.
+        plain: Not resumable.
+    """
+
+    broken: tuple[str, str]
+    verified: tuple[str, str]
+    plain: str
+
+
+@pytest.fixture(scope="module")
+def orphaned(nodes: Nodes) -> Orphaned:
+    """Kill the first node while it receives and verifies."""
+    node, other = nodes
+    made = Orphaned(opened(node), opened(node), node.create())
+    assert send_piece(node, made.verified[1], 0, DATA[:HALF]).status == 202
+    eventually(lambda: document(other, made.verified[1])["verified"] > 0, "the node verifies what it has")
+    with Rude(node) as client, begin(node, made.plain, WITH_LENGTH, MIB) as plain:
+        plain.send(DATA[:1000])
+        other.await_status(made.plain, "saving")
+        client.send(piece_head(made.broken[1], 0, len(DATA), content_length=str(len(DATA))), DATA[: 3 * MIB])
+        eventually(lambda: document(other, made.broken[1])["received"] >= MIB, "the first MiB counts")
+        node.kill()
+    return made
+
+
+def test_an_upload_that_a_dead_node_was_receiving_goes_on_at_another(nodes: Nodes, orphaned: Orphaned) -> None:
+    image_id, path = orphaned.broken
+    assert document(nodes[1], path)["received"] >= MIB
+    assert finish(nodes[1], path) <= len(DATA) - MIB
+    holds(nodes[1], image_id, DATA)
+
+
+def test_an_upload_that_a_dead_node_was_verifying_is_verified_by_another(nodes: Nodes, orphaned: Orphaned) -> None:
+    image_id, path = orphaned.verified
+    assert send_piece(nodes[1], path, HALF, DATA[HALF:]).status == 204
+    holds(nodes[1], image_id, DATA)
+
+
+def test_a_plain_upload_that_a_dead_node_was_receiving_ends_and_its_owner_can_read_why(
+    nodes: Nodes, orphaned: Orphaned
+) -> None:
+    image = nodes[1].await_status(orphaned.plain, "queued")
+    assert "stopped before it had all of it" in image["os_stillage_reason"]
+    assert nodes[1].upload(orphaned.plain, b"the second attempt").status == 204
+    holds(nodes[1], orphaned.plain, b"the second attempt")

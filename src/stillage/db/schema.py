@@ -22,7 +22,7 @@ from stillage.errors import BadSettings
 VERSION_TABLE = """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 )"""
-STEPS = ("0.1.0",)
+STEPS: tuple[str, ...] = ("0.1.0",)
 """The schemas of all versions, this one's last. A test compares them with what Alembic finds in `migrations`."""
 CURRENT = STEPS[-1]
 COMPATIBLE_SINCE = "0.1.0"
