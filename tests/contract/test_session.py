@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sqlite3
 import stat
 import threading
 from contextlib import closing
@@ -242,66 +241,3 @@ async def test_files_of_sqlite_are_for_their_owner_alone_whatever_the_umask(tmp_
                 (tmp_path / name).chmod(0o644)  # as an earlier version left them
     finally:
         os.umask(before)
-
-
-# Looking up
-
-
-async def test_looking_up_sees_each_commit(database: Database, database_url: str) -> None:
-    other = Database(database_url)
-    try:
-        for number in range(20):
-            await other.write(add, f"{number:02}")
-            assert len(await database.look_up(names)) == number + 1
-    finally:
-        other.close()
-
-
-async def test_looking_up_does_not_wait_for_a_writer(database: Database) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slow(connection: Connection) -> None:
-        add(connection, "a")
-        begun.set()
-        go_on.wait(20)
-
-    writing = asyncio.create_task(database.write(slow))
-    await asyncio.to_thread(begun.wait, 20)
-    try:
-        assert await database.look_up(names) == []
-        assert not writing.done()
-    finally:
-        go_on.set()
-        await writing
-
-
-async def test_only_sqlite_is_looked_up_on_the_loop(database: Database) -> None:
-    thread = await database.look_up(lambda _connection: threading.current_thread())
-    assert (thread is threading.current_thread()) == (database.engine.dialect.name == "sqlite")
-
-
-async def test_what_would_wait_for_a_lock_leaves_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = f"sqlite:///{tmp_path / 'locked.sqlite'}"
-    monkeypatch.setattr(session, "LOCK_TIMEOUT_S", 0.2)
-    database = Database(url)
-    threads = set()
-
-    def tables(connection: Connection) -> list[str]:
-        threads.add(threading.current_thread())
-        return list(connection.execute(text("SELECT name FROM sqlite_master")).scalars())
-
-    try:
-        await database.write(lambda connection: connection.execute(text("CREATE TABLE first (id INTEGER)")))
-        assert await database.look_up(tables) == ["first"]
-        assert threads == {threading.current_thread()}
-        database.close()
-        with closing(sqlite3.connect(tmp_path / "locked.sqlite", isolation_level=None)) as alone:
-            alone.execute("PRAGMA locking_mode=EXCLUSIVE")
-            alone.execute("CREATE TABLE second (id INTEGER)")
-            locked = Database(url)
-            with pytest.raises(Unavailable):
-                await locked.look_up(tables)
-        assert await locked.look_up(tables) == ["first", "second"]
-        locked.close()
-    finally:
-        database.close()

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db import usage
+from stillage.db.lookups import Keys, Lookup, Rows
 from stillage.db.tables import (
     blobs,
     image_members,
@@ -28,14 +29,6 @@ NO_LIMITS = Limits()
 ATTRIBUTES = [attribute.name for attribute in fields(Image)]
 COLUMNS = [images.c[name] for name in ATTRIBUTES]
 """What `image_of` takes."""
-# Built once: every request for an image asks this, and building costs more than asking.
-FIND_SEEN = select(
-    *COLUMNS,
-    select(image_members.c.image_id)
-    .where(image_members.c.image_id == images.c.id, image_members.c.member_id == bindparam("project_id"))
-    .exists()
-    .label("is_member"),
-).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
 WIDTH = len(COLUMNS)
 STATUS, VISIBILITY, TAGS = (ATTRIBUTES.index(name) for name in ("status", "visibility", "tags"))
 SETTABLE = (
@@ -72,12 +65,6 @@ def get(connection: Connection, image_id: str) -> Image:
     if image is None:
         raise ImageNotFound(image_id)
     return image
-
-
-def find_seen(connection: Connection, image_id: str, project_id: ProjectId) -> Seen | None:
-    """Return the image as a principal of *project_id* sees it; None if there is none."""
-    row = connection.execute(FIND_SEEN, {"image_id": image_id, "project_id": project_id}).first()
-    return None if row is None else Seen(image_of(row), bool(row.is_member))
 
 
 def save(connection: Connection, before: Image, after: Image) -> Image | None:
@@ -147,3 +134,22 @@ def image_of(row: Sequence[Any]) -> Image:
     values[VISIBILITY] = Visibility(values[VISIBILITY])
     values[TAGS] = tuple(values[TAGS])
     return Image(*values)
+
+
+def _keys(image_id: str, project_id: ProjectId) -> Keys:
+    return {"image_id": image_id, "project_id": project_id}
+
+
+def _seen(rows: Rows) -> Seen | None:
+    return Seen(image_of(rows[0]), bool(rows[0].is_member)) if rows else None
+
+
+FIND_SEEN = select(
+    *COLUMNS,
+    select(image_members.c.image_id)
+    .where(image_members.c.image_id == images.c.id, image_members.c.member_id == bindparam("project_id"))
+    .exists()
+    .label("is_member"),
+).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
+find_seen = Lookup(FIND_SEEN, _keys, _seen)
+"""Returns the image as a principal of the project sees it; None if there is none."""

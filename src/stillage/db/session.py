@@ -1,4 +1,4 @@
-"""The database: units of work, each one thread hop and one transaction.
+"""The database: units of work, each one thread hop and one transaction, and lookups of single records on the loop.
 
 A unit of work is a plain function of a SQLAlchemy connection. It never waits for bytes or for the network beyond the
 database itself, so that no transaction is ever open while data moves.
@@ -6,10 +6,9 @@ database itself, so that no transaction is ever open while data moves.
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 
-from stillage.db.trouble import is_passing, translated
+from stillage.db.lookups import Lookup, OnLoop
+from stillage.db.sqlite_lookups import SqliteLookups
+from stillage.db.trouble import translated
 from stillage.errors import Unavailable
 
 log = structlog.get_logger()
@@ -31,7 +32,6 @@ T = TypeVar("T")
 LOCK_TIMEOUT_S = 8.0
 """How long a unit of work waits for a thread in this process, and then as long again for locks of others."""
 CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for minutes; the URL may say otherwise
-ON_LOOP = 1
 SQLITE_READERS = 4
 SQLITE_WRITERS = 1  # SQLite has one writer at a time; queueing here beats busy-waiting there
 CONNECTIONS = 8
@@ -45,35 +45,21 @@ class Database:
     def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         """*connections*: how many to PostgreSQL, at least 2. SQLite, which is a file, has its own number."""
         self.engine = make_engine(url, connections=connections)
-        self._on_loop: Connection | None = None
-        self._connecting = threading.Lock()
         is_sqlite = self.engine.dialect.name == "sqlite"
         self.writers = SQLITE_WRITERS if is_sqlite else connections // 2
         readers = SQLITE_READERS if is_sqlite else connections - self.writers
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
         self._writers = ThreadPoolExecutor(self.writers, thread_name_prefix="db-write")
+        self._on_loop = _on_loop(self.engine, self._readers)
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is rolled back."""
         return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
 
-    async def look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return ``work(connection, …)``, which is one SELECT of a few rows by their keys, and nothing more.
-
-        It has no transaction, and on SQLite no thread: going to one and back costs several times what the rows do. It
-        waits for no lock there. Should it have to, it becomes a `read`.
-        """
-        if self.engine.dialect.name != "sqlite":
-            return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
-        try:
-            while (connection := self._on_loop) is None:
-                await self._in_time(self._readers, self._connect_for_loop)
-            return work(connection, *args, **kwargs)
-        except DBAPIError as error:
-            self._leave_loop()
-            if not is_passing(error):
-                raise
-        return await self.read(work, *args, **kwargs)
+    async def look_up(self, lookup: Lookup[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what *lookup* finds, as a rule without a thread. A `read` if that would have to wait for others."""
+        rows = await self._on_loop.find(lookup, lookup.keys(*args, **kwargs))
+        return await self.read(lookup, *args, **kwargs) if rows is None else lookup.value(rows)
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is committed if it returns.
@@ -87,24 +73,10 @@ class Database:
         await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
 
     def close(self) -> None:
-        self._leave_loop()
         self._readers.shutdown()
         self._writers.shutdown()
+        self._on_loop.close()
         self.engine.dispose()
-
-    def _connect_for_loop(self) -> None:
-        """Connect, which may wait for a lock, so in a thread."""
-        with self._connecting:
-            if self._on_loop is None:
-                connection = self.engine.connect().execution_options(has_transactions=False)
-                connection.exec_driver_sql("PRAGMA busy_timeout=0")
-                self._on_loop = connection
-
-    def _leave_loop(self) -> None:
-        if self._on_loop is not None:
-            self._on_loop.invalidate()  # its pragma is for nobody else
-            self._on_loop.close()
-            self._on_loop = None
 
     async def _in_time(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
         until = time.monotonic() + LOCK_TIMEOUT_S
@@ -143,10 +115,7 @@ def make_engine(url: str, *, connections: int = CONNECTIONS) -> Engine:
         event.listen(engine, "handle_error", _leave_standby)
         return engine
     engine = create_engine(
-        url,
-        pool_size=ON_LOOP + SQLITE_READERS + SQLITE_WRITERS,
-        max_overflow=0,
-        connect_args={"check_same_thread": False},
+        url, pool_size=SQLITE_READERS + SQLITE_WRITERS, max_overflow=0, connect_args={"check_same_thread": False}
     )
     if parsed.database:
         event.listen(engine, "do_connect", partial(_make_private, Path(parsed.database)))
@@ -161,6 +130,14 @@ def _leave_standby(context: ExceptionContext) -> None:
     """Count a server that only reads as gone: after a fail-over the pool would keep its connections to it."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
+
+
+def _on_loop(engine: Engine, threads: Executor) -> OnLoop:
+    if engine.dialect.name == "sqlite":
+        return SqliteLookups(engine, threads)
+    from stillage.db.postgresql_lookups import PostgresqlLookups  # noqa: PLC0415 - SQLite needs no psycopg
+
+    return PostgresqlLookups(engine, threads)
 
 
 def _make_private(path: Path, *_: object) -> None:
@@ -195,9 +172,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if not options.get("has_transactions", True):
-        return
     # An ordinary BEGIN takes the write lock at the first write, and then fails instead of waiting for it.
-    writes = options.get("writes")
+    writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from stillage.accounts.token import CredentialOf, NewToken, Token
+from stillage.db.lookups import Keys, Lookup, Rows
 from stillage.db.tables import UtcTime, application_credentials, projects, role_assignments, tokens, users
 from stillage.errors import Unauthenticated
 from stillage.ids import ProjectId, UserId
@@ -18,40 +19,6 @@ from stillage.images.access import with_implied
 
 PER_USER = 1000
 """Tokens that a user may have, unless a setting says otherwise."""
-
-
-# Built once: every API request runs it. Disabled users and projects, and time, end a token without touching it.
-FIND = (
-    select(
-        tokens,
-        users.c.name.label("user_name"),
-        projects.c.name.label("project_name"),
-        role_assignments.c.role,
-        application_credentials.c.name.label("credential_name"),
-        application_credentials.c.roles.label("credential_roles"),
-        application_credentials.c.restricted,
-    )
-    .select_from(tokens)
-    .join(users, users.c.id == tokens.c.user_id)
-    .outerjoin(projects, projects.c.id == tokens.c.project_id)
-    .outerjoin(
-        role_assignments,
-        (role_assignments.c.user_id == tokens.c.user_id) & (role_assignments.c.project_id == tokens.c.project_id),
-    )
-    .outerjoin(application_credentials, application_credentials.c.id == tokens.c.application_credential_id)
-    .where(
-        tokens.c.hash == bindparam("digest"),
-        tokens.c.expires_at > bindparam("now", type_=UtcTime),
-        users.c.enabled,
-        or_(tokens.c.project_id.is_(None), projects.c.enabled),
-    )
-)
-
-
-def find(connection: Connection, digest: str, now: datetime) -> Token | None:
-    """Return the token if it is good *now*; a token for a project in which no role is left is not."""
-    rows = connection.execute(FIND, {"digest": digest, "now": now}).all()
-    return _token(rows) if rows else None
 
 
 def issue(connection: Connection, new: NewToken, most: int = PER_USER) -> Token:
@@ -163,7 +130,9 @@ def surplus(newest_first: Sequence[tuple[str, str | None]], most: int) -> list[s
     return [max(groups.values(), key=size_and_age).pop()[1] for _ in range(len(newest_first) - most)]
 
 
-def _token(rows: Sequence[Row[Any]]) -> Token | None:
+def _token(rows: Rows) -> Token | None:
+    if not rows:
+        return None
     row = rows[0]
     roles = with_implied(frozenset(row.role for row in rows if row.role is not None))
     if row.application_credential_id is not None:
@@ -185,7 +154,41 @@ def _token(rows: Sequence[Row[Any]]) -> Token | None:
     )
 
 
-def _credential(row: Row[Any]) -> CredentialOf | None:
+def _credential(row: Any) -> CredentialOf | None:
     if row.application_credential_id is None:
         return None
     return CredentialOf(row.application_credential_id, row.credential_name, row.restricted)
+
+
+def _keys(digest: str, now: datetime) -> Keys:
+    return {"digest": digest, "now": now}
+
+
+# Every API request runs it. Disabled users and projects, and time, end a token without touching it.
+FIND = (
+    select(
+        tokens,
+        users.c.name.label("user_name"),
+        projects.c.name.label("project_name"),
+        role_assignments.c.role,
+        application_credentials.c.name.label("credential_name"),
+        application_credentials.c.roles.label("credential_roles"),
+        application_credentials.c.restricted,
+    )
+    .select_from(tokens)
+    .join(users, users.c.id == tokens.c.user_id)
+    .outerjoin(projects, projects.c.id == tokens.c.project_id)
+    .outerjoin(
+        role_assignments,
+        (role_assignments.c.user_id == tokens.c.user_id) & (role_assignments.c.project_id == tokens.c.project_id),
+    )
+    .outerjoin(application_credentials, application_credentials.c.id == tokens.c.application_credential_id)
+    .where(
+        tokens.c.hash == bindparam("digest"),
+        tokens.c.expires_at > bindparam("now", type_=UtcTime),
+        users.c.enabled,
+        or_(tokens.c.project_id.is_(None), projects.c.enabled),
+    )
+)
+find = Lookup(FIND, _keys, _token)
+"""Returns the token if it is good *now*; a token for a project in which no role is left is not."""

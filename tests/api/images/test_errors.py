@@ -133,7 +133,7 @@ async def test_an_error_of_ours_is_a_500_without_its_text(
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("the secret text")
 
-    monkeypatch.setattr("stillage.db.images.find_seen", fail)
+    monkeypatch.setattr("stillage.db.images.find_seen.value", fail)
     error = check(await erin("GET", f"/v2/images/{NO_IMAGE}"), 500)
     assert error["stillage_code"] == "internal_error"
     assert "secret" not in error["message"]
