@@ -16,7 +16,7 @@ def parse(text: str) -> datetime:
 
 def to_seconds(time: datetime) -> str:
     """Return *time* as ``2026-01-02T03:04:05Z``."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def to_microseconds(time: datetime) -> str:

@@ -9,12 +9,13 @@ Source: Glance, "Policy" and its default rules; OpenStack, "Consistent and secur
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stillage.accounts.principal import Principal
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
 from stillage.ids import ProjectId, UserId
 from stillage.images.image import Image, Visibility
-from stillage.images.rules import Expression, Rules, Target
+from stillage.images.rules import Expression, Rules, Target, holds
 
 IMPLIED = {"admin": ("admin", "member", "reader"), "member": ("member", "reader")}
 
@@ -48,6 +49,9 @@ DEFAULT_RULES: Mapping[str, str] = {
 # No request evaluates it, but policy files for Glance refer to it.
 REFERRED_TO: Mapping[str, str] = {"default": ""}
 
+RESOLVED, ROLE_SETS = 4096, 1024
+"""How many rules are kept with the part about a principal evaluated, and how many sets of roles with implied ones."""
+
 # Aliases of the owner, or of the principal's own project if the action is not about an image.
 OWNER_NAMES = ("project_id", "owner", "tenant")
 
@@ -71,6 +75,7 @@ PHRASES: Mapping[str, str] = {
 }
 
 
+@lru_cache(ROLE_SETS)
 def with_implied(roles: frozenset[str]) -> frozenset[str]:
     """Roles imply others, as in Keystone: an admin is a member, a member a reader. Names are compared without case."""
     lowered = {role.lower() for role in roles}
@@ -117,6 +122,8 @@ class Access:
         if not all(isinstance(name, str) and isinstance(text, str) for name, text in given.items()):
             raise BadSettings("a policy file must map names to rules, both strings; lists of lists are not supported")
         self._rules = Rules({**DEFAULT_RULES, **REFERRED_TO, **given})
+        # What is kept depends on its arguments alone: the roles are those that the request was found to have.
+        self._resolved = lru_cache(RESOLVED)(self._resolve)
 
     def is_admin(self, principal: Principal) -> bool:
         """True if rule ``context_is_admin`` makes *principal* an administrator of images."""
@@ -126,11 +133,11 @@ class Access:
         # Members count only while the image is shared.
         is_member = seen.is_member and seen.image.visibility is Visibility.SHARED
         target = _target(seen.image, principal.project_id if is_member else None)
-        return self._rules.allows(action, self._credentials(principal), target)
+        return self._holds(principal, action, target)
 
     def allows_member(self, principal: Principal, action: str, image: Image, member_id: str) -> bool:
         """True if *principal* may do *action* with member *member_id* of *image*."""
-        return self._rules.allows(action, self._credentials(principal), _target(image, member_id))
+        return self._holds(principal, action, _target(image, member_id))
 
     def viewer(self, principal: Principal) -> Viewer:
         """Return what decides which images a list shows to *principal*.
@@ -139,7 +146,7 @@ class Access:
             Forbidden: If they may list nothing.
         """
         self.require_role(principal, "get_images")
-        rule = self._rules.resolve("get_image", self._credentials(principal))
+        rule = self._resolved("get_image", principal.roles, principal.project_id, principal.user_id)
         return Viewer(principal.project_id, principal.user_id, self.is_admin(principal), rule)
 
     def require_visible(self, principal: Principal, seen: Seen | None, image_id: str) -> Image:
@@ -178,7 +185,7 @@ class Access:
 
         The target is the principal's own project, as Glance's is.
         """
-        if not self._rules.allows(action, self._credentials(principal), _own(principal)):
+        if not self._holds(principal, action, _own(principal)):
             raise _refused(principal, action, principal.project_id, phrase)
 
     def require_owner_and_visibility(self, principal: Principal, image: Image) -> None:
@@ -190,8 +197,14 @@ class Access:
         if image.visibility is Visibility.COMMUNITY:
             self.require_allowed(principal, "communitize_image", Seen(image))
 
-    def _credentials(self, principal: Principal) -> dict[str, object]:
-        return {**_identity(principal), "is_admin": self.is_admin(principal)}
+    def _holds(self, principal: Principal, action: str, target: Target) -> bool:
+        rule = self._resolved(action, principal.roles, principal.project_id, principal.user_id)
+        return rule if isinstance(rule, bool) else holds(rule, _identity(principal), target)
+
+    def _resolve(self, action: str, roles: frozenset[str], project_id: ProjectId, user_id: UserId) -> Expression:
+        """Return what remains of rule *action* for a principal."""
+        principal = Principal(user_id, project_id, roles)
+        return self._rules.resolve(action, {**_identity(principal), "is_admin": self.is_admin(principal)})
 
 
 def _refused(principal: Principal, action: str, owner: ProjectId | None, phrase: str | None = None) -> Forbidden:

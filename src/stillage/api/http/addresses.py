@@ -7,6 +7,7 @@ earlier entries may be forged by the client.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -108,6 +109,7 @@ class Addresses:
         return any(address in network for network in self._trusted)
 
 
+@lru_cache(256)
 def is_host(text: str) -> bool:
     """True for ``host``, ``host:port`` and the same with an address: a valid authority of a URL."""
     match = HOST.fullmatch(text)
