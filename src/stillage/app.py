@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from stillage.api import audit, metrics, middleware, root
-from stillage.api.dialects import DIALECTS, Dialect
+from stillage.api.dialects import ROUTES, Dialect, KnownRoutes
 from stillage.api.http import stopping, time_limits
 from stillage.api.http.addresses import Addresses
 from stillage.api.http.allowance import Allowance
@@ -252,7 +252,6 @@ def make_web(services: Services) -> web.Application:
     application = web.Application(
         middlewares=[
             middleware.observe,
-            middleware.normalise_image_id,
             audit.audit,
             middleware.translate_errors,
             time_limits.limit_time,
@@ -261,11 +260,11 @@ def make_web(services: Services) -> web.Application:
     )
     application._router = ShallowRouter()  # noqa: SLF001 - its argument is deprecated, and there is no other way
     application[SERVICES] = services
-    application[DIALECTS] = dialects = dialects_of(services)
+    application[ROUTES] = routes = KnownRoutes(dialects_of(services))
     application.on_response_prepare.append(middleware.add_headers)
     application.on_response_prepare.append(tus.mark)
     application.on_response_prepare.append(identity_v3.mark)
-    for dialect in dialects:
+    for dialect in routes.dialects:
         dialect.add_routes(application.router)
     return application
 

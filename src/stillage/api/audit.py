@@ -6,7 +6,7 @@ around the handlers, which only note the id of what they created.
 
 from aiohttp import hdrs, web
 
-from stillage.api.dialects import dialect_of, name_of
+from stillage.api.dialects import route_of
 from stillage.api.services import NOTED, PRINCIPAL, REQUEST_ID, Handler, services, shown_path
 from stillage.audit.events import Action, Change
 
@@ -17,8 +17,7 @@ PARTS = {"member_id": "member", "tag": "tag", "user_id": "user"}
 @web.middleware
 async def audit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Record what the request did or attempted, before the response is sent."""
-    dialect = dialect_of(request)
-    action = dialect.changes.get(name_of(request.match_info.route)) if dialect is not None else None
+    action = route_of(request).action
     if action is None:
         return await handler(request)
     status = None

@@ -44,14 +44,57 @@ class Dialect:
         return any(path == prefix or (prefix != "/" and path.startswith(f"{prefix}/")) for prefix in self.prefixes)
 
 
-DIALECTS: web.AppKey[Sequence[Dialect]] = web.AppKey("dialects")
+@dataclass(frozen=True, slots=True)
+class KnownRoute:
+    """What the dialects say of one route.
+
+    Attributes:
+        name: Under which its dialect lists it; empty if no route matched.
+        pattern: Its path; ``none`` if no route matched.
+        dialect: None if the path belongs to none.
+        action: What a request does, for the audit event; None if it changes nothing.
+        is_public: True if it needs no principal.
+    """
+
+    name: str
+    pattern: str
+    dialect: Dialect | None
+    action: Action | None
+    is_public: bool
 
 
-def dialect_of(request: web.Request) -> Dialect | None:
-    """Return the dialect that *request*'s path belongs to; None if it belongs to none."""
-    resource = request.match_info.route.resource
-    path = request.rel_url.path_safe if resource is None else resource.canonical
-    return find_dialect(request.config_dict[DIALECTS], path)
+class KnownRoutes:
+    """What the dialects say of each route. Found once for each, because every request asks several times."""
+
+    def __init__(self, dialects: Sequence[Dialect]) -> None:
+        self.dialects = dialects
+        self._of_routes: dict[web.AbstractRoute, KnownRoute] = {}
+
+    def of(self, request: web.Request) -> KnownRoute:
+        route = request.match_info.route
+        known = self._of_routes.get(route)
+        if known is None:
+            known = self._find(route, request)
+            if route.resource is not None:  # otherwise aiohttp made it for this request alone
+                self._of_routes[route] = known
+        return known
+
+    def _find(self, route: web.AbstractRoute, request: web.Request) -> KnownRoute:
+        name = name_of(route)
+        path = request.rel_url.path_safe if route.resource is None else route.resource.canonical
+        pattern = "none" if route.resource is None else path
+        dialect = find_dialect(self.dialects, path)
+        if dialect is None:
+            return KnownRoute(name, pattern, None, None, is_public=False)
+        return KnownRoute(name, pattern, dialect, dialect.changes.get(name), name in dialect.public)
+
+
+ROUTES: web.AppKey[KnownRoutes] = web.AppKey("routes")
+
+
+def route_of(request: web.Request) -> KnownRoute:
+    """Return what the dialects say of the route that *request* matched."""
+    return request.app[ROUTES].of(request)
 
 
 def find_dialect(dialects: Sequence[Dialect], path: str) -> Dialect | None:

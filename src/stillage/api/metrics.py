@@ -36,6 +36,7 @@ class Metrics:
         self.durations = Histogram(
             "stillage_request_seconds", "Durations", ["method", "route"], buckets=SECONDS, registry=self.registry
         )
+        self._of_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.received = Counter("stillage_received_bytes", "Bytes of uploads", registry=self.registry)
         self.sent = Counter("stillage_sent_bytes", "Bytes of downloads", registry=self.registry)
         self.uploads = Gauge(
@@ -45,6 +46,15 @@ class Metrics:
             "stillage_audit_dropped", "Events that a sink of the audit could not keep", ["sink"], registry=self.registry
         )
         self.outcomes = Counter("stillage_uploads", "Ended uploads by outcome", ["outcome"], registry=self.registry)
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request. *route*: its pattern."""
+        counters = self._of_requests.get((method, route, status))
+        if counters is None:  # labels are looked up once for each of the few
+            counters = self.requests.labels(method, route, status), self.durations.labels(method, route)
+            self._of_requests[method, route, status] = counters
+        counters[0].inc()
+        counters[1].observe(seconds)
 
     @contextmanager
     def upload(self) -> Iterator[None]:

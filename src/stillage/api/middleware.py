@@ -7,7 +7,8 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from stillage.api.dialects import dialect_of, name_of
+from stillage.api import log_context
+from stillage.api.dialects import route_of
 from stillage.api.gateway import errors as gateway
 from stillage.api.gateway.signatures import forget_body
 from stillage.api.http.answer import answer
@@ -28,8 +29,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, count, time and log it, and make a stopping server wait for it."""
     # Not a secret, so not from the operating system: that would release the interpreter lock on every request.
     request_id = request[REQUEST_ID] = f"req-{UUID(int=random.getrandbits(128), version=4)}"
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+    log_context.begin(request_id=request_id)
+    _normalise_image_id(request)
     begun = time.perf_counter()
     app_services = services(request)
     with app_services.running:
@@ -38,9 +39,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             response.force_close()
         response = await answer(request, response)
         seconds = time.perf_counter() - begun
-        route = _route(request)
-        app_services.metrics.requests.labels(request.method, route, response.status).inc()
-        app_services.metrics.durations.labels(request.method, route).observe(seconds)
+        app_services.metrics.count(request.method, route_of(request).pattern, response.status, seconds)
         log.info(
             "request",
             method=request.method,
@@ -51,14 +50,6 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
         )
         return response
-
-
-@web.middleware
-async def normalise_image_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Normalise the letter case of image ids in the URL for everything inside."""
-    if "image_id" in request.match_info:
-        request.match_info["image_id"] = image_id_of(request.match_info["image_id"])
-    return await handler(request)
 
 
 @web.middleware
@@ -87,12 +78,12 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Authenticate the request by its dialect, before its handler runs or its body is read."""
-    dialect = dialect_of(request)
-    if dialect is None:
+    known = route_of(request)
+    if known.dialect is None:
         raise RouteNotFound
     try:
-        if name_of(request.match_info.route) not in dialect.public:
-            await dialect.authenticate(request)
+        if not known.is_public:
+            await known.dialect.authenticate(request)
         return await handler(request)
     finally:
         forget_body(request)
@@ -105,9 +96,15 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Content-Type-Options"] = "nosniff"
 
 
+def _normalise_image_id(request: web.Request) -> None:
+    """Normalise the letter case of an image id in the URL for everything inside."""
+    if "image_id" in request.match_info:
+        request.match_info["image_id"] = image_id_of(request.match_info["image_id"])
+
+
 def _refusal(request: web.Request, raised: Exception) -> web.Response:
     problem = problem_of(raised, request_id=request[REQUEST_ID], identity_url=identity_url(request))
-    structlog.contextvars.bind_contextvars(code=problem.error.code)
+    log_context.add(code=problem.error.code)
     wording = _wording(request, problem.error)
     response = response_of(problem, wording, request.get(PROTOCOL_WORDING, unchanged))
     if isinstance(problem.error, HeadTooLarge):
@@ -118,10 +115,5 @@ def _refusal(request: web.Request, raised: Exception) -> web.Response:
 def _wording(request: web.Request, error: StillageError) -> Wording:
     if type(error) in gateway.CODES:
         return gateway.WORDING
-    dialect = dialect_of(request)
+    dialect = route_of(request).dialect
     return services(request).profile.wording if dialect is None else dialect.wording
-
-
-def _route(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "none"

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from stillage import __version__
 from stillage.api.description import JSON, OCTETS, TEXT, ref
-from stillage.api.dialects import DIALECTS, Dialect, find_dialect, name_of
+from stillage.api.dialects import ROUTES, Dialect, find_dialect, name_of
 from stillage.api.http.json_bodies import json_response
 from stillage.api.json_schemas import Schema
 
@@ -82,7 +82,7 @@ def _response(schema: str | None) -> dict[str, Any]:
 async def show(request: web.Request) -> web.Response:
     """GET /openapi.json: this description."""
     # In a thread, because the first call derives the schemas from their types.
-    return json_response(await asyncio.to_thread(describe, request.app.router, request.app[DIALECTS]))
+    return json_response(await asyncio.to_thread(describe, request.app.router, request.app[ROUTES].dialects))
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

@@ -80,7 +80,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 
 def services(request: web.Request) -> Services:
-    return request.config_dict[SERVICES]
+    return request.app[SERVICES]
 
 
 def principal(request: web.Request) -> Principal:
@@ -95,7 +95,8 @@ def note(request: web.Request, **facts: str) -> None:
 
 def shown_path(request: web.Request) -> str:
     """The request's path for logs, without the secret that an upload's URL may end with."""
-    return CAPABILITY.sub(r"\1.…", request.path)
+    path = request.path
+    return CAPABILITY.sub(r"\1.…", path) if "/uploads/" in path else path
 
 
 def public_url(request: web.Request) -> str:

@@ -1,9 +1,15 @@
 """Structured logs: console for people, JSON for machines. Everything goes to standard error."""
 
+import json
 import logging
 import sys
+from typing import Any
 
 import structlog
+
+from stillage.api import log_context
+
+ENCODER = json.JSONEncoder(default=repr)
 
 
 def configure(log_format: str, level: str) -> None:
@@ -18,10 +24,10 @@ def configure(log_format: str, level: str) -> None:
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False))
         if for_people
-        else structlog.processors.JSONRenderer()
+        else _as_json
     )
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        log_context.merge,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -40,3 +46,7 @@ def configure(log_format: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def _as_json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    return ENCODER.encode(event)

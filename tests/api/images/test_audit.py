@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from fakes import Clock
 from image_api import Person, Town
 from server import Answer
-from stillage.api.dialects import DIALECTS, name_of
+from stillage.api.dialects import ROUTES, name_of
 
 # It could change something by its method, and keeps nothing of what it is sent.
 NO_CHANGES = {"POST /v2/images/inspect"}
@@ -32,7 +32,7 @@ async def told(person: Person, method: str, path: str, body: Any = None, **heade
 
 
 def test_every_route_that_can_change_something_is_in_the_table_of_its_dialect(town: Town) -> None:
-    for dialect in town.application[DIALECTS]:
+    for dialect in town.application[ROUTES].dialects:
         router = web.UrlDispatcher()
         dialect.add_routes(router)
         could = {name_of(route) for route in router.routes() if route.method not in ("GET", "HEAD", "OPTIONS")}

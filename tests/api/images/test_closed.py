@@ -5,7 +5,7 @@ from aiohttp import ClientSession, web
 from yarl import URL
 
 from image_api import Person, Town
-from stillage.api.dialects import DIALECTS, dialect_of, name_of
+from stillage.api.dialects import ROUTES, name_of, route_of
 
 NAMES = dict.fromkeys(("image_id", "user_id", "project_id"), "00000000-0000-4000-8000-000000000000")
 NAMES |= {
@@ -48,13 +48,13 @@ async def test_every_route_says_401_without_credentials_unless_it_is_listed_as_p
             assert status == 401, (route.method, path)
         seen.add(name_of(route))
     assert seen >= PUBLIC
-    assert set().union(*(dialect.public for dialect in town.application[DIALECTS])) == PUBLIC
+    assert set().union(*(dialect.public for dialect in town.application[ROUTES].dialects)) == PUBLIC
 
 
 async def test_every_route_belongs_to_one_dialect(town: Town) -> None:
     for route in routes_of(town.application):
         assert route.resource is not None
-        owners = [dialect for dialect in town.application[DIALECTS] if dialect.has(route.resource.canonical)]
+        owners = [dialect for dialect in town.application[ROUTES].dialects if dialect.has(route.resource.canonical)]
         assert len(owners) == 1, route.resource.canonical
 
 
@@ -75,7 +75,7 @@ async def test_a_path_of_no_dialect_is_404_whatever_is_behind_it(
 
 async def test_a_new_route_of_a_dialect_is_closed(town: Town, erin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     async def handler(request: web.Request) -> web.Response:
-        assert dialect_of(request) is not None
+        assert route_of(request).dialect is not None
         return web.Response(text="let in")
 
     monkeypatch.setattr(town.application.router, "_frozen", False)

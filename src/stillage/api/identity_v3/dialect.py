@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from aiohttp import web
 
 from stillage.api.credentials import TOKEN
-from stillage.api.dialects import Dialect, dialect_of
+from stillage.api.dialects import Dialect, route_of
 from stillage.api.identity_v3 import elsewhere, routes
 from stillage.api.identity_v3.description import DESCRIPTION
 from stillage.api.identity_v3.errors import WORDING
@@ -68,5 +68,5 @@ ELSEWHERE = Dialect(
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
     """Tell caches that answers of the identity API depend on the token."""
-    if dialect_of(request) in (IDENTITY_V3, ELSEWHERE):
+    if route_of(request).dialect in (IDENTITY_V3, ELSEWHERE):
         response.headers["Vary"] = TOKEN

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import structlog
 from aiohttp import web
 
+from stillage.api import log_context
 from stillage.api.credentials import principal_of
-from stillage.api.dialects import Dialect, name_of
+from stillage.api.dialects import Dialect, route_of
 from stillage.api.image_v2.description import DESCRIPTION
 from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
@@ -43,10 +43,10 @@ async def authenticate(request: web.Request) -> None:
     The URL of an upload may contain a capability, which needs no token. The routes in `BY_CAPABILITY` verify it when
     they look up the upload.
     """
-    if name_of(request.match_info.route) in BY_CAPABILITY and "." in request.match_info["upload"]:
+    if route_of(request).name in BY_CAPABILITY and "." in request.match_info["upload"]:
         return
     principal = request[PRINCIPAL] = await principal_of(request)
-    structlog.contextvars.bind_contextvars(user_id=principal.user_id, project_id=principal.project_id)
+    log_context.add(user_id=principal.user_id, project_id=principal.project_id)
 
 
 def dialect(wording: Wording) -> Dialect:
