@@ -58,6 +58,9 @@ class Connection(Lender):
         if self._unparsed and data:
             self._unparsed += data
             return
+        if len(data) <= SLICE:
+            self._parse(data)
+            return
         until = time.perf_counter() + TURN_S  # uvloop's clock does not advance within one callback
         for start in range(0, len(data) or 1, SLICE):
             self._parse(data[start : start + SLICE])
@@ -206,8 +209,10 @@ class Runner(web.AppRunner):
 
 
 def _below(prefix: str, message: RawRequestMessage) -> RawRequestMessage:
+    if not prefix:
+        return message
     path = message.url.raw_path
-    if not prefix or (path != prefix and not path.startswith(f"{prefix}/")):
+    if path != prefix and not path.startswith(f"{prefix}/"):
         return message
     target = message.path.removeprefix(prefix)
     target = target if target.startswith("/") else f"/{target}"
