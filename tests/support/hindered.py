@@ -9,15 +9,15 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from stillage.cli import main
 from stillage.cli.server import worker
-from stillage.db import lifecycle
-from stillage.db.session import Database
+from stillage.db import lifecycle, writing
+from stillage.db.writing import Unit
 from stillage.operations.upload.verification import Verification
 from stillage.stores.files import blobs
 
@@ -62,15 +62,14 @@ def after(owner: Any, name: str, moment: str) -> None:
 
 def after_commit(unit: str, moment: str) -> None:
     """Stop when the transaction of the unit of work *unit* is done, before anybody learns of it."""
-    real = Database._write
+    real = writing.answer
 
-    def hindered(self: Any, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        result = real(self, work, *args, **kwargs)
-        if work.__name__ == unit:
+    def hindered(units: Sequence[Unit]) -> None:
+        if any(done.work.__name__ == unit for done in units):
             stop_at(moment)
-        return result
+        real(units)
 
-    Database._write = hindered  # type: ignore[method-assign]
+    writing.answer = hindered
 
 
 def without_nameless_files() -> None:

@@ -1,4 +1,6 @@
-"""The database: units of work, each one thread hop and one transaction, and lookups of single records on the loop.
+"""The database: units of work, each one thread hop and, as far as it can tell, one transaction.
+
+A lookup of a single record is on the event loop, without either.
 
 A unit of work is a plain function of a SQLAlchemy connection. It never waits for bytes or for the network beyond the
 database itself, so that no transaction is ever open while data moves.
@@ -22,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from stillage.db.lookups import Lookup, OnLoop
 from stillage.db.sqlite_lookups import SqliteLookups
 from stillage.db.trouble import translated
+from stillage.db.writing import Writers
 from stillage.errors import Unavailable
 
 log = structlog.get_logger()
@@ -49,7 +52,7 @@ class Database:
         self.writers = SQLITE_WRITERS if is_sqlite else connections // 2
         readers = SQLITE_READERS if is_sqlite else connections - self.writers
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
-        self._writers = ThreadPoolExecutor(self.writers, thread_name_prefix="db-write")
+        self._writers = Writers(self.engine, self.writers)
         self._on_loop = _on_loop(self.engine, self._readers)
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -64,9 +67,10 @@ class Database:
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is committed if it returns.
 
-        Once begun it runs to its end, also when the principal is cancelled meanwhile.
+        Once begun it runs to its end, also when the principal is cancelled meanwhile. It may run twice, undone between:
+        see `writing`.
         """
-        return await self._in_time(self._writers, partial(self._write, work, *args, **kwargs))
+        return await self._writers.run(time.monotonic() + LOCK_TIMEOUT_S, work, *args, **kwargs)
 
     async def check(self) -> None:
         """Raise Unavailable unless the database answers."""
@@ -74,7 +78,7 @@ class Database:
 
     def close(self) -> None:
         self._readers.shutdown()
-        self._writers.shutdown()
+        self._writers.close()
         self._on_loop.close()
         self.engine.dispose()
 
@@ -93,13 +97,6 @@ class Database:
     def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             with self.engine.connect() as connection:
-                return work(connection, *args, **kwargs)
-        except DBAPIError as error:
-            raise translated(error) from error
-
-    def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
             raise translated(error) from error
