@@ -16,6 +16,10 @@ def little_endian_32(data: bytes) -> "array[int]":
     return _unpacked("I", data, "little")
 
 
+def big_endian_32(data: bytes) -> "array[int]":
+    return _unpacked("I", data, "big")
+
+
 def _unpacked(kind: str, data: bytes, order: str) -> "array[int]":
     entries = array(kind, data)
     if order != sys.byteorder:

@@ -92,8 +92,14 @@ class Table(NamedTuple):
     offset: int
     entries: int
     used: int  # entries that stand for a part of the disk; there may be spare ones
-    span: int  # sectors that one block takes in the file: its bitmap and its data
+    block_size: int  # bytes
+    bitmap: int  # sectors that the bitmap in front of each block takes
     avoid: tuple[range, ...]  # sectors that no block may touch
+
+    @property
+    def span(self) -> int:
+        """Sectors that one block takes in the file: its bitmap and its data."""
+        return self.bitmap + self.block_size // SECTOR
 
 
 def inspect(stream: Stream) -> Inspection:
@@ -101,10 +107,17 @@ def inspect(stream: Stream) -> Inspection:
     if head.startswith(COOKIE):
         yield from _inspect_sparse(stream, head)
     else:
-        yield from _inspect_fixed(stream)
+        yield from read_fixed(stream)
 
 
-def _inspect_fixed(stream: Stream) -> Inspection:
+def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
+    footer, table = yield from read_dynamic(stream, copy)
+    last = yield from _read_table(stream, table)
+    yield from _check_end(stream, copy, footer, table, last)
+
+
+def read_fixed(stream: Stream) -> Steps[Footer]:
+    """Return the footer of a fixed disk, which the bytes in front of it are."""
     tail = yield Tail(FOOTER_SIZE)
     data = tail if tail.startswith(COOKIE) else tail[FOOTER_SIZE - OLD_FOOTER_SIZE :]
     if not data.startswith(COOKIE) or len(data) < OLD_FOOTER_SIZE or stream.size is None:
@@ -119,9 +132,11 @@ def _inspect_fixed(stream: Stream) -> Inspection:
     if footer.size != at:
         message = f"the footer says {footer.size} bytes of disk; {at} bytes lie before it"
         raise MalformedImage(SIZE_MISMATCH, at + SIZE_AT, message)
+    return footer
 
 
-def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
+def read_dynamic(stream: Stream, copy: bytes) -> Steps[tuple[Footer, Table]]:
+    """Return what the footer's copy at the start and the dynamic disk header say."""
     if len(copy) < FOOTER_SIZE:
         yield Facts(FORMAT, int.from_bytes(copy[SIZE_AT : SIZE_AT + 8], "big") if len(copy) >= SIZE_AT + 8 else None)
         raise MalformedImage(TRUNCATED, len(copy), f"the file has {len(copy)} bytes; the footer's copy alone has 512")
@@ -141,9 +156,7 @@ def _inspect_sparse(stream: Stream, copy: bytes) -> Inspection:
     require_within(stream, TRUNCATED, footer.data_offset + HEADER_SIZE, 16, "the dynamic disk header")
     data = yield Region(footer.data_offset, HEADER_SIZE)
     header = yield from read_dynamic_header(data, footer)
-    table = _place_table(stream, footer, header)
-    last = yield from _read_table(stream, table)
-    yield from _check_end(stream, copy, footer, table, last)
+    return footer, _place_table(stream, footer, header)
 
 
 def _facts(data: bytes, footer: Footer) -> Facts:
@@ -168,7 +181,12 @@ def _place_table(stream: Stream, footer: Footer, header: DynamicHeader) -> Table
     require_within(stream, TRUNCATED, table_end, header.at + 16, "the block allocation table")
     bitmap = -(-header.block_size // SECTOR // 8 // SECTOR)
     avoid = tuple(range(part.start // SECTOR, -(-part.stop // SECTOR)) for part in taken)
-    return Table(header.table_at, header.entries, needed, bitmap + header.block_size // SECTOR, avoid)
+    return Table(header.table_at, header.entries, needed, header.block_size, bitmap, avoid)
+
+
+def is_stored(entry: int) -> bool:
+    """Whether an entry of the table is the sector of a block; otherwise the block is zeros."""
+    return entry != FREE
 
 
 def _meet(one: range, other: range) -> bool:
@@ -186,7 +204,7 @@ def _read_table(stream: Stream, table: Table) -> Steps[int]:
         if piece == FREE_PIECE[: len(piece)]:
             continue
         entries = struct.unpack(f">{count}I", piece)
-        blocks = [entry for entry in entries if entry != FREE]
+        blocks = [entry for entry in entries if is_stored(entry)]
         end = max(end, max(blocks) + table.span)
         _check_blocks(stream, table, entries, blocks, first)
         _check_overlap(overlaps, entries, blocks, at)
@@ -204,7 +222,7 @@ def _check_blocks(stream: Stream, table: Table, entries: Sequence[int], blocks: 
     if stream.size is not None and (highest + span) * SECTOR > stream.size - FOOTER_SIZE:
         raise MalformedImage(BLOCK_PLACE, at + 4 * entries.index(highest), _too_far(highest + span, stream.size))
     spare = max(0, table.used - first)
-    if beyond := [position for position, entry in enumerate(entries[spare:], spare) if entry != FREE]:
+    if beyond := [position for position, entry in enumerate(entries[spare:], spare) if is_stored(entry)]:
         message = f"the disk has {table.used} blocks; entry {first + beyond[0]} of the table holds one more"
         raise MalformedImage(BLOCK_PLACE, at + 4 * beyond[0], message)
 
