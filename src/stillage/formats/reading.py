@@ -25,8 +25,8 @@ BEYOND = Rule("disk.beyond-any-file", "The image refers to bytes beyond the end 
 RULES = (OTHER_FORMAT, TRUNCATED, BROKEN_UNIT, LARGE_UNIT, BEYOND)
 """What may break the reading of an image. Uploads are refused under the rules of `registry.rules`."""
 
-PAGE = 64 << 10
-KEPT_PAGES = 32
+PAGE = 4096
+KEPT_PAGES = 512
 MAX_KEPT_BYTES = 16 << 20
 MAX_GAP = 64 << 10
 """Bytes between two units that are read and dropped rather than read around."""

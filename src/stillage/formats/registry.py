@@ -21,6 +21,7 @@ from stillage.formats.raw import read as raw_read
 from stillage.formats.vdi import inspect as vdi
 from stillage.formats.vdi import read as vdi_read
 from stillage.formats.vhd import inspect as vhd
+from stillage.formats.vhd import read as vhd_read
 from stillage.formats.vhdx import inspect as vhdx
 from stillage.formats.vmdk import inspect as vmdk
 from stillage.formats.zvhd import inspect as zvhd
@@ -35,6 +36,7 @@ READERS: Mapping[str, Readable] = {
     "qcow2": qcow2_read,
     "qed": qed_read,
     "vdi": vdi_read,
+    "vhd": vhd_read,
 }
 """By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""
 

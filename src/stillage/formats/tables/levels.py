@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from stillage.formats.base import Rule
+from stillage.formats.base import Region, Rule
 from stillage.formats.disk import Charting, Extent, Zeros
 from stillage.formats.tables.bounds import read_whole
 from stillage.formats.tables.clusters import LayoutRules, check_aligned
@@ -32,7 +32,7 @@ class Table:
     offset: int
     entry_size: int
     cell: int
-    extents_of: Callable[[int, int, bytes], Iterator[Extent]]
+    extents_of: Callable[[int, int, bytes], Iterator[Region | Extent]]
     truncated: Rule
     what: str
 
@@ -68,7 +68,7 @@ class Levels:
     entry_size: int
     unpack: Callable[[bytes], "array[int]"]
     table_offset: Callable[[int, int], int]
-    clusters: Callable[[int, int, bytes], Iterator[Extent]]
+    clusters: Callable[[int, int, bytes], Iterator[Region | Extent]]
     rules: LayoutRules
 
     def extents(self, first: int, length: int) -> Charting:
