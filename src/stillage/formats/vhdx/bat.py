@@ -114,6 +114,36 @@ def read_bat(stream: Stream, disk: Disk, bat: range, held: Held, taken: Taken) -
     return end
 
 
+def payload(disk: Disk, entries: Sequence[int], first: int, at: int) -> list[int]:
+    """Return the *entries* of blocks, without those of sector bitmaps; their bits and states are possible ones.
+
+    They begin with entry *first* of the BAT, which stands at byte *at*.
+    """
+    if reduce(or_, entries) & RESERVED:
+        entry = next(entry for entry in entries if entry & RESERVED)
+        message = f"BAT entry {entry:#x} has reserved bits set"
+        raise MalformedImage(BLOCK_STATE, at + 8 * entries.index(entry), message)
+    every = disk.chunk + 1  # the last of so many is the entry of a sector bitmap
+    bitmaps = slice((disk.chunk - first) % every, None, every)
+    blocks = list(entries)
+    del blocks[bitmaps]
+    has_parent = bool(disk.flags & HAS_PARENT)
+    if not has_parent and any(entries[bitmaps]):
+        entry = next(entry for entry in entries[bitmaps] if entry)
+        message = f"BAT entry {entry:#x} is for a sector bitmap, which a disk without a parent has none of"
+        raise MalformedImage(BLOCK_STATE, at + 8 * entries.index(entry), message)
+    for entry in filter(is_stored, blocks):
+        if entry & 7 != PRESENT and not (has_parent and entry & 7 == PARTLY_PRESENT):
+            message = f"BAT entry {entry:#x} has state {entry & 7}; {PRESENT} is the one for a stored block"
+            raise MalformedImage(BLOCK_STATE, at + 8 * entries.index(entry), message)
+    return blocks
+
+
+def is_stored(entry: int) -> bool:
+    """Whether the file has the block of an entry; otherwise the block is zeros, whatever the state says of them."""
+    return bool(entry & STORED)
+
+
 class _Table:
     """The rules of the BAT, and the blocks that it has named so far."""
 
@@ -123,15 +153,10 @@ class _Table:
         self._taken = taken
         self._length = disk.block_size // MIB
         self._overlaps = Overlaps(self._length)
-        self._has_parent = bool(disk.flags & HAS_PARENT)
 
     def check(self, entries: Sequence[int], first: int, at: int) -> int:
         """Check *entries*, which begin with entry *first*, at byte *at*; return the byte after their last block."""
-        if reduce(or_, entries) & RESERVED:
-            entry = next(entry for entry in entries if entry & RESERVED)
-            message = f"BAT entry {entry:#x} has reserved bits set"
-            raise MalformedImage(BLOCK_STATE, at + 8 * entries.index(entry), message)
-        stored = self._stored(entries, first, at)
+        stored = [entry for entry in payload(self._disk, entries, first, at) if is_stored(entry)]
         if not stored:
             return 0
         blocks = [entry >> 20 for entry in stored]
@@ -145,23 +170,6 @@ class _Table:
             message = f"the block at MiB {blocks[position]} overlaps another one"
             raise MalformedImage(BLOCK_OVERLAP, entry_at, message)
         return end
-
-    def _stored(self, entries: Sequence[int], first: int, at: int) -> list[int]:
-        """The entries of blocks that the file has."""
-        every = self._disk.chunk + 1  # the last of so many is the entry of a sector bitmap
-        bitmaps = slice((self._disk.chunk - first) % every, None, every)
-        payload = list(entries)
-        del payload[bitmaps]
-        if not self._has_parent and any(entries[bitmaps]):
-            entry = next(entry for entry in entries[bitmaps] if entry)
-            message = f"BAT entry {entry:#x} is for a sector bitmap, which a disk without a parent has none of"
-            raise MalformedImage(BLOCK_STATE, at + 8 * entries.index(entry), message)
-        stored = [entry for entry in payload if entry & STORED]
-        for entry in stored:
-            if entry & 7 != PRESENT and not (self._has_parent and entry & 7 == PARTLY_PRESENT):
-                message = f"BAT entry {entry:#x} has state {entry & 7}; {PRESENT} is the one for a stored block"
-                raise MalformedImage(BLOCK_STATE, at + 8 * entries.index(entry), message)
-        return stored
 
     def _end(self, entries: Sequence[int], first: int, highest: int) -> int:
         """The byte after the block at MiB *highest*; of the disk's last block only what the disk has is needed."""

@@ -79,18 +79,9 @@ MAX_SIZE = 64 << 40
 
 
 def inspect(stream: Stream) -> Inspection:
-    head = yield Region(0, 520)
-    if not head.startswith(SIGNATURE):
-        raise NotThisFormat
-    creator = head[8:].decode("utf-16-le", "replace").partition("\0")[0]
-    details = {"creator": creator} if creator.isprintable() and creator else {}
-    yield Facts(FORMAT, details=details)
-    headers = yield from _read_copies(HEADERS_AT, HEADER_SIZE, "the header")
-    header = current_header(headers)
-    yield from check_header(header)
-    tables = yield from _read_copies(REGION_TABLES_AT, TABLE_SIZE, "the region table")
-    regions = yield from current_regions(tables, header.log)
-    parts = [*regions.values(), header.log]
+    details: dict[str, str] = {}
+    regions, log = yield from read_regions(details)
+    parts = [*regions.values(), log]
     last = max(part.stop for part in parts)
     require_within(stream, TRUNCATED, last, REGION_TABLES_AT[0], "the log or a region")
     last_block = yield from _read_disk(stream, regions, Taken.of(parts), details)
@@ -99,15 +90,28 @@ def inspect(stream: Stream) -> Inspection:
     require_within(stream, TRUNCATED, last_block, regions[BAT].start, "a block")
 
 
+def read_regions(details: dict[str, str]) -> Steps[tuple[Mapping[bytes, range], range]]:
+    """Return the regions by their GUID, and the place of the log."""
+    head = yield Region(0, 520)
+    if not head.startswith(SIGNATURE):
+        raise NotThisFormat
+    creator = head[8:].decode("utf-16-le", "replace").partition("\0")[0]
+    if creator.isprintable() and creator:
+        details["creator"] = creator
+    yield Facts(FORMAT, details=details)
+    headers = yield from _read_copies(HEADERS_AT, HEADER_SIZE, "the header")
+    header = current_header(headers)
+    yield from check_header(header)
+    tables = yield from _read_copies(REGION_TABLES_AT, TABLE_SIZE, "the region table")
+    return (yield from current_regions(tables, header.log)), header.log
+
+
 def _read_disk(stream: Stream, regions: Mapping[bytes, range], taken: Taken, details: dict[str, str]) -> Steps[int]:
     """Check metadata and BAT, which come in either order; return the byte after the last block."""
     bat, held = regions[BAT], Held()
     if bat.start < regions[METADATA_REGION].start:
         yield from held.read(bat)
-    disk = yield from _read_metadata(regions[METADATA_REGION], details)
-    if disk.entries * 8 > len(bat):
-        message = f"the BAT region has room for {len(bat) // 8} entries; the disk needs {disk.entries}"
-        raise MalformedImage(TABLE_TOO_SMALL, REGION_TABLES_AT[0], message)
+    disk = yield from read_metadata(regions, details)
     return (yield from read_bat(stream, disk, bat, held, taken))
 
 
@@ -117,7 +121,9 @@ def _read_copies(places: tuple[int, int], length: int, what: str) -> Steps[tuple
     return one, other
 
 
-def _read_metadata(region: range, details: dict[str, str]) -> Steps[Disk]:
+def read_metadata(regions: Mapping[bytes, range], details: dict[str, str]) -> Steps[Disk]:
+    """Return what the metadata say of the disk, for which the BAT has room."""
+    region, bat = regions[METADATA_REGION], regions[BAT]
     table = yield from read_whole(TRUNCATED, region.start, TABLE_SIZE, "the metadata table")
     items = yield from metadata_items(table, region)
     values: dict[bytes, int] = {}
@@ -134,6 +140,9 @@ def _read_metadata(region: range, details: dict[str, str]) -> Steps[Disk]:
     yield Facts(FORMAT, disk.size, subformat, details)
     yield from _check_parents(disk, items)
     _check_numbers(disk, values.get(PHYSICAL_SECTOR, 512), items)
+    if disk.entries * 8 > len(bat):
+        message = f"the BAT region has room for {len(bat) // 8} entries; the disk needs {disk.entries}"
+        raise MalformedImage(TABLE_TOO_SMALL, REGION_TABLES_AT[0], message)
     return disk
 
 
