@@ -23,6 +23,7 @@ from stillage.formats.vdi import read as vdi_read
 from stillage.formats.vhd import inspect as vhd
 from stillage.formats.vhd import read as vhd_read
 from stillage.formats.vhdx import inspect as vhdx
+from stillage.formats.vhdx import read as vhdx_read
 from stillage.formats.vmdk import inspect as vmdk
 from stillage.formats.zvhd import inspect as zvhd
 from stillage.formats.zvhd2 import inspect as zvhd2
@@ -37,6 +38,7 @@ READERS: Mapping[str, Readable] = {
     "qed": qed_read,
     "vdi": vdi_read,
     "vhd": vhd_read,
+    "vhdx": vhdx_read,
 }
 """By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""
 
