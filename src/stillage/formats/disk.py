@@ -127,11 +127,11 @@ class Readable(Protocol):
 T = TypeVar("T")
 
 
-def refusing(rules: Collection[Rule], steps: Steps[T]) -> Steps[T]:
-    """Run *steps*, a part of an inspector; a hazard under one of *rules* makes the disk unreadable, others do not.
+def tolerating(rules: Collection[Rule], steps: Steps[T]) -> Steps[T]:
+    """Run *steps*, a part of an inspector. A hazard makes the disk unreadable, but for one under one of *rules*.
 
     Raises:
-        MalformedImage: Under that rule.
+        MalformedImage: Under the rule of the hazard.
     """
     answer: bytes | None = None
     while True:
@@ -140,6 +140,6 @@ def refusing(rules: Collection[Rule], steps: Steps[T]) -> Steps[T]:
         except StopIteration as stop:
             result: T = stop.value
             return result
-        if isinstance(step, Hazard) and step.rule in rules:
+        if isinstance(step, Hazard) and step.rule not in rules:
             raise MalformedImage(step.rule, step.offset, step.message)
         answer = (yield step) if isinstance(step, Region | Tail) else b""

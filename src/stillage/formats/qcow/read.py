@@ -8,11 +8,9 @@ from functools import partial
 
 from stillage.formats.base import Steps, Stream
 from stillage.formats.codecs.zlib_stream import DEFLATE, Zlib
-from stillage.formats.disk import Charting, Extent, Packed, Stored, Zeros, refusing
+from stillage.formats.disk import Charting, Extent, Packed, Stored, Zeros, tolerating
 from stillage.formats.qcow.inspect import (
-    BACKING_FILE,
     COMPRESSED,
-    ENCRYPTED,
     LAYOUT,
     Header,
     check_l1,
@@ -29,7 +27,7 @@ CODEC = Zlib(DEFLATE, must_end=False)
 
 
 def chart(_stream: Stream) -> "Steps[QcowDisk]":
-    header = yield from refusing([BACKING_FILE, ENCRYPTED], read_header())
+    header = yield from tolerating([], read_header())
     check_l1(header)
     return QcowDisk(header)
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from stillage.formats.base import Steps, Stream
 from stillage.formats.codecs.zlib_stream import DEFLATE, Zlib
 from stillage.formats.codecs.zstd_frames import Zstd
-from stillage.formats.disk import Charting, Codec, Extent, Packed, Stored, Zeros, refusing
-from stillage.formats.qcow2.header import DATA_FILE, ENCRYPTED, Header
-from stillage.formats.qcow2.inspect import BACKING_FILE, read_header
+from stillage.formats.disk import Charting, Codec, Extent, Packed, Stored, Zeros, tolerating
+from stillage.formats.qcow2.header import Header
+from stillage.formats.qcow2.inspect import CORRUPT, DIRTY, SNAPSHOT, read_header
 from stillage.formats.qcow2.l2 import COMPRESSED, LAYOUT, L2Entries, table_offset
 from stillage.formats.qcow2.tables import check_l1_size
 from stillage.formats.tables.clusters import check_aligned
@@ -19,7 +19,8 @@ from stillage.formats.tables.levels import Levels
 from stillage.formats.tables.runs import place
 from stillage.formats.tables.walk import ZEROS
 
-ELSEWHERE = (BACKING_FILE, DATA_FILE, ENCRYPTED)
+# These are about the refcounts, and about other disks in the file.
+READABLE = (DIRTY, CORRUPT, SNAPSHOT)
 # QEMU expands a cluster until it is full, so that its stream need not end.
 CODECS: dict[int, Codec] = {0: Zlib(DEFLATE, must_end=False), 1: Zstd()}
 SUBCLUSTERS = 32
@@ -27,7 +28,7 @@ ALL_ALLOCATED = (1 << SUBCLUSTERS) - 1
 
 
 def chart(_stream: Stream) -> "Steps[Qcow2Disk]":
-    header = yield from refusing(ELSEWHERE, read_header())
+    header = yield from tolerating(READABLE, read_header())
     l2 = L2Entries(header)
     check_l1_size(header, l2)
     check_aligned(LAYOUT, header.cluster_size, 40, header.l1_offset, "the L1 table")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from stillage.formats.base import Steps, Stream
-from stillage.formats.disk import Charting, Extent, refusing
-from stillage.formats.qed.inspect import BACKING_FILE, LAYOUT, Header, data_offset, read_header
+from stillage.formats.disk import Charting, Extent, tolerating
+from stillage.formats.qed.inspect import DIRTY, LAYOUT, Header, data_offset, read_header
 from stillage.formats.tables.clusters import check_aligned
 from stillage.formats.tables.entries import little_endian_64
 from stillage.formats.tables.levels import Levels
@@ -13,7 +13,7 @@ from stillage.formats.tables.runs import place
 
 
 def chart(_stream: Stream) -> "Steps[QedDisk]":
-    header = yield from refusing([BACKING_FILE], read_header())
+    header = yield from tolerating([DIRTY], read_header())
     check_aligned(LAYOUT, header.cluster_size, 40, header.l1_offset, "the L1 table")
     return QedDisk(header)
 

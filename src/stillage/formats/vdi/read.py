@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from stillage.formats.base import Steps, Stream
-from stillage.formats.disk import Charting, Extent, refusing
+from stillage.formats.disk import Charting, Extent, tolerating
 from stillage.formats.tables.entries import little_endian_32
 from stillage.formats.tables.levels import Table
 from stillage.formats.tables.runs import place
-from stillage.formats.vdi.inspect import DIFFERENCING, TRUNCATED, Header, block_offset, read_header
+from stillage.formats.vdi.inspect import TRUNCATED, Header, block_offset, read_header
 
 
 def chart(stream: Stream) -> "Steps[VdiDisk]":
-    return VdiDisk((yield from refusing([DIFFERENCING], read_header(stream))))
+    return VdiDisk((yield from tolerating([], read_header(stream))))
 
 
 class VdiDisk:

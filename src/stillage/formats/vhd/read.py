@@ -13,17 +13,28 @@ from collections.abc import Generator
 from functools import partial
 
 from stillage.formats.base import SECTOR, MalformedImage, Region, Rule, Steps, Stream
-from stillage.formats.disk import Charting, Disk, Stored, Zeros, refusing
+from stillage.formats.disk import Charting, Disk, Stored, Zeros, tolerating
 from stillage.formats.raw.read import RawDisk
 from stillage.formats.tables import levels
 from stillage.formats.tables.bounds import read_whole
 from stillage.formats.tables.entries import big_endian_32
-from stillage.formats.vhd.header import COOKIE, FOOTER_SIZE, REWRITE, TRUNCATED
-from stillage.formats.vhd.inspect import DIFFERENCING, Table, is_stored, read_dynamic, read_fixed
+from stillage.formats.vhd.header import (
+    CHECKSUM,
+    COOKIE,
+    FOOTER_SIZE,
+    GEOMETRY,
+    PARENT,
+    REWRITE,
+    SAVED_STATE,
+    TRUNCATED,
+)
+from stillage.formats.vhd.inspect import Table, is_stored, read_dynamic, read_fixed
 
 UNWRITTEN_DATA = Rule(
     "vhd.unwritten-data", "Sectors that a block's bitmap calls unwritten hold data: some programs see it.", REWRITE
 )
+# A parent that is named is not used: the disk type says so. Of two sizes the larger one is the disk's.
+READABLE = (CHECKSUM, SAVED_STATE, GEOMETRY, PARENT)
 PIECE = 256 << 10
 ZEROS = bytes(PIECE)
 RUN = re.compile("0+|1+")
@@ -32,9 +43,9 @@ RUN = re.compile("0+|1+")
 def chart(stream: Stream) -> Steps[Disk]:
     head = yield Region(0, FOOTER_SIZE)
     if not head.startswith(COOKIE):
-        fixed = yield from refusing([], read_fixed(stream))
+        fixed = yield from tolerating(READABLE, read_fixed(stream))
         return RawDisk(fixed.virtual_size, fixed.size)
-    footer, table = yield from refusing([DIFFERENCING], read_dynamic(stream, head))
+    footer, table = yield from tolerating(READABLE, read_dynamic(stream, head))
     return DynamicDisk(footer.virtual_size, table)
 
 

@@ -4,20 +4,17 @@ import struct
 from array import array
 
 from stillage.formats.base import MalformedImage, Steps, Stream
-from stillage.formats.disk import Charting, refusing
+from stillage.formats.disk import Charting, tolerating
 from stillage.formats.tables.bounds import read_whole
 from stillage.formats.tables.runs import place
 from stillage.formats.vhdx.bat import BLOCK_PLACE, PIECE, TRUNCATED, Disk, is_stored, payload
-from stillage.formats.vhdx.header import BAT, DIRTY, MIB, UNKNOWN_METADATA, UNKNOWN_REGION
-from stillage.formats.vhdx.inspect import DIFFERENCING, UNKNOWN_FEATURES, read_metadata, read_regions
-
-# What is unknown may say that the disk is another one; the log may hold another part of it.
-UNREADABLE = (DIFFERENCING, DIRTY, UNKNOWN_REGION, UNKNOWN_METADATA, UNKNOWN_FEATURES)
+from stillage.formats.vhdx.header import BAT, MIB
+from stillage.formats.vhdx.inspect import PARENT, read_metadata, read_regions
 
 
 def chart(_stream: Stream) -> "Steps[VhdxDisk]":
-    regions, _ = yield from refusing(UNREADABLE, read_regions({}))
-    disk = yield from refusing(UNREADABLE, read_metadata(regions, {}))
+    regions, _ = yield from tolerating([PARENT], read_regions({}))
+    disk = yield from tolerating([PARENT], read_metadata(regions, {}))
     return VhdxDisk(disk, regions[BAT].start)
 
 
