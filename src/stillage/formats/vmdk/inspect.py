@@ -99,6 +99,12 @@ def _inspect_text(text: bytes) -> Inspection:
 
 
 def _inspect_sparse(stream: Stream, head: bytes) -> Inspection:
+    header, layout, front = yield from read_structure(stream, head)
+    yield from replay(front, SECTOR, _inspect_tables(stream, header, layout, head))
+
+
+def read_structure(stream: Stream, head: bytes) -> Steps[tuple[Header, Layout, bytes]]:
+    """Return the header, what it says of the tables, and the bytes behind it; the descriptor in there was checked."""
     if len(head) < SECTOR:
         yield Facts(FORMAT)
         raise MalformedImage(TRUNCATED, len(head), f"the file has {len(head)} bytes; the header alone has 512")
@@ -114,7 +120,7 @@ def _inspect_sparse(stream: Stream, head: bytes) -> Inspection:
     layout = place(stream, header)
     front = yield from _read_front(header)
     yield from _check_descriptor(header, layout, front)
-    yield from replay(front, SECTOR, _inspect_tables(stream, header, layout, head))
+    return header, layout, front
 
 
 def _inspect_tables(stream: Stream, header: Header, layout: Layout, head: bytes) -> Inspection:

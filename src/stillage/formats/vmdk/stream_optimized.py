@@ -24,7 +24,6 @@ from stillage.formats.vmdk.tables import (
     TABLE_BYTES,
     TABLE_SECTORS,
     TRUNCATED,
-    ZEROED,
     Layout,
 )
 
@@ -39,11 +38,18 @@ END, TABLE, DIRECTORY, FOOTER_MARK = range(4)  # kinds of markers
 PIECE = 16 << 10
 PADDING = bytes(64 << 10)
 MARKER_FIELDS = struct.Struct("<QII")
-_GRAIN = struct.Struct("<QIH")  # disk sector, length, the first two bytes of the zlib stream
+GRAIN = struct.Struct("<QIH")  # disk sector, length, the first two bytes of the zlib stream
 # RFC 1950: method 8 in the low bits of the first byte, and both bytes as one big-endian number divide by 31.
 ZLIB_STARTS = frozenset(
     flags << 8 | method for method in range(8, 256, 16) for flags in range(256) if not (method << 8 | flags) % 31
 )
+
+
+def check_footer(footer: bytes, header: bytes, at: int) -> None:
+    """Raise `MalformedImage` if the *footer* at byte *at* describes another disk than the *header*."""
+    # The clean-shutdown byte may differ; the directory's place must: it is why there is a footer.
+    if any([footer[part] != header[part] for part in (slice(56), slice(64, 72), slice(73, None))]):
+        raise MalformedImage(FOOTER, at, "the footer and the header describe two different disks")
 
 
 class _Mark(NamedTuple):
@@ -64,15 +70,15 @@ class Tally:
     PRIME = (1 << 61) - 1
 
     def __init__(self, layout: Layout) -> None:
-        self._has_zeroed = layout.has_zeroed
+        self._lowest_grain = layout.lowest_grain
         secret = [number % self.PRIME for number in array("Q", os.urandom(8 * 2 * GRAINS))]
         self.factors, self.terms = secret[:GRAINS], secret[GRAINS:]
         self.sums = array("Q", bytes(8 * layout.tables))
 
     def of_table(self, data: bytes) -> int:
         sectors: Sequence[int] = little_endian_32(data)
-        if self._has_zeroed and ZEROED in sectors:
-            sectors = [0 if sector == ZEROED else sector for sector in sectors]
+        if self._lowest_grain > 1 and 1 in sectors:
+            sectors = [sector if sector >= self._lowest_grain else 0 for sector in sectors]
         total: int = sum(map(mul, sectors, self.factors)) + sum(compress(self.terms, sectors))
         return total % self.PRIME
 
@@ -164,7 +170,7 @@ class Body:
         capacity, grain = self._layout.capacity, self._layout.grain
         table_sectors, longest = grain * GRAINS, 2 * grain * SECTOR
         sums, factors, terms, prime = self.tally.sums, self.tally.factors, self.tally.terms, self.tally.PRIME
-        unpack = _GRAIN.unpack_from
+        unpack = GRAIN.unpack_from
         first, at, last, end = self._at, 0, -1, len(piece) - MARKER_FIELDS.size
         # A grain of zeros is one sector here, so 2000 of them are in a MiB: this loop calls nothing of ours.
         while at <= end:
@@ -230,9 +236,7 @@ class Body:
         data = yield from self._fetch(mark, SECTOR)
         if self._directory_at is None or int.from_bytes(data[56:64], "little") != self._directory_at:
             raise MalformedImage(FOOTER, mark.at + SECTOR + 56, "the footer gives another place for the directory")
-        # The clean-shutdown byte may differ; the directory's place must: it is why there is a footer.
-        if any([data[part] != self._header[part] for part in (slice(56), slice(64, 72), slice(73, None))]):
-            raise MalformedImage(FOOTER, mark.at + SECTOR, "the footer and the header describe two different disks")
+        check_footer(data, self._header, mark.at + SECTOR)
         end = yield from self._next_mark()
         if end is None:
             raise MalformedImage(TRUNCATED, mark.at, "the file ends behind the footer, without the end marker")

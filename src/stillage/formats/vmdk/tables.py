@@ -60,6 +60,11 @@ class Layout(NamedTuple):
         return -(-self.grains // GRAINS)
 
     @property
+    def lowest_grain(self) -> int:
+        """The least entry of a table that is a grain's sector; the grains of those below are zeros."""
+        return ZEROED + 1 if self.has_zeroed else 1
+
+    @property
     def directory_sectors(self) -> int:
         return -(-4 * self.tables // SECTOR)
 
@@ -68,6 +73,16 @@ class Layout(NamedTuple):
         """Sectors of the header, the descriptor and the directories."""
         places = [at for at in (self.directory_at, self.redundant_at) if at is not None]
         return [range(1), self.descriptor, *(range(at, at + self.directory_sectors) for at in places)]
+
+
+def grain_offset(layout: Layout, at: int, entry: int) -> int:
+    """Return where the grain is that the entry at byte *at* of a table names, zero if it is zeros."""
+    if entry < layout.lowest_grain:
+        return 0
+    if entry < layout.overhead:
+        message = f"a grain at sector {entry} lies over the tables, which end at sector {layout.overhead}"
+        raise MalformedImage(GRAIN_PLACE, at, message)
+    return entry * SECTOR
 
 
 CheckTable = Callable[[int, bytes, int], None]
@@ -199,7 +214,8 @@ class Grains:
     def add(self, position: int, table: bytes, at: int) -> None:
         layout = self._layout
         entries = struct.unpack(f"<{GRAINS}I", table)
-        grains = [entry for entry in entries if entry > (ZEROED if layout.has_zeroed else 0)]
+        lowest_grain = layout.lowest_grain
+        grains = [entry for entry in entries if entry >= lowest_grain]
         if not grains:
             return
         inside = layout.grains - position * GRAINS
@@ -207,9 +223,7 @@ class Grains:
             message = f"the disk has {layout.grains} grains; its last table names more, at sector {beyond[0]}"
             raise MalformedImage(GRAIN_PLACE, at * SECTOR + 4 * entries.index(beyond[0]), message)
         lowest, highest = min(grains), max(grains)
-        if lowest < layout.overhead:
-            message = f"a grain at sector {lowest} lies over the tables, which end at sector {layout.overhead}"
-            raise MalformedImage(GRAIN_PLACE, at * SECTOR + 4 * entries.index(lowest), message)
+        grain_offset(layout, at * SECTOR + 4 * entries.index(lowest), lowest)
         self._grains_end = max(self._grains_end, highest + layout.grain)
         named_at = at * SECTOR + 4 * entries.index(highest)
         require_within(self._stream, TRUNCATED, self.end * SECTOR, named_at, "a grain or table")
