@@ -25,6 +25,7 @@ from stillage.formats.vhd import read as vhd_read
 from stillage.formats.vhdx import inspect as vhdx
 from stillage.formats.vhdx import read as vhdx_read
 from stillage.formats.vmdk import inspect as vmdk
+from stillage.formats.vmdk import read as vmdk_read
 from stillage.formats.zvhd import inspect as zvhd
 from stillage.formats.zvhd2 import inspect as zvhd2
 
@@ -39,6 +40,7 @@ READERS: Mapping[str, Readable] = {
     "vdi": vdi_read,
     "vhd": vhd_read,
     "vhdx": vhdx_read,
+    "vmdk": vmdk_read,
 }
 """By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""
 
