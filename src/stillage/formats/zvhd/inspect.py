@@ -6,11 +6,12 @@ One zlib stream runs through the payloads of all records, so one inflater verifi
 the header. The format has no backing files, no snapshots, no encryption. See `formats.zvhd.records`.
 """
 
-from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
+from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Steps, Stream
 from stillage.formats.codecs.zlib_stream import Inflater
 from stillage.formats.zvhd.header import (
     HEADER,
     PAGE,
+    Header,
     check_header,
     first_difference,
     has_checksum,
@@ -29,6 +30,17 @@ RULES = (*SHARED, TRAILER)
 
 
 def inspect(stream: Stream) -> Inspection:
+    header = yield from read_start()
+    records = records_of(stream, header)
+    inflater = Inflater()
+    yield from records.begin()
+    while records.at_record():
+        yield from records.read(inflater)
+    yield from check_end(records, header)
+
+
+def read_start() -> Steps[Header]:
+    """Return the header, whose fields have values that the format allows."""
     page = yield Region(0, PAGE)
     # Six letters are an English word; the two zeros make them a cookie.
     if not page.startswith(COOKIE):
@@ -38,13 +50,15 @@ def inspect(stream: Stream) -> Inspection:
     details = {"original_size": str(header.original_size), "creator_version": header.creator}
     yield Facts(FORMAT, virtual_size=header.current_size, details=details)
     check_header(header, SHARED, reserved_from=RESERVED)
+    return header
 
-    blocks = -(-header.current_size // BLOCK)
-    records = Records(stream, SHARED, blocks=blocks, reserved_from=0)
-    inflater = Inflater()
-    yield from records.begin()
-    while records.at_record():
-        yield from records.read(inflater)
+
+def records_of(stream: Stream, header: Header) -> Records:
+    return Records(stream, SHARED, blocks=-(-header.current_size // BLOCK), reserved_from=0)
+
+
+def check_end(records: Records, header: Header) -> Inspection:
+    """Demand that the closing page comes, where there is no further record, and nothing behind it."""
     if not records.head.startswith(COOKIE):
         raise records.neither()
     trailer = yield from records.closing_page(records.offset, records.head)

@@ -18,6 +18,15 @@ RECORD_COOKIE = b"hwstream bg\0"
 RECORD_END = b"end\0"
 
 
+def parse_head(head: bytes, at: int, rules: Rules) -> tuple[int, int, int]:
+    """Return what the *head* of the record at byte *at* says: bytes of payload, block number, and bytes on disk."""
+    _, size, block, _ = RECORD.unpack_from(head)
+    if not 0 < size <= LARGEST_PAYLOAD:
+        message = f"a record claims {size} bytes; 1 to {LARGEST_PAYLOAD} are possible"
+        raise MalformedImage(rules.record_size, at + 12, message)
+    return size, block, -(-(RECORD.size + size + len(RECORD_END)) // PAGE) * PAGE
+
+
 class Records:
     """Reads the records from the second page on, up to whatever is no record.
 
@@ -44,11 +53,21 @@ class Records:
     def read(self, expander: Expander) -> Steps[tuple[int, int, int]]:
         """Verify the record at hand. Returns its offset, its block number and its length on disk."""
         start = self.offset
-        size, block = self._read_head()
-        length = -(-(RECORD.size + size + len(RECORD_END)) // PAGE) * PAGE
-        if self._stream.size is not None and start + length > self._stream.size:
-            raise self.truncated(self._stream.size, f"a record of {length} bytes that begins at {start}")
+        size, block, length = self._read_head()
         yield from self._expand(expander, start + RECORD.size, size, block)
+        yield from self._read_end(block, length)
+        return start, block, length
+
+    def skip(self) -> Steps[tuple[int, int, int]]:
+        """Pass over the record at hand, as `read` does, without expanding it."""
+        start = self.offset
+        _, block, length = self._read_head()
+        yield from self._read_end(block, length)
+        return start, block, length
+
+    def _read_end(self, block: int, length: int) -> Inspection:
+        """Go on to what follows the record at hand, which must end as one does."""
+        start = self.offset
         end = start + length - len(RECORD_END)
         following = yield Region(end, len(RECORD_END) + RECORD.size)
         if len(following) < len(RECORD_END):
@@ -57,25 +76,22 @@ class Records:
             raise MalformedImage(self._rules.record, end, f"the record of block {block} does not end with 'end'")
         self._last = block
         self.offset, self.head = start + length, following[len(RECORD_END) :]
-        return start, block, length
 
-    def _read_head(self) -> tuple[int, int]:
-        """Return the length of the record's payload and the number of its block."""
+    def _read_head(self) -> tuple[int, int, int]:
+        """Return the length of the record's payload, the number of its block, and the record's length on disk."""
         start, rules = self.offset, self._rules
         if len(self.head) < RECORD.size:
             raise self.truncated(start + len(self.head), "the head of a record")
-        _, size, block, reserved = RECORD.unpack(self.head)
-        if not 0 < size <= LARGEST_PAYLOAD:
-            raise MalformedImage(
-                rules.record_size, start + 12, f"a record claims {size} bytes; 1 to {LARGEST_PAYLOAD} are possible"
-            )
+        size, block, length = parse_head(self.head, start, rules)
         if not self._last < block < self._blocks:
             after = f", after block {self._last}" if self._last >= 0 else ""
             message = f"a record is for block {block} of {self._blocks}{after}"
             raise MalformedImage(rules.block_number, start + 16, message)
-        if reserved[self._reserved_from :].strip(b"\0"):
+        if self.head[20 + self._reserved_from :].strip(b"\0"):
             raise MalformedImage(rules.variant, start + 20, "reserved bytes in the head of a record are not all zero")
-        return size, block
+        if self._stream.size is not None and start + length > self._stream.size:
+            raise self.truncated(self._stream.size, f"a record of {length} bytes that begins at {start}")
+        return size, block, length
 
     def _expand(self, expander: Expander, offset: int, size: int, block: int) -> Inspection:
         produced = 0

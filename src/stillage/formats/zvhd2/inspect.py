@@ -10,10 +10,10 @@ structures that ZVHD has as well. Source for zstd frames: RFC 8878.
 import hashlib
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Stream
+from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Steps, Stream
 from stillage.formats.codecs.zlib_stream import Expander, Inflater
 from stillage.formats.codecs.zstd_frames import Unzstd
 from stillage.formats.zvhd.header import (
@@ -116,21 +116,8 @@ def add_segment(digest: hashlib.blake2b, number: int, segment: bytes) -> None:
 
 
 def inspect(stream: Stream) -> Inspection:
-    page = yield Region(0, PAGE)
-    if not page.startswith(COOKIE):
-        raise NotThisFormat
-    yield Facts(FORMAT)
-    header = read_header(page, SHARED)
-    second = Second(*SECOND.unpack_from(page, SECOND_OFFSET))
-    name, expander = METHODS.get(second.method, ("", Inflater))
-    details = {
-        "original_size": str(header.original_size),
-        "creator_version": header.creator,
-        "compression": name or f"method {second.method}",
-    }
-    yield Facts(FORMAT, virtual_size=header.current_size, details=details)
-    _check(header, second)
-
+    header, second = yield from read_start()
+    _, expander = METHODS[second.method]
     records = Records(stream, SHARED, blocks=second.max_blocks, reserved_from=12)
     ledger = Ledger()
     yield from records.begin()
@@ -139,6 +126,25 @@ def inspect(stream: Stream) -> Inspection:
     if not records.head.startswith(COOKIE):
         raise records.neither()
     yield from _inspect_end(stream, header, second, records, ledger)
+
+
+def read_start() -> Steps[tuple[Header, Second]]:
+    """Return both parts of the first page, whose fields have values that the format allows."""
+    page = yield Region(0, PAGE)
+    if not page.startswith(COOKIE):
+        raise NotThisFormat
+    yield Facts(FORMAT)
+    header = read_header(page, SHARED)
+    second = Second(*SECOND.unpack_from(page, SECOND_OFFSET))
+    name, _ = METHODS.get(second.method, ("", Inflater))
+    details = {
+        "original_size": str(header.original_size),
+        "creator_version": header.creator,
+        "compression": name or f"method {second.method}",
+    }
+    yield Facts(FORMAT, virtual_size=header.current_size, details=details)
+    _check(header, second)
+    return header, second
 
 
 def _inspect_end(stream: Stream, header: Header, second: Second, records: Records, ledger: Ledger) -> Inspection:
@@ -152,7 +158,7 @@ def _inspect_end(stream: Stream, header: Header, second: Second, records: Record
     yield from _check_index(final, ledger, records)
     yield from _check_bitmap(final, ledger, records)
     last = yield from records.closing_page(final_offset)
-    _check_final_page(last, header, final, final_offset)
+    check_final_page(last, header, final, final_offset)
     yield from records.end(final_offset + PAGE)
 
 
@@ -228,15 +234,20 @@ def _used_entries(segment: bytes, first: int, offset: int) -> bytes:
     offsets = words[0::2]
     if offsets == EMPTY_OFFSETS[: len(offsets)]:
         return b""
-    used = bytearray()
+    return b"".join([ENTRY.pack(*entry) for entry in indexed(segment, first, offset)])
+
+
+def indexed(segment: bytes, first: int, offset: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the records that a piece of a full index names: offset, block and length.
+
+    Its first entry is that of block *first*, and stands at byte *offset*.
+    """
     for position, (at, block, length) in enumerate(ENTRY.iter_unpack(segment)):
         if at and length:
             if block != first + position:
-                raise MalformedImage(
-                    INDEX, offset + position * ENTRY.size, f"entry {first + position} of the index is for block {block}"
-                )
-            used += ENTRY.pack(at, block, length)
-    return bytes(used)
+                message = f"entry {first + position} of the index is for block {block}"
+                raise MalformedImage(INDEX, offset + position * ENTRY.size, message)
+            yield at, block, length
 
 
 def _check_bitmap(final: Second, ledger: Ledger, records: Records) -> Inspection:
@@ -253,7 +264,7 @@ def _check_bitmap(final: Second, ledger: Ledger, records: Records) -> Inspection
         )
 
 
-def _check_final_page(page: bytes, header: Header, final: Second, offset: int) -> None:
+def check_final_page(page: bytes, header: Header, final: Second, offset: int) -> None:
     if not has_checksum(page):
         raise MalformedImage(FINAL_PAGE, offset + 64, f"the checksum of the last page at {offset} is wrong")
     expected = header.stored[:SECOND_OFFSET] + SECOND.pack(*final) + header.stored[RESERVED:]
