@@ -28,6 +28,7 @@ from stillage.formats.vmdk import inspect as vmdk
 from stillage.formats.vmdk import read as vmdk_read
 from stillage.formats.zvhd import inspect as zvhd
 from stillage.formats.zvhd2 import inspect as zvhd2
+from stillage.formats.zvhd2 import read as zvhd2_read
 
 FORMATS: tuple[Format, ...] = (raw, iso, qcow, qcow2, qed, vmdk, vhd, vhdx, vdi, zvhd, zvhd2, foreign, ploop)
 
@@ -41,6 +42,7 @@ READERS: Mapping[str, Readable] = {
     "vhd": vhd_read,
     "vhdx": vhdx_read,
     "vmdk": vmdk_read,
+    "zvhd2": zvhd2_read,
 }
 """By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""
 
