@@ -27,6 +27,7 @@ from stillage.formats.vhdx import read as vhdx_read
 from stillage.formats.vmdk import inspect as vmdk
 from stillage.formats.vmdk import read as vmdk_read
 from stillage.formats.zvhd import inspect as zvhd
+from stillage.formats.zvhd import read as zvhd_read
 from stillage.formats.zvhd2 import inspect as zvhd2
 from stillage.formats.zvhd2 import read as zvhd2_read
 
@@ -42,6 +43,7 @@ READERS: Mapping[str, Readable] = {
     "vhd": vhd_read,
     "vhdx": vhdx_read,
     "vmdk": vmdk_read,
+    "zvhd": zvhd_read,
     "zvhd2": zvhd2_read,
 }
 """By ``disk_format``: the formats whose disk can be read at random, with `formats.reading`."""

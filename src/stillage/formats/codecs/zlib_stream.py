@@ -85,3 +85,30 @@ class Zlib:
         if self.must_end and len(expanded) <= limit and not stream.eof:
             raise Broken("the stream does not end")
         return expanded
+
+
+class Continued:
+    """One zlib stream that runs through many units, each of which ends at a flush."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(ZLIB)
+
+    def copy(self) -> "Continued":
+        """Return the same stream at the same place, which goes on by itself."""
+        other = Continued()
+        other._stream = self._stream.copy()
+        return other
+
+    def expand(self, packed: bytes, limit: int) -> bytes:
+        """Return what the next unit expands to: at most *limit* + 1 bytes.
+
+        Raises:
+            Broken: If it cannot be expanded, or ends the stream.
+        """
+        try:
+            expanded = self._stream.decompress(packed, limit + 1)
+        except zlib.error as error:
+            raise Broken(str(error)) from error
+        if self._stream.eof:
+            raise Broken("the zlib stream is finished, where a flush is expected")
+        return expanded
