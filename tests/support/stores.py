@@ -1,16 +1,20 @@
 """The stores that contract tests run on, and a store without any of their abilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from s3_server import s3_store
 from stillage.ids import BlobKey
+from stillage.images.upload import Kept
+from stillage.spans import Span, gaps, intersection
 from stillage.stores.abilities import Copies, KeepsOpen, Lists, Measures, ResumableStore
 from stillage.stores.base import Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
+from stillage.stores.s3.blobs import S3Store
 
 KEY = BlobKey("0f" * 16)
 SHARD = 0x0F
@@ -29,7 +33,7 @@ def file_store(folder: Path) -> FileStore:
     return FileStore(folder / "blobs")
 
 
-STORES: dict[Callable[[Path], Store], type] = {memory_store: MemoryStore, file_store: FileStore}
+STORES: dict[Callable[[Path], Store], type] = {memory_store: MemoryStore, file_store: FileStore, s3_store: S3Store}
 """A new store adds a line: the suite in ``tests/contract/test_store.py`` is the definition of what it promises."""
 
 
@@ -37,6 +41,27 @@ def having(*abilities: type) -> pytest.MarkDecorator:
     """Run a test on every store that has all of *abilities*."""
     makers = [make for make, kind in STORES.items() if all(issubclass(kind, ability) for ability in abilities)]
     return pytest.mark.parametrize("store", makers, indirect=True)
+
+
+class Remembered:
+    """What the database does for a store: it knows what was kept of the bytes that count; who counts first wins."""
+
+    def __init__(self) -> None:
+        self._kept: list[Kept] = []
+
+    def count(self, kept: Sequence[Kept]) -> None:
+        replaced = {name for part in kept for name in part.replaces}
+        self._kept = [part for part in self._kept if part.name not in replaced]
+        for part in kept:
+            if part.name not in replaced:
+                missing = gaps([known.span for known in self._kept], part.span)
+                self._kept = sorted(
+                    [*self._kept, *(Kept(gap, part.name) for gap in missing)], key=lambda each: each.span
+                )
+
+    async def recall(self, span: Span) -> Sequence[Kept]:
+        cut = [Kept(intersection(part.span, span), part.name) for part in self._kept]
+        return [part for part in cut if part.span.length]
 
 
 class Bare:

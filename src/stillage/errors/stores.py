@@ -38,6 +38,13 @@ class StoreReadOnly(Unavailable):
     fix = "check the permissions and the mount options of the store"
 
 
+class StoreRefused(Unavailable):
+    """The object store refuses every request: because of its settings, the credentials, or a clock."""
+
+    code = "store_refused"
+    fix = "correct the setting that the message names"
+
+
 class StoreFailed(StillageError):
     """The store failed to read or write: an I/O error that trying again does not cure."""
 

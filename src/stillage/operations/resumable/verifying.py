@@ -61,6 +61,7 @@ class Verifier:
         self._tasks: dict[UploadId, asyncio.Task[StillageError | None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
         self._adopted = ""
+        self._dropping: set[asyncio.Task[None]] = set()
 
     def follow(self, upload: Upload) -> None:
         """Start or continue verifying *upload*, which has received more bytes."""
@@ -110,8 +111,8 @@ class Verifier:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if tasks or self._dropping:
+            await asyncio.wait([*tasks, *self._dropping])
 
     def _forget(self, upload_id: UploadId) -> None:
         del self._tasks[upload_id], self._news[upload_id]
@@ -230,6 +231,16 @@ class Verifier:
             await remove_blob(self._database, self._store, upload.blob_key)  # the image was just deleted
             return
         log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=verified.size)
+        # Some stores still have the pieces. Nobody waits for that: there may be thousands.
+        dropping = asyncio.get_running_loop().create_task(self._drop_pieces(upload))
+        self._dropping.add(dropping)
+        dropping.add_done_callback(self._dropping.discard)
+
+    async def _drop_pieces(self, upload: Upload) -> None:
+        try:
+            await self._store.drop_partial(upload.blob_key)
+        except StillageError as error:
+            leave_to_sweep("pieces of an image could not be removed", error, image_id=upload.image_id)
 
     async def _end(self, upload: Upload, failure: StillageError) -> None:
         claim = await self._database.read(db.claim_of, upload.id)

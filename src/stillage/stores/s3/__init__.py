@@ -1,0 +1,1 @@
+"""A store in a bucket of an S3 server."""

@@ -1,0 +1,220 @@
+"""The S3 server as we use it: a few blocking calls, in which botocore signs, retries and finds credentials.
+
+Source: Amazon S3 API reference. No call relies on conditions (If-Match) or on ListParts: servers differ in both.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from urllib3.exceptions import HTTPError
+
+from stillage.errors import StoreFailed
+from stillage.spans import Span
+from stillage.stores.s3.answers import MISSING, is_missing, translated
+from stillage.stores.s3.buffers import Blocks
+from stillage.stores.s3.settings import S3Settings
+
+ATTEMPTS = 4
+CONNECT_S = 5.0
+CONNECTIONS = 64
+DELETED_AT_ONCE = 1000
+BINARY = "application/octet-stream"
+FAILURES = (BotoCoreError, ClientError, HTTPClientError, HTTPError, OSError)
+
+
+class Missing(Exception):
+    """The server has no such object or upload."""
+
+
+class Answer(Protocol):
+    """The body of an answer, to be read in a thread."""
+
+    def read(self, amount: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object. *key*: without the prefix."""
+
+    key: str
+    size: int
+    changed_at: datetime
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An object whose parts are being sent. *key*: without the prefix."""
+
+    key: str
+    id: str
+    begun_at: datetime
+
+
+class S3Client:
+    def __init__(self, settings: S3Settings, session: botocore.session.Session | None = None) -> None:
+        self.settings = settings
+        self.session = session or botocore.session.Session()
+        self._client: Any = self.session.create_client(
+            "s3",
+            region_name=settings.region or self.session.get_config_variable("region") or "us-east-1",
+            endpoint_url=settings.endpoint,
+            verify=None if settings.ca is None else str(settings.ca),
+            config=_config(settings),
+        )
+
+    def put(self, key: str, body: Blocks) -> None:
+        with self._failures("write an object"):
+            self._client.put_object(**self._at(key), Body=body, ContentType=BINARY)
+
+    def head(self, key: str) -> Stored:
+        with self._failures("look at an object"):
+            found = self._client.head_object(**self._at(key))
+        return Stored(key, found["ContentLength"], found["LastModified"], found["ETag"])
+
+    def get(self, key: str, span: Span, etag: str | None = None) -> Answer:
+        """Ask for the bytes of *span*, which is not empty; StoreFailed if the object is not the one with *etag*."""
+        with self._failures("read an object"):
+            found = self._client.get_object(**self._at(key), Range=f"bytes={span.first}-{span.end - 1}")
+        body: Answer = found["Body"]
+        if etag not in (None, found["ETag"]):
+            body.close()
+            raise StoreFailed("an object was changed behind the store's back; restore it")
+        return body
+
+    def read(self, body: Answer, amount: int) -> bytes:
+        """Return the next *amount* bytes of an answer, fewer at its end."""
+        with self._failures("read an object"):
+            return body.read(amount)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            objects = [{"Key": self.settings.prefix + key} for key in keys[start : start + DELETED_AT_ONCE]]
+            with self._failures("delete objects"):
+                answer = self._client.delete_objects(
+                    Bucket=self.settings.bucket, Delete={"Objects": objects, "Quiet": True}
+                )
+                if errors := [each for each in answer.get("Errors", ()) if each.get("Code") not in MISSING]:
+                    raise ClientError({"Error": errors[0]}, "DeleteObjects")
+
+    def objects(self, prefix: str) -> tuple[list[Stored], datetime]:
+        """Return the objects whose keys begin with *prefix*, and the server's time."""
+        found: list[Stored] = []
+        more: dict[str, str] = {}
+        cut = len(self.settings.prefix)
+        while True:
+            with self._failures("list objects"):
+                page = self._client.list_objects_v2(
+                    Bucket=self.settings.bucket, Prefix=self.settings.prefix + prefix, **more
+                )
+            found += [
+                Stored(each["Key"][cut:], each["Size"], each["LastModified"], each["ETag"])
+                for each in page.get("Contents", ())
+            ]
+            if not page["IsTruncated"]:
+                return found, _date_of(page)
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def begin_upload(self, key: str) -> str:
+        with self._failures("begin an object"):
+            upload_id: str = self._client.create_multipart_upload(**self._at(key), ContentType=BINARY)["UploadId"]
+        return upload_id
+
+    def put_part(self, key: str, upload_id: str, number: int, body: Blocks) -> str:
+        with self._failures("write a part"):
+            found = self._client.upload_part(**self._at(key), UploadId=upload_id, PartNumber=number, Body=body)
+        return str(found["ETag"])
+
+    def copy_part(self, key: str, upload_id: str, number: int, source: str, span: Span) -> str:
+        """Make *span* of another object a part, without reading it."""
+        with self._failures("copy a part"):
+            found = self._client.upload_part_copy(
+                **self._at(key),
+                UploadId=upload_id,
+                PartNumber=number,
+                CopySource={"Bucket": self.settings.bucket, "Key": self.settings.prefix + source},
+                CopySourceRange=f"bytes={span.first}-{span.end - 1}",
+            )
+        return str(found["CopyPartResult"]["ETag"])
+
+    def complete(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)]
+        with self._failures("complete an object"):
+            self._client.complete_multipart_upload(
+                **self._at(key), UploadId=upload_id, MultipartUpload={"Parts": parts}
+            )
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Drop the parts of an upload, if there still is one."""
+        try:
+            with self._failures("drop an object"):
+                self._client.abort_multipart_upload(**self._at(key), UploadId=upload_id)
+        except Missing:
+            return
+
+    def open_uploads(self, prefix: str) -> list[OpenUpload]:
+        found: list[OpenUpload] = []
+        more: dict[str, str] = {}
+        cut = len(self.settings.prefix)
+        while True:
+            with self._failures("list objects"):
+                page = self._client.list_multipart_uploads(
+                    Bucket=self.settings.bucket, Prefix=self.settings.prefix + prefix, **more
+                )
+            found += [OpenUpload(e["Key"][cut:], e["UploadId"], e["Initiated"]) for e in page.get("Uploads", ())]
+            if not page.get("IsTruncated"):
+                return found
+            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def url_of(self, key: str) -> str:
+        """Return the URL of an object, without a signature."""
+        signed: str = self._client.generate_presigned_url("get_object", self._at(key))
+        return signed.partition("?")[0]
+
+    @property
+    def region(self) -> str:
+        return str(self._client.meta.region_name)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _at(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.settings.bucket, "Key": self.settings.prefix + key}
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except FAILURES as error:
+            if is_missing(error):
+                raise Missing from None
+            # Without its cause: a traceback in the log would have the server's words.
+            raise translated(error, what, self.settings) from None
+
+
+def _config(settings: S3Settings) -> Config:
+    style = {} if settings.addressing == "auto" else {"addressing_style": settings.addressing}
+    return Config(
+        signature_version="s3v4",
+        connect_timeout=CONNECT_S,
+        read_timeout=settings.timeout_s,
+        max_pool_connections=CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        request_checksum_calculation=settings.checksums,
+        response_checksum_validation=settings.checksums,
+        user_agent_extra="stillage",
+        s3={"payload_signing_enabled": settings.signs_payload, **style},
+    )
+
+
+def _date_of(answer: Any) -> datetime:
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

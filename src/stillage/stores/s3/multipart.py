@@ -1,0 +1,94 @@
+"""One object in parts, several of which are on their way at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from stillage.errors import StillageError, StoreFailed
+from stillage.stores.s3.client import Missing
+from stillage.stores.s3.transfers import Transfers
+
+MakePart = Callable[[str, int], Awaitable[str]]
+"""Makes a part of the upload with this id and number; returns its ETag."""
+
+
+class Multipart:
+    """The upload at the server begins with its first part. What fails is raised by every later call."""
+
+    def __init__(self, transfers: Transfers, key: str, at_once: int) -> None:
+        self._transfers = transfers
+        self._key = key
+        self._at_once = at_once
+        self._beginning: asyncio.Task[str] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._etags: dict[int, str] = {}
+        self._failure: BaseException | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._beginning is not None
+
+    @property
+    def has_failed(self) -> bool:
+        return self._failure is not None
+
+    async def start(self, number: int, make: MakePart, at_end: Callable[[], None] = lambda: None) -> None:
+        """Make part *number*, from 1 on, when it is its turn, and then do *at_end*, whatever has failed.
+
+        Raises:
+            StillageError: What an earlier part has failed with.
+        """
+        try:
+            while len(self._running) >= self._at_once:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            self._require()
+            upload_id = await self._begun()
+        except BaseException:
+            at_end()
+            raise
+        task = asyncio.get_running_loop().create_task(self._make(upload_id, number, make, at_end))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def complete(self) -> None:
+        """Wait for all parts, and make the object of them."""
+        await self._settle()
+        self._require()
+        etags = [self._etags[number] for number in sorted(self._etags)]
+        try:
+            await self._transfers.call(self._transfers.client.complete, self._key, await self._begun(), etags)
+        except Missing as failure:
+            self._failure = failure
+            self._require()
+
+    async def abort(self) -> None:
+        """Drop the parts. Those that are being sent are waited for: one that arrives later would stay."""
+        await self._settle()
+        with suppress(StillageError):
+            if self._beginning is not None:
+                upload_id = await asyncio.shield(self._beginning)
+                await self._transfers.call(self._transfers.client.abort, self._key, upload_id)
+
+    async def _begun(self) -> str:
+        if self._beginning is None:
+            begin = self._transfers.call(self._transfers.client.begin_upload, self._key)
+            self._beginning = asyncio.get_running_loop().create_task(begin)
+        return await asyncio.shield(self._beginning)
+
+    async def _make(self, upload_id: str, number: int, make: MakePart, at_end: Callable[[], None]) -> None:
+        try:
+            self._etags[number] = await make(upload_id, number)
+        except BaseException as failure:  # noqa: BLE001 - raised by the next call
+            self._failure = self._failure or failure
+        finally:
+            at_end()
+
+    def _require(self) -> None:
+        if isinstance(self._failure, Missing):
+            raise StoreFailed("the store lost parts of an unfinished object; send the file again") from self._failure
+        if self._failure is not None:
+            raise self._failure
+
+    async def _settle(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
