@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check docs docs-pages bench bench-requests fuzz chaos kills differential mutants power-cuts clean
+.PHONY: help setup serve dev test check docs docs-pages bench bench-requests fuzz chaos kills differential disks mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -69,6 +69,10 @@ kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS
 differential: dev ## give 2,000 changed images of each kind to qemu-img and compare what it sees; DIFFERENTIAL_EXAMPLES=2000
 	@scripts/system-packages
 	STILLAGE_DIFFERENTIAL_EXAMPLES=$(or $(DIFFERENTIAL_EXAMPLES),2000) .venv/bin/pytest -q -m differential tests/oracle/test_differential.py
+
+disks: dev ## make 1,000 random disks into images of every kind and compare what qemu-img sees; DISKS=1000
+	@scripts/system-packages
+	STILLAGE_DISKS=$(or $(DISKS),1000) .venv/bin/pytest -q tests/oracle/test_views_oracle.py
 
 power-cuts: dev ## let the power fail at every moment of uploads, deletions and sweeps, in many ways; takes ten minutes
 	@scripts/system-packages

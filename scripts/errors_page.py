@@ -38,6 +38,7 @@ SECTIONS = {
     "requests": ("Requests and connections", "Any API."),
     "accounts": ("Logins, tokens and keys", "Any API; most of them the identity API."),
     "images": ("Images and their data", "The image API, in each of its upload protocols."),
+    "disks": ("Disks", "The image API where a disk is read or converted; `stillage convert`."),
     "uploads": ("Resumable uploads", "The upload protocols: pieces with `Content-Range`, tus, and the IETF's draft."),
     "stores": ("The store", "The image API. Only the operator can do something about these."),
 }

@@ -19,6 +19,7 @@ STATUS: Mapping[type[StillageError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.FormatNotAvailable: 406,
     errors.PeerTooSlow: 408,
     errors.RateTooLow: 408,
     errors.Conflict: 409,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stillage.errors.base import Conflict
+from stillage.errors.base import Conflict, StillageError, Unavailable
 
 
 class DiskDoesNotFit(Conflict):
@@ -20,3 +20,42 @@ class DiskDoesNotFit(Conflict):
     @property
     def facts(self) -> Mapping[str, Any]:
         return {"limit": self.limit, "size": self.size}
+
+
+class NotConvertible(Conflict):
+    """The image has no disk that could be read: no data yet, a package, or a format without a reader."""
+
+    code = "not_convertible"
+    fix = "download the image as it is, without disk_format"
+
+    def __init__(self, image_id: str, why: str) -> None:
+        super().__init__(f"image {image_id} cannot be read as a disk: {why}; {self.fix}")
+
+
+class FormatNotAvailable(StillageError):
+    """The format exists, but a download cannot make it.
+
+    Attributes:
+        available: What can be asked for, as ``disk_format`` or ``disk_format/subformat``.
+    """
+
+    code = "format_not_available"
+    fix = "ask for one of the formats in the message"
+
+    def __init__(self, wanted: str, why: str, available: tuple[str, ...]) -> None:
+        super().__init__(f"a download cannot be {wanted}: {why}; available are {', '.join(available)}")
+        self.available = available
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {"available": list(self.available)}
+
+
+class TooManyConversions(Unavailable):
+    """The server expands as many compressed disks as it may."""
+
+    code = "too_many_conversions"
+    fix = "try again after the seconds in Retry-After"
+
+    def __init__(self, why: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(f"{why}; try again in {retry_after_s} seconds", retry_after_s=retry_after_s)

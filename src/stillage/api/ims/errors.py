@@ -17,6 +17,7 @@ CODES: Mapping[type[StillageError], tuple[int, str]] = {
     errors.Unauthenticated: (401, "IMG.0026"),
     errors.RouteNotFound: (404, "IMG.0001"),
     errors.MethodNotAllowed: (405, "IMG.0001"),
+    errors.FormatNotAvailable: (406, "IMG.0001"),
     errors.HeadTooLarge: (431, "IMG.0001"),
     errors.Forbidden: (403, "IMG.0026"),
     errors.ImageNotFound: (404, "IMG.0144"),

@@ -28,13 +28,12 @@ from stillage.formats.vmdk.header import (
 )
 from stillage.formats.vmdk.stream_optimized import DIRECTORY, END, FOOTER_MARK, MARKER_FIELDS, TABLE
 from stillage.formats.vmdk.tables import GRAINS, MAX_TABLES
+from stillage.formats.vmdk.writing import DESCRIPTOR_SECTORS, descriptor_text
 
 GRAIN = 64 << 10
 GRAIN_SECTORS = GRAIN // SECTOR
 OVERHEAD = 128  # sectors in front of the first grain
-DESCRIPTOR_SECTORS = 20
 LARGEST = MAX_TABLES * GRAINS * GRAIN
-HEADS, TRACK = 255, 63
 _GRAIN_HEAD = struct.Struct("<QI")
 
 
@@ -59,7 +58,7 @@ class StreamVmdk:
         self._table_number = 0
 
     def head(self) -> bytes:
-        text = _descriptor(self._capacity, self._made.identity)
+        text = descriptor_text("streamOptimized", "RDONLY", self._capacity, self._made.identity)
         return (pack(self._header(AT_END)) + text).ljust(OVERHEAD * SECTOR, b"\0")
 
     def pack(self, at: int, guest: memoryview) -> Packet:
@@ -122,30 +121,3 @@ class StreamVmdk:
         whole = data + padding(len(data), SECTOR)
         self._at += len(whole) // SECTOR
         return whole
-
-
-def _descriptor(capacity: int, identity: bytes) -> bytes:
-    """The descriptor, of *capacity* sectors of disk. The content id is the end of the long one, as VMware has it."""
-    long_id = identity[:12].hex() + f"{int.from_bytes(identity[12:16], 'big') & 0x7FFFFFFF:08x}"
-    lines = [
-        "# Disk DescriptorFile",
-        "version=1",
-        f"CID={long_id[-8:]}",
-        "parentCID=ffffffff",
-        'createType="streamOptimized"',
-        "",
-        "# Extent description",
-        f'RDONLY {capacity} SPARSE "disk.vmdk"',
-        "",
-        "# The Disk Data Base",
-        "#DDB",
-        "",
-        'ddb.virtualHWVersion = "7"',
-        'ddb.adapterType = "lsilogic"',
-        f'ddb.geometry.cylinders = "{capacity // (HEADS * TRACK)}"',
-        f'ddb.geometry.heads = "{HEADS}"',
-        f'ddb.geometry.sectors = "{TRACK}"',
-        f'ddb.longContentID = "{long_id}"',
-        "",
-    ]
-    return "\n".join(lines).encode()

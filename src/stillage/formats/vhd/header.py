@@ -42,10 +42,10 @@ KINDS = {FIXED: "fixed", DYNAMIC: "dynamic", DIFFERENCES: "differencing"}
 SIZE_CREATORS = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
 LARGEST_GEOMETRY = 65535 * 16 * 255  # sectors: what writers put for a disk of this size or more, or of any size
 
-_FOOTER = struct.Struct(">8sIIQ4s4sI4sQQHBBII16sB")
-_HEADER = struct.Struct(">8sQQIIII16sII512s")
+FOOTER_FIELDS = struct.Struct(">8sIIQ4s4sI4sQQHBBII16sB")
+HEADER_FIELDS = struct.Struct(">8sQQIIII16sII512s")
 FOOTER_CHECKSUM_AT = 64
-_HEADER_CHECKSUM_AT = 36
+HEADER_CHECKSUM_AT = 36
 SIZE_AT, GEOMETRY_AT = 48, 56
 _LOCATORS_AT, _LOCATORS_SIZE = 576, 8 * 24
 
@@ -84,7 +84,7 @@ class DynamicHeader(NamedTuple):
 
 
 def parse_footer(data: bytes) -> Footer:
-    fields = _FOOTER.unpack_from(data)
+    fields = FOOTER_FIELDS.unpack_from(data)
     _, features, version, data_offset, _, creator, _, _, _, size, *geometry, disk_type, _, unique_id, _ = fields
     cylinders, heads, sectors = geometry
     geometry_counts = creator not in SIZE_CREATORS and cylinders * heads * sectors != LARGEST_GEOMETRY
@@ -130,10 +130,10 @@ def read_dynamic_header(data: bytes, footer: Footer) -> Steps[DynamicHeader]:
     at = footer.data_offset
     if len(data) < HEADER_SIZE:
         raise MalformedImage(TRUNCATED, 16, f"the file ends within the dynamic disk header at {at}")
-    cookie, _, table_at, version, entries, block_size, _, _, _, _, parent_name = _HEADER.unpack_from(data)
+    cookie, _, table_at, version, entries, block_size, _, _, _, _, parent_name = HEADER_FIELDS.unpack_from(data)
     if cookie != HEADER_COOKIE:
         raise MalformedImage(HEADER, at, f"there is no dynamic disk header at {at}")
-    yield from check_checksum(data, at, _HEADER_CHECKSUM_AT, "dynamic disk header")
+    yield from check_checksum(data, at, HEADER_CHECKSUM_AT, "dynamic disk header")
     if version != VERSION_1:
         message = f"the dynamic disk header has version {version:#010x}; 0x00010000 is known"
         raise MalformedImage(VERSION, at + 24, message)

@@ -63,9 +63,9 @@ PARENT_LOCATOR = UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le
 ITEM_SIZES = {FILE_PARAMETERS: 8, DISK_SIZE: 8, DISK_ID: 16, LOGICAL_SECTOR: 4, PHYSICAL_SECTOR: 4}
 NEEDED_ITEMS = {FILE_PARAMETERS: "file parameters", DISK_SIZE: "virtual disk size", LOGICAL_SECTOR: "sector size"}
 
-_HEADER = struct.Struct("<4sIQ16s16s16sHHIQ")
-_REGION = struct.Struct("<16sQII")
-_ITEM = struct.Struct("<16sIII4x")
+HEADER_FIELDS = struct.Struct("<4sIQ16s16s16sHHIQ")
+REGION_FIELDS = struct.Struct("<16sQII")
+ITEM_FIELDS = struct.Struct("<16sIII4x")
 
 
 class Header(NamedTuple):
@@ -104,7 +104,7 @@ def current_header(copies: Sequence[bytes]) -> Header:
 
 
 def _parse_header(data: bytes, at: int) -> Header:
-    _, _, sequence, _, _, log_id, log_version, version, log_length, log_at = _HEADER.unpack_from(data)
+    _, _, sequence, _, _, log_id, log_version, version, log_length, log_at = HEADER_FIELDS.unpack_from(data)
     return Header(at, sequence, log_id, log_version, version, range(log_at, log_at + log_length))
 
 
@@ -143,7 +143,7 @@ def _parse_regions(at: int, data: bytes, log: range) -> Steps[dict[bytes, range]
     if count > MAX_ENTRIES:
         raise MalformedImage(REGION, at + 8, f"the region table has {count} entries; {MAX_ENTRIES} have room")
     regions: dict[bytes, range] = {}
-    for position, (kind, offset, length, flags) in enumerate(_REGION.iter_unpack(data[16 : 16 + 32 * count])):
+    for position, (kind, offset, length, flags) in enumerate(REGION_FIELDS.iter_unpack(data[16 : 16 + 32 * count])):
         entry_at = at + 16 + 32 * position
         if kind in regions or offset % MIB or length % MIB or offset < MIB or not length:
             message = (
@@ -176,7 +176,7 @@ def metadata_items(table: bytes, region: range) -> Steps[Mapping[bytes, Item]]:
     if not table.startswith(b"metadata") or count > MAX_ENTRIES:
         raise MalformedImage(METADATA, at, f"there is no metadata table at {at}, or it has more than 2047 entries")
     items: dict[bytes, Item] = {}
-    for position, (kind, offset, length, flags) in enumerate(_ITEM.iter_unpack(table[32 : 32 + 32 * count])):
+    for position, (kind, offset, length, flags) in enumerate(ITEM_FIELDS.iter_unpack(table[32 : 32 + 32 * count])):
         entry_at = at + 32 + 32 * position
         item = Item(at + offset, length, entry_at)
         _check_item_place(kind, offset, item, region)

@@ -1,0 +1,1 @@
+"""Makes uncompressed images as views: files that exist only as a rule."""
