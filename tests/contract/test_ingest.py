@@ -12,11 +12,14 @@ import pytest
 
 import builders
 from fakes import Clock
+from stillage.db import blobs as db_blobs
 from stillage.db import images as db
 from stillage.db import lifecycle
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import ContentRejected, DigestMismatch, ImageGone, StoreFailed, Unavailable
+from stillage.formats.block_map import BLOCK
+from stillage.formats.noted_map import noted_data
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
@@ -175,3 +178,13 @@ async def test_an_upload_whose_name_cannot_be_made_durable_has_failed(
     assert (await world.now(image)).status is Status.QUEUED
     await Sweep(world.database, world.store, clock=world.clock)()
     await world.leaves_nothing(image)
+
+
+async def test_where_a_raw_disk_holds_data_is_noted(world: World) -> None:
+    image = await world.queued()
+    data = bytes(MIB) + b"data" + bytes(3 * MIB)
+    done = await world.ingest(ME, image.id, sliced(data), UNKNOWN)
+    assert done.blob_key is not None
+    inside = await world.database.read(db_blobs.inside, done.blob_key)
+    assert inside.found == "raw"
+    assert list(noted_data(inside.data_map or b"")) == [(MIB, BLOCK)]

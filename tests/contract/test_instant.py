@@ -9,12 +9,14 @@ import pytest
 
 import builders
 from stillage.accounts.principal import Principal
+from stillage.db import blobs, lifecycle, usage
 from stillage.db import images as db
-from stillage.db import lifecycle, usage
 from stillage.errors import (
     Conflict,
     InvalidInput,
 )
+from stillage.formats.block_map import BLOCK
+from stillage.formats.noted_map import noted_data
 from stillage.ids import BlobKey
 from stillage.images.image import Image
 from stillage.images.quota import Usage
@@ -55,6 +57,9 @@ async def test_who_has_bytes_that_are_here_need_not_send_them(world: World) -> N
     assert len(world.files()) == 1
     assert (await world.now(upload)).complete
     assert await world.database.read(usage.find, "project:lab") == Usage(len(DATA), 1, 0)
+    assert image.blob_key is not None
+    inside = await world.database.read(blobs.inside, image.blob_key)
+    assert (inside.found, list(noted_data(inside.data_map or b""))) == ("raw", [(0, -(-len(DATA) // BLOCK) * BLOCK)])
 
 
 async def test_a_digest_alone_opens_nothing(world: World) -> None:

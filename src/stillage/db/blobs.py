@@ -124,6 +124,19 @@ def learn_sha256(connection: Connection, key: BlobKey, sha256: str) -> None:
     connection.execute(update(blobs).where(blobs.c.key == key, blobs.c.sha256.is_(None)).values(sha256=sha256))
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What is in a published blob: see `Content`."""
+
+    found: str | None
+    data_map: bytes | None
+
+
+def inside(connection: Connection, key: BlobKey) -> Inside:
+    row = connection.execute(select(blobs.c.found, blobs.c.data_map).where(blobs.c.key == key)).first()
+    return Inside(None, None) if row is None else Inside(row.found, row.data_map)
+
+
 def is_published(connection: Connection, key: BlobKey) -> bool:
     return connection.execute(select(blobs.c.state).where(blobs.c.key == key)).scalar() == "published"
 

@@ -181,7 +181,8 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
     if not _end_saving(connection, claim, Status.ACTIVE, values | digests):
         return None
     set_properties(connection, claim.image_id, content.properties)
-    reserved = _publish_blob(connection, claim.blob_key, now, {**digests, "sha256": content.sha256})
+    inside = {"sha256": content.sha256, "found": content.found, "data_map": content.data_map}
+    reserved = _publish_blob(connection, claim.blob_key, now, digests | inside)
     image = get(connection, claim.image_id)
     _end_upload(connection, claim, image.owner, now, size=content.size)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))

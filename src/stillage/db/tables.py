@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -174,6 +175,8 @@ blobs = Table(
     Column("os_hash_algo", String(64)),
     Column("os_hash_value", String(128)),
     Column("sha256", String(64)),  # if a client declared it, a scrub computed it, or it is the os_hash_value
+    Column("found", String(32)),  # the format that the bytes have
+    Column("data_map", LargeBinary),  # where a raw disk holds data
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
     Index("ix_blobs_sha256", "sha256"),

@@ -269,20 +269,21 @@ def hold_source(connection: Connection, source: Image, project_id: ProjectId) ->
 
 
 def publish_same(connection: Connection, claim: Claim, content: Content, source: Image, now: datetime) -> Image | None:
-    """As `lifecycle.publish`, with the bytes of *source*. The time of its last scrub and its SHA-256 are copied.
+    """As `lifecycle.publish`, with the bytes of *source*. What its blob's row says of them is copied.
 
     Raises:
         Conflict: If *source* no longer has these bytes, or a scrub found them damaged.
     """
     well = (images.c.id == source.id) & (images.c.blob_key == source.blob_key) & images.c.damage.is_(None)
-    query = select(blobs.c.scrubbed_at, blobs.c.sha256).join(images, images.c.blob_key == blobs.c.key).where(well)
+    said = (blobs.c.scrubbed_at, blobs.c.sha256, blobs.c.found, blobs.c.data_map)
+    query = select(*said).join(images, images.c.blob_key == blobs.c.key).where(well)
     row = connection.execute(query.with_for_update(read=True, of=images)).first()  # a scrub may be about to find damage
     if row is None:
         raise Conflict("the server no longer has these bytes; send them")
     image = lifecycle.publish(connection, claim, content, now)
     if image is not None:
         its_blob = blobs.c.key == claim.blob_key
-        connection.execute(update(blobs).where(its_blob).values(scrubbed_at=row.scrubbed_at, sha256=row.sha256))
+        connection.execute(update(blobs).where(its_blob).values(row._asdict()))
     return image
 
 

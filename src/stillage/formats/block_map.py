@@ -33,7 +33,12 @@ class BlockMap:
         self.size = size
         self.block = block
         self.blocks = -(-size // block)
-        self._firsts, self._stops = _joined(_blocks_of(data, block), self.blocks)
+        runs = Runs()
+        for offset, length in data:
+            runs.add(offset // block, min(-(-(offset + length) // block), self.blocks))
+        self._firsts, self._stops = runs.firsts, runs.stops
+        if self._stops and self._stops[-1] > self.blocks:
+            self._stops[-1] = self.blocks  # it was rounded
         self._ranks = _ranks(self._firsts, self._stops)
 
     @property
@@ -80,33 +85,35 @@ class BlockMap:
         return BlockMap(self.size, data, block=block * factor)
 
 
-def _blocks_of(data: Iterable[tuple[int, int]], block: int) -> Iterator[tuple[int, int]]:
-    for offset, length in data:
-        if length:
-            yield offset // block, -(-(offset + length) // block)
+class Runs:
+    """Runs of blocks, added in ascending order; neighbours are one.
 
+    Where there would be more than *most*, runs are rounded to twice as many blocks, as often as it takes. The result
+    does not depend on the pieces in which they came.
+    """
 
-def _joined(runs: Iterable[tuple[int, int]], blocks: int) -> "tuple[array[int], array[int]]":
-    """Merge neighbours. Beyond `MOST_RUNS`, round runs to twice as many blocks, as often as it takes."""
-    firsts, stops = array("Q"), array("Q")
-    grain = 1
-    for first, stop in runs:
-        _append(firsts, stops, first // grain * grain, min(-(-stop // grain) * grain, blocks))
-        while len(firsts) > MOST_RUNS:
-            grain *= 2
-            rounded = zip(firsts, stops, strict=True)
-            firsts, stops = array("Q"), array("Q")
-            for before, after in rounded:
-                _append(firsts, stops, before // grain * grain, min(-(-after // grain) * grain, blocks))
-    return firsts, stops
+    def __init__(self, most: int | None = None) -> None:
+        self.firsts, self.stops = array("Q"), array("Q")
+        self._most = most or MOST_RUNS
+        self._grain = 1
 
+    def add(self, first: int, stop: int) -> None:
+        if first < stop:
+            self._append(first, stop)
+        while len(self.firsts) > self._most:
+            self._grain *= 2
+            runs = zip(self.firsts, self.stops, strict=True)
+            self.firsts, self.stops = array("Q"), array("Q")
+            for before, after in runs:
+                self._append(before, after)
 
-def _append(firsts: "array[int]", stops: "array[int]", first: int, stop: int) -> None:
-    if stops and first <= stops[-1]:
-        stops[-1] = max(stops[-1], stop)
-    elif first < stop:
-        firsts.append(first)
-        stops.append(stop)
+    def _append(self, first: int, stop: int) -> None:
+        first, stop = first // self._grain * self._grain, -(-stop // self._grain) * self._grain
+        if self.stops and first <= self.stops[-1]:
+            self.stops[-1] = max(self.stops[-1], stop)
+        else:
+            self.firsts.append(first)
+            self.stops.append(stop)
 
 
 def _ranks(firsts: "array[int]", stops: "array[int]") -> "array[int]":

@@ -83,6 +83,8 @@ class Content:
     Attributes:
         disk_format: None leaves it unset, for a package whose disk format was not given.
         sha256: Hex, if it was computed: identifies the same bytes in later uploads.
+        found: The format that the bytes have, whatever `disk_format` says; None if it is not known.
+        data_map: Where the disk holds data, as `formats.noted_map` packs it; None where the format itself tells.
         properties: Added to those of the image.
     """
 
@@ -93,4 +95,6 @@ class Content:
     os_hash_algo: str
     os_hash_value: str
     sha256: str | None = None
+    found: str | None = None
+    data_map: bytes | None = None
     properties: Mapping[str, str] = field(default_factory=dict)

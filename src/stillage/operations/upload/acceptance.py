@@ -79,6 +79,8 @@ def content_of(image: Image, verified: Verified, rules: UploadRules) -> Content:
         os_hash_algo=rules.hash_algorithm,
         os_hash_value=verified.digests[rules.hash_algorithm],
         sha256=verified.digests.get("sha256"),
+        found=verified.facts.format,
+        data_map=verified.data_map,
     )
 
 

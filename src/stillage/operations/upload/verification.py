@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from stillage.errors import DigestMismatch
 from stillage.formats.base import Facts, ReadAt
+from stillage.formats.noted_map import NotedMap
 from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
@@ -24,11 +25,16 @@ INSPECTED_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The result of a verification that found nothing to refuse."""
+    """The result of a verification that found nothing to refuse.
+
+    Attributes:
+        data_map: Where the disk holds data, as `NotedMap.pack`; None where the format itself tells.
+    """
 
     size: int
     facts: Facts
     digests: dict[str, str]
+    data_map: bytes | None = None
 
     def require(self, declared: Iterable[tuple[str, str]]) -> None:
         """Raise DigestMismatch unless the bytes have the digests that were *declared* (algorithm, hex)."""
@@ -54,6 +60,7 @@ class Verification:
         self._policy = policy
         self._examination = Examination(FORMATS, size=size)
         self._findings: Findings | None = None
+        self._noted = NotedMap()
         # MD5 is not used for security: it is `checksum` in the API.
         names = sorted({"md5", *algorithms})
         self._digests: dict[str, Digest] = {name: hashlib.new(name, usedforsecurity=False) for name in names}
@@ -74,6 +81,7 @@ class Verification:
             ContentRejected: As soon as the bytes break a rule.
         """
         self.size += len(block)
+        self._noted.feed(block)
         for name, lane in self._hashing.items():
             await lane.submit(self._digests[name].update, block)
         if self.size <= INSPECTED_AT_ONCE * BLOCK:
@@ -97,7 +105,7 @@ class Verification:
         """
         facts = await self._inspecting.call(self._conclude, read_at)
         digests = {name: await lane.call(self._digests[name].hexdigest) for name, lane in self._hashing.items()}
-        return Verified(self.size, facts, digests)
+        return Verified(self.size, facts, digests, self._noted.pack() if _is_stored_as_it_is(facts) else None)
 
     def _inspect(self, block: bytes) -> None:
         self._examination.feed(block)
@@ -116,3 +124,8 @@ class Verification:
         refused = refusal(findings, self._declaration, self._policy)
         if refused is not None:
             raise refused
+
+
+def _is_stored_as_it_is(facts: Facts) -> bool:
+    """Whether the bytes of the file are those of the disk, without a table of what they are."""
+    return facts.format in ("raw", "iso") or (facts.format, facts.subformat) == ("vhd", "fixed")

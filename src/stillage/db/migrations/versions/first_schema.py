@@ -144,6 +144,8 @@ def _create_uploads() -> None:
         sa.Column("os_hash_algo", sa.String(length=64), nullable=True),
         sa.Column("os_hash_value", sa.String(length=128), nullable=True),
         sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("found", sa.String(length=32), nullable=True),
+        sa.Column("data_map", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_blobs_image_id")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_blobs")),
