@@ -42,6 +42,7 @@ from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
@@ -124,6 +125,8 @@ async def build(
         max_age_s=settings.upload_age_s,
         clock=clock,
     )
+    download = Download(database, store, access=access, deleted_s=settings.deleted_download_s)
+    views = Views(database, download, slots=settings.convert_slots)
     inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
     counters = Metrics(shared_folder(settings))
     trail = _trail(settings, counters, owner, clock)
@@ -146,7 +149,8 @@ async def build(
         ingest=ingest,
         uploads=uploads,
         inspect=inspect,
-        download=Download(database, store, access=access, deleted_s=settings.deleted_download_s),
+        download=download,
+        views=views,
         database=database,
         store=store,
         profile=PROFILES[settings.profile],
@@ -170,6 +174,7 @@ async def build(
         await inspect.close()
         await trail.close()
         await known.close()
+        views.close()
         store.close()
         database.close()
 

@@ -1,6 +1,6 @@
 """Authenticate a request by its token or signature, and return its principal."""
 
-from aiohttp import hdrs, web
+from aiohttp import BasicAuth, hdrs, web
 
 from stillage.accounts.principal import Principal
 from stillage.api.gateway.signatures import find_signatures, signer_of
@@ -13,8 +13,12 @@ SERVICE_TOKEN = "X-Service-Token"  # noqa: S105
 UNAUTHENTICATED = "The request you have made requires authentication."
 
 
-async def principal_of(request: web.Request) -> Principal:
+async def principal_of(request: web.Request, *, takes_password: bool = False) -> Principal:
     """Return the principal of *request*. A signature takes precedence over a token.
+
+    Args:
+        request: Its body is unread.
+        takes_password: A token may also be the password of HTTP Basic authentication, with any user name.
 
     Raises:
         Unauthenticated: If there is neither, or it is not valid.
@@ -22,11 +26,21 @@ async def principal_of(request: web.Request) -> Principal:
     if (signatures := find_signatures(request)) is not None:
         return require_project(await signer_of(request, signatures))
     token, service_token = only(request, TOKEN), only(request, SERVICE_TOKEN)
+    if not token and takes_password:
+        token = _password_of(request)
     if not token and services(request).embedded is None and hdrs.AUTHORIZATION in request.headers:
         raise Unauthenticated(f"signed requests are not accepted here; send a token from {identity_url(request)}")
     if not token:
         raise Unauthenticated(UNAUTHENTICATED)
     return await services(request).identity.principal_of(token, service_token=service_token)
+
+
+def _password_of(request: web.Request) -> str | None:
+    given = only(request, hdrs.AUTHORIZATION)
+    try:
+        return BasicAuth.decode(given).password if given else None
+    except ValueError:
+        return None
 
 
 def only(request: web.Request, name: str) -> str | None:

@@ -16,6 +16,7 @@ from stillage.api.profiles import Profile
 from stillage.audit.trail import Trail
 from stillage.db.session import Database
 from stillage.identity.base import Identity
+from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
@@ -53,6 +54,7 @@ class Services:
     uploads: Uploads
     inspect: Inspect
     download: Download
+    views: Views
     database: Database
     store: Store
     profile: Profile

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 BLOCK = 64 << 10
-MOST_RUNS = 1 << 20
+MOST_RUNS = 1 << 18
 """Runs of one map, 24 bytes each. A disk with more gets them joined: the gap between two runs counts as data."""
 
 

@@ -75,20 +75,32 @@ def _read(read_at: ReadAt, region: Region) -> bytes:
     return read_at(region.offset, region.length) if region.length else b""
 
 
+class Recent:
+    """What readers of one disk read and expanded last. Readers of the same file may share it, in several threads."""
+
+    def __init__(self, disk: Disk, kept_units: int = 64) -> None:
+        """*kept_units*: expanded units that are kept, fewer where they would take more than `MAX_KEPT_BYTES`."""
+        self.pages: _Kept[int, bytes] = _Kept(KEPT_PAGES)
+        self.units: _Kept[int, bytes] = _Kept(max(1, min(kept_units, MAX_KEPT_BYTES // disk.unit)))
+
+
 class DiskReader:
     """Reads *disk* from the file that *read_at* reads, with what was expanded last kept at hand.
 
     Args:
         disk: As `open_disk` returned it.
         read_at: Of the same file; threads call it at once if they call the reader at once.
-        kept_units: Expanded units that are kept, fewer where they would take more than `MAX_KEPT_BYTES`.
+        recent: Shared with other readers of the same file; of its own without.
+
+    Attributes:
+        expanded: Bytes that were expanded so far.
     """
 
-    def __init__(self, disk: Disk, read_at: ReadAt, *, kept_units: int = 64) -> None:
+    def __init__(self, disk: Disk, read_at: ReadAt, *, recent: Recent | None = None) -> None:
         self.disk = disk
         self._read_at = read_at
-        self._pages: _Kept[int, bytes] = _Kept(KEPT_PAGES)
-        self._units: _Kept[int, bytes] = _Kept(max(1, min(kept_units, MAX_KEPT_BYTES // disk.unit)))
+        self._recent = recent or Recent(disk)
+        self.expanded = 0
 
     @property
     def size(self) -> int:
@@ -150,10 +162,10 @@ class DiskReader:
         return data
 
     def _page(self, number: int) -> bytes:
-        page = self._pages.find(number)
+        page = self._recent.pages.find(number)
         if page is None:
             page = _read(self._read_at, Region(number * PAGE, PAGE))
-            self._pages.keep(number, page)
+            self._recent.pages.keep(number, page)
         return page
 
     def read(self, first: int, length: int) -> bytes:
@@ -191,14 +203,14 @@ class DiskReader:
 
     def _parts(self, batch: Sequence[Packed], first: int, end: int) -> list[bytes]:
         """The bytes of *batch* that lie in ``first … end - 1``. Units of which a part is left over are kept."""
-        kept = {unit.at: data for unit in batch if (data := self._units.find(unit.at)) is not None}
+        kept = {unit.at: data for unit in batch if (data := self._recent.units.find(unit.at)) is not None}
         missing = [unit for unit in batch if unit.at not in kept]
         kept |= zip([unit.at for unit in missing], self.expand(missing), strict=True)
         parts = []
         for unit in batch:
             part = kept[unit.at]
             if unit.at < first or unit.at + unit.length > end:
-                self._units.keep(unit.at, part)
+                self._recent.units.keep(unit.at, part)
                 part = part[max(0, first - unit.at) : end - unit.at]
             parts.append(part)
         return parts
@@ -230,6 +242,7 @@ class DiskReader:
             length = f"more than {size} bytes" if len(data) > size else f"{len(data)} bytes, not to {size}"
             message = f"the compressed data at byte {unit.offset} expands to {length}"
             raise MalformedImage(BROKEN_UNIT, unit.offset, message)
+        self.expanded += len(data)
         return data[: unit.length]
 
     def _follow(self, steps: Generator[Region, bytes, bytes]) -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import partial
@@ -17,12 +17,15 @@ from functools import partial
 from aiohttp import web
 
 from stillage.errors import StoreFailed
+from stillage.formats.views.base import Blank
+from stillage.operations.disks.chunks import Chunk, Stretch
 from stillage.stores.abilities import LocalFile
 from stillage.stores.base import BlobReader
 
 # A slow client occupies four times as much: two blocks, one encrypted by OpenSSL, and one that waits for the socket.
 BLOCK = 128 << 10
 WAITING = 64 << 10
+ZEROS = bytes(BLOCK)
 ONE_CALL = 8 << 20
 # How long a thread waits for a full socket before it serves others.
 FULL_SOCKET_MS = 10
@@ -44,6 +47,44 @@ async def send(request: web.Request, response: web.StreamResponse, reader: BlobR
             await _send_blocks(request, response, reader, first, length)
     except TimeoutError as error:  # the kernel's, ETIMEDOUT
         raise ConnectionResetError("the client stopped reading") from error
+
+
+async def send_chunks(
+    request: web.Request, response: web.StreamResponse, blob: BlobReader, batches: AsyncGenerator[Sequence[Chunk]]
+) -> None:
+    """Send *batches* as the body of *response*, whose head is prepared. Stretches of *blob* are sent as by `send`.
+
+    Raises:
+        ConnectionError, StoreFailed: As `send`.
+        StillageError: What *batches* raise.
+    """
+    try:
+        async with aclosing(batches):
+            async for batch in batches:
+                for chunk in batch:
+                    await _send_chunk(request, response, blob, chunk)
+    except TimeoutError as error:  # the kernel's, ETIMEDOUT
+        raise ConnectionResetError("the client stopped reading") from error
+
+
+async def _send_chunk(request: web.Request, response: web.StreamResponse, blob: BlobReader, chunk: Chunk) -> None:
+    match chunk:
+        case Stretch(offset, length):
+            await send(request, response, blob, offset, length)
+        case Blank(length):
+            while length:
+                await _write(request, response, ZEROS[:length])
+                length -= min(length, len(ZEROS))
+        case _:
+            for at in range(0, len(chunk), BLOCK):
+                await _write(request, response, chunk[at : at + BLOCK])
+
+
+async def _write(request: web.Request, response: web.StreamResponse, block: bytes) -> None:
+    if request.transport is not None:
+        request.transport.set_write_buffer_limits(high=WAITING)
+    await response.write(block)
+    await asyncio.sleep(0)  # otherwise a client as fast as we are would monopolise the loop
 
 
 async def _send_blocks(

@@ -4,14 +4,12 @@ from aiohttp import hdrs, web
 
 from stillage.api.http.sending import send
 from stillage.api.http.time_limits import image_bytes, let_take_long
+from stillage.api.image_v2 import disks
+from stillage.api.image_v2.disks import HARMLESS
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
-from stillage.api.image_v2.upload_headers import OCTETS, expected_of
+from stillage.api.image_v2.upload_headers import expected_of
 from stillage.api.image_v2.uploads import ietf, ietf_headers, pieces
 from stillage.api.services import principal, services
-
-# An image may be a web page with a script. Browsers must save it and run none of it in our origin. It gets no file
-# name, because names are tenants' text as well. Every response has nosniff (`api.middleware`).
-HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
 
 
 async def upload(request: web.Request) -> web.Response:
@@ -33,9 +31,17 @@ async def upload(request: web.Request) -> web.Response:
 
 
 async def download(request: web.Request) -> web.StreamResponse:
-    """GET and HEAD /v2/images/{image_id}/file: download the data, or one range of it. 204 if there is none yet."""
+    """GET and HEAD /v2/images/{image_id}/file: download the data, or one range of it. 204 if there is none yet.
+
+    With `disk_format`, and `subformat`, it is converted meanwhile; see docs/converting.md.
+    """
     app_services = services(request)
     image = await app_services.download.describe(principal(request), request.match_info["image_id"])
+    if disks.is_conversion(request):
+        wanted = disks.wanted_by(request)
+        any_subformat = "subformat" not in request.query
+        if not await app_services.views.is_original(image, wanted, any_subformat=any_subformat):
+            return await disks.send_as(request, image, wanted)
     if not image.has_data or image.size is None:
         return web.Response(status=204, headers=HARMLESS)
     etag = etag_of(image)
@@ -44,9 +50,7 @@ async def download(request: web.Request) -> web.StreamResponse:
         return web.Response(status=status, headers=headers)
     part = part_of(request, image.size, etag)
     # In lower-case hex, and of the whole image even for a range: clients expect that.
-    headers |= {"Content-Type": OCTETS, "Content-Length": str(part.length), "Content-MD5": image.checksum or ""}
-    if not part.whole:
-        headers["Content-Range"] = f"bytes {part.first}-{part.first + part.length - 1}/{image.size}"
+    headers |= part.headers(image.size) | {"Content-MD5": image.checksum or ""}
     response = web.StreamResponse(status=200 if part.whole else 206, headers=headers)
     if request.method == "HEAD":
         await response.prepare(request)

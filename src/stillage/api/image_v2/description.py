@@ -8,6 +8,7 @@ from stillage.api.image_v2 import documents
 from stillage.api.image_v2.uploads import documents as upload_documents
 from stillage.api.json_schemas import Schema, components_of
 from stillage.formats.verdict import VerdictView
+from stillage.formats.views.outputs import OUTPUTS
 from stillage.images.image import DISK_FORMATS
 from stillage.images.patch import V2_0, V2_1
 from stillage.images.query import SORT_KEYS
@@ -54,6 +55,16 @@ TUS_HEADERS = {
     "Upload-Defer-Length": {"const": "1"},
     "Upload-Metadata": {**TEXT, "description": "sha256, sha512 and md5, in hex, are verified of the whole image"},
     "Upload-Checksum": {**TEXT, "description": "of the body: md5, sha1, sha256 or sha512, and base64"},
+}
+CONVERSION_QUERY = {
+    "disk_format": {
+        "enum": sorted({disk_format for disk_format, _ in OUTPUTS}),
+        "description": "convert the image to this format",
+    },
+    "subformat": {
+        "enum": sorted({subformat for _, subformat in OUTPUTS if subformat}),
+        "description": "the finer kind of disk_format",
+    },
 }
 DECLARED = {"disk_format": {"enum": list(DISK_FORMATS)}}
 INSPECT_HEADERS = {
@@ -117,7 +128,13 @@ DETAILS: Mapping[str, Details] = {
         {200: "VerdictView"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
     ),
     "GET /v2/images/{image_id}/file": Details(
-        {200: "octets", 204: None, 206: "octets", 304: None, 412: None}, (*READS, 416, 503), headers={"Range": TEXT}
+        {200: "octets", 204: None, 206: "octets", 304: None, 412: None},
+        (400, *READS, 406, 409, 416, 503),
+        query=CONVERSION_QUERY,
+        headers={"Range": TEXT},
+    ),
+    "GET /v2/images/{image_id}/disk": Details(
+        {200: "octets", 206: "octets", 304: None, 412: None}, (*READS, 409, 416, 503), headers={"Range": TEXT}
     ),
     "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),

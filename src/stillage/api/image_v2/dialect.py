@@ -15,6 +15,8 @@ from stillage.api.services import PRINCIPAL
 from stillage.audit.events import SERVICE, Action
 
 IMAGE = f"{SERVICE}/images/image"
+# QEMU and other programs that read a disk over HTTP can send a password, and no header of ours.
+TAKES_PASSWORD = frozenset({"GET /v2/images/{image_id}/disk", "GET /v2/images/{image_id}/file"})
 
 CHANGES: Mapping[str, Action] = {
     "POST /v2/images": Action("create", IMAGE),
@@ -43,9 +45,10 @@ async def authenticate(request: web.Request) -> None:
     The URL of an upload may contain a capability, which needs no token. The routes in `BY_CAPABILITY` verify it when
     they look up the upload.
     """
-    if route_of(request).name in BY_CAPABILITY and "." in request.match_info["upload"]:
+    route = route_of(request).name
+    if route in BY_CAPABILITY and "." in request.match_info["upload"]:
         return
-    principal = request[PRINCIPAL] = await principal_of(request)
+    principal = request[PRINCIPAL] = await principal_of(request, takes_password=route in TAKES_PASSWORD)
     log_context.add(user_id=principal.user_id, project_id=principal.project_id)
 
 

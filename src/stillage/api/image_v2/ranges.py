@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from stillage.api.image_v2.upload_headers import OCTETS
 from stillage.errors import RangeNotSatisfiable
 from stillage.images.image import Image
 
@@ -23,6 +24,13 @@ class Part:
     first: int
     length: int
     whole: bool
+
+    def headers(self, size: int) -> dict[str, str]:
+        """Return the headers of an answer with this part of *size* bytes."""
+        described = {"Content-Type": OCTETS, "Content-Length": str(self.length)}
+        if not self.whole:
+            described["Content-Range"] = f"bytes {self.first}-{self.first + self.length - 1}/{size}"
+        return described
 
 
 def etag_of(image: Image) -> str:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2 import data, images, info, inspection, members, schemas, tags
+from stillage.api.image_v2 import data, disks, images, info, inspection, members, schemas, tags
 from stillage.api.image_v2.uploads import routes as uploads
 
 
@@ -17,6 +17,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_post("/v2/images/{image_id}/actions/reactivate", images.reactivate)
     router.add_put("/v2/images/{image_id}/file", data.upload)
     router.add_get("/v2/images/{image_id}/file", data.download)
+    router.add_get("/v2/images/{image_id}/disk", disks.disk)
     uploads.add_routes(router)
     router.add_post("/v2/images/{image_id}/members", members.add)
     router.add_get("/v2/images/{image_id}/members", members.list_members, allow_head=False)

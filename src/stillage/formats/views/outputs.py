@@ -15,20 +15,22 @@ class Output(NamedTuple):
     Attributes:
         make: Raises `DiskDoesNotFit`.
         version: Of the layout: the same disk gives the same bytes until it changes.
+        needs_map: False if the layout does not depend on where the disk holds data.
     """
 
     make: Callable[[Target], View]
     version: int
+    needs_map: bool = True
 
 
 OUTPUTS: Mapping[tuple[str, str], Output] = {
-    ("raw", ""): Output(raw.view, raw.VERSION),
+    ("raw", ""): Output(raw.view, raw.VERSION, needs_map=False),
     ("qcow2", ""): Output(qcow2.view, qcow2.VERSION),
     ("qcow", ""): Output(qcow.view, qcow.VERSION),
     ("qed", ""): Output(qed.view, qed.VERSION),
     ("vdi", "dynamic"): Output(vdi.view, vdi.VERSION),
     ("vhd", "dynamic"): Output(vhd.dynamic, vhd.VERSION),
-    ("vhd", "fixed"): Output(vhd.fixed, vhd.VERSION),
+    ("vhd", "fixed"): Output(vhd.fixed, vhd.VERSION, needs_map=False),
     ("vhdx", "dynamic"): Output(vhdx.view, vhdx.VERSION),
     ("vmdk", vmdk.SUBFORMAT): Output(vmdk.view, vmdk.VERSION),
 }

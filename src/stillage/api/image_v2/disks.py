@@ -1,0 +1,71 @@
+"""Send the disk inside an image, raw or in another format."""
+
+from aiohttp import hdrs, web
+
+from stillage.api.http.sending import send_chunks
+from stillage.api.http.time_limits import let_take_long
+from stillage.api.image_v2.ranges import Part, part_of, precondition_status
+from stillage.api.services import principal, services
+from stillage.errors import InvalidInput
+from stillage.images.image import Image
+from stillage.operations.disks.view import OpenView
+from stillage.operations.disks.wanted import RAW, Wanted, wanted_of
+
+# An image may be a web page with a script. Browsers must save it and run none of it in our origin. It gets no file
+# name, because names are tenants' text as well. Every response has nosniff (`api.middleware`).
+HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
+CONVERSION = ("disk_format", "subformat")
+
+
+async def disk(request: web.Request) -> web.StreamResponse:
+    """GET and HEAD /v2/images/{image_id}/disk: the disk inside the image as a raw file, or one range of it.
+
+    QEMU, nbdkit and other programs can use it as a disk of their own.
+    """
+    image = await services(request).download.describe(principal(request), request.match_info["image_id"])
+    return await send_as(request, image, RAW)
+
+
+def is_conversion(request: web.Request) -> bool:
+    """Whether a download asks for another format than the stored one."""
+    return any(name in request.query for name in CONVERSION)
+
+
+def wanted_by(request: web.Request) -> Wanted:
+    """Return what a download asks for.
+
+    Raises:
+        InvalidInput: If the parameters name nothing that exists.
+        FormatNotAvailable: If a download cannot be in that format.
+    """
+    for name in CONVERSION:
+        if len(request.query.getall(name, [])) > 1:
+            raise InvalidInput(f"{name} is given twice; give it once")
+    if "disk_format" not in request.query:
+        raise InvalidInput("subformat needs disk_format beside it")
+    return wanted_of(request.query["disk_format"], request.query.get("subformat"))
+
+
+async def send_as(request: web.Request, image: Image, wanted: Wanted) -> web.StreamResponse:
+    """Send *image* converted to what is *wanted*, whole or one range of it."""
+    etag = wanted.etag_of(image)
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", **HARMLESS}
+    if (status := precondition_status(request, etag)) is not None:
+        return web.Response(status=status, headers=headers)
+    async with services(request).views.open(principal(request), image, wanted) as view:
+        part = part_of(request, view.size, etag)
+        response = web.StreamResponse(status=200 if part.whole else 206, headers=headers | part.headers(view.size))
+        if request.method == hdrs.METH_HEAD:
+            await response.prepare(request)
+            return response
+        await _send(request, response, view, part)
+    services(request).metrics.sent.inc(part.length)
+    await response.write_eof()
+    return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse, view: OpenView, part: Part) -> None:
+    async with view.reading(part.first, part.length) as batches:
+        let_take_long(request)
+        await response.prepare(request)
+        await send_chunks(request, response, view.blob, batches)

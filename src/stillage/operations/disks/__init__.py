@@ -1,0 +1,1 @@
+"""Read the disk inside an image, and send it in another format."""

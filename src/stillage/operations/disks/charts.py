@@ -1,0 +1,116 @@
+"""Remember the disks that were opened last: where they are stored, and where they hold data.
+
+A client that downloads in parts, or a machine that runs from an image, sends thousands of requests for one disk.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TypeVar
+
+from stillage.db.blobs import Inside
+from stillage.errors import NotConvertible
+from stillage.formats.base import MalformedImage
+from stillage.formats.block_map import BlockMap
+from stillage.formats.disk import Disk, Zeros
+from stillage.formats.noted_map import noted_data
+from stillage.formats.reading import DiskReader, Recent, open_disk
+from stillage.formats.registry import READERS
+from stillage.ids import BlobKey
+from stillage.images.image import PACKAGES, Image
+from stillage.operations.disks.blob_file import BlobFile
+
+T = TypeVar("T")
+
+REMEMBERED = 8
+"""Disks of one process. Each may take some MiB: its map, tables that were read, units that were expanded."""
+KEPT_BYTES = 4 << 20
+"""Expanded units of one disk that are kept, but two at least."""
+
+
+@dataclass
+class Chart:
+    """One disk, as all requests for it share it.
+
+    Attributes:
+        lock: Held while the disk is read, where its units continue one another.
+        mapping: Finds out where it holds data, once; None until somebody needs to know.
+    """
+
+    disk: Disk
+    recent: Recent
+    lock: Lock = field(default_factory=Lock)
+    mapping: "asyncio.Future[BlockMap] | None" = None
+
+
+class Charts:
+    """The charts of one process."""
+
+    def __init__(self) -> None:
+        self._charts: OrderedDict[BlobKey, Chart] = OrderedDict()
+
+    async def chart(self, image: Image, inside: Inside, file: BlobFile) -> Chart:
+        """Return the chart of the disk in *image*, whose blob is *file*.
+
+        Raises:
+            NotConvertible: If there is none.
+        """
+        assert image.blob_key is not None  # noqa: S101 - its blob is open
+        chart = self._charts.get(image.blob_key)
+        if chart is None:
+            module = READERS[format_of(image, inside)]
+            disk = await file.run(explained, image, open_disk, module, file.read_at, image.size or 0)
+            chart = Chart(disk, Recent(disk, max(2, KEPT_BYTES // disk.unit)))
+            self._charts[image.blob_key] = chart
+        self._charts.move_to_end(image.blob_key)
+        while len(self._charts) > REMEMBERED:
+            self._charts.popitem(last=False)
+        return chart
+
+    async def data(self, image: Image, chart: Chart, inside: Inside, file: BlobFile) -> BlockMap:
+        """Return where the disk holds data.
+
+        Raises:
+            NotConvertible: If its tables cannot be read.
+        """
+        if chart.mapping is None or (chart.mapping.done() and chart.mapping.exception() is not None):
+            reader = DiskReader(chart.disk, file.read_at, recent=chart.recent)
+            # Whoever asks first may leave; those who ask for other parts wait for the same map.
+            chart.mapping = asyncio.wrap_future(file.start(explained, image, data_of, reader, inside.data_map))
+            chart.mapping.add_done_callback(lambda done: done.exception())
+        return await asyncio.shield(chart.mapping)
+
+
+def format_of(image: Image, inside: Inside) -> str:
+    """Return the format to read *image* as.
+
+    Raises:
+        NotConvertible: If there is no disk in it that can be read.
+    """
+    if image.blob_key is None:
+        raise NotConvertible(image.id, "it has no data yet")
+    if image.container_format in PACKAGES:
+        raise NotConvertible(image.id, f"it is a package ({image.container_format})")
+    # A ploop image may be raw bytes as well, and which of them it is stands in another file.
+    found = image.disk_format if image.disk_format == "ploop" else inside.found or image.disk_format
+    if found is None or found not in READERS:
+        raise NotConvertible(image.id, f"the format {found or 'is unknown and'} is not read")
+    return found
+
+
+def data_of(reader: DiskReader, noted: bytes | None) -> BlockMap:
+    if noted is not None:
+        return BlockMap(reader.size, noted_data(noted))
+    return BlockMap(
+        reader.size, ((extent.at, extent.length) for extent in reader.extents() if not isinstance(extent, Zeros))
+    )
+
+
+def explained(image: Image, work: Callable[..., T], *args: object) -> T:
+    """Return ``work(*args)``; raise NotConvertible where the image cannot be read."""
+    try:
+        return work(*args)
+    except MalformedImage as malformed:
+        raise NotConvertible(image.id, str(malformed)) from malformed
