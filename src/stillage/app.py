@@ -42,6 +42,8 @@ from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.operations.disks.contents import Contents
+from stillage.operations.disks.opening import Disks
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
@@ -126,7 +128,7 @@ async def build(
         clock=clock,
     )
     download = Download(database, store, access=access, deleted_s=settings.deleted_download_s)
-    views = Views(database, download, slots=settings.convert_slots)
+    disks = Disks(database, download, slots=settings.convert_slots)
     inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
     counters = Metrics(shared_folder(settings))
     trail = _trail(settings, counters, owner, clock)
@@ -150,7 +152,8 @@ async def build(
         uploads=uploads,
         inspect=inspect,
         download=download,
-        views=views,
+        views=Views(disks),
+        contents=Contents(disks),
         database=database,
         store=store,
         profile=PROFILES[settings.profile],
@@ -174,7 +177,7 @@ async def build(
         await inspect.close()
         await trail.close()
         await known.close()
-        views.close()
+        disks.close()
         store.close()
         database.close()
 

@@ -16,6 +16,7 @@ from stillage.api.profiles import Profile
 from stillage.audit.trail import Trail
 from stillage.db.session import Database
 from stillage.identity.base import Identity
+from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
@@ -55,6 +56,7 @@ class Services:
     inspect: Inspect
     download: Download
     views: Views
+    contents: Contents
     database: Database
     store: Store
     profile: Profile

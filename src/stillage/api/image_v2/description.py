@@ -5,6 +5,7 @@ from functools import cache
 
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
 from stillage.api.image_v2 import documents
+from stillage.api.image_v2.disks import MOST_CELLS
 from stillage.api.image_v2.uploads import documents as upload_documents
 from stillage.api.json_schemas import Schema, components_of
 from stillage.formats.verdict import VerdictView
@@ -136,6 +137,10 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/images/{image_id}/disk": Details(
         {200: "octets", 206: "octets", 304: None, 412: None}, (*READS, 409, 416, 503), headers={"Range": TEXT}
     ),
+    "GET /v2/images/{image_id}/map": Details(
+        {200: "DataMap"}, (400, *READS, 409, 503), query={"cells": {**COUNT, "minimum": 1, "maximum": MOST_CELLS}}
+    ),
+    "GET /v2/images/{image_id}/layout": Details({200: "Layout"}, (*READS, 409, 503)),
     "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/members": Details({200: "Member"}, WRITES, body={JSON: ref("NewMember")}),
@@ -169,6 +174,8 @@ def schemas() -> Mapping[str, Schema]:
         documents.Stores,
         documents.ImportMethods,
         documents.Usage,
+        documents.DataMap,
+        documents.Layout,
         upload_documents.Uploads,
         upload_documents.NewUpload,
         upload_documents.Proof,

@@ -1,12 +1,15 @@
-"""Send the disk inside an image, raw or in another format."""
+"""Send the disk inside an image, raw or in another format; say what is on it."""
 
 from aiohttp import hdrs, web
 
+from stillage.api.http.json_bodies import json_response
 from stillage.api.http.sending import send_chunks
 from stillage.api.http.time_limits import let_take_long
+from stillage.api.image_v2 import documents
 from stillage.api.image_v2.ranges import Part, part_of, precondition_status
 from stillage.api.services import principal, services
 from stillage.errors import InvalidInput
+from stillage.formats.file_systems import FileSystem
 from stillage.images.image import Image
 from stillage.operations.disks.view import OpenView
 from stillage.operations.disks.wanted import RAW, Wanted, wanted_of
@@ -14,6 +17,7 @@ from stillage.operations.disks.wanted import RAW, Wanted, wanted_of
 # An image may be a web page with a script. Browsers must save it and run none of it in our origin. It gets no file
 # name, because names are tenants' text as well. Every response has nosniff (`api.middleware`).
 HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
+DEFAULT_CELLS, MOST_CELLS = 100, 4096
 CONVERSION = ("disk_format", "subformat")
 
 
@@ -24,6 +28,49 @@ async def disk(request: web.Request) -> web.StreamResponse:
     """
     image = await services(request).download.describe(principal(request), request.match_info["image_id"])
     return await send_as(request, image, RAW)
+
+
+async def data_map(request: web.Request) -> web.Response:
+    """GET /v2/images/{image_id}/map: how much of each part of the disk holds data."""
+    cells = _cells(request)
+    image = await services(request).download.describe(principal(request), request.match_info["image_id"])
+    found = await services(request).contents.map(principal(request), image, cells)
+    document: documents.DataMap = {"size": found.size, "data": found.data, "cells": list(found.cells)}
+    return json_response(document)
+
+
+async def layout(request: web.Request) -> web.Response:
+    """GET /v2/images/{image_id}/layout: partitions of the disk, and the file systems that their first bytes show."""
+    image = await services(request).download.describe(principal(request), request.match_info["image_id"])
+    found = await services(request).contents.layout(principal(request), image)
+    document: documents.Layout = {
+        "size": found.size,
+        "table": found.table or None,
+        **_shown(found.file_system),
+        "partitions": [
+            {
+                "number": partition.number,
+                "first": partition.first,
+                "length": partition.length,
+                "type": partition.kind,
+                "name": partition.name,
+                **_shown(file_system),
+            }
+            for partition, file_system in found.partitions
+        ],
+    }
+    return json_response(document)
+
+
+def _cells(request: web.Request) -> int:
+    given = request.query.get("cells", str(DEFAULT_CELLS))
+    if not given.isascii() or not given.isdigit() or len(given) > 4 or not 1 <= int(given) <= MOST_CELLS:
+        raise InvalidInput(f"cells must be a number from 1 to {MOST_CELLS}, not {given[:32]!r}")
+    return int(given)
+
+
+def _shown(found: FileSystem | None) -> documents.Contained:
+    return {"file_system": found.name if found else None, "label": found.label if found else ""}
 
 
 def is_conversion(request: web.Request) -> bool:

@@ -168,3 +168,38 @@ class Usage(TypedDict):
     """What a project uses."""
 
     usage: ProjectUsage
+
+
+class DataMap(TypedDict):
+    """How much of a disk holds data."""
+
+    size: Annotated[int, member("Bytes of the disk", minimum=0)]
+    data: Annotated[int, member("Bytes of the blocks of 64 KiB that hold data", minimum=0)]
+    cells: Annotated[
+        list[Annotated[float, member(minimum=0, maximum=1)]], member("How much of each equal part of the disk does")
+    ]
+
+
+class Contained(TypedDict):
+    """What is in a partition, or in a disk without partitions."""
+
+    file_system: Annotated[str | None, member("The file system, or what else the first bytes show")]
+    label: Annotated[str, member("What it is called")]
+
+
+class Partition(Contained):
+    """A partition. It may end behind the disk."""
+
+    number: Annotated[int, member("As Linux counts them", minimum=1)]
+    first: Annotated[int, member("Its first byte on the disk", minimum=0)]
+    length: Annotated[int, member("Bytes", minimum=1)]
+    type: Annotated[str, member("A GUID, or two hexadecimal digits")]
+    name: Annotated[str, member("What a GPT calls it")]
+
+
+class Layout(Contained):
+    """What a disk is divided into."""
+
+    size: Annotated[int, member("Bytes of the disk", minimum=0)]
+    table: Annotated[str | None, member("Of the partitions", enum=[None, "gpt", "mbr"])]
+    partitions: list[Partition]

@@ -18,6 +18,8 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_put("/v2/images/{image_id}/file", data.upload)
     router.add_get("/v2/images/{image_id}/file", data.download)
     router.add_get("/v2/images/{image_id}/disk", disks.disk)
+    router.add_get("/v2/images/{image_id}/map", disks.data_map, allow_head=False)
+    router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)
     uploads.add_routes(router)
     router.add_post("/v2/images/{image_id}/members", members.add)
     router.add_get("/v2/images/{image_id}/members", members.list_members, allow_head=False)

@@ -49,12 +49,12 @@ def _container(head: bytes, stream: Stream) -> Inspection:
 
 def partition_table(head: bytes) -> str:
     """Return ``gpt``, ``mbr``, or nothing, for the first sectors of a disk."""
-    if any(_is_gpt(head[size : 2 * size]) for size in SECTOR_SIZES):
+    if any(is_gpt(head[size : 2 * size]) for size in SECTOR_SIZES):
         return "gpt"
     return "mbr" if _is_mbr(head[:512]) else ""
 
 
-def _is_gpt(sector: bytes) -> bool:
+def is_gpt(sector: bytes) -> bool:
     if len(sector) < 512:
         return False
     size: int

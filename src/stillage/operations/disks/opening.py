@@ -1,0 +1,140 @@
+"""Open the disk inside a stored image."""
+
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
+
+from stillage.accounts.principal import Principal
+from stillage.db import blobs
+from stillage.db.blobs import Inside
+from stillage.db.session import Database
+from stillage.errors import NotConvertible
+from stillage.formats.block_map import BlockMap
+from stillage.formats.reading import DiskReader
+from stillage.images.image import Image
+from stillage.lanes import GIVES_WAY
+from stillage.operations.disks.blob_file import BlobFile
+from stillage.operations.disks.charts import Chart, Charts, explained, format_of
+from stillage.operations.disks.limits import ExpandingLimits
+from stillage.operations.download import Download
+
+T = TypeVar("T")
+
+MORE_THREADS = 4
+"""Threads beside those for the slots: for disks that are not compressed, whose tables alone are read here."""
+
+
+class Disks:
+    """The disks that one process has open."""
+
+    def __init__(self, database: Database, download: Download, *, slots: int) -> None:
+        """*slots*: requests of this process that may expand a compressed disk at once."""
+        self._database = database
+        self._download = download
+        self._charts = Charts()
+        self._limits = ExpandingLimits(slots, time.monotonic)
+        self._threads = ThreadPoolExecutor(slots + MORE_THREADS, thread_name_prefix="disk", initializer=_give_way)
+
+    async def inside(self, image: Image) -> Inside:
+        """Return what is known of the bytes of *image*.
+
+        Raises:
+            NotConvertible: If there is no disk in it that can be read.
+        """
+        if image.blob_key is None:
+            raise NotConvertible(image.id, "it has no data yet")
+        inside = await self._database.read(blobs.inside, image.blob_key)
+        format_of(image, inside)
+        return inside
+
+    @asynccontextmanager
+    async def open(self, principal: Principal, image: Image) -> AsyncIterator["OpenDisk"]:
+        """Open the disk of *image*, which *principal* may download.
+
+        Raises:
+            NotConvertible: If there is no disk in it that can be read.
+            StillageError: As `Download.open`.
+        """
+        inside = await self.inside(image)
+        async with self._download.open(image) as blob:
+            file = BlobFile(blob, self._threads)
+            try:
+                chart = await self._charts.chart(image, inside, file)
+                if not chart.disk.size:
+                    raise NotConvertible(image.id, "its disk has 0 bytes")
+
+                def data() -> Awaitable[BlockMap]:
+                    return self._charts.data(image, chart, inside, file)
+
+                yield OpenDisk(image, chart, file, data, self._limits, principal.project_id)
+            finally:
+                file.close()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+
+class OpenDisk:
+    """The disk inside an image, while its blob is open.
+
+    Attributes:
+        size: Of the disk, in bytes.
+        file: The blob.
+        data: Returns where the disk holds data. Raises NotConvertible.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        chart: Chart,
+        file: BlobFile,
+        data: Callable[[], Awaitable[BlockMap]],
+        limits: ExpandingLimits,
+        project: str,
+    ) -> None:
+        self.size = chart.disk.size
+        self.file = file
+        self.data = data
+        self._image = image
+        self._chart = chart
+        self._limits = limits
+        self._project = project
+
+    @contextmanager
+    def reading(self, sent: int) -> Iterator[DiskReader]:
+        """Read the disk for an answer of *sent* bytes. Use the reader in `work` alone.
+
+        Raises:
+            TooManyConversions: If the disk is compressed, and others have all slots.
+        """
+        reader = DiskReader(self._chart.disk, self.file.read_at, recent=self._chart.recent)
+        if self._chart.disk.unit == 1:
+            yield reader
+            return
+        with self._limits.slot(self._project):
+            try:
+                yield reader
+            finally:
+                self._limits.count(self._project, expanded=reader.expanded, sent=sent)
+
+    def work(self, work: Callable[..., T], *args: object) -> T:
+        """Return ``work(*args)``, which reads the disk. Call it in a thread.
+
+        Raises:
+            NotConvertible: If the disk cannot be read there.
+        """
+        if not self._chart.disk.in_order:
+            return explained(self._image, work, *args)
+        # Units that continue one another are expanded by one thread at a time.
+        with self._chart.lock:
+            return explained(self._image, work, *args)
+
+
+def _give_way() -> None:
+    """Let the loop and the database's threads go first."""
+    if sys.platform == "linux":  # elsewhere it would make the whole process nicer
+        os.nice(GIVES_WAY)
