@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeVar
 
+from stillage.db import blobs
 from stillage.db.blobs import Inside
+from stillage.db.session import Database
 from stillage.errors import NotConvertible
 from stillage.formats.base import MalformedImage
 from stillage.formats.block_map import BlockMap
@@ -35,11 +37,13 @@ class Chart:
     """One disk, as all requests for it share it.
 
     Attributes:
+        inside: What is known of the blob; it never changes.
         lock: Held while the disk is read, where its units continue one another.
         mapping: Finds out where it holds data, once; None until somebody needs to know.
     """
 
     disk: Disk
+    inside: Inside
     recent: Recent
     lock: Lock = field(default_factory=Lock)
     mapping: "asyncio.Future[BlockMap] | None" = None
@@ -48,8 +52,22 @@ class Chart:
 class Charts:
     """The charts of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._charts: OrderedDict[BlobKey, Chart] = OrderedDict()
+
+    async def inside(self, image: Image) -> Inside:
+        """Return what is known of the bytes of *image*.
+
+        Raises:
+            NotConvertible: If there is no disk in it that can be read.
+        """
+        if image.blob_key is None:
+            raise NotConvertible(image.id, "it has no data yet")
+        chart = self._charts.get(image.blob_key)
+        inside = await self._database.read(blobs.inside, image.blob_key) if chart is None else chart.inside
+        format_of(image, inside)  # the record may say something else since
+        return inside
 
     async def chart(self, image: Image, inside: Inside, file: BlobFile) -> Chart:
         """Return the chart of the disk in *image*, whose blob is *file*.
@@ -62,14 +80,14 @@ class Charts:
         if chart is None:
             module = READERS[format_of(image, inside)]
             disk = await file.run(explained, image, open_disk, module, file.read_at, image.size or 0)
-            chart = Chart(disk, Recent(disk, max(2, KEPT_BYTES // disk.unit)))
+            chart = Chart(disk, inside, Recent(disk, max(2, KEPT_BYTES // disk.unit)))
             self._charts[image.blob_key] = chart
         self._charts.move_to_end(image.blob_key)
         while len(self._charts) > REMEMBERED:
             self._charts.popitem(last=False)
         return chart
 
-    async def data(self, image: Image, chart: Chart, inside: Inside, file: BlobFile) -> BlockMap:
+    async def data(self, image: Image, chart: Chart, file: BlobFile) -> BlockMap:
         """Return where the disk holds data.
 
         Raises:
@@ -78,7 +96,7 @@ class Charts:
         if chart.mapping is None or (chart.mapping.done() and chart.mapping.exception() is not None):
             reader = DiskReader(chart.disk, file.read_at, recent=chart.recent)
             # Whoever asks first may leave; those who ask for other parts wait for the same map.
-            chart.mapping = asyncio.wrap_future(file.start(explained, image, data_of, reader, inside.data_map))
+            chart.mapping = asyncio.wrap_future(file.start(explained, image, data_of, reader, chart.inside.data_map))
             chart.mapping.add_done_callback(lambda done: done.exception())
         return await asyncio.shield(chart.mapping)
 
@@ -89,8 +107,6 @@ def format_of(image: Image, inside: Inside) -> str:
     Raises:
         NotConvertible: If there is no disk in it that can be read.
     """
-    if image.blob_key is None:
-        raise NotConvertible(image.id, "it has no data yet")
     if image.container_format in PACKAGES:
         raise NotConvertible(image.id, f"it is a package ({image.container_format})")
     # A ploop image may be raw bytes as well, and which of them it is stands in another file.

@@ -24,6 +24,10 @@ class Stretch(NamedTuple):
 Chunk = bytes | Stretch | Blank
 
 
+def length_of(chunk: Chunk) -> int:
+    return len(chunk) if isinstance(chunk, bytes) else chunk.length
+
+
 def chunks_of(view: View, reader: DiskReader, first: int, length: int) -> Iterator[Chunk]:
     """Yield what the bytes ``first … first + length - 1`` of *view* are.
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from stillage.accounts.principal import Principal
-from stillage.db import blobs
 from stillage.db.blobs import Inside
 from stillage.db.session import Database
 from stillage.errors import NotConvertible
@@ -18,7 +17,7 @@ from stillage.formats.reading import DiskReader
 from stillage.images.image import Image
 from stillage.lanes import GIVES_WAY
 from stillage.operations.disks.blob_file import BlobFile
-from stillage.operations.disks.charts import Chart, Charts, explained, format_of
+from stillage.operations.disks.charts import Chart, Charts, explained
 from stillage.operations.disks.limits import ExpandingLimits
 from stillage.operations.download import Download
 
@@ -33,9 +32,8 @@ class Disks:
 
     def __init__(self, database: Database, download: Download, *, slots: int) -> None:
         """*slots*: requests of this process that may expand a compressed disk at once."""
-        self._database = database
         self._download = download
-        self._charts = Charts()
+        self._charts = Charts(database)
         self._limits = ExpandingLimits(slots, time.monotonic)
         self._threads = ThreadPoolExecutor(slots + MORE_THREADS, thread_name_prefix="disk", initializer=_give_way)
 
@@ -45,11 +43,7 @@ class Disks:
         Raises:
             NotConvertible: If there is no disk in it that can be read.
         """
-        if image.blob_key is None:
-            raise NotConvertible(image.id, "it has no data yet")
-        inside = await self._database.read(blobs.inside, image.blob_key)
-        format_of(image, inside)
-        return inside
+        return await self._charts.inside(image)
 
     @asynccontextmanager
     async def open(self, principal: Principal, image: Image) -> AsyncIterator["OpenDisk"]:
@@ -68,7 +62,7 @@ class Disks:
                     raise NotConvertible(image.id, "its disk has 0 bytes")
 
                 def data() -> Awaitable[BlockMap]:
-                    return self._charts.data(image, chart, inside, file)
+                    return self._charts.data(image, chart, file)
 
                 yield OpenDisk(image, chart, file, data, self._limits, principal.project_id)
             finally:

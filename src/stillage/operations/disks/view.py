@@ -11,7 +11,7 @@ from stillage.formats.views.base import View
 from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.images.image import Image
 from stillage.operations.disks.charts import format_of
-from stillage.operations.disks.chunks import Chunk, chunks_of, take
+from stillage.operations.disks.chunks import Chunk, chunks_of, length_of, take
 from stillage.operations.disks.opening import Disks, OpenDisk
 from stillage.operations.disks.wanted import Wanted
 from stillage.stores.base import BlobReader
@@ -75,6 +75,9 @@ class OpenView:
     async def _batches(self, reader: DiskReader, first: int, length: int) -> AsyncGenerator[Sequence[Chunk]]:
         chunks = chunks_of(self._view, reader, first, length)
         ahead = self._disk.file.start(self._disk.work, take, chunks)
-        while batch := await asyncio.wrap_future(ahead):
-            ahead = self._disk.file.start(self._disk.work, take, chunks)
+        while length:
+            batch = await asyncio.wrap_future(ahead)
+            length -= sum(map(length_of, batch))
+            if length:  # a range of one batch, of which a running machine asks many, needs no second thread
+                ahead = self._disk.file.start(self._disk.work, take, chunks)
             yield batch
