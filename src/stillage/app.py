@@ -44,6 +44,7 @@ from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.opening import Disks
+from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
@@ -153,6 +154,7 @@ async def build(
         inspect=inspect,
         download=download,
         views=Views(disks),
+        packed_downloads=PackedDownloads(disks),
         contents=Contents(disks),
         database=database,
         store=store,

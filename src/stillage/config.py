@@ -141,7 +141,7 @@ class Settings(BaseModel):
         3600, ge=0, description="longest time that a download may continue after its image is deleted"
     )
     convert_slots: int = Field(
-        8, ge=1, le=256, description="downloads that expand a compressed disk at once, in each server process"
+        8, ge=1, le=256, description="downloads that expand or compress a disk at once, in each server process"
     )
     request_timeout_s: Seconds = Field(20, gt=0, description="longest time for a request before it moves image data")
     header_timeout_s: Seconds = Field(60, gt=0, description="longest wait for the headers of a request")

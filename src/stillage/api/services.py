@@ -17,6 +17,7 @@ from stillage.audit.trail import Trail
 from stillage.db.session import Database
 from stillage.identity.base import Identity
 from stillage.operations.disks.contents import Contents
+from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
@@ -56,6 +57,7 @@ class Services:
     inspect: Inspect
     download: Download
     views: Views
+    packed_downloads: PackedDownloads
     contents: Contents
     database: Database
     store: Store

@@ -52,7 +52,7 @@ class FormatNotAvailable(StillageError):
 
 
 class TooManyConversions(Unavailable):
-    """The server expands as many compressed disks as it may."""
+    """The server expands or compresses as many disks as it may."""
 
     code = "too_many_conversions"
     fix = "try again after the seconds in Retry-After"

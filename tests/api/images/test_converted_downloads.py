@@ -17,10 +17,11 @@ from random_disks import MADE_AT, rendered
 from stillage.formats.block_map import BlockMap
 from stillage.formats.packing.base import Made
 from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.safety import format_found
 from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.operations.disks.chunks import take
 
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
 SIZE = 5 * MIB + 512
 NOISE = random.Random(18).randbytes(150_000)
 # Data at both ends, a hole between them, and 100 KiB that compress well.
@@ -89,6 +90,23 @@ async def test_an_image_that_has_the_format_is_sent_as_it_is(erin: Person) -> No
     assert (await erin("GET", file_of(image))).headers["etag"] == answer.headers["etag"]
 
 
+@pytest.mark.parametrize("source", ["raw", "compressed"])
+@pytest.mark.parametrize(("query", "size"), [("vmdk&subformat=streamOptimized", SIZE), ("zvhd2", GIB), ("zvhd", GIB)])
+async def test_a_compressed_format_is_sent_in_chunks_while_it_is_made(
+    erin: Person, source: str, query: str, size: int
+) -> None:
+    image = await erin.stored(SOURCES[source](), disk_format="raw" if source == "raw" else "qcow2")
+    answer = await erin("GET", file_of(image, f"?disk_format={query}"), range="bytes=0-9")
+    assert (answer.status, answer.headers["accept-ranges"]) == (200, "none")
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert not {"etag", "content-length", "content-md5"} & answer.headers.keys()
+    found = format_found(examine(answer.body, size=len(answer.body)))
+    assert (found.format, found.virtual_size) == (query.partition("&")[0], size)
+    again = await erin.stored(answer.body, disk_format=found.format)
+    assert (await erin("GET", f"/v2/images/{again['id']}/disk", range=f"bytes=0-{SIZE - 1}")).body == DISK
+    assert (await erin("HEAD", file_of(image, f"?disk_format={query}"))).status == 200
+
+
 async def test_a_converted_answer_has_no_checksum_of_the_original(erin: Person) -> None:
     image = await erin.stored(DISK)
     for method in ("GET", "HEAD"):
@@ -129,10 +147,12 @@ async def test_a_download_in_parallel_parts_is_the_whole(erin: Person) -> None:
         ("disk_format=tape", 400, "unknown disk_format 'tape'"),
         ("disk_format=vhd&subformat=thin", 400, "unknown subformat 'thin' of vhd; use one of 'dynamic', 'fixed'"),
         ("disk_format=raw&subformat=flat", 400, "unknown subformat 'flat' of raw; it has none"),
-        ("subformat=fixed", 400, "subformat needs disk_format"),
+        ("subformat=fixed", 400, "subformat and compression need disk_format"),
         ("disk_format=vhd&disk_format=raw", 400, "disk_format is given twice"),
         ("disk_format=ploop", 406, "nothing writes it; available are raw, qcow2"),
-        ("disk_format=qcow2&subformat=compressed", 406, "its header is known only when everything is compressed"),
+        ("disk_format=qcow2&compression=zstd", 406, "its header is known only when everything is compressed"),
+        ("disk_format=qcow2&compression=lzma", 400, "unknown compression 'lzma' of qcow2; use one of zlib, zstd"),
+        ("disk_format=vhd&compression=zlib", 400, "the format determines it"),
     ],
 )
 async def test_what_cannot_be_asked_for_is_refused_with_the_reason(

@@ -9,7 +9,7 @@ import asyncio
 import os
 import select
 import socket
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import partial
@@ -67,6 +67,28 @@ async def send_chunks(
         raise ConnectionResetError("the client stopped reading") from error
 
 
+async def send_pieces(request: web.Request, response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> int:
+    """Send *pieces* as the body of *response*, whose head is prepared; return how many bytes they were.
+
+    Raises:
+        ConnectionError: If the client disconnected, or the kernel timed it out.
+        StillageError: What *pieces* raise.
+    """
+    sent = 0
+    try:
+        async for piece in pieces:
+            await _send_bytes(request, response, piece)
+            sent += len(piece)
+    except TimeoutError as error:  # the kernel's, ETIMEDOUT
+        raise ConnectionResetError("the client stopped reading") from error
+    return sent
+
+
+async def _send_bytes(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    for at in range(0, len(data), BLOCK):
+        await _write(request, response, data[at : at + BLOCK])
+
+
 async def _send_chunk(request: web.Request, response: web.StreamResponse, blob: BlobReader, chunk: Chunk) -> None:
     match chunk:
         case Stretch(offset, length):
@@ -76,8 +98,7 @@ async def _send_chunk(request: web.Request, response: web.StreamResponse, blob: 
                 await _write(request, response, ZEROS[:length])
                 length -= min(length, len(ZEROS))
         case _:
-            for at in range(0, len(chunk), BLOCK):
-                await _write(request, response, chunk[at : at + BLOCK])
+            await _send_bytes(request, response, chunk)
 
 
 async def _write(request: web.Request, response: web.StreamResponse, block: bytes) -> None:

@@ -13,6 +13,7 @@ from stillage.formats.views.outputs import OUTPUTS
 from stillage.images.image import DISK_FORMATS
 from stillage.images.patch import V2_0, V2_1
 from stillage.images.query import SORT_KEYS
+from stillage.operations.disks.wanted import PACKED
 
 LIST_QUERY = {
     "limit": COUNT,
@@ -57,13 +58,14 @@ TUS_HEADERS = {
     "Upload-Metadata": {**TEXT, "description": "sha256, sha512 and md5, in hex, are verified of the whole image"},
     "Upload-Checksum": {**TEXT, "description": "of the body: md5, sha1, sha256 or sha512, and base64"},
 }
+CHOICES = (*OUTPUTS, *PACKED)
 CONVERSION_QUERY = {
     "disk_format": {
-        "enum": sorted({disk_format for disk_format, _ in OUTPUTS}),
+        "enum": sorted({disk_format for disk_format, _ in CHOICES}),
         "description": "convert the image to this format",
     },
     "subformat": {
-        "enum": sorted({subformat for _, subformat in OUTPUTS if subformat}),
+        "enum": sorted({subformat for _, subformat in CHOICES if subformat}),
         "description": "the finer kind of disk_format",
     },
 }

@@ -3,13 +3,15 @@
 from aiohttp import hdrs, web
 
 from stillage.api.http.json_bodies import json_response
-from stillage.api.http.sending import send_chunks
+from stillage.api.http.sending import send_chunks, send_pieces
 from stillage.api.http.time_limits import let_take_long
 from stillage.api.image_v2 import documents
 from stillage.api.image_v2.ranges import Part, part_of, precondition_status
+from stillage.api.image_v2.upload_headers import OCTETS
 from stillage.api.services import principal, services
 from stillage.errors import InvalidInput
 from stillage.formats.file_systems import FileSystem
+from stillage.formats.packing.outputs import Output
 from stillage.images.image import Image
 from stillage.operations.disks.view import OpenView
 from stillage.operations.disks.wanted import RAW, Wanted, wanted_of
@@ -18,7 +20,7 @@ from stillage.operations.disks.wanted import RAW, Wanted, wanted_of
 # name, because names are tenants' text as well. Every response has nosniff (`api.middleware`).
 HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
 DEFAULT_CELLS, MOST_CELLS = 100, 4096
-CONVERSION = ("disk_format", "subformat")
+CONVERSION = ("disk_format", "subformat", "compression")
 
 
 async def disk(request: web.Request) -> web.StreamResponse:
@@ -89,12 +91,15 @@ def wanted_by(request: web.Request) -> Wanted:
         if len(request.query.getall(name, [])) > 1:
             raise InvalidInput(f"{name} is given twice; give it once")
     if "disk_format" not in request.query:
-        raise InvalidInput("subformat needs disk_format beside it")
-    return wanted_of(request.query["disk_format"], request.query.get("subformat"))
+        raise InvalidInput("subformat and compression need disk_format beside them")
+    query = request.query
+    return wanted_of(query["disk_format"], query.get("subformat"), query.get("compression"))
 
 
 async def send_as(request: web.Request, image: Image, wanted: Wanted) -> web.StreamResponse:
     """Send *image* converted to what is *wanted*, whole or one range of it."""
+    if wanted.packing is not None:
+        return await _send_packed(request, image, wanted.packing)
     etag = wanted.etag_of(image)
     headers = {"ETag": etag, "Accept-Ranges": "bytes", **HARMLESS}
     if (status := precondition_status(request, etag)) is not None:
@@ -116,3 +121,19 @@ async def _send(request: web.Request, response: web.StreamResponse, view: OpenVi
         let_take_long(request)
         await response.prepare(request)
         await send_chunks(request, response, view.blob, batches)
+
+
+async def _send_packed(request: web.Request, image: Image, output: Output) -> web.StreamResponse:
+    """Send *image* compressed while it is made: nobody knows how long it is, or whether it is the same next time."""
+    headers = {"Accept-Ranges": "none", "Content-Type": OCTETS, **HARMLESS}
+    response = web.StreamResponse(headers=headers)
+    response.enable_chunked_encoding()
+    async with services(request).packed_downloads.open(principal(request), image, output) as pieces:
+        let_take_long(request)
+        await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:
+            return response
+        sent = await send_pieces(request, response, pieces)
+    services(request).metrics.sent.inc(sent)
+    await response.write_eof()
+    return response

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Any, TypeVar
 
 from stillage.formats.base import ReadAt
@@ -15,18 +16,22 @@ T = TypeVar("T")
 
 
 class BlobFile:
-    """An open blob that one thread at a time works on. Close it after its last use, from the event loop."""
+    """An open blob that threads work on. Close it when nothing more is begun."""
 
     def __init__(self, blob: BlobReader, threads: ThreadPoolExecutor) -> None:
         self.blob = blob
         self._threads = threads
-        self._running: Future[Any] | None = None
+        self._running = 0
+        self._closing = False
+        self._lock = Lock()
         self.read_at, self._close = _opened(blob)
 
     def start(self, work: Callable[..., T], *args: object) -> "Future[T]":
-        """Begin ``work(*args)`` in a thread. What is begun before must have ended."""
+        """Begin ``work(*args)`` in a thread."""
+        with self._lock:
+            self._running += 1
         running = self._threads.submit(work, *args)
-        self._running = running
+        running.add_done_callback(self._ended)
         return running
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
@@ -34,10 +39,18 @@ class BlobFile:
 
     def close(self) -> None:
         """Close the blob as soon as no thread works on it any more."""
-        if self._running is None:
+        with self._lock:
+            self._closing = True
+            is_idle = not self._running
+        if is_idle:
             self._close()
-        else:
-            self._running.add_done_callback(lambda _: self._close())
+
+    def _ended(self, _: "Future[Any]") -> None:
+        with self._lock:
+            self._running -= 1
+            is_last = self._closing and not self._running
+        if is_last:
+            self._close()
 
 
 def _opened(blob: BlobReader) -> tuple[ReadAt, Callable[[], None]]:

@@ -46,6 +46,9 @@ def chunks_of(view: View, reader: DiskReader, first: int, length: int) -> Iterat
 
 def _guest(reader: DiskReader, first: int, end: int) -> Iterator[Chunk]:
     """Read what is packed, short or mixed; leave long stretches and holes to who sends them."""
+    if end - first < DIRECT:
+        yield reader.read(first, end - first)
+        return
     pending = first
     for extent in reader.extents(first, end - first):
         if isinstance(extent, Stored | Zeros) and extent.length >= DIRECT:

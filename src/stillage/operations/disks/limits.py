@@ -40,7 +40,7 @@ class ExpandingLimits:
             why = "this project asks for small parts of compressed disks faster than they are expanded"
             raise TooManyConversions(why, retry_after_s=wait_s)
         if self._running >= self._slots:
-            raise TooManyConversions(f"this server expands {self._slots} compressed disks at once, its limit")
+            raise TooManyConversions(f"this server expands or compresses {self._slots} disks at once, its limit")
         self._running += 1
         try:
             yield

@@ -98,15 +98,24 @@ class OpenDisk:
         self._limits = limits
         self._project = project
 
+    @property
+    def in_order(self) -> bool:
+        """As `Disk.in_order`."""
+        return self._chart.disk.in_order
+
     @contextmanager
-    def reading(self, sent: int) -> Iterator[DiskReader]:
+    def reading(self, sent: int, *, compresses: bool = False) -> Iterator[DiskReader]:
         """Read the disk for an answer of *sent* bytes. Use the reader in `work` alone.
 
+        Args:
+            sent: Bytes of the disk.
+            compresses: The answer is compressed while it is made, so it needs a slot in any case.
+
         Raises:
-            TooManyConversions: If the disk is compressed, and others have all slots.
+            TooManyConversions: If the disk or the answer is compressed, and others have all slots.
         """
         reader = DiskReader(self._chart.disk, self.file.read_at, recent=self._chart.recent)
-        if self._chart.disk.unit == 1:
+        if self._chart.disk.unit == 1 and not compresses:
             yield reader
             return
         with self._limits.slot(self._project):

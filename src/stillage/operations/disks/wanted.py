@@ -3,37 +3,35 @@
 from typing import NamedTuple
 
 from stillage.errors import FormatNotAvailable, InvalidInput
+from stillage.formats.packing import outputs as packing
 from stillage.formats.views.outputs import OUTPUTS
 from stillage.images.image import DISK_FORMATS, Image
 
-DOWNLOADS = tuple("/".join(filter(None, kind)) for kind in OUTPUTS)
-PACKED = {
-    ("qcow2", "compressed"): "its header is known only when everything is compressed; use `stillage convert`",
-    ("vmdk", "streamOptimized"): "it is compressed while it is made; use `stillage convert`",
-    ("zvhd", ""): "it is compressed while it is made; use `stillage convert`",
-    ("zvhd2", ""): "it is compressed while it is made; use `stillage convert`",
-}
+PACKED = {(output.disk_format, output.subformat): output for output in packing.OUTPUTS if output.is_stream}
+DOWNLOADS = tuple("/".join(filter(None, kind)) for kind in (*OUTPUTS, *PACKED))
 
 
 class Wanted(NamedTuple):
-    """An output of `formats.views.outputs`."""
+    """An output of `formats.views.outputs`, or of `formats.packing.outputs`."""
 
     disk_format: str
     subformat: str
 
     @property
-    def name(self) -> str:
-        return "-".join(filter(None, self))
+    def packing(self) -> packing.Output | None:
+        """The compressed output; None if it is a view."""
+        return PACKED.get(self)
 
     def etag_of(self, image: Image) -> str:
-        """A strong validator: the same bytes of the image give the same bytes of the view."""
-        return f'"{image.os_hash_value}.{self.name}.{OUTPUTS[self].version}"'
+        """A strong validator of a view: the same bytes of the image give the same bytes of it."""
+        name = "-".join(filter(None, self))
+        return f'"{image.os_hash_value}.{name}.{OUTPUTS[self].version}"'
 
 
 RAW = Wanted("raw", "")
 
 
-def wanted_of(disk_format: str, subformat: str | None) -> Wanted:
+def wanted_of(disk_format: str, subformat: str | None, compression: str | None = None) -> Wanted:
     """Return what a client names; without *subformat* the first one of the format.
 
     Raises:
@@ -42,15 +40,24 @@ def wanted_of(disk_format: str, subformat: str | None) -> Wanted:
     """
     if disk_format not in DISK_FORMATS:
         raise InvalidInput(f"unknown disk_format {disk_format[:32]!r}; use one of {', '.join(DOWNLOADS)}")
-    kinds = [kind for kind in OUTPUTS if kind[0] == disk_format]
-    packed = [kind for kind in PACKED if kind[0] == disk_format]
-    if not kinds and not packed:
+    kinds = [kind for kind in (*OUTPUTS, *PACKED) if kind[0] == disk_format]
+    if not kinds:
         raise FormatNotAvailable(disk_format, "nothing writes it", DOWNLOADS)
-    for kind in (*kinds, *packed):
+    if compression is not None:
+        _refuse_compression(disk_format, compression)
+    for kind in kinds:
         if subformat in (None, kind[1]):
-            if kind in PACKED:
-                raise FormatNotAvailable("/".join(filter(None, kind)), PACKED[kind], DOWNLOADS)
             return Wanted(*kind)
-    names = ", ".join(repr(kind[1]) for kind in (*kinds, *packed) if kind[1])
+    names = ", ".join(repr(kind[1]) for kind in kinds if kind[1])
     which = f"use one of {names}" if names else "it has none"
     raise InvalidInput(f"unknown subformat {(subformat or '')[:32]!r} of {disk_format}; {which}")
+
+
+def _refuse_compression(disk_format: str, compression: str) -> None:
+    outputs = [output for output in packing.OUTPUTS if output.disk_format == disk_format]
+    known = [output.compression for output in outputs if output.compression]
+    if compression not in known:
+        which = f"use one of {', '.join(known)}" if known else "the format determines it"
+        raise InvalidInput(f"unknown compression {compression[:32]!r} of {disk_format}; {which}")
+    why = "its header is known only when everything is compressed; use `stillage convert`"
+    raise FormatNotAvailable(f"{disk_format} compressed with {compression}", why, DOWNLOADS)
