@@ -1,5 +1,6 @@
 """Files with holes: zeros are left out where bytes are written, on the server and on the client."""
 
+import errno
 import os
 
 HOLE = 64 * 1024
@@ -32,3 +33,22 @@ def write_all(descriptor: int, data: memoryview, offset: int) -> None:
         written = os.pwrite(descriptor, data, offset)
         data = data[written:]
         offset += written
+
+
+def next_data(descriptor: int, at: int, size: int) -> int:
+    """Return where after the hole that begins at *at* there is data; *at* itself if there is no hole."""
+    try:
+        return min(os.lseek(descriptor, at, os.SEEK_DATA), size)
+    except OSError as error:
+        # ENXIO: nothing but a hole up to the end. Others: the file system does not know.
+        return size if error.errno == errno.ENXIO else at
+
+
+def next_hole(descriptor: int, at: int, size: int) -> int:
+    """Return where the data that stand at *at* end, *size* at the latest."""
+    if at >= size:
+        return size
+    try:
+        return min(os.lseek(descriptor, at, os.SEEK_HOLE), size)
+    except OSError:
+        return size  # the file system does not know

@@ -1,6 +1,5 @@
 """Reads a local file block by block, skipping holes, and inspects it as an upload would be."""
 
-import errno
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,14 @@ from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration, Policy
 from stillage.formats.stream import Examination
 from stillage.formats.verdict import Verdict, verdict
+from stillage.holes import next_data
 
 BLOCK = 1 << 20
 # A hole costs one step per this many bytes instead of one per MiB.
 HOLE = bytes(16 << 20)
+
+# What is passed over leaves so much of the real bytes in front of what is wanted: an inspector may step back a little.
+KEPT = BLOCK
 
 Saw = Callable[[int, bytes], None]
 """``saw(start, block)`` is called for all bytes in order. Blocks of a hole are slices of `HOLE`."""
@@ -48,18 +51,23 @@ def inspect_file(
     rules: Rules,
     *,
     formats: Sequence[Format] = FORMATS,
-    saw: Saw = lambda _start, _block: None,
+    saw: Saw | None = None,
 ) -> Verdict:
     """Inspect a whole file. *size* None reads a pipe, which can be read only once.
+
+    With *saw* every byte is read; without it only what the inspectors want, with the same verdict.
 
     Raises:
         OSError: If it cannot be read to its end.
     """
     examination = Examination(formats, size=size)
     seen = 0
-    for block in blocks(descriptor, size):
+    for block in (
+        blocks(descriptor, size) if saw is not None or size is None else _wanted(examination, descriptor, size)
+    ):
         examination.feed(block)
-        saw(seen, block)
+        if saw is not None:
+            saw(seen, block)
         seen += len(block)
     examination.close(None if size is None else lambda offset, length: os.pread(descriptor, length, offset))
     return verdict(examination.findings, declaration, rules.policy, size=seen, may_be_empty=rules.may_be_empty)
@@ -97,20 +105,23 @@ def blocks(descriptor: int, size: int | None) -> Iterator[bytes]:
         at += len(block)
 
 
+def _wanted(examination: Examination, descriptor: int, size: int) -> Iterator[bytes]:
+    """Yield as many bytes as the file has: its own where an inspector waits for them or may step back to them."""
+    at = 0
+    while at < size:
+        ahead = min(examination.indifferent_for, size - at)
+        block = HOLE if ahead >= len(HOLE) + KEPT else _read(descriptor, at, size)
+        if not block:
+            return
+        yield block
+        at += len(block)
+
+
 def hole_at(descriptor: int, at: int, size: int | None) -> int:
     """Return how many bytes from *at* on are a hole, in whole blocks."""
     if size is None or at >= size:
         return 0
     return (next_data(descriptor, at, size) - at) // BLOCK * BLOCK
-
-
-def next_data(descriptor: int, at: int, size: int) -> int:
-    """Return where after the hole that begins at *at* there is data; *at* itself if there is no hole."""
-    try:
-        return min(os.lseek(descriptor, at, os.SEEK_DATA), size)
-    except OSError as error:
-        # ENXIO: nothing but a hole up to the end. Others: the file system does not know.
-        return size if error.errno == errno.ENXIO else at
 
 
 def _read(descriptor: int, at: int, size: int | None) -> bytes:

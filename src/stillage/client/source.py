@@ -11,12 +11,13 @@ from pathlib import Path
 
 from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
 from stillage.client.http import Body
-from stillage.client.local import Identity, Rules, inspect_file, next_data, size_of
+from stillage.client.local import Identity, Rules, inspect_file, size_of
 from stillage.client.pieces import ZeroMap
 from stillage.client.progress import Progress
 from stillage.client.state import Entry
 from stillage.formats.safety import Declaration
 from stillage.formats.verdict import Verdict
+from stillage.holes import next_data
 from stillage.spans import Span
 
 READ = 1 << 20

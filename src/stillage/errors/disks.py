@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stillage.errors.base import Conflict, StillageError, Unavailable
+from stillage.errors.base import Conflict, InvalidInput, StillageError, Unavailable
 
 
 class DiskDoesNotFit(Conflict):
@@ -59,3 +59,13 @@ class TooManyConversions(Unavailable):
 
     def __init__(self, why: str, *, retry_after_s: int = 5) -> None:
         super().__init__(f"{why}; try again in {retry_after_s} seconds", retry_after_s=retry_after_s)
+
+
+class UnreadableFormat(InvalidInput):
+    """Disks of this format are stored and served, and not read."""
+
+    code = "unreadable_format"
+    fix = "convert it with a tool of its vendor first"
+
+    def __init__(self, disk_format: str, readable: list[str]) -> None:
+        super().__init__(f"disks in {disk_format} are not read; formats that are: {', '.join(readable)}; {self.fix}")

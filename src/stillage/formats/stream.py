@@ -101,6 +101,11 @@ class Examination:
         """True if no inspector waits for anything in *block*: to feed it takes no time, and finds nothing new."""
         return self._seen + len(block) <= self._wanted_from
 
+    @property
+    def indifferent_for(self) -> float:
+        """How many bytes may pass before an inspector waits for one; infinity if only the end can tell more."""
+        return max(0, self._wanted_from - self._seen)
+
     def close(self, read_at: ReadAt | None) -> None:
         """End the stream. With *read_at* None, what has gone by stays unread and the findings say so."""
         self._stream.size = self._seen
