@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-import stillage.cli.conversation as cloud
 from stillage import errors
 from stillage.api.gateway import errors as gateway
 from stillage.api.image_v2.uploads.errors import CHECKSUM_MISMATCH, PROBLEMS
 from stillage.api.ims import errors as ims
 from stillage.api.problems import CODE, status_of
+from stillage.cli.statuses import STATUSES
 from stillage.client.errors import ClientError
 from stillage.errors import StillageError
 
@@ -89,7 +89,7 @@ def _ims(cls: type[StillageError]) -> str:
 
 def _commands() -> Iterator[str]:
     for cls in (errors.BadSettings, *known(ClientError)):
-        yield _row(cls.code, str(cloud.STATUSES.get(cls, 1)), *_texts(cls))
+        yield _row(cls.code, str(STATUSES.get(cls, 1)), *_texts(cls))
 
 
 def _texts(cls: type[StillageError]) -> tuple[str, str]:

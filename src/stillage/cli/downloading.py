@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from rich.filesize import decimal
 
-from stillage.cli import conversation
+from stillage.cli import conversation, statuses
 from stillage.cli.show.progress import show_progress
 from stillage.cli.show.report import readable
 from stillage.client.download import Download, Fetched
@@ -46,7 +46,7 @@ def download_image(
                 typer.echo(f"{shown.file}: {problem}", err=True)
             else:
                 typer.echo(_sentence(one.outcome, seconds))
-            return conversation.status_of(problem)
+            return statuses.status_of(problem)
 
         return conversation.converse(cloud, give_up_after_s, shown, fetch)
 
@@ -54,7 +54,7 @@ def download_image(
 def _view(outcome: Fetched, seconds: float, problem: StillageError | None) -> dict[str, Any]:
     return {
         "file": None if outcome.file is None else readable(outcome.file),
-        **conversation.result_view(problem),
+        **statuses.result_view(problem),
         "image": outcome.image_id,
         "size": outcome.size,
         "received": outcome.received,

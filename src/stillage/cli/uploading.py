@@ -10,7 +10,7 @@ import typer
 from rich.filesize import decimal
 
 from stillage import config
-from stillage.cli import conversation
+from stillage.cli import conversation, statuses
 from stillage.cli.show.progress import Switch, show_progress
 from stillage.cli.show.report import readable
 from stillage.client.attributes import Attributes
@@ -55,7 +55,7 @@ def upload_files(
         rules = Rules(policy_of(settings), profile_of(settings).may_be_empty) if inspects else None
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
-        return conversation.USAGE
+        return statuses.USAGE
     order = Order(attributes, image, connections, piece_bytes, rules, instant)
     with show_progress(quiet=as_json) as shown:
         sender = _Sender(order, shown, as_json=as_json)
@@ -93,13 +93,13 @@ class _Sender:
             typer.echo(f"{self._shown.file}: {problem}", err=True)
         else:
             typer.echo(_sentence(self._shown.file, outcome, seconds))
-        return conversation.status_of(problem)
+        return statuses.status_of(problem)
 
 
 def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | None) -> dict[str, Any]:
     return {
         "file": readable(file),
-        **conversation.result_view(problem),
+        **statuses.result_view(problem),
         "image": outcome.image_id,
         "size": outcome.size,
         "way": outcome.way,
