@@ -19,7 +19,16 @@ SERVER = (
     "aiohttp.web", "aiohttp.web_protocol", "sqlalchemy", "alembic", "structlog", "prometheus_client", "uvloop",
     "stillage.app", "stillage.api", "stillage.db", "stillage.jobs", "stillage.operations", "stillage.stores",
 )  # fmt: skip
-LISTED = ("--help", "--version", "upload --help", "download --help", "inspect --help", "inspect {file} --json")
+LISTED = (
+    "--help",
+    "--version",
+    "upload --help",
+    "download --help",
+    "inspect --help",
+    "inspect {file} --json",
+    "convert --help",
+    "convert {file} made.qcow2 --json",
+)
 REACHED = ("upload --no-inspect --cloud nowhere {file}", "upload --cloud nowhere {file}", "download --cloud nowhere x")
 RUN = """
 import json, sys

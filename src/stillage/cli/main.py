@@ -29,6 +29,10 @@ class Commands(LazyGroup):
             "stillage.cli.inspect:inspect",
             "Say whether files would be accepted, and why not. Status: 0 accepted, 1 refused, 2 unreadable.",
         ),
+        "convert": Command(
+            "stillage.cli.convert:convert",
+            "Convert a disk image. OUT appears when it is complete; until then nothing of it can be seen.",
+        ),
         "scrub": Command(
             "stillage.cli.scrub:command",
             "Read every stored image again and compare it with what was uploaded. Status 1 if any is damaged.",

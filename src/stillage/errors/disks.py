@@ -61,6 +61,16 @@ class TooManyConversions(Unavailable):
         super().__init__(f"{why}; try again in {retry_after_s} seconds", retry_after_s=retry_after_s)
 
 
+class UnknownOutput(InvalidInput):
+    """There is no such format to convert to, or it has no such kind or compression."""
+
+    code = "unknown_output"
+    fix = "use one of the formats in the message"
+
+    def __init__(self, asked: str, available: list[str]) -> None:
+        super().__init__(f"no disk is converted to {asked!r}; use one of: {', '.join(available)}")
+
+
 class UnreadableFormat(InvalidInput):
     """Disks of this format are stored and served, and not read."""
 
