@@ -3,6 +3,7 @@
 Source: QEMU docs/interop/qcow2, "Cluster mapping", "Extended L2 Entries", "compression_type".
 """
 
+import re
 from collections.abc import Iterator
 
 from stillage.formats.base import Steps, Stream
@@ -16,8 +17,7 @@ from stillage.formats.qcow2.tables import check_l1_size
 from stillage.formats.tables.clusters import check_aligned
 from stillage.formats.tables.entries import big_endian_64
 from stillage.formats.tables.levels import Levels
-from stillage.formats.tables.runs import place
-from stillage.formats.tables.walk import ZEROS
+from stillage.formats.tables.runs import place, runs
 
 # These are about the refcounts, and about other disks in the file.
 READABLE = (DIRTY, CORRUPT, SNAPSHOT)
@@ -25,6 +25,7 @@ READABLE = (DIRTY, CORRUPT, SNAPSHOT)
 CODECS: dict[int, Codec] = {0: Zlib(DEFLATE, must_end=False), 1: Zstd()}
 SUBCLUSTERS = 32
 ALL_ALLOCATED = (1 << SUBCLUSTERS) - 1
+RUN = re.compile("0+|1+")
 
 
 def chart(_stream: Stream) -> "Steps[Qcow2Disk]":
@@ -75,31 +76,33 @@ class Qcow2Disk:
         return Stored(at, self.unit, offset) if offset else Zeros(at, self.unit)
 
     def _subclusters(self, at: int, piece_at: int, piece: bytes) -> Iterator[Extent]:
-        if piece == ZEROS[: len(piece)]:
-            yield Zeros(at, len(piece) // 16 * self.unit)
-            return
         words = big_endian_64(piece)
         entries, bitmaps = words[::2], words[1::2]
         clusters = range(at, at + len(entries) * self.unit, self.unit)
         places = range(piece_at, piece_at + len(piece), 16)
-        if bitmaps.count(ALL_ALLOCATED) == len(bitmaps):
-            yield from place(entries, self.unit, clusters, places, self._whole)
-            return
-        for cluster_at, entry_at, entry, bitmap in zip(clusters, places, entries, bitmaps, strict=True):
-            allocated = self._l2.allocated_subclusters(entry_at, entry, bitmap)
-            cluster = self._cluster(cluster_at, entry_at, entry)
-            if isinstance(cluster, Stored):
-                yield from self._parts(cluster, allocated)
+        for position, count in runs(bitmaps, 0):
+            run, bitmap = slice(position, position + count), bitmaps[position]
+            if bitmap == ALL_ALLOCATED:
+                yield from place(entries[run], self.unit, clusters[run], places[run], self._whole)
+            elif bitmap == 0 and self._l2.are_plain(piece[16 * position : 16 * (position + count)]):
+                yield Zeros(clusters[position], count * self.unit)
             else:
-                yield cluster
+                for cluster_at, entry_at, entry in zip(clusters[run], places[run], entries[run], strict=True):
+                    yield from self._parts(cluster_at, entry_at, entry, bitmap)
 
     def _whole(self, entry_at: int, entry: int) -> int:
         """Where the cluster of an entry is that stores every subcluster."""
         self._l2.allocated_subclusters(entry_at, entry, ALL_ALLOCATED)
         return self._l2.stored_offset(entry_at, entry)
 
-    def _parts(self, cluster: Stored, allocated: int) -> Iterator[Extent]:
+    def _parts(self, at: int, entry_at: int, entry: int, bitmap: int) -> Iterator[Extent]:
+        allocated = self._l2.allocated_subclusters(entry_at, entry, bitmap)
+        cluster = self._cluster(at, entry_at, entry)
+        if not isinstance(cluster, Stored):
+            yield cluster
+            return
         size = self.unit // SUBCLUSTERS
-        for number, bit in enumerate(f"{allocated:0{SUBCLUSTERS}b}"[::-1]):
-            at = cluster.at + number * size
-            yield Stored(at, size, cluster.offset + number * size) if bit == "1" else Zeros(at, size)
+        for run in RUN.finditer(f"{allocated:0{SUBCLUSTERS}b}"[::-1]):
+            inside, length = run.start() * size, len(run[0]) * size
+            stored = Stored(at + inside, length, cluster.offset + inside)
+            yield stored if run[0][0] == "1" else Zeros(at + inside, length)

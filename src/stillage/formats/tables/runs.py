@@ -87,15 +87,18 @@ def place(
             it is zeros. Of a run it is asked about the first and the last entry only: what lies between can have no
             bits that neither of them has.
     """
-    size = cells.step
+    at, size = cells.start, cells.step
     for position, count in runs(entries, step):
+        offset, begin = offset_of(places[position], entries[position]), at + position * size
+        if count == 1:
+            yield Stored(begin, size, offset) if offset else Zeros(begin, size)
+            continue
         last = position + count - 1
-        offset = offset_of(places[position], entries[position])
         last_offset = offset_of(places[last], entries[last])
         if offset and last_offset - offset == (count - 1) * size:
-            yield Stored(cells[position], count * size, offset)
+            yield Stored(begin, count * size, offset)
         elif not offset and not last_offset:
-            yield Zeros(cells[position], count * size)
+            yield Zeros(begin, count * size)
         else:
             # A damaged table: many cells of the disk are one in the file, or a run begins with what is none.
             for number in range(position, last + 1):
