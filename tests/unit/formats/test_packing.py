@@ -146,7 +146,8 @@ def test_clusters_that_stay_as_they_are_do_not_pile_up() -> None:
 
 @pytest.mark.parametrize("bits", [9, 12, 21])
 def test_clusters_may_have_any_size_of_the_format(bits: int) -> None:
-    guest = bytes(1 << bits) * 70 + run("noise", 3, 1 << bits) + run("text", 1, 3 << bits) + b"x" * 512
+    before = 70 if bits == 9 else 3  # with the smallest clusters an L2 table has 64 entries
+    guest = bytes(before << bits) + run("noise", 3, 1 << bits) + run("text", 1, 3 << bits) + b"x" * 512
     image = packed(PackedQcow2(len(guest), "zlib", cluster_bits=bits), guest)
     assert virtual_size(image, "qcow2") == len(guest)
 
