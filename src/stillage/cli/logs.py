@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from stillage.api import log_context
+from stillage.cli.log_lines import LogLines, as_it_is
 
 ENCODER = json.JSONEncoder(default=repr)
 
@@ -35,11 +36,11 @@ def configure(log_format: str, level: str) -> None:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         shared.append(structlog.processors.ExceptionRenderer(tracebacks))
     number = logging.getLevelNamesMapping()[level.upper()]
+    lines = LogLines(sys.stderr, lambda event: str(renderer(None, "", event)))
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, as_it_is],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        # A line and its end in one write, or the lines of two workers mix.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard library: one shape for all.
