@@ -1,5 +1,7 @@
 """``python -m fuzz [--seconds N] [FORMAT …]``: fuzz the inspector of each format, and all together (``all``).
 
+``disk-FORMAT`` fuzzes the reader of its disk.
+
 A finding is written to ``fuzz/findings``; ``python -m fuzz --replay FILE`` shows it again and
 ``--unpack FILE`` writes the image that it stands for. A finding becomes a test.
 """
@@ -12,14 +14,17 @@ from pathlib import Path
 
 from fuzz.packing import Unpacked, unpack
 from fuzz.promises import keep
+from fuzz.reading import keep_reading
 from fuzz.repairing import repair
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
 FINDINGS = HERE / "findings"
 LONGEST = 64 << 10
+DISK = "disk-"
 NAMES = (
     "raw", "iso", "qcow", "qcow2", "qed", "vmdk", "vhd", "vhdx", "vdi", "zvhd", "zvhd2", "ploop", "foreign", "all",
+    *(f"{DISK}{name}" for name in ("qcow", "qcow2", "qed", "vmdk", "vhd", "vhdx", "vdi", "zvhd", "zvhd2")),
 )  # fmt: skip
 
 
@@ -36,7 +41,11 @@ def main() -> int:
         given.unpack.with_suffix(".image").write_bytes(image.piece(0, len(image)))
         return 0
     if given.replay:
-        keep(_image(given.replay))
+        name = given.replay.name
+        if name.startswith(DISK):
+            keep_reading(_image(given.replay), name.split("-")[1])
+        else:
+            keep(_image(given.replay))
         return 0
     if unknown := set(given.formats) - set(NAMES):
         parser.error(f"there is no format {', '.join(sorted(unknown))}")
@@ -46,7 +55,8 @@ def main() -> int:
 def _fuzz(name: str, seconds: int, work: Path | None) -> int:
     # One process for each: libFuzzer ends the process that it runs in.
     FINDINGS.mkdir(exist_ok=True)
-    folders = [str(CORPUS / name)] if (CORPUS / name).is_dir() else [str(folder) for folder in CORPUS.iterdir()]
+    corpus = CORPUS / name.removeprefix(DISK)
+    folders = [str(corpus)] if corpus.is_dir() else [str(folder) for folder in CORPUS.iterdir()]
     if work is not None:
         grown = work / name
         grown.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,10 @@ with atheris.instrument_imports(
     exclude=[f"stillage.formats.{name}" for name in ("safety", "stream", "printable", "codecs.crc32c")],
 ):
     from fuzz.promises import keep
+    from fuzz.reading import keep_reading
     from stillage.formats.registry import FORMATS
 
+from fuzz.__main__ import DISK
 from fuzz.packing import unpack
 from fuzz.remembering import remember
 from fuzz.repairing import repair
@@ -27,7 +29,10 @@ def main() -> None:
         image = unpack(packed)
         if len(packed) % 4:
             repair(image)
-        keep(image, formats)
+        if name.startswith(DISK):
+            keep_reading(image, name.removeprefix(DISK))
+        else:
+            keep(image, formats)
 
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
