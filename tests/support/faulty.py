@@ -219,6 +219,12 @@ class _PartialBlob:
         await self._real.write(offset, block)
         await self._fate.meet("written")
 
+    async def write_zeros(self, span: Span) -> None:
+        await self._real.write_zeros(span)
+
+    async def read_kept(self, part: Kept, span: Span) -> bytes:
+        return await self._real.read_kept(part, span)
+
     async def flush(self) -> Sequence[Kept]:
         await self._fate.meet("flush")
         return await self._real.flush()

@@ -99,18 +99,23 @@ def keep(connection: Connection, upload_id: UploadId, expires_at: datetime) -> U
 
 
 def count(
-    connection: Connection, upload_id: UploadId, span: Span, expires_at: datetime, kept: Sequence[Kept] = ()
+    connection: Connection,
+    upload_id: UploadId,
+    span: Span,
+    expires_at: datetime,
+    kept: Sequence[Kept] = (),
+    compared: Sequence[Span] = (),
 ) -> Upload | None:
     """Add *span*, whose bytes are durable; return the upload, None if it has ended.
 
-    *kept*: where the store has them, and perhaps more, which it tells again when the rest counts.
+    *kept* and *compared*: see `parts.add`, also for what it raises.
     """
     open_upload = uploads.c.id == upload_id
     # The row first, so that of two requests one waits for the other.
     if connection.execute(update(uploads).where(open_upload).values(lease_expires_at=expires_at)).rowcount == 0:
         return None
     if kept:
-        parts.add(connection, upload_id, kept, spans.uncounted(connection, upload_id, span))
+        parts.add(connection, upload_id, kept, span, spans.uncounted(connection, upload_id, span), compared)
     spans.add(connection, upload_id, span)
     return find(connection, upload_id)
 

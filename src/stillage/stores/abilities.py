@@ -121,6 +121,9 @@ class PartialBlob(Protocol):
             StorageFull, StoreReadOnly, StoreFailed: As they say.
         """
 
+    async def write_zeros(self, span: Span) -> None:
+        """Keep *span*, which is held and cleared, as zeros."""
+
     async def flush(self) -> Sequence[Kept]:
         """Make everything written so far durable.
 
@@ -128,6 +131,9 @@ class PartialBlob(Protocol):
         have returned. Nothing in a store that finds bytes by their offsets. There they can be read from now on, in
         others when they count.
         """
+
+    async def read_kept(self, part: Kept, span: Span) -> bytes:
+        """Return the bytes of *span* that `flush` told of in *part*, although others may count there."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return *length* bytes, zeros where nothing was written. Blocks; call it from a thread."""

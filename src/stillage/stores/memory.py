@@ -110,6 +110,12 @@ class _MemoryPartialBlob:
         data.extend(bytes(max(0, offset + len(block) - len(data))))
         data[offset : offset + len(block)] = block
 
+    async def write_zeros(self, span: Span) -> None:
+        """They are zeros since they were cleared."""
+
+    async def read_kept(self, part: Kept, span: Span) -> bytes:  # noqa: ARG002 - there is one place for them
+        return await self.read(span.first, span.length)
+
     async def flush(self) -> Sequence[Kept]:
         return ()
 

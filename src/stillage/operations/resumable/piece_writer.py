@@ -52,7 +52,16 @@ class PieceWriter:
         window = await self._cleared(Span(first, self._span.end))
         for span in window.spans:
             await self._compare_zeros(span)
+        for gap in gaps(window.spans, Span(first, window.until)):
+            await self._partial.write_zeros(gap)
         return window.until
+
+    async def compare_kept(self, part: Kept, spans: Sequence[Span]) -> None:
+        """Compare what was kept in *part* with what counts in *spans* of it; BytesDiffer if that is something else."""
+        for span in spans:
+            for at in range(span.first, span.end, BLOCK):
+                block = Span(at, min(at + BLOCK, span.end))
+                await self._compare(at, await self._partial.read_kept(part, block))
 
     async def clear(self, end: int) -> None:
         """Free the space of everything before *end* that does not count."""

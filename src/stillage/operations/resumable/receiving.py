@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from stillage.db import blobs, pieces, spans
 from stillage.db import uploads as db
+from stillage.db.parts import CountedElsewhere
 from stillage.errors import InvalidInput, PieceMismatch, PieceTakenOver, StillageError
 from stillage.ids import UploadId
 from stillage.images.upload import Digests, Grant, Kept, Piece, Upload
@@ -20,7 +21,7 @@ from stillage.operations.resumable.piece_writer import PieceWriter
 from stillage.operations.resumable.verifying import Verifier
 from stillage.operations.upload.acceptance import LOOK_AFTER, STEP, require_spare_room
 from stillage.operations.upload.verification import BLOCK, Digest
-from stillage.spans import Span
+from stillage.spans import Span, merged
 from stillage.stores.abilities import PartialBlob
 
 LOOK_EVERY_S = 0.5
@@ -62,6 +63,7 @@ class Receiver:
         self._reserved = self._looked = self._span.first
         self._flush_interval = partial.flush_interval
         self._kept: list[Kept] = []  # to be remembered when the bytes count
+        self._compared: list[Span] = []  # with what another request has counted meanwhile
         self._counted_at = asyncio.get_running_loop().time()
         self._much_received = asyncio.Event()
 
@@ -180,9 +182,19 @@ class Receiver:
             self._counted = position
 
     async def _count_durable(self, span: Span) -> None:
-        """Count *span*, which is durable, and have it verified."""
-        values = (self._upload.id, span, self._context.expiry(), tuple(self._kept))
-        counted = await self._context.rights.write(self._upload, self._sender.grant, db.count, *values)
+        """Count *span*, which is durable, and have it verified.
+
+        Where two requests can hold a span, the one that was taken over may have counted some of it meanwhile;
+        BytesDiffer if those are other bytes.
+        """
+        try:
+            values = (self._upload.id, span, self._context.expiry(), tuple(self._kept), tuple(self._compared))
+            counted = await self._context.rights.write(self._upload, self._sender.grant, db.count, *values)
+        except CountedElsewhere as elsewhere:
+            await self._writer.compare_kept(elsewhere.part, elsewhere.spans)
+            self._compared = merged([*self._compared, *elsewhere.spans])
+            await self._count_durable(span)
+            return
         if counted is None:
             raise await self._context.why_ended(self._upload.id)
         self._verifier.follow(counted)

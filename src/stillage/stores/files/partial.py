@@ -86,6 +86,12 @@ class FilePartialBlob:
     async def write(self, offset: int, block: bytes) -> None:
         await self._writing.submit(self._write, offset, block)
 
+    async def write_zeros(self, span: Span) -> None:
+        """They are zeros since they were cleared."""
+
+    async def read_kept(self, part: Kept, span: Span) -> bytes:  # noqa: ARG002 - there is one place for them
+        return await self.read(span.first, span.length)
+
     async def flush(self) -> Sequence[Kept]:
         await self._writing.call(lambda: None)
         # In parallel with writing.

@@ -16,7 +16,7 @@ from stillage.stores.abilities import FlushInterval, Recall
 from stillage.stores.s3.assembly import Assembly
 from stillage.stores.s3.buffers import Blocks
 from stillage.stores.s3.parts import Parts
-from stillage.stores.s3.pieces import new_name, object_of
+from stillage.stores.s3.pieces import ZEROS, new_name, object_of
 from stillage.stores.s3.source import PieceSource
 from stillage.stores.s3.transfers import CLEAN_UP_WITHIN_S, Slices, Transfers
 
@@ -117,6 +117,9 @@ class S3PartialBlob:
                 self._filling = None
             block, offset = block[len(taken) :], offset + len(taken)
 
+    async def write_zeros(self, span: Span) -> None:
+        self._kept.append(Kept(span, ZEROS))
+
     async def flush(self) -> Sequence[Kept]:
         if self._filling is not None:
             await self._store(self._filling, keep=True)
@@ -130,6 +133,12 @@ class S3PartialBlob:
 
     async def read(self, offset: int, length: int) -> bytes:
         return b"".join([block async for block in self._source.stream(Span(offset, offset + length))])
+
+    async def read_kept(self, part: Kept, span: Span) -> bytes:
+        async def only(_: Span) -> Sequence[Kept]:
+            return (Kept(span, part.name),)
+
+        return b"".join([block async for block in PieceSource(self._transfers, self._key, only).stream(span)])
 
     async def stream(self, span: Span, block: int) -> AsyncGenerator[bytes]:
         """As every partial blob. What was read in order from the beginning is assembled meanwhile."""
@@ -165,7 +174,7 @@ class S3PartialBlob:
 
     async def _drop(self, names: set[str]) -> None:
         if names:
-            keys = [object_of(self._key, name) for name in names]
+            keys = [object_of(self._key, name) for name in names if name != ZEROS]
             await self._transfers.call(self._transfers.client.delete, keys)
 
     async def _filling_at(self, offset: int) -> _Filling:

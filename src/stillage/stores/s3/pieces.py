@@ -8,6 +8,8 @@ from stillage.images.upload import Kept
 from stillage.spans import Span
 
 FOLDER = ".partial/"
+ZEROS = "zeros"
+"""The name of bytes that no object has because they are zeros."""
 BEGUN = "begun"
 """An empty object beside the pieces: the partial blob exists."""
 
@@ -40,7 +42,7 @@ def joined(kept: Sequence[Kept]) -> list[Kept]:
 def pieces_of(span: Span, kept: Sequence[Kept]) -> Iterator[tuple[Span, str | None]]:
     """Yield what *span* consists of, in order: the bytes, and the name of their object; None for zeros."""
     at = span.first
-    for part in joined(kept):
+    for part in joined([part for part in kept if part.name != ZEROS]):
         if part.span.first > at:
             yield Span(at, part.span.first), None
         yield part.span, part.name

@@ -13,7 +13,7 @@ from stillage.stores.s3.transfers import BLOCK, Transfers
 
 WINDOW = 64 << 20
 """How far pieces are looked up at once."""
-ZEROS = bytes(BLOCK)
+NOTHING = bytes(BLOCK)
 
 
 class PieceSource:
@@ -35,7 +35,7 @@ class PieceSource:
             for piece, name in pieces_of(window, await self._recall(window)):
                 if name is None:
                     for at in range(piece.first, piece.end, block):
-                        yield ZEROS[: min(block, piece.end - at)]
+                        yield NOTHING[: min(block, piece.end - at)]
                     continue
                 async with aclosing(self._object(piece, name, block)) as blocks:
                     async for data in blocks:
@@ -45,8 +45,9 @@ class PieceSource:
         """Return the first offset in *span* that an object has; its end if none has."""
         for first in range(span.first, span.end, WINDOW):
             window = Span(first, min(first + WINDOW, span.end))
-            if kept := await self._recall(window):
-                return kept[0].span.first
+            for piece, name in pieces_of(window, await self._recall(window)):
+                if name is not None:
+                    return piece.first
         return span.end
 
     async def _object(self, span: Span, name: str, block: int) -> AsyncGenerator[bytes]:

@@ -1,0 +1,168 @@
+"""Uploads to a bucket, by the operations of two nodes that share nothing but a database and the bucket."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+import builders
+from fakes import Clock
+from s3_server import contents, session, settings
+from stillage.db import images as db
+from stillage.db.leases import LeaseOwner
+from stillage.db.session import Database
+from stillage.errors import BodyIncomplete, BytesDiffer, ContentRejected, InvalidInput, PieceTakenOver
+from stillage.ids import BlobKey
+from stillage.images.access import Access
+from stillage.images.image import Image
+from stillage.images.status import Status
+from stillage.images.upload import Expected, Piece, Upload
+from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upload.ingest import Ingest
+from stillage.stores.s3.blobs import S3Store
+from stillage.stores.s3.partial import S3PartialBlob
+from stores import MIB, read_all
+from upload_world import ME, RULES, cut, sliced, uploads_of
+
+DATA = random.Random(7).randbytes(13 * MIB + 77)
+
+
+class Node:
+    def __init__(self, name: str, database: Database, store: S3Store, clock: Clock) -> None:
+        owner = LeaseOwner.parse(f"{name}/1")
+        self.database, self.store = database, store
+        self.uploads: Uploads = uploads_of(database, store, clock, owner)
+        self.ingest = Ingest(database, store, access=Access({}), rules=RULES, owner=owner, clock=clock)
+
+    async def image(self, disk_format: str = "raw") -> Image:
+        image = builders.image(id=str(uuid4()), owner="lab", disk_format=disk_format, container_format="bare")
+        await self.database.write(db.add, image)
+        return image
+
+    async def send(self, upload: Upload, first: int, end: int, **more: Any) -> Image | None:
+        piece = Piece(first, end - first, **more)
+        return (await self.uploads.receive(upload, piece, sliced(DATA[first:end]))).image
+
+    async def stored(self, image: Image) -> bytes:
+        return await read_all(self.store, BlobKey(image.blob_key or ""))
+
+    async def close(self) -> None:
+        await self.uploads.close()
+        await self.ingest.close()
+        self.store.close()
+
+
+@pytest.fixture
+async def nodes(database: Database, clock: Clock) -> AsyncIterator[tuple[Node, Node]]:
+    shared = settings()
+    one, two = (Node(name, database, S3Store(shared, session()), clock) for name in ("one", "two"))
+    yield one, two
+    await one.close()
+    await two.close()
+
+
+async def nothing_else_is_stored(node: Node, *images: Image) -> None:
+    await node.uploads.verifier.close()
+    assert contents(node.store) == {str(image.blob_key): len(DATA) for image in images}
+    assert node.store.client.open_uploads("") == []
+
+
+async def test_a_plain_upload_to_one_node_is_read_at_the_other(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    image = await one.ingest(ME, (await one.image()).id, sliced(DATA), Expected(len(DATA)))
+    assert await two.stored(image) == DATA
+    await nothing_else_is_stored(one, image)
+
+
+async def test_a_plain_upload_that_breaks_off_or_is_refused_leaves_nothing(nodes: tuple[Node, Node]) -> None:
+    one, _ = nodes
+    for disk_format, body, error in (("raw", cut(DATA), BodyIncomplete), ("qcow2", sliced(DATA), ContentRejected)):
+        image = await one.image(disk_format)
+        with pytest.raises(error):
+            await one.ingest(ME, image.id, body, Expected(len(DATA) + 1))
+        assert (await one.database.read(db.get, image.id)).status is Status.QUEUED
+    await nothing_else_is_stored(one)
+
+
+async def test_an_upload_goes_on_at_any_node(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    with pytest.raises(BodyIncomplete):
+        await one.uploads.receive(upload, Piece(0, len(DATA)), cut(DATA[: 6 * MIB + 5]))
+    now = await two.uploads.find(ME, upload.image_id, upload.id)
+    assert now.offset == 6 * MIB + 5
+    assert await two.send(upload, 9 * MIB, len(DATA)) is None
+    image = await two.send(upload, 6 * MIB, 9 * MIB)
+    assert image is not None
+    assert await one.stored(image) == DATA
+    await one.uploads.verifier.close()
+    await nothing_else_is_stored(two, image)
+
+
+async def test_bytes_that_count_are_compared_and_zeros_need_not_be_sent(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA) + 6 * MIB))
+    await one.send(upload, 0, len(DATA))
+    with pytest.raises(BytesDiffer, match="from byte 100 on"):
+        await two.uploads.receive(upload, Piece(100, 4), sliced(b"else"))
+    zeros = Piece(len(DATA), 6 * MIB, zeros=True)
+    image = (await two.uploads.receive(upload, zeros, sliced(b""))).image
+    assert image is not None
+    assert await two.stored(image) == DATA + bytes(6 * MIB)
+
+
+async def test_a_piece_with_a_wrong_digest_counts_nothing_and_leaves_nothing(nodes: tuple[Node, Node]) -> None:
+    one, _ = nodes
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    wrong = (("sha256", hashlib.sha256(b"else").hexdigest()),)
+    with pytest.raises(InvalidInput):
+        await one.uploads.receive(upload, Piece(0, len(DATA), digests=wrong), sliced(DATA))
+    assert list(contents(one.store)) == [f"{upload.blob_key}.partial/begun"]
+
+
+async def test_a_refused_upload_leaves_nothing(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    upload = await one.uploads.open(ME, (await one.image("qcow2")).id, Expected(len(DATA)))
+    with pytest.raises(ContentRejected):
+        await one.send(upload, 0, len(DATA))
+    await nothing_else_is_stored(two)
+
+
+@pytest.mark.parametrize("sent", [DATA[:MIB], b"x" * MIB], ids=["the same", "others"])
+async def test_what_a_node_counts_that_was_taken_over_is_compared(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """Both write the same place at once, and the older one counts first: the newer one must not believe its own."""
+    one, two = nodes
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    begun, newer_has_written, flush = asyncio.Event(), asyncio.Event(), S3PartialBlob.flush
+
+    async def in_turn(partial: S3PartialBlob) -> Any:
+        if partial._transfers is one.store._transfers:
+            begun.set()
+            await newer_has_written.wait()
+        else:
+            newer_has_written.set()
+            await asyncio.wait([older])
+        return await flush(partial)
+
+    async def silent() -> AsyncIterator[bytes]:
+        yield sent
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(S3PartialBlob, "flush", in_turn)
+    older = asyncio.create_task(one.uploads.receive(upload, Piece(0, len(DATA)), silent()))
+    await begun.wait()
+    newer = two.uploads.receive(upload, Piece(0, len(DATA)), sliced(DATA))
+    if sent == DATA[:MIB]:
+        image = (await newer).image
+        assert image is not None
+        assert await two.stored(image) == DATA
+    else:
+        with pytest.raises(BytesDiffer, match="from byte 0 on"):
+            await newer
+    assert isinstance(older.exception(), PieceTakenOver)
