@@ -66,10 +66,12 @@ class Transfers:
         at, tries = span.first, 0
         while at < span.end:
             try:
-                async with aclosing(self._one_answer(key, Span(at, span.end), block, etag)) as answer:
+                async with aclosing(self._one_answer(key, Span(at, span.end), max(block, BLOCK), etag)) as answer:
                     async for data in answer:
                         at, tries = at + len(data), 0
-                        yield data
+                        # Waking a thread costs more than to copy a small block.
+                        for first in range(0, len(data), block):
+                            yield data[first : first + block]
             except Unavailable:
                 tries += 1
                 if tries == TRIES:
