@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 import s3_server
 from rude_s3 import CutAnswer, CutRequest, Refuse, RudeS3
-from s3_server import contents, session, session_with, settings
+from s3_server import ACCESS, SECRET, contents, session, session_with, settings
 from stillage.errors import (
     BlobNotFound,
     StillageError,
@@ -230,3 +233,34 @@ async def test_a_cancelled_upload_leaves_nothing(store: S3Store) -> None:
     await asyncio.wait([task])
     assert contents(store) == {}
     assert store.client.open_uploads("") == []
+
+
+async def test_a_url_serves_anybody_the_object_or_a_range_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = S3Store(settings(redirect=True), session())
+    await put(store, b"0123456789")
+    url = str(await store.locate(KEY, 60))
+    request = urllib.request.Request(url, headers={"Range": "bytes=3-5"})
+    with await asyncio.to_thread(urllib.request.urlopen, request) as answer:
+        assert (answer.status, answer.read()) == (206, b"345")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        await asyncio.to_thread(urllib.request.urlopen, url[:-1] + ("0" if url[-1] != "0" else "1"))
+    store.close()
+
+
+async def test_within_five_minutes_it_is_the_same_url_whatever_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = settings(redirect=True)
+    stores = [S3Store(shared, session_with(ACCESS, SECRET)) for _ in range(2)]
+    urls = []
+    for second, store in ((3000.0, stores[0]), (3299.9, stores[1]), (3300.0, stores[0])):
+        monkeypatch.setattr(time, "time", lambda second=second: second)
+        urls.append(await store.locate(KEY, 60))
+    assert urls[0] == urls[1] != urls[2]
+    assert "X-Amz-Expires=360" in str(urls[0])
+    assert "X-Amz-Date=19700101T005000Z" in str(urls[0])
+    assert SECRET not in str(urls[0])
+    for store in stores:
+        store.close()
+
+
+async def test_clients_are_sent_elsewhere_only_if_the_operator_wants_it(store: S3Store) -> None:
+    assert await store.locate(KEY, 60) is None

@@ -184,6 +184,17 @@ class ResumableStore(Store, Partials, Protocol):
 
 
 @runtime_checkable
+class Redirects(Protocol):
+    """Can let clients download from where the bytes are. Without it they pass through this process."""
+
+    async def locate(self, key: BlobKey, seconds: int) -> str | None:
+        """Return a URL with which anybody can read the blob for *seconds* or a little longer, also ranges of it.
+
+        None if the operator does not want that.
+        """
+
+
+@runtime_checkable
 class LocalFile(Protocol):
     """A `BlobReader` from which the kernel can send. Without it the bytes pass through this process."""
 

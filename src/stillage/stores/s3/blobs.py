@@ -98,6 +98,9 @@ class S3Store:
     async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
         return await self._transfers.call(self._find_old, f"{shard:02x}", older_than_s)
 
+    async def locate(self, key: BlobKey, seconds: int) -> str | None:
+        return await self._transfers.soon(self.client.url_of, key, seconds) if self._settings.redirect else None
+
     async def check(self) -> None:
         # One probe for all that ask at the same time: while the server hangs each would occupy a thread.
         if self._probing is None or self._probing.done():

@@ -3,6 +3,7 @@
 Source: Amazon S3 API reference. No call relies on conditions (If-Match) or on ListParts: servers differ in both.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ from typing import Any, Protocol
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 from urllib3.exceptions import HTTPError
 
 from stillage.errors import StoreFailed
 from stillage.spans import Span
 from stillage.stores.s3.answers import MISSING, is_missing, translated
 from stillage.stores.s3.buffers import Blocks
+from stillage.stores.s3.presigned import presigned
 from stillage.stores.s3.settings import S3Settings
 
 ATTEMPTS = 4
@@ -175,14 +177,16 @@ class S3Client:
                 return found
             more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
-    def url_of(self, key: str) -> str:
-        """Return the URL of an object, without a signature."""
-        signed: str = self._client.generate_presigned_url("get_object", self._at(key))
-        return signed.partition("?")[0]
-
-    @property
-    def region(self) -> str:
-        return str(self._client.meta.region_name)
+    def url_of(self, key: str, seconds: int) -> str:
+        """Return a URL that anybody can download the object with for *seconds*. See `presigned`."""
+        with self._failures("sign a URL"):
+            url: str = self._client.generate_presigned_url("get_object", self._at(key))
+            credentials = self.session.get_credentials()
+            if credentials is None:
+                raise NoCredentialsError
+            frozen = credentials.get_frozen_credentials()
+        region = str(self._client.meta.region_name)
+        return presigned(url.partition("?")[0], frozen, region, seconds=seconds, now=time.time())
 
     def close(self) -> None:
         self._client.close()
