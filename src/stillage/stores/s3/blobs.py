@@ -18,6 +18,7 @@ from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
 from stillage.stores.s3.assembly import Assembly
 from stillage.stores.s3.buffers import BUFFERS, Blocks, Buffers
+from stillage.stores.s3.cache import SliceCache
 from stillage.stores.s3.client import Missing, S3Client, Stored
 from stillage.stores.s3.partial import S3PartialBlob
 from stillage.stores.s3.parts import Parts
@@ -43,9 +44,11 @@ class S3Store:
         *,
         timeout_s: float = ANSWER_S,
         buffers: Buffers = BUFFERS,
+        cache: SliceCache | None = None,
     ) -> None:
         self._settings = settings
         self.client = S3Client(settings, session)
+        self._cache = cache
         self._transfers = Transfers(self.client, timeout_s, buffers)
         self._assemblies: dict[BlobKey, Assembly] = {}
         self._probing: Future[None] | None = None
@@ -64,7 +67,7 @@ class S3Store:
             stored = await self._transfers.soon(self.client.head, key)
         except Missing:
             raise BlobNotFound(key) from None
-        yield _S3Reader(self._transfers, key, stored)
+        yield _S3Reader(self._transfers, key, stored, self._cache)
 
     async def begin(self, key: BlobKey) -> None:
         await self._transfers.soon(self.client.put, object_of(key, BEGUN), Blocks([]))
@@ -109,6 +112,8 @@ class S3Store:
 
     def close(self) -> None:
         self._transfers.close()
+        if self._cache is not None:
+            self._cache.close()
 
     def _parts(self, size: int | None) -> Parts:
         return Parts.of(self._settings.part_size, size, equal=self._settings.equal_parts)
@@ -164,11 +169,12 @@ class S3Store:
 
 
 class _S3Reader:
-    def __init__(self, transfers: Transfers, key: BlobKey, stored: Stored) -> None:
+    def __init__(self, transfers: Transfers, key: BlobKey, stored: Stored, cache: SliceCache | None) -> None:
         self.size = stored.size
         self._transfers = transfers
         self._key = key
         self._etag = stored.etag
+        self._cache = cache
 
     async def read(self, offset: int, length: int) -> bytes:
         async with aclosing(self.stream(offset, length, length)) as blocks:
@@ -177,8 +183,16 @@ class _S3Reader:
     async def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes]:
         span = Span(first, min(first + length, self.size))
         try:
-            async with aclosing(self._transfers.stream(self._key, span, block, self._etag)) as blocks:
+            async with aclosing(self._blocks(span, block)) as blocks:
                 async for data in blocks:
                     yield data
         except Missing:
             raise BlobNotFound(self._key) from None
+
+    def _blocks(self, span: Span, block: int) -> AsyncGenerator[bytes]:
+        def fetch(part: Span) -> AsyncGenerator[bytes]:
+            return self._transfers.stream(self._key, part, block, self._etag)
+
+        if self._cache is None:
+            return fetch(span)
+        return self._cache.stream(self._key, self._etag, span, self.size, block, fetch)
