@@ -2,19 +2,21 @@
 
 import random
 import subprocess
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
 
 from packed import packed
 from qemu_images import run
-from server import MIB, Server
+from rude import Rude, request
+from server import MIB, Answer, MakeServer, Server, eventually
 from stillage.formats.packing.base import Made
 from stillage.formats.packing.outputs import Output, packer_of
 
 pytestmark = pytest.mark.oracle
 
-SIZE = 24 * MIB
+SIZE, HUGE = 24 * MIB, 128 << 30
 NOISE = random.Random(18).randbytes(3 * MIB)
 DISK = (NOISE + bytes(5 * MIB) + b"some text " * 400_000).ljust(SIZE - 512, b"\0") + NOISE[:512]
 SOURCES = {"qcow2": Output("qcow2", compression="zstd")}
@@ -65,3 +67,60 @@ def test_nothing_is_stored_for_a_conversion(server: Server, images: dict[tuple[s
     before = server.blobs()
     assert server.api("GET", f"/v2/images/{image}/file?disk_format=vdi").status == 200
     assert server.blobs() == before
+
+
+def huge(server: Server) -> str:
+    """The id of a compressed image of a disk of 128 GiB without data."""
+    empty = packed(packer_of(SOURCES["qcow2"], HUGE, Made(bytes(16))), b"")
+    return server.stored(empty, disk_format="qcow2")
+
+
+def test_a_huge_disk_costs_no_memory(server: Server) -> None:
+    image = huge(server)
+    server.forget_peak_memory()
+    before = server.peak_memory()
+    answer = server.api("GET", f"/v2/images/{image}/file?disk_format=vmdk")
+    assert (answer.status, len(answer.body)) == (200, int(answer.headers["content-length"]))
+    with Rude(server) as client:
+        client.send(request("GET", f"/v2/images/{image}/disk", x_auth_token=server.token()))
+        left = 256 * MIB
+        while left > 0:
+            left -= len(client.socket.recv(MIB))
+    assert server.peak_memory() - before < 16 * MIB
+
+
+@pytest.fixture
+def narrow_server(shared_server: MakeServer) -> Server:
+    """Expands one disk at once."""
+    return shared_server(tls=False, convert_slots=1)
+
+
+def test_a_client_that_leaves_gives_its_slot_back(narrow_server: Server) -> None:
+    guest = NOISE * 10
+    data = packed(packer_of(SOURCES["vmdk"], len(guest), Made(bytes(16))), guest)
+    image = narrow_server.stored(data, disk_format="vmdk")
+    path = f"/v2/images/{image}/disk"
+    with Rude(narrow_server, small_buffers=True) as client:
+        client.send(request("GET", path, x_auth_token=narrow_server.token()))
+        assert client.socket.recv(20).startswith(b"HTTP/1.1 200")
+        refused = narrow_server.api("GET", path)
+        assert (refused.status, refused.json["error"]["stillage_code"]) == (503, "too_many_conversions")
+
+    def free() -> Answer | None:
+        answer = narrow_server.api("GET", path)
+        return answer if answer.status == 200 else None
+
+    assert eventually(free, "the slot is free").body == guest
+
+
+def test_a_disk_that_rots_is_cut_off_and_never_ends_well(narrow_server: Server) -> None:
+    before = narrow_server.blobs()
+    data = packed(packer_of(SOURCES["vmdk"], SIZE, Made(bytes(16))), DISK)
+    image = narrow_server.stored(data, disk_format="vmdk")
+    (blob,) = narrow_server.blobs() - before
+    with (narrow_server.data_folder / "blobs" / blob).open("r+b") as file:
+        file.seek(len(NOISE) // 2)
+        file.write(bytes(100_000))
+    with pytest.raises((IncompleteRead, ConnectionError)):
+        narrow_server.api("GET", f"/v2/images/{image}/disk")
+    assert narrow_server.api("GET", f"/v2/images/{image}/disk", range="bytes=0-999").body == DISK[:1000]
