@@ -179,7 +179,7 @@ async def build(
         await inspect.close()
         await trail.close()
         await known.close()
-        disks.close()
+        await disks.close()
         store.close()
         database.close()
 

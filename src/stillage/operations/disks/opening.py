@@ -1,5 +1,6 @@
 """Open the disk inside a stored image."""
 
+import asyncio
 import os
 import sys
 import time
@@ -68,8 +69,9 @@ class Disks:
             finally:
                 file.close()
 
-    def close(self) -> None:
-        self._threads.shutdown()
+    async def close(self) -> None:
+        # A thread that reads from a store without files needs the loop for it.
+        await asyncio.to_thread(self._threads.shutdown)
 
 
 class OpenDisk:
