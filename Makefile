@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check docs docs-pages bench bench-requests fuzz chaos kills differential disks mutants power-cuts clean
+.PHONY: help setup serve dev test check docs docs-pages bench bench-requests bench-disks fuzz chaos kills differential disks mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -54,6 +54,10 @@ bench: dev ## measure speed and memory against a bare floor in the same run
 bench-requests: dev ## measure small requests against a bare aiohttp; BENCH_ARGS="--engine sqlite --images 1000000"
 	@command -v wrk >/dev/null || scripts/system-packages wrk
 	.venv/bin/python -m bench.small_requests $(BENCH_ARGS)
+
+bench-disks: dev ## measure conversions against qemu-img; BENCH_ARGS="--data 1GiB --only 'raw → qcow2'"
+	@scripts/system-packages
+	.venv/bin/python -m bench.disks $(BENCH_ARGS)
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz
