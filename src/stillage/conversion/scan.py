@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from stillage.conversion.pack import Advance
 from stillage.conversion.pool import Pool
 from stillage.conversion.source import Data, Source
+from stillage.formats.base import ReadAt
 from stillage.formats.disk import Packed, Stored
-from stillage.holes import data_runs
+from stillage.holes import HOLE, ZEROS
 
 BATCH = 1 << 20
 
-Work = Stored | Packed
+PROBE = 4096
+"""Bytes of a piece that are read first: the rest of it matters only if they are zeros."""
 
 
 def data_of(source: Source, pool: Pool, advance: Advance = lambda _count: None) -> Iterator[Data]:
@@ -21,23 +23,21 @@ def data_of(source: Source, pool: Pool, advance: Advance = lambda _count: None) 
         OSError: If the file cannot be read.
     """
 
-    def look(extent: Work) -> tuple[Work, list[Data]]:
+    def look(extent: Stored | Packed) -> list[Data]:
         if isinstance(extent, Packed) or source.is_mapped:
-            return extent, [Data(extent.at, extent.length)]
-        block = source.read_at(extent.offset, extent.length)
-        # What the file does not have stays data: whoever copies it says so.
-        missing = [] if len(block) == extent.length else [Data(extent.at + len(block), extent.length - len(block))]
-        return extent, [Data(extent.at + start, end - start) for start, end in data_runs(block)] + missing
+            return [Data(extent.at, extent.length)]
+        return list(_runs(source.read_at, extent))
 
     done = 0
-    for extent, runs in pool.in_order(look, _pieces(source)):
+    for runs in pool.in_order(look, _pieces(source)):
         yield from runs
-        advance(extent.at + extent.length - done)
-        done = extent.at + extent.length
+        if runs:
+            advance(runs[-1].at + runs[-1].length - done)
+            done = runs[-1].at + runs[-1].length
     advance(source.reader.size - done)
 
 
-def _pieces(source: Source) -> Iterator[Work]:
+def _pieces(source: Source) -> Iterator[Stored | Packed]:
     """The extents, those that are to be read in pieces of `BATCH` bytes."""
     for extent in source.extents(0, source.reader.size):
         if isinstance(extent, Packed) or source.is_mapped:
@@ -46,3 +46,16 @@ def _pieces(source: Source) -> Iterator[Work]:
         for done in range(0, extent.length, BATCH):
             length = min(BATCH, extent.length - done)
             yield Stored(extent.at + done, length, extent.offset + done)
+
+
+def _runs(read_at: ReadAt, extent: Stored) -> Iterator[Data]:
+    """Yield the pieces of *extent* that are not all zeros. What the file does not have is none: its reader says so."""
+    for done in range(0, extent.length, HOLE):
+        length = min(HOLE, extent.length - done)
+        if not all(_is_zeros(read_at, extent.offset + done, part) for part in (min(PROBE, length), length)):
+            yield Data(extent.at + done, length)
+
+
+def _is_zeros(read_at: ReadAt, offset: int, length: int) -> bool:
+    data = read_at(offset, length)
+    return len(data) == length and ZEROS.startswith(data)

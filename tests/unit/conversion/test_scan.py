@@ -1,0 +1,50 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillage.conversion.pool import Pool
+from stillage.conversion.scan import PROBE, data_of
+from stillage.conversion.source import Source
+from stillage.formats.block_map import BlockMap
+from stillage.formats.raw import read as raw
+from stillage.formats.reading import DiskReader, open_disk
+from stillage.holes import HOLE
+
+
+def source(disk: bytes, *, size: int | None = None, is_mapped: bool = False) -> Source:
+    def read_at(offset: int, length: int) -> bytes:
+        return disk[offset : offset + length]
+
+    reader = DiskReader(open_disk(raw, read_at, size or len(disk)), read_at)
+    return Source(reader, read_at, is_mapped=is_mapped)
+
+
+def blocks(source: Source) -> list[int]:
+    """The blocks of 64 KiB that hold data; what is reported ascends."""
+    done: list[int] = []
+    with Pool(2) as pool:
+        data = list(data_of(source, pool, done.append))
+    assert sum(done) == source.reader.size
+    assert data == sorted(data)
+    return [n for run in BlockMap(source.reader.size, data).runs() for n in range(run.first, run.stop)]
+
+
+@given(st.sets(st.integers(0, 40 * HOLE - 1), max_size=6))
+def test_a_block_holds_data_if_one_byte_of_it_is_not_zero(places: set[int]) -> None:
+    disk = bytearray(40 * HOLE)
+    for place in places:
+        disk[place] = 1
+    assert blocks(source(bytes(disk))) == sorted({place // HOLE for place in places})
+
+
+@pytest.mark.parametrize("place", [0, PROBE - 1, PROBE, HOLE - 1])
+def test_every_byte_of_a_block_counts(place: int) -> None:
+    assert blocks(source(bytes(HOLE + place) + b"x")) == [1]
+
+
+def test_what_the_file_does_not_have_counts_as_data() -> None:
+    assert blocks(source(bytes(HOLE), size=3 * HOLE)) == [1, 2]
+
+
+def test_what_a_format_maps_is_not_read() -> None:
+    assert blocks(source(bytes(3 * HOLE), is_mapped=True)) == [0, 1, 2]
