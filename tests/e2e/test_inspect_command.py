@@ -11,7 +11,8 @@ import pytest
 from samples import entries, load
 from server import COMMAND
 from stillage.cli.show.layout import Kind, Layout
-from stillage.cli.show.report import amount, command_for, readable
+from stillage.cli.show.report import amount
+from stillage.cli.show.texts import command_for, readable
 from stillage.formats.base import Region
 
 MIB = 1 << 20

@@ -16,7 +16,7 @@ import typer
 from stillage import config
 from stillage.cli.show.conversion import Outcome, Request, print_outcome, view_of_outcome
 from stillage.cli.show.progress import Switch, show_progress
-from stillage.cli.show.report import readable
+from stillage.cli.show.texts import readable
 from stillage.cli.statuses import INTERRUPTED, status_of
 from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
 from stillage.client.local import Identity, Rules, inspect_file, size_of

@@ -9,7 +9,7 @@ from rich.filesize import decimal
 
 from stillage.cli import conversation, statuses
 from stillage.cli.show.progress import show_progress
-from stillage.cli.show.report import readable
+from stillage.cli.show.texts import readable
 from stillage.client.download import Download, Fetched
 from stillage.client.session import Session
 from stillage.errors import StillageError

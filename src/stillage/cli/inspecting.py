@@ -15,7 +15,8 @@ from rich.markup import escape
 
 from stillage import config
 from stillage.cli.show.layout import Layout
-from stillage.cli.show.report import command_for, print_verdict, readable
+from stillage.cli.show.report import print_verdict
+from stillage.cli.show.texts import command_for, readable
 from stillage.client.local import HOLE, Rules, inspect_file, size_of
 from stillage.deployment import policy_of, profile_of
 from stillage.errors import BadSettings

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from stillage import config
 from stillage.cli import conversation, statuses
 from stillage.cli.show.progress import Switch, show_progress
-from stillage.cli.show.report import readable
+from stillage.cli.show.texts import readable
 from stillage.client.attributes import Attributes
 from stillage.client.local import Rules
 from stillage.client.session import Session

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
 
-from stillage.cli.show.report import command_for, print_verdict, readable
+from stillage.cli.show.texts import command_for, readable
 from stillage.cli.statuses import result_view
 from stillage.conversion.wanted import Wanted
 from stillage.errors import StillageError
@@ -70,6 +69,10 @@ def print_outcome(request: Request, outcome: Outcome, problem: StillageError | N
     """Print it: a verdict where the image was refused, one line elsewhere."""
     verdict = outcome.verdict
     if verdict is not None and not verdict.accepted:
+        from rich.console import Console  # noqa: PLC0415 - it takes a while to import, and most disks are accepted
+
+        from stillage.cli.show.report import print_verdict  # noqa: PLC0415
+
         print_verdict(Console(stderr=True, highlight=False, emoji=False), request.source, verdict, None)
     elif problem is not None:
         typer.echo(f"{readable(request.source)}: {problem}", err=True)

@@ -1,23 +1,11 @@
 """Shows the progress of a transfer: a bar on a terminal, a line now and then elsewhere."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.progress import (
-    Progress as RichProgress,
-)
 
 from stillage.client.progress import Progress
 
@@ -28,19 +16,13 @@ MIB = 1 << 20
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator["Switch"]:
     """Show progress on standard error. *quiet*: only sentences."""
-    console = Console(stderr=True, highlight=False)
-    if console.is_terminal and not quiet:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        with RichProgress(*columns, console=console, transient=True) as progress:
-            yield Switch(_Bar(progress))
-    else:
+    if quiet or not sys.stderr.isatty():
         yield Switch(_Lines(quiet=quiet))
+        return
+    from stillage.cli.show.bar import Bar  # noqa: PLC0415 - to import it takes longer than many a command
+
+    with Bar.shown() as bar:
+        yield Switch(bar)
 
 
 class Switch:
@@ -58,24 +40,6 @@ class Switch:
 
     def advance(self, count: int) -> None:
         self._shown.advance(count)
-
-
-class _Bar:
-    def __init__(self, progress: RichProgress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-
-    def say(self, sentence: str) -> None:
-        self._progress.console.print(escape(sentence), soft_wrap=True)
-
-    def begin(self, what: str, total: int, done: int = 0) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(escape(what), total=total, completed=done)
-
-    def advance(self, count: int) -> None:
-        if self._task is not None:
-            self._progress.advance(self._task, count)
 
 
 class _Lines:

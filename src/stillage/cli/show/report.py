@@ -1,13 +1,11 @@
 """A verdict for people."""
 
-import re
-import shlex
-
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
 from stillage.cli.show.layout import Kind, Layout
+from stillage.cli.show.texts import command_for, readable
 from stillage.errors import ContentRejected
 from stillage.formats.verdict import Verdict
 
@@ -64,21 +62,6 @@ def _print_broken(console: Console, name: str, found: Verdict, broken: ContentRe
     console.print(f"    {escape(str(broken))}", soft_wrap=True)
     if (command := command_for(broken.fix, name, found.format)) is not None:
         console.print(f"    fix: [bold]{escape(command)}[/]", soft_wrap=True)
-
-
-def command_for(command: str | None, name: str, format_name: str | None) -> str | None:
-    """The command that fixes this very file. OUT, and what else only the user can know, stays as it is."""
-    if command is None or name == "-":
-        return command
-    words = {"IN": shlex.quote(readable(name)), "FORMAT": format_name or "FORMAT"}
-    return re.sub(r"\b(IN|FORMAT)\b", lambda found: words[found[1]], command)
-
-
-def readable(name: str) -> str:
-    """A file's name as text that any terminal shows: no control characters, no bytes that are none."""
-    if name == "-":
-        return "standard input"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
 
 
 def amount(size: int) -> str:

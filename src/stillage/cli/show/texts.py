@@ -1,0 +1,19 @@
+"""Names of files, and commands about them, as text for a terminal."""
+
+import re
+import shlex
+
+
+def command_for(command: str | None, name: str, format_name: str | None) -> str | None:
+    """The command that fixes this very file. OUT, and what else only the user can know, stays as it is."""
+    if command is None or name == "-":
+        return command
+    words = {"IN": shlex.quote(readable(name)), "FORMAT": format_name or "FORMAT"}
+    return re.sub(r"\b(IN|FORMAT)\b", lambda found: words[found[1]], command)
+
+
+def readable(name: str) -> str:
+    """A file's name as text that any terminal shows: no control characters, no bytes that are none."""
+    if name == "-":
+        return "standard input"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
