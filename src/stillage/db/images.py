@@ -34,6 +34,17 @@ STATUS, VISIBILITY, TAGS = (ATTRIBUTES.index(name) for name in ("status", "visib
 SETTABLE = (
     "owner", "name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
 )  # fmt: skip
+ADD = insert(images)
+SAVE = (
+    update(images)
+    .where(
+        images.c.id == bindparam("image_id"),
+        images.c.version == bindparam("version_before"),
+        images.c.deleted_at.is_(None),
+    )
+    .returning(*COLUMNS)
+)
+SAVE_WITH_FORMATS = SAVE.where(images.c.status == bindparam("status_before"))
 
 
 def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> None:
@@ -44,10 +55,10 @@ def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> Non
         QuotaExceeded: If its project has as many images as its quota allows.
     """
     usage.change(connection, scope_of_project(image.owner), Usage(images=1), limits)
-    row = {column.name: getattr(image, column.name) for column in COLUMNS}
+    row = {name: getattr(image, name) for name in ATTRIBUTES}
     row |= {"tags": list(image.tags), "properties": dict(image.properties)}
     try:
-        connection.execute(insert(images).values(row))
+        connection.execute(ADD, row)
     except IntegrityError as error:
         raise AlreadyExists(f"the image id {image.id} is taken; ids are never used twice") from error
     _index(connection, image)
@@ -73,20 +84,21 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
     Touches only what users set: status, sizes and digests belong to uploads, which may run meanwhile.
     None if the record has changed since *before* was read, or, if a format changes, an upload has begun.
     """
-    unchanged = (images.c.id == before.id) & (images.c.version == before.version) & images.c.deleted_at.is_(None)
-    if (before.disk_format, before.container_format) != (after.disk_format, after.container_format):
-        unchanged &= images.c.status == before.status
     values = {name: getattr(after, name) for name in SETTABLE}
     values |= {"tags": list(after.tags), "properties": dict(after.properties)}
     values |= {"version": before.version + 1, "updated_at": after.updated_at}
-    if connection.execute(update(images).where(unchanged).values(values)).rowcount == 0:
+    values |= {"image_id": before.id, "version_before": before.version, "status_before": before.status}
+    keeps_formats = (before.disk_format, before.container_format) == (after.disk_format, after.container_format)
+    row = connection.execute(SAVE if keeps_formats else SAVE_WITH_FORMATS, values).first()
+    if row is None:
         return None
     if before.owner != after.owner:
         _hand_over(connection, before, after.owner)
-    connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
-    connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
-    _index(connection, after)
-    return find(connection, before.id)
+    if (before.tags, before.properties) != (after.tags, after.properties):
+        connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
+        connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
+        _index(connection, after)
+    return image_of(row)
 
 
 def set_properties(connection: Connection, image_id: ImageId, properties: Mapping[str, str]) -> None:

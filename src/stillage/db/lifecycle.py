@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from stillage.db import pieces, usage
 from stillage.db.images import get, set_properties
@@ -23,6 +23,36 @@ from stillage.images.status import Status, require_move, statuses_before
 NO_QUOTAS = Quotas()
 LEASE = Lease(uploads.c.lease_owner, uploads.c.lease_expires_at)
 RESUMABLE = uploads.c.lease_owner.is_(None)
+
+# Of a deletion, built once.
+MARK_DELETED = (
+    update(images)
+    .where(images.c.id == bindparam("image_id"), images.c.status.in_(statuses_before(Status.DELETED)))
+    .values(
+        status=Status.DELETED,
+        deleted_at=bindparam("now"),
+        updated_at=bindparam("now"),
+        blob_key=None,
+        upload_id=None,
+        # Its name stays: the next page of a list ordered by name starts after it.
+        tags=[],
+        properties={},
+        reason=None,
+        damage=None,
+    )
+    .returning(images.c.owner)
+)
+FORGET = [
+    delete(table).where(table.c.image_id == bindparam("deleted_id"))
+    for table in (image_tags, image_properties, image_members)
+]
+UNPUBLISH = (
+    update(blobs)
+    .where(blobs.c.image_id == bindparam("deleted_id"), blobs.c.state == "published")
+    .values(state="pending_delete", kept_until=bindparam("keep_until"))
+    .returning(blobs.c.key)
+)
+FIND_RESUMABLE = select(uploads).where(uploads.c.image_id == bindparam("deleted_id"), RESUMABLE)
 RESULTS_KEPT = 16
 """How many ended uploads of one image are remembered."""
 
@@ -65,24 +95,19 @@ def mark_deleted(
     The blob of an upload in flight is not among them: its uploader notices, and removes it. A resumable upload ends
     here; who sends a piece of it notices.
     """
-    values: dict[str, Any] = {"deleted_at": now, "updated_at": now, "blob_key": None, "upload_id": None}
-    # Its name stays: the next page of a list ordered by name starts after it.
-    values |= {"tags": [], "properties": {}, "reason": None, "damage": None}
-    if not _move(connection, image_id, statuses_before(Status.DELETED), Status.DELETED, values):
+    row = connection.execute(MARK_DELETED, {"image_id": image_id, "now": now}).first()
+    if row is None:
         return None
-    owner = connection.execute(select(images.c.owner).where(images.c.id == image_id)).scalar()
-    for table in (image_tags, image_properties, image_members):
-        connection.execute(delete(table).where(table.c.image_id == image_id))
-    published = (blobs.c.image_id == image_id) & (blobs.c.state == "published")
-    keys = connection.execute(select(blobs.c.key).where(published)).scalars().all()
-    connection.execute(update(blobs).where(published).values(state="pending_delete", kept_until=keep_until))
-    unfinished = _end_resumable(connection, image_id, owner, now)
-    usage.change(connection, scope_of_project(owner), Usage(images=-1))
+    for forget in FORGET:
+        connection.execute(forget, {"deleted_id": image_id})
+    keys = connection.execute(UNPUBLISH, {"deleted_id": image_id, "keep_until": keep_until}).scalars().all()
+    unfinished = _end_resumable(connection, image_id, row.owner, now)
+    usage.change(connection, scope_of_project(row.owner), Usage(images=-1))
     return [BlobKey(key) for key in (*(keys if keep_until is None else ()), *unfinished)]
 
 
 def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobKey]:
-    rows = connection.execute(select(uploads).where(uploads.c.image_id == image_id, RESUMABLE)).all()
+    rows = connection.execute(FIND_RESUMABLE, {"deleted_id": image_id}).all()
     for row in rows:
         connection.execute(update(blobs).where(blobs.c.key == row.blob_key).values(state="pending_delete"))
         _end_upload(connection, claim_of(row), owner, now, reason="the image was deleted")
