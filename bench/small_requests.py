@@ -1,9 +1,11 @@
 """Small requests against a bare aiohttp that answers the same bytes: ``make bench-requests``.
 
     python -m bench.small_requests [--engine sqlite|postgresql] [--images 10000] [--rounds 5] [--seconds 3]
+    python -m bench.small_requests --against 1000000 …
 
 wrk asks on 16 connections, with a token, one worker on either side. A figure is the median of the rounds' ratios: in
-each round Stillage and the bare server are asked one after the other.
+each round Stillage and the bare server are asked one after the other. With ``--against`` the other is no bare server,
+but Stillage with so many images.
 """
 
 import argparse
@@ -24,11 +26,11 @@ from uuid import uuid4
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from bench.client import Job
-from bench.listing import COLUMNS, Seed, fill, put, settle
+from bench.listing import COLUMNS, Seed, fill, put
 from bench.targets import HOST, PASSWORD, BareTarget, Setup, StillageTarget, login
 from postgres import TEMPLATE, postgres_server
 from stillage.cli.server import certificate
@@ -45,6 +47,7 @@ LOGIN = json.dumps(login("admin", PASSWORD, "demo"))
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 RECORDS = 4000
 """Records that are made before each round of requests that need one each."""
+MORE_IMAGES_BAR = 0.8
 SPARE = 40_000
 """Ids that the bare server is asked for in such a round."""
 
@@ -243,16 +246,8 @@ def running(engine_name: str, images: int, *, workers: int, rounds: int, seconds
         stack.callback(server.stop)
         engine = make_engine(server.database_url)
         stack.callback(engine.dispose)
-        fill(engine, images)
-        _give(engine, server.project)
-        settle(engine)
+        fill(engine, images, lab=server.project)
         yield Run(folder, server, engine, rounds, seconds, stack)
-
-
-def _give(engine: Engine, project: str) -> None:
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        connection.execute(text("UPDATE images SET owner = :project WHERE owner = 'lab'"), {"project": project})
-        connection.execute(text("UPDATE image_members SET member_id = :project"), {"project": project})
 
 
 def table(run: Run, engine_name: str, images: int, image: str) -> Table:
@@ -264,6 +259,28 @@ def table(run: Run, engine_name: str, images: int, image: str) -> Table:
         bar = request.bar[engine_name]
         cells = [f"{ours.per_s:,.0f}", f"{ours.p99_ms:.1f}", f"{bare.per_s:,.0f}", f"{ratio:.3f}", f"≥ {bar:.2f}"]
         shown.add_row(request.title, *cells, "ok" if ratio >= bar else "missed")
+    return shown
+
+
+def comparison(engine_name: str, few: int, many: int, rounds: int, seconds: int) -> Table:
+    """Return how often requests are answered with *many* images, in relation to *few*."""
+    shown = Table(title=f"{engine_name}, {many:,} images in relation to {few:,}, {CONNECTIONS} connections")
+    for heading in ("request", f"{few:,}: 1/s", f"{many:,}: 1/s", "ratio", ""):
+        shown.add_column(heading, justify="left" if heading in ("request", "") else "right")
+    with ExitStack() as stack:
+        small, large = (
+            stack.enter_context(running(engine_name, images, workers=1, rounds=rounds, seconds=seconds))
+            for images in (few, many)
+        )
+        for here, there in zip(requests_for(small.new_record()), requests_for(large.new_record()), strict=True):
+            sides = ((small, here), (large, there))
+            pairs = [
+                tuple(run.ask(run.server.port, request, run.records(request)) for run, request in sides)
+                for _ in range(rounds)
+            ]
+            ratio = median(b.per_s / a.per_s for a, b in pairs)
+            cells = [f"{_middle([pair[which] for pair in pairs]).per_s:,.0f}" for which in (0, 1)]
+            shown.add_row(here.title, *cells, f"{ratio:.2f}", "ok" if ratio >= MORE_IMAGES_BAR else "missed")
     return shown
 
 
@@ -289,9 +306,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--against", type=int, metavar="IMAGES", help="compare with so many, in place of a bare server")
     options = parser.parse_args()
     console = Console(width=110)
     for engine_name in options.engine or ["sqlite", "postgresql"]:
+        if options.against is not None:
+            console.print(comparison(engine_name, options.images, options.against, options.rounds, options.seconds))
+            continue
         with running(engine_name, options.images, workers=1, rounds=options.rounds, seconds=options.seconds) as run:
             image = run.new_record()
             console.print(table(run, engine_name, options.images, image))
