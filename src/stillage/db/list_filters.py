@@ -1,4 +1,4 @@
-"""The filters of a list as SQL conditions."""
+"""The filters of a list as SQL conditions. Texts and numbers in them are names of parameters of the statement."""
 
 from collections.abc import Callable, Mapping
 from operator import eq, ge, gt, le, lt, ne
@@ -10,8 +10,8 @@ from sqlalchemy import (
     Integer,
     Table,
     and_,
+    bindparam,
     false,
-    literal,
     literal_column,
     or_,
     select,
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from stillage.db.rules import Clause
-from stillage.db.tables import images
+from stillage.db.tables import image_properties, image_tags, images
 from stillage.images.query import Condition, Operator, TimeRange
 
 
@@ -27,6 +27,15 @@ def is_entry(table: Table, *named: Clause) -> Clause:
     """The image has this tag or property: a look-up of one whole key for each image, which EXISTS need not be."""
     key = *named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id
     return select(literal_column("1", Integer)).select_from(table).where(*key).correlate(images).scalar_subquery() == 1
+
+
+def has_tag(parameter: str) -> Clause:
+    return image_tags.c.tag == bindparam(parameter, type_=image_tags.c.tag.type)
+
+
+def has_property(name: str, value: str) -> tuple[Clause, Clause]:
+    table = image_properties.c
+    return table.name == bindparam(name, type_=table.name.type), table.value == bindparam(value, type_=table.value.type)
 
 
 def holds(condition: Condition, *, leads: bool = False) -> Clause:
@@ -38,7 +47,9 @@ def holds(condition: Condition, *, leads: bool = False) -> Clause:
         return column == _boolean(value) if leads else column.is_not(_boolean(not value))
     if isinstance(value, TimeRange):
         return _in_range(column, condition.operator, value)
-    return COMPARE[condition.operator](column, literal(value, BigInteger) if isinstance(value, int) else value)
+    # A number may be larger than the column's type, which PostgreSQL would refuse.
+    kind = BigInteger() if isinstance(column.type, Integer) else column.type
+    return COMPARE[condition.operator](column, bindparam(str(value), type_=kind))
 
 
 def _boolean(value: bool) -> Clause:

@@ -53,14 +53,14 @@ class Plan:
 def leading(connection: Connection, kind: Query, values: Mapping[str, Any]) -> tuple[Source, ...]:
     """Return the sources to read for *kind*: the query without what differs between principals and between pages.
 
-    *values*: The principal's, for the statements that count.
+    *values*: Of the parameters.
     """
     plan = plan_of(kind)
     if plan.sizes is None:
         return plan.scope
-    remembered: OrderedDict[Any, tuple[float, tuple[Source, ...]]]
+    remembered: OrderedDict[int, tuple[float, tuple[Source, ...]]]
     remembered = connection.info.setdefault("leading", OrderedDict())
-    now, key = time.monotonic(), (plan, values["project"])
+    now, key = time.monotonic(), hash((plan, *values.values()))
     until, sources = remembered.get(key, (0.0, ()))
     if now >= until:
         sources = _counted(connection, plan, plan.sizes, values)

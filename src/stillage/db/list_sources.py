@@ -6,15 +6,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_
 
-from stillage.db.list_filters import holds
+from stillage.db.list_filters import has_property, has_tag, holds
 from stillage.db.rules import PROJECT, Clause
-from stillage.db.tables import image_members, image_properties, image_tags, images, indexed_value
+from stillage.db.tables import INDEXED, image_members, image_properties, image_tags, images
 from stillage.images.access import OWNER_NAMES
 from stillage.images.image import Visibility
 from stillage.images.query import Condition, Operator, Query
 from stillage.images.rules import PrincipalKey
 
 LISTED = images.c.deleted_at.is_(None)
+LEADING = frozenset({*INDEXED, "owner"})
+IN_ORDER = frozenset({"name", "owner"})
 NOTHING: Mapping[str, PrincipalKey] = {}
 OWN = dict.fromkeys(OWNER_NAMES, PrincipalKey("project_id"))
 SHARED: Mapping[str, str | PrincipalKey] = {"visibility": Visibility.SHARED, "member_id": PrincipalKey("project_id")}
@@ -32,6 +34,7 @@ class Source:
         tells: The filter that the index covers.
         known: Attributes of all its images, in the words of `images.rules`.
         in_order: The entries come in the order of time and id, however many there are.
+        hidden_is_next: Whether an image is hidden stands in the index behind what *entries* say.
     """
 
     entries: tuple[Clause, ...]
@@ -42,6 +45,7 @@ class Source:
     tells: object = None
     known: Mapping[str, str | PrincipalKey | None] = field(default_factory=dict)
     in_order: bool = True
+    hidden_is_next: bool = False
 
     @property
     def rows(self) -> FromClause:
@@ -79,7 +83,7 @@ def _branch_of(visibility: Visibility) -> Source:
 def _branch(
     *entries: Clause, also: tuple[Clause, ...] = (), known: Mapping[str, str | PrincipalKey | None] = NOTHING
 ) -> Source:
-    return Source((LISTED, *entries), also=also, known=known)
+    return Source((LISTED, *entries), also=also, known=known, hidden_is_next=True)
 
 
 def _shared_with(query: Query) -> Iterable[Source]:
@@ -98,22 +102,27 @@ def _shared_with(query: Query) -> Iterable[Source]:
 def candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
     """A source for each filter that has an index."""
     also = (_in_scope(scope),)
+    table = image_properties
     for name, value in query.properties:
-        table = image_properties
-        entries = (table.c.name == name, table.c.value == indexed_value(value))
+        entries = has_property(name, value)
         yield Source(entries, table, table.c.created_at, table.c.image_id, also, tells=(name, value))
+    table = image_tags
     for tag in query.tags:
-        table = image_tags
-        yield Source((table.c.tag == tag,), table, table.c.created_at, table.c.image_id, also, tells=tag)
+        yield Source((has_tag(tag),), table, table.c.created_at, table.c.image_id, also, tells=tag)
     for condition in query.conditions:
-        if condition.column in {"name", "status"}:
+        if condition.column in LEADING:
             yield filtering(condition, scope)
 
 
 def filtering(condition: Condition, scope: Sequence[Source]) -> Source:
-    # Most images are active: a status that many have is no good start.
-    in_order = condition.operator is Operator.EQ and condition.column == "name"
-    return Source((LISTED, holds(condition)), also=(_in_scope(scope),), tells=condition, in_order=in_order)
+    return Source(
+        (LISTED, holds(condition, leads=True)),
+        also=(_in_scope(scope),),
+        tells=condition,
+        # Most images are active, and of few formats: what many have is no good start.
+        in_order=condition.operator is Operator.EQ and condition.column in IN_ORDER,
+        hidden_is_next=condition.column == "owner",
+    )
 
 
 def _in_scope(scope: Sequence[Source]) -> Clause:

@@ -65,6 +65,12 @@ metadata = MetaData(
     }
 )
 
+INDEXED = (
+    "name", "status", "protected", "container_format", "disk_format", "min_disk", "min_ram", "size", "virtual_size",
+    "checksum", "os_hash_algo", "os_hash_value", "updated_at",
+)  # fmt: skip
+"""Columns of `images` that a list can be filtered by and that are in no other index."""
+
 # A deleted image keeps its row (`deleted_at`), so that its id is never used again.
 images = Table(
     "images",
@@ -101,8 +107,7 @@ images = Table(
     live("ix_images_owner_visibility", "owner", "visibility", "os_hidden", "created_at", "id"),
     live("ix_images_visibility", "visibility", "os_hidden", "created_at", "id"),
     live("ix_images_created_at", "os_hidden", "created_at", "id"),
-    live("ix_images_name", "name", "created_at", "id"),
-    live("ix_images_status", "status", "created_at", "id"),
+    *(live(f"ix_images_{name}", name, "created_at", "id") for name in INDEXED),
 )
 
 

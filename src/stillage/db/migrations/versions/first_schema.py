@@ -14,6 +14,10 @@ branch_labels = None
 depends_on = None
 
 LIVE = sa.text("deleted_at IS NULL")
+INDEXED = (
+    "name", "status", "protected", "container_format", "disk_format", "min_disk", "min_ram", "size", "virtual_size",
+    "checksum", "os_hash_algo", "os_hash_value", "updated_at",
+)  # fmt: skip
 
 
 def upgrade() -> None:
@@ -57,7 +61,6 @@ def _create_images() -> None:
     op.create_index(
         "ix_images_created_at", "images", ["os_hidden", "created_at", "id"], sqlite_where=LIVE, postgresql_where=LIVE
     )
-    op.create_index("ix_images_name", "images", ["name", "created_at", "id"], sqlite_where=LIVE, postgresql_where=LIVE)
     op.create_index(
         "ix_images_owner",
         "images",
@@ -72,9 +75,10 @@ def _create_images() -> None:
         sqlite_where=LIVE,
         postgresql_where=LIVE,
     )
-    op.create_index(
-        "ix_images_status", "images", ["status", "created_at", "id"], sqlite_where=LIVE, postgresql_where=LIVE
-    )
+    for name in INDEXED:
+        op.create_index(
+            f"ix_images_{name}", "images", [name, "created_at", "id"], sqlite_where=LIVE, postgresql_where=LIVE
+        )
     op.create_index(
         "ix_images_visibility",
         "images",

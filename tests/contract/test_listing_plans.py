@@ -1,0 +1,123 @@
+"""A page for each documented filter reads few of many images, as each engine itself explains it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from builders import T0, viewer
+from stillage.db import listing
+from stillage.db.tables import EPOCH
+from stillage.images.access import Viewer
+from stillage.images.query import CONDITIONS, parse
+
+MANY = 20_000
+FEW_ROWS = 300
+"""How many rows a page may read, and count before."""
+FEW_STEPS = 20_000
+"""How many steps of its machine SQLite may take for that: to read every image takes several times as many."""
+T = int((T0 - EPOCH).total_seconds())
+WHO = {"a member": viewer("lab"), "an administrator": viewer("ops", "admin")}
+
+# Public images of others. Three of them differ from all the rest, in every attribute.
+IMAGES = f"""
+INSERT INTO images (id, owner, name, status, visibility, protected, os_hidden, container_format, disk_format, min_disk,
+    min_ram, size, virtual_size, checksum, os_hash_algo, os_hash_value, tags, properties, version, created_at,
+    updated_at)
+WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MANY - 1}),
+    made AS (SELECT n, CASE WHEN n % 8000 = 4000 THEN 1 ELSE 0 END AS kind FROM numbers)
+SELECT 'id-' || n, 'owner-' || kind, 'name-' || kind, CASE kind WHEN 1 THEN 'queued' ELSE 'active' END, 'public',
+    kind = 1, 1 = 0, 'container-' || kind, 'disk-' || kind, kind, kind, kind, kind, 'checksum-' || kind,
+    'algorithm-' || kind, 'digest-' || kind, '[]', '{{}}', 1, {T}000000 + n, {T}000000 + kind * 100000000
+FROM made
+"""
+KIND = "CASE owner WHEN 'owner-1' THEN '1' ELSE '0' END"
+TAGS = f"INSERT INTO image_tags (tag, created_at, image_id) SELECT {KIND}, created_at, id FROM images"
+PROPERTIES = (
+    f"INSERT INTO image_properties (name, value, created_at, image_id) SELECT 'os', {KIND}, created_at, id FROM images"
+)
+FILTERS = {
+    "name": "name-1", "id": "id-4000", "status": "queued", "container_format": "container-1", "disk_format": "disk-1",
+    "owner": "owner-1", "checksum": "checksum-1", "os_hash_algo": "algorithm-1", "os_hash_value": "digest-1",
+    "size": "1", "virtual_size": "1", "min_disk": "1", "min_ram": "1", "size_min": "1", "virtual_size_min": "1",
+    "min_disk_min": "1", "min_ram_min": "1", "size_max": "-1", "virtual_size_max": "-1", "min_disk_max": "-1",
+    "min_ram_max": "-1", "created_at": f"lt:{T0:%Y-%m-%dT%H:%M:%SZ}", "updated_at": f"gt:{T0:%Y-%m-%dT%H:%M:%SZ}",
+    "protected": "true", "os_hidden": "true", "tag": "1", "os": "1", "visibility": "community", "member_status": "all",
+}  # fmt: skip
+
+
+@pytest.fixture
+def many(engine: Engine) -> Iterator[Connection]:
+    with engine.connect().execution_options(writes=True) as connection, connection.begin() as transaction:
+        for statement in (IMAGES, TAGS, PROPERTIES):
+            connection.execute(text(statement))
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("ANALYZE"))
+        yield connection
+        transaction.rollback()
+
+
+def test_no_documented_filter_alone_reads_the_table(engine: Engine, many: Connection) -> None:
+    for who, principal in WHO.items():
+        for name, value in FILTERS.items():
+            found = explained(many, principal, {name: value})
+            assert not found, f"{name}={value} of {who}: {found}"
+
+
+def test_every_filter_is_explained() -> None:
+    assert set(CONDITIONS) - {"changes-since"} <= set(FILTERS)
+
+
+def explained(connection: Connection, who: Viewer, asked: dict[str, str]) -> list[str]:
+    """What is wrong with the plans of the statements that give the page."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    listing.page(connection, parse(asked.items(), who))
+    event.remove(connection, "before_cursor_execute", note)
+    explain = of_postgresql if connection.dialect.name == "postgresql" else of_sqlite
+    return [wrong for statement in statements for wrong in explain(connection, *statement)]
+
+
+def of_sqlite(connection: Connection, statement: str, parameters: Any) -> list[str]:
+    plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 100
+
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(count, 100)
+    connection.exec_driver_sql(statement, parameters).all()
+    driver.set_progress_handler(None, 0)
+    wrong = [step for step in plan if step.startswith("SCAN image")]
+    return wrong + ([f"{steps} steps: {plan}"] if steps > FEW_STEPS else [])
+
+
+def of_postgresql(connection: Connection, statement: str, parameters: Any) -> list[str]:
+    rows = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+    nodes = list(nodes_of(rows[0]["Plan"]))
+    wrong = [
+        json.dumps(node) for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "images"
+    ]
+    read = sum(map(rows_read, nodes))
+    return wrong + ([f"{read} rows: {json.dumps(rows)}"] if read > FEW_ROWS else [])
+
+
+def nodes_of(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for part in node.get("Plans", []):
+        yield from nodes_of(part)
+
+
+def rows_read(node: dict[str, Any]) -> float:
+    if "Relation Name" not in node:
+        return 0
+    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return float((node["Actual Rows"] + removed) * node["Actual Loops"])
