@@ -5,14 +5,17 @@ The tests stand in the order in which a deployment lives: its first start, its w
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import next_version
 from aftermath import begin, holds
+from load_balancer import load_balancer
 from nodes import nodes_on, shared_folder, start_together
 from postgres import TEMPLATE, PostgresServer
 from resuming import DATA, document, finish, opened, piece_head, send_piece
@@ -27,7 +30,8 @@ HALF = len(DATA) // 2
 def nodes(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     """Two nodes that were started at once on an empty database."""
     folder = tmp_path_factory.mktemp("nodes")
-    with postgres.fresh(TEMPLATE) as url, nodes_on(url, folder, 2, lease_s=2, sweep_interval_s=0.5) as made:
+    settings: dict[str, Any] = {"lease_s": 2, "sweep_interval_s": 0.5, "trusted_proxies": "127.0.0.1"}
+    with postgres.fresh(TEMPLATE) as url, nodes_on(url, folder, 2, **settings) as made:
         start_together(made)
         yield made
 
@@ -70,6 +74,41 @@ def test_pieces_go_to_any_node(nodes: Nodes) -> None:
         answer = send_piece(nodes[number % 2], path, first, DATA[first : first + step])
         assert answer.status == (204 if number == len(firsts) - 1 else 202), answer.body
     holds(nodes[1], image_id, DATA)
+
+
+BALANCERS = ("nginx", "haproxy")
+
+
+@pytest.fixture(scope="module")
+def balancers(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Server]]:
+    with ExitStack() as stack:
+        yield {
+            kind: stack.enter_context(load_balancer(kind, nodes, tmp_path_factory.mktemp(kind))) for kind in BALANCERS
+        }
+
+
+@pytest.mark.parametrize("kind", BALANCERS)
+def test_a_load_balancer_passes_on_what_clients_and_nodes_say(
+    nodes: Nodes, balancers: Mapping[str, Server], kind: str
+) -> None:
+    balancer = balancers[kind]
+    image_id = balancer.create()
+    with begin(balancer, image_id, WITH_LENGTH, len(DATA)) as client:
+        client.send(DATA[:MIB])
+        eventually(lambda: nodes[1].show(image_id)["status"] == "saving", "the node has the first bytes")
+        client.send(DATA[MIB:])
+        assert client.answer().status == 204
+    for node in (balancer, *nodes):
+        holds(node, image_id, DATA)
+    part = balancer.download(image_id, range="bytes=5-9")
+    assert (part.status, part.body) == (206, DATA[5:10])
+    refused = balancer.upload(balancer.create(disk_format="qcow2"), b"no such disk")
+    assert (refused.status, refused.json["error"]["rule"]) == (415, "foreign.text")
+    resumed_id, path = opened(balancer)
+    finish(balancer, path)
+    holds(nodes[0], resumed_id, DATA)
+    links = {version["links"][0]["href"] for version in balancer.call("GET", "/versions").json["versions"]}
+    assert {link.partition("/v2")[0] for link in links} == {balancer.url}
 
 
 def test_nodes_of_two_versions_run_side_by_side(nodes: Nodes, tmp_path: Path) -> None:
@@ -147,3 +186,15 @@ def test_a_plain_upload_that_a_dead_node_was_receiving_ends_and_its_owner_can_re
     assert "stopped before it had all of it" in image["os_stillage_reason"]
     assert nodes[1].upload(orphaned.plain, b"the second attempt").status == 204
     holds(nodes[1], orphaned.plain, b"the second attempt")
+
+
+@pytest.mark.parametrize("kind", BALANCERS)
+def test_a_load_balancer_goes_on_without_a_node_that_died(
+    orphaned: Orphaned, balancers: Mapping[str, Server], kind: str
+) -> None:
+    assert orphaned
+    balancer = balancers[kind]
+    eventually(lambda: all(balancer.call("GET", "/readyz").status == 200 for _ in range(4)), "it has noticed")
+    image_id, path = opened(balancer)
+    finish(balancer, path)
+    holds(balancer, image_id, DATA)

@@ -49,9 +49,10 @@ def nodes_on(
 
 
 def start_together(nodes: Sequence[Server]) -> None:
-    """Start all at once; tokens that one of them gives are used with all."""
+    """Start all at once; tokens that one of them gives are used with all. They keep their ports when they restart."""
     with ThreadPoolExecutor(len(nodes)) as threads:
         list(threads.map(Server.start, nodes))
     first = next(node for node in nodes if "stillage" in node.clouds)
     for node in nodes:
         node.use_tokens_of(first)
+        node.arguments = (*node.arguments, "--listen", "{}:{}".format(*node.address))

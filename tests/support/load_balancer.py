@@ -1,0 +1,92 @@
+"""Real load balancers before real nodes, with the files of docs/nodes.md: names, ports and paths are the test's."""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from server import Server, eventually
+from stillage.cli.server import certificate
+
+PAGE = Path(__file__).parents[2] / "docs" / "nodes.md"
+NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; user {user};
+events {{}}
+http {{ access_log off; include {folder}/stillage.conf; }}
+"""
+
+
+class LoadBalancer(Server):
+    """Requests to it go to the nodes behind it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, tls=True)
+        self.url = f"https://127.0.0.1:{port}"
+
+
+@contextmanager
+def load_balancer(kind: str, nodes: Sequence[Server], folder: Path) -> Iterator[LoadBalancer]:
+    """Run *kind*, ``nginx`` or ``haproxy``, before *nodes*."""
+    program = shutil.which(kind, path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if program is None:
+        pytest.fail(f"{kind} is missing; run scripts/system-packages", pytrace=False)
+    port = free_port()
+    text = adapted(documented(kind), nodes, folder, port)
+    arguments = {"nginx": ["-p", str(folder), "-c", "nginx.conf"], "haproxy": ["-db", "-f", "haproxy.cfg"]}
+    (folder / {"nginx": "stillage.conf", "haproxy": "haproxy.cfg"}[kind]).write_text(text)
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=Path.home().owner()))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, *arguments[kind]], cwd=folder, stdout=log, stderr=log)
+    try:
+        eventually(lambda: process.poll() is not None or answers(port), f"{kind} listens")
+        assert process.poll() is None, (folder / "log").read_text()
+        made = LoadBalancer(folder, port)
+        made.use_tokens_of(nodes[0])
+        eventually(lambda: made.call("GET", "/readyz").status == 200, f"{kind} has found a node")
+        yield made
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def documented(language: str) -> str:
+    """Return the file that the page shows."""
+    [text] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+def adapted(text: str, nodes: Sequence[Server], folder: Path, port: int) -> str:
+    """Return *text* with this test's names in the place of the page's. Each of them must be there."""
+    made = certificate.ensure(folder / "tls", ["localhost", "127.0.0.1"])
+    both = folder / "tls" / "both.pem"
+    both.write_bytes(made.chain.read_bytes() + made.key.read_bytes())
+    names = {f"node{number}.example.net:9292": "{}:{}".format(*node.address) for number, node in enumerate(nodes, 1)}
+    listens = "bind :443" if "bind :443" in text else "listen 443"
+    names[listens] = listens.replace(":443", f"127.0.0.1:{port}").replace(" 443", f" 127.0.0.1:{port}")
+    if "both.pem" in text:
+        names["/etc/ssl/images.example.net/both.pem"] = str(both)
+    else:
+        names |= {"/etc/ssl/images.example.net/chain.pem": str(made.chain)}
+        names |= {"/etc/ssl/images.example.net/key.pem": str(made.key)}
+    for name, ours in names.items():
+        assert name in text, name
+        text = text.replace(name, ours)
+    return text
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
