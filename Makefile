@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check docs docs-pages bench bench-requests bench-disks fuzz chaos kills differential disks mutants power-cuts clean
+.PHONY: help setup serve dev test check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -66,6 +66,9 @@ fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow
 chaos: dev ## kill everything, again and again, and look what is left; CHAOS_ARGS="--events 500 --seed 1"
 	STILLAGE_CHAOS_EXAMPLES=200 .venv/bin/pytest -q tests/contract/test_any_order.py
 	PYTHONPATH=tests/support .venv/bin/python -m chaos $(CHAOS_ARGS)
+
+chaos-nodes: dev ## kill nodes and their database, again and again, and look what is left; CHAOS_ARGS="--events 500"
+	PYTHONPATH=tests/support .venv/bin/python -m chaos_nodes $(CHAOS_ARGS)
 
 kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS_ARGS="--kills 300 --seed 1"
 	PYTHONPATH=tests/support .venv/bin/python -m resuming_chaos $(KILLS_ARGS)

@@ -6,6 +6,7 @@ clients were told. The same seed makes the same choices; what meets what is up t
 """
 
 import argparse
+import asyncio
 import hashlib
 import json
 import os
@@ -15,8 +16,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -25,17 +26,18 @@ from typing import Any
 import promises
 from aftermath import upload_head
 from postgres import postgres_server
+from promises import ListedStore
 from rude import CHUNKED, WITH_LENGTH, Rude
 from server import TIMEOUT_S, Server, eventually
 from stillage.db.session import make_engine
+from stillage.stores.files.blobs import FileStore
+from waits import LONGEST_WAIT_S, Waits
 
 CLIENTS = 6
 SIZES = (0, 1, 70_000, 1 << 20, (1 << 20) + 1, 4 << 20)
 SETTINGS = {"lease_s": 4, "sweep_interval_s": 0.5, "idle_timeout_s": 5, "shutdown_grace_s": 1, "restart_grace_s": 3}
 MOST_PAUSE_S = 5.0
 ENGINES = ("sqlite", "postgresql")
-LONGEST_WAIT_S = 20.0
-"""For anything to come, or to be taken; docs/design.md says so. Who is stopped cannot keep it: that does not count."""
 ASKED_FOR = {
     "a worker died; restarting it": "we kill them",
     "a new worker was killed before it served; starting another": "we kill those, too",
@@ -44,6 +46,7 @@ ASKED_FOR = {
 # What a client meets when its server is gone, or has never been.
 GONE = (OSError, AssertionError, ValueError)
 Print = tuple[int, str]
+Kinds = Mapping[str, tuple[Callable[[random.Random], bool], int]]
 
 
 @dataclass
@@ -61,26 +64,6 @@ class Told:
     deletion: bool | None = False
 
 
-class Waits:
-    """How long clients waited without any progress. What took too long is in `too_long`, the longest in `longest_s`."""
-
-    def __init__(self) -> None:
-        self.too_long: list[str] = []
-        self.longest_s = 0.0
-
-    @contextmanager
-    def timing(self, what: str) -> Iterator[None]:
-        """Measure one wait: the block sends something, or waits for one answer."""
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            waited_s = time.monotonic() - begun
-            self.longest_s = max(self.longest_s, waited_s)
-            if waited_s > LONGEST_WAIT_S:
-                self.too_long.append(f"a client waited {waited_s:.0f} s for {what}")
-
-
 class Chaos:
     """One run.
 
@@ -88,11 +71,15 @@ class Chaos:
         counts: What was done, by name; clients' disconnects are ``FIN`` and ``RST``.
     """
 
-    def __init__(self, server: Server, database_url: str, seed: int) -> None:
+    def __init__(
+        self, server: Server, database_url: str, seed: int, open_store: Callable[[], ListedStore] | None = None
+    ) -> None:
+        """*open_store*: opens what the server stores in, if that is not a folder of its own."""
         self.counts: Counter[str] = Counter()
         self._server = server
         self._database_url = database_url
         self._seed = seed
+        self._open_store = open_store or (lambda: FileStore(server.data_folder / "blobs"))
         self._told: dict[str, Told] = {}
         self._lock = Lock()
         self._over = Event()
@@ -121,15 +108,18 @@ class Chaos:
 
     # What is done to the server
 
-    def _send_signals(self, dice: random.Random, events: int) -> None:
-        kinds = {
+    def kinds(self) -> Kinds:
+        """Return what may happen to the server: by name what to do, which returns if it was done, and how often."""
+        return {
             "kill a worker": (self._kill_a_worker, 12),
             "stop a worker": (self._stop_a_worker, 8),
             "kill the server": (self._kill_the_server, 2),
             "restart the workers": (self._restart_the_workers, 1),
             "restart the server": (self._restart_the_server, 1),
         }
-        said = 0.0
+
+    def _send_signals(self, dice: random.Random, events: int) -> None:
+        kinds, said = self.kinds(), 0.0
         names, weights = list(kinds), [weight for _, weight in kinds.values()]
         signals = 0
         while signals < events / 4 or self.counts.total() - self.counts["stored"] - self.counts["deleted"] < events:
@@ -272,6 +262,10 @@ class Chaos:
     # What is left
 
     def _verdict(self) -> list[str]:
+        with asyncio.Runner() as self._loop, closing(self._open_store()) as self._store:
+            return self._findings()
+
+    def _findings(self) -> list[str]:
         found = [*self._still_open()]
         self._server.restart()
         found += self._unsettled()
@@ -310,7 +304,7 @@ class Chaos:
         engine = make_engine(self._database_url)
         try:
             with engine.connect() as connection:
-                return promises.State.read(connection, promises.Folder(self._server.data_folder / "blobs"))
+                return promises.State.read(connection, promises.InStore(self._store, self._loop.run))
         finally:
             engine.dispose()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server import Server, eventually
+from server import Server, eventually, free_port
 from stillage.cli.server import certificate
 
 PAGE = Path(__file__).parents[2] / "docs" / "nodes.md"
@@ -77,11 +77,6 @@ def adapted(text: str, nodes: Sequence[Server], folder: Path, port: int) -> str:
         assert name in text, name
         text = text.replace(name, ours)
     return text
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def answers(port: int) -> bool:

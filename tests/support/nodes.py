@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from server import Server
+from server import Server, free_port
 
 SECRET = "secret.key"
 
@@ -35,10 +35,9 @@ def nodes_on(
 ) -> Iterator[Sequence[Server]]:
     """Yield *count* nodes that are not started; all of them are ended afterwards."""
     (folder / SECRET).write_bytes(bytes(range(32)))
-    nodes = [
-        Server(folder / f"node{number}", database_url=database_url, secret_key=folder / SECRET, **settings)
-        for number in range(count)
-    ]
+    settings |= {"database_url": database_url, "secret_key": folder / SECRET}
+    listens = [("--listen", f"127.0.0.1:{free_port()}") for _ in range(count)]
+    nodes = [Server(folder / f"node{number}", arguments=listen, **settings) for number, listen in enumerate(listens)]
     for node in nodes:
         prepare(node, folder)
     try:
@@ -49,10 +48,9 @@ def nodes_on(
 
 
 def start_together(nodes: Sequence[Server]) -> None:
-    """Start all at once; tokens that one of them gives are used with all. They keep their ports when they restart."""
+    """Start all at once; tokens that one of them gives are used with all."""
     with ThreadPoolExecutor(len(nodes)) as threads:
         list(threads.map(Server.start, nodes))
     first = next(node for node in nodes if "stillage" in node.clouds)
     for node in nodes:
         node.use_tokens_of(first)
-        node.arguments = (*node.arguments, "--listen", "{}:{}".format(*node.address))

@@ -8,6 +8,7 @@ server and removes the folder.
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -93,6 +94,13 @@ class PostgresServer:
             yield
         finally:
             self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", database)
+
+    def crash(self) -> None:
+        """Kill its checkpointer, upon which all its processes end at once, and return when it has recovered."""
+        with self._connect() as connection:
+            [row] = connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+        os.kill(row[0], signal.SIGKILL)
+        self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S

@@ -5,35 +5,62 @@ sweep has been. Both return sentences, and none when all is well.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Table, select
 
 from stillage.db.tables import blobs, images, upload_pieces, uploads, usage
+from stillage.ids import BlobKey
 from stillage.images.quota import scope_of_node
+from stillage.stores.abilities import SHARDS, Lists
+from stillage.stores.base import Store
 
+DAY_S = 86400.0  # a server's clock may differ from ours
 Rows = Mapping[str, Row[Any]]
 WITH_DATA = ("active", "deactivated")
 CONTENT = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
 
 
-class Folder(Mapping[str, bytes]):
-    """Every named file in a `FileStore`, read when it is looked at: there may be many."""
+class ListedStore(Store, Lists, Protocol):
+    """A store that can say what is in it."""
 
-    def __init__(self, root: Path) -> None:
-        self._paths = {path.name: path for path in root.rglob("*") if path.is_file()}
+    def close(self) -> None:
+        """End its threads."""
+
+
+class InStore(Mapping[str, bytes]):
+    """What is in a store, of whatever kind. Blobs are read when they are looked at: there may be many.
+
+    Of partial ones, which are named with ``.part``, only the names are known.
+    """
+
+    def __init__(self, store: ListedStore, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        """*run*: lets the event loop that the store lives in do something."""
+        self._store = store
+        self._run = run
+        self._names = run(self._list())
+
+    async def _list(self) -> set[str]:
+        shards = [await self._store.find_old(shard, -DAY_S) for shard in range(SHARDS)]
+        return {name for old in shards for name in (*old.whole, *(f"{key}.part" for key in old.partial))}
+
+    async def _read(self, key: BlobKey) -> bytes:
+        async with self._store.reader(key) as reader:
+            return bytes(await reader.read(0, reader.size))
 
     def __getitem__(self, name: str) -> bytes:
-        return self._paths[name].read_bytes()
+        if name not in self._names:
+            raise KeyError(name)
+        return b"" if name.endswith(".part") else bytes(self._run(self._read(BlobKey(name))))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._names)
 
 
 def read_folder(root: Path) -> dict[str, bytes]:

@@ -130,6 +130,10 @@ class Server:
         return self._runs[-1]
 
     @property
+    def is_running(self) -> bool:
+        return bool(self._runs) and self.run.process.poll() is None
+
+    @property
     def pid(self) -> int:
         return self.run.process.pid
 
