@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import structlog
 
+from bench.stores import only
 from stillage.accounts.principal import Principal
 from stillage.db import images as db
 from stillage.db import schema
@@ -82,7 +83,7 @@ async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[f
     def uploads(owner: LeaseOwner) -> Uploads:
         return Uploads(
             database,
-            store,
+            only(store),
             access=Access(),
             rights=Always(),
             rules=RULES,
@@ -103,13 +104,13 @@ async def stillage(database: Database, store: FileStore, data: bytes) -> tuple[f
 
     await first._pieces.receive(upload, Piece(0, len(data)), Span(0, len(data)), body())  # noqa: SLF001 - stops before the verdict
     await first.close()
-    path = next(path for path in store.root.rglob(f"{upload.blob_key}*"))
+    path = next(path for path in store.root.rglob(f"{upload.blob.key}*"))
     second = uploads(LeaseOwner.parse("node/2"))
     begun = time.perf_counter()
     await second.verifier.verdict(await second.find(ME, image.id, upload.id))
     seconds = time.perf_counter() - begun
     await second.close()
-    return seconds, path.with_name(upload.blob_key)
+    return seconds, path.with_name(upload.blob.key)
 
 
 async def measure(size: int, rounds: int) -> float:

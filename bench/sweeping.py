@@ -21,13 +21,14 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from bench.listing import database, put_images, settle
+from bench.stores import FILES, only
 from stillage.db import blobs, lifecycle, uploads
 from stillage.db import images as db
 from stillage.db.clock import now
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
-from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, UploadId
 from stillage.images.image import Image
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.abilities import OldBlobs
@@ -40,12 +41,15 @@ WIDTH = 120
 BAR = 2.0  # a thousand times as many entries make an index deeper, and the cache of the engine too small
 # The blobs of active images, as uploads leave them.
 BLOBS = text(
-    "INSERT INTO blobs (key, image_id, state, owner, reserved, scrubbed_at, size, checksum, os_hash_algo,"
-    " os_hash_value, created_at) SELECT replace(id, '-', ''), id, 'published', owner, size, created_at, size, checksum,"
-    " os_hash_algo, os_hash_value, created_at FROM images WHERE status = 'active'"
+    "INSERT INTO blobs (key, store, state, scrubbed_at, size, checksum, os_hash_algo, os_hash_value, created_at)"
+    " SELECT replace(id, '-', ''), 'files', 'published', created_at, size, checksum, os_hash_algo, os_hash_value,"
+    " created_at FROM images WHERE status = 'active'"
 )
-
-NAMES = text("UPDATE images SET blob_key = replace(id, '-', '') WHERE status = 'active'")
+PLACEMENTS = text(
+    "INSERT INTO placements (image_id, blob_key, position, owner, reserved)"
+    " SELECT id, replace(id, '-', ''), 0, owner, size FROM images WHERE status = 'active'"
+)
+NAMES = text("UPDATE images SET stores = 'files' WHERE status = 'active'")
 
 
 class Shelf(MemoryStore):
@@ -74,12 +78,13 @@ class Full:
         await database.write(_begin, OPEN, None, timedelta(days=7))
         settle(database.engine)
         keys = await database.read(lambda c: c.execute(text("SELECT key FROM blobs")).scalars().all())
-        return cls(images, database, Sweep(database, Shelf([BlobKey(key) for key in keys]), clock=now))
+        return cls(images, database, Sweep(database, only(Shelf([BlobKey(key) for key in keys])), clock=now))
 
 
 def _fill(connection: Connection, images: int) -> None:
     put_images(connection, images)
     connection.execute(BLOBS)
+    connection.execute(PLACEMENTS)
     connection.execute(NAMES)
 
 
@@ -87,7 +92,7 @@ def _begin(connection: Connection, count: int, owner: LeaseOwner | None, lease: 
     for _ in range(count):
         image = Image(ImageId(str(uuid4())), ProjectId("lab"), now(), now())
         db.add(connection, image)
-        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), owner, 4096)
+        claim = Claim(UploadId(str(uuid4())), image.id, BlobRef(FILES, BlobKey(uuid4().hex)), owner, 4096)
         lifecycle.claim(connection, claim, now(), now() + lease)
 
 
@@ -117,16 +122,17 @@ async def looking_for_orphans(full: Full) -> int:
 
 async def next_to_scrub(full: Full) -> int:
     """Taking the next blob to scrub."""
-    assert await full.database.write(blobs.take_for_scrub, now(), now()) is not None
+    assert await full.database.write(blobs.take_for_scrub, [FILES], now(), now()) is not None
     return 1
 
 
 async def deleting(full: Full) -> int:
     """Deleting an image with data, its blob's row included."""
-    key = await full.database.read(lambda c: c.execute(text("SELECT key, image_id FROM blobs LIMIT 1")).one())
-    keys = await full.database.write(lifecycle.mark_deleted, key.image_id, now())
-    assert keys == [key.key]
-    await full.database.write(blobs.forget_blob, key.key)
+    some = text("SELECT blob_key, image_id FROM placements LIMIT 1")
+    row = await full.database.read(lambda c: c.execute(some).one())
+    removed = await full.database.write(lifecycle.mark_deleted, row.image_id, now())
+    assert removed == [BlobRef(FILES, row.blob_key)]
+    await full.database.write(blobs.forget_blob, row.blob_key)
     return 1
 
 

@@ -39,6 +39,7 @@ from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRu
 from stillage.identity.keystone.tokens import ServiceUser
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
+from stillage.ids import StoreId
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
@@ -62,6 +63,7 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
 from stillage.outgoing import HttpPeer
+from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
 
 log = structlog.get_logger()
@@ -98,7 +100,7 @@ async def build(
     profile = profile_of(settings)
     database = Database(settings.database, connections=settings.database_connections)
     clock = clock or await clock_of(database)
-    store = FileStore(settings.data / "blobs")
+    stores = make_stores(settings)
     quotas = Quotas(
         project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
         node=Limits(uploads=settings.max_node_uploads),
@@ -116,10 +118,10 @@ async def build(
     )
     access = Access(settings.policy)
     known = _identity(settings, database, clock)
-    ingest = Ingest(database, store, access=access, rules=rules, owner=owner, clock=clock)
+    ingest = Ingest(database, stores, access=access, rules=rules, owner=owner, clock=clock)
     uploads = Uploads(
         database,
-        store,
+        stores,
         access=access,
         rights=known.rights,
         rules=rules,
@@ -128,7 +130,7 @@ async def build(
         max_age_s=settings.upload_age_s,
         clock=clock,
     )
-    download = Download(database, store, access=access, deleted_s=settings.deleted_download_s)
+    download = Download(database, stores, access=access, deleted_s=settings.deleted_download_s)
     disks = Disks(database, download, slots=settings.convert_slots)
     inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
     counters = Metrics(shared_folder(settings))
@@ -139,7 +141,7 @@ async def build(
         keystone_url=settings.keystone_public_url or settings.keystone_url,
         images=Images(
             database,
-            store,
+            stores,
             access=access,
             defaults=profile.defaults,
             limits=quotas.project,
@@ -157,7 +159,7 @@ async def build(
         packed_downloads=PackedDownloads(disks),
         contents=Contents(disks),
         database=database,
-        store=store,
+        stores=stores,
         profile=PROFILES[settings.profile],
         metrics=counters,
         trail=trail,
@@ -171,7 +173,7 @@ async def build(
         descriptors=Descriptors(),
     )
     try:
-        sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)
+        sweep, scrub = Sweep(database, stores, clock=clock), Scrub(database, stores, clock=clock)
         yield Worker(make_web(services), services, sweep, scrub, clock)
     finally:
         await ingest.close()
@@ -180,7 +182,7 @@ async def build(
         await trail.close()
         await known.close()
         await disks.close()
-        store.close()
+        stores.close()
         database.close()
 
 
@@ -231,6 +233,12 @@ def _keystone(settings: Settings, url: str, clock: Clock) -> _Identity:
         await peer.close()
 
     return _Identity(identity, None, KeystoneRights(identity, Vault(settings.secret)), close)
+
+
+def make_stores(settings: Settings) -> Stores:
+    """Return the stores of a deployment."""
+    files = NamedStore(StoreId("files"), FileStore(settings.data / "blobs"), "file", "Local files")
+    return Stores([files], default=files.id)
 
 
 def _trail(settings: Settings, counters: Metrics, owner: LeaseOwner, clock: Clock) -> Trail:

@@ -1,6 +1,7 @@
 """Ids that rooms share: of images, blobs, uploads, users and projects. The type checker keeps them apart."""
 
 import re
+from dataclasses import dataclass
 from typing import NewType
 
 ImageId = NewType("ImageId", str)
@@ -9,6 +10,17 @@ UserId = NewType("UserId", str)
 UploadId = NewType("UploadId", str)
 BlobKey = NewType("BlobKey", str)
 """Names a blob in a store; new for every upload attempt, never used again."""
+StoreId = NewType("StoreId", str)
+"""Names a store, in the settings and to clients."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BlobRef:
+    """Where a blob is: the store, and its key there. No two blobs have the same key, in any store."""
+
+    store: StoreId
+    key: BlobKey
+
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 

@@ -15,7 +15,7 @@ async def test_a_damaged_image_answers_500_with_the_reason(deploy: Deploy, profi
         )
         blob.write_bytes(b"some imaxe")
         found = [one async for one in deployment.worker.scrub(older_than_s=0)]
-        assert [one.blob.image_id for one in found if one.damage] == [image_id]
+        assert [one.image_ids for one in found if one.damage] == [[image_id]]
         for method, headers in [("GET", {}), ("GET", {"Range": "bytes=0-3"}), ("HEAD", {})]:
             path = f"/v2/images/{image_id}/file"
             async with deployment.session.request(method, path, headers={"X-Auth-Token": "lab"} | headers) as answer:

@@ -17,7 +17,7 @@ async def test_an_upload_that_has_no_room_is_refused_before_its_first_byte(deplo
 
 async def test_a_larger_image_than_what_is_free_is_refused_before_its_first_byte(deploy: Deploy) -> None:
     async with deploy() as deployment:
-        store = deployment.worker.services.store
+        store = deployment.worker.services.stores.default.store
         assert isinstance(store, Measures)
         free = await store.free_bytes()
         size = min(1 << 40, free + (1 << 36))
@@ -40,7 +40,7 @@ async def test_an_upload_leaves_the_spare_room_also_when_others_took_the_rest_me
             async def little() -> int:
                 return MIB - 1
 
-            monkeypatch.setattr(deployment.worker.services.store, "free_bytes", little)
+            monkeypatch.setattr(deployment.worker.services.stores.default.store, "free_bytes", little)
             data = bytes(130 * KIB)
             upload.writer.write(data if size else b"%x\r\n%b\r\n" % (len(data), data))
             answer = await upload.answer()

@@ -70,7 +70,7 @@ from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
-from stores import WholeStore
+from stores import WholeStore, only
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ class Process:
     def __init__(self, database: Database, store: WholeStore, clock: Clock, owner: LeaseOwner) -> None:
         self.owner = owner
         self.fate = Fate()
-        mine, shelf = FaultyDatabase(database, self.fate), Faulty(store, self.fate)
+        mine, shelf = FaultyDatabase(database, self.fate), only(Faulty(store, self.fate))
         access = Access({})
         self.images = Images(
             mine,
@@ -481,7 +481,8 @@ class AnyOrder(RuleBasedStateMachine):
         if image.status == "deleted":
             return
         if image.status == "active":
-            data = state.files[image.blob_key]
+            (placed,) = state.published_of(image_id)
+            data = state.files[placed.key]
             assert data in (self.possible(image_id) if known.data is None else [known.data])
             known.data = data
         else:

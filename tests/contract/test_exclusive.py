@@ -13,6 +13,7 @@ from stillage.db.session import Database
 from stillage.operations.upkeep.exclusive import LEASE_S, Exclusive
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.memory import MemoryStore
+from stores import only
 
 TIMEOUT_S = 20.0
 
@@ -95,7 +96,7 @@ async def test_work_that_fails_leaves_the_job_to_others(database: Database, cloc
 async def test_what_a_dead_node_did_is_free_at_once(database: Database, clock: Clock) -> None:
     dead, other = process(database, clock, "node1/1"), process(database, clock, "node2/1")
     doing, work = await begun(dead)
-    await Sweep(database, MemoryStore(), clock=clock).end_dead_uploads(dead=NodeId("node1"))
+    await Sweep(database, only(MemoryStore()), clock=clock).end_dead_uploads(dead=NodeId("node1"))
     assert await other.run("scrub", nothing)
     work.may_end.set()
     await doing

@@ -22,6 +22,7 @@ from stillage.errors import AlreadyExists
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.image import Content, Image, Visibility
 from stillage.images.status import Status
+from stores import FILES, in_files
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -35,7 +36,7 @@ def an_image(**values: Any) -> Image:
 
 
 def a_claim(image: Image, **values: Any) -> Claim:
-    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), LeaseOwner.parse("node-1/7"), 3000)
+    claim = Claim(UploadId(str(uuid4())), image.id, in_files(BlobKey(uuid4().hex)), LeaseOwner.parse("node-1/7"), 3000)
     return replace(claim, **values)
 
 
@@ -181,11 +182,11 @@ async def test_one_of_many_racing_uploads_gets_the_image(database: Database, dat
 
 async def test_publishing_makes_the_image_active_with_all_that_is_known(database: Database) -> None:
     image = await add(database)
-    claim = await published(database, image)
+    await published(database, image)
     assert await get(database, image) == replace(
         image,
         status=Status.ACTIVE,
-        blob_key=claim.blob_key,
+        stores=(FILES,),
         size=3000,
         disk_format="raw",
         container_format="bare",
@@ -247,7 +248,7 @@ async def test_a_release_returns_the_image_to_queued_with_the_reason(database: D
     claim = await claimed(database, image)
     assert await database.write(lifecycle.release, claim, "the client left", LATER)
     assert await get(database, image) == replace(image, reason="the client left", updated_at=LATER)
-    assert await database.read(blobs.pending_delete, LATER, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, FILES, LATER, 10) == [claim.blob]
     assert await database.read(rows(uploads)) == 0
 
 
@@ -261,7 +262,7 @@ async def test_a_release_cannot_undo_what_was_published(database: Database) -> N
 async def test_a_release_after_publishing_leaves_the_published_blob_alone(database: Database) -> None:
     claim = await published(database, await add(database))
     await database.write(lifecycle.release, claim, "late failure", LATER)
-    assert await database.read(blobs.pending_delete, LATER, 10) == []
+    assert await database.read(blobs.pending_delete, FILES, LATER, 10) == []
 
 
 async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_delete_all_the_same(
@@ -271,7 +272,7 @@ async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_del
     claim = await claimed(database, image)
     assert await database.write(lifecycle.mark_deleted, image.id, LATER) == []
     assert not await database.write(lifecycle.release, claim, "deleted meanwhile", LATER)
-    assert await database.read(blobs.pending_delete, LATER, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, FILES, LATER, 10) == [claim.blob]
 
 
 async def test_a_lease_runs_out_unless_it_is_renewed(database: Database) -> None:
@@ -305,9 +306,9 @@ async def test_the_oldest_leases_come_first_and_no_more_than_asked(database: Dat
 async def test_a_deleted_image_is_found_no_more_and_its_blob_is_pending_delete(database: Database) -> None:
     image = await add(database, tags=("a",), properties={"b": "c"})
     claim = await published(database, image)
-    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob_key]
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob]
     assert await database.read(images.find, image.id) is None
-    assert await database.read(blobs.pending_delete, LATER, 10) == [claim.blob_key]
+    assert await database.read(blobs.pending_delete, FILES, LATER, 10) == [claim.blob]
     assert await database.read(rows(image_tags)) == await database.read(rows(image_properties)) == 0
 
 
@@ -335,16 +336,16 @@ async def test_deleting_and_publishing_at_once_leaves_no_readable_bytes(database
             database.write(lifecycle.mark_deleted, image.id, LATER),
         )
         assert await database.read(images.find, image.id) is None
-        assert keys == ([claim.blob_key] if won else [])
+        assert keys == ([claim.blob] if won else [])
 
 
 async def test_a_blob_pending_delete_is_forgotten_after_its_bytes_are_gone(database: Database) -> None:
     image = await add(database)
     claim = await published(database, image)
-    await database.write(blobs.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob.key)
     assert await database.read(rows(blob_rows)) == 1, "a published blob is never forgotten"
     await database.write(lifecycle.mark_deleted, image.id, LATER)
-    await database.write(blobs.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob.key)
     assert await database.read(rows(blob_rows)) == 0
 
 
@@ -352,7 +353,7 @@ async def test_no_more_blobs_pending_delete_than_asked(database: Database) -> No
     for _ in range(3):
         image = await add(database)
         await database.write(lifecycle.release, await claimed(database, image), "no", LATER)
-    assert len(await database.read(blobs.pending_delete, LATER, 2)) == 2
+    assert len(await database.read(blobs.pending_delete, FILES, LATER, 2)) == 2
 
 
 async def test_what_is_left_of_a_deleted_image_is_small(database: Database) -> None:

@@ -28,6 +28,7 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.ingest import Ingest
 from stillage.stores.files import blobs
 from stillage.stores.files.blobs import FileStore
+from stores import only
 from upload_world import ME, MIB, RULES, sliced
 
 DATA = b"the bytes of an image"
@@ -44,7 +45,7 @@ class World:
     def __post_init__(self) -> None:
         self.ingest = Ingest(
             self.database,
-            self.store,
+            only(self.store),
             access=Access({}),
             rules=RULES,
             owner=LeaseOwner.parse("node/1"),
@@ -126,7 +127,7 @@ async def test_an_upload_that_has_lost_its_lease_ends_before_its_body(
 
     async def lose_it() -> None:
         world.clock.advance(RULES.lease_s + 1)  # this process was stopped for so long
-        assert await Sweep(world.database, world.store, clock=world.clock).end_dead_uploads() == 1
+        assert await Sweep(world.database, only(world.store), clock=world.clock).end_dead_uploads() == 1
 
     async def body() -> AsyncIterator[bytes]:
         nonlocal came_to_its_end
@@ -176,7 +177,7 @@ async def test_an_upload_whose_name_cannot_be_made_durable_has_failed(
         with pytest.raises(StoreFailed):
             await world.ingest(ME, image.id, sliced(DATA), UNKNOWN)
     assert (await world.now(image)).status is Status.QUEUED
-    await Sweep(world.database, world.store, clock=world.clock)()
+    await Sweep(world.database, only(world.store), clock=world.clock)()
     await world.leaves_nothing(image)
 
 
@@ -184,7 +185,6 @@ async def test_where_a_raw_disk_holds_data_is_noted(world: World) -> None:
     image = await world.queued()
     data = bytes(MIB) + b"data" + bytes(3 * MIB)
     done = await world.ingest(ME, image.id, sliced(data), UNKNOWN)
-    assert done.blob_key is not None
-    inside = await world.database.read(db_blobs.inside, done.blob_key)
+    inside = await world.database.read(db_blobs.inside, done.id)
     assert inside.found == "raw"
     assert list(noted_data(inside.data_map or b"")) == [(MIB, BLOCK)]

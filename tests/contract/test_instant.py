@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +13,7 @@ import builders
 from stillage.accounts.principal import Principal
 from stillage.db import blobs, lifecycle, usage
 from stillage.db import images as db
-from stillage.errors import (
-    Conflict,
-    InvalidInput,
-)
+from stillage.errors import Conflict, InvalidInput, StoreFailed
 from stillage.formats.block_map import BLOCK
 from stillage.formats.noted_map import noted_data
 from stillage.ids import BlobKey
@@ -25,6 +24,8 @@ from stillage.images.upload import Expected, Upload
 from stillage.operations.resumable.instant import Proof
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
+from stillage.stores.base import BlobReader
+from stores import key_of, only
 from upload_world import DATA, ME, MIB, World
 
 
@@ -51,14 +52,15 @@ async def test_who_has_bytes_that_are_here_need_not_send_them(world: World) -> N
     assert proof is not None
     image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     assert (image.status, image.checksum) == (Status.ACTIVE, original.checksum)
+    assert len(world.files()) == 1
+    assert await world.database.read(usage.find, "project:lab") == Usage(2 * len(DATA), 2, 0)
     await world.database.write(lifecycle.mark_deleted, original.id, world.clock())
-    await Sweep(world.database, world.store, clock=world.clock)()
+    await Sweep(world.database, only(world.store), clock=world.clock)()
     assert await world.stored(image) == DATA
     assert len(world.files()) == 1
     assert (await world.now(upload)).complete
     assert await world.database.read(usage.find, "project:lab") == Usage(len(DATA), 1, 0)
-    assert image.blob_key is not None
-    inside = await world.database.read(blobs.inside, image.blob_key)
+    inside = await world.database.read(blobs.inside, image.id)
     assert (inside.found, list(noted_data(inside.data_map or b""))) == ("raw", [(0, -(-len(DATA) // BLOCK) * BLOCK)])
 
 
@@ -104,7 +106,7 @@ async def test_a_scrub_learns_the_digest_that_nobody_declared(world: World) -> N
     await world.send(plain, 0, len(DATA))
     assert (await offered(world))[1] is None
     world.clock.advance(1)
-    scrub = Scrub(world.database, world.store, clock=world.clock)
+    scrub = Scrub(world.database, only(world.store), clock=world.clock)
     assert [found.damage async for found in scrub(older_than_s=0)] == [None]
     assert (await offered(world))[1] is not None
 
@@ -143,7 +145,7 @@ async def test_pieces_that_come_after_a_proof_in_vain_leave_the_original_alone(
     assert len(world.files()) == 1
 
 
-async def test_nothing_is_written_to_a_copy_where_the_upload_never_had_a_partial_blob(
+async def test_nothing_is_written_to_shared_bytes_where_the_upload_never_had_a_partial_blob(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never_begun(_key: object) -> None:
@@ -173,7 +175,7 @@ async def test_a_proof_can_be_shown_again(world: World, monkeypatch: pytest.Monk
     _, upload, proof = await shown_in_vain(world, monkeypatch)
     image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     assert await world.stored(image) == DATA
-    assert len(world.files()) == 2
+    assert len(world.files()) == 1
 
 
 async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them(
@@ -182,43 +184,44 @@ async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them
     original = await an_original(world)
     upload, proof = await offered(world)
     assert proof is not None
-    copied, go_on = asyncio.Event(), asyncio.Event()
-    copy = world.store.copy
+    read, shown, go_on = world.store.reader, asyncio.Event(), asyncio.Event()
 
-    async def slow_copy(*keys: Any) -> None:
-        await copy(*keys)
-        copied.set()
+    @asynccontextmanager
+    async def slow(key: BlobKey) -> AsyncIterator[BlobReader]:
+        async with read(key) as reader:
+            yield reader
+        shown.set()
         await go_on.wait()
 
-    monkeypatch.setattr(world.store, "copy", slow_copy)
-    proving = asyncio.create_task(world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
-    await asyncio.wait_for(copied.wait(), 10)
-    await world.send(upload, 5, MIB, bytes(len(DATA)))
-    go_on.set()
-    assert await world.stored(await proving) == await world.stored(original) == DATA
-    assert len(world.files()) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "reader", slow)
+        proving = asyncio.create_task(world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
+        await asyncio.wait_for(shown.wait(), 10)
+        await world.send(upload, 5, MIB, bytes(len(DATA)))
+        go_on.set()
+        image = await proving
+    assert await world.stored(image) == await world.stored(original) == DATA
+    assert len(world.files()) == 1
 
 
-async def test_a_partial_blob_that_a_proof_leaves_is_removed_by_a_sweep(
+async def test_what_was_sent_before_a_proof_is_removed_by_a_sweep_if_it_cannot_be_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never_dropped(_key: object) -> None:
-        raise PublishFails  # the process died here
+    async def fails(_key: object) -> None:
+        raise StoreFailed("the disk is broken")
 
     await an_original(world)
     upload, proof = await offered(world)
     assert proof is not None
     await world.send(upload, 0, MIB)
     with monkeypatch.context() as patched:
-        patched.setattr(world.store, "drop_partial", never_dropped)
-        with pytest.raises(PublishFails):
-            await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
-    assert len(world.files()) == 3
-    sweep = Sweep(world.database, world.store, clock=world.clock)
-    for shard in range(256):
-        assert await sweep.remove_orphans(shard, older_than_s=0) == 0
+        patched.setattr(world.store, "delete", fails)
+        image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     assert len(world.files()) == 2
-    assert await world.stored(await world.record(upload)) == DATA
+    await Sweep(world.database, only(world.store), clock=world.clock)()
+    assert len(world.files()) == 1
+    assert await world.stored(image) == DATA
+    assert await world.database.read(usage.find, "project:lab") == Usage(2 * len(DATA), 2, 0)
 
 
 RIGHT = ("sha512", hashlib.sha512(DATA).hexdigest())
@@ -243,56 +246,59 @@ async def test_a_digest_that_nobody_has_verified_is_not_recorded_with_bytes_that
     assert await world.uploads.instant.offer(ME, upload) is None
 
 
-async def test_bytes_that_need_not_be_sent_are_scrubbed_when_the_original_is_due(world: World) -> None:
+async def test_shared_bytes_are_scrubbed_once_for_all_their_images(world: World) -> None:
     original = await an_original(world)
     world.clock.advance(60)
     upload, proof = await offered(world)
     assert proof is not None
     image = await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     world.clock.advance(30)
-    scrub = Scrub(world.database, world.store, clock=world.clock)
-    assert {found.blob.image_id async for found in scrub(older_than_s=60)} == {original.id, image.id}
+    (found,) = [found async for found in Scrub(world.database, only(world.store), clock=world.clock)(older_than_s=60)]
+    assert set(found.image_ids) == {original.id, image.id}
 
 
-async def test_bytes_proven_while_a_scrub_reads_their_original_are_read_if_it_finds_damage(
+async def test_bytes_proven_while_a_scrub_reads_them_are_marked_if_it_finds_damage(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = await an_original(world)
-    assert original.blob_key is not None
-    world.path_of(original.blob_key).write_bytes(DATA[:-1] + b"!")
+    world.path_of(await key_of(world.database, original)).write_bytes(DATA[:-1] + b"!")
     world.clock.advance(61)
-    scrub = Scrub(world.database, world.store, clock=world.clock)
+    scrub = Scrub(world.database, only(world.store), clock=world.clock)
     compare = scrub._compare
     proven: list[Image] = []
 
-    async def prove_first(*args: Any) -> str | None:
-        if not proven:
-            upload, proof = await offered(world)
-            assert proof is not None
-            proven.append(await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
+    async def prove_first(*args: Any) -> Any:
+        upload, proof = await offered(world)
+        assert proof is not None
+        proven.append(await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
         return await compare(*args)
 
     monkeypatch.setattr(scrub, "_compare", prove_first)
-    damaged = [found.blob.image_id async for found in scrub(older_than_s=60) if found.damage]
-    assert damaged == [original.id, proven[0].id]
+    (found,) = [found async for found in scrub(older_than_s=60)]
+    assert set(found.image_ids) == {original.id, proven[0].id}
+    for image_id in found.image_ids:
+        assert (await world.database.read(db.get, image_id)).damage == found.damage is not None
 
 
 async def test_an_original_found_damaged_at_the_last_moment_gives_its_bytes_to_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await an_original(world)
+    original = await an_original(world)
     upload, proof = await offered(world)
     assert proof is not None
-    link = world.store.copy
+    read = world.store.reader
 
-    async def scrub_first(key: BlobKey, new_key: BlobKey) -> None:
+    @asynccontextmanager
+    async def scrub_then(key: BlobKey) -> AsyncIterator[BlobReader]:
+        async with read(key) as reader:
+            yield reader
         world.path_of(key).write_bytes(DATA[:-1] + b"!")
-        scrub = Scrub(world.database, world.store, clock=world.clock)
+        monkeypatch.undo()
         world.clock.advance(1)
-        assert [found.damage is None async for found in scrub(older_than_s=0)] == [False]
-        await link(key, new_key)
+        scrub = Scrub(world.database, only(world.store), clock=world.clock)
+        assert [found.image_ids async for found in scrub(older_than_s=0) if found.damage] == [[original.id]]
 
-    monkeypatch.setattr(world.store, "copy", scrub_first)
+    monkeypatch.setattr(world.store, "reader", scrub_then)
     with pytest.raises(Conflict, match="send"):
         await world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA))
     image = (await world.send(upload, 0, len(DATA))).image

@@ -26,6 +26,7 @@ from stillage.images.image import Content
 from stillage.images.quota import Limits
 from stillage.images.upload import Expected, Grant
 from stillage.spans import Span
+from stores import FILES, in_files
 
 Unit = Callable[[Connection], object]
 
@@ -38,12 +39,12 @@ LOCKS = re.compile("^(INSERT|UPDATE|DELETE)|FOR (UPDATE|SHARE)")
 
 def claim_on(name: str, owner: str | None) -> Claim:
     process = None if owner is None else LeaseOwner.parse(owner)
-    return Claim(UploadId(f"upload-{name}"), ImageId(name), BlobKey(f"blob-{name}"), process, None)
+    return Claim(UploadId(f"upload-{name}"), ImageId(name), in_files(BlobKey(f"blob-{name}")), process, None)
 
 
 RESUMING, PLAIN, NEW = claim_on("a", None), claim_on("b", "node/1"), claim_on("c", "node/2")
 SOURCE = claim_on("d", "node/1")
-SCRUBBED = Stored(SOURCE.blob_key, SOURCE.image_id, 50, "c" * 32, "sha512", "d" * 128, NOW)
+SCRUBBED = Stored(SOURCE.blob, 50, "c" * 32, "sha512", "d" * 128, NOW)
 FIRST = Span(0, 100)
 
 
@@ -79,7 +80,7 @@ def publish_same(connection: Connection) -> None:
     source = images.get(connection, SOURCE.image_id)
     rights.hold(connection, OPENER)
     uploads.hold_source(connection, source, ProjectId("theirs"))
-    uploads.publish_same(connection, RESUMING, CONTENT, source, NOW)
+    uploads.publish_same(connection, RESUMING, CONTENT, source, SOURCE.blob, NOW)
 
 
 UNITS: dict[str, Unit] = {
@@ -89,8 +90,8 @@ UNITS: dict[str, Unit] = {
     "publish resumable": publish_resumable,
     "publish same": publish_same,
     "delete source": lambda c: lifecycle.mark_deleted(c, SOURCE.image_id, NOW),
-    "scrub begins": lambda c: blobs.take_for_scrub(c, LATER, LATER),
-    "scrub ends": lambda c: blobs.set_damage(c, SCRUBBED, "a bit has turned"),
+    "scrub begins": lambda c: blobs.take_for_scrub(c, [FILES], LATER, LATER),
+    "scrub ends": lambda c: blobs.set_damage(c, SCRUBBED.blob, "a bit has turned"),
     "release": lambda c: lifecycle.release(c, PLAIN, "left", NOW),
     "release resumable": lambda c: lifecycle.release(c, RESUMING, "abandoned", NOW),
     "release dead": lambda c: lifecycle.release_dead(c, RESUMING, "expired", LATER),
@@ -102,7 +103,7 @@ UNITS: dict[str, Unit] = {
     "count": lambda c: uploads.count(c, RESUMING.upload_id, FIRST, NOW),
     "keep": lambda c: uploads.keep(c, RESUMING.upload_id, NOW),
     "tell size": lambda c: uploads.tell_size(c, RESUMING.upload_id, 150, LIMITS),
-    "reserve": lambda c: blobs.reserve(c, RESUMING.blob_key, 150, LIMITS),
+    "reserve": lambda c: blobs.reserve(c, RESUMING.blob, 150, LIMITS),
 }
 
 

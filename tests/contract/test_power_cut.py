@@ -66,9 +66,8 @@ def cuts(calls: list[Call], folder: Path, *, few: int = FEW) -> Iterator[Left]:
 def test_a_blob_is_whole_or_not_there_and_what_was_answered_lasts(tmp_path: Path, work: str) -> None:
     folder = tmp_path / "data"
     calls = recorded("store_work.py", work, folder=folder)
-    data = store_work.data_of(work)
     for left in cuts(calls, folder):
-        for key, content in data.items():
+        for key, content in store_work.DATA.items():
             assert_holds(left, key, content)
     assert left.said, "the power failed when all was done, too"
     assert not left.next

@@ -10,16 +10,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, text
 
+import builders
 from fakes import Clock
 from plans import plans_of
 from postgres import PostgresServer
-from stillage.db import images, lifecycle, schema, session, uploads
+from stillage.db import blobs, images, lifecycle, schema, session, uploads
+from stillage.db.leases import LeaseOwner
+from stillage.db.lifecycle import Claim
 from stillage.db.migrations import steps
 from stillage.db.session import make_engine
 from stillage.db.tables import metadata
 from stillage.errors import BadSettings
-from stillage.ids import ImageId, ProjectId
-from stillage.images.image import Image
+from stillage.ids import BlobKey, ProjectId, UploadId
+from stillage.images.image import Content
+from stores import FILES, in_files
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(empty_database_url: str) -> None:
@@ -161,17 +165,21 @@ def test_the_blobs_of_an_image_and_those_of_a_digest_are_found_without_reading_a
     """Of the two engines, SQLite knows nothing of how many rows there are; most blobs have the same state."""
     engine = make_engine(f"sqlite:///{migrated_sqlite}")
     digest = (algorithm, "a" * 64)
-    made = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
+    made, blob = builders.image(owner="lab"), in_files(BlobKey(uuid4().hex))
+    claim = Claim(UploadId(str(uuid4())), made.id, blob, LeaseOwner.parse("node/1"), 4096)
 
     def ask(connection: Connection) -> None:
         images.add(connection, made)
-        uploads.with_bytes(connection, (digest,), 4096, ProjectId("lab"))
+        lifecycle.claim(connection, claim, clock(), clock())
+        lifecycle.publish(connection, claim, Content(4096, None, "raw", "c" * 32, *digest), clock())
+        blobs.set_damage(connection, blob, None)
+        uploads.with_bytes(connection, (digest,), 4096, FILES, ProjectId("lab"))
         lifecycle.mark_deleted(connection, made.id, clock())
 
     with engine.connect() as connection:
         plans = plans_of(connection, ask)
     engine.dispose()
-    assert len([plan for plan in plans if " blobs " in plan]) >= 2
+    assert len([plan for plan in plans if " blobs " in plan]) >= 7
     assert [plan for plan in plans if "SCAN " in plan or "ix_blobs_state" in plan] == []
 
 

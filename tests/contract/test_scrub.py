@@ -4,7 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from stillage.operations.upkeep.scrub import Scrub, Scrubbed
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.files.disk import translated
 from stillage.stores.memory import MemoryStore
+from stores import FILES, in_files, key_of, only
 
 DATA = os.urandom(3 << 20) + b"and a bit"
 DAY = 86400.0
@@ -42,17 +43,19 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def scrub(database: Database, store: MemoryStore, clock: Clock) -> Scrub:
-    return Scrub(database, store, clock=clock)
+    return Scrub(database, only(store), clock=clock)
 
 
 async def stored(
     database: Database, store: MemoryStore | FileStore, clock: Clock, data: bytes = DATA, algorithm: str = "sha512"
 ) -> Image:
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
-    claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), LeaseOwner.parse("node/1"), len(data))
+    claim = Claim(
+        UploadId(str(uuid4())), image.id, in_files(BlobKey(uuid4().hex)), LeaseOwner.parse("node/1"), len(data)
+    )
     await database.write(db.add, image)
     await database.write(lifecycle.claim, claim, clock(), clock() + timedelta(minutes=1))
-    async with store.writer(claim.blob_key) as writer:
+    async with store.writer(claim.blob.key) as writer:
         await writer.write(data)
         await writer.commit()
     digest = hashlib.new(algorithm, data).hexdigest()
@@ -67,6 +70,10 @@ async def run(scrub: Scrub, clock: Clock, *, older_than_s: float = 0, **how: Any
     return [scrubbed async for scrubbed in scrub(older_than_s=older_than_s, **how)]
 
 
+def images_of(found: Iterable[Scrubbed]) -> list[ImageId]:
+    return [image_id for scrubbed in found for image_id in scrubbed.image_ids]
+
+
 async def damage_of(database: Database, image: Image) -> str | None:
     return (await database.read(db.get, image.id)).damage
 
@@ -78,7 +85,7 @@ async def test_a_well_blob_is_well(
 ) -> None:
     image = await stored(database, store, clock, data, algorithm)
     found = await run(scrub, clock)
-    assert [(one.blob.key, one.damage) for one in found] == [(image.blob_key, None)]
+    assert [(one.stored.blob.key, one.damage) for one in found] == [(await key_of(database, image), None)]
     assert await database.read(db.get, image.id) == image
 
 
@@ -101,21 +108,21 @@ async def test_damage_is_found_told_and_gone_when_the_bytes_are_right_again(
 ) -> None:
     image = await stored(database, store, clock)
     well = await stored(database, store, clock)
-    key = str(image.blob_key)
+    key = await key_of(database, image)
     harm, expected = DAMAGE[kind]
     harmed = harm(store.blobs.pop(key))
     if harmed is not None:
         store.blobs[key] = harmed
-    downloads = Download(database, store, access=Access(), deleted_s=60)
+    downloads = Download(database, only(store), access=Access(), deleted_s=60)
 
     found = await run(scrub, clock)
-    assert {one.blob.image_id for one in found} == {image.id, well.id}
-    assert [one.blob.image_id for one in found if one.damage] == [image.id]
+    assert set(images_of(found)) == {image.id, well.id}
+    assert images_of(one for one in found if one.damage) == [image.id]
     with pytest.raises(ImageDamaged, match=expected):
         await downloads.describe(principal("lab"), image.id)
     assert await downloads.describe(principal("lab"), well.id) == well
 
-    assert [one.blob.image_id for one in await run(scrub, clock, damaged_only=True)] == [image.id]
+    assert images_of(await run(scrub, clock, damaged_only=True)) == [image.id]
     store.blobs[key] = DATA
     assert [one.damage for one in await run(scrub, clock)] == [None, None]
     assert await downloads.describe(principal("lab"), image.id) == image
@@ -124,8 +131,9 @@ async def test_damage_is_found_told_and_gone_when_the_bytes_are_right_again(
 async def test_files_are_read_as_well(database: Database, clock: Clock, tmp_path: Path) -> None:
     files = FileStore(tmp_path / "blobs")
     image = await stored(database, files, clock)
-    path = files.root / str(image.blob_key)[:2] / str(image.blob_key)
-    scrub = Scrub(database, files, clock=clock)
+    key = await key_of(database, image)
+    path = files.root / key[:2] / key
+    scrub = Scrub(database, only(files), clock=clock)
     assert [one.damage for one in await run(scrub, clock)] == [None]
     path.write_bytes(flipped(DATA))
     await run(scrub, clock)
@@ -160,7 +168,7 @@ async def test_bytes_that_cannot_be_read_are_damage_and_the_others_are_read(
 ) -> None:
     store = FailingStore(number)
     images = [await stored(database, store, clock) for _ in range(2)]
-    await run(Scrub(database, store, clock=clock), clock)
+    await run(Scrub(database, only(store), clock=clock), clock)
     for image in images:
         damage = str(await damage_of(database, image))
         assert damage.startswith("its bytes cannot be read: the store")
@@ -173,7 +181,7 @@ async def test_that_we_cannot_read_now_says_nothing_about_the_bytes(
 ) -> None:
     store = FailingStore(number)
     image = await stored(database, store, clock)
-    scrub = Scrub(database, store, clock=clock)
+    scrub = Scrub(database, only(store), clock=clock)
     clock.advance(DAY)
     with pytest.raises(Unavailable, match="cannot open a blob now"):
         await run(scrub, clock, older_than_s=DAY)
@@ -200,32 +208,17 @@ async def test_a_blob_that_a_stop_kept_from_being_read_is_still_due(database: Da
     store = SlowStore()
     image = await stored(database, store, clock)
     clock.advance(DAY)
-    scrubbing = asyncio.create_task(run(Scrub(database, store, clock=clock), clock, older_than_s=DAY))
+    scrubbing = asyncio.create_task(run(Scrub(database, only(store), clock=clock), clock, older_than_s=DAY))
     async with asyncio.timeout(10):
         await store.asked.wait()
-    assert await database.read(blobs.take_for_scrub, clock() - timedelta(days=1), clock()) is None
+    long_ago = clock() - timedelta(days=1)
+    assert await database.read(blobs.take_for_scrub, [FILES], long_ago, clock()) is None
     scrubbing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await scrubbing
-    due = await database.read(blobs.take_for_scrub, clock() - timedelta(days=1), clock())
+    due = await database.read(blobs.take_for_scrub, [FILES], long_ago, clock())
     assert due is not None
-    assert due.image_id == image.id
-
-
-@pytest.mark.parametrize("harmed", [1, 2, 3])
-async def test_images_of_the_same_bytes_are_due_by_each_other_only_once(
-    database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, harmed: int
-) -> None:
-    images = []
-    for _ in range(3):
-        images.append(await stored(database, store, clock))
-        clock.advance(1)
-    for image in images[:harmed]:
-        store.blobs[str(image.blob_key)] = b"other"
-    for _ in range(2):
-        found = await asyncio.wait_for(run(scrub, clock), 20)
-        assert {one.blob.image_id for one in found} == {image.id for image in images}
-        assert {one.blob.image_id for one in found if one.damage} == {image.id for image in images[:harmed]}
+    assert due.blob.key == await key_of(database, image)
 
 
 def away(*_: object) -> None:
@@ -237,7 +230,7 @@ async def test_a_stop_while_the_database_is_away_is_a_stop(
 ) -> None:
     store = SlowStore()
     await stored(database, store, clock)
-    scrubbing = asyncio.create_task(run(Scrub(database, store, clock=clock), clock))
+    scrubbing = asyncio.create_task(run(Scrub(database, only(store), clock=clock), clock))
     await asyncio.wait_for(store.asked.wait(), 10)
     monkeypatch.setattr(blobs, "give_back_to_scrub", away)
     scrubbing.cancel()
@@ -249,14 +242,14 @@ async def test_damage_found_while_the_database_is_away_is_looked_for_again_when_
     database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = await stored(database, store, clock)
-    store.blobs[str(image.blob_key)] = b"other"
+    store.blobs[await key_of(database, image)] = b"other"
     clock.advance(DAY)
     with monkeypatch.context() as patched:
         patched.setattr(blobs, "set_damage", away)
         patched.setattr(blobs, "give_back_to_scrub", away)
         with pytest.raises(Unavailable):
             await run(scrub, clock, older_than_s=DAY)
-    assert [one.blob.image_id for one in await run(scrub, clock, older_than_s=DAY)] == [image.id]
+    assert images_of(await run(scrub, clock, older_than_s=DAY)) == [image.id]
     assert await damage_of(database, image) is not None
 
 
@@ -266,11 +259,11 @@ async def test_each_is_read_once_in_its_time_and_the_longest_waiting_first(
     first = await stored(database, store, clock, b"1")
     clock.advance(DAY)
     second = await stored(database, store, clock, b"2")
-    assert [one.blob.image_id for one in await run(scrub, clock, older_than_s=DAY / 2)] == [first.id]
+    assert images_of(await run(scrub, clock, older_than_s=DAY / 2)) == [first.id]
     assert await run(scrub, clock, older_than_s=DAY / 2) == []
     clock.advance(DAY)
     found = await run(scrub, clock, older_than_s=DAY / 2)
-    assert [one.blob.image_id for one in found] == [second.id, first.id]
+    assert images_of(found) == [second.id, first.id]
 
 
 async def test_two_scrubs_at_once_take_different_blobs(
@@ -279,10 +272,10 @@ async def test_two_scrubs_at_once_take_different_blobs(
     expected = {(await stored(database, store, clock, bytes([n]))).id for n in range(12)}
     clock.advance(1)
     other = Database(database_url)
-    scrubs = [scrub, Scrub(other, store, clock=clock), scrub]
+    scrubs = [scrub, Scrub(other, only(store), clock=clock), scrub]
 
     async def all_of(one: Scrub) -> list[ImageId]:
-        return [scrubbed.blob.image_id async for scrubbed in one(older_than_s=0)]
+        return images_of([scrubbed async for scrubbed in one(older_than_s=0)])
 
     found = await asyncio.gather(*map(all_of, scrubs))
     other.close()
@@ -304,21 +297,21 @@ async def test_an_image_deleted_while_it_is_read_is_no_damage(
     database: Database, store: MemoryStore, scrub: Scrub, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = await stored(database, store, clock)
-    read_it = scrub._damage_of
+    read_it = scrub._read
 
-    async def delete_first(blob: blobs.Stored, bytes_per_s: float | None) -> str | None:
+    async def delete_first(stored: blobs.Stored, bytes_per_s: float | None) -> Any:
         await database.write(lifecycle.mark_deleted, image.id, clock())
-        await store.delete(blob.key)
-        return await read_it(blob, bytes_per_s)
+        await store.delete(stored.blob.key)
+        return await read_it(stored, bytes_per_s)
 
-    monkeypatch.setattr(scrub, "_damage_of", delete_first)
+    monkeypatch.setattr(scrub, "_read", delete_first)
     assert await run(scrub, clock) == []
 
 
 async def test_what_is_not_published_is_not_scrubbed(database: Database, scrub: Scrub, clock: Clock) -> None:
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
     await database.write(db.add, image)
-    claim = Claim(UploadId("u"), image.id, BlobKey(uuid4().hex), LeaseOwner.parse("node/1"), 5)
+    claim = Claim(UploadId("u"), image.id, in_files(BlobKey(uuid4().hex)), LeaseOwner.parse("node/1"), 5)
     await database.write(lifecycle.claim, claim, clock(), clock())
     assert await run(scrub, clock) == []
     await database.write(lifecycle.release, claim, "left", clock())
@@ -328,26 +321,28 @@ async def test_what_is_not_published_is_not_scrubbed(database: Database, scrub: 
 async def test_bytes_that_are_missing_are_told_before_any_scrub(
     database: Database, store: MemoryStore, clock: Clock
 ) -> None:
-    downloads = Download(database, store, access=Access(), deleted_s=60)
+    downloads = Download(database, only(store), access=Access(), deleted_s=60)
     image = await stored(database, store, clock)
+    found = await downloads.describe(principal("lab"), image.id)
     store.blobs.clear()
     with pytest.raises(ImageDamaged, match="its bytes are gone"):
-        await downloads.open(image).__aenter__()
+        await downloads.open(found).__aenter__()
     await database.write(lifecycle.mark_deleted, image.id, clock())
     with pytest.raises(ImageNotFound):
-        await downloads.open(image).__aenter__()
+        await downloads.open(found).__aenter__()
 
 
 async def test_a_blob_that_is_cut_short_is_told_before_its_first_byte_is_sent(
     database: Database, store: MemoryStore, clock: Clock
 ) -> None:
-    downloads = Download(database, store, access=Access(), deleted_s=60)
+    downloads = Download(database, only(store), access=Access(), deleted_s=60)
     image = await stored(database, store, clock)
-    store.blobs[str(image.blob_key)] = DATA[:-1]
+    found = await downloads.describe(principal("lab"), image.id)
+    store.blobs[await key_of(database, image)] = DATA[:-1]
     with pytest.raises(ImageDamaged, match=f"the file has {len(DATA) - 1} of its {len(DATA)} bytes"):
-        await downloads.open(image).__aenter__()
+        await downloads.open(found).__aenter__()
     empty = await stored(database, store, clock, b"")
-    async with downloads.open(empty) as reader:
+    async with downloads.open(await downloads.describe(principal("lab"), empty.id)) as reader:
         assert await reader.read(0, 1) == b""
 
 
@@ -356,11 +351,11 @@ async def test_a_download_that_runs_ends_when_its_image_is_found_damaged(
 ) -> None:
     monkeypatch.setattr(download, "LOOK_EVERY_S", 0.01)
     image = await stored(database, store, clock)
-    downloads = Download(database, store, access=Access(), deleted_s=60)
+    downloads = Download(database, only(store), access=Access(), deleted_s=60)
 
     async def read_for_ever() -> None:
-        async with downloads.open(image):
-            store.blobs[str(image.blob_key)] = flipped(DATA)
+        async with downloads.open(await downloads.describe(principal("lab"), image.id)):
+            store.blobs[await key_of(database, image)] = flipped(DATA)
             await run(scrub, clock)
             await asyncio.Event().wait()
 

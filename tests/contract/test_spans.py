@@ -119,7 +119,7 @@ async def test_the_work_of_a_piece_does_not_grow_with_the_number_of_spans(
 async def test_a_piece_over_many_spans_and_gaps_is_compared_and_written_at_each(world: World) -> None:
     upload = await world.open()
     await fill(world, upload, [Span(first, first + 3) for first in range(100, 5000, 9)])
-    async with world.store.partial(upload.blob_key) as partial:
+    async with world.store.partial(upload.blob.key) as partial:
         await partial.write(0, DATA[:5000])
         await partial.flush()
     with pytest.raises(BytesDiffer, match="from byte 4996 on"):

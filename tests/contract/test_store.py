@@ -12,7 +12,7 @@ from stillage.errors import BlobNotFound
 from stillage.holes import HOLE
 from stillage.ids import BlobKey
 from stillage.spans import Span
-from stillage.stores.abilities import SHARDS, Copies, KeepsOpen, Lists, Measures, OldBlobs, Partials
+from stillage.stores.abilities import SHARDS, KeepsOpen, Lists, Measures, OldBlobs, Partials
 from stillage.stores.base import Store
 from stillage.stores.s3.blobs import S3Store
 from stores import KEY, MIB, SHARD, STORES, Remembered, WholeStore, file_store, having, memory_store, put, read_all
@@ -272,47 +272,3 @@ async def test_there_is_no_partial_blob_that_nobody_began_and_none_after_it_was_
     with pytest.raises(BlobNotFound):
         async with store.partial(KEY, memory.recall):
             pass
-
-
-# Copies
-
-
-@having(Copies)
-async def test_a_copy_outlives_what_it_was_copied_from(store: WholeStore) -> None:
-    await put(store, b"bytes")
-    other = BlobKey("1e" * 16)
-    await store.copy(KEY, other)
-    await store.delete(KEY)
-    assert await read_all(store, other) == b"bytes"
-    with pytest.raises(BlobNotFound):
-        await store.copy(KEY, BlobKey("2d" * 16))
-
-
-@having(Copies)
-async def test_a_copy_takes_the_place_of_one_that_another_attempt_left(store: WholeStore) -> None:
-    keys = [BlobKey(f"{number}e" * 16) for number in range(3)]
-    for key, content in zip(keys, (b"one", b"other"), strict=False):
-        await put(store, content, key=key)
-        await store.copy(key, keys[2])
-    assert await read_all(store, keys[2]) == b"other"
-
-
-@having(Copies, Partials)
-async def test_a_partial_blob_beside_a_copy_stays_what_it_is_until_it_is_dropped(store: WholeStore) -> None:
-    await put(store, b"bytes")
-    other = BlobKey("1e" * 16)
-    await store.begin(other)
-    for _ in range(2):
-        await store.copy(KEY, other)
-    async with store.partial(other) as partial:
-        assert await partial.hold(Span(0, 5))
-        await partial.write(0, b"parts")
-        await partial.flush()
-    assert await read_all(store) == await read_all(store, other) == b"bytes"
-    async with store.partial(other) as partial:
-        assert await partial.read(0, 5) == b"parts"
-        assert await partial.publish(5)
-    assert await read_all(store) == b"bytes"
-    assert await read_all(store, other) == b"parts"
-    await store.drop_partial(other)
-    assert await read_all(store, other) == b"parts"

@@ -1,13 +1,11 @@
 """What operations do with a store that lacks an ability; a store that has it is in the other tests."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fakes import Clock
-from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import StorageFull
 from stillage.images.access import Access
@@ -18,8 +16,8 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import require_room
 from stillage.stores.base import Store
 from stillage.stores.memory import MemoryStore
-from stores import KEY, SHARD, Bare, BareResumable, put, read_all
-from upload_world import DATA, ME, a_world, uploads_of
+from stores import KEY, SHARD, Bare, key_of, only, put, read_all
+from upload_world import DATA, ME, a_world
 
 
 async def test_who_cannot_say_how_much_room_is_left_refuses_no_size() -> None:
@@ -34,9 +32,9 @@ async def test_who_cannot_say_how_much_room_is_left_refuses_no_size() -> None:
 async def test_who_cannot_list_keeps_what_no_row_names(database: Database, clock: Clock) -> None:
     store = MemoryStore()
     await put(store, b"orphan")
-    assert await Sweep(database, Bare(store), clock=clock).remove_orphans(SHARD, older_than_s=0) == 0
+    assert await Sweep(database, only(Bare(store)), clock=clock).remove_orphans(SHARD, older_than_s=0) == 0
     assert await read_all(store, KEY) == b"orphan"
-    assert await Sweep(database, store, clock=clock).remove_orphans(SHARD, older_than_s=0) == 1
+    assert await Sweep(database, only(store), clock=clock).remove_orphans(SHARD, older_than_s=0) == 1
 
 
 @pytest.mark.parametrize(("kind", "is_kept"), [(Bare, True), (lambda store: store, False)], ids=["without", "with"])
@@ -46,11 +44,10 @@ async def test_who_cannot_keep_what_is_open_keeps_deleted_bytes_for_downloads(
     async with a_world(database, tmp_path, clock) as world:
         progress = await world.send(await world.open(), 0, len(DATA))
         assert progress.image is not None
-        key = progress.image.blob_key
-        assert key is not None
+        key = await key_of(database, progress.image)
         images = Images(
             database,
-            kind(world.store),
+            only(kind(world.store)),
             access=Access({}),
             defaults=Defaults(),
             limits=Limits(),
@@ -60,16 +57,5 @@ async def test_who_cannot_keep_what_is_open_keeps_deleted_bytes_for_downloads(
         await images.delete(ME, progress.image.id)
         for after_s, is_there in ((0, is_kept), (59, is_kept), (2, False)):
             clock.advance(after_s)
-            await Sweep(database, world.store, clock=clock)()
+            await Sweep(database, only(world.store), clock=clock)()
             assert world.path_of(key).exists() == is_there
-
-
-async def test_who_cannot_copy_offers_nothing(database: Database, clock: Clock, tmp_path: Path) -> None:
-    digests = (("sha256", hashlib.sha256(DATA).hexdigest()),)
-    async with a_world(database, tmp_path, clock) as world:
-        await world.send(await world.open(digests=digests), 0, len(DATA))
-        upload = await world.open(digests=digests)
-        assert await world.uploads.instant.offer(ME, upload) is not None
-        without = uploads_of(database, BareResumable(world.store), clock, LeaseOwner.parse("node/1"))
-        assert await without.instant.offer(ME, upload) is None
-        await without.close()

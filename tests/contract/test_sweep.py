@@ -28,6 +28,7 @@ from stillage.stores.abilities import SHARDS
 from stillage.stores.base import Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
+from stores import FILES, in_files, only
 
 TIMEOUT_S = 20.0
 SHARD = 0xAB
@@ -51,7 +52,7 @@ async def put(store: Store, key: BlobKey) -> BlobKey:
 
 async def claimed(database: Database, clock: Clock, key: BlobKey) -> Claim:
     image = Image(id=ImageId(str(uuid4())), owner=ProjectId("lab"), created_at=clock(), updated_at=clock())
-    claim = Claim(UploadId(str(uuid4())), image.id, key, LeaseOwner.parse("node/1"), 4)
+    claim = Claim(UploadId(str(uuid4())), image.id, in_files(key), LeaseOwner.parse("node/1"), 4)
     await database.write(db.add, image)
     await database.write(lifecycle.claim, claim, clock(), clock() + timedelta(minutes=1))
     return claim
@@ -74,7 +75,7 @@ async def test_an_orphan_goes_and_what_a_row_names_stays(database: Database, sto
     await database.write(lifecycle.publish, await claimed(database, clock, published), content, clock())
     await database.write(lifecycle.release, await claimed(database, clock, pending), "left", clock())
 
-    sweep = Sweep(database, store, clock=clock)
+    sweep = Sweep(database, only(store), clock=clock)
     assert await sweep.remove_orphans(SHARD, older_than_s=0) == 1
     assert not await is_there(store, orphan)
     assert all([await is_there(store, key) for key in (writing, published, pending, elsewhere)])
@@ -84,7 +85,7 @@ async def test_an_orphan_goes_and_what_a_row_names_stays(database: Database, sto
 
 async def test_a_young_orphan_stays(database: Database, store: Store, clock: Clock) -> None:
     key = await put(store, a_key())
-    sweep = Sweep(database, store, clock=clock)
+    sweep = Sweep(database, only(store), clock=clock)
     assert await sweep.remove_orphans(SHARD, older_than_s=60) == 0
     assert await is_there(store, key)
 
@@ -95,7 +96,7 @@ async def test_two_sweeps_at_once_find_more_orphans_than_one_statement_names(dat
         await put(store, a_key())
     kept = await put(store, a_key())
     await claimed(database, clock, kept)
-    sweep = Sweep(database, store, clock=clock)
+    sweep = Sweep(database, only(store), clock=clock)
     await asyncio.gather(*(sweep.remove_orphans(SHARD, older_than_s=0) for _ in range(2)))
     assert set(store.blobs) == {kept}
 
@@ -103,10 +104,10 @@ async def test_two_sweeps_at_once_find_more_orphans_than_one_statement_names(dat
 async def test_a_swept_upload_gives_back_what_it_used(database: Database, store: Store, clock: Clock) -> None:
     claim = await claimed(database, clock, await put(store, a_key()))
     clock.advance(61)
-    sweep = Sweep(database, store, clock=clock)
+    sweep = Sweep(database, only(store), clock=clock)
     swept = await asyncio.gather(sweep(), sweep())
     assert sum(one.blobs for one in swept) >= 1
-    assert not await is_there(store, claim.blob_key)
+    assert not await is_there(store, claim.blob.key)
     image = await database.read(db.get, claim.image_id)
     assert image.status is Status.QUEUED
     found = await database.read(lambda c: (usage.find(c, "project:lab"), usage.find(c, "node:node")))
@@ -120,24 +121,24 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
     claim = await claimed(database, clock, await put(store, a_key()))
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
     await database.write(lifecycle.publish, claim, content, clock())
-    await remove_blob(database, store, claim.blob_key)
-    assert await is_there(store, claim.blob_key)
+    await remove_blob(database, only(store), claim.blob)
+    assert await is_there(store, claim.blob.key)
     assert not await database.write(lifecycle.release, claim, "no answer", clock())
-    assert await database.read(blobs.pending_delete, clock(), 9) == []
-    await database.write(blobs.forget_blob, claim.blob_key)
+    assert await database.read(blobs.pending_delete, FILES, clock(), 9) == []
+    await database.write(blobs.forget_blob, claim.blob.key)
     clock.advance(3600)
-    sweep = Sweep(database, store, clock=clock)
+    sweep = Sweep(database, only(store), clock=clock)
     assert await sweep(dead=NodeId("node")) == Swept(0, 0)
     assert await sweep.remove_orphans(SHARD, older_than_s=0) == 0
-    assert await is_there(store, claim.blob_key)
-    assert await database.read(blobs.states_of_blobs, [claim.blob_key]) == {claim.blob_key: "published"}
+    assert await is_there(store, claim.blob.key)
+    assert await database.read(blobs.states_of_blobs, [claim.blob.key]) == {claim.blob.key: "published"}
 
 
 async def test_bytes_go_before_their_row(database: Database, clock: Clock) -> None:
     store = Stubborn()
     (key,) = store.kept = set(await blobs_pending_delete(database, store, clock, 1))
     with pytest.raises(StoreFailed):
-        await remove_blob(database, store, key)
+        await remove_blob(database, only(store), in_files(key))
     assert await database.read(blobs.states_of_blobs, [key]) == {key: "pending_delete"}
 
 
@@ -169,7 +170,7 @@ async def test_a_blob_that_cannot_be_removed_does_not_keep_the_others(database: 
     store = Stubborn()
     keys = await blobs_pending_delete(database, store, clock, 5)
     store.kept = set(keys[:3])
-    sweep = Sweep(database, store, clock=clock)
+    sweep = Sweep(database, only(store), clock=clock)
     assert (await sweep()).blobs == 2
     assert set(store.blobs) == store.kept
     store.kept = set()
@@ -180,7 +181,7 @@ async def test_a_blob_that_cannot_be_removed_does_not_keep_the_others(database: 
 async def test_a_store_that_removes_nothing_is_not_asked_for_everything(database: Database, clock: Clock) -> None:
     store = Stubborn()
     store.kept = set(await blobs_pending_delete(database, store, clock, MOST_FAILURES + 5))
-    assert (await Sweep(database, store, clock=clock)()).blobs == 0
+    assert (await Sweep(database, only(store), clock=clock)()).blobs == 0
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,11 @@ async def test_a_store_that_removes_nothing_is_not_asked_for_everything(database
 async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     database: Database, clock: Clock, query: Callable[..., object]
 ) -> None:
-    known = {"expired": (clock(), None, 9), "pending_delete": (clock(), 9), "take_for_scrub": (clock(), clock())}
+    known = {
+        "expired": (clock(), None, 9),
+        "pending_delete": (FILES, clock(), 9),
+        "take_for_scrub": ([FILES], clock(), clock()),
+    }
     arguments = known[query.__name__]
     plan = (await database.write(plans_of, lambda connection: query(connection, *arguments)))[-1]
     assert "ix_" in plan, plan
@@ -212,7 +217,7 @@ def upkeep(
     schedule = Schedule(
         sweep_s=0.001, orphan_age_s=0, scrub_every_s=changes.get("scrub_every_s"), scrub_bytes_per_s=1e9
     )
-    sweep, scrub = Sweep(database, store, clock=clock), Scrub(database, store, clock=clock)
+    sweep, scrub = Sweep(database, only(store), clock=clock), Scrub(database, only(store), clock=clock)
     return Upkeep(sweep, scrub, exclusive_of(database, clock), schedule=schedule, also=[also])
 
 
@@ -236,11 +241,11 @@ async def test_upkeep_sweeps_looks_into_every_shard_and_scrubs(database: Databas
     async def all_done() -> bool:
         image = await database.read(db.get, damaged.image_id)
         queued = (await database.read(db.get, dead.image_id)).status is Status.QUEUED
-        return queued and image.damage is not None and not {*orphans, dead.blob_key} & set(store.blobs)
+        return queued and image.damage is not None and not {*orphans, dead.blob.key} & set(store.blobs)
 
     async with upkeep(database, store, clock, nothing, scrub_every_s=60).running():
         await eventually(all_done)
-    assert set(store.blobs) == {damaged.blob_key}
+    assert set(store.blobs) == {damaged.blob.key}
     assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs on"
 
 
@@ -273,7 +278,7 @@ async def test_no_upload_ends_before_the_clock_is_set(database: Database, clock:
 
     store = MemoryStore()
     schedule = Schedule(sweep_s=0.001, orphan_age_s=0, scrub_every_s=None, scrub_bytes_per_s=1)
-    scrub, sweep = Scrub(database, store, clock=clock), NoSweep(database, store, clock=clock)
+    scrub, sweep = Scrub(database, only(store), clock=clock), NoSweep(database, only(store), clock=clock)
     async with Upkeep(sweep, scrub, exclusive_of(database, clock), schedule=schedule, first=set_clock).running():
 
         async def three_times() -> bool:
@@ -329,5 +334,5 @@ async def test_a_file_that_is_no_blob_of_ours_does_not_stop_the_search(
     part.write_bytes(b"left over")
     for path in store.root.rglob("*"):
         os.utime(path, (0, 0))
-    assert await Sweep(database, store, clock=clock).remove_orphans(SHARD, older_than_s=60) == 2
+    assert await Sweep(database, only(store), clock=clock).remove_orphans(SHARD, older_than_s=60) == 2
     assert not [path for path in store.root.rglob("*") if path.is_file()]

@@ -5,6 +5,7 @@ import hashlib
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from stillage.db import lifecycle, members
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import Conflict, UploadGone, UploadNotFound, UploadSuspended
-from stillage.ids import ProjectId
+from stillage.ids import BlobKey, ProjectId
 from stillage.images.image import Image, Visibility
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Upload
@@ -33,6 +34,8 @@ from stillage.operations.identity.rights import EmbeddedRights
 from stillage.operations.resumable.instant import Proof
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.spans import Span
+from stillage.stores.base import BlobReader
+from stores import only
 from upload_world import DATA, MIB, World, a_world, sliced, uploads_of
 
 
@@ -264,7 +267,7 @@ async def test_rights_lost_between_the_verdict_and_its_publishing_publish_nothin
 async def test_a_suspended_upload_expires_as_others_do(lab: Lab) -> None:
     upload = await lab.whole()
     await disable_user(lab)
-    sweep = Sweep(lab.world.database, lab.world.store, clock=lab.world.clock)
+    sweep = Sweep(lab.world.database, only(lab.world.store), clock=lab.world.clock)
     lab.world.clock.advance(3599)
     await sweep()
     with pytest.raises(UploadSuspended):
@@ -433,14 +436,16 @@ async def test_a_proof_is_looked_at_again_as_it_is_published(
 ) -> None:
     original = await an_original(lab, ProjectId("works"))
     upload, proof = await offered(lab)
-    copy = lab.world.store.copy
+    read = lab.world.store.reader
 
-    async def lose_first(*args: Any) -> None:
+    @asynccontextmanager
+    async def lose_first(key: BlobKey) -> AsyncIterator[BlobReader]:
+        async with read(key) as reader:
+            yield reader
         await lose(lab, original)
-        await copy(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(lab.world.store, "copy", lose_first)
+        patched.setattr(lab.world.store, "reader", lose_first)
         with pytest.raises(Conflict, match="no longer has these bytes; send them"):
             await lab.world.uploads.instant.prove(upload, proof.nonce, answer(proof))
     image = (await lab.world.send(upload, 0, len(DATA))).image
@@ -456,7 +461,7 @@ async def test_a_proof_is_worth_nothing_without_the_right_to_upload(
     upload, proof = await offered(lab)
     await lose(lab)
     with monkeypatch.context() as patched:
-        patched.setattr(lab.world.store, "copy", lambda *_: pytest.fail("the bytes were copied"))
+        patched.setattr(lab.world.store, "reader", lambda *_: pytest.fail("the bytes were read"))
         with pytest.raises(UploadSuspended, match=why):
             await lab.world.uploads.instant.prove(upload, proof.nonce, answer(proof))
     await regain(lab)

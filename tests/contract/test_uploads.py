@@ -46,6 +46,7 @@ from stillage.images.upload import Expected, Piece
 from stillage.operations.resumable import receiving, verifying
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.spans import Span
+from stores import only
 from upload_world import DATA, ME, MIB, RULES, World, a_world, cut, sliced, uploads_of
 
 
@@ -125,7 +126,7 @@ async def test_zeros_need_not_be_sent(world: World) -> None:
 
 async def test_zeros_are_zeros_where_something_was_written_before(world: World) -> None:
     upload = await world.open(size=2 * MIB)
-    async with world.store.partial(upload.blob_key) as partial:  # of a process that died before it counted
+    async with world.store.partial(upload.blob.key) as partial:  # of a process that died before it counted
         assert await partial.hold(Span(0, 2 * MIB))
         await partial.write(0, b"x" * (2 * MIB))
         await partial.flush()
@@ -213,7 +214,7 @@ async def test_of_uploads_that_are_opened_and_abandoned_again_and_again_the_last
 
 async def test_an_upload_of_which_nothing_comes_expires_and_one_that_goes_on_does_not(world: World) -> None:
     upload = await world.open()
-    sweep = Sweep(world.database, world.store, clock=world.clock)
+    sweep = Sweep(world.database, only(world.store), clock=world.clock)
     world.clock.advance(3000)
     await world.send(upload, 0, MIB)
     world.clock.advance(3000)
@@ -241,7 +242,7 @@ async def test_deleting_the_image_ends_its_upload_also_in_the_middle_of_a_piece(
     with pytest.raises(UploadGone, match="deleted"):
         await world.uploads.receive(upload, Piece(0, len(DATA)), body())
     assert await world.database.read(usage.find, "project:lab") == Usage(bytes=len(DATA))
-    await Sweep(world.database, world.store, clock=world.clock)()
+    await Sweep(world.database, only(world.store), clock=world.clock)()
     assert world.files() == []
     assert await world.database.read(usage.find, "project:lab") == Usage()
 

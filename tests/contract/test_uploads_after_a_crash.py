@@ -22,6 +22,7 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.spans import Span
 from stillage.stores.abilities import recall_nothing
 from stillage.stores.files.partial import FilePartialBlob
+from stores import only
 from upload_world import DATA, ME, MIB, World, sliced, uploads_of
 
 
@@ -57,7 +58,7 @@ async def test_an_upload_that_nobody_was_told_of_does_not_keep_its_image(
         await opened
     monkeypatch.undo()
     world.clock.advance(61)
-    assert (await Sweep(world.database, world.store, clock=world.clock)()).uploads == 1
+    assert (await Sweep(world.database, only(world.store), clock=world.clock)()).uploads == 1
     upload = await world.uploads.open(ME, image.id, Expected(len(DATA)))
     world.clock.advance(3599)
     assert (await world.send(upload, 0, len(DATA))).image is not None
@@ -116,7 +117,7 @@ async def test_bytes_count_when_they_are_durable_and_not_before(world: World, mo
 async def test_an_upload_that_has_lost_its_partial_blob_ends(world: World) -> None:
     upload = (await world.send(await world.open(), 0, MIB)).upload
     await world.uploads.close()
-    await world.store.delete(upload.blob_key)
+    await world.store.delete(upload.blob.key)
     with pytest.raises(StoreFailed, match="its bytes are gone from the store"):
         await world.send(upload, MIB, len(DATA))
     with pytest.raises(UploadGone, match="its bytes are gone from the store"):
@@ -160,7 +161,7 @@ async def test_who_finds_the_lock_of_a_dead_machine_is_told_to_come_back_and_los
     upload = (await world.send(await world.open(), 0, MIB)).upload
     begun = await world.open()
     for locked in (upload, begun):
-        async with world.store.partial(locked.blob_key, recall_nothing) as left_behind:
+        async with world.store.partial(locked.blob.key, recall_nothing) as left_behind:
             assert await left_behind.hold(Span(0, len(DATA)))
             with pytest.raises(PieceHeld, match="has just died") as told:
                 await world.uploads.receive_first(locked, Piece(MIB, MIB), sliced(DATA[MIB : 2 * MIB]))
@@ -187,7 +188,7 @@ async def test_an_image_deleted_while_an_upload_is_opened_leaves_no_partial_blob
 
     async def deleted_before(key: Any) -> None:
         await world.database.write(lifecycle.mark_deleted, image.id, world.clock())
-        await Sweep(world.database, world.store, clock=world.clock)()
+        await Sweep(world.database, only(world.store), clock=world.clock)()
         await begin(key)
 
     monkeypatch.setattr(world.store, "begin", deleted_before)

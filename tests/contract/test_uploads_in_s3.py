@@ -16,7 +16,6 @@ from stillage.db import images as db
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import BodyIncomplete, BytesDiffer, ContentRejected, InvalidInput, PieceTakenOver
-from stillage.ids import BlobKey
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
@@ -25,7 +24,7 @@ from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.ingest import Ingest
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.partial import S3PartialBlob
-from stores import MIB, read_all
+from stores import MIB, key_of, only, read_all
 from upload_world import ME, RULES, cut, sliced, uploads_of
 
 DATA = random.Random(7).randbytes(13 * MIB + 77)
@@ -36,7 +35,7 @@ class Node:
         owner = LeaseOwner.parse(f"{name}/1")
         self.database, self.store = database, store
         self.uploads: Uploads = uploads_of(database, store, clock, owner)
-        self.ingest = Ingest(database, store, access=Access({}), rules=RULES, owner=owner, clock=clock)
+        self.ingest = Ingest(database, only(store), access=Access({}), rules=RULES, owner=owner, clock=clock)
 
     async def image(self, disk_format: str = "raw") -> Image:
         image = builders.image(id=str(uuid4()), owner="lab", disk_format=disk_format, container_format="bare")
@@ -48,7 +47,7 @@ class Node:
         return (await self.uploads.receive(upload, piece, sliced(DATA[first:end]))).image
 
     async def stored(self, image: Image) -> bytes:
-        return await read_all(self.store, BlobKey(image.blob_key or ""))
+        return await read_all(self.store, await key_of(self.database, image))
 
     async def close(self) -> None:
         await self.uploads.close()
@@ -67,7 +66,7 @@ async def nodes(database: Database, clock: Clock) -> AsyncIterator[tuple[Node, N
 
 async def nothing_else_is_stored(node: Node, *images: Image) -> None:
     await node.uploads.verifier.close()
-    assert contents(node.store) == {str(image.blob_key): len(DATA) for image in images}
+    assert contents(node.store) == {await key_of(node.database, image): len(DATA) for image in images}
     assert node.store.client.open_uploads("") == []
 
 
@@ -121,7 +120,7 @@ async def test_a_piece_with_a_wrong_digest_counts_nothing_and_leaves_nothing(nod
     wrong = (("sha256", hashlib.sha256(b"else").hexdigest()),)
     with pytest.raises(InvalidInput):
         await one.uploads.receive(upload, Piece(0, len(DATA), digests=wrong), sliced(DATA))
-    assert list(contents(one.store)) == [f"{upload.blob_key}.partial/begun"]
+    assert list(contents(one.store)) == [f"{upload.blob.key}.partial/begun"]
 
 
 async def test_a_refused_upload_leaves_nothing(nodes: tuple[Node, Node]) -> None:

@@ -18,15 +18,15 @@ from stillage.db import blobs, images, lifecycle, usage
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database, make_engine
-from stillage.db.tables import blobs as blob_rows
 from stillage.db.tables import images as image_table
-from stillage.db.tables import uploads
+from stillage.db.tables import placements, uploads
 from stillage.db.tables import usage as usage_table
 from stillage.errors import AlreadyExists, QuotaExceeded, StillageError, TooManyUploads
 from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
 from stillage.images.image import Content, Image
 from stillage.images.quota import Limits, Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status
+from stores import in_files
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -38,7 +38,7 @@ def an_image(owner: ProjectId | None = MINE) -> Image:
 
 
 def a_claim(image: Image, size: int | None = 100, owner: str = "node-1/7") -> Claim:
-    return Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), LeaseOwner.parse(owner), size)
+    return Claim(UploadId(str(uuid4())), image.id, in_files(BlobKey(uuid4().hex)), LeaseOwner.parse(owner), size)
 
 
 def content(size: int) -> Content:
@@ -219,7 +219,7 @@ async def test_a_double_end_counts_once(database: Database, other: Database) -> 
     await asyncio.gather(*(d.write(lifecycle.release, claim, "over", LATER) for d in (database, other) * 4))
     assert await used(database) == Usage(bytes=100, images=1)
     assert await used_by_node(database) == Usage()
-    await asyncio.gather(*(d.write(blobs.forget_blob, claim.blob_key) for d in (database, other) * 4))
+    await asyncio.gather(*(d.write(blobs.forget_blob, claim.blob.key) for d in (database, other) * 4))
     assert await used(database) == Usage(images=1)
 
 
@@ -271,15 +271,15 @@ async def test_a_release_gives_the_upload_back_at_once_and_the_bytes_when_they_a
     await database.write(lifecycle.release, claim, "left", LATER)
     assert await used(database) == Usage(100, 1, 0)
     assert await used_by_node(database) == Usage()
-    await database.write(blobs.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob.key)
     assert await used(database) == Usage(0, 1, 0)
 
 
 async def test_bytes_of_a_deleted_image_count_until_they_are_gone(database: Database) -> None:
     image, claim = await stored(database)
-    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob_key]
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob]
     assert await used(database) == Usage(bytes=100)
-    await database.write(blobs.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob.key)
     assert await used(database) == Usage()
 
 
@@ -289,7 +289,7 @@ async def test_an_upload_counts_until_it_notices_that_its_image_was_deleted(data
     await database.write(lifecycle.mark_deleted, image.id, LATER)
     assert await used(database) == Usage(100, 0, 1)
     assert not await database.write(lifecycle.release, claim, "deleted", LATER)
-    await database.write(blobs.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob.key)
     assert await used(database) == Usage()
 
 
@@ -309,7 +309,7 @@ async def test_an_upload_that_has_ended_is_not_extended(database: Database) -> N
     claim = await claimed(database, await add(database))
     await database.write(lifecycle.release, claim, "its server was thought dead", LATER)
     assert not await database.write(blobs.extend, claim, 50, images.NO_LIMITS)
-    await database.write(blobs.forget_blob, claim.blob_key)
+    await database.write(blobs.forget_blob, claim.blob.key)
     assert not await database.write(blobs.extend, claim, 50, images.NO_LIMITS)
     assert await used(database) == Usage(images=1)
     assert await used(database, None) == Usage()
@@ -331,7 +331,7 @@ async def test_a_new_owner_takes_over_a_running_upload(database: Database) -> No
     assert await database.write(images.save, before, replace(before, owner=THEIRS))
     assert (await used(database), await used(database, THEIRS)) == (Usage(), Usage(75, 1, 1))
     await database.write(blobs.extend, claim, 30, images.NO_LIMITS)
-    await database.write(blobs.forget_blob, gone.blob_key)
+    await database.write(blobs.forget_blob, gone.blob.key)
     assert await used(database, THEIRS) == Usage(100, 1, 1)
     await database.write(lifecycle.publish, claim, content(60), LATER)
     assert (await used(database), await used(database, THEIRS)) == (Usage(), Usage(60, 1, 0))
@@ -349,9 +349,10 @@ def recount(connection: Connection, scope: str) -> Usage:
     count = func.count()
     mine = func.coalesce(image_table.c.owner, "") == name
     there = select(count).select_from(image_table).where(mine, image_table.c.deleted_at.is_(None))
-    kept = func.coalesce(blob_rows.c.owner, "") == name
-    running = select(count).select_from(uploads.join(blob_rows, blob_rows.c.key == uploads.c.blob_key)).where(kept)
-    reserved = connection.execute(select(func.coalesce(func.sum(blob_rows.c.reserved), 0)).where(kept)).scalar_one()
+    kept = func.coalesce(placements.c.owner, "") == name
+    placed = uploads.join(placements, placements.c.blob_key == uploads.c.blob_key)
+    running = select(count).select_from(placed).where(kept)
+    reserved = connection.execute(select(func.coalesce(func.sum(placements.c.reserved), 0)).where(kept)).scalar_one()
     return Usage(int(reserved), connection.execute(there).scalar_one(), connection.execute(running).scalar_one())
 
 
@@ -392,7 +393,7 @@ class Life:
             return self.add()
         size = self.dice.choice([0, 1, 200, 400, 1001])
         owner = LeaseOwner.parse(self.dice.choice(["a/1", "a/2", "b/1"]))
-        claim = Claim(UploadId(str(uuid4())), self.dice.choice(self.known), BlobKey(uuid4().hex), owner, size)
+        claim = Claim(UploadId(str(uuid4())), self.dice.choice(self.known), in_files(BlobKey(uuid4().hex)), owner, size)
         self.claims.append(claim)
         return lambda connection: lifecycle.claim(connection, claim, NOW, LATER, QUOTAS, size)
 
@@ -410,7 +411,7 @@ class Life:
         return partial(lifecycle.release, claim=self._some_claim(), reason="over", now=LATER)
 
     def forget(self) -> Callable[[Connection], object]:
-        return partial(blobs.forget_blob, key=self._some_claim().blob_key)
+        return partial(blobs.forget_blob, key=self._some_claim().blob.key)
 
     def delete(self) -> Callable[[Connection], object]:
         return partial(lifecycle.mark_deleted, image_id=self.dice.choice(self.known), now=LATER)

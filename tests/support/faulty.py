@@ -135,11 +135,6 @@ class Faulty:
         async with self._real.partial(key, recall, size) as real:
             yield _PartialBlob(real, self._fate)
 
-    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        await self._fate.meet("copy")
-        await self._real.copy(key, new_key)
-        await self._fate.meet("copied")
-
     async def drop_partial(self, key: BlobKey) -> None:
         await self._fate.meet("drop")
         await self._real.drop_partial(key)
@@ -173,6 +168,9 @@ class Faulty:
     async def check(self) -> None:
         await self._fate.meet("check")
         await self._real.check()
+
+    def close(self) -> None:
+        """The real one stays open: other processes use it."""
 
 
 class _Writer:

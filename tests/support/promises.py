@@ -5,14 +5,14 @@ sweep has been. Both return sentences, and none when all is well.
 """
 
 import hashlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Table, select
 
-from stillage.db.tables import blobs, images, upload_pieces, uploads, usage
+from stillage.db.tables import blobs, images, placements, upload_pieces, uploads, usage
 from stillage.ids import BlobKey
 from stillage.images.quota import scope_of_node
 from stillage.stores.abilities import SHARDS, Lists
@@ -78,6 +78,7 @@ class State:
 
     images: Rows
     blobs: Rows
+    placements: Sequence[Row[Any]]
     uploads: Rows
     pieces: Rows
     usage: Rows
@@ -91,10 +92,19 @@ class State:
             key = next(iter(table.primary_key)).name
             return {getattr(row, key): row for row in connection.execute(select(table))}
 
-        return cls(rows(images), rows(blobs), rows(uploads), rows(upload_pieces), rows(usage), files)
+        placed = connection.execute(select(placements)).all()
+        return cls(rows(images), rows(blobs), placed, rows(uploads), rows(upload_pieces), rows(usage), files)
 
     def published_of(self, image_id: str) -> list[Row[Any]]:
-        return [row for row in self.blobs.values() if row.image_id == image_id and row.state == "published"]
+        """The published blobs of an image, in the order of its placements."""
+        placed = sorted((row for row in self.placements if row.image_id == image_id), key=lambda row: row.position)
+        named = [self.blobs[row.blob_key] for row in placed]
+        return [row for row in named if row.state == "published"]
+
+    def owner_of(self, blob_key: str) -> str:
+        """The project that the only placement of a blob counts against."""
+        (row,) = (row for row in self.placements if row.blob_key == blob_key)
+        return str(row.owner or "")
 
 
 def broken(state: State) -> list[str]:
@@ -103,13 +113,17 @@ def broken(state: State) -> list[str]:
         *(f"image {row.id} ({row.status}): {what}" for row in state.images.values() for what in _of_image(state, row)),
         *(f"file {name} has no row" for name in state.files if name.removesuffix(".part") not in state.blobs),
         *(f"upload {row.id} has no blob that is written" for row in state.uploads.values() if _is_lost(state, row)),
+        *(
+            f"blob {key} is published for no image"
+            for key in _published(state) - {p.blob_key for p in state.placements}
+        ),
         *_miscounted(state),
     ]
 
 
 def unsettled(state: State) -> list[str]:
     """What is left over, besides what is `broken`, when nothing runs and a sweep has been: promise 3."""
-    published = {key for key, row in state.blobs.items() if row.state == "published"}
+    published = _published(state)
     return [
         *broken(state),
         *(f"image {row.id} is stuck in {row.status}" for row in state.images.values() if row.status == "saving"),
@@ -121,18 +135,12 @@ def unsettled(state: State) -> list[str]:
     ]
 
 
+def _published(state: State) -> set[str]:
+    return {key for key, row in state.blobs.items() if row.state == "published"}
+
+
 def _of_image(state: State, image: Row[Any]) -> Iterator[str]:
-    published = state.published_of(image.id)
-    if image.status in WITH_DATA:
-        if [row.key for row in published] != [image.blob_key]:
-            yield f"its blob is {image.blob_key}, and published are {[row.key for row in published]}"
-            return
-        yield from _of_bytes(image, published[0], state.files.get(image.blob_key))
-    else:
-        if published:
-            yield f"blob {published[0].key} is published"
-        if image.blob_key is not None:
-            yield f"it names blob {image.blob_key}"
+    yield from _of_placements(state, image)
     if (image.status == "saving") != (image.upload_id is not None):
         yield f"its upload is {image.upload_id}"
     if image.status == "saving" and image.upload_id not in state.uploads:
@@ -143,6 +151,20 @@ def _of_image(state: State, image: Row[Any]) -> Iterator[str]:
         yield f"it has the reason {image.reason!r}"
     if (image.status == "deleted") != (image.deleted_at is not None):
         yield f"it was deleted at {image.deleted_at}"
+
+
+def _of_placements(state: State, image: Row[Any]) -> Iterator[str]:
+    published = state.published_of(image.id)
+    if image.stores != tuple(row.store for row in published):
+        yield f"its stores are {image.stores}, and published are {[(row.store, row.key) for row in published]}"
+    if len(set(image.stores)) < len(image.stores):
+        yield f"it is twice in one of {image.stores}"
+    if image.status in WITH_DATA and not published:
+        yield "it has no bytes"
+    if image.status not in WITH_DATA and published:
+        yield f"blob {published[0].key} is published"
+    for row in published:
+        yield from _of_bytes(image, row, state.files.get(row.key))
 
 
 def _of_bytes(image: Row[Any], blob: Row[Any], data: bytes | None) -> Iterator[str]:
@@ -179,13 +201,13 @@ def _miscounted(state: State) -> Iterator[str]:
     def count(scope: str, what: int, by: int) -> None:
         counted.setdefault(scope, [0, 0, 0])[what] += by
 
-    for row in state.blobs.values():
+    for row in state.placements:
         count(f"project:{row.owner or ''}", 0, row.reserved)
     for row in state.images.values():
         if row.deleted_at is None:
             count(f"project:{row.owner or ''}", 1, 1)
     for row in state.uploads.values():
-        count(f"project:{state.blobs[row.blob_key].owner or ''}", 2, 1)
+        count(f"project:{state.owner_of(row.blob_key)}", 2, 1)
         if row.lease_owner is not None:
             count(scope_of_node(row.lease_owner.node), 2, 1)
     for row in state.pieces.values():

@@ -7,11 +7,15 @@ from typing import Protocol
 import pytest
 
 from s3_server import s3_store
-from stillage.ids import BlobKey
+from stillage.db import placements
+from stillage.db.session import Database
+from stillage.ids import BlobKey, BlobRef, StoreId
+from stillage.images.image import Image
 from stillage.images.upload import Kept
 from stillage.spans import Span, gaps, intersection
-from stillage.stores.abilities import Copies, KeepsOpen, Lists, Measures, ResumableStore
+from stillage.stores.abilities import KeepsOpen, Lists, Measures, ResumableStore
 from stillage.stores.base import Store
+from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
 from stillage.stores.s3.blobs import S3Store
@@ -19,9 +23,11 @@ from stillage.stores.s3.blobs import S3Store
 KEY = BlobKey("0f" * 16)
 SHARD = 0x0F
 MIB = 1 << 20
+FILES = StoreId("files")
+"""The store of most tests."""
 
 
-class WholeStore(ResumableStore, Copies, KeepsOpen, Lists, Measures, Protocol):
+class WholeStore(ResumableStore, KeepsOpen, Lists, Measures, Protocol):
     """A store with every ability; a test uses those that it asks for with `having`."""
 
 
@@ -64,6 +70,21 @@ class Remembered:
         return [part for part in cut if part.span.length]
 
 
+def only(store: Store) -> Stores:
+    """The stores of a deployment that has no other."""
+    return Stores([NamedStore(FILES, store, "file", "")], default=FILES)
+
+
+def in_files(key: BlobKey) -> BlobRef:
+    return BlobRef(FILES, key)
+
+
+async def key_of(database: Database, image: Image) -> BlobKey:
+    """Where the only copy of an image's bytes is."""
+    (placement,) = await database.read(placements.of_image, image.id)
+    return placement.blob.key
+
+
 class Bare:
     """*real*, of which nobody can ask more than what every store can do."""
 
@@ -72,6 +93,7 @@ class Bare:
         self.reader = real.reader
         self.delete = real.delete
         self.check = real.check
+        self.close = real.close
 
 
 class BareResumable(Bare):

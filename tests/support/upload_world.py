@@ -27,6 +27,7 @@ from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.stores.abilities import ResumableStore
 from stillage.stores.files.blobs import FileStore
+from stores import key_of, only
 
 MIB = 1 << 20
 ME = builders.principal("lab", "member")
@@ -69,8 +70,7 @@ class World:
         return await self.database.read(db.get, upload.image_id)
 
     async def stored(self, image: Image) -> bytes:
-        assert image.blob_key is not None
-        async with self.store.reader(image.blob_key) as reader:
+        async with self.store.reader(await key_of(self.database, image)) as reader:
             return bytes(await reader.read(0, 64 * MIB))
 
     def path_of(self, key: BlobKey) -> Path:
@@ -100,7 +100,7 @@ def uploads_of(
 ) -> Uploads:
     return Uploads(
         database,
-        store,
+        only(store),
         access=Access({}),
         rights=rights or OpenRights(),
         rules=rules,

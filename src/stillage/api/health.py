@@ -17,7 +17,7 @@ async def ready(request: web.Request) -> web.Response:
     """GET /readyz: 200 if database and store answer, files can be opened and the server is not stopping; else 503."""
     app_services = services(request)
     parts = {"server": _state(app_services)}
-    for name, check in (("database", app_services.database.check), ("store", app_services.store.check)):
+    for name, check in (("database", app_services.database.check), ("store", app_services.stores.check)):
         try:
             await check()
             parts[name] = "ok"

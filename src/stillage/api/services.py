@@ -27,7 +27,7 @@ from stillage.operations.inspection import Inspect
 from stillage.operations.members import Members
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.ingest import Ingest
-from stillage.stores.base import Store
+from stillage.stores.catalog import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Services:
     packed_downloads: PackedDownloads
     contents: Contents
     database: Database
-    store: Store
+    stores: Stores
     profile: Profile
     metrics: Metrics
     trail: Trail

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from stillage.cli.accounts import require_database
 from stillage.cli.options import Config, Data, Json
 from stillage.config import CENTURY_S, Settings
 from stillage.db import schema
+from stillage.operations.upkeep.scrub import Scrubbed
 
 
 def _above_zero(rate: float | None) -> float | None:
@@ -69,10 +71,18 @@ async def _scrub(
         schema.require_usable(worker.services.database.engine)
         scrub = worker.scrub(older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only)
         async for scrubbed in scrub:
-            read += 1
+            read += len(scrubbed.image_ids)
             if scrubbed.damage is None:
                 continue
-            damaged += 1
-            found = {"image_id": scrubbed.blob.image_id, "key": scrubbed.blob.key, "damage": scrubbed.damage}
-            typer.echo(json.dumps(found) if as_json else f"image {found['image_id']} is damaged: {found['damage']}")
+            damaged += len(scrubbed.image_ids)
+            for line in _told(scrubbed, as_json=as_json):
+                typer.echo(line)
     return read, damaged
+
+
+def _told(scrubbed: Scrubbed, *, as_json: bool) -> Iterator[str]:
+    """Yield a line for each image that has these bytes."""
+    blob = scrubbed.stored.blob
+    for image_id in scrubbed.image_ids:
+        found = {"image_id": image_id, "store": blob.store, "key": blob.key, "damage": scrubbed.damage}
+        yield json.dumps(found) if as_json else f"image {image_id} is damaged: {scrubbed.damage}"

@@ -1,15 +1,17 @@
 """Blobs: the bytes that they reserve, their deletion, and scrubs of them. Plain functions of a connection."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, or_, select, update
 
-from stillage.db import usage
+from stillage.db import placements, usage
 from stillage.db.lifecycle import Claim
 from stillage.db.tables import blobs, images
-from stillage.ids import BlobKey, ImageId
+from stillage.db.tables import placements as placement_rows
+from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId
 from stillage.images.quota import Limits, Usage, scope_of_project
 
 
@@ -19,34 +21,44 @@ def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> b
     Raises:
         QuotaExceeded: If they exceed the project's quota.
     """
-    unfinished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
-    # The blob first, as in every transaction; this locks it against `_hand_over`.
-    if connection.execute(update(blobs).where(unfinished).values(reserved=blobs.c.reserved + more)).rowcount == 0:
+    if (placement := _hold_unfinished(connection, claim.blob)) is None:
         return False
-    owner = connection.execute(select(blobs.c.owner).where(unfinished)).scalar()
-    usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
+    _reserve(connection, claim.blob, placement.owner, more, limits)
     return True
 
 
-def reserve(connection: Connection, key: BlobKey, size: int, limits: Limits) -> None:
-    """Reserve *size* bytes in total, if that is more than the blob has reserved.
+def reserve(connection: Connection, blob: BlobRef, size: int, limits: Limits) -> None:
+    """Reserve *size* bytes in total, if that is more than an upload to *blob* has reserved.
 
     Raises:
         QuotaExceeded: If they exceed the project's quota.
     """
-    row = connection.execute(
-        select(blobs.c.owner, blobs.c.reserved).where(blobs.c.key == key, blobs.c.state == "writing").with_for_update()
-    ).first()
-    if row is None or row.reserved >= size:
-        return
-    connection.execute(update(blobs).where(blobs.c.key == key).values(reserved=size))
-    usage.change(connection, scope_of_project(row.owner), Usage(bytes=size - row.reserved), limits)
+    placement = _hold_unfinished(connection, blob)
+    if placement is not None and placement.reserved < size:
+        _reserve(connection, blob, placement.owner, size - placement.reserved, limits)
 
 
-def pending_delete(connection: Connection, now: datetime, limit: int) -> list[BlobKey]:
-    """Return blobs whose bytes are to be removed, and not kept any longer for downloads that run."""
+def _hold_unfinished(connection: Connection, blob: BlobRef) -> Any:
+    """Hold a blob that is being written; return its placement, the only one, held. None if it is not written."""
+    # The blob first, as in every transaction; this locks the placement against `_hand_over`.
+    unfinished = (blobs.c.key == blob.key) & (blobs.c.state == "writing")
+    if connection.execute(select(blobs.c.key).where(unfinished).with_for_update()).first() is None:
+        return None
+    of_it = placement_rows.c.blob_key == blob.key
+    return connection.execute(select(placement_rows).where(of_it).with_for_update()).one()
+
+
+def _reserve(connection: Connection, blob: BlobRef, owner: ProjectId | None, more: int, limits: Limits) -> None:
+    of_it = placement_rows.c.blob_key == blob.key
+    connection.execute(update(placement_rows).where(of_it).values(reserved=placement_rows.c.reserved + more))
+    usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
+
+
+def pending_delete(connection: Connection, store: StoreId, now: datetime, limit: int) -> list[BlobRef]:
+    """Return blobs of a store whose bytes are to be removed, and not kept any longer for downloads that run."""
     due = (blobs.c.state == "pending_delete") & or_(blobs.c.kept_until.is_(None), blobs.c.kept_until < now)
-    return [BlobKey(key) for key in connection.execute(select(blobs.c.key).where(due).limit(limit)).scalars()]
+    rows = connection.execute(select(blobs.c.key, blobs.c.store).where(due, blobs.c.store == store).limit(limit))
+    return [placements.ref_of(row) for row in rows]
 
 
 def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str, str]:
@@ -62,8 +74,7 @@ def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str
 class Stored:
     """A published blob, with the size and the digests of its bytes at upload."""
 
-    key: BlobKey
-    image_id: ImageId
+    blob: BlobRef
     size: int
     checksum: str
     os_hash_algo: str
@@ -72,51 +83,69 @@ class Stored:
 
 
 def take_for_scrub(
-    connection: Connection, before: datetime, now: datetime, *, damaged_only: bool = False
+    connection: Connection,
+    stores: Collection[StoreId],
+    before: datetime,
+    now: datetime,
+    *,
+    damaged_only: bool = False,
 ) -> Stored | None:
-    """Return the published blob that was scrubbed the longest ago, and record it as scrubbed *now*.
+    """Return the published blob of *stores* that was scrubbed the longest ago, and record it as scrubbed *now*.
 
-    None if all were scrubbed after *before*. Two who ask at once get two blobs. *damaged_only*: of images that are
-    marked, and no others.
+    None if all were scrubbed after *before*. Two who ask at once get two blobs. *damaged_only*: only those marked.
     """
-    due = (blobs.c.state == "published") & (blobs.c.scrubbed_at < before)
+    due = (blobs.c.state == "published") & (blobs.c.scrubbed_at < before) & blobs.c.store.in_(stores)
     if damaged_only:
-        due &= blobs.c.key.in_(select(images.c.blob_key).where(images.c.damage.is_not(None)))
+        due &= blobs.c.damage.is_not(None)
     query = select(blobs).where(due).order_by(blobs.c.scrubbed_at).limit(1).with_for_update(skip_locked=True)
     row = connection.execute(query).first()
     if row is None:
         return None
     connection.execute(update(blobs).where(blobs.c.key == row.key).values(scrubbed_at=now))
     digests = (row.checksum, row.os_hash_algo, row.os_hash_value)
-    return Stored(BlobKey(row.key), ImageId(row.image_id), row.size, *digests, row.scrubbed_at)
+    return Stored(placements.ref_of(row), row.size, *digests, row.scrubbed_at)
 
 
 def give_back_to_scrub(connection: Connection, stored: Stored) -> None:
     """Undo `take_for_scrub`: the blob could not be read to its end."""
-    connection.execute(update(blobs).where(blobs.c.key == stored.key).values(scrubbed_at=stored.scrubbed_at))
+    this_blob = blobs.c.key == stored.blob.key
+    connection.execute(update(blobs).where(this_blob).values(scrubbed_at=stored.scrubbed_at))
 
 
-def set_damage(connection: Connection, stored: Stored, damage: str | None) -> bool:
-    """Mark the image of a blob as damaged; None clears the mark. False if the image was deleted meanwhile.
+def set_damage(connection: Connection, blob: BlobRef, damage: str | None) -> list[ImageId]:
+    """Mark a blob as damaged; None clears the mark. Return its images, none if they were deleted meanwhile.
 
-    Other blobs with the same bytes may share them on disk; they become due for a scrub as this one was.
+    An image is marked as well while none of its copies is good.
     """
-    its_image = (images.c.id == stored.image_id) & (images.c.blob_key == stored.key)
-    if connection.execute(update(images).where(its_image).values(damage=damage)).rowcount == 0:
-        return False
-    if damage is not None:
-        _let_be_due(connection, stored)
-    return True
+    image_ids = _hold_images_of(connection, blob)
+    published = (blobs.c.key == blob.key) & (blobs.c.state == "published")
+    if connection.execute(update(blobs).where(published).values(damage=damage)).rowcount == 0:
+        return []
+    shown = None if damage is None else case((_has_good_copy(), None), else_=damage)
+    connection.execute(update(images).where(_has_blob(blob)).values(damage=shown))
+    return image_ids
 
 
-def _let_be_due(connection: Connection, stored: Stored) -> None:
-    same = (blobs.c.os_hash_algo == stored.os_hash_algo) & (blobs.c.os_hash_value == stored.os_hash_value)
-    later = same & (blobs.c.state == "published") & (blobs.c.scrubbed_at > stored.scrubbed_at)
-    # Not those already marked: two damaged blobs would make each other due for ever.
-    unmarked = select(images.c.blob_key).where(images.c.blob_key == blobs.c.key, images.c.damage.is_(None))
-    query = select(blobs.c.key).where(later, unmarked.exists()).order_by(blobs.c.key).with_for_update()
-    keys = connection.execute(query).scalars().all()
-    connection.execute(update(blobs).where(blobs.c.key.in_(keys)).values(scrubbed_at=stored.scrubbed_at))
+def _hold_images_of(connection: Connection, blob: BlobRef) -> list[ImageId]:
+    """Hold the rows of all images that have *blob*.
+
+    Who gives it to another image holds one that has it (`uploads.hold_source`): once we hold all, there is no other.
+    """
+    query = select(images.c.id).where(_has_blob(blob)).order_by(images.c.id).with_for_update()
+    held: list[ImageId] = []
+    while (found := list(connection.execute(query).scalars())) != held:
+        held = found
+    return held
+
+
+def _has_blob(blob: BlobRef) -> ColumnElement[bool]:
+    return images.c.id.in_(select(placement_rows.c.image_id).where(placement_rows.c.blob_key == blob.key))
+
+
+def _has_good_copy() -> ColumnElement[bool]:
+    good = blobs.c.damage.is_(None) & placements.PUBLISHED
+    query = select(blobs.c.key).join(placement_rows, placement_rows.c.blob_key == blobs.c.key)
+    return query.where(placement_rows.c.image_id == images.c.id, good).exists()
 
 
 def learn_sha256(connection: Connection, key: BlobKey, sha256: str) -> None:
@@ -132,8 +161,11 @@ class Inside:
     data_map: bytes | None
 
 
-def inside(connection: Connection, key: BlobKey) -> Inside:
-    row = connection.execute(select(blobs.c.found, blobs.c.data_map).where(blobs.c.key == key)).first()
+def inside(connection: Connection, image_id: ImageId) -> Inside:
+    """Return what the first copy's blob says of the bytes of an image."""
+    its_blobs = select(blobs.c.found, blobs.c.data_map).join(placement_rows, placement_rows.c.blob_key == blobs.c.key)
+    its_own = (placement_rows.c.image_id == image_id) & placements.PUBLISHED
+    row = connection.execute(its_blobs.where(its_own).order_by(placement_rows.c.position)).first()
     return Inside(None, None) if row is None else Inside(row.found, row.data_map)
 
 
@@ -144,7 +176,9 @@ def is_published(connection: Connection, key: BlobKey) -> bool:
 def forget_blob(connection: Connection, key: BlobKey) -> None:
     """Delete the row of a blob whose bytes are gone, and release what it reserved."""
     this_blob = (blobs.c.key == key) & (blobs.c.state == "pending_delete")
-    row = connection.execute(select(blobs.c.owner, blobs.c.reserved).where(this_blob).with_for_update()).first()
-    if row is not None:
-        connection.execute(delete(blobs).where(this_blob))
-        usage.change(connection, scope_of_project(row.owner), Usage(bytes=-row.reserved))
+    if connection.execute(select(blobs.c.key).where(this_blob).with_for_update()).first() is None:
+        return
+    counted = placements.forget_of_blob(connection, key)
+    connection.execute(delete(blobs).where(this_blob))
+    for owner, reserved in counted:
+        usage.change(connection, scope_of_project(owner), Usage(bytes=-reserved))

@@ -10,12 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from stillage.db import usage
 from stillage.db.lookups import Keys, Lookup, Rows
 from stillage.db.tables import (
-    blobs,
     image_members,
     image_properties,
     image_tags,
     images,
     indexed_value,
+    placements,
     uploads,
 )
 from stillage.errors import AlreadyExists, ImageNotFound
@@ -114,11 +114,11 @@ def set_properties(connection: Connection, image_id: ImageId, properties: Mappin
 
 
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:
-    """Move an image, its blobs and its running upload to the quota of its new *owner*."""
-    its_blobs = blobs.c.image_id == image.id
+    """Move an image, its placements and its running upload to the quota of its new *owner*."""
+    its_own = placements.c.image_id == image.id
     # Locked: a sweep may delete one of them at this moment, and release what it reserved.
-    reserved = sum(connection.execute(select(blobs.c.reserved).where(its_blobs).with_for_update()).scalars())
-    connection.execute(update(blobs).where(its_blobs).values(owner=owner))
+    reserved = sum(connection.execute(select(placements.c.reserved).where(its_own).with_for_update()).scalars())
+    connection.execute(update(placements).where(its_own).values(owner=owner))
     running = connection.execute(select(func.count()).where(uploads.c.image_id == image.id)).scalar_one()
     changes = [
         (scope_of_project(image.owner), Usage(-reserved, -1, -running)),

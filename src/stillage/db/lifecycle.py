@@ -11,17 +11,19 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from stillage.db import pieces, usage
+from stillage.db import pieces, placements, usage
 from stillage.db.images import get, set_properties
 from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
-from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.image import Content, Image
 from stillage.images.quota import Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status, require_move, statuses_before
 
 NO_QUOTAS = Quotas()
+NOT_KEPT: Mapping[StoreId, datetime] = {}
 LEASE = Lease(uploads.c.lease_owner, uploads.c.lease_expires_at)
+CLAIMS = select(uploads, blobs.c.store).join(blobs, blobs.c.key == uploads.c.blob_key)
 RESUMABLE = uploads.c.lease_owner.is_(None)
 
 # Of a deletion, built once.
@@ -32,7 +34,7 @@ MARK_DELETED = (
         status=Status.DELETED,
         deleted_at=bindparam("now"),
         updated_at=bindparam("now"),
-        blob_key=None,
+        stores=(),
         upload_id=None,
         # Its name stays: the next page of a list ordered by name starts after it.
         tags=[],
@@ -46,13 +48,7 @@ FORGET = [
     delete(table).where(table.c.image_id == bindparam("deleted_id"))
     for table in (image_tags, image_properties, image_members)
 ]
-UNPUBLISH = (
-    update(blobs)
-    .where(blobs.c.image_id == bindparam("deleted_id"), blobs.c.state == "published")
-    .values(state="pending_delete", kept_until=bindparam("keep_until"))
-    .returning(blobs.c.key)
-)
-FIND_RESUMABLE = select(uploads).where(uploads.c.image_id == bindparam("deleted_id"), RESUMABLE)
+FIND_RESUMABLE = CLAIMS.where(uploads.c.image_id == bindparam("deleted_id"), RESUMABLE)
 RESULTS_KEPT = 16
 """How many ended uploads of one image are remembered."""
 
@@ -82,11 +78,11 @@ def _move(
 
 
 def mark_deleted(
-    connection: Connection, image_id: ImageId, now: datetime, keep_until: datetime | None = None
-) -> list[BlobKey] | None:
-    """Delete the image, from any status, and mark its blobs for deletion. Return the keys whose bytes may be removed.
+    connection: Connection, image_id: ImageId, now: datetime, keep_until: Mapping[StoreId, datetime] = NOT_KEPT
+) -> list[BlobRef] | None:
+    """Delete the image, from any status, with its placements. Return the blobs whose bytes may be removed.
 
-    Those of its published blob stay until *keep_until*, for downloads that run, unless it is None.
+    Published ones in the stores of *keep_until* stay until then, for downloads that run.
 
     The row stays, so that the id is never used again, without the columns that could be large.
 
@@ -100,18 +96,18 @@ def mark_deleted(
         return None
     for forget in FORGET:
         connection.execute(forget, {"deleted_id": image_id})
-    keys = connection.execute(UNPUBLISH, {"deleted_id": image_id, "keep_until": keep_until}).scalars().all()
+    removed = placements.remove(connection, image_id, keep_until=keep_until)
     unfinished = _end_resumable(connection, image_id, row.owner, now)
-    usage.change(connection, scope_of_project(row.owner), Usage(images=-1))
-    return [BlobKey(key) for key in (*(keys if keep_until is None else ()), *unfinished)]
+    usage.change(connection, scope_of_project(row.owner), Usage(bytes=-removed.freed, images=-1))
+    return [*removed.blobs, *unfinished]
 
 
-def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobKey]:
-    rows = connection.execute(FIND_RESUMABLE, {"deleted_id": image_id}).all()
-    for row in rows:
-        connection.execute(update(blobs).where(blobs.c.key == row.blob_key).values(state="pending_delete"))
-        _end_upload(connection, claim_of(row), owner, now, reason="the image was deleted")
-    return [BlobKey(row.blob_key) for row in rows]
+def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobRef]:
+    claims = [claim_of(row) for row in connection.execute(FIND_RESUMABLE, {"deleted_id": image_id}).all()]
+    for claim in claims:
+        connection.execute(update(blobs).where(blobs.c.key == claim.blob.key).values(state="pending_delete"))
+        _end_upload(connection, claim, owner, now, reason="the image was deleted")
+    return [claim.blob for claim in claims]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +115,13 @@ class Claim:
     """What an upload holds: the right to give one image its bytes, until the lease runs out.
 
     Attributes:
+        blob: Where its bytes go.
         lease_owner: None if the upload is resumable: it lives on between requests, and no process holds it.
     """
 
     upload_id: UploadId
     image_id: ImageId
-    blob_key: BlobKey
+    blob: BlobRef
     lease_owner: LeaseOwner | None
     expected_size: int | None
 
@@ -156,14 +153,9 @@ def claim(
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=reserve, uploads=1), quotas.project)
     if claim.lease_owner is not None:
         usage.change(connection, scope_of_node(claim.lease_owner.node), Usage(uploads=1), quotas.node)
-    _add_blob(connection, claim, image.owner, reserve, now)
+    placements.begin(connection, claim.image_id, claim.blob, image.owner, reserve, now)
     _add_upload(connection, claim, lease_expires_at, now)
     return image
-
-
-def _add_blob(connection: Connection, claim: Claim, owner: ProjectId | None, reserve: int, now: datetime) -> None:
-    values = {"image_id": claim.image_id, "owner": owner, "reserved": reserve, "created_at": now}
-    connection.execute(insert(blobs).values(key=claim.blob_key, state="writing", **values))
 
 
 def _add_upload(connection: Connection, claim: Claim, lease_expires_at: datetime, now: datetime) -> None:
@@ -171,7 +163,7 @@ def _add_upload(connection: Connection, claim: Claim, lease_expires_at: datetime
         insert(uploads).values(
             id=claim.upload_id,
             image_id=claim.image_id,
-            blob_key=claim.blob_key,
+            blob_key=claim.blob.key,
             expected_size=claim.expected_size,
             **LEASE.values(claim.lease_owner, lease_expires_at),
             created_at=now,
@@ -186,8 +178,16 @@ def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> b
     return connection.execute(update(uploads).where(holding).values(lease_expires_at=lease_expires_at)).rowcount == 1
 
 
-def publish(connection: Connection, claim: Claim, content: Content, now: datetime) -> Image | None:
-    """Return the image, made `active` with the bytes of this upload; None if the upload has lost its image."""
+def publish(
+    connection: Connection, claim: Claim, content: Content, now: datetime, shared: BlobRef | None = None
+) -> Image | None:
+    """Return the image, made `active` with the bytes of this upload; None if the upload has lost its image.
+
+    *shared*: a published blob that has these bytes. The image gets it, and nobody needs what the upload has sent.
+
+    Raises:
+        Conflict: If *shared* is gone, or damaged.
+    """
     digests = {
         "size": content.size,
         "checksum": content.checksum,
@@ -196,7 +196,7 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
     }
     values = {
         "upload_id": None,
-        "blob_key": claim.blob_key,
+        "stores": (claim.blob.store,),
         "virtual_size": content.virtual_size,
         "disk_format": content.disk_format,
         "container_format": func.coalesce(images.c.container_format, "bare"),
@@ -206,21 +206,15 @@ def publish(connection: Connection, claim: Claim, content: Content, now: datetim
     if not _end_saving(connection, claim, Status.ACTIVE, values | digests):
         return None
     set_properties(connection, claim.image_id, content.properties)
-    inside = {"sha256": content.sha256, "found": content.found, "data_map": content.data_map}
-    reserved = _publish_blob(connection, claim.blob_key, now, digests | inside)
+    if shared is None:
+        inside = {"sha256": content.sha256, "found": content.found, "data_map": content.data_map}
+        reserved = placements.publish(connection, claim.image_id, claim.blob, now, digests | inside)
+    else:
+        reserved = placements.share(connection, claim.image_id, claim.blob, shared, content.size)
     image = get(connection, claim.image_id)
     _end_upload(connection, claim, image.owner, now, size=content.size)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
     return image
-
-
-def _publish_blob(connection: Connection, key: BlobKey, now: datetime, digests: Mapping[str, Any]) -> int:
-    """Mark the blob as published and count its real size; return the number of bytes that were reserved for it."""
-    query = select(blobs.c.reserved).where(blobs.c.key == key).with_for_update()
-    reserved: int = connection.execute(query).scalar_one()
-    values = {"state": "published", "reserved": digests["size"], "scrubbed_at": now, **digests}
-    connection.execute(update(blobs).where(blobs.c.key == key).values(values))
-    return reserved
 
 
 def release(
@@ -234,10 +228,10 @@ def release(
     values = {"upload_id": None, "reason": reason, "updated_at": now}
     held = _end_saving(connection, claim, Status.QUEUED, values)
     # Only a blob that was never published: if the reply to `publish` was lost, the image is active and needs it.
-    unpublished = (blobs.c.key == claim.blob_key) & (blobs.c.state == "writing")
+    unpublished = (blobs.c.key == claim.blob.key) & (blobs.c.state == "writing")
     # Without such a blob there is no upload, or not yet: its claim may be committed at this moment.
     if connection.execute(update(blobs).where(unpublished).values(state="pending_delete")).rowcount == 1:
-        owner = connection.execute(select(blobs.c.owner).where(blobs.c.key == claim.blob_key)).scalar()
+        owner = placements.owner_of(connection, claim.blob)
         _end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
     return held
 
@@ -245,7 +239,7 @@ def release(
 def expired(connection: Connection, now: datetime, dead: Dead | None, limit: int) -> list[Claim]:
     """Return uploads whose lease has run out, or is of *dead*."""
     is_over = LEASE.is_over(now, dead)
-    rows = connection.execute(select(uploads).where(is_over).order_by(uploads.c.lease_expires_at).limit(limit))
+    rows = connection.execute(CLAIMS.where(is_over).order_by(uploads.c.lease_expires_at).limit(limit))
     return [claim_of(row) for row in rows]
 
 
@@ -259,8 +253,9 @@ def release_dead(connection: Connection, claim: Claim, reason: str, now: datetim
 
 
 def claim_of(row: Any) -> Claim:
-    """Return the claim in a row of `uploads`."""
-    return Claim(UploadId(row.id), ImageId(row.image_id), BlobKey(row.blob_key), row.lease_owner, row.expected_size)
+    """Return the claim in a row of `CLAIMS`."""
+    blob = BlobRef(StoreId(row.store), BlobKey(row.blob_key))
+    return Claim(UploadId(row.id), ImageId(row.image_id), blob, row.lease_owner, row.expected_size)
 
 
 def _end_upload(

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from stillage.db.leases import OwnerText
+from stillage.ids import StoreId
 
 LIVE = text("deleted_at IS NULL")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +45,19 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class StoreList(TypeDecorator[tuple[StoreId, ...]]):
+    """Ids of stores in order, kept as the API shows them: with commas between. None of them is NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[StoreId, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return ",".join(value) if value else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[StoreId, ...]:  # noqa: ARG002
+        return tuple(map(StoreId, value.split(","))) if value else ()
 
 
 def sorted_text(length: int) -> String:
@@ -95,8 +109,8 @@ images = Table(
     Column("tags", JSON, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("reason", Text),
-    Column("damage", Text),  # what a scrub found; the bytes are not served while it is set
-    Column("blob_key", String(64)),
+    Column("damage", Text),  # what a scrub found in the last good copy; no bytes are served while it is set
+    Column("stores", StoreList),  # of its published placements; read from here
     Column("upload_id", String(36)),
     Column("version", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -169,10 +183,9 @@ blobs = Table(
     "blobs",
     metadata,
     Column("key", String(64), primary_key=True),
-    Column("image_id", String(36), ForeignKey("images.id"), nullable=False),
+    Column("store", String(64), nullable=False),
     Column("state", String(16), nullable=False),  # writing, published, pending_delete
-    Column("owner", String(255)),  # the project whose quota `reserved` counts against
-    Column("reserved", BigInteger, nullable=False, server_default="0"),
+    Column("damage", Text),  # what a scrub found
     Column("kept_until", UtcTime),  # if it is pending_delete: its bytes stay until then, for downloads that run
     Column("scrubbed_at", UtcTime),
     Column("size", BigInteger),
@@ -186,8 +199,20 @@ blobs = Table(
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
     Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_os_hash_value", "os_hash_value"),
-    # With the state: SQLite keeps no statistics, and would use the index of the state and read all published ones.
-    Index("ix_blobs_image_id_state", "image_id", "state"),
+)
+
+# Which blobs have the bytes of an image: one in each store that has a copy. A blob is removed when the last of its
+# placements is; that one stays until the bytes are gone, because they count against a quota until then.
+placements = Table(
+    "placements",
+    metadata,
+    Column("image_id", String(36), ForeignKey("images.id"), primary_key=True),
+    Column("blob_key", String(64), ForeignKey("blobs.key"), primary_key=True),
+    Column("position", Integer, nullable=False),  # in the order in which they were made
+    Column("owner", String(255)),  # the project whose quota `reserved` counts against
+    Column("reserved", BigInteger, nullable=False),
+    Index("ix_placements_blob_key", "blob_key"),
+    sqlite_with_rowid=False,
 )
 
 # One attempt to give an image its bytes. The row lives exactly as long as the attempt.

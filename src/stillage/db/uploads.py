@@ -17,9 +17,10 @@ from stillage.db import lifecycle, parts, spans
 from stillage.db.blobs import reserve
 from stillage.db.leases import Dead, Lease, LeaseOwner, is_of
 from stillage.db.lifecycle import RESUMABLE, Claim
-from stillage.db.tables import blobs, image_members, images, upload_results, upload_spans, uploads
+from stillage.db.placements import PUBLISHED
+from stillage.db.tables import blobs, image_members, images, placements, upload_results, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
-from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.access import Seen
 from stillage.images.image import Content, Image
 from stillage.images.quota import Limits, Quotas
@@ -59,7 +60,7 @@ def find_of_image(connection: Connection, image_id: ImageId) -> Upload | None:
 
 
 def claim_of(connection: Connection, upload_id: UploadId) -> Claim | None:
-    row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).first()
+    row = connection.execute(lifecycle.CLAIMS.where(uploads.c.id == upload_id)).first()
     return None if row is None else lifecycle.claim_of(row)
 
 
@@ -140,7 +141,7 @@ def tell_size(connection: Connection, upload_id: UploadId, size: int, limits: Li
     if is_set:
         if (end := spans.last_end(connection, upload_id)) > size:
             raise SizeChanged(end, size)
-        reserve(connection, upload.blob_key, size, limits)
+        reserve(connection, upload.blob, size, limits)
     return upload
 
 
@@ -181,8 +182,9 @@ def _find(connection: Connection, which: Any) -> Upload | None:
     beginning = select(upload_spans.c.end).where(of_it, upload_spans.c.first == 0).scalar_subquery()
     some = exists().where(of_it)
     query = (
-        select(uploads, images.c.owner, beginning.label("offset"), some.label("has_bytes"))
+        select(uploads, blobs.c.store, images.c.owner, beginning.label("offset"), some.label("has_bytes"))
         .join(images, held)
+        .join(blobs, blobs.c.key == uploads.c.blob_key)
         .where(which, RESUMABLE)
     )
     row = connection.execute(query).first()
@@ -192,7 +194,7 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         id=UploadId(row.id),
         image_id=ImageId(row.image_id),
         project_id=ProjectId(row.owner or ""),
-        blob_key=BlobKey(row.blob_key),
+        blob=BlobRef(StoreId(row.store), BlobKey(row.blob_key)),
         created_at=row.created_at,
         expires_at=row.lease_expires_at,
         size=row.expected_size,
@@ -232,9 +234,9 @@ def unverified(connection: Connection, now: datetime, limit: int = 10, after: st
 
 
 def with_bytes(
-    connection: Connection, digests: Digests, size: int, project_id: ProjectId, limit: int = 20
+    connection: Connection, digests: Digests, size: int, store: StoreId, project_id: ProjectId, limit: int = 20
 ) -> list[Seen]:
-    """Return active, undamaged images whose bytes have *size* and *digests*, as *project_id* sees them.
+    """Return active images with a good copy in *store* that has *size* and *digests*, as *project_id* sees them.
 
     At least one strong digest of each matches, and no recorded digest differs.
     """
@@ -245,13 +247,13 @@ def with_bytes(
     same = [and_(blobs.c.os_hash_algo == name, blobs.c.os_hash_value == value) for name, value in strong]
     same += [blobs.c.sha256 == value for name, value in strong if name == "sha256"]
     no_other = [func.coalesce(_known(name), value) == value for name, value in digests]
-    # From the digest to the blob to its image: an image refers only to a published blob.
-    named = (images.c.id == blobs.c.image_id) & (images.c.blob_key == blobs.c.key)
-    well = (blobs.c.size == size) & images.c.damage.is_(None) & (images.c.status == Status.ACTIVE)
+    # From the digest to the blob to its images.
+    good = (blobs.c.size == size) & (blobs.c.store == store) & blobs.c.damage.is_(None)
     query = (
         select(images.c.id)
-        .join(blobs, named)
-        .where(well, or_(*same), *no_other)
+        .join(placements, placements.c.image_id == images.c.id)
+        .join(blobs, blobs.c.key == placements.c.blob_key)
+        .where(good, PUBLISHED, images.c.status == Status.ACTIVE, or_(*same), *no_other)
         .order_by(images.c.created_at.desc())
         .limit(limit)
     )
@@ -273,23 +275,18 @@ def hold_source(connection: Connection, source: Image, project_id: ProjectId) ->
     connection.execute(select(image_members.c.image_id).where(member).with_for_update(read=True))
 
 
-def publish_same(connection: Connection, claim: Claim, content: Content, source: Image, now: datetime) -> Image | None:
-    """As `lifecycle.publish`, with the bytes of *source*. What its blob's row says of them is copied.
+def publish_same(
+    connection: Connection, claim: Claim, content: Content, source: Image, blob: BlobRef, now: datetime
+) -> Image | None:
+    """As `lifecycle.publish`, with *blob* of *source*, whose row is held.
 
     Raises:
         Conflict: If *source* no longer has these bytes, or a scrub found them damaged.
     """
-    well = (images.c.id == source.id) & (images.c.blob_key == source.blob_key) & images.c.damage.is_(None)
-    said = (blobs.c.scrubbed_at, blobs.c.sha256, blobs.c.found, blobs.c.data_map)
-    query = select(*said).join(images, images.c.blob_key == blobs.c.key).where(well)
-    row = connection.execute(query.with_for_update(read=True, of=images)).first()  # a scrub may be about to find damage
-    if row is None:
+    has_it = (placements.c.image_id == source.id) & (placements.c.blob_key == blob.key)
+    if connection.execute(select(placements.c.image_id).where(has_it)).first() is None:
         raise Conflict("the server no longer has these bytes; send them")
-    image = lifecycle.publish(connection, claim, content, now)
-    if image is not None:
-        its_blob = blobs.c.key == claim.blob_key
-        connection.execute(update(blobs).where(its_blob).values(row._asdict()))
-    return image
+    return lifecycle.publish(connection, claim, content, now, blob)
 
 
 def _grant(rights: Mapping[str, Any]) -> Grant:

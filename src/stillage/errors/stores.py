@@ -1,6 +1,8 @@
-"""What is wrong with the place where bytes are stored. The operator can do something about it, the user cannot."""
+"""What is wrong with a store, where bytes are kept; and requests that name a store which cannot do what they ask."""
 
-from stillage.errors.base import NotFound, StillageError, TooLarge, Unavailable
+from collections.abc import Sequence
+
+from stillage.errors.base import Conflict, InvalidInput, NotFound, StillageError, TooLarge, Unavailable
 
 
 class BlobNotFound(NotFound):
@@ -50,3 +52,38 @@ class StoreFailed(StillageError):
 
     code = "store_failed"
     fix = "check the disk of the store"
+
+
+class StoreUnknown(StillageError):
+    """The bytes are in a store that the settings no longer have."""
+
+    code = "store_unknown"
+    fix = "add the store to the settings again"
+
+    def __init__(self, store_id: str) -> None:
+        super().__init__(f"the bytes are in the store {store_id!r}, which this server does not have; ask the operator")
+
+
+class NoSuchStore(InvalidInput):
+    """The request names a store that is not here."""
+
+    code = "no_such_store"
+    fix = "use one of the stores in GET /v2/info/stores"
+
+    def __init__(self, store_id: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown store {store_id[:64]!r}; use {one_of(known)}")
+
+
+class StoreTakesNoUploads(Conflict):
+    """The store that the request names takes no uploads, or none of this kind."""
+
+    code = "store_takes_no_uploads"
+    fix = "use another store, or what the message says"
+
+    def __init__(self, store_id: str, why: str) -> None:
+        super().__init__(f"the store {store_id!r} {why}")
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Return *names* as a choice in a sentence."""
+    return " or ".join(repr(name) for name in names)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
-from stillage.images.status import Status
+from stillage.ids import BlobRef, ImageId, ProjectId, StoreId, UploadId
+from stillage.images.status import WITH_DATA, Status
 
 
 class Visibility(StrEnum):
@@ -39,8 +39,8 @@ class Image:
         min_disk: GiB.
         min_ram: MiB.
         reason: Why the last upload failed, for the owner to read; None after success.
-        damage: What a scrub found wrong with the bytes at rest; None if nothing.
-        blob_key: The published blob; set exactly while `active` or `deactivated`.
+        damage: What a scrub found wrong with the bytes at rest; None while a copy of them is good.
+        stores: That have the bytes, in the order in which they got them; some exactly while the image has data.
         upload_id: The running upload; set exactly while `saving`.
         version: Incremented with every change of the record's own attributes, for compare-and-set.
     """
@@ -67,13 +67,25 @@ class Image:
     properties: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
     damage: str | None = None
-    blob_key: BlobKey | None = None
+    stores: tuple[StoreId, ...] = ()
     upload_id: UploadId | None = None
     version: int = 1
 
     @property
     def has_data(self) -> bool:
-        return self.blob_key is not None
+        return self.status in WITH_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One copy of an image's bytes.
+
+    Attributes:
+        damage: What a scrub found wrong with it; None if nothing.
+    """
+
+    blob: BlobRef
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

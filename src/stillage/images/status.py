@@ -12,6 +12,8 @@ class Status(StrEnum):
     DELETED = "deleted"
 
 
+WITH_DATA = frozenset({Status.ACTIVE, Status.DEACTIVATED})
+
 # A saving image returns to queued when its upload fails, so that the file can be sent again. Nothing leads from active
 # back to queued or saving: bytes that were published never change.
 NEXT: Mapping[Status, frozenset[Status]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stillage.accounts.principal import Kind
-from stillage.ids import BlobKey, ImageId, ProjectId, UploadId, UserId
+from stillage.ids import BlobRef, ImageId, ProjectId, StoreId, UploadId, UserId
 from stillage.images.image import Image
 from stillage.spans import Span
 
@@ -54,11 +54,13 @@ class Expected:
         size: In bytes; None if it is unknown, or told later.
         digests: Of the whole; verified before anything is published.
         metadata: What else a resumable upload is opened with; kept for its client to read.
+        store: Where the bytes are to be kept; None leaves it to the server.
     """
 
     size: int | None = None
     digests: Digests = ()
     metadata: str | None = None
+    store: StoreId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Upload:
     """A resumable upload, as last read.
 
     Attributes:
+        blob: Where its bytes go.
         size: Of the whole; None until it is declared.
         digests: Declared of the whole.
         offset: Length of the contiguous beginning that is durable.
@@ -121,7 +124,7 @@ class Upload:
     id: UploadId
     image_id: ImageId
     project_id: ProjectId
-    blob_key: BlobKey
+    blob: BlobRef
     created_at: datetime
     expires_at: datetime
     size: int | None = None

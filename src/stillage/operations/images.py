@@ -13,7 +13,7 @@ from stillage.db import images as db
 from stillage.db import lifecycle, listing
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
-from stillage.ids import ImageId
+from stillage.ids import ImageId, StoreId
 from stillage.images import patch
 from stillage.images.access import Access, Seen
 from stillage.images.creation import (
@@ -33,6 +33,7 @@ from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.stores.abilities import KeepsOpen
 from stillage.stores.base import Store
+from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ class Images:
     def __init__(
         self,
         database: Database,
-        store: Store,
+        stores: Stores,
         *,
         access: Access,
         defaults: Defaults,
@@ -54,13 +55,13 @@ class Images:
         max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
         self._database = database
-        self._store = store
+        self._stores = stores
         self._access = access
         self._defaults = defaults
         self._limits = limits
         self._max_record_bytes = max_record_bytes
         self._clock = clock
-        self._keep_s = 0.0 if isinstance(store, KeepsOpen) and store.keeps_open() else deleted_download_s
+        self._keep_s = deleted_download_s
 
     async def create(self, principal: Principal, document: Mapping[str, Any]) -> Image:
         """Return the new image, queued.
@@ -151,18 +152,21 @@ class Images:
         image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
         if image.protected:
             raise Forbidden(f"image {image.id} is protected; set protected to false first")
-        now = self._clock()
-        keep_until = now + timedelta(seconds=self._keep_s) if self._keep_s else None
-        keys = await self._database.write(lifecycle.mark_deleted, image.id, now, keep_until)
-        if keys is None:
+        blobs = await self._database.write(lifecycle.mark_deleted, image.id, self._clock(), self._keep_until())
+        if blobs is None:
             raise ImageNotFound(image_id)
         log.info("image deleted", image_id=image.id)
-        for key in keys:
+        for blob in blobs:
             try:
-                await remove_blob(self._database, self._store, key)
+                await remove_blob(self._database, self._stores, blob)
             except StillageError as error:
                 # For the API the image is gone; the sweep removes the blob.
-                leave_to_sweep("a deleted image's bytes could not be removed", error, key=key)
+                leave_to_sweep("a deleted image's bytes could not be removed", error, key=blob.key)
+
+    def _keep_until(self) -> Mapping[StoreId, datetime]:
+        """Return how long deleted bytes stay in stores where a download that runs would lose them."""
+        until = self._clock() + timedelta(seconds=self._keep_s)
+        return {one.id: until for one in self._stores if self._keep_s and not _keeps_open(one.store)}
 
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
         return await self._database.look_up(db.find_seen, image_id, principal.project_id)
@@ -190,3 +194,7 @@ class Images:
             lifecycle.move, image.id, before, after, self._clock()
         ):
             raise Forbidden(f"image {image.id} is {image.status}; only {before} images can be {after}")
+
+
+def _keeps_open(store: Store) -> bool:
+    return isinstance(store, KeepsOpen) and store.keeps_open()

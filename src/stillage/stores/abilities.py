@@ -1,4 +1,4 @@
-"""What only some stores can do: partial blobs, copies, a list of old blobs, free room, a descriptor to send from.
+"""What only some stores can do: partial blobs, a list of old blobs, free room, a descriptor to send from.
 
 An operation tests for the ability that it needs, with ``isinstance(store, Lists)``. Each ability describes what happens
 without it. An operation that cannot do without one requires it in the type of its store.
@@ -46,21 +46,6 @@ class Measures(Protocol):
 
     async def free_bytes(self) -> int:
         """Return how many more bytes there is room for."""
-
-
-@runtime_checkable
-class Copies(Protocol):
-    """Can make a second blob of the same bytes without reading them. Without it every client sends its bytes."""
-
-    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        """Publish the bytes of a published blob under another key as well; do nothing if that was done before.
-
-        The two may share their place, so nobody may write to it. An existing partial blob stays: until the copy counts,
-        its bytes do.
-
-        Raises:
-            BlobNotFound: If none is published under *key*.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +161,7 @@ class Partials(Protocol):
         """
 
     async def drop_partial(self, key: BlobKey) -> None:
-        """Remove the partial blob, if there is one, of a blob that was published another way."""
+        """Remove the partial blob, if there is one, of a published blob: a disk that hung may begin it again."""
 
 
 class ResumableStore(Store, Partials, Protocol):

@@ -72,3 +72,6 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Raise Unavailable unless blobs can be written and read now."""
+
+    def close(self) -> None:
+        """Let go of threads and connections. No other method may be called after it."""

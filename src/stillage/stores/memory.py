@@ -42,12 +42,6 @@ class MemoryStore:
         finally:
             partial.end()
 
-    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        if key not in self.blobs:
-            raise BlobNotFound(key)
-        self.blobs[new_key] = self.blobs[key]
-        self._born[new_key] = time.monotonic()
-
     async def drop_partial(self, key: BlobKey) -> None:
         self._partials.pop(key, None)
 
@@ -74,6 +68,9 @@ class MemoryStore:
         before = time.monotonic() - older_than_s
         old = {BlobKey(key) for key, born in self._born.items() if born <= before and int(key[:2], 16) == shard}
         return OldBlobs(old & self.blobs.keys(), old & self._partials.keys())
+
+    def close(self) -> None:
+        """Memory holds nothing open."""
 
     async def check(self) -> None:
         """Always available."""

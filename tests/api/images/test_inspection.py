@@ -141,7 +141,7 @@ async def test_what_a_dead_process_was_inspecting_counts_until_the_next_start_or
         await known.database.write(
             inspections.begin, str(number), ProjectId("lab"), LeaseOwner.parse(owner), until, quotas
         )
-    sweep = Sweep(known.database, known.store, clock=clock)
+    sweep = Sweep(known.database, known.stores, clock=clock)
     await sweep()
     assert await running(town) == (3, 2)
     await sweep(dead=NodeId("test"))

@@ -20,6 +20,7 @@ from stillage.errors import StillageError
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.spans import Span
 from stillage.stores.files.blobs import FileStore
+from stores import only
 from upload_world import uploads_of
 
 LONG_S = 8 * 86400
@@ -57,7 +58,7 @@ class Recovery:
     async def _broken(self, answers: int) -> list[str]:
         assert self._store is not None
         clock = Clock(self._began)
-        sweep = Sweep(self._database, self._store, clock=clock)
+        sweep = Sweep(self._database, only(self._store), clock=clock)
         problems = [f"before the start: {what}" for what in await self._database.read(self._look, answers)]
         await sweep(dead=self._node)
         resumable = uploads_of(self._database, self._store, clock, LeaseOwner(self._node, "0"))

@@ -21,15 +21,14 @@ HOLE = 64 << 10
 Data = dict[BlobKey, bytes]
 
 
-def data_of(work: str) -> Data:
-    """Return what each blob has: other bytes each, unless they are copies."""
-    return {key: _content(0 if work == "copies" else number) for number, key in enumerate(KEYS)}
-
-
 def _content(seed: int) -> bytes:
     # With holes, the last one at the end, where no write makes the file longer.
     dice = random.Random(seed)
     return dice.randbytes(HOLE) + bytes(HOLE) + dice.randbytes(5000 + seed) + bytes(HOLE)
+
+
+DATA: Data = {key: _content(number) for number, key in enumerate(KEYS)}
+"""What each blob has: other bytes each."""
 
 
 def say(*words: object) -> None:
@@ -88,18 +87,6 @@ async def partial_blobs(store: FileStore, data: Data) -> None:
     await delete(store, given_up)
 
 
-async def copies(store: FileStore, data: Data) -> None:
-    source, other, third = KEYS[0], KEYS[2], KEYS[3]
-    await put(store, source, data[source])
-    await store.begin(other)
-    say("begun", other)
-    for key in (other, third):
-        await store.copy(source, key)
-        say("stored", key)
-    await store.drop_partial(other)
-    await delete(store, source)
-
-
 async def small_files(store: FileStore, _data: Data) -> None:
     """What a data folder has beside its blobs, such as its secret."""
     path = store.root.with_name("small")
@@ -108,11 +95,7 @@ async def small_files(store: FileStore, _data: Data) -> None:
         say("written", content.decode())
 
 
-WORK = {
-    work.__name__: work for work in (blobs, blobs_in_named_files, blobs_beside_another_process, partial_blobs, copies)
-}
+WORK = {work.__name__: work for work in (blobs, blobs_in_named_files, blobs_beside_another_process, partial_blobs)}
 
 if __name__ == "__main__":
-    asyncio.run(
-        {**WORK, "small_files": small_files}[sys.argv[1]](FileStore(Path(sys.argv[2]) / "blobs"), data_of(sys.argv[1]))
-    )
+    asyncio.run({**WORK, "small_files": small_files}[sys.argv[1]](FileStore(Path(sys.argv[2]) / "blobs"), DATA))

@@ -13,7 +13,7 @@ from stillage.images import member as sharing
 from stillage.images.creation import BASE, IGNORED, READ_ONLY
 
 # Of an image: what no client sees, and what is shown under another name.
-HIDDEN = {"properties", "reason", "damage", "blob_key", "upload_id", "version"}
+HIDDEN = {"properties", "reason", "damage", "stores", "upload_id", "version"}
 
 
 def test_a_member_is_read_only_where_creation_refuses_or_ignores_it() -> None:

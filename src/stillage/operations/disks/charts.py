@@ -20,7 +20,7 @@ from stillage.formats.disk import Disk, Zeros
 from stillage.formats.noted_map import noted_data
 from stillage.formats.reading import DiskReader, Recent, open_disk
 from stillage.formats.registry import READERS
-from stillage.ids import BlobKey
+from stillage.ids import ImageId
 from stillage.images.image import PACKAGES, Image
 from stillage.operations.disks.blob_file import BlobFile
 
@@ -37,7 +37,7 @@ class Chart:
     """One disk, as all requests for it share it.
 
     Attributes:
-        inside: What is known of the blob; it never changes.
+        inside: What is known of the bytes; it never changes.
         lock: Held while the disk is read, where its units continue one another.
         mapping: Finds out where it holds data, once; None until somebody needs to know.
     """
@@ -54,7 +54,7 @@ class Charts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._charts: OrderedDict[BlobKey, Chart] = OrderedDict()
+        self._charts: OrderedDict[ImageId, Chart] = OrderedDict()
 
     async def inside(self, image: Image) -> Inside:
         """Return what is known of the bytes of *image*.
@@ -62,10 +62,10 @@ class Charts:
         Raises:
             NotConvertible: If there is no disk in it that can be read.
         """
-        if image.blob_key is None:
+        if not image.has_data:
             raise NotConvertible(image.id, "it has no data yet")
-        chart = self._charts.get(image.blob_key)
-        inside = await self._database.read(blobs.inside, image.blob_key) if chart is None else chart.inside
+        chart = self._charts.get(image.id)
+        inside = await self._database.read(blobs.inside, image.id) if chart is None else chart.inside
         format_of(image, inside)  # the record may say something else since
         return inside
 
@@ -75,14 +75,13 @@ class Charts:
         Raises:
             NotConvertible: If there is none.
         """
-        assert image.blob_key is not None  # noqa: S101 - its blob is open
-        chart = self._charts.get(image.blob_key)
+        chart = self._charts.get(image.id)
         if chart is None:
             module = READERS[format_of(image, inside)]
             disk = await file.run(explained, image, open_disk, module, file.read_at, image.size or 0)
             chart = Chart(disk, inside, Recent(disk, max(2, KEPT_BYTES // disk.unit)))
-            self._charts[image.blob_key] = chart
-        self._charts.move_to_end(image.blob_key)
+            self._charts[image.id] = chart
+        self._charts.move_to_end(image.id)
         while len(self._charts) > REMEMBERED:
             self._charts.popitem(last=False)
         return chart

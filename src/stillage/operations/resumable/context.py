@@ -17,7 +17,8 @@ from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import UploadRights
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.spans import Span
-from stillage.stores.abilities import PartialBlob, ResumableStore
+from stillage.stores.abilities import PartialBlob
+from stillage.stores.catalog import Stores
 
 VERIFICATION_LEASE_S = 10.0
 """A verifier renews its lease each second. When its node dies, a client that sent the last piece waits this long."""
@@ -36,7 +37,7 @@ class Context:
     """
 
     database: Database
-    store: ResumableStore
+    stores: Stores
     access: Access
     rights: UploadRights
     rules: UploadRules
@@ -58,7 +59,7 @@ class Context:
         async def recall(span: Span) -> Sequence[Kept]:
             return await self.database.read(parts.within, upload.id, span)
 
-        return self.store.partial(upload.blob_key, recall, upload.size)
+        return self.stores.partial(upload.blob, recall, upload.size)
 
     async def read(self, upload_id: UploadId) -> Upload:
         """Return the upload as it is now, or raise why it has ended."""

@@ -16,19 +16,19 @@ from hashlib import sha256
 import structlog
 
 from stillage.accounts.principal import Principal
-from stillage.db import Connection
+from stillage.db import Connection, placements
 from stillage.db import images as db_images
 from stillage.db import uploads as db
-from stillage.errors import BlobNotFound, Conflict, UploadGone
-from stillage.ids import ImageId
+from stillage.errors import BlobNotFound, Conflict, StillageError, UploadGone
+from stillage.ids import BlobRef, ImageId
 from stillage.images.access import Seen
 from stillage.images.image import PACKAGES, Content, Image
 from stillage.images.status import Status
 from stillage.images.upload import Grant, Upload
+from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.resumable.context import Context
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.spans import Span
-from stillage.stores.abilities import Copies
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class Proof:
 class Instant:
     def __init__(self, context: Context, secret: bytes) -> None:
         self._database = context.database
-        self._store = context.store
+        self._stores = context.stores
         self._access = context.access
         self._rights = context.rights
         self._rules = context.rules
@@ -57,14 +57,12 @@ class Instant:
         self._key = hmac.digest(secret, b"proofs of possession", "sha256")
 
     async def offer(self, principal: Principal, upload: Upload) -> Proof | None:
-        """Return what to prove, if bytes with the digests of *upload* are stored and *principal* may read them.
-
-        A store that cannot copy offers nothing: the bytes are sent.
-        """
-        if not upload.digests or not upload.size or not isinstance(self._store, Copies):
+        """Return what to prove, if the store of *upload* has bytes that *principal* may read, with its digests."""
+        if not upload.digests or not upload.size:
             return None
         image = await self._database.read(db_images.get, upload.image_id)
-        candidates = await self._database.read(db.with_bytes, upload.digests, upload.size, principal.project_id)
+        wanted = (upload.digests, upload.size, upload.blob.store)
+        candidates = await self._database.read(db.with_bytes, *wanted, principal.project_id)
         source = next((seen.image for seen in candidates if self._may_stand_for(principal, seen, image)), None)
         if source is None:
             return None
@@ -93,18 +91,11 @@ class Instant:
         principal = await self._rights.require(upload, grant)
         source = await self._source_of(upload, nonce)
         await self._database.read(self._require_standing_for, principal, source, upload.image_id)
-        if source.blob_key is None or source.size is None or not isinstance(self._store, Copies):
-            raise Conflict("the server no longer has these bytes; send them")
-        try:
-            expected = await self._expected(source, self._ranges(nonce, source.size), nonce)
-            if not hmac.compare_digest(_octets("".join(digests).lower()), _octets("".join(expected))):
-                raise Conflict("the digests are not those of the requested ranges; send the bytes")
-            if not upload.has_bytes:  # its opener may have died before it was made: pieces never go to the copy
-                await self._store.begin(upload.blob_key)
-            await self._store.copy(source.blob_key, upload.blob_key)
-        except BlobNotFound as error:
-            raise Conflict("the server no longer has these bytes; send them") from error
-        return await self._publish(upload, source, grant)
+        blob = await self._blob_of(source, upload)
+        expected = await self._expected(blob, self._ranges(nonce, source.size or 0), nonce)
+        if not hmac.compare_digest(_octets("".join(digests).lower()), _octets("".join(expected))):
+            raise Conflict("the digests are not those of the requested ranges; send the bytes")
+        return await self._publish(upload, source, blob, grant)
 
     def _require_standing_for(
         self, connection: Connection, principal: Principal, source: Image, image_id: ImageId
@@ -140,14 +131,23 @@ class Instant:
             raise Conflict("the server no longer has these bytes; send them")
         return source
 
-    async def _expected(self, source: Image, ranges: Sequence[Span], nonce: str) -> list[str]:
-        assert source.blob_key is not None  # noqa: S101 - an active image has one
-        async with self._store.reader(source.blob_key) as reader:
-            # All at once: in an object store each is a request.
-            read = await asyncio.gather(*(reader.read(span.first, span.length) for span in ranges))
-            return [sha256(nonce.encode() + data).hexdigest() for data in read]
+    async def _blob_of(self, source: Image, upload: Upload) -> BlobRef:
+        """Return the good copy of *source* in the store of *upload*."""
+        for placement in await self._database.read(placements.of_image, source.id):
+            if placement.blob.store == upload.blob.store and placement.damage is None:
+                return placement.blob
+        raise Conflict("the server no longer has these bytes; send them")
 
-    async def _publish(self, upload: Upload, source: Image, grant: Grant | None) -> Image:
+    async def _expected(self, blob: BlobRef, ranges: Sequence[Span], nonce: str) -> list[str]:
+        try:
+            async with self._stores.reader(blob) as reader:
+                # All at once: in an object store each is a request.
+                parts = await asyncio.gather(*(reader.read(span.first, span.length) for span in ranges))
+        except BlobNotFound as error:
+            raise Conflict("the server no longer has these bytes; send them") from error
+        return [sha256(nonce.encode() + part).hexdigest() for part in parts]
+
+    async def _publish(self, upload: Upload, source: Image, blob: BlobRef, grant: Grant | None) -> Image:
         claim = await self._database.read(db.claim_of, upload.id)
         kept = self._rules.format_property
         content = Content(
@@ -157,7 +157,6 @@ class Instant:
             checksum=source.checksum or "",
             os_hash_algo=source.os_hash_algo or "",
             os_hash_value=source.os_hash_value or "",
-            sha256=None,  # `publish_same` takes it from the source
             properties={kept: source.properties[kept]} if kept is not None and kept in source.properties else {},
         )
 
@@ -166,13 +165,15 @@ class Instant:
                 return None
             db.hold_source(connection, source, principal.project_id)
             self._require_standing_for(connection, principal, source, upload.image_id)
-            return db.publish_same(connection, claim, content, source, self._clock())
+            return db.publish_same(connection, claim, content, source, blob, self._clock())
 
         image = await self._rights.run(upload, publish, grant=grant, hold=True)
+        try:
+            await remove_blob(self._database, self._stores, upload.blob)  # what it has sent: nobody needs it
+        except StillageError as error:
+            leave_to_sweep("what an instant upload had sent could not be removed", error, key=upload.blob.key)
         if image is None:
-            await remove_blob(self._database, self._store, upload.blob_key)
             raise UploadGone(upload.id, "the image was deleted, or got its data another way")
-        await self._store.drop_partial(upload.blob_key)
         log.info("upload done without its bytes", image_id=image.id, upload_id=upload.id, size=image.size)
         return image
 

@@ -13,7 +13,7 @@ import structlog
 from stillage.db import pieces, spans
 from stillage.db import uploads as db
 from stillage.errors import BlobNotFound, PieceHeld, StorageFull, StoreFailed
-from stillage.ids import BlobKey, UploadId
+from stillage.ids import BlobRef, UploadId
 from stillage.images.upload import Grant, Piece, Upload
 from stillage.operations.resumable.context import Context
 from stillage.operations.resumable.receiving import Receiver, Sender
@@ -103,10 +103,11 @@ class Pieces:
         await self._context.database.read(spans.require_place, upload.id, span.first)
         if piece.zeros:
             return
+        store = self._context.stores.get(upload.blob.store).store
         if piece.length is None:
-            await require_room(self._context.store, None, self._context.rules.spare_bytes, "piece")
+            await require_room(store, None, self._context.rules.spare_bytes, "piece")
         elif missing := await self._context.database.read(spans.missing, upload.id, span):
-            await require_room(self._context.store, missing, self._context.rules.spare_bytes, "piece")
+            await require_room(store, missing, self._context.rules.spare_bytes, "piece")
 
     def _end_locally(self, upload_id: UploadId, span: Span) -> None:
         """Tell the requests of this process that they have lost *span*. Other processes check the database."""
@@ -125,14 +126,14 @@ class Pieces:
         if upload.has_bytes:
             self._verifier.follow(upload)  # which ends it
             raise StoreFailed(LOST)
-        await self.begin_partial(upload_id, upload.blob_key)
+        await self.begin_partial(upload_id, upload.blob)
 
-    async def begin_partial(self, upload_id: UploadId, key: BlobKey) -> Upload:
+    async def begin_partial(self, upload_id: UploadId, blob: BlobRef) -> Upload:
         """Begin the partial blob of an upload and extend its expiry; or raise why the upload has ended."""
-        await self._context.store.begin(key)
+        await self._context.stores.begin(blob)
         upload = await self._context.database.write(db.keep, upload_id, self._context.expiry())
         if upload is None:
-            await remove_blob(self._context.database, self._context.store, key)
+            await remove_blob(self._context.database, self._context.stores, blob)
             raise await self._context.why_ended(upload_id)
         return upload
 

@@ -53,6 +53,7 @@ class Receiver:
         self._context = context
         self._verifier = verifier
         self._upload = upload
+        self._store = context.stores.get(upload.blob.store).store
         self._sender = sender
         self._span = sender.span
         self._writer = PieceWriter(context.database, partial, upload.id, sender.span)
@@ -149,14 +150,14 @@ class Receiver:
         """Check from time to time that there is room, because others use it as well."""
         if end > self._looked + LOOK_AFTER:
             self._looked = end
-            await require_spare_room(self._context.store, self._context.rules.spare_bytes)
+            await require_spare_room(self._store, self._context.rules.spare_bytes)
 
     async def _reserve(self, end: int) -> None:
         """Reserve quota in steps if the size is unknown."""
         if self._upload.size is None and end > self._reserved:
             self._reserved = -(-end // STEP) * STEP
             limits = self._context.rules.quotas.project
-            await self._context.database.write(blobs.reserve, self._upload.blob_key, self._reserved, limits)
+            await self._context.database.write(blobs.reserve, self._upload.blob, self._reserved, limits)
 
     async def _watch(self) -> None:
         """From time to time count what was received, and check that the request may continue. Ends only by an error."""

@@ -27,7 +27,7 @@ from stillage.errors import (
     UploadComplete,
     UploadNotFound,
 )
-from stillage.ids import BlobKey, ImageId, ProjectId, UploadId
+from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
@@ -41,10 +41,12 @@ from stillage.operations.resumable.verifying import Verifier
 from stillage.operations.upkeep.sweep import EXPIRED, remove_blob
 from stillage.operations.upload.acceptance import STEP, UploadRules, claim_refused, require_room
 from stillage.spans import Span
-from stillage.stores.abilities import ResumableStore
+from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
 
+NOWHERE = BlobRef(StoreId(""), BlobKey(""))
+"""Where the bytes of an upload that has ended go."""
 ABANDONED = "the upload was abandoned; send the file again"
 
 
@@ -61,7 +63,7 @@ class Uploads:
     def __init__(
         self,
         database: Database,
-        store: ResumableStore,
+        stores: Stores,
         *,
         access: Access,
         rights: Rights,
@@ -74,13 +76,13 @@ class Uploads:
         self.max_bytes = rules.max_image_bytes
         self.max_age_s = max_age_s
         self.rights = UploadRights(database, rights, access)
-        self._context = Context(database, store, access, self.rights, rules, owner, max_age_s, clock)
+        self._context = Context(database, stores, access, self.rights, rules, owner, max_age_s, clock)
         self.verifier = Verifier(self._context)
         self.instant = Instant(self._context, secret)
         self._pieces = Pieces(self._context, self.verifier)
         self._capabilities = Capabilities(secret)
         self._database = database
-        self._store = store
+        self._stores = stores
         self._access = access
         self._rules = rules
         self._clock = clock
@@ -96,8 +98,10 @@ class Uploads:
         if expected.size is not None and expected.size > self.max_bytes:
             raise ImageTooLarge(self.max_bytes, expected.size)
         image = await self._writable(principal, image_id)
-        await require_room(self._store, expected.size, self._rules.spare_bytes)
-        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), None, expected.size)
+        store = self._stores.chosen(expected.store)
+        await require_room(store.store, expected.size, self._rules.spare_bytes)
+        blob = BlobRef(store.id, BlobKey(uuid4().hex))
+        claim = Claim(UploadId(str(uuid4())), image.id, blob, None, expected.size)
         reserve = STEP if expected.size is None else expected.size
         limits, now = self._rules.quotas.project, self._clock()
         # This expiry applies until the partial blob exists. If we fail before, no client knows the upload.
@@ -107,7 +111,7 @@ class Uploads:
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:
-            upload = await self._pieces.begin_partial(claim.upload_id, claim.blob_key)
+            upload = await self._pieces.begin_partial(claim.upload_id, claim.blob)
         except StillageError as error:
             await self._end(claim, error.reason)
             raise
@@ -293,7 +297,8 @@ class Uploads:
         if size > self.max_bytes:
             raise ImageTooLarge(self.max_bytes, size)
         if upload.size is None and (missing := await self._database.read(spans.missing, upload.id, Span(0, size))):
-            await require_room(self._store, missing, self._rules.spare_bytes)  # as if declared at the start
+            store = self._stores.get(upload.blob.store).store
+            await require_room(store, missing, self._rules.spare_bytes)  # as if declared at the start
         updated = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
         if updated is None:
             raise await self._context.why_ended(upload.id)
@@ -313,10 +318,10 @@ class Uploads:
         if result.size is None:
             raise error_of(upload_id, result)
         image = await self._database.read(db_images.find, image_id)
-        if image is None or image.blob_key is None:
+        if image is None or not image.has_data:
             raise ImageNotFound(image_id)
         return Upload(
-            upload_id, image_id, ProjectId(image.owner or ""), image.blob_key, image.updated_at, image.updated_at,
+            upload_id, image_id, ProjectId(image.owner or ""), NOWHERE, image.updated_at, image.updated_at,
             size=result.size, offset=result.size, has_bytes=result.size > 0, verified=result.size, complete=True,
         )  # fmt: skip
 
@@ -327,5 +332,5 @@ class Uploads:
 
     async def _end(self, claim: Claim, reason: str) -> None:
         await self._database.write(lifecycle.release, claim, reason, self._clock())
-        await remove_blob(self._database, self._store, claim.blob_key)
+        await remove_blob(self._database, self._stores, claim.blob)
         log.info("resumable upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)

@@ -53,7 +53,7 @@ class Verifier:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._database = context.database
-        self._store = context.store
+        self._stores = context.stores
         self._rights = context.rights
         self._rules = context.rules
         self._clock = context.clock
@@ -228,7 +228,7 @@ class Verifier:
             return None if claim is None else lifecycle.publish(connection, claim, content, self._clock())
 
         if await self._rights.run(upload, publish, hold=True) is None:
-            await remove_blob(self._database, self._store, upload.blob_key)  # the image was just deleted
+            await remove_blob(self._database, self._stores, upload.blob)  # the image was just deleted
             return
         log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=verified.size)
         # Some stores still have the pieces. Nobody waits for that: there may be thousands.
@@ -238,7 +238,7 @@ class Verifier:
 
     async def _drop_pieces(self, upload: Upload) -> None:
         try:
-            await self._store.drop_partial(upload.blob_key)
+            await self._stores.drop_partial(upload.blob)
         except StillageError as error:
             leave_to_sweep("pieces of an image could not be removed", error, image_id=upload.image_id)
 
@@ -249,7 +249,7 @@ class Verifier:
         refusal = refusal_of(failure) if isinstance(failure, FINAL) else None
         await self._database.write(lifecycle.release, claim, failure.reason, self._clock(), refusal)
         log.info("upload failed", image_id=upload.image_id, upload_id=upload.id, reason=failure.reason)
-        await remove_blob(self._database, self._store, upload.blob_key)
+        await remove_blob(self._database, self._stores, upload.blob)
 
     async def _renewed(self, upload: Upload, verification: Verification) -> Upload | None:
         work, until = db.keep_verification, self._context.verification_until()

@@ -14,10 +14,10 @@ from stillage.db import blobs, inspections, job_leases, lifecycle, pieces, uploa
 from stillage.db.leases import Dead
 from stillage.db.session import Database
 from stillage.errors import StillageError
-from stillage.ids import BlobKey
+from stillage.ids import BlobRef
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.stores.abilities import Lists, Partials
-from stillage.stores.base import Store
+from stillage.stores.catalog import NamedStore, Stores
 
 log = structlog.get_logger()
 
@@ -35,9 +35,9 @@ class Swept:
 
 
 class Sweep:
-    def __init__(self, database: Database, store: Store, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, stores: Stores, *, clock: Callable[[], datetime]) -> None:
         self._database = database
-        self._store = store
+        self._stores = stores
         self._clock = clock
 
     async def __call__(self, *, dead: Dead | None = None) -> Swept:
@@ -51,32 +51,36 @@ class Sweep:
         return Swept(ended, await self.remove_pending_blobs())
 
     async def remove_orphans(self, shard: int, *, older_than_s: float) -> int:
-        """Remove blobs of one shard of the store that no row names, and partial blobs that were published another way.
-
-        Returns how many blobs there were.
+        """Remove blobs of one shard of every store that no row names. Returns how many there were.
 
         There are two ways to such a blob: a process that was thought dead wakes up between committing its bytes and
         learning that it has lost its image, and is killed there; or a disk that hung makes an empty partial blob when
         its upload was given up for that.
 
         Args:
-            shard: Which part of the store, see `Lists.find_old`. A store that cannot list has no known orphans.
+            shard: Which part of a store, see `Lists.find_old`. A store that cannot list has no known orphans.
             older_than_s: More than any upload can take.
         """
-        if not isinstance(self._store, Lists):
+        return sum(
+            [await self._remove_orphans_of(one, shard, older_than_s) for one in self._stores if not one.read_only]
+        )
+
+    async def _remove_orphans_of(self, named: NamedStore, shard: int, older_than_s: float) -> int:
+        store = named.store
+        if not isinstance(store, Lists):
             return 0
-        old = await self._store.find_old(shard, older_than_s)
+        old = await store.find_old(shard, older_than_s)
         keys = sorted(old.whole | old.partial)
+        # Whatever store the row names: an operator may have renamed this one.
         states = await self._database.read(blobs.states_of_blobs, keys) if keys else {}
         unknown = [key for key in keys if key not in states]
         for key in unknown:
-            log.warning("a blob that no row names is removed", key=key)
-            await self._store.delete(key)
-        if isinstance(self._store, Partials):
-            # Published otherwise, by a process that died before it could drop these.
+            log.warning("a blob that no row names is removed", store=named.id, key=key)
+            await store.delete(key)
+        if isinstance(store, Partials):
             for key in sorted(old.partial):
                 if states.get(key) == "published":
-                    await self._store.drop_partial(key)
+                    await store.drop_partial(key)
         return len(unknown)
 
     async def end_dead_uploads(self, *, dead: Dead | None = None) -> int:
@@ -96,28 +100,36 @@ class Sweep:
         return ended
 
     async def remove_pending_blobs(self) -> int:
-        """Remove bytes that nobody needs. Returns how many blobs it removed."""
+        """Remove bytes that nobody needs. Returns how many blobs it removed.
+
+        Those in a read-only store stay until it no longer is.
+        """
+        return sum([await self._remove_pending_of(one) for one in self._stores if not one.read_only])
+
+    async def _remove_pending_of(self, named: NamedStore) -> int:
         removed = 0
-        failed: set[BlobKey] = set()
-        while keys := set(await self._database.read(blobs.pending_delete, self._clock(), BATCH)) - failed:
-            for key in keys:
+        failed: set[BlobRef] = set()
+        while found := set(await self._database.read(blobs.pending_delete, named.id, self._clock(), BATCH)) - failed:
+            for blob in found:
                 try:
-                    await remove_blob(self._database, self._store, key)
+                    await remove_blob(self._database, self._stores, blob)
                     removed += 1
                 except StillageError as error:
-                    leave_to_sweep("a blob could not be removed", error, key=key)
-                    failed.add(key)
+                    leave_to_sweep("a blob could not be removed", error, store=blob.store, key=blob.key)
+                    failed.add(blob)
                     if len(failed) == MOST_FAILURES:
                         return removed
         return removed
 
 
-async def remove_blob(database: Database, store: Store, key: BlobKey) -> None:
+async def remove_blob(database: Database, stores: Stores, blob: BlobRef) -> None:
     """Remove the bytes of a blob that is not published, then its row: in this order nothing on disk is unknown.
+
+    In a read-only store it stays, until a sweep finds that the store no longer is.
 
     It asks first, because the answer to a successful `publish` may have been lost on the way.
     """
-    if await database.read(blobs.is_published, key):
+    if stores.get(blob.store).read_only or await database.read(blobs.is_published, blob.key):
         return
-    await store.delete(key)
-    await database.write(blobs.forget_blob, key)
+    await stores.delete(blob)
+    await database.write(blobs.forget_blob, blob.key)

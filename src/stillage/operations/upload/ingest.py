@@ -28,7 +28,7 @@ from stillage.errors import (
     StorageFull,
     Unavailable,
 )
-from stillage.ids import BlobKey, UploadId
+from stillage.ids import BlobKey, BlobRef, UploadId
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.upload import Expected
@@ -47,7 +47,7 @@ from stillage.operations.upload.acceptance import (
 )
 from stillage.operations.upload.pipeline import receive
 from stillage.operations.upload.verification import Verified
-from stillage.stores.base import Store
+from stillage.stores.catalog import NamedStore, Stores
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Ingest:
     def __init__(
         self,
         database: Database,
-        store: Store,
+        stores: Stores,
         *,
         access: Access,
         rules: UploadRules,
@@ -69,7 +69,7 @@ class Ingest:
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._store = store
+        self._stores = stores
         self._access = access
         self._rules = rules
         self._owner = owner
@@ -93,8 +93,9 @@ class Ingest:
             raise ImageTooLarge(limit, expected.size)
         seen = await self._database.read(db.find_seen, image_id, principal.project_id)
         image = self._access.require(principal, "upload_image", seen, image_id)
-        await require_room(self._store, expected.size, self._rules.spare_bytes)
-        claim, image = await self._claim(image, expected)
+        store = self._stores.chosen(expected.store)
+        await require_room(store.store, expected.size, self._rules.spare_bytes)
+        claim, image = await self._claim(image, expected, store)
         try:
             async with self._lease(claim) as still_ours:
                 verified = await self._receive(claim, image, body, expected, still_ours)
@@ -108,9 +109,10 @@ class Ingest:
         if self._cleaning:
             await asyncio.wait(self._cleaning)
 
-    async def _claim(self, image: Image, expected: Expected) -> tuple[Claim, Image]:
+    async def _claim(self, image: Image, expected: Expected, store: NamedStore) -> tuple[Claim, Image]:
         """Return the claim, and the image as claimed: its format may have changed since it was read."""
-        claim = Claim(UploadId(str(uuid4())), image.id, BlobKey(uuid4().hex), self._owner, expected.size)
+        blob = BlobRef(store.id, BlobKey(uuid4().hex))
+        claim = Claim(UploadId(str(uuid4())), image.id, blob, self._owner, expected.size)
         now = self._clock()
         lease = now + timedelta(seconds=self._rules.lease_s)
         reserve = STEP if expected.size is None else expected.size
@@ -136,7 +138,7 @@ class Ingest:
         still_ours: Callable[[], None],
     ) -> Verified:
         verification = verification_of(image, self._rules, expected.size, expected.digests)
-        async with self._store.writer(claim.blob_key, expected.size) as writer, verification:
+        async with self._stores.writer(claim.blob, expected.size) as writer, verification:
             checked = self._checked(claim, image, body, still_ours)
             verified = await receive(
                 checked,
@@ -159,7 +161,7 @@ class Ingest:
                 still_ours()
                 received += len(piece)
                 if received > looked + LOOK_AFTER:
-                    await require_spare_room(self._store, self._rules.spare_bytes)
+                    await require_spare_room(self._stores.get(claim.blob.store).store, self._rules.spare_bytes)
                     looked = received
                 while claim.expected_size is None and received > reserved:
                     if not await self._database.write(blobs.extend, claim, STEP, self._rules.quotas.project):
@@ -210,7 +212,7 @@ class Ingest:
         reason = failure.reason if isinstance(failure, StillageError) else "the server stopped in the middle"
         try:
             await self._database.write(lifecycle.release, claim, reason, self._clock())
-            await remove_blob(self._database, self._store, claim.blob_key)
+            await remove_blob(self._database, self._stores, claim.blob)
         except StillageError as error:
             # The sweep finds the expired lease, or the blob, which is pending_delete.
             leave_to_sweep("clean-up of an upload failed", error, upload_id=claim.upload_id)

@@ -74,9 +74,6 @@ class FileStore:
             writing.at_end(partial.close)
             yield partial
 
-    async def copy(self, key: BlobKey, new_key: BlobKey) -> None:
-        await self._threads.run(partial_blobs.link, self._path(key), self._path(new_key))
-
     async def drop_partial(self, key: BlobKey) -> None:
         await self._threads.run(partial_blobs.drop, self._path(key))
 

@@ -11,7 +11,6 @@ import struct
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 from stillage.errors import BlobNotFound
 from stillage.holes import write_data
@@ -33,29 +32,6 @@ def begin(path: Path) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise translated(error, "begin a blob") from error
-
-
-def link(path: Path, new_path: Path) -> None:
-    try:
-        make_folder(new_path.parent)
-        _link(path, new_path)
-        sync_directory(new_path.parent)
-    except FileNotFoundError as error:
-        raise BlobNotFound(path.name) from error
-    except OSError as error:
-        raise translated(error, "copy a blob") from error
-
-
-def _link(path: Path, new_path: Path) -> None:
-    try:
-        os.link(path, new_path)
-    except FileExistsError:
-        # An attempt that broke off has left it, perhaps of other bytes. Under a name that no row has for a moment: a
-        # crash there leaves an orphan.
-        link = new_path.with_name(f"{new_path.name}.{uuid4().hex}")
-        os.link(path, link)
-        link.replace(new_path)
-        link.unlink(missing_ok=True)  # replacing a file by itself does nothing
 
 
 def drop(path: Path) -> None:
@@ -117,8 +93,7 @@ class FilePartialBlob:
             raise translated(error, "read back an upload") from error
 
     def open(self) -> None:
-        # Where a process died after renaming it, it has its last name already. The partial one first: the other may
-        # be a copy, which shares its bytes with another blob.
+        # Where a process died after renaming it, it has its last name already.
         for path in (_part(self._path), self._path):
             try:
                 self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -191,7 +166,7 @@ class FilePartialBlob:
 
     def _rename(self) -> None:
         try:
-            _part(self._path).rename(self._path)  # may replace a copy, which has the same bytes
+            _part(self._path).rename(self._path)
         except FileNotFoundError:
             if not self._path.exists():
                 raise

@@ -50,7 +50,7 @@ def _create_images() -> None:
         sa.Column("properties", sa.JSON(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("damage", sa.Text(), nullable=True),
-        sa.Column("blob_key", sa.String(length=64), nullable=True),
+        sa.Column("stores", sa.Text(), nullable=True),
         sa.Column("upload_id", sa.String(length=36), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
@@ -137,10 +137,9 @@ def _create_uploads() -> None:
     op.create_table(
         "blobs",
         sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("store", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("owner", sa.String(length=255), nullable=True),
-        sa.Column("reserved", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("damage", sa.Text(), nullable=True),
         sa.Column("kept_until", UtcTime(), nullable=True),
         sa.Column("scrubbed_at", UtcTime(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
@@ -151,13 +150,24 @@ def _create_uploads() -> None:
         sa.Column("found", sa.String(length=32), nullable=True),
         sa.Column("data_map", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", UtcTime(), nullable=False),
-        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_blobs_image_id")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_blobs")),
     )
-    op.create_index("ix_blobs_image_id_state", "blobs", ["image_id", "state"])
     op.create_index("ix_blobs_os_hash_value", "blobs", ["os_hash_value"])
     op.create_index("ix_blobs_sha256", "blobs", ["sha256"])
     op.create_index("ix_blobs_state_scrubbed_at", "blobs", ["state", "scrubbed_at"])
+    op.create_table(
+        "placements",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("blob_key", sa.String(length=64), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(length=255), nullable=True),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["blob_key"], ["blobs.key"], name=op.f("fk_placements_blob_key")),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_placements_image_id")),
+        sa.PrimaryKeyConstraint("image_id", "blob_key", name=op.f("pk_placements")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_placements_blob_key", "placements", ["blob_key"])
     op.create_table(
         "uploads",
         sa.Column("id", sa.String(length=36), nullable=False),
