@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from stillage.config import Settings
+from stillage.store_settings import DEFAULT, KINDS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """\
@@ -20,23 +22,55 @@ commas. Sizes are in bytes, durations (`_s`) in seconds, at most a century. This
 """
 
 
+STORES = """
+## Stores
+
+Without a setting there is one store: the folder `blobs` in `data`, with the id `files`. A file that names stores names
+all of them, that one as well if it has images. [Stores](operation.md#stores) says how to add and retire one.
+
+```toml
+[[stores]]
+id = "files"
+type = "files"
+path = "blobs"
+default = true
+
+[[stores]]
+id = "cold"
+type = "files"
+path = "/mnt/cold/blobs"
+weight = -1
+```
+"""
+TABLE = """
+{meaning}
+
+| setting | default | meaning |
+|---|---|---|
+"""
+
+
 def page() -> str:
-    return HEAD + "".join(f"| `{name}` | {_default(name)} | {_meaning(name)} |\n" for name in Settings.model_fields)
+    return HEAD + _rows(Settings) + STORES + "".join(TABLE.format(meaning=kind.__doc__) + _rows(kind) for kind in KINDS)
 
 
-def _default(name: str) -> str:
-    default = Settings.model_fields[name].default
+def _rows(model: type[BaseModel]) -> str:
+    return "".join(f"| `{name}` | {_default(model, name)} | {_meaning(model, name)} |\n" for name in model.model_fields)
+
+
+def _default(model: type[BaseModel], name: str) -> str:
+    default = model.model_fields[name].default
     if default is PydanticUndefined:
         return "`~/.local/share/stillage`" if name == "data" else ""
-    if default is None or default in ((), frozenset()):
+    if default is None or default in ((), frozenset(), "", DEFAULT):
         return ""
     if isinstance(default, frozenset):
         return f"`{','.join(sorted(default))}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def _meaning(name: str) -> str:
-    return (Settings.model_fields[name].description or "").replace("|", "or")
+def _meaning(model: type[BaseModel], name: str) -> str:
+    return (model.model_fields[name].description or "").replace("|", "or")
 
 
 if __name__ == "__main__":

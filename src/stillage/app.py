@@ -39,7 +39,6 @@ from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRu
 from stillage.identity.keystone.tokens import ServiceUser
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
-from stillage.ids import StoreId
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.upkeep import Schedule, Upkeep
@@ -63,8 +62,7 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
 from stillage.outgoing import HttpPeer
-from stillage.stores.catalog import NamedStore, Stores
-from stillage.stores.files.blobs import FileStore
+from stillage.storage import stores_of
 
 log = structlog.get_logger()
 
@@ -100,7 +98,7 @@ async def build(
     profile = profile_of(settings)
     database = Database(settings.database, connections=settings.database_connections)
     clock = clock or await clock_of(database)
-    stores = make_stores(settings)
+    stores = stores_of(settings)
     quotas = Quotas(
         project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
         node=Limits(uploads=settings.max_node_uploads),
@@ -233,12 +231,6 @@ def _keystone(settings: Settings, url: str, clock: Clock) -> _Identity:
         await peer.close()
 
     return _Identity(identity, None, KeystoneRights(identity, Vault(settings.secret)), close)
-
-
-def make_stores(settings: Settings) -> Stores:
-    """Return the stores of a deployment."""
-    files = NamedStore(StoreId("files"), FileStore(settings.data / "blobs"), "file", "Local files")
-    return Stores([files], default=files.id)
 
 
 def _trail(settings: Settings, counters: Metrics, owner: LeaseOwner, clock: Clock) -> Trail:

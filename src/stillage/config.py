@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
+from stillage.store_settings import DEFAULT, StoreTables, require_consistent
 
 # No plugin may see the settings, and searching for plugins would read the metadata of every installed package.
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
@@ -116,6 +117,7 @@ class Settings(BaseModel):
     max_node_uploads: int | None = Field(
         None, ge=1, le=MOST_ROWS, description="running uploads and inspections on this node; no limit if unset"
     )
+    stores: StoreTables = Field(DEFAULT, description="where images are kept: tables `[[stores]]`, see below")
     spare_bytes: int = Field(1 << 30, ge=0, description="free space that an upload must leave in the store")
     require_format_match: bool = Field(
         default=True, description="refuse an image whose bytes are not of its disk_format"
@@ -195,6 +197,11 @@ class Settings(BaseModel):
     def _networks(cls, value: Any) -> Any:
         listed = _listed(value) if isinstance(value, str) else value
         return tuple(map(ip_network, listed)) if isinstance(listed, list | tuple) else listed
+
+    @model_validator(mode="after")
+    def _consistent_stores(self) -> "Settings":
+        require_consistent(self.stores, self.data)
+        return self
 
     @field_validator("database_url")
     @classmethod

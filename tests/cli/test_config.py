@@ -5,6 +5,7 @@ import pytest
 
 from stillage.config import Settings, address_of, load
 from stillage.errors import BadSettings
+from stillage.storage import stores_of
 
 
 @pytest.fixture(autouse=True)
@@ -195,3 +196,49 @@ def test_events_may_go_to_this_machine_without_tls(url: str) -> None:
 def test_a_rule_that_would_open_more_than_it_says_cannot_be_allowed(rule: str) -> None:
     with pytest.raises(BadSettings, match=f"{rule} cannot be allowed: "):
         load(allowed_rules=["qcow2.dirty", rule])
+
+
+def a_store(store_id: str, **more: Any) -> dict[str, Any]:
+    return {"id": store_id, "type": "files", "path": store_id, **more}
+
+
+@pytest.mark.parametrize(
+    ("stores", "told"),
+    [
+        ([], "at least 1 item"),
+        ([a_store("a"), a_store("b")], "set default = true for one of them"),
+        ([a_store("a", default=True), a_store("b", default=True)], "set default = true for one of them"),
+        ([a_store("a", default=True), a_store("a")], "two have the id 'a'"),
+        ([a_store("a", read_only=True)], "'a' is the default and read-only"),
+        ([a_store("a", default=True), a_store("b", path="x/../a")], "the folders of 'a' and 'b' overlap"),
+        ([a_store("a", default=True), a_store("b", path="a/b")], "the folders of 'a' and 'b' overlap"),
+        ([a_store("a,b")], "stores.0.id"),
+        ([a_store("os_glance_tasks_store")], "reserved"),
+        ([a_store("a", pth="x")], "stores.0.pth"),
+        ([a_store("a", type="tape")], "stores.0.type"),
+    ],
+)
+def test_stores_that_cannot_be_meant_are_told(stores: list[Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings) as refused:
+        load(data=tmp_path, stores=stores)
+    assert told in str(refused.value)
+
+
+def test_stores_are_tables_in_the_file_and_cannot_be_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "stillage.toml"
+    file.write_text('[[stores]]\nid = "a"\ntype = "files"\npath = "a"\n')
+    (store,) = load(file).stores
+    assert (store.id, store.weight, store.read_only) == ("a", 0, False)
+    monkeypatch.setenv("STILLAGE_STORES", "a,b")
+    with pytest.raises(BadSettings, match="only be set in the settings file"):
+        load(file)
+
+
+def test_a_folder_that_is_not_there_is_not_made_where_a_disk_may_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="'cold' does not exist; create it, or mount its disk"):
+        stores_of(load(data=tmp_path / "data", stores=[a_store("cold", path=str(tmp_path / "mnt" / "cold"))]))
+    assert not (tmp_path / "mnt").exists()
+    stores_of(load(data=tmp_path / "data", stores=[a_store("near")])).close()
+    assert (tmp_path / "data" / "near").is_dir()

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import Connection, update
 
 from s3_server import s3_store
-from stillage.db import placements
+from stillage.db import images, placements, tables, usage
 from stillage.db.session import Database
-from stillage.ids import BlobKey, BlobRef, StoreId
+from stillage.ids import BlobKey, BlobRef, ImageId, StoreId
 from stillage.images.image import Image
+from stillage.images.quota import Usage, scope_of_project
 from stillage.images.upload import Kept
 from stillage.spans import Span, gaps, intersection
 from stillage.stores.abilities import KeepsOpen, Lists, Measures, ResumableStore
@@ -83,6 +86,28 @@ async def key_of(database: Database, image: Image) -> BlobKey:
     """Where the only copy of an image's bytes is."""
     (placement,) = await database.read(placements.of_image, image.id)
     return placement.blob.key
+
+
+async def copied(database: Database, stores: Stores, image_id: ImageId, store: StoreId) -> BlobRef:
+    """Give an image a copy in another store, as a job would that has verified it."""
+    (placement,) = await database.read(placements.of_image, image_id)
+    blob = BlobRef(store, BlobKey(uuid4().hex))
+    async with stores.reader(placement.blob) as reader, stores.writer(blob, reader.size) as writer:
+        await writer.write(bytes(await reader.read(0, reader.size)))
+        await writer.commit()
+    await database.write(_add_copy, image_id, placement.blob, blob)
+    return blob
+
+
+def _add_copy(connection: Connection, image_id: ImageId, like: BlobRef, blob: BlobRef) -> None:
+    image = images.get(connection, image_id)
+    names = ("size", "checksum", "os_hash_algo", "os_hash_value")
+    digests = {name: getattr(image, name) for name in names}
+    placements.begin(connection, image_id, blob, image.owner, image.size or 0, image.updated_at)
+    placements.publish(connection, image_id, blob, image.updated_at, digests)
+    this_image = tables.images.c.id == image_id
+    connection.execute(update(tables.images).where(this_image).values(stores=(like.store, blob.store)))
+    usage.change(connection, scope_of_project(image.owner), Usage(bytes=image.size or 0))
 
 
 class Bare:

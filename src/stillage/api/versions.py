@@ -7,10 +7,12 @@ from aiohttp import web
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from stillage.api.http.json_bodies import json_response
-from stillage.api.services import public_url
+from stillage.api.services import public_url, services
 
-CURRENT = "v2.7"
-SUPPORTED = ("v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+WITH_ONE_STORE = ("v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+# 2.8: several stores; 2.10: a copy can be deleted from one. Later ones have what is not here: tasks, a cache.
+WITH_SEVERAL_STORES = ("v2.10", "v2.9", "v2.8", *WITH_ONE_STORE)
+"""The newest is the current one."""
 
 
 class Link(TypedDict):
@@ -42,7 +44,8 @@ async def versions(request: web.Request) -> web.Response:
 
 def _document(request: web.Request) -> Versions:
     links: list[Link] = [{"rel": "self", "href": f"{public_url(request)}/v2/"}]
-    entries = [(CURRENT, "CURRENT"), *((version, "SUPPORTED") for version in SUPPORTED)]
+    current, *others = WITH_SEVERAL_STORES if len(services(request).stores) > 1 else WITH_ONE_STORE
+    entries = [(current, "CURRENT"), *((version, "SUPPORTED") for version in others)]
     return {"versions": [{"id": version, "status": status, "links": links} for version, status in entries]}
 
 

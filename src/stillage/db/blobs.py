@@ -61,6 +61,11 @@ def pending_delete(connection: Connection, store: StoreId, now: datetime, limit:
     return [placements.ref_of(row) for row in rows]
 
 
+def stores_in_use(connection: Connection) -> set[StoreId]:
+    """Return the stores that blobs are in. Reads all of them."""
+    return {StoreId(store) for store in connection.execute(select(blobs.c.store).distinct()).scalars()}
+
+
 def states_of_blobs(connection: Connection, keys: Sequence[BlobKey]) -> dict[str, str]:
     """Return the states of those of *keys* that have a row."""
     states: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """Create, show, list, change, tag, deactivate and delete image records."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,8 @@ from stillage.accounts.principal import Principal
 from stillage.db import images as db
 from stillage.db import lifecycle, listing
 from stillage.db.session import Database
-from stillage.errors import Conflict, Forbidden, ImageNotFound, NotFound, StillageError
-from stillage.ids import ImageId, StoreId
+from stillage.errors import Conflict, Forbidden, ImageNotFound, NoSuchStore, NotFound, StillageError
+from stillage.ids import BlobRef, ImageId, StoreId
 from stillage.images import patch
 from stillage.images.access import Access, Seen
 from stillage.images.creation import (
@@ -156,12 +156,39 @@ class Images:
         if blobs is None:
             raise ImageNotFound(image_id)
         log.info("image deleted", image_id=image.id)
+        await self._remove(blobs)
+
+    async def delete_copy(self, principal: Principal, image_id: str, store: StoreId) -> None:
+        """Delete the copy of an image in one store.
+
+        Raises:
+            NotFound: If there is but one store, or the image has no copy in this one.
+            ImageNotFound: If the image does not exist, or the principal may not see it.
+            Forbidden: If it is not the principal's, or no other copy is good.
+            Conflict: If there is no such store, it is read-only, or the image is not active.
+        """
+        image = self._access.require(
+            principal, "delete_image_location", await self._seen(principal, image_id), image_id
+        )
+        if len(self._stores) == 1:
+            raise NotFound("this service has one store; delete the image instead")
+        try:
+            named = self._stores.find(store)
+        except NoSuchStore as error:
+            raise Conflict(str(error)) from error
+        if named.read_only:
+            raise Conflict(f"the store {store!r} is read-only; nothing is deleted from it")
+        blobs = await self._database.write(lifecycle.remove_copy, image.id, store, self._clock(), self._keep_until())
+        log.info("copy deleted", image_id=image.id, store=store)
+        await self._remove(blobs)
+
+    async def _remove(self, blobs: Iterable[BlobRef]) -> None:
         for blob in blobs:
             try:
                 await remove_blob(self._database, self._stores, blob)
             except StillageError as error:
-                # For the API the image is gone; the sweep removes the blob.
-                leave_to_sweep("a deleted image's bytes could not be removed", error, key=blob.key)
+                # For the API they are gone; the sweep removes them.
+                leave_to_sweep("bytes could not be removed", error, store=blob.store, key=blob.key)
 
     def _keep_until(self) -> Mapping[StoreId, datetime]:
         """Return how long deleted bytes stay in stores where a download that runs would lose them."""

@@ -16,6 +16,7 @@ NAMES |= {
     "credential_id": "c",
     "access": "A",
     "rest": "r",
+    "store": "s",
 }
 PUBLIC = {
     "GET /", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz",

@@ -153,6 +153,7 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/images/{image_id}/tags/{tag}": Details({204: None}, WRITES),
     "DELETE /v2/images/{image_id}/tags/{tag}": Details({204: None}, (*READS, 409)),
     "GET /v2/schemas/{name}": Details({200: "Anything"}, (401, 404)),
+    "DELETE /v2/stores/{store}/{image_id}": Details({204: None}, (*READS, 409)),
     "GET /v2/info/stores": Details({200: "Stores"}, (401,)),
     "GET /v2/info/stores/detail": Details({200: "Stores"}, (401, 403)),
     "GET /v2/info/import": Details({200: "ImportMethods"}, (401,)),

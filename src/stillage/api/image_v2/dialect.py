@@ -22,6 +22,7 @@ CHANGES: Mapping[str, Action] = {
     "POST /v2/images": Action("create", IMAGE),
     "PATCH /v2/images/{image_id}": Action("update", IMAGE),
     "DELETE /v2/images/{image_id}": Action("delete", IMAGE),
+    "DELETE /v2/stores/{store}/{image_id}": Action("delete/copy", IMAGE),
     "PUT /v2/images/{image_id}/file": Action("update/file", IMAGE),
     "POST /v2/images/{image_id}/uploads": Action("create/upload", IMAGE),
     "PUT /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),

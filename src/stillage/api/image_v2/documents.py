@@ -57,6 +57,9 @@ class Image(TypedDict):
     os_stillage_damage: NotRequired[
         Annotated[str, member("What is wrong with the data at rest", **READ_ONLY, **SOMETIMES)]
     ]
+    stores: NotRequired[
+        Annotated[str, member("Stores with the data; where there are several", **READ_ONLY, **SOMETIMES)]
+    ]
     # Properties that Glance names; we keep them as any other.
     architecture: NotRequired[Annotated[str, member("Operating system architecture", **SOMETIMES)]]
     os_distro: NotRequired[Annotated[str, member("Common name of the operating system distribution", **SOMETIMES)]]
@@ -123,19 +126,24 @@ class MemberAnswer(TypedDict):
     status: Annotated[str, member("The member's answer", enum=list(MemberStatus))]
 
 
-class Store(TypedDict):
-    """A place where images are stored."""
-
-    id: str
-    description: str
-    default: Annotated[str, member("A string, as glanceclient expects", enum=["true", "false"])]
-    type: NotRequired[str]
-    weight: NotRequired[int]
-    properties: NotRequired[dict[str, Any]]
+IS_TRUE = member("A string, as glanceclient expects; absent if it is not so", enum=["true"])
+# Not as a class: the name of one member is no identifier.
+Store = TypedDict(
+    "Store",
+    {
+        "id": str,
+        "description": NotRequired[str],
+        "default": NotRequired[Annotated[str, IS_TRUE]],
+        "read-only": NotRequired[Annotated[str, IS_TRUE]],
+        "type": NotRequired[str],
+        "weight": NotRequired[Annotated[int, member("Copies in stores with a higher one are read first")]],
+        "properties": NotRequired[dict[str, Any]],
+    },
+)
 
 
 class Stores(TypedDict):
-    """The stores of this service: one."""
+    """The stores of this service."""
 
     stores: list[Store]
 

@@ -5,14 +5,18 @@ import asyncio
 from aiohttp import hdrs, web
 
 from stillage.api.http.json_bodies import json_object, json_of, json_response
+from stillage.api.image_v2 import documents
 from stillage.api.image_v2.shape import image_view, list_view
 from stillage.api.services import note, principal, public_url, services
 from stillage.errors import WrongMediaType
+from stillage.ids import StoreId
 from stillage.images import patch
+from stillage.images.image import Image
 from stillage.images.paging import is_full
 
 SHOWN_AT_ONCE = 32
 """Lists of more images than this are written as JSON in a thread, so that they do not block the event loop."""
+STORE_IDS = "OpenStack-image-store-ids"
 PATCHES = (patch.V2_1, patch.V2_0)
 
 
@@ -20,15 +24,16 @@ async def create(request: web.Request) -> web.Response:
     """POST /v2/images: create an image record, queued until its data is uploaded."""
     image = await services(request).images.create(principal(request), await json_object(request))
     note(request, target=image.id)
-    location = f"{public_url(request)}/v2/images/{image.id}"
-    return json_response(image_view(image), status=201, headers={"Location": location})
+    headers = {"Location": f"{public_url(request)}/v2/images/{image.id}"}
+    if _has_several_stores(request):
+        headers[STORE_IDS] = ",".join(one.id for one in services(request).stores)
+    return json_response(_view(request, image), status=201, headers=headers)
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}: the record of an image."""
-    return json_response(
-        image_view(await services(request).images.get(principal(request), request.match_info["image_id"]))
-    )
+    image = await services(request).images.get(principal(request), request.match_info["image_id"])
+    return json_response(_view(request, image))
 
 
 async def list_images(request: web.Request) -> web.Response:
@@ -39,7 +44,8 @@ async def list_images(request: web.Request) -> web.Response:
     images = await operations.page(query)
 
     def shown() -> web.Response:
-        return json_response(list_view(images, is_full=is_full(images, query.limit), query=pairs))
+        several = _has_several_stores(request)
+        return json_response(list_view(images, is_full=is_full(images, query.limit), query=pairs, with_stores=several))
 
     return shown() if len(images) <= SHOWN_AT_ONCE else await asyncio.to_thread(shown)
 
@@ -52,7 +58,7 @@ async def update(request: web.Request) -> web.Response:
     operations = patch.parse(await json_of(request), media_type)
     note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
     image = await services(request).images.update(principal(request), request.match_info["image_id"], operations)
-    return json_response(image_view(image))
+    return json_response(_view(request, image))
 
 
 async def deactivate(request: web.Request) -> web.Response:
@@ -71,3 +77,21 @@ async def delete(request: web.Request) -> web.Response:
     """DELETE /v2/images/{image_id}: delete an image and its data."""
     await services(request).images.delete(principal(request), request.match_info["image_id"])
     return web.Response(status=204)
+
+
+async def delete_copy(request: web.Request) -> web.Response:
+    """DELETE /v2/stores/{store}/{image_id}: delete the copy of an image in one store; never the last good one.
+
+    Source: OpenStack Image API v2, "Delete image from store".
+    """
+    image_id, store = request.match_info["image_id"], StoreId(request.match_info["store"])
+    await services(request).images.delete_copy(principal(request), image_id, store)
+    return web.Response(status=204)
+
+
+def _has_several_stores(request: web.Request) -> bool:
+    return len(services(request).stores) > 1
+
+
+def _view(request: web.Request, image: Image) -> documents.Image:
+    return image_view(image, with_stores=_has_several_stores(request))

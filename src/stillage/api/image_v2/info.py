@@ -7,23 +7,24 @@ from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2 import documents
-from stillage.api.image_v2.upload_headers import STORE_ID
 from stillage.api.services import principal, services
+from stillage.stores.catalog import NamedStore, Stores
 
 MIB = 1 << 20
 
 
-async def stores(_request: web.Request) -> web.Response:
-    """GET /v2/info/stores: the store. Its booleans are strings, as glanceclient expects."""
-    document: documents.Stores = {"stores": [_store()]}
+async def stores(request: web.Request) -> web.Response:
+    """GET /v2/info/stores: the stores. Their booleans are strings, as glanceclient expects."""
+    known = services(request).stores
+    document: documents.Stores = {"stores": [_store(known, one) for one in known]}
     return json_response(document)
 
 
 async def stores_detail(request: web.Request) -> web.Response:
-    """GET /v2/info/stores/detail: the store with its properties, for administrators."""
+    """GET /v2/info/stores/detail: the stores with their properties, for administrators."""
     services(request).info.require_store_details(principal(request))
-    store: documents.Store = {**_store(), "type": "file", "weight": 0, "properties": {"chunk_size": MIB}}
-    document: documents.Stores = {"stores": [store]}
+    known = services(request).stores
+    document: documents.Stores = {"stores": [_store_in_detail(known, one) for one in known]}
     return json_response(document)
 
 
@@ -53,5 +54,17 @@ def _limit(limit: int | None, unit: int = 1) -> int:
     return -1 if limit is None else limit // unit
 
 
-def _store() -> documents.Store:
-    return {"id": STORE_ID, "description": "Local files", "default": "true"}
+def _store(known: Stores, one: NamedStore) -> documents.Store:
+    document: documents.Store = {"id": one.id}
+    if one.description:
+        document["description"] = one.description
+    if one is known.default:
+        document["default"] = "true"
+    if one.read_only:
+        document["read-only"] = "true"
+    return document
+
+
+def _store_in_detail(known: Stores, one: NamedStore) -> documents.Store:
+    details: documents.Store = {**_store(known, one), "type": one.kind, "weight": one.weight}
+    return {**details, "properties": dict(one.properties)}

@@ -12,7 +12,8 @@ from stillage.images.member import Member
 from stillage.times import to_seconds
 
 
-def image_view(image: Image) -> documents.Image:
+def image_view(image: Image, *, with_stores: bool = False) -> documents.Image:
+    """*with_stores*: say which stores have the data; of interest where there are several."""
     path = f"/v2/images/{image.id}"
     document: documents.Image = {
         "id": image.id,
@@ -42,17 +43,22 @@ def image_view(image: Image) -> documents.Image:
         document["os_stillage_reason"] = image.reason
     if image.damage is not None:
         document["os_stillage_damage"] = image.damage
+    if with_stores and image.stores:
+        document["stores"] = ",".join(image.stores)
     return {**image.properties, **document}  # type: ignore[typeddict-item] # of properties no type can know
 
 
-def list_view(images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]]) -> documents.Images:
+def list_view(
+    images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]], with_stores: bool = False
+) -> documents.Images:
     """A page of images, with links.
 
-    *is_full*: there may be a next page. *query*: of the request, in order, with repetitions.
+    *is_full*: there may be a next page. *query*: of the request, in order, with repetitions. *with_stores*: see
+    `image_view`.
     """
     kept = [(name, value) for name, value in query if name != "marker"]
     document: documents.Images = {
-        "images": [image_view(image) for image in images],
+        "images": [image_view(image, with_stores=with_stores) for image in images],
         "first": _link(kept),
         "schema": "/v2/schemas/images",
     }

@@ -16,11 +16,11 @@ from multidict import CIMultiDictProxy
 from stillage.api.http.body import length_of
 from stillage.api.services import services
 from stillage.errors import InvalidInput, SizeMismatch, WrongMediaType
+from stillage.ids import StoreId
 from stillage.images.upload import Digests, Expected
 
 SIZE = "X-Openstack-Image-Size"
 STORE = "X-Image-Meta-Store"
-STORE_ID = "files"
 OCTETS = "application/octet-stream"
 CONTENT_DIGEST = "Content-Digest"
 REPR_DIGEST = "Repr-Digest"
@@ -107,16 +107,21 @@ def expected_of(request: web.Request, *, partial: bool = False) -> Expected:
         return Expected(size)
     if size is not None and length is not None and size != length:
         raise SizeMismatch(size, length)
-    require_store(request)
+    store = store_of(request)
     digests = in_order(dict(headers.digests) | dict(headers.image_digests))
-    return Expected(length if size is None else size, digests)
+    return Expected(length if size is None else size, digests, store=store)
 
 
-def require_store(request: web.Request) -> None:
-    """Raise InvalidInput if the image is meant for a store that is not here."""
+def store_of(request: web.Request) -> StoreId | None:
+    """Return the store that the image is meant for; None if the request leaves it to us, or the profile ignores it.
+
+    Raises:
+        NoSuchStore: If it is not here.
+    """
     store = request.headers.get(STORE)
-    if store is not None and store != STORE_ID and services(request).profile.checks_store:
-        raise InvalidInput(f"unknown store {store[:64]!r}; use {STORE_ID!r}")
+    if store is None or not services(request).profile.checks_store:
+        return None
+    return services(request).stores.find(StoreId(store)).id
 
 
 def _image_size(fields: Mapping[str, str]) -> int | None:

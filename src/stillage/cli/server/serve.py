@@ -20,7 +20,7 @@ from stillage.cli.server.data_folder import DataFolder, client_url
 from stillage.cli.server.listening import bind
 from stillage.cli.server.worker import Plan, return_large_memory, run_worker, tls_of
 from stillage.config import Settings
-from stillage.db import schema
+from stillage.db import blobs, schema
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.errors import BadSettings, StillageError
@@ -137,9 +137,17 @@ async def _require_shared_secret(settings: Settings) -> None:
 
 async def _sweep(settings: Settings, node_id: NodeId) -> None:
     async with app.build(settings) as worker:
+        await _report_missing_stores(worker)
         swept = await worker.sweep(dead=node_id)
     if swept.uploads or swept.blobs:
         log.warning("cleaned up after a crash", uploads=swept.uploads, blobs=swept.blobs)
+
+
+async def _report_missing_stores(worker: app.Worker) -> None:
+    """Log which stores have images and are not in the settings. A store that is lost must not stop the others."""
+    used = await worker.services.database.read(blobs.stores_in_use)
+    for store in sorted(used - {named.id for named in worker.services.stores}):
+        log.error("a store that has images is missing in the settings; they cannot be read from it", store=store)
 
 
 def print_welcome(data_folder: DataFolder, settings: Settings) -> None:

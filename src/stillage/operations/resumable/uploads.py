@@ -123,7 +123,14 @@ class Uploads:
 
         Raises:
             StillageError: As `open`, and as `receive` if the sizes differ.
+            Conflict: If the open one goes to another store.
         """
+        upload = await self._open_or_new(principal, image_id, expected)
+        if expected.store not in (None, upload.blob.store):
+            raise Conflict(f"the open upload goes to the store {upload.blob.store!r}; abandon it to use another")
+        return upload
+
+    async def _open_or_new(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
         image = await self._writable(principal, image_id)
         if (upload := await self._database.read(db.find_of_image, image.id)) is not None:
             return upload

@@ -9,12 +9,13 @@ Source: draft-ietf-httpbis-resumable-upload; RFC 9457 (problem details).
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
 
 from stillage.api.http.body import inform
-from stillage.api.image_v2.upload_headers import require_store, upload_headers
+from stillage.api.image_v2.upload_headers import store_of, upload_headers
 from stillage.api.image_v2.uploads.errors import as_ietf, as_ietf_of_whole
 from stillage.api.image_v2.uploads.fields import COMPLETE, LIMIT, boolean, find_count
 from stillage.api.image_v2.uploads.ietf_headers import (
@@ -46,10 +47,10 @@ def offered(uploads: Uploads) -> dict[str, str]:
 async def create(request: web.Request) -> web.Response:
     """Any request to upload an image with Upload-Complete: open an upload, and receive the body as its first piece."""
     _begin(request)
-    require_store(request)
+    store = store_of(request)
     headers = upload_headers(request)
     piece = first_piece_of(headers)
-    upload = await open_upload(request, expected_of(headers, piece))
+    upload = await open_upload(request, replace(expected_of(headers, piece), store=store))
     location = {"Location": location_of(request, upload)}
     await _inform(request, location | limits_of(request, upload))
     progress = await _receive(request, upload, piece, opened=True)

@@ -3,9 +3,11 @@
 Source: docs/resumable.md.
 """
 
+from dataclasses import replace
+
 from aiohttp import web
 
-from stillage.api.image_v2.upload_headers import require_store, upload_headers
+from stillage.api.image_v2.upload_headers import store_of, upload_headers
 from stillage.api.image_v2.uploads.piece_headers import Question, expected_of, piece_of
 from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, document_response
 from stillage.api.image_v2.uploads.upload_request import receive, upload_of
@@ -29,10 +31,10 @@ async def put_file(request: web.Request) -> web.Response:
     """PUT /v2/images/{image_id}/file with Content-Range: a piece of the image's upload; the first one opens it."""
     headers = upload_headers(request)
     piece = piece_of(headers)
-    require_store(request)
+    store = store_of(request)
     if isinstance(piece, Question):
         return await _answer(request, piece)
-    expected = expected_of(headers, piece)
+    expected = replace(expected_of(headers, piece), store=store)
     upload = await services(request).uploads.join(principal(request), request.match_info["image_id"], expected)
     return await _receive(request, upload, piece)
 

@@ -1,13 +1,14 @@
 """Open, list, show and abandon uploads; and find out which protocol a request speaks."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from stillage.api.http.body import length_of
 from stillage.api.http.json_bodies import json_object, json_response
-from stillage.api.image_v2.upload_headers import in_order, require_store, upload_headers
+from stillage.api.image_v2.upload_headers import in_order, store_of, upload_headers
 from stillage.api.image_v2.uploads import ietf, ietf_headers, tus, tus_headers
 from stillage.api.image_v2.uploads.digests import hex_digest
 from stillage.api.image_v2.uploads.shape import document_of, document_response
@@ -26,8 +27,8 @@ async def create(request: web.Request) -> web.Response:
         return await tus.create(request)
     if ietf_headers.is_asked_for(request.headers):
         return await ietf.create(request)
-    require_store(request)
-    upload = await open_upload(request, await _expected(request))
+    store = store_of(request)
+    upload = await open_upload(request, replace(await _expected(request), store=store))
     proof = await services(request).uploads.instant.offer(principal(request), upload)
     return await document_response(request, upload, status=201, proof=proof)
 

@@ -5,11 +5,12 @@ Core, creation (also with the first bytes, or without a length), expiration, che
 Source: tus.io, "Resumable upload protocol 1.0.x".
 """
 
+from dataclasses import replace
 from email.utils import format_datetime
 
 from aiohttp import web
 
-from stillage.api.image_v2.upload_headers import require_store, upload_headers
+from stillage.api.image_v2.upload_headers import store_of, upload_headers
 from stillage.api.image_v2.uploads.errors import as_tus
 from stillage.api.image_v2.uploads.tus_headers import (
     CHECKSUMS,
@@ -58,9 +59,9 @@ async def mark(request: web.Request, response: web.StreamResponse) -> None:
 async def create(request: web.Request) -> web.Response:
     """POST …/uploads: open an upload, and receive the body as its first piece."""
     begin(request)
-    require_store(request)
+    store = store_of(request)
     headers = upload_headers(request)
-    expected, piece = expected_of(headers), first_piece_of(headers)
+    expected, piece = replace(expected_of(headers), store=store), first_piece_of(headers)
     upload = await open_upload(request, expected)
     answer = {"Location": location_of(request, upload)}
     if piece is None and expected.size == 0:

@@ -1,0 +1,57 @@
+"""Builds the stores that the settings name: one function for each type of store."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stillage.config import Settings
+from stillage.errors import BadSettings
+from stillage.ids import StoreId
+from stillage.store_settings import AnyStore, FilesSettings, default_of
+from stillage.stores.base import Store
+from stillage.stores.catalog import NamedStore, Stores
+from stillage.stores.files.blobs import FileStore
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A store, with the type and the properties that the API shows."""
+
+    store: Store
+    kind: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+def stores_of(settings: Settings) -> Stores:
+    """Return the stores of a deployment.
+
+    Raises:
+        BadSettings: If one of them cannot be used as it is set.
+    """
+    named = [_named(one, settings.data) for one in settings.stores]
+    return Stores(named, default=StoreId(default_of(settings.stores).id))
+
+
+def _named(one: AnyStore, data: Path) -> NamedStore:
+    built = BUILDERS[one.type](one, data)
+    return NamedStore(
+        StoreId(one.id),
+        built.store,
+        built.kind,
+        one.description,
+        read_only=one.read_only,
+        weight=one.weight,
+        properties=built.properties,
+    )
+
+
+def _files(one: FilesSettings, data: Path) -> _Built:
+    folder = data / one.path
+    if not folder.is_dir() and not folder.resolve().is_relative_to(data.resolve()):
+        # Made here it would lie under the place where the missing disk belongs, and every image would seem to be gone.
+        raise BadSettings(f"stores: the folder {folder} of {one.id!r} does not exist; create it, or mount its disk")
+    return _Built(FileStore(folder), "file", {"data_dir": str(folder), "thin_provisioning": True})
+
+
+BUILDERS: Mapping[str, Callable[[Any, Path], _Built]] = {"files": _files}

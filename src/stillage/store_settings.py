@@ -1,0 +1,78 @@
+"""The settings of stores: one table ``[[stores]]`` in the settings file for each, with the fields of its type."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+STORE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+MOST = 1_000_000
+
+
+class StoreSettings(BaseModel):
+    """What the settings of all types of stores have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=STORE_ID, description="name of the store, for clients too; never change it")
+    default: bool = Field(default=False, description="take the uploads that name no store; true for exactly one")
+    read_only: bool = Field(default=False, description="take no new uploads, and remove nothing")
+    weight: int = Field(default=0, ge=-MOST, le=MOST, description="copies in stores with a higher one are read first")
+    description: str = Field(default="", max_length=255, description="shown to clients")
+
+    @field_validator("id")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value.startswith("os_glance_"):
+            raise ValueError("ids that begin with os_glance_ are reserved by the image API")
+        return value
+
+
+class FilesSettings(StoreSettings):
+    """A folder: `type = "files"`."""
+
+    type: Literal["files"] = Field(description="a folder, on a local disk or on one that all nodes share")
+    path: Path = Field(description="the folder, relative to data or absolute; outside data it must exist")
+
+
+def _require_file(value: Any) -> Any:
+    """Raise ValueError if *value* comes from the environment, which has no tables."""
+    if isinstance(value, str):
+        raise ValueError("can only be set in the settings file, as tables [[stores]]")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+AnyStore = FilesSettings
+StoreTables = Annotated[tuple[AnyStore, ...], BeforeValidator(_require_file), Field(min_length=1)]
+KINDS: Sequence[type[StoreSettings]] = (FilesSettings,)
+DEFAULT = (FilesSettings(id="files", type="files", path=Path("blobs"), default=True, description="Local files"),)
+
+
+def require_consistent(stores: Sequence[AnyStore], data: Path) -> None:
+    """Raise ValueError unless *stores* have different ids and folders, and one of them is the default."""
+    ids = [one.id for one in stores]
+    for one in stores:
+        if ids.count(one.id) > 1:
+            raise ValueError(f"stores: two have the id {one.id!r}; give each its own")
+    if default_of(stores).read_only:
+        raise ValueError(
+            f"stores: {default_of(stores).id!r} is the default and read-only; make another one the default"
+        )
+    folders = [(one.id, (data / one.path).resolve()) for one in stores if isinstance(one, FilesSettings)]
+    for number, (name, folder) in enumerate(folders):
+        for other, other_folder in folders[number + 1 :]:
+            if folder.is_relative_to(other_folder) or other_folder.is_relative_to(folder):
+                raise ValueError(f"stores: the folders of {name!r} and {other!r} overlap; give each its own")
+
+
+def default_of(stores: Sequence[AnyStore]) -> AnyStore:
+    """Return the store that is marked as the default; one alone need not be.
+
+    Raises:
+        ValueError: If none is marked, or several.
+    """
+    marked = stores if len(stores) == 1 else [one for one in stores if one.default]
+    if len(marked) != 1:
+        raise ValueError("stores: set default = true for one of them, and for no other")
+    return marked[0]
