@@ -61,7 +61,7 @@ class Settings(BaseModel):
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
     database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
     database_connections: int = Field(
-        8, ge=2, le=1000, description="connections of each worker process to PostgreSQL; SQLite needs no limit"
+        8, ge=3, le=1000, description="connections of each worker process to PostgreSQL; SQLite needs no limit"
     )
     secret_key: Path | None = Field(
         None,

@@ -10,13 +10,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from typing import Any
 
 import psycopg
 from psycopg import pq
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.engine import ExceptionContext
 
 from stillage.db.lookups import Compiled, Connecting, Keys, Lookup, Rows, Statements
 
@@ -34,14 +34,18 @@ class PostgresqlLookups:
         self._statements = Statements(PGDialect(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]
         self._connecting = Connecting(engine, threads, _use_utf8)
         self._pipeline: Pipeline | None = None
+        self._is_left = False
+        event.listen(engine, "handle_error", self._leave_with_pool)
 
     async def find(self, lookup: Lookup[..., Any], keys: Keys) -> Rows | None:
         """See `lookups.OnLoop`."""
+        if self._is_left and self._pipeline is not None:
+            self._pipeline.close()
         if self._pipeline is None or self._pipeline.closed:
             connection = self._connecting.take()
             if connection is None:
                 return None
-            self._pipeline = Pipeline(connection)
+            self._pipeline, self._is_left = Pipeline(connection), False
         statement = self._statements.of(lookup)
         values = _written(statement.parameters(keys))
         result = None if values is None else await self._pipeline.ask(statement, values)
@@ -51,6 +55,10 @@ class PostgresqlLookups:
         if self._pipeline is not None:
             self._pipeline.close()
         self._connecting.close()
+
+    def _leave_with_pool(self, context: ExceptionContext) -> None:
+        """Leave a server that the pool leaves. Called in any thread."""
+        self._is_left = self._is_left or context.is_disconnect
 
 
 class Pipeline:
@@ -68,7 +76,8 @@ class Pipeline:
         self._waiting: deque[tuple[asyncio.Future[pq.abc.PGresult | None], float]] = deque()
         self._answer: pq.abc.PGresult | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._loop.add_reader(self._pg.socket, self._receive)
+        self._socket = self._pg.socket  # libpq forgets it when the connection breaks
+        self._loop.add_reader(self._socket, self._receive)
 
     async def ask(self, statement: Compiled, values: Sequence[bytes | None]) -> pq.abc.PGresult | None:
         """Return the rows; None if the statement failed or the connection broke."""
@@ -87,8 +96,8 @@ class Pipeline:
         if self.closed:
             return
         self.closed = True
-        self._loop.remove_reader(self._pg.socket)
-        self._loop.remove_writer(self._pg.socket)
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
         if self._timer is not None:
             self._timer.cancel()
         self._connection.close()
@@ -107,19 +116,23 @@ class Pipeline:
     def _flush(self) -> None:
         """Write as much as the socket takes, and the rest when it takes more."""
         if self._pg.flush():
-            self._loop.add_writer(self._pg.socket, self._flush_rest)
+            self._loop.add_writer(self._socket, self._flush_rest)
 
     def _flush_rest(self) -> None:
-        with suppress(psycopg.Error):  # the reader meets it too
+        try:
             if not self._pg.flush():
-                self._loop.remove_writer(self._pg.socket)
+                self._loop.remove_writer(self._socket)
+        except psycopg.Error:
+            self.close()
 
     def _receive(self) -> None:
         try:
             self._pg.consume_input()
-            while self._waiting and not self._pg.is_busy():
+            while self._waiting and self._pg.status == pq.ConnStatus.OK and not self._pg.is_busy():
                 self._take(self._pg.get_result())
         except psycopg.Error:
+            self.close()
+        if self._pg.status != pq.ConnStatus.OK:
             self.close()
 
     def _take(self, result: pq.abc.PGresult | None) -> None:

@@ -38,7 +38,8 @@ CONNECT_WITHIN_S = 8  # an address where nobody answers would hold a thread for 
 SQLITE_READERS = 4
 SQLITE_WRITERS = 1  # SQLite has one writer at a time; queueing here beats busy-waiting there
 CONNECTIONS = 8
-"""To PostgreSQL, of one process, half of them for units that write."""
+"""To PostgreSQL, of one process, half of them for units that write and one for lookups."""
+ON_LOOP = 1
 READ_ONLY = "25006"  # Source: PostgreSQL, "Error Codes", read_only_sql_transaction
 
 
@@ -46,11 +47,11 @@ class Database:
     """Runs units of work on SQLite or PostgreSQL, as the URL says."""
 
     def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
-        """*connections*: how many to PostgreSQL, at least 2. SQLite, which is a file, has its own number."""
+        """*connections*: how many to PostgreSQL, at least 3. SQLite, which is a file, has its own number."""
         self.engine = make_engine(url, connections=connections)
         is_sqlite = self.engine.dialect.name == "sqlite"
         self.writers = SQLITE_WRITERS if is_sqlite else connections // 2
-        readers = SQLITE_READERS if is_sqlite else connections - self.writers
+        readers = SQLITE_READERS if is_sqlite else connections - self.writers - ON_LOOP
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
         self._writers = Writers(self.engine, self.writers)
         self._on_loop = _on_loop(self.engine, self._readers)
@@ -108,7 +109,9 @@ def make_engine(url: str, *, connections: int = CONNECTIONS) -> Engine:
         timeouts: dict[str, Any] = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
         if "options" not in parsed.query:
             timeouts["options"] = f"-c lock_timeout={round(LOCK_TIMEOUT_S * 1000)}"
-        engine = create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=timeouts)
+        engine = create_engine(
+            url, pool_size=connections - ON_LOOP, max_overflow=0, pool_pre_ping=True, connect_args=timeouts
+        )
         event.listen(engine, "handle_error", _leave_standby)
         return engine
     engine = create_engine(
