@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -261,3 +263,24 @@ def test_the_document_of_an_upload_in_very_many_ranges(probed: ProbedServer) -> 
         database.executemany('INSERT INTO upload_spans (upload_id, first, "end") VALUES (?, ?, ?)', rows)
     requires_no_long_stop(probed, request("GET", url))
     assert len(probed.call("GET", url).json["ranges"]) == 4096
+
+
+def test_records_of_a_cold_file_beside_a_writer(probed: ProbedServer) -> None:
+    images, path, over = [probed.create() for _ in range(50)], probed.data_folder / "stillage.db", threading.Event()
+
+    def write() -> None:
+        with closing(sqlite3.connect(path)) as database:
+            while not over.is_set():
+                with database:
+                    database.execute("UPDATE images SET version = version + 1")
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        for image in images:
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            requires_no_long_stop(probed, request("GET", f"{IMAGES}/{image}", x_auth_token=probed.token()))
+    finally:
+        over.set()
+        writing.join()
