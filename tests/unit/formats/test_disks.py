@@ -11,15 +11,18 @@ import pytest
 
 import vmdk_images
 from disk_edits import patched
-from disk_reading import checked_extents, reader_of
+from disk_reading import checked_extents, read_from, reader_of
 from qcow2_images import COMPRESSED, COPIED, Qcow2
 from samples import load
 from stillage.formats.base import MalformedImage
 from stillage.formats.disk import Packed, Stored, Zeros
 from stillage.formats.reading import DiskReader, open_disk
 from stillage.formats.registry import READERS
+from stillage.formats.vhdx import bat as vhdx_bat
+from stillage.formats.vhdx.read import VhdxDisk
 from stillage.formats.zvhd import read as zvhd_read
-from zvhd_images import BLOCK, Zvhd2, guest_block, zvhd
+from stillage.formats.zvhd.records import RECORD
+from zvhd_images import BLOCK, Zvhd2, continued, guest_block, zvhd
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -149,25 +152,60 @@ def test_subclusters_of_qcow2_are_stored_zeros_or_absent() -> None:
     ]
 
 
+def test_a_compressed_cluster_has_no_subclusters() -> None:
+    data = deflate(NOISE)
+    l2 = [0, 0, packed_entry(DATA * CLUSTER, len(data)), 0, 0, 0]
+    image = Qcow2(incompatible=16, l2=l2, more={DATA * CLUSTER: data}).build()
+    assert reader_of(image, "qcow2").read(0, 3 * CLUSTER) == bytes(CLUSTER) + NOISE + bytes(CLUSTER)
+
+
 def vhd(*edits: tuple[int, bytes]) -> bytes:
     return patched(load("vhd-dynamic.vhd"), *edits)
 
 
 def test_vhd_sectors_that_were_not_written_are_zeros_and_may_hold_nothing_else() -> None:
-    reader = reader_of(vhd(), "vhd")
-    (stored, *_) = (extent for extent in reader.extents() if isinstance(extent, Stored))
+    (stored, *_) = (extent for extent in reader_of(vhd(), "vhd").extents() if isinstance(extent, Stored))
     bitmap_at = stored.offset - 512
-    assert bitmap_at % 512 == 0
-    empty = vhd((bitmap_at, b"\x3f"), (stored.offset, bytes(1024)))
+    empty = vhd((bitmap_at, b"\x3f"), (stored.offset, bytes(1024) + b"\7" * 4096))
     assert checked_extents(reader_of(empty, "vhd"), 0, 2048)[0] == Zeros(0, 1024)
-    assert reader_of(empty, "vhd").read(512, 1024) == bytes(512) + reader.read(1024, 512)
-    holding = vhd((bitmap_at, b"\x3f"), (stored.offset, bytes(1023) + b"\1"))
+    assert reader_of(empty, "vhd").read(512, 1024) == bytes(512) + b"\7" * 512
+    holding = vhd((bitmap_at, b"\x3f"), (stored.offset, bytes(1023) + b"\1" + b"\7" * 4096))
     assert refused(holding, "vhd") == "vhd.unwritten-data"
-    assert reader_of(holding, "vhd").read(1024, 512) == reader.read(1024, 512)
+    assert reader_of(holding, "vhd").read(1024, 512) == b"\7" * 512
 
 
 def test_a_vhd_whose_parent_holds_the_rest_is_not_read() -> None:
     assert refused(load("vhd-differencing.vhd"), "vhd") == "vhd.differencing"
+
+
+def test_entries_for_sector_bitmaps_are_none_of_blocks() -> None:
+    size, chunk, blocks, bat_at = 256 << 20, 16, 40, 1 << 20
+    disk = VhdxDisk(vhdx_bat.Disk(blocks * size, size, 0, 512), bat_at)
+    places = [0 if number % 3 == 1 else (number * 256 + 4) << 20 for number in range(blocks)]
+    entries = [place | 6 if place else 0 for place in places]
+    for at in range(chunk, blocks, chunk + 1):
+        entries.insert(at, 0)
+    reader = DiskReader(disk, read_from(bytes(bat_at) + struct.pack(f"<{len(entries)}Q", *entries)))
+    for first, count in [(0, blocks), (15, 1), (16, 1), (15, 3), (31, 2), (32, 1), (17, 20)]:
+        found = {
+            e.at // size: e.offset for e in checked_extents(reader, first * size, count * size) if type(e) is Stored
+        }
+        for number in range(first, first + count):
+            if places[number] and (number == first or not places[number - 1]):
+                assert found[number] == places[number]
+        assert all(places[number] for number in found)
+
+
+def test_a_vhdx_block_over_the_headers_is_not_read() -> None:
+    reader = DiskReader(VhdxDisk(vhdx_bat.Disk(1 << 20, 1 << 20, 0, 512), 0), read_from(struct.pack("<Q", 6)))
+    with pytest.raises(MalformedImage) as caught:
+        reader.read(0, 1)
+    assert caught.value.hazard.rule.id == "vhdx.block-place"
+
+
+def test_a_vmdk_grain_ends_where_the_next_one_begins() -> None:
+    packed = [extent for extent in reader_of(vmdk_images.stream([0, 1, 5]), "vmdk").extents() if type(extent) is Packed]
+    assert [one.offset + one.most for one in packed[:-1]] == [other.offset for other in packed[1:]]
 
 
 def test_a_vmdk_grain_must_be_the_one_that_the_tables_name() -> None:
@@ -210,11 +248,17 @@ def test_a_vdi_block_that_was_never_stored_is_not_read() -> None:
 
 
 ZVHD_NUMBERS = [*range(35), 40, 41]
+FAR = random.Random(1).randbytes(20_000)
+
+
+def linked_block(number: int) -> bytes:
+    """A block that nobody can expand without the one before it."""
+    return ((FAR + number.to_bytes(2, "big")) * 105)[:BLOCK]
 
 
 @pytest.fixture(scope="module")
 def long_zvhd() -> bytes:
-    return zvhd(ZVHD_NUMBERS, original=50 * BLOCK)
+    return zvhd(ZVHD_NUMBERS, original=50 * BLOCK, payloads=continued(map(linked_block, ZVHD_NUMBERS)))
 
 
 @pytest.mark.parametrize("most", [256, 1])
@@ -223,8 +267,8 @@ def test_blocks_of_zvhd_are_read_in_any_order(long_zvhd: bytes, most: int, monke
     reader = reader_of(long_zvhd, "zvhd")
     assert reader.disk.in_order
     for number in (33, 3, 34, 40, 0, 17, 39, 16, 41):
-        expected = guest_block(number) if number in ZVHD_NUMBERS else bytes(BLOCK)
-        assert reader.read(number * BLOCK + 7, 100) == expected[7:107]
+        expected = linked_block(number) if number in ZVHD_NUMBERS else bytes(BLOCK)
+        assert reader.read(number * BLOCK + 7, 30_000) == expected[7:30_007]
     packed = [extent for extent in checked_extents(reader) if isinstance(extent, Packed)]
     assert [extent.at // BLOCK for extent in packed] == ZVHD_NUMBERS
     assert checked_extents(reader, 34 * BLOCK + 5, 6 * BLOCK)[1:] == [
@@ -233,28 +277,35 @@ def test_blocks_of_zvhd_are_read_in_any_order(long_zvhd: bytes, most: int, monke
     ]
 
 
-def test_a_block_of_zvhd_costs_those_from_the_nearest_point_on(long_zvhd: bytes) -> None:
-    read = 0
+@pytest.mark.parametrize(("most", "expected"), [(256, 5), (1, 21)])
+def test_a_block_of_zvhd_costs_those_from_the_nearest_point_on(
+    long_zvhd: bytes, most: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zvhd_read, "MOST_COPIES", most)
+    reads: list[int] = []
 
     def read_at(offset: int, length: int) -> bytes:
-        nonlocal read
-        read += length
+        reads.append(length)
         return long_zvhd[offset : offset + length]
 
-    disk = open_disk(READERS["zvhd"], read_at, len(long_zvhd))
-    reader = DiskReader(disk, read_at)
+    reader = DiskReader(open_disk(READERS["zvhd"], read_at, len(long_zvhd)), read_at)
     units = [extent for extent in reader.extents() if isinstance(extent, Packed)]
 
     def cost(number: int) -> int:
-        """Bytes of the file that expanding the unit reads."""
-        before = read
-        assert reader.expand([units[number]]) == [guest_block(ZVHD_NUMBERS[number])]
-        return read - before
+        """Records that are expanded to have this one."""
+        reads.clear()
+        assert reader.expand([units[number]]) == [linked_block(ZVHD_NUMBERS[number])]
+        return reads.count(RECORD.size)
 
-    one = cost(0)
-    assert all(cost(number) < 2 * one for number in range(1, 36))
-    assert 3 * one < cost(20) < 6 * one  # from 16 on
-    assert 3 * one < cost(3) < 5 * one
+    assert [cost(number) for number in range(36)] == [1] * 36
+    assert cost(20) == expected  # from 16 on, if there is a copy
+    assert cost(3) == 4
+
+
+def test_a_zvhd_record_that_is_no_block_is_not_read() -> None:
+    assert refused(load("zvhd-short-block.zvhd"), "zvhd") == "zvhd.payload"
+    assert refused(load("zvhd-bomb-256m.zvhd"), "zvhd") == "zvhd.bomb"
+    assert refused(load("zvhd-independent-streams.zvhd"), "zvhd") == "zvhd.payload"
 
 
 @pytest.mark.parametrize("full_index", [0, 1])
@@ -279,4 +330,13 @@ def test_a_zvhd2_whose_bitmap_and_index_disagree_is_not_read() -> None:
     for bitmap in (b"\1", b"\x08", b"\x0a", b"\0", b"\x19"):
         changed = b"".join([*parts[:4], patched(parts[4], (0, bitmap)), parts[5]])
         assert refused(changed, "zvhd2") == "zvhd2.index"
-    assert refused(load("zvhd2-index-shared-offset.zvhd2"), "zvhd2") == "disk.broken-unit"
+    assert refused(load("zvhd2-trailing-garbage.zvhd2"), "zvhd2") == "zvhd2.final-page"
+
+
+def test_a_zvhd2_record_must_be_the_one_that_the_index_names() -> None:
+    parts = Zvhd2([0, 3]).parts()
+    one, other = parts[3][:8], parts[3][16:24]
+    swapped = b"".join([*parts[:3], patched(parts[3], (0, other), (16, one)), *parts[4:]])
+    assert refused(swapped, "zvhd2") == "disk.broken-unit"
+    long = struct.pack("<I", 64 << 20)
+    assert refused(b"".join([*parts[:3], patched(parts[3], (12, long)), *parts[4:]]), "zvhd2") == "zvhd2.index"

@@ -101,18 +101,21 @@ def test_a_unit_of_which_a_part_was_read_is_expanded_once() -> None:
 
 def test_neighbouring_units_are_one_read() -> None:
     reads: list[tuple[int, int]] = []
+    contents = [bytes([number]) * UNIT for number in range(3)]
+    most = 40
+    units = [zlib.compress(content).ljust(most, b"x") for content in contents]
 
     def read_at(offset: int, length: int) -> bytes:
         reads.append((offset, length))
-        return (PACKED_NOISE * 3)[offset : offset + length]
+        return b"".join(units)[offset : offset + length]
 
-    most = len(PACKED_NOISE)
     codec = Zlib(ZLIB, must_end=True)
     reader = DiskReader(MadeDisk("ppp", 3 * UNIT), read_at)
-    assert reader.expand([Packed(n * UNIT, UNIT, n * most, most, codec) for n in range(3)]) == [NOISE] * 3
+    packed = [Packed(n * UNIT, UNIT, n * most, most, codec) for n in range(3)]
+    assert reader.expand(packed) == contents
     assert reads == [(0, 3 * most)]
-    far = [Packed(n * UNIT, UNIT, (2 - n) * most, most, codec) for n in range(3)]
-    assert reader.expand(far) == [NOISE] * 3
+    assert reader.expand(packed[::-1]) == contents[::-1]
+    assert reader.expand([packed[1], packed[1]]) == [contents[1]] * 2
 
 
 def test_few_units_are_kept_where_they_are_large() -> None:
