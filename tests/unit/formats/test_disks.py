@@ -248,12 +248,12 @@ def test_a_vdi_block_that_was_never_stored_is_not_read() -> None:
 
 
 ZVHD_NUMBERS = [*range(35), 40, 41]
-FAR = random.Random(1).randbytes(20_000)
 
 
 def linked_block(number: int) -> bytes:
-    """A block that nobody can expand without the one before it."""
-    return ((FAR + number.to_bytes(2, "big")) * 105)[:BLOCK]
+    """A block that begins as the one before it ends, so that nobody can expand it without that one."""
+    before, own = (random.Random(seed).randbytes(9000) for seed in (number - 1, number))
+    return before + bytes([number]) * (BLOCK - 18_000) + own
 
 
 @pytest.fixture(scope="module")
