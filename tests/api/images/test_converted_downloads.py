@@ -17,15 +17,18 @@ from random_disks import MADE_AT, rendered
 from stillage.formats.block_map import BlockMap
 from stillage.formats.packing.base import Made
 from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.reading import DiskReader
 from stillage.formats.safety import format_found
 from stillage.formats.views.outputs import OUTPUTS, view_of
+from stillage.operations.disks.charts import data_of
 from stillage.operations.disks.chunks import take
 
 MIB, GIB = 1 << 20, 1 << 30
 SIZE = 5 * MIB + 512
 NOISE = random.Random(18).randbytes(150_000)
-# Data at both ends, a hole between them, and 100 KiB that compress well.
-DISK = (b"A" * 512 + NOISE).ljust(3 * MIB, b"\0") + b"text " * 20_000
+# Data at both ends, holes between them, two runs in one MiB, and 100 KiB that compress well.
+DISK = (b"A" * 512 + NOISE).ljust(600 << 10, b"\0") + b"B" * 512
+DISK = DISK.ljust(3 * MIB, b"\0") + b"text " * 20_000
 DISK = DISK.ljust(SIZE - 512, b"\0") + b"Z" * 512
 
 
@@ -130,7 +133,14 @@ async def test_conditions_hold_for_a_converted_answer(erin: Person) -> None:
     assert (beyond.status, beyond.headers["content-range"]) == (416, f"bytes */{size}")
 
 
-async def test_a_download_in_parallel_parts_is_the_whole(erin: Person) -> None:
+async def test_a_download_in_parallel_parts_is_the_whole(erin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = []
+
+    def count(reader: DiskReader, noted: bytes | None) -> BlockMap:
+        mapped.append(reader)
+        return data_of(reader, noted)
+
+    monkeypatch.setattr("stillage.operations.disks.charts.data_of", count)
     image = await erin.stored(compressed(), disk_format="qcow2")
     path = file_of(image, "?disk_format=vdi")
     whole = (await erin("GET", path)).body
@@ -139,6 +149,7 @@ async def test_a_download_in_parallel_parts_is_the_whole(erin: Person) -> None:
         *(erin("GET", path, range=f"bytes={at}-{at + step - 1}") for at in range(0, len(whole), step))
     )
     assert b"".join(part.body for part in parts) == whole
+    assert len(mapped) == 1
 
 
 @pytest.mark.parametrize(

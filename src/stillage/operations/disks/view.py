@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from stillage.accounts.principal import Principal
+from stillage.errors import StoreFailed
 from stillage.formats.block_map import BlockMap
 from stillage.formats.reading import DiskReader
 from stillage.formats.views.base import View
@@ -77,6 +78,8 @@ class OpenView:
         ahead = self._disk.file.start(self._disk.work, take, chunks)
         while length:
             batch = await asyncio.wrap_future(ahead)
+            if not batch:
+                raise StoreFailed(f"the view ends {length} bytes early")
             length -= sum(map(length_of, batch))
             if length:  # a range of one batch, of which a running machine asks many, needs no second thread
                 ahead = self._disk.file.start(self._disk.work, take, chunks)
