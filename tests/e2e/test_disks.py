@@ -19,7 +19,7 @@ pytestmark = pytest.mark.oracle
 SIZE, HUGE = 24 * MIB, 128 << 30
 NOISE = random.Random(18).randbytes(3 * MIB)
 DISK = (NOISE + bytes(5 * MIB) + b"some text " * 400_000).ljust(SIZE - 512, b"\0") + NOISE[:512]
-SOURCES = {"qcow2": Output("qcow2", compression="zstd")}
+SOURCES = {"qcow2": Output("qcow2", compression="zstd"), "vmdk": Output("vmdk", "streamOptimized")}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,23 @@ def test_qemu_reads_the_disk_of_a_compressed_image_over_http(
     local = f"driver=raw,file.driver=file,file.filename={tmp_path / 'disk.raw'}"
     seen = run("qemu-img", "compare", "--object", secret, "--image-opts", remote, local)
     assert seen == "Images are identical.\n"
+
+
+def test_nbdkit_makes_a_block_device_of_the_disk(
+    server: Server, images: dict[tuple[str, str], str], tmp_path: Path
+) -> None:
+    url = f"{server.url}/v2/images/{image_of(server, images, 'vmdk')}/disk"
+    (tmp_path / "disk.raw").write_bytes(DISK)
+    trust = [f"cainfo={server.data_folder / 'tls' / 'ca.pem'}"] if server.tls else []
+    compare = f"qemu-img compare -f raw -F raw $uri {tmp_path / 'disk.raw'}"
+    header = f"header=X-Auth-Token: {server.token()}"
+    done = subprocess.run(
+        ["nbdkit", "-U", "-", "curl", url, header, *trust, "--run", compare],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "Images are identical.\n", done.stderr
 
 
 def test_curl_resumes_a_converted_download(server: Server, images: dict[tuple[str, str], str], tmp_path: Path) -> None:
