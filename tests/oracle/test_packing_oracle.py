@@ -62,11 +62,11 @@ def written(disk: RandomDisk, path: Path) -> Path:
     return path
 
 
-def converted(raw: Path, wanted: Wanted, path: Path, pool: Pool) -> Path:
+def converted(source_: Path, wanted: Wanted, path: Path, pool: Pool, *, source_format: str = "raw") -> Path:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
-        with opened(raw, "raw") as source:
+        with opened(source_, source_format) as source:
             convert(source, wanted, descriptor, MADE, pool, Silent())
     finally:
         os.close(descriptor)
@@ -93,6 +93,22 @@ def test_everybody_sees_the_disk_of_a_compressed_image(wanted: Wanted, tmp_path:
 
     with Pool(2) as pool:
         each()
+
+
+@pytest.mark.parametrize("writer", ["qemu", "stillage"])
+def test_qemu_sees_the_disk_of_a_stream_whose_grains_were_moved(writer: str, tmp_path: Path) -> None:
+    disk = b"".join(data_of(kind, 3, 200_192) + bytes(300_000 // 512 * 512) for kind in KINDS) + b"end".ljust(512)
+    raw, stream, image = tmp_path / "raw", tmp_path / "stream", tmp_path / "image"
+    raw.write_bytes(disk)
+    with Pool(2) as pool:
+        if writer == "qemu":
+            run("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", raw, stream)
+        else:
+            converted(raw, Wanted("vmdk", "streamOptimized"), stream, pool)
+        converted(stream, Wanted("qcow2", compression="zlib"), image, pool, source_format="vmdk")
+    assert inspected(image, "qcow2") == (None, len(disk))
+    assert run("qemu-img", "compare", "-f", "raw", "-F", "qcow2", raw, image) == "Images are identical.\n"
+    assert "No errors were found" in run("qemu-img", "check", "-f", "qcow2", image)
 
 
 def test_a_qcow2_of_several_refcount_blocks_is_consistent(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 from typing import Protocol
 
+from stillage.conversion.move import moved_grains
 from stillage.conversion.pack import packed
 from stillage.conversion.pool import Pool
 from stillage.conversion.scan import data_of
@@ -12,10 +13,14 @@ from stillage.conversion.write import Writer
 from stillage.errors import ContentRejected
 from stillage.formats.block_map import BlockMap
 from stillage.formats.packing import outputs as packing
+from stillage.formats.packing import qcow2_from_vmdk
 from stillage.formats.packing.base import Made
 from stillage.formats.safety import EMPTY
 from stillage.formats.views import outputs as views
 from stillage.holes import write_all, write_data
+
+MOVED = packing.Output("qcow2", compression="zlib")
+"""What the grains of a stream-optimized VMDK become without being expanded."""
 
 
 class Progress(Protocol):
@@ -46,10 +51,12 @@ def convert(source: Source, wanted: Wanted, target: int, made: Made, pool: Pool,
 def _write_packed(
     source: Source, output: packing.Output, target: int, made: Made, pool: Pool, progress: Progress
 ) -> None:
-    packer = packing.packer_of(output, source.reader.size, made)
-    progress.begin("compressing", source.reader.size)
+    mover = qcow2_from_vmdk.packer_for(source.reader.disk) if output == MOVED else None
+    packer = mover or packing.packer_of(output, source.reader.size, made)
+    progress.begin("compressing" if mover is None else "moving", source.reader.size)
+    pieces = packed(source, packer, pool, progress.advance)
     at = 0
-    for piece in packed(source, packer, pool, progress.advance):
+    for piece in pieces if mover is None else moved_grains(source, mover, pool, progress.advance):
         write_data(target, piece, at)
         at += len(piece)
     for offset, data in packer.patches():

@@ -221,14 +221,17 @@ class DiskReader:
         Raises:
             MalformedImage: If one does not expand to exactly the bytes of a unit.
         """
-        results: list[bytes] = []
+        return [self._expanded(unit, packed) for unit, packed in self.packed(batch)]
+
+    def packed(self, batch: Sequence[Packed]) -> Iterator[tuple[Packed, memoryview]]:
+        """Yield each unit of *batch* with its bytes in the file; none for one that only a chain expands."""
         for near in _neighbours(batch):
             start = near[0].offset
             end = max(unit.offset + unit.most for unit in near)
             chained = isinstance(near[0].codec, Chain)
             data = memoryview(b"" if chained else _read(self._read_at, Region(start, end - start)))
-            results += [self._expanded(unit, data[unit.offset - start :][: unit.most]) for unit in near]
-        return results
+            for unit in near:
+                yield unit, data[unit.offset - start :][: unit.most]
 
     def _expanded(self, unit: Packed, packed: memoryview) -> bytes:
         codec, size = unit.codec, self.disk.unit
