@@ -10,8 +10,11 @@ import pytest
 
 from clients import Shells
 from image_service import ImageService, answers
+from packed import packed
 from sending import Person, ended
 from server import MIB, MakeServer, Server, eventually
+from stillage.formats.packing.base import Made
+from stillage.formats.packing.stream_vmdk import StreamVmdk
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,28 @@ def test_an_image_becomes_a_file_with_holes(server: Server, shells: Shells, tmp_
     again = person.download(image_id, "-o", "to-fetch")
     assert (again.status, "--force" in again.views[0]["error"]) == (2, True)
     assert person.download(image_id, "-o", "to-fetch", "--force").status == 0
+
+
+def test_the_disk_inside_an_image_becomes_a_raw_file_with_holes(
+    server: Server, shells: Shells, tmp_path: Path, data: bytes
+) -> None:
+    disk = data.ljust(-(-len(data) // 512) * 512, b"\0")
+    stream = packed(StreamVmdk(len(disk), Made(bytes(16))), disk)
+    server.stored(stream, name="appliance", disk_format="vmdk")
+    person = Person.of(server, tmp_path, shells)
+    done = person.download("appliance", "-o", "disk.raw", "--disk-format", "raw")
+    assert done.status == 0, done
+    assert (done.views[0]["size"], done.views[0]["verified"]) == (len(disk), {})
+    assert (tmp_path / "disk.raw").read_bytes() == disk
+    assert (tmp_path / "disk.raw").stat().st_blocks * 512 < 8 * MIB
+
+
+def test_a_server_that_reads_no_disks_is_said_to_read_none(shells: Shells, tmp_path: Path) -> None:
+    with ImageService(resumable=False).running() as service:
+        service.store(b"x" * 512, name="disk")
+        done = at(service, tmp_path, shells).download("disk", "--disk-format", "raw")
+    assert done.status == 3
+    assert "does not read the disks inside images" in done.views[0]["error"]
 
 
 def test_what_is_not_there_or_not_unique_is_said(server: Server, shells: Shells, tmp_path: Path) -> None:

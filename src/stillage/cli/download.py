@@ -1,6 +1,6 @@
 """``stillage download``: downloads an image from Stillage or any Glance to a file."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,10 @@ ImageName = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: the image's name, in the current folder.")
 ]
+DiskFormat = Annotated[
+    Literal["raw"] | None,
+    typer.Option(help="Download the disk inside the image, raw, with holes. Default: the image.", show_default=False),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
@@ -19,6 +23,7 @@ def download(
     image: ImageName,
     output: Output = None,
     parallel: Parallel = 4,
+    disk_format: DiskFormat = None,
     force: Force = False,
     give_up_after: GiveUpAfter = GIVE_UP_AFTER_S,
     as_json: Json = False,
@@ -35,6 +40,7 @@ def download(
         output,
         connections=parallel,
         force=force,
+        disk=disk_format is not None,
         cloud=cloud,
         give_up_after_s=give_up_after,
         as_json=as_json,

@@ -21,17 +21,26 @@ def download_image(
     *,
     connections: int,
     force: bool,
+    disk: bool,
     cloud: str | None,
     give_up_after_s: float,
     as_json: bool,
 ) -> int:
-    """Download *image*, an id or a name, to *output* and return the exit status. *output* None: its name, here."""
+    """Download *image*, an id or a name, to *output* and return the exit status. *output* None: its name, here.
+
+    With *disk* the disk inside the image comes in its place, raw.
+    """
     with show_progress(quiet=as_json) as shown:
         shown.file = readable(image)
 
         async def fetch(session: Session) -> int:
             one = Download(
-                session, state=conversation.state_folder(), connections=connections, force=force, progress=shown
+                session,
+                state=conversation.state_folder(),
+                connections=connections,
+                force=force,
+                disk=disk,
+                progress=shown,
             )
             started = time.monotonic()
             problem: StillageError | None = None

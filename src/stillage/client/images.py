@@ -112,12 +112,26 @@ class Images:
         url = f"{self._image(image_id)}/file"
         return await self._session.once(Request("PUT", url, headers, body=body, length=size))
 
-    def data(self, image_id: str, span: Span | None = None) -> Request:
-        """Return the request for *span* of the data, or for all of it."""
+    async def disk_size(self, image_id: str) -> int:
+        """Return the bytes of the disk inside an image.
+
+        Raises:
+            ServerRefused: If the server cannot read it, or does not read disks at all.
+        """
+        answer = await self._session.ask(Request("HEAD", self._data(image_id, disk=True)))
+        if answer.status in UNKNOWN:
+            why = "this server does not read the disks inside images; download the image, and run stillage convert"
+            raise ServerRefused(why, status=answer.status)
+        if answer.status == 409:
+            raise ServerRefused("there is no disk to read inside this image; download it as it is", status=409)
+        return int(answer.require(200).headers["Content-Length"])
+
+    def data(self, image_id: str, span: Span | None = None, *, disk: bool = False) -> Request:
+        """Return the request for *span* of the data, or for all of it; of the *disk* inside instead."""
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if span is not None:
             headers["Range"] = f"bytes={span.first}-{span.end - 1}"
-        return Request("GET", f"{self._image(image_id)}/file", headers)
+        return Request("GET", self._data(image_id, disk=disk), headers)
 
     # Resumable uploads
 
@@ -176,6 +190,9 @@ class Images:
     async def _by_capability(self, request: Request) -> Answer:
         # The URL authorises the request, so no token is sent that might have expired.
         return await self._session.ask_as_anybody(request)
+
+    def _data(self, image_id: str, *, disk: bool) -> str:
+        return f"{self._image(image_id)}/{'disk' if disk else 'file'}"
 
     def _image(self, image_id: str) -> str:
         return self._session.url(f"/v2/images/{quote(image_id, safe='')}")
