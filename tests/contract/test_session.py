@@ -1,6 +1,7 @@
 """Units of work, on every engine."""
 
 import asyncio
+import json
 import os
 import socket
 import stat
@@ -18,7 +19,7 @@ from stillage.db import session
 from stillage.db.images import add as add_image
 from stillage.db.lookups import Lookup
 from stillage.db.session import Database
-from stillage.db.tables import images, projects, role_assignments
+from stillage.db.tables import decoded, images, projects, role_assignments
 from stillage.errors import Unavailable
 from stillage.ids import ImageId
 from stillage.images.image import Image
@@ -75,6 +76,11 @@ async def test_foreign_keys_are_enforced(database: Database) -> None:
 async def test_times_come_back_as_they_went(database: Database) -> None:
     await database.write(add, "a")
     assert await database.read(lambda c: c.execute(select(projects.c.created_at)).scalar_one()) == NOW
+
+
+@pytest.mark.parametrize("value", [[], {"a": None}, ["ä", "\U0001f4be", "\x7f\x00"], {"offset": 2**63}, ["\ud800"]])
+def test_json_is_read_as_it_was_written(value: object) -> None:
+    assert decoded(json.dumps(value)) == value
 
 
 async def test_writers_of_several_processes_do_not_fail_one_another(database: Database, database_url: str) -> None:

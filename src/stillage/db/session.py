@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from stillage.db.lookups import Lookup, OnLoop
 from stillage.db.sqlite_lookups import SqliteLookups
+from stillage.db.tables import decoded
 from stillage.db.trouble import translated
 from stillage.db.writing import Writers
 from stillage.errors import Unavailable
@@ -110,12 +111,21 @@ def make_engine(url: str, *, connections: int = CONNECTIONS) -> Engine:
         if "options" not in parsed.query:
             timeouts["options"] = f"-c lock_timeout={round(LOCK_TIMEOUT_S * 1000)}"
         engine = create_engine(
-            url, pool_size=connections - ON_LOOP, max_overflow=0, pool_pre_ping=True, connect_args=timeouts
+            url,
+            pool_size=connections - ON_LOOP,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args=timeouts,
+            json_deserializer=decoded,
         )
         event.listen(engine, "handle_error", _leave_standby)
         return engine
     engine = create_engine(
-        url, pool_size=SQLITE_READERS + SQLITE_WRITERS, max_overflow=0, connect_args={"check_same_thread": False}
+        url,
+        pool_size=SQLITE_READERS + SQLITE_WRITERS,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+        json_deserializer=decoded,
     )
     if parsed.database:
         event.listen(engine, "do_connect", partial(_make_private, Path(parsed.database)))

@@ -3,10 +3,12 @@
 Times are whole microseconds since 1970, UTC, so that they sort and compare alike on both engines.
 """
 
+import json
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -32,6 +34,14 @@ from stillage.ids import StoreId
 
 LIVE = text("deleted_at IS NULL")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def decoded(text: str | bytes) -> Any:
+    """Return what a column of JSON holds."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # an unpaired surrogate: what a refusal tells may come from the bytes of an image
+        return json.loads(text)
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from aiohttp import hdrs, web
 
 from stillage.api.http.body import body_of, length_of
@@ -40,8 +41,16 @@ async def json_object(request: web.Request, *, limit: int = MAX_JSON) -> dict[st
 
 
 def json_response(document: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    body = ENCODER.encode(document).encode("utf-8", "backslashreplace")
-    return web.Response(body=body, status=status, headers={**(headers or {}), hdrs.CONTENT_TYPE: "application/json"})
+    headers = {**(headers or {}), hdrs.CONTENT_TYPE: "application/json"}
+    return web.Response(body=encoded(document), status=status, headers=headers)
+
+
+def encoded(document: Any) -> bytes:
+    """Return *document* as compact JSON in UTF-8."""
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # an unpaired surrogate, or an integer of more than 64 bits
+        return ENCODER.encode(document).encode("utf-8", "backslashreplace")
 
 
 async def _whole(request: web.Request, limit: int) -> bytes:
