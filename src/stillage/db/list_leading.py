@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, func, literal_column, select
 
 from stillage.db.list_sources import Source, candidates, filtering, scope_of
 from stillage.db.rules import clause_of
@@ -124,4 +124,4 @@ def _seen(scope: Iterable[Source], rule: Expression) -> Iterable[Source]:
 
 def constant(limit: int) -> ColumnElement[int]:
     """A limit that the planner knows, also of a prepared statement."""
-    return bindparam(None, limit, type_=Integer, literal_execute=True)
+    return literal_column(str(limit), Integer)

@@ -93,8 +93,8 @@ def _shared_with(query: Query) -> Iterable[Source]:
             index=image_members,
             created_at=image_members.c.image_created_at,
             id=image_members.c.image_id,
-            # As NOT IN: with an equation SQLite may start from the shared images of all projects.
-            also=(images.c.visibility.not_in([other for other in Visibility if other is not Visibility.SHARED]),),
+            # As what it is not: with an equation SQLite may start from the shared images of all projects.
+            also=tuple(images.c.visibility != other for other in Visibility if other is not Visibility.SHARED),
             known=SHARED,
         )
 

@@ -1,7 +1,8 @@
 """Cuts a list into pages by number of images and by bytes, whichever limit comes first. Pure."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 from stillage.images.image import Image
 
@@ -10,19 +11,31 @@ PAGE_BYTES = 1 << 20
 FIXED_BYTES = 1200
 """Upper limit for the JSON of an image without its texts: ids, digests, times, links and attribute names."""
 
+AT_ONCE = 32
+"""How many images are measured together: writing their JSON to no purpose costs little then."""
+
 encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def full_page(images: Iterable[Image], limit: int, *, most_bytes: int = PAGE_BYTES) -> list[Image]:
-    """Return the first of *images* until the page is full, without reading further."""
+    """Return the first of *images* until the page is full, having read fewer than `AT_ONCE` more."""
     page: list[Image] = []
+    size, remaining = 0, iter(images)
+    while some := list(islice(remaining, min(AT_ONCE, limit - len(page)))):
+        more = size_of(some)
+        if size + more >= most_bytes:
+            return [*page, *_first(some, most_bytes - size)]
+        page += some
+        size += more
+    return page
+
+
+def _first(images: Sequence[Image], most_bytes: int) -> Iterator[Image]:
     size = 0
     for image in images:
-        page.append(image)
+        if size < most_bytes:
+            yield image
         size += shown_bytes(image)
-        if len(page) == limit or size >= most_bytes:
-            break
-    return page
 
 
 def is_full(page: Sequence[Image], limit: int, *, most_bytes: int = PAGE_BYTES) -> bool:
@@ -30,11 +43,15 @@ def is_full(page: Sequence[Image], limit: int, *, most_bytes: int = PAGE_BYTES) 
     return len(page) == limit or size_of(page) >= most_bytes
 
 
-def size_of(page: Iterable[Image]) -> int:
+def size_of(page: Collection[Image]) -> int:
     """Return an upper estimate of the JSON of *page*, in bytes."""
-    return sum(map(shown_bytes, page))
+    array = encoded([_texts(image) for image in page])
+    return len(array.encode()) - len("[]") - max(len(page) - 1, 0) + len(page) * FIXED_BYTES
 
 
 def shown_bytes(image: Image) -> int:
-    texts = [image.name, image.owner, image.tags, dict(image.properties), image.reason, image.damage]
-    return len(encoded(texts).encode()) + FIXED_BYTES
+    return size_of([image])
+
+
+def _texts(image: Image) -> list[object]:
+    return [image.name, image.owner, image.tags, dict(image.properties), image.reason, image.damage]
