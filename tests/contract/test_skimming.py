@@ -7,7 +7,8 @@ import pytest
 
 from samples import entries, load
 from stillage.client import local
-from stillage.client.local import Rules, inspect_file
+from stillage.client.local import HOLE, Rules, inspect_file
+from stillage.formats.base import Facts, Inspection, Region, Stream
 from stillage.formats.safety import Declaration, Policy
 from stillage.formats.verdict import Verdict
 
@@ -46,6 +47,32 @@ def test_a_sample_has_the_same_verdict(name: str, tmp_path: Path, monkeypatch: p
     path.write_bytes(load(name))
     whole, skimmed, _ = both(path)
     assert str(skimmed) == str(whole)
+
+
+class StepsBack:
+    """Wants bytes far behind, and then a few in front of them."""
+
+    FORMAT = "raw"
+    RULES = ()
+    AT = 4 * len(HOLE)
+
+    def inspect(self, _stream: Stream) -> Inspection:
+        first = yield Region(self.AT, 10)
+        before = yield Region(self.AT - 4000, 10)
+        yield Facts("raw", details={"first": first.hex(), "before": before.hex()})
+
+
+def test_an_inspector_that_steps_back_is_sent_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "disk.raw"
+    with path.open("wb") as file:
+        for _ in range((StepsBack.AT >> 20) + 1):
+            file.write(b"x" * (1 << 20))
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        verdict = inspect_file(descriptor, path.stat().st_size, Declaration(), RULES, formats=[StepsBack()])
+    finally:
+        os.close(descriptor)
+    assert verdict.details == {"first": b"x".hex() * 10, "before": b"x".hex() * 10}
 
 
 def test_what_nobody_waits_for_is_not_read(tmp_path: Path) -> None:

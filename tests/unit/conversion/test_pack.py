@@ -1,3 +1,5 @@
+from threading import current_thread
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,16 +39,19 @@ def test_a_disk_that_must_be_read_in_order_is_read_by_one_thread_and_in_order() 
     whole = source(run("text", 1, 9 << 20))
     whole.reader.disk = whole.reader.disk._replace(in_order=True)  # type: ignore[attr-defined]
     read: list[int] = []
+    readers = set()
     reads = whole.reader.read
 
     def watched(first: int, length: int) -> bytes:
         read.append(first)
+        readers.add(current_thread())
         return reads(first, length)
 
     whole.reader.read = watched  # type: ignore[method-assign]
     with Pool(3) as pool:
         list(converted(whole, packer_of(Output("zvhd2"), 9 << 20, MADE), pool))
     assert read == [at << 21 for at in range(5)]
+    assert readers == {current_thread()}
 
 
 def test_batches_are_those_with_data_once_each() -> None:

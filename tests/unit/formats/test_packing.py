@@ -4,10 +4,12 @@ import zlib
 import pytest
 from hypothesis import given, settings
 
+from disk_reading import reader_of
 from examining import examine
 from packed import disks, packed, run
 from stillage.errors import DiskDoesNotFit
 from stillage.formats.codecs.compressing import ISAL, ZLIB, Deflater, zstd_frame
+from stillage.formats.disk import Packed, Zeros
 from stillage.formats.packing.base import Made, Unit
 from stillage.formats.packing.outputs import OUTPUTS, Output, packer_of
 from stillage.formats.packing.qcow2 import HELD_BYTES, PackedQcow2, zlib_clusters
@@ -98,6 +100,17 @@ def test_the_descriptor_and_the_header_agree_on_the_capacity() -> None:
     found = re.search(rb'RDONLY (\d+) SPARSE "disk.vmdk"', image)
     assert found is not None
     assert int(found[1]) == int.from_bytes(image[12:20], "little") == 137
+
+
+def test_every_grain_table_names_its_own_grains() -> None:
+    mapped = 512 * CLUSTER
+    guest = run("text", 1, CLUSTER) + bytes(2 * mapped - CLUSTER) + run("text", 2, CLUSTER)
+    image = packed(StreamVmdk(len(guest), MADE), guest)
+    assert virtual_size(image, "vmdk") == len(guest)
+    reader = reader_of(image, "vmdk")
+    assert reader.read(0, CLUSTER) == guest[:CLUSTER]
+    assert reader.read(2 * mapped, CLUSTER) == guest[-CLUSTER:]
+    assert [type(extent) for extent in reader.extents()] == [Packed, Zeros, Packed]
 
 
 def test_the_last_grain_is_a_whole_one_filled_with_zeros() -> None:
