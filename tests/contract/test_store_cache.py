@@ -12,7 +12,7 @@ import pytest
 import s3_server
 from rude_s3 import Refuse, RudeS3
 from s3_server import session, settings
-from stillage.errors import StillageError, StoreFailed
+from stillage.errors import StillageError, Unavailable
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.cache import SliceCache
 from stores import KEY, MIB, put
@@ -103,8 +103,8 @@ async def test_a_full_disk_costs_the_cache_and_no_reader(cached: Cached, monkeyp
 
 async def test_what_could_not_be_fetched_is_fetched_anew(cached: Cached, rude: RudeS3) -> None:
     await put(cached.store, DATA)
-    rude.plan("GET", Refuse(400, "Something"))
-    with pytest.raises(StoreFailed):
+    rude.plan("GET", *[Refuse(400, "Something")] * 3)
+    with pytest.raises(Unavailable):
         await cached.read(0, 10)
     assert await cached.read() == DATA
 

@@ -86,7 +86,7 @@ async def test_memory_is_given_back_whatever_happens(store: S3Store, rude: RudeS
     with pytest.raises(ConnectionResetError):
         await write(store, data, data)
     rude.plan("uploadId", *[Refuse(400, "InvalidPart")] * 8)
-    with pytest.raises(StoreFailed):
+    with pytest.raises(Unavailable):
         await put(store, data, data, data)
     assert buffers.free == 4 * PART
 
@@ -120,7 +120,7 @@ async def test_a_busy_server_is_asked_again_and_one_that_stays_busy_is_unavailab
         (403, "AccessDenied", StoreReadOnly, "access to the bucket 'images' at http"),
         (400, "QuotaExceeded", StorageFull, "the store is full"),
         (400, "ExpiredToken", StoreRefused, "the credentials have expired"),
-        (400, "Something", StoreFailed, "answered Something; ask the operator"),
+        (400, "Something", Unavailable, "answered Something; ask the operator"),
     ],
 )
 async def test_a_refusal_is_a_sentence_without_the_servers_words(

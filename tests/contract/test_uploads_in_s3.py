@@ -3,19 +3,32 @@
 import asyncio
 import hashlib
 import random
+import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 import builders
+import s3_server
 from fakes import Clock
+from rude_s3 import CutAnswer, Fault, Refuse, RudeS3
 from s3_server import contents, session, settings
 from stillage.db import images as db
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
-from stillage.errors import BodyIncomplete, BytesDiffer, ContentRejected, InvalidInput, PieceTakenOver
+from stillage.errors import (
+    BodyIncomplete,
+    BytesDiffer,
+    ContentRejected,
+    InvalidInput,
+    PieceTakenOver,
+    Unavailable,
+    UploadGone,
+)
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
@@ -27,6 +40,7 @@ from stillage.stores.s3.partial import S3PartialBlob
 from stores import MIB, key_of, only, read_all
 from upload_world import ME, RULES, cut, sliced, uploads_of
 
+DENIED = Refuse(403, "AccessDenied")
 DATA = random.Random(7).randbytes(13 * MIB + 77)
 
 
@@ -53,6 +67,12 @@ class Node:
         await self.uploads.close()
         await self.ingest.close()
         self.store.close()
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """One engine is enough here: what the database does for it is tested on both (`test_parts`)."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'stillage.sqlite')}"
 
 
 @pytest.fixture
@@ -165,3 +185,70 @@ async def test_what_a_node_counts_that_was_taken_over_is_compared(
         with pytest.raises(BytesDiffer, match="from byte 0 on"):
             await newer
     assert isinstance(older.exception(), PieceTakenOver)
+
+
+@pytest.fixture
+async def hindered(database: Database, clock: Clock) -> AsyncIterator[tuple[Node, RudeS3]]:
+    """A node whose way to the bucket can be disturbed."""
+    rude = RudeS3(s3_server.endpoint())
+    with rude.running() as url:
+        node = Node("one", database, S3Store(settings(endpoint=url), session(), timeout_s=60), clock)
+        yield node, rude
+        await node.close()
+
+
+async def test_what_counts_survives_a_bucket_that_is_away_for_a_while(hindered: tuple[Node, RudeS3]) -> None:
+    node, rude = hindered
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
+    await node.send(upload, 0, 6 * MIB)
+    rude.plan("PUT", *[DENIED] * 8)
+    with pytest.raises(Unavailable, match="access to the bucket 'images'"):
+        await node.send(upload, 6 * MIB, len(DATA))
+    rude.forget()
+    now = await node.uploads.find(ME, upload.image_id, upload.id)
+    assert now.offset == 6 * MIB
+    image = await node.send(upload, now.offset, len(DATA))
+    assert image is not None
+    assert await node.stored(image) == DATA
+
+
+@pytest.mark.parametrize(
+    ("line", "faults"),
+    [
+        ("GET", [DENIED]),
+        ("?uploads ", [DENIED]),
+        ("partNumber=1", [DENIED]),
+        ("partNumber=2", [Refuse(404, "NoSuchUpload")]),
+        ("?uploadId", [DENIED]),
+        ("?uploadId", [CutAnswer(1)] * 4),
+    ],
+    ids=["a piece", "its beginning", "a part", "a part of a dropped object", "its completion", "a lost answer"],
+)
+async def test_an_upload_whose_bucket_fails_while_it_is_verified_is_verified_later(
+    hindered: tuple[Node, RudeS3], line: str, faults: list[Fault]
+) -> None:
+    node, rude = hindered
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
+    await node.send(upload, 5 * MIB, len(DATA))
+    rude.plan(line, *faults)
+    with suppress(Unavailable):  # if the verification does not begin again by itself meanwhile
+        await node.send(upload, 0, 5 * MIB)
+    await node.uploads.verifier.close()
+    await node.uploads.verifier.adopt()
+    image = await node.uploads.verifier.verdict(upload)
+    assert rude.is_done
+    assert await node.stored(image) == DATA
+    await nothing_else_is_stored(node, image)
+
+
+async def test_an_upload_whose_piece_was_removed_behind_our_back_ends_with_the_reason(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    await one.send(upload, 0, 6 * MIB)
+    await one.uploads.verifier.close()
+    one.store.client.delete([name for name in contents(one.store) if "begun" not in name])
+    with pytest.raises(UploadGone, match="its bytes are gone from the store; send the file again"):
+        await two.send(upload, 6 * MIB, len(DATA))
+    image = await one.database.read(db.get, upload.image_id)
+    assert (image.status, image.reason) == (Status.QUEUED, "its bytes are gone from the store; send the file again")
+    await nothing_else_is_stored(two)

@@ -38,16 +38,24 @@ class CutRequest:
     at: int
 
 
+Fault = Refuse | CutAnswer | CutRequest
+
+
 @dataclass
 class RudeS3:
     """*faults*: for the next requests whose line contains a text, in order."""
 
     upstream: str
     asked: list[str] = field(default_factory=list)
-    _faults: list[tuple[str, deque[Refuse | CutAnswer | CutRequest]]] = field(default_factory=list)
+    _faults: list[tuple[str, deque[Fault]]] = field(default_factory=list)
 
-    def plan(self, text: str, *faults: Refuse | CutAnswer | CutRequest) -> None:
+    def plan(self, text: str, *faults: Fault) -> None:
         self._faults.append((text, deque(faults)))
+
+    @property
+    def is_done(self) -> bool:
+        """True if every fault has struck."""
+        return not any(faults for _, faults in self._faults)
 
     def forget(self) -> None:
         self._faults.clear()
@@ -77,7 +85,7 @@ class RudeS3:
                 if not (data := client.recv(65536)):
                     return
                 head += data
-            line = head.partition(b" HTTP/1.1")[0].decode()
+            line = head.partition(b"HTTP/1.1")[0].decode()
             self.asked.append(line)
             fault = self._fault(line)
             if isinstance(fault, Refuse):
@@ -85,7 +93,7 @@ class RudeS3:
                 return
             self._pass(client, head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1), fault)
 
-    def _fault(self, line: str) -> Refuse | CutAnswer | CutRequest | None:
+    def _fault(self, line: str) -> Fault | None:
         for text, faults in self._faults:
             if text in line and faults:
                 return faults.popleft()

@@ -7,7 +7,7 @@ Source: Amazon S3 API reference, "Error responses".
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
-from stillage.errors import StillageError, StorageFull, StoreFailed, StoreReadOnly, StoreRefused, Unavailable
+from stillage.errors import StillageError, StorageFull, StoreReadOnly, StoreRefused, Unavailable
 from stillage.stores.s3.settings import S3Settings
 
 MISSING = frozenset({"NoSuchKey", "NoSuchUpload", "NotFound", "404"})
@@ -67,4 +67,5 @@ def _of_answer(error: ClientError, what: str, place: str) -> StillageError:
         return Unavailable(f"the store cannot {what} now: the {place} is busy; try again later", retry_after_s=10)
     if code in TRANSIENT or status >= 500:
         return Unavailable(f"the store cannot {what} now: the {place} failed ({code or status}); try again later")
-    return StoreFailed(f"the store failed to {what}: the {place} answered {code or status}; ask the operator")
+    # It may be for a while. `StoreFailed` ends an upload whose pieces are all there.
+    return Unavailable(f"the store cannot {what}: the {place} answered {code or status}; ask the operator")

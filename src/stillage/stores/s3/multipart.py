@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from stillage.errors import StillageError, StoreFailed
+from stillage.errors import StillageError, Unavailable
 from stillage.stores.s3.client import Missing
 from stillage.stores.s3.transfers import Transfers
 
@@ -57,7 +57,8 @@ class Multipart:
         etags = [self._etags[number] for number in sorted(self._etags)]
         try:
             await self._transfers.call(self._transfers.client.complete, self._key, await self._begun(), etags)
-        except Missing as failure:
+        except (StillageError, Missing) as failure:
+            # It may be complete, with the answer lost: then it cannot be completed once more.
             self._failure = failure
             self._require()
 
@@ -73,7 +74,11 @@ class Multipart:
         if self._beginning is None:
             begin = self._transfers.call(self._transfers.client.begin_upload, self._key)
             self._beginning = asyncio.get_running_loop().create_task(begin)
-        return await asyncio.shield(self._beginning)
+        try:
+            return await asyncio.shield(self._beginning)
+        except StillageError as failure:
+            self._failure = failure
+            raise
 
     async def _make(self, upload_id: str, number: int, make: MakePart, at_end: Callable[[], None]) -> None:
         try:
@@ -85,7 +90,7 @@ class Multipart:
 
     def _require(self) -> None:
         if isinstance(self._failure, Missing):
-            raise StoreFailed("the store lost parts of an unfinished object; send the file again") from self._failure
+            raise Unavailable("the store dropped an object that was being made; try again later") from None
         if self._failure is not None:
             raise self._failure
 
