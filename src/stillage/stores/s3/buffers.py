@@ -8,9 +8,9 @@ from collections import deque
 
 from stillage.errors import Unavailable
 
-CAPACITY = 512 << 20
+CAPACITY = 256 << 20
 WAIT_S = 20.0
-"""No request waits longer without progress."""
+"""No request waits longer without progress: of itself, or of others that it waits for."""
 
 
 class Buffers:
@@ -20,13 +20,14 @@ class Buffers:
         self.capacity = capacity
         self.free = capacity
         self._wait_s = wait_s
+        self._given_back_at = 0.0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size: int) -> None:
         """Reserve *size* bytes, at most all there are, when those who came before have theirs.
 
         Raises:
-            Unavailable: If that takes too long: too many clients send slowly.
+            Unavailable: If nothing is given back for long: too many clients send slowly, or the server hangs.
         """
         size = min(size, self.capacity)
         if not self._waiting and size <= self.free:
@@ -35,19 +36,27 @@ class Buffers:
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size, ready))
         try:
-            async with asyncio.timeout(self._wait_s):
-                await ready
-        except BaseException as error:
+            await self._wait_for(ready)
+        except BaseException:
             if ready.done() and not ready.cancelled():
                 self.give_back(size)
             else:
                 self._waiting.remove((size, ready))
                 self._serve()
-            if isinstance(error, TimeoutError):
-                raise Unavailable("the server has no memory for another upload now; try again later") from error
             raise
 
+    async def _wait_for(self, ready: "asyncio.Future[None]") -> None:
+        now = asyncio.get_running_loop().time
+        until = now() + self._wait_s
+        while not ready.done():
+            await asyncio.wait([ready], timeout=until - now())
+            if not ready.done() and now() >= until:
+                until = self._given_back_at + self._wait_s
+                if now() >= until:
+                    raise Unavailable("the server has no memory for another upload now; try again later")
+
     def give_back(self, size: int) -> None:
+        self._given_back_at = asyncio.get_running_loop().time()
         self.free += min(size, self.capacity)
         self._serve()
 
