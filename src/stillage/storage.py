@@ -1,14 +1,14 @@
 """Builds the stores that the settings name: one function for each type of store."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from stillage.config import Settings
-from stillage.errors import BadSettings
+from stillage.errors import BadSettings, StillageError
 from stillage.ids import StoreId
-from stillage.store_settings import AnyStore, FilesSettings, default_of
+from stillage.store_settings import AnyStore, BucketSettings, FilesSettings, default_of
 from stillage.stores.base import Store
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
@@ -54,4 +54,24 @@ def _files(one: FilesSettings, data: Path) -> _Built:
     return _Built(FileStore(folder), "file", {"data_dir": str(folder), "thin_provisioning": True})
 
 
-BUILDERS: Mapping[str, Callable[[Any, Path], _Built]] = {"files": _files}
+def _bucket(one: BucketSettings, data: Path) -> _Built:
+    try:
+        from stillage.stores.s3.blobs import S3Store  # noqa: PLC0415 - it needs what only some install
+        from stillage.stores.s3.cache import SliceCache  # noqa: PLC0415
+        from stillage.stores.s3.settings import S3Settings  # noqa: PLC0415
+    except ImportError as error:
+        raise BadSettings(
+            f"stores: {one.id!r} has the type s3, and {error.name} is missing; run: pip install 'stillage[s3]'"
+        ) from error
+    names = [each.name for each in fields(S3Settings)]
+    settings = S3Settings(**{name: getattr(one, name) for name in names})
+    try:
+        cache = SliceCache(data, one.cache_bytes) if one.cache_bytes else None
+        store = S3Store(settings, cache=cache)
+    except StillageError as error:
+        raise BadSettings(f"stores: {one.id!r}: {error}") from error
+    properties = {"s3_store_host": one.endpoint or "", "s3_store_bucket": one.bucket, "thin_provisioning": False}
+    return _Built(store, "s3", properties)
+
+
+BUILDERS: Mapping[str, Callable[[Any, Path], _Built]] = {"files": _files, "s3": _bucket}

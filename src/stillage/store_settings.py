@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, field_validator
 
 STORE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MOST = 1_000_000
@@ -36,6 +36,40 @@ class FilesSettings(StoreSettings):
     path: Path = Field(description="the folder, relative to data or absolute; outside data it must exist")
 
 
+class BucketSettings(StoreSettings):
+    """A bucket of an S3 server: `type = "s3"`; see [object storage](stores.md)."""
+
+    type: Literal["s3"] = Field(description="a bucket; needs `pip install 'stillage[s3]'`")
+    bucket: str = Field(
+        min_length=3, max_length=63, pattern=r"^[A-Za-z0-9._-]+$", description="its name; it must exist"
+    )
+    prefix: str = Field(default="", max_length=255, pattern=r"^([^/]+/)*$", description="of every key; ends with /")
+    endpoint: str | None = Field(
+        default=None, pattern=r"^https?://[^/?#@\s]+$", description="URL of the server; that of AWS if unset"
+    )
+    region: str | None = Field(
+        default=None, max_length=64, description="of the bucket; as AWS's tools find it if unset"
+    )
+    addressing: Literal["auto", "path", "virtual"] = Field(
+        default="auto", description="where the bucket stands: in the path, or as `virtual` host in the name"
+    )
+    ca: FilePath | None = Field(default=None, description="certificates to trust instead of the machine's")
+    sign_payload: bool | None = Field(default=None, description="sign the bytes too; if unset, only without TLS")
+    checksums: Literal["when_required", "when_supported"] = Field(
+        default="when_required", description="`when_supported` uses the newer checksums, which older servers refuse"
+    )
+    part_size: int = Field(
+        default=8 << 20, ge=5 << 20, le=256 << 20, description="bytes of a part; more for images above 70 GiB"
+    )
+    equal_parts: bool = Field(default=False, description="all parts have one size, as Cloudflare R2 demands")
+    parts_at_once: int = Field(default=3, ge=1, le=16, description="parts of one upload on their way at the same time")
+    timeout_s: float = Field(default=20.0, ge=1, le=300, description="how long the server may be silent")
+    redirect: bool = Field(default=False, description="clients that ask for it download from the server itself")
+    cache_bytes: int = Field(
+        default=0, ge=0, description="keep what was read on the local disk, so much for each worker; 0 keeps nothing"
+    )
+
+
 def _require_file(value: Any) -> Any:
     """Raise ValueError if *value* comes from the environment, which has no tables."""
     if isinstance(value, str):
@@ -43,9 +77,9 @@ def _require_file(value: Any) -> Any:
     return value
 
 
-AnyStore = FilesSettings
+AnyStore = Annotated[FilesSettings | BucketSettings, Field(discriminator="type")]
 StoreTables = Annotated[tuple[AnyStore, ...], BeforeValidator(_require_file), Field(min_length=1)]
-KINDS: Sequence[type[StoreSettings]] = (FilesSettings,)
+KINDS: Sequence[type[StoreSettings]] = (FilesSettings, BucketSettings)
 DEFAULT = (FilesSettings(id="files", type="files", path=Path("blobs"), default=True, description="Local files"),)
 
 

@@ -212,10 +212,10 @@ def a_store(store_id: str, **more: Any) -> dict[str, Any]:
         ([a_store("a", read_only=True)], "'a' is the default and read-only"),
         ([a_store("a", default=True), a_store("b", path="x/../a")], "the folders of 'a' and 'b' overlap"),
         ([a_store("a", default=True), a_store("b", path="a/b")], "the folders of 'a' and 'b' overlap"),
-        ([a_store("a,b")], "stores.0.id"),
+        ([a_store("a,b")], "stores.0.files.id"),
         ([a_store("os_glance_tasks_store")], "reserved"),
-        ([a_store("a", pth="x")], "stores.0.pth"),
-        ([a_store("a", type="tape")], "stores.0.type"),
+        ([a_store("a", pth="x")], "stores.0.files.pth"),
+        ([a_store("a", type="tape")], "any of the expected tags: 'files', 's3'"),
     ],
 )
 def test_stores_that_cannot_be_meant_are_told(stores: list[Any], told: str, tmp_path: Path) -> None:

@@ -205,6 +205,7 @@ async def test_what_counts_survives_a_bucket_that_is_away_for_a_while(hindered: 
     with pytest.raises(Unavailable, match="access to the bucket 'images'"):
         await node.send(upload, 6 * MIB, len(DATA))
     rude.forget()
+    await node.uploads.verifier.close()  # it may have met the same
     now = await node.uploads.find(ME, upload.image_id, upload.id)
     assert now.offset == 6 * MIB
     image = await node.send(upload, now.offset, len(DATA))

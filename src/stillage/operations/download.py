@@ -23,11 +23,14 @@ from stillage.ids import BlobRef, ImageId
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
+from stillage.stores.abilities import Redirects
 from stillage.stores.base import BlobReader
 from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
 
+LOCATED_S = 3600
+"""How long a URL of the store's own can be used to begin a download."""
 LOOK_EVERY_S = 15.0
 """How often a download checks whether its image was deleted or found damaged. Most end before the first check."""
 
@@ -57,6 +60,15 @@ class Download:
         if image.damage is not None:
             raise ImageDamaged(image.id, image.damage)
         return image
+
+    async def locate(self, image: Image) -> str | None:
+        """Return a URL to download the bytes from, without us; None if the store that is read first has none."""
+        placed = await self._database.look_up(placements.of_image, image.id)
+        for placement in self._stores.in_read_order(placed)[:1]:
+            store = self._stores.get(placement.blob.store).store
+            if isinstance(store, Redirects):
+                return await store.locate(placement.blob.key, LOCATED_S)
+        return None
 
     @asynccontextmanager
     async def open(self, image: Image) -> AsyncIterator[BlobReader]:

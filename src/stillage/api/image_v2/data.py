@@ -33,7 +33,8 @@ async def upload(request: web.Request) -> web.Response:
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /v2/images/{image_id}/file: download the data, or one range of it. 204 if there is none yet.
 
-    With `disk_format`, and `subformat`, it is converted meanwhile; see docs/converting.md.
+    With `disk_format`, and `subformat`, it is converted meanwhile; see docs/converting.md. With `Prefer: redirect` it
+    may be 307, to the bytes in an object store; see docs/stores.md.
     """
     app_services = services(request)
     image = await app_services.download.describe(principal(request), request.match_info["image_id"])
@@ -55,6 +56,8 @@ async def download(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         await response.prepare(request)
         return response
+    if _prefers_redirect(request) and (url := await app_services.download.locate(image)) is not None:
+        return web.Response(status=307, headers={"Location": url, "ETag": etag, "Content-MD5": image.checksum or ""})
     async with app_services.download.open(image) as reader:
         let_take_long(request)
         await response.prepare(request)
@@ -62,3 +65,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     app_services.metrics.sent.inc(part.length)
     await response.write_eof()
     return response
+
+
+def _prefers_redirect(request: web.Request) -> bool:
+    """Return whether the client can be sent elsewhere: few can without sending their token along. Source: RFC 7240."""
+    preferences = ",".join(request.headers.getall("Prefer", ())).split(",")
+    return any(preference.strip().lower() == "redirect" for preference in preferences)

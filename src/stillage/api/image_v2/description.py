@@ -131,10 +131,10 @@ DETAILS: Mapping[str, Details] = {
         {200: "VerdictView"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
     ),
     "GET /v2/images/{image_id}/file": Details(
-        {200: "octets", 204: None, 206: "octets", 304: None, 412: None},
+        {200: "octets", 204: None, 206: "octets", 304: None, 307: None, 412: None},
         (400, *READS, 406, 409, 416, 503),
         query=CONVERSION_QUERY,
-        headers={"Range": TEXT},
+        headers={"Range": TEXT, "Prefer": TEXT},
     ),
     "GET /v2/images/{image_id}/disk": Details(
         {200: "octets", 206: "octets", 304: None, 412: None}, (*READS, 409, 416, 503), headers={"Range": TEXT}

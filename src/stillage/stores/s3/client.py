@@ -65,14 +65,15 @@ class OpenUpload:
 class S3Client:
     def __init__(self, settings: S3Settings, session: botocore.session.Session | None = None) -> None:
         self.settings = settings
-        self.session = session or botocore.session.Session()
-        self._client: Any = self.session.create_client(
-            "s3",
-            region_name=settings.region or self.session.get_config_variable("region") or "us-east-1",
-            endpoint_url=settings.endpoint,
-            verify=None if settings.ca is None else str(settings.ca),
-            config=_config(settings),
-        )
+        with self._failures("begin"):
+            self.session = session or botocore.session.Session()
+            self._client: Any = self.session.create_client(
+                "s3",
+                region_name=settings.region or self.session.get_config_variable("region") or "us-east-1",
+                endpoint_url=settings.endpoint,
+                verify=None if settings.ca is None else str(settings.ca),
+                config=_config(settings),
+            )
 
     def put(self, key: str, body: Blocks) -> None:
         with self._failures("write an object"):
