@@ -20,14 +20,19 @@ from stillage.formats.disk import Disk, Zeros
 from stillage.formats.noted_map import noted_data
 from stillage.formats.reading import DiskReader, Recent, open_disk
 from stillage.formats.registry import READERS
+from stillage.formats.views.base import View
+from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.ids import ImageId
 from stillage.images.image import PACKAGES, Image
 from stillage.operations.disks.blob_file import BlobFile
+from stillage.operations.disks.wanted import Wanted
 
 T = TypeVar("T")
 
 REMEMBERED = 8
 """Disks of one process. Each may take some MiB: its map, tables that were read, units that were expanded."""
+MOST_VIEWS = 2
+"""Views of one disk that are kept. Making one takes a while where the disk is scattered."""
 KEPT_BYTES = 4 << 20
 """Expanded units of one disk that are kept, but two at least."""
 
@@ -39,6 +44,7 @@ class Chart:
     Attributes:
         inside: What is known of the bytes; it never changes.
         lock: Held while the disk is read, where its units continue one another.
+        views: Of the formats that were asked for last.
         mapping: Finds out where it holds data, once; None until somebody needs to know.
     """
 
@@ -46,6 +52,7 @@ class Chart:
     inside: Inside
     recent: Recent
     lock: Lock = field(default_factory=Lock)
+    views: OrderedDict[Wanted, View] = field(default_factory=OrderedDict)
     mapping: "asyncio.Future[BlockMap] | None" = None
 
 
@@ -98,6 +105,25 @@ class Charts:
             chart.mapping = asyncio.wrap_future(file.start(explained, image, data_of, reader, chart.inside.data_map))
             chart.mapping.add_done_callback(lambda done: done.exception())
         return await asyncio.shield(chart.mapping)
+
+    async def view(self, image: Image, chart: Chart, wanted: Wanted, file: BlobFile) -> View:
+        """Return the disk as what is *wanted*.
+
+        Raises:
+            NotConvertible: If its tables cannot be read.
+            DiskDoesNotFit: If the wanted format cannot hold it.
+        """
+        view = chart.views.get(wanted)
+        if view is None:
+            size = chart.disk.size
+            data = await self.data(image, chart, file) if OUTPUTS[wanted].needs_map else BlockMap(size, [])
+            identity = (image.os_hash_value or "").encode()
+            view = await file.run(view_of, *wanted, size, data, identity, image.created_at)
+            chart.views[wanted] = view
+        chart.views.move_to_end(wanted)
+        while len(chart.views) > MOST_VIEWS:
+            chart.views.popitem(last=False)
+        return view
 
 
 def format_of(image: Image, inside: Inside) -> str:

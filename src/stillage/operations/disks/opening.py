@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
@@ -15,11 +15,13 @@ from stillage.db.session import Database
 from stillage.errors import NotConvertible
 from stillage.formats.block_map import BlockMap
 from stillage.formats.reading import DiskReader
+from stillage.formats.views.base import View
 from stillage.images.image import Image
 from stillage.lanes import GIVES_WAY
 from stillage.operations.disks.blob_file import BlobFile
 from stillage.operations.disks.charts import Chart, Charts, explained
 from stillage.operations.disks.limits import ExpandingLimits
+from stillage.operations.disks.wanted import Wanted
 from stillage.operations.download import Download
 
 T = TypeVar("T")
@@ -61,11 +63,7 @@ class Disks:
                 chart = await self._charts.chart(image, inside, file)
                 if not chart.disk.size:
                     raise NotConvertible(image.id, "its disk has 0 bytes")
-
-                def data() -> Awaitable[BlockMap]:
-                    return self._charts.data(image, chart, file)
-
-                yield OpenDisk(image, chart, file, data, self._limits, principal.project_id)
+                yield OpenDisk(image, chart, file, self._charts, self._limits, principal.project_id)
             finally:
                 file.close()
 
@@ -80,7 +78,6 @@ class OpenDisk:
     Attributes:
         size: Of the disk, in bytes.
         file: The blob.
-        data: Returns where the disk holds data. Raises NotConvertible.
     """
 
     def __init__(
@@ -88,14 +85,14 @@ class OpenDisk:
         image: Image,
         chart: Chart,
         file: BlobFile,
-        data: Callable[[], Awaitable[BlockMap]],
+        charts: Charts,
         limits: ExpandingLimits,
         project: str,
     ) -> None:
         self.size = chart.disk.size
         self.file = file
-        self.data = data
         self._image = image
+        self._charts = charts
         self._chart = chart
         self._limits = limits
         self._project = project
@@ -104,6 +101,18 @@ class OpenDisk:
     def in_order(self) -> bool:
         """As `Disk.in_order`."""
         return self._chart.disk.in_order
+
+    async def data(self) -> BlockMap:
+        """Return where the disk holds data.
+
+        Raises:
+            NotConvertible: If its tables cannot be read.
+        """
+        return await self._charts.data(self._image, self._chart, self.file)
+
+    async def view(self, wanted: Wanted) -> View:
+        """Return the disk as what is *wanted*; raises as `Charts.view`."""
+        return await self._charts.view(self._image, self._chart, wanted, self.file)
 
     @contextmanager
     def reading(self, sent: int, *, compresses: bool = False) -> Iterator[DiskReader]:

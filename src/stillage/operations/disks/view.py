@@ -6,10 +6,8 @@ from contextlib import asynccontextmanager
 
 from stillage.accounts.principal import Principal
 from stillage.errors import StoreFailed
-from stillage.formats.block_map import BlockMap
 from stillage.formats.reading import DiskReader
 from stillage.formats.views.base import View
-from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.images.image import Image
 from stillage.operations.disks.charts import format_of
 from stillage.operations.disks.chunks import Chunk, chunks_of, length_of, take
@@ -44,9 +42,7 @@ class Views:
             StillageError: As `Disks.open`.
         """
         async with self._disks.open(principal, image) as disk:
-            data = await disk.data() if OUTPUTS[wanted].needs_map else BlockMap(disk.size, [])
-            identity = (image.os_hash_value or "").encode()
-            yield OpenView(disk, view_of(*wanted, disk.size, data, identity, image.created_at))
+            yield OpenView(disk, await disk.view(wanted))
 
 
 class OpenView:
