@@ -80,7 +80,8 @@ differential: dev ## give 2,000 changed images of each kind to qemu-img and comp
 disks: dev ## make 1,000 random disks into images of every kind and compare what qemu-img sees; DISKS=1000
 	@scripts/system-packages
 	STILLAGE_DISKS=$(or $(DISKS),1000) .venv/bin/pytest -q \
-		tests/unit/formats/test_every_disk.py tests/oracle/test_views_oracle.py tests/oracle/test_packing_oracle.py
+		tests/unit/formats/test_every_disk.py tests/unit/formats/test_views.py \
+		tests/oracle/test_views_oracle.py tests/oracle/test_packing_oracle.py
 
 power-cuts: dev ## let the power fail at every moment of uploads, deletions and sweeps, in many ways; takes ten minutes
 	@scripts/system-packages
