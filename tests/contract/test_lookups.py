@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from builders import IMAGE_ID, image
+from postgres import PostgresServer
 from stillage.db import images, session
 from stillage.db.lookups import Lookup
 from stillage.db.session import Database
@@ -93,6 +94,18 @@ async def test_nobody_waits_for_a_writer(database: Database) -> None:
     finally:
         go_on.set()
         await writing
+
+
+async def test_nobody_waits_for_a_server_that_crashes(postgres: PostgresServer) -> None:
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    with postgres.migrated() as url, closing(Database(url)) as database:
+        await reach_the_loop(database)
+        await asyncio.to_thread(postgres.crash)
+        with suppress(Unavailable):
+            await asyncio.wait_for(database.look_up(find_project, "a"), 20)
+        await asyncio.wait_for(reach_the_loop(database), 60)
+    assert errors == []
 
 
 async def test_what_fails_is_reported_by_a_thread_and_forgotten(database: Database) -> None:
