@@ -1,12 +1,13 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
+.PHONY: help setup serve dev test test-nodes check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
 SETUP := .venv/.stillage-setup
+NODES_TESTS := $(addprefix tests/e2e/test_,upload.py resuming.py nodes.py)
 DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
@@ -26,6 +27,10 @@ test: dev ## set up, system packages included, and run all tests; PYTEST_ARGS="-
 	@scripts/system-packages
 	@scripts/clients
 	@exec .venv/bin/pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
+
+test-nodes: dev ## run the tests of uploads and of resuming them on two nodes, of which each request finds one at random
+	@scripts/system-packages
+	STILLAGE_NODES=2 .venv/bin/pytest $(NODES_TESTS) -k "not tls and not a_store_that_fails" $(PYTEST_ARGS)
 
 check: dev docs ## linters, format, types, the import rule and the links of the documentation
 	.venv/bin/ruff check

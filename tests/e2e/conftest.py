@@ -1,36 +1,56 @@
 """Servers that tests share. Each pytest worker has its own; what a test leaves behind must not matter to the next."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from any_node import AnyNode
 from clients import Shells
+from nodes import nodes_on
 from rude import CHUNKED, WITH_LENGTH, Body
 from server import MIB, Hindered, MakeServer, Server
 
+NODES = int(os.environ.get("STILLAGE_NODES", "1"))
 IDLE_S = 1.0
 HEADER_S = 1.5
 # Small enough to cross, large enough for the bodies of other tests.
 STRICT_LIMIT = 96 * MIB
 
 
+def _made(stack: ExitStack, request: pytest.FixtureRequest, folder: Path, **arguments: Any) -> Server:
+    """Return a server that *stack* closes; with ``STILLAGE_NODES=2`` two nodes, of which each request finds one.
+
+    A `Hindered`, or one with TLS or with workers of its own, is always one server.
+    """
+    if NODES > 1 and not any(arguments.get(name) for name in ("hindered", "tls", "workers", "database_url")):
+        arguments.pop("tls", None)
+        url = stack.enter_context(request.getfixturevalue("postgres").migrated())
+        return AnyNode(stack.enter_context(nodes_on(url, folder, NODES, **arguments)))
+    kind = Hindered if arguments.pop("hindered", False) else Server
+    made = kind(folder, **arguments)
+    stack.callback(made.close)
+    return made
+
+
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
     """``shared_server(tls=True, idle_timeout_s=1)``: a running server; the same one for the same arguments.
 
     With ``hindered=True`` it is a `Hindered`.
     """
+    if NODES > 1:
+        request.getfixturevalue("postgres")  # before the nodes, which end before it
     running: dict[object, Server] = {}
     with ExitStack() as stack:
 
         def get(**arguments: object) -> Server:
             key = tuple(sorted(arguments.items()))
             if key not in running:
-                kind = Hindered if arguments.pop("hindered", False) else Server
-                made = kind(tmp_path_factory.mktemp("home"), **arguments)  # type: ignore[arg-type]
-                stack.callback(made.close)
-                running[key] = made.start()
+                running[key] = _made(stack, request, tmp_path_factory.mktemp("home"), **arguments).start()
             return running[key]
 
         yield get
@@ -58,14 +78,12 @@ def body(request: pytest.FixtureRequest) -> Body:
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+def own_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
     """``own_server(tls=True, workers=2)``: a server of this test's own, not started yet."""
     with ExitStack() as stack:
 
         def make(**arguments: object) -> Server:
-            made = Server(tmp_path_factory.mktemp("home"), **arguments)  # type: ignore[arg-type]
-            stack.callback(made.close)
-            return made
+            return _made(stack, request, tmp_path_factory.mktemp("home"), **arguments)
 
         yield make
 

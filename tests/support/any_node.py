@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from nodes import start_together
 from server import Server
@@ -11,8 +12,9 @@ class AnyNode(Server):
     """Starting, stopping and killing it does that to all nodes. Their store is the one folder that they share."""
 
     def __init__(self, nodes: Sequence[Server]) -> None:
-        super().__init__(nodes[0].data_folder)
         self.nodes = nodes
+        settings: dict[str, Any] = nodes[0].settings
+        super().__init__(nodes[0].data_folder, **settings)
 
     @property
     def alive(self) -> list[Server]:
@@ -23,8 +25,9 @@ class AnyNode(Server):
         return random.choice(self.alive or self.nodes).address
 
     def start(self) -> "AnyNode":
-        start_together(self.nodes)
-        self.use_tokens_of(self.nodes[0])
+        first = start_together(self.nodes)
+        self.use_tokens_of(first)
+        self.url, self.data_folder = first.url, first.data_folder
         return self
 
     def restart(self) -> None:
@@ -38,6 +41,10 @@ class AnyNode(Server):
     def stop(self) -> int:
         return max([node.stop() for node in self.alive], default=0)
 
+    def open_blobs(self, pid: int | None = None) -> set[str]:
+        pids = self.workers if pid is None else [pid]
+        return {name for each in pids for name in super(AnyNode, self).open_blobs(each)}
+
     def close(self) -> None:
         for node in self.nodes:
             node.close()
@@ -45,6 +52,14 @@ class AnyNode(Server):
     @property
     def log(self) -> str:
         return "".join(node.log for node in self.nodes)
+
+    @property
+    def output(self) -> str:
+        return "".join(node.output for node in self.nodes)
+
+    @property
+    def run(self) -> Any:
+        return self.nodes[0].run
 
     @property
     def workers(self) -> list[int]:

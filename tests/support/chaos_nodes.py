@@ -49,6 +49,7 @@ class NodesChaos(Chaos):
         super()._wake(until)
         for number in [number for number, then in self._dead_until.items() if then <= until]:
             del self._dead_until[number]
+            super()._wake(float("inf"))  # who is stopped may hold a lock that a start needs
             self._nodes.nodes[number].start()
 
     def _kill_a_node(self, dice: random.Random) -> bool:
@@ -63,6 +64,7 @@ class NodesChaos(Chaos):
         node = dice.choice(self._nodes.nodes)
         if not node.is_running or node.pid in self._stopped:
             return False
+        super()._wake(float("inf"))
         node.restart()
         return True
 

@@ -47,10 +47,11 @@ def nodes_on(
             node.close()
 
 
-def start_together(nodes: Sequence[Server]) -> None:
-    """Start all at once; tokens that one of them gives are used with all."""
+def start_together(nodes: Sequence[Server]) -> Server:
+    """Start all at once, and return the one that knows the passwords; tokens that it gives are used with all."""
     with ThreadPoolExecutor(len(nodes)) as threads:
         list(threads.map(Server.start, nodes))
     first = next(node for node in nodes if "stillage" in node.clouds)
     for node in nodes:
         node.use_tokens_of(first)
+    return first
