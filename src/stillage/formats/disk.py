@@ -34,8 +34,8 @@ class Chain(ABC):
     """Expands the units of a format that compresses the whole disk as one stream: each needs those before it."""
 
     @abstractmethod
-    def expand_unit(self, unit: "Packed") -> Generator[Region, bytes, bytes]:
-        """Return what *unit* expands to. It costs one unit after its predecessor, and several anywhere else.
+    def expand_unit(self, unit: "Packed") -> Generator[Region, bytes, tuple[bytes, int]]:
+        """Return what *unit* expands to, and how many units were expanded for it: one behind its predecessor.
 
         Raises:
             MalformedImage: If it, or one that it needs, does not expand to exactly one unit.

@@ -236,7 +236,10 @@ class DiskReader:
     def _expanded(self, unit: Packed, packed: memoryview) -> bytes:
         codec, size = unit.codec, self.disk.unit
         try:
-            data = self._follow(codec.expand_unit(unit)) if isinstance(codec, Chain) else codec.expand(packed, size)
+            if isinstance(codec, Chain):
+                data, units = self._follow(codec.expand_unit(unit))
+            else:
+                data, units = codec.expand(packed, size), 1
         except Broken as broken:
             message = f"the compressed data at byte {unit.offset} cannot be expanded: {broken}"
             raise MalformedImage(BROKEN_UNIT, unit.offset, message) from broken
@@ -245,16 +248,17 @@ class DiskReader:
             length = f"more than {size} bytes" if len(data) > size else f"{len(data)} bytes, not to {size}"
             message = f"the compressed data at byte {unit.offset} expands to {length}"
             raise MalformedImage(BROKEN_UNIT, unit.offset, message)
-        self.expanded += len(data)
+        self.expanded += units * len(data)
         return data[: unit.length]
 
-    def _follow(self, steps: Generator[Region, bytes, bytes]) -> bytes:
+    def _follow(self, steps: Generator[Region, bytes, tuple[bytes, int]]) -> tuple[bytes, int]:
         try:
             region = next(steps)
             while True:
                 region = steps.send(_read(self._read_at, region))
         except StopIteration as stop:
-            return bytes(stop.value)
+            result: tuple[bytes, int] = stop.value
+            return result
 
 
 def _cut(extent: Stored | Zeros, first: int, end: int) -> Stored | Zeros:

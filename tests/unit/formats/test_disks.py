@@ -294,7 +294,9 @@ def test_a_block_of_zvhd_costs_those_from_the_nearest_point_on(
     def cost(number: int) -> int:
         """Records that are expanded to have this one."""
         reads.clear()
+        before = reader.expanded
         assert reader.expand([units[number]]) == [linked_block(ZVHD_NUMBERS[number])]
+        assert reader.expanded - before == reads.count(RECORD.size) * BLOCK
         return reads.count(RECORD.size)
 
     assert [cost(number) for number in range(36)] == [1] * 36

@@ -87,18 +87,20 @@ class ZvhdDisk(Chain):
         if block < stop:
             yield Zeros(block * BLOCK, (stop - block) * BLOCK)
 
-    def expand_unit(self, unit: Packed) -> Generator[Region, bytes, bytes]:
+    def expand_unit(self, unit: Packed) -> Generator[Region, bytes, tuple[bytes, int]]:
         at, stream = self._nearest(unit.offset)
+        units = 0
         while True:
             record = yield from _head(at)
             payload = yield from read_whole(SHARED.truncated, at + RECORD.size, record.payload, "a record")
             data = _expanded(stream, payload, at, record.block)
             is_last = at >= unit.offset
             at += record.length
+            units += 1
             self._note(at, stream)
             if is_last:
                 self._go_on(at, stream)
-                return data
+                return data, units
 
     def _nearest(self, offset: int) -> tuple[int, Continued]:
         """A stream that comes to the record at *offset*, or to one before it, next; nobody else uses it."""
