@@ -1,5 +1,6 @@
 """The composition root: settings in, one worker process out."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -57,6 +58,7 @@ from stillage.operations.members import Members
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upkeep.exclusive import Exclusive
+from stillage.operations.upkeep.reachable import report_unreachable
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
@@ -318,7 +320,10 @@ async def serve(
         await listen(runner, sockets, tls, worker.services.descriptors)
         async with _upkeep(worker, settings, owner).running():
             ready()
+            # The server starts nevertheless: it may have other stores, and this one may come back.
+            reporting = asyncio.create_task(report_unreachable(worker.services.stores))
             await stop.wait()
+            reporting.cancel()
             log.info("stopping")
             cut_off = await stopping.stop(runner, worker.services.running, stop)
             over()
