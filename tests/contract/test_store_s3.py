@@ -22,8 +22,9 @@ from stillage.errors import (
     Unavailable,
 )
 from stillage.spans import Span
+from stillage.stores.abilities import OldBlobs
 from stillage.stores.s3.blobs import S3Store
-from stillage.stores.s3.buffers import Buffers
+from stillage.stores.s3.buffers import Blocks, Buffers
 from stores import KEY, MIB, SHARD, Remembered, put, read_all
 
 PART = 5 * MIB
@@ -205,6 +206,17 @@ async def test_what_is_left_of_unfinished_images_is_found_and_dropped(store: S3S
     await store.delete(KEY)
     assert contents(store) == {}
     assert store.client.open_uploads("") == []
+
+
+@pytest.mark.parametrize("name", ["0ffice.tar", f"{KEY}.qcow2", f"{KEY}0", f"{KEY}/{KEY}"])
+async def test_what_another_program_keeps_in_the_bucket_is_never_found_or_dropped(store: S3Store, name: str) -> None:
+    store.client.put(name, Blocks([b"theirs"]))
+    upload_id = store.client.begin_upload(name)
+    assert await store.find_old(SHARD, 0) == OldBlobs(set(), set())
+    await store.delete(KEY)
+    assert contents(store) == {name: 6}
+    assert [upload.key for upload in store.client.open_uploads("")] == [name]
+    store.client.abort(name, upload_id)
 
 
 async def test_a_piece_with_the_wrong_digest_leaves_nothing(store: S3Store) -> None:

@@ -22,7 +22,7 @@ from stillage.stores.s3.cache import SliceCache
 from stillage.stores.s3.client import Missing, S3Client, Stored
 from stillage.stores.s3.partial import S3PartialBlob
 from stillage.stores.s3.parts import Parts
-from stillage.stores.s3.pieces import BEGUN, FOLDER, object_of
+from stillage.stores.s3.pieces import BEGUN, FOLDER, key_in, object_of
 from stillage.stores.s3.settings import S3Settings
 from stillage.stores.s3.transfers import Transfers
 from stillage.stores.s3.writer import S3Writer
@@ -142,7 +142,8 @@ class S3Store:
         pieces, _ = self.client.objects(f"{key}{FOLDER}")
         self.client.delete([piece.key for piece in pieces])
         for upload in self.client.open_uploads(key):
-            self.client.abort(upload.key, upload.id)
+            if upload.key == key:  # others may begin with the same characters
+                self.client.abort(upload.key, upload.id)
 
     def _delete(self, key: BlobKey) -> None:
         # Uploads first: one that is completed meanwhile becomes an object, which is deleted next.
@@ -156,8 +157,8 @@ class S3Store:
         touched: dict[tuple[BlobKey, bool], datetime] = {}
 
         def see(name: str, when: datetime, *, is_partial: bool) -> None:
-            what = (BlobKey(name.partition(".")[0]), is_partial)
-            touched[what] = max(when, touched.get(what, when))
+            if (key := key_in(name)) is not None:  # what is found may be removed
+                touched[key, is_partial] = max(when, touched.get((key, is_partial), when))
 
         for stored in found:
             see(stored.key, stored.changed_at, is_partial="." in stored.key)

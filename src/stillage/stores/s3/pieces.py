@@ -1,5 +1,6 @@
 """Names of the objects that pieces of an unfinished image are stored in, and which of them has which bytes. Pure."""
 
+import re
 from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
@@ -7,11 +8,18 @@ from stillage.ids import BlobKey
 from stillage.images.upload import Kept
 from stillage.spans import Span
 
+KEY = re.compile(r"([0-9a-f]{32})(\.partial/.*)?\Z")
 FOLDER = ".partial/"
 ZEROS = "zeros"
 """The name of bytes that no object has because they are zeros."""
 BEGUN = "begun"
 """An empty object beside the pieces: the partial blob exists."""
+
+
+def key_in(name: str) -> BlobKey | None:
+    """Return the key of the blob that an object belongs to by its name; None for one of another program."""
+    found = KEY.match(name)
+    return None if found is None else BlobKey(found[1])
 
 
 def new_name(first: int) -> str:
