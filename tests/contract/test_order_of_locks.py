@@ -16,12 +16,12 @@ import builders
 from postgres import PostgresServer
 from stillage.accounts.people import Project, User
 from stillage.accounts.principal import Kind
-from stillage.db import blobs, identity, images, lifecycle, members, pieces, rights, uploads
+from stillage.db import blobs, identity, images, lifecycle, members, pieces, placements, rights, uploads
 from stillage.db.blobs import Stored
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import make_engine
-from stillage.ids import BlobKey, ImageId, ProjectId, UploadId, UserId
+from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId, UserId
 from stillage.images.image import Content
 from stillage.images.quota import Limits
 from stillage.images.upload import Expected, Grant
@@ -45,6 +45,7 @@ def claim_on(name: str, owner: str | None) -> Claim:
 RESUMING, PLAIN, NEW = claim_on("a", None), claim_on("b", "node/1"), claim_on("c", "node/2")
 SOURCE = claim_on("d", "node/1")
 SCRUBBED = Stored(SOURCE.blob, 50, "c" * 32, "sha512", "d" * 128, NOW)
+COPY = BlobRef(StoreId("cold"), BlobKey("a-copy"))
 FIRST = Span(0, 100)
 
 
@@ -61,6 +62,8 @@ def there(connection: Connection) -> None:
     lifecycle.claim(connection, SOURCE, NOW, NOW, reserve=1)
     lifecycle.publish(connection, SOURCE, CONTENT, NOW)
     members.add(connection, images.get(connection, SOURCE.image_id), ProjectId("theirs"), NOW)
+    placements.begin(connection, SOURCE.image_id, COPY, ProjectId("mine"), 50, NOW)
+    placements.publish(connection, SOURCE.image_id, COPY, NOW, {"size": 50})
 
 
 def hand_over(connection: Connection) -> None:
@@ -90,6 +93,7 @@ UNITS: dict[str, Unit] = {
     "publish resumable": publish_resumable,
     "publish same": publish_same,
     "delete source": lambda c: lifecycle.mark_deleted(c, SOURCE.image_id, NOW),
+    "delete copy": lambda c: lifecycle.remove_copy(c, SOURCE.image_id, COPY.store, NOW),
     "scrub begins": lambda c: blobs.take_for_scrub(c, [FILES], LATER, LATER),
     "scrub ends": lambda c: blobs.set_damage(c, SCRUBBED.blob, "a bit has turned"),
     "release": lambda c: lifecycle.release(c, PLAIN, "left", NOW),

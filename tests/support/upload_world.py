@@ -26,6 +26,7 @@ from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.stores.abilities import ResumableStore
+from stillage.stores.catalog import Stores
 from stillage.stores.files.blobs import FileStore
 from stores import key_of, only
 
@@ -92,7 +93,7 @@ async def cut(data: bytes) -> AsyncIterator[bytes]:
 
 def uploads_of(
     database: Database,
-    store: ResumableStore,
+    store: ResumableStore | Stores,
     clock: Clock,
     owner: LeaseOwner,
     rules: UploadRules = RULES,
@@ -100,7 +101,7 @@ def uploads_of(
 ) -> Uploads:
     return Uploads(
         database,
-        only(store),
+        store if isinstance(store, Stores) else only(store),
         access=Access({}),
         rights=rights or OpenRights(),
         rules=rules,
