@@ -90,6 +90,24 @@ def share(connection: Connection, image_id: ImageId, written: BlobRef, blob: Blo
     return reserved
 
 
+# Of a deletion, built once.
+HOLD_BLOBS = (
+    select(blobs.c.key, blobs.c.store)
+    .join(placements, placements.c.blob_key == blobs.c.key)
+    .where(placements.c.image_id == bindparam("of_image"), PUBLISHED)
+    .order_by(blobs.c.key)
+    .with_for_update(of=blobs)
+)
+FIND_SHARED = select(placements.c.blob_key).where(
+    placements.c.image_id != bindparam("of_image"), placements.c.blob_key.in_(bindparam("keys", expanding=True))
+)
+LET_GO = (
+    update(blobs)
+    .where(blobs.c.key == bindparam("unneeded"))
+    .values(state="pending_delete", kept_until=bindparam("until"))
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
     """What the removal of placements leaves to do.
@@ -110,20 +128,15 @@ def remove(
 
     *keep_until*: the stores in which unneeded bytes stay for a while, for downloads that run.
     """
-    its_own = (placements.c.image_id == image_id) & PUBLISHED
-    if store is not None:
-        its_own &= blobs.c.store == store
-    query = select(blobs.c.key, blobs.c.store).join(placements, placements.c.blob_key == blobs.c.key).where(its_own)
-    held = connection.execute(query.order_by(blobs.c.key).with_for_update(of=blobs)).all()
+    query = HOLD_BLOBS if store is None else HOLD_BLOBS.where(blobs.c.store == store)
+    held = connection.execute(query, {"of_image": image_id}).all()
     if not held:
         return Removed((), 0)
     keys = [row.key for row in held]
-    others = (placements.c.image_id != image_id) & placements.c.blob_key.in_(keys)
-    shared = set(connection.execute(select(placements.c.blob_key).where(others)).scalars())
+    shared = set(connection.execute(FIND_SHARED, {"of_image": image_id, "keys": keys}).scalars())
     alone = tuple(ref_of(row) for row in held if row.key not in shared)
     for blob in alone:
-        values = {"state": "pending_delete", "kept_until": keep_until.get(blob.store)}
-        connection.execute(update(blobs).where(blobs.c.key == blob.key).values(values))
+        connection.execute(LET_GO, {"unneeded": blob.key, "until": keep_until.get(blob.store)})
     removable = tuple(blob for blob in alone if blob.store not in keep_until)
     return Removed(removable, _forget(connection, image_id, shared) if shared else 0)
 
