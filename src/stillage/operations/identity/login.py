@@ -94,7 +94,7 @@ class Login:
     async def _by_token(self, method: ByToken, scope: Scope) -> Issued:
         if not is_token(method.token):
             raise Unauthenticated
-        parent = await self._database.read(tokens.find, digest_of(method.token), self._clock())
+        parent = await self._database.look_up(tokens.find, digest_of(method.token), self._clock())
         if parent is None:
             raise Unauthenticated
         text, new = self._new(

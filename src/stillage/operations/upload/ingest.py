@@ -91,7 +91,7 @@ class Ingest:
         limit = self._rules.max_image_bytes
         if expected.size is not None and expected.size > limit:
             raise ImageTooLarge(limit, expected.size)
-        seen = await self._database.read(db.find_seen, image_id, principal.project_id)
+        seen = await self._database.look_up(db.find_seen, image_id, principal.project_id)
         image = self._access.require(principal, "upload_image", seen, image_id)
         store = self._stores.chosen(expected.store)
         await require_room(store.store, expected.size, self._rules.spare_bytes)
