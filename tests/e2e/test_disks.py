@@ -1,6 +1,7 @@
 """The disk inside an image, read over HTTP by the programs that do, and converted downloads that break."""
 
 import random
+import struct
 import subprocess
 from http.client import IncompleteRead
 from pathlib import Path
@@ -65,6 +66,39 @@ def test_nbdkit_makes_a_block_device_of_the_disk(
         check=False,
     )
     assert done.stdout == "Images are identical.\n", done.stderr
+
+
+MESSAGE, MESSAGE_AT = b"read from the last MiB of the disk", SIZE - 512
+BOOTED = 33
+"""The status of QEMU after the boot sector wrote 16 to `isa-debug-exit`; 65 if it could not read the message."""
+
+
+def boot_sector(sector: int) -> bytes:
+    """8086 code that reads *sector* from the disk it was started from, and writes its text to the serial line."""
+    code = bytes.fromhex(
+        "31c0 8ed8 8ed0 bc007c"  # segments 0, stack below the code
+        "be307c b442 cd13 7212"  # read what the packet says to 0x8000; to the failure unless that worked
+        "be0080 ac 84c0 7406 baf803 ee ebf5"  # each byte to port 0x3f8, up to a zero
+        "b010 eb02 b020 e6f4 f4 ebfd"  # 16, or 32 for a failure, to port 0xf4; halt
+    )
+    packet = struct.pack("<BBHHHQ", 16, 0, 1, 0x8000, 0, sector)
+    return (code.ljust(0x30, b"\0") + packet).ljust(510, b"\0") + b"\x55\xaa"
+
+
+def test_a_guest_boots_from_the_disk_of_a_stream_optimized_vmdk(server: Server, tmp_path: Path) -> None:
+    disk = boot_sector(MESSAGE_AT // 512) + NOISE + bytes(SIZE - 1024 - len(NOISE)) + MESSAGE.ljust(512, b"\0")
+    vmdk = packed(packer_of(SOURCES["vmdk"], SIZE, Made(bytes(16))), disk)
+    url = f"{server.url}/v2/images/{server.stored(vmdk, disk_format='vmdk')}/disk"
+    unverified = ",file.sslverify=off" if server.tls else ""
+    remote = f"driver=raw,node-name=disk,read-only=on,file.driver={url.partition(':')[0]},file.url={url}"
+    remote += f",file.username=any,file.password-secret=token{unverified}"
+    machine = ["-accel", "tcg", "-m", "32", "-nodefaults", "-display", "none", "-serial", f"file:{tmp_path / 'serial'}"]
+    devices = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-device", "virtio-blk-pci,drive=disk,bootindex=0"]
+    secret = ["-object", f"secret,id=token,data={server.token()}"]
+    command = ["qemu-system-x86_64", *machine, *secret, "-blockdev", remote, *devices]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == BOOTED, done.stderr
+    assert (tmp_path / "serial").read_bytes() == MESSAGE
 
 
 def test_curl_resumes_a_converted_download(server: Server, images: dict[tuple[str, str], str], tmp_path: Path) -> None:
