@@ -62,6 +62,8 @@ async def images_and_members(ask: Checked, olga: Person) -> None:
     share = {"image_id": image_id, "member_id": "works"}
     await ask(f"GET {one}/members/{{member_id}}", **share)
     await replace(ask, person=olga)(f"PUT {one}/members/{{member_id}}", {"status": "accepted"}, **share)
+    await ask(f"GET {one}/map", image_id=image_id)
+    await ask(f"GET {one}/layout", image_id=image_id)
     for data in (DATA, b"QFI\xfb" + bytes(508)):
         await ask(f"POST {IMAGES}/inspect", data)
 

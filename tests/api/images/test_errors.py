@@ -25,7 +25,7 @@ def all_routes() -> Iterator[tuple[str, str]]:
     for route in router.routes():
         if route.method != "HEAD" and route.resource is not None:
             path = route.resource.canonical.format(
-                image_id=NO_IMAGE, member_id="m", tag="t", name="nothing", upload="u"
+                image_id=NO_IMAGE, member_id="m", tag="t", name="nothing", upload="u", store="nowhere"
             )
             yield route.method, path
 

@@ -212,7 +212,8 @@ def test_padding_is_zeros() -> None:
 def test_the_index_of_a_zvhd2_grows_by_whole_segments() -> None:
     packer = packer_of(Output("zvhd2"), 70_000 * BLOCK, MADE)
     packer.head()
-    packer.place([Unit(number, b"x") for number in range(SEGMENT_ENTRIES + 1)])
+    for number in range(SEGMENT_ENTRIES + 1):
+        packer.place([Unit(number, b"x")])
     tail = packer.tail()
     final = Second(*SECOND.unpack_from(tail, len(tail) - 4096 + 88))
     assert (final.index_segments, final.bitmap_segments, final.records) == (2, 3, SEGMENT_ENTRIES + 1)
