@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+SECONDS = len("2026-01-02T03:04:05")
+
 
 def parse(text: str) -> datetime:
     """Return the time that *text* is, in UTC. Without an offset it is UTC already.
@@ -16,7 +18,7 @@ def parse(text: str) -> datetime:
 
 def to_seconds(time: datetime) -> str:
     """Return *time* as ``2026-01-02T03:04:05Z``."""
-    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return f"{time.astimezone(UTC).isoformat(timespec='seconds')[:SECONDS]}Z"
 
 
 def to_microseconds(time: datetime) -> str:

@@ -31,6 +31,8 @@ COLUMNS = [images.c[name] for name in ATTRIBUTES]
 """What `image_of` takes."""
 WIDTH = len(COLUMNS)
 STATUS, VISIBILITY, TAGS = (ATTRIBUTES.index(name) for name in ("status", "visibility", "tags"))
+STATUSES, VISIBILITIES = {str(each): each for each in Status}, {str(each): each for each in Visibility}
+"""Looked up, which takes a fifth of what calling an enum does."""
 SETTABLE = (
     "owner", "name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
 )  # fmt: skip
@@ -142,8 +144,8 @@ def _index(connection: Connection, image: Image) -> None:
 def image_of(row: Sequence[Any]) -> Image:
     """Return the image in *row*, which begins with `COLUMNS`. By position: a list makes thousands of these a second."""
     values = list(row[:WIDTH])
-    values[STATUS] = Status(values[STATUS])
-    values[VISIBILITY] = Visibility(values[VISIBILITY])
+    values[STATUS] = STATUSES[values[STATUS]]
+    values[VISIBILITY] = VISIBILITIES[values[VISIBILITY]]
     values[TAGS] = tuple(values[TAGS])
     return Image(*values)
 

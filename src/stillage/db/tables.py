@@ -327,6 +327,7 @@ projects = Table(
     Column("name", String(64), nullable=False, unique=True),
     Column("enabled", Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 users = Table(
@@ -338,6 +339,7 @@ users = Table(
     Column("enabled", Boolean, nullable=False),
     Column("default_project_id", String(32), ForeignKey("projects.id")),
     Column("created_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 role_assignments = Table(
@@ -346,6 +348,7 @@ role_assignments = Table(
     Column("user_id", String(32), ForeignKey("users.id"), primary_key=True),
     Column("project_id", String(32), ForeignKey("projects.id"), primary_key=True),
     Column("role", String(64), primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 application_credentials = Table(
@@ -379,6 +382,7 @@ tokens = Table(
     Index("ix_tokens_user_id", "user_id"),
     Index("ix_tokens_application_credential_id", "application_credential_id"),
     Index("ix_tokens_expires_at", "expires_at"),
+    sqlite_with_rowid=False,
 )
 
 # What signed requests are verified with. The secret is encrypted: a hash of it verifies nothing.

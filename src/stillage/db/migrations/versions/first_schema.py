@@ -262,6 +262,7 @@ def _create_accounts() -> None:
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
         sa.UniqueConstraint("name", name=op.f("uq_projects_name")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "users",
@@ -274,6 +275,7 @@ def _create_accounts() -> None:
         sa.ForeignKeyConstraint(["default_project_id"], ["projects.id"], name=op.f("fk_users_default_project_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("name", name=op.f("uq_users_name")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "role_assignments",
@@ -283,6 +285,7 @@ def _create_accounts() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_role_assignments_project_id")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_role_assignments_user_id")),
         sa.PrimaryKeyConstraint("user_id", "project_id", "role", name=op.f("pk_role_assignments")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "application_credentials",
@@ -322,6 +325,7 @@ def _create_accounts() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_tokens_project_id")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tokens_user_id")),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_tokens")),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_tokens_application_credential_id", "tokens", ["application_credential_id"])
     op.create_index("ix_tokens_expires_at", "tokens", ["expires_at"])
