@@ -33,13 +33,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda _parameter, _value: 0)
+malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _kept: 0)
 # While modules are imported a large block has a mapping of its own, and leaves no hole; one heap serves all threads.
 mallopt(M_MMAP_THRESHOLD, 256 << 10)
 mallopt(M_ARENA_MAX, 1)
 
 ENGINES = ["sqlite", "postgresql"]
 # What the tests of one process may hold at most: sample images and bodies are made when a test needs them.
-MOST_MEMORY = 640 << 20
+MOST_MEMORY = 768 << 20
 
 
 @pytest.hookimpl(trylast=True)  # Hypothesis allows it from its own start on
@@ -62,6 +63,7 @@ def garbage_goes() -> Iterator[None]:
     """Bodies in cycles are few objects and many bytes, which the collector does not see."""
     yield
     gc.collect()
+    malloc_trim(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

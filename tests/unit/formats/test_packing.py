@@ -103,13 +103,15 @@ def test_the_descriptor_and_the_header_agree_on_the_capacity() -> None:
 
 
 def test_every_grain_table_names_its_own_grains() -> None:
-    mapped = 512 * CLUSTER
-    guest = run("text", 1, CLUSTER) + bytes(2 * mapped - CLUSTER) + run("text", 2, CLUSTER)
-    image = packed(StreamVmdk(len(guest), MADE), guest)
-    assert virtual_size(image, "vmdk") == len(guest)
+    third = 2 * 512 * CLUSTER  # where the third table begins
+    first, last = run("text", 1, CLUSTER), run("text", 2, CLUSTER)
+    packer = StreamVmdk(third + CLUSTER, MADE)
+    placed = [packer.place(packer.pack(at, memoryview(data))) for at, data in ((0, first), (third, last))]
+    image = b"".join([packer.head(), *placed, packer.tail()])
+    assert virtual_size(image, "vmdk") == third + CLUSTER
     reader = reader_of(image, "vmdk")
-    assert reader.read(0, CLUSTER) == guest[:CLUSTER]
-    assert reader.read(2 * mapped, CLUSTER) == guest[-CLUSTER:]
+    assert reader.read(0, CLUSTER) == first
+    assert reader.read(third, CLUSTER) == last
     assert [type(extent) for extent in reader.extents()] == [Packed, Zeros, Packed]
 
 
