@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from postgres import TEMPLATE, postgres_server
 from stillage.accounts.principal import Principal
 from stillage.db import schema
+from stillage.db.columns import EPOCH
 from stillage.db.listing import page
 from stillage.db.session import make_engine
-from stillage.db.tables import EPOCH
 from stillage.ids import ProjectId, UserId
 from stillage.images.access import Access, with_implied
 from stillage.images.query import Query, parse

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from builders import T0, viewer
 from stillage.db import listing
-from stillage.db.tables import EPOCH
+from stillage.db.columns import EPOCH
 from stillage.images.access import Viewer
 from stillage.images.query import CONDITIONS, parse
 

@@ -16,10 +16,11 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 
 from postgres import PostgresServer
 from stillage.db import session
+from stillage.db.columns import decoded
 from stillage.db.images import add as add_image
 from stillage.db.lookups import Lookup
 from stillage.db.session import Database
-from stillage.db.tables import decoded, images, projects, role_assignments
+from stillage.db.tables import images, projects, role_assignments
 from stillage.errors import Unavailable
 from stillage.ids import ImageId
 from stillage.images.image import Image

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, text
 
+from stillage.db.columns import UtcTime
 from stillage.db.leases import Dead, Lease, LeaseOwner, OwnerText, is_of
-from stillage.db.tables import UtcTime, job_leases
+from stillage.db.tables import job_leases
 
 LEASE = Lease(job_leases.c.lease_owner, job_leases.c.lease_expires_at)
 # The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs.

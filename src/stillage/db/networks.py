@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, text, update
 
-from stillage.db.tables import UtcTime
+from stillage.db.columns import UtcTime
 from stillage.db.tables import known_networks as table
 
 PER_NAME = 16

@@ -21,9 +21,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 
+from stillage.db.columns import decoded
 from stillage.db.lookups import Lookup, OnLoop
 from stillage.db.sqlite_lookups import SqliteLookups
-from stillage.db.tables import decoded
 from stillage.db.trouble import translated
 from stillage.db.writing import Writers
 from stillage.errors import Unavailable

@@ -1,21 +1,14 @@
-"""The tables. The migrations make the same ones; a test compares the two.
+"""The tables. The migrations make the same ones; a test compares the two."""
 
-Times are whole microseconds since 1970, UTC, so that they sort and compare alike on both engines.
-"""
-
-import json
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
     Connection,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -27,52 +20,11 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
+from stillage.db.columns import StoreList, UtcTime, sorted_text
 from stillage.db.leases import OwnerText
-from stillage.ids import StoreId
 
 LIVE = text("deleted_at IS NULL")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def decoded(text: str | bytes) -> Any:
-    """Return what a column of JSON holds."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:  # an unpaired surrogate: what a refusal tells may come from the bytes of an image
-        return json.loads(text)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware datetime, kept as microseconds since 1970."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else EPOCH + timedelta(microseconds=value)
-
-
-class StoreList(TypeDecorator[tuple[StoreId, ...]]):
-    """Ids of stores in order, kept as the API shows them: with commas between. None of them is NULL."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[StoreId, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return ",".join(value) if value else None
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[StoreId, ...]:  # noqa: ARG002
-        return tuple(map(StoreId, value.split(","))) if value else ()
-
-
-def sorted_text(length: int) -> String:
-    """Text that sorts by code point on both engines, whatever the locale of the database."""
-    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def live(name: str, *columns: str) -> Index:

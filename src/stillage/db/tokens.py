@@ -11,8 +11,9 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from stillage.accounts.token import CredentialOf, NewToken, Token
+from stillage.db.columns import UtcTime
 from stillage.db.lookups import Keys, Lookup, Rows
-from stillage.db.tables import UtcTime, application_credentials, projects, role_assignments, tokens, users
+from stillage.db.tables import application_credentials, projects, role_assignments, tokens, users
 from stillage.errors import Unauthenticated
 from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied

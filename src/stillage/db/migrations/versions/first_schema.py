@@ -6,7 +6,7 @@ Revision: 0.1.0, the first.
 import sqlalchemy as sa
 from alembic import op
 
-from stillage.db.tables import UtcTime, sorted_text
+from stillage.db.columns import UtcTime, sorted_text
 
 revision = "0.1.0"
 down_revision = None
