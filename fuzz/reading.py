@@ -6,8 +6,9 @@ import zlib
 from fuzz.packing import Unpacked
 from stillage.formats.base import Format, Hazard, MalformedImage
 from stillage.formats.disk import MAX_UNIT, Extent, Packed
+from stillage.formats.readers import READERS
 from stillage.formats.reading import BROKEN_UNIT, LARGE_UNIT, DiskReader, open_disk
-from stillage.formats.registry import FORMATS, READERS
+from stillage.formats.registry import FORMATS
 from stillage.formats.stream import Examination
 from stillage.formats.vhd.read import UNWRITTEN_DATA
 

@@ -23,7 +23,7 @@ from stillage.conversion.wanted import Wanted
 from stillage.formats.packing.base import Made
 from stillage.formats.packing.outputs import OUTPUTS
 from stillage.formats.packing.qcow2 import PackedQcow2
-from stillage.formats.registry import READERS
+from stillage.formats.readers import READERS
 
 pytestmark = pytest.mark.oracle
 

@@ -15,8 +15,8 @@ import pytest
 
 from disk_reading import checked_extents
 from qemu_images import contents, run
+from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
-from stillage.formats.registry import READERS
 
 pytestmark = pytest.mark.oracle
 

@@ -2,8 +2,8 @@
 
 from stillage.formats.base import ReadAt
 from stillage.formats.disk import Extent, Packed
+from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
-from stillage.formats.registry import READERS
 
 
 def read_from(image: bytes) -> ReadAt:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from stillage.errors import UnreadableFormat
 from stillage.formats.base import ReadAt
 from stillage.formats.disk import Packed, Stored, Zeros
+from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
-from stillage.formats.registry import READERS
 from stillage.holes import next_data, next_hole
 
 UNMAPPED = frozenset({"raw", "iso"})

@@ -1,6 +1,6 @@
 """Reads the disk inside an image, anywhere: its bytes, and where in the file they are stored, packed, or zeros.
 
-    disk = open_disk(qcow2, read_at, size)       # a format's `read` module; `registry.READERS` lists them
+    disk = open_disk(qcow2, read_at, size)       # a format's `read` module; `readers.READERS` lists them
     reader = DiskReader(disk, read_at)
     reader.read(0, 512)                          # the guest's first sector
     for extent in reader.extents(): ...

@@ -16,8 +16,8 @@ from qcow2_images import COMPRESSED, COPIED, Qcow2
 from samples import load
 from stillage.formats.base import MalformedImage
 from stillage.formats.disk import Packed, Stored, Zeros
+from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
-from stillage.formats.registry import READERS
 from stillage.formats.vhdx import bat as vhdx_bat
 from stillage.formats.vhdx.read import VhdxDisk
 from stillage.formats.zvhd import read as zvhd_read

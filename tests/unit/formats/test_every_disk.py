@@ -15,8 +15,8 @@ from disk_reading import checked_extents, reader_of
 from samples import entries, load
 from stillage.formats.base import MalformedImage
 from stillage.formats.disk import Packed, Stored
+from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader
-from stillage.formats.registry import READERS
 
 # Hashing the 65 GiB of one sample takes minutes: `make disks`.
 ALL = bool(os.environ.get("STILLAGE_DISKS"))

@@ -14,8 +14,8 @@ from stillage.formats.block_map import BlockMap
 from stillage.formats.packing.base import Made
 from stillage.formats.packing.outputs import Output, packer_of
 from stillage.formats.raw.read import RawDisk
+from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
-from stillage.formats.registry import READERS
 from stillage.formats.views.base import Blank
 from stillage.formats.views.outputs import view_of
 from stillage.operations.disks.chunks import DIRECT, Chunk, Stretch, chunks_of, take

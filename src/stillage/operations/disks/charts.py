@@ -18,8 +18,8 @@ from stillage.formats.base import MalformedImage
 from stillage.formats.block_map import BlockMap
 from stillage.formats.disk import Disk, Zeros
 from stillage.formats.noted_map import noted_data
+from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, Recent, open_disk
-from stillage.formats.registry import READERS
 from stillage.formats.views.base import View
 from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.ids import ImageId
