@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-nodes check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
+.PHONY: help setup serve dev test test-thorough test-nodes check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,7 +12,7 @@ DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## make .venv with the command .venv/bin/stillage
 	@:
@@ -23,10 +23,15 @@ serve: setup ## set up and serve; honours STILLAGE_DATA, STILLAGE_LISTEN, STILLA
 dev: $(DEV) ## make .venv with the tools for tests and checks as well
 	@:
 
-test: dev ## set up, system packages included, and run all tests; PYTEST_ARGS="-k name" to choose
+test: dev ## set up, system packages included, and run the tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages
 	@scripts/clients
-	@exec .venv/bin/pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
+	@exec .venv/bin/pytest -n 4 --dist loadgroup -m "not thorough" $(PYTEST_ARGS)
+
+test-thorough: dev ## run the tests that repeat, kill or simulate at length, which `make test` leaves out
+	@scripts/system-packages
+	@scripts/clients
+	@exec .venv/bin/pytest -n 4 --dist loadgroup -m thorough $(PYTEST_ARGS)
 
 test-nodes: dev ## run the tests of uploads and of resuming them on two nodes, of which each request finds one at random
 	@scripts/system-packages

@@ -11,7 +11,7 @@ from rude import Rude, request
 from server import Answer, Server, eventually
 
 # One Keystone for all of them: starting it takes seconds.
-pytestmark = pytest.mark.xdist_group("keystone")
+pytestmark = [pytest.mark.xdist_group("keystone"), pytest.mark.thorough]
 
 LIST = "/v2/images"
 RAW = {"disk_format": "raw", "container_format": "bare"}

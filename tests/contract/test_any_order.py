@@ -72,6 +72,8 @@ from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
 from stores import WholeStore, only
 
+pytestmark = pytest.mark.thorough
+
 T = TypeVar("T")
 
 # More, and other ones every time, with `make chaos`.

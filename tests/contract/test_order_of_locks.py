@@ -28,6 +28,8 @@ from stillage.images.upload import Expected, Grant
 from stillage.spans import Span
 from stores import FILES, in_files
 
+pytestmark = pytest.mark.thorough
+
 Unit = Callable[[Connection], object]
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -22,6 +22,8 @@ from power_cut import database_work, disk, store_work
 from power_cut.disk import Disk, all_but, everything, none_but, nothing, some
 from power_cut.recorder import Call, read, traced
 
+pytestmark = pytest.mark.thorough
+
 # In memory where there is such a file system: what is looked at there has lost its power already.
 QUICK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FEW = 12

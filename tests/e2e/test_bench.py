@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 ODD_SIZE = 3 * 1024 * 1024 + 4321
 SOURCE = (bytes(range(256)) * 256 + bytes(3 * 64 * 1024)) * 16

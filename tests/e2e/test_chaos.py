@@ -1,6 +1,10 @@
 """A little of what `make chaos` does, which takes minutes and both engines."""
 
+import pytest
+
 import chaos
+
+pytestmark = pytest.mark.thorough
 
 
 def test_no_promise_is_broken_by_kills_and_disconnects() -> None:

@@ -11,6 +11,8 @@ from chaos import lines_not_asked_for
 from postgres import PostgresServer
 from server import MakeServer, Server, eventually, free_port, is_alive
 
+pytestmark = pytest.mark.thorough
+
 MakeStable = Callable[[int], Server]
 
 

@@ -30,7 +30,7 @@ from server import COMMAND, Answer, eventually
 from stillage.db.clock import now
 from stillage.spans import Span
 
-pytestmark = pytest.mark.xdist_group("power cut")  # of one recording
+pytestmark = [pytest.mark.xdist_group("power cut"), pytest.mark.thorough]  # of one recording
 
 ALL = "STILLAGE_POWER_CUTS" in os.environ
 # In memory where there is such a file system: what is looked at there has lost its power already.

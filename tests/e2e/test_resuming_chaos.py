@@ -5,6 +5,8 @@ import pytest
 from postgres import PostgresServer
 from resuming_chaos import ENGINES, resuming_chaos
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_uploads_that_are_killed_again_and_again_make_the_images_that_were_sent(

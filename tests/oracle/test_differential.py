@@ -22,7 +22,7 @@ from examining import examine
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Findings
 
-pytestmark = [pytest.mark.oracle, pytest.mark.differential]
+pytestmark = [pytest.mark.oracle, pytest.mark.differential, pytest.mark.thorough]
 
 ORDINARY = 200
 EXAMPLES = int(os.environ.get("STILLAGE_DIFFERENTIAL_EXAMPLES", ORDINARY))
