@@ -1,4 +1,4 @@
-"""Ids that rooms share: of images, blobs, uploads, users and projects. The type checker keeps them apart."""
+"""Ids that rooms share: of images, blobs, uploads, jobs, users and projects. The type checker keeps them apart."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ ImageId = NewType("ImageId", str)
 ProjectId = NewType("ProjectId", str)
 UserId = NewType("UserId", str)
 UploadId = NewType("UploadId", str)
+JobId = NewType("JobId", str)
+"""A UUID with hyphens."""
 BlobKey = NewType("BlobKey", str)
 """Names a blob in a store; new for every upload attempt, never used again."""
 StoreId = NewType("StoreId", str)

@@ -1,0 +1,7 @@
+"""The tables. The migrations make the same ones; a test compares the two."""
+
+from stillage.db.tables.accounts import *
+from stillage.db.tables.base import *
+from stillage.db.tables.deployment import *
+from stillage.db.tables.images import *
+from stillage.db.tables.uploads import *

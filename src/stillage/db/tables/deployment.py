@@ -1,0 +1,35 @@
+"""Tables of the whole deployment: what is in use, which versions can use the schema, who does background work."""
+
+from sqlalchemy import BigInteger, Column, Integer, String, Table
+
+from stillage.db.columns import UtcTime
+from stillage.db.leases import OwnerText
+from stillage.db.tables.base import metadata
+
+# What is in use, by scope: "project:ID" or "node:ID". Quotas are conditions of its updates.
+usage = Table(
+    "usage",
+    metadata,
+    Column("scope", String(300), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("uploads", Integer, nullable=False),
+)
+
+# What is true of the whole deployment, whatever the node: the fingerprint of its secret, and which versions can use
+# this schema.
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", String(255), nullable=False),
+)
+
+# Background jobs that one process of the deployment does at a time.
+job_leases = Table(
+    "job_leases",
+    metadata,
+    Column("job", String(32), primary_key=True),
+    Column("lease_owner", OwnerText, nullable=False),
+    Column("lease_expires_at", UtcTime, nullable=False),
+)

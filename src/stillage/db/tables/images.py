@@ -1,0 +1,129 @@
+"""Tables of image records: what they are, and what lists are filtered by."""
+
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    event,
+    text,
+)
+
+from stillage.db.columns import StoreList, UtcTime, sorted_text
+from stillage.db.tables.base import metadata
+
+LIVE = text("deleted_at IS NULL")
+
+
+def live(name: str, *columns: str) -> Index:
+    """An index of the images that are not deleted: tombstones cost a list nothing."""
+    return Index(name, *columns, sqlite_where=LIVE)
+
+
+INDEXED = (
+    "name", "status", "protected", "container_format", "disk_format", "min_disk", "min_ram", "size", "virtual_size",
+    "checksum", "os_hash_algo", "os_hash_value", "updated_at",
+)  # fmt: skip
+"""Columns of `images` that a list can be filtered by and that are in no other index."""
+
+# A deleted image keeps its row (`deleted_at`), so that its id is never used again.
+images = Table(
+    "images",
+    metadata,
+    Column("id", sorted_text(36), primary_key=True),
+    Column("owner", String(255)),
+    Column("name", sorted_text(255)),
+    Column("status", sorted_text(16), nullable=False),
+    Column("visibility", String(16), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("os_hidden", Boolean, nullable=False),
+    Column("container_format", sorted_text(32)),
+    Column("disk_format", sorted_text(32)),
+    Column("min_disk", Integer, nullable=False),
+    Column("min_ram", Integer, nullable=False),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    Column("checksum", String(32)),
+    Column("os_hash_algo", String(64)),
+    Column("os_hash_value", String(128)),
+    # Read from here; filtered through image_tags and image_properties.
+    Column("tags", JSON, nullable=False),
+    Column("properties", JSON, nullable=False),
+    Column("reason", Text),
+    Column("damage", Text),  # what a scrub found in the last good copy; no bytes are served while it is set
+    Column("stores", StoreList),  # of its published placements; read from here
+    Column("upload_id", String(36)),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("deleted_at", UtcTime),
+    # A list always says whether it wants the hidden images; then the newest come first.
+    live("ix_images_owner", "owner", "os_hidden", "created_at", "id"),
+    live("ix_images_owner_visibility", "owner", "visibility", "os_hidden", "created_at", "id"),
+    live("ix_images_visibility", "visibility", "os_hidden", "created_at", "id"),
+    live("ix_images_created_at", "os_hidden", "created_at", "id"),
+    *(live(f"ix_images_{name}", name, "created_at", "id") for name in INDEXED),
+)
+
+
+@event.listens_for(images, "before_create")
+def _keep_tombstones_out(_images: Table, connection: Connection, **_: Any) -> None:
+    """Give PostgreSQL the condition of `live`. An option in its name loads its dialect, 4 MiB that SQLite needs not."""
+    if connection.dialect.name == "postgresql":
+        for index in images.indexes:
+            index.kwargs["postgresql_where"] = LIVE
+
+
+# Narrow tables to filter by; the record itself is read from `images`. Their keys are in the order of a filtered list:
+# the newest first among the images of one tag, or of one value of one property.
+image_tags = Table(
+    "image_tags",
+    metadata,
+    Column("tag", String(255), primary_key=True),
+    Column("created_at", UtcTime, primary_key=True),
+    Column("image_id", sorted_text(36), ForeignKey("images.id"), primary_key=True),
+    Index("ix_image_tags_image_id", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+image_properties = Table(
+    "image_properties",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("value", String(255), primary_key=True),  # `indexed_value` of it: an index entry has a size limit
+    Column("created_at", UtcTime, primary_key=True),
+    Column("image_id", sorted_text(36), ForeignKey("images.id"), primary_key=True),
+    Index("ix_image_properties_image_id", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+
+# Projects that an image is shared with. `image_created_at` never changes: it puts what a project accepted in order.
+image_members = Table(
+    "image_members",
+    metadata,
+    Column("member_id", String(255), primary_key=True),
+    Column("image_id", sorted_text(36), ForeignKey("images.id"), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("image_created_at", UtcTime, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("ix_image_members_member_id_status", "member_id", "status", "image_created_at", "image_id"),
+    Index("ix_image_members_image_id", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+
+def indexed_value(value: str) -> str:
+    """Return what stands for *value* in `image_properties`: itself, or its digest where it is longer than 255."""
+    return value if len(value) <= 255 else "sha256:" + sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
