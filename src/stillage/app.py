@@ -63,7 +63,7 @@ from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
-from stillage.outgoing import HttpPeer
+from stillage.outgoing.peer import HttpPeer
 from stillage.storage import stores_of
 
 log = structlog.get_logger()

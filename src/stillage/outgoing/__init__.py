@@ -1,0 +1,1 @@
+"""HTTP to other servers: the peers that the settings name (`peer`)."""
