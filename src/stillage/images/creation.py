@@ -11,13 +11,12 @@ from typing import Any
 from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, TooLarge
 from stillage.ids import UUID, ImageId, ProjectId, image_id_of
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Image, Visibility
+from stillage.images.values import boolean, count, kind_of, one_of, or_null, text
 
 MAX_TAGS = 128
 MAX_PROPERTIES = 128
-MAX_TEXT = 255
 MAX_VALUE = 64 * 1024
 MAX_RECORD_BYTES = 128 * 1024
-MAX_INTEGER = 2**31 - 1
 
 READ_ONLY = frozenset({
     "status", "checksum", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema", "direct_url",
@@ -113,31 +112,8 @@ def property_name(name: str) -> str:
 
 def property_value(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise InvalidInput(f"property {name!r} must be a string, not {_kind(value)}; put it in quotes")
+        raise InvalidInput(f"property {name!r} must be a string, not {kind_of(value)}; put it in quotes")
     return text(f"property {name!r}", value, limit=MAX_VALUE)
-
-
-def text(what: str, value: Any, *, limit: int = MAX_TEXT) -> str:
-    if not isinstance(value, str):
-        raise InvalidInput(f"{what} must be a string, not {_kind(value)}")
-    if len(value) > limit:
-        raise InvalidInput(f"{what} is too long: at most {limit} characters, this has {len(value)}")
-    if "\0" in value or not is_unicode(value):
-        raise InvalidInput(f"{what} must be text without NUL characters and unpaired surrogates")
-    return value
-
-
-def is_unicode(value: str) -> bool:
-    """False if *value* has an unpaired surrogate, which JSON allows."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _or_null(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    return lambda what, value: None if value is None else check(what, value)
 
 
 def _id(_what: str, value: Any) -> ImageId:
@@ -146,34 +122,13 @@ def _id(_what: str, value: Any) -> ImageId:
     return image_id_of(value)
 
 
-def _boolean(what: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{what} must be true or false, not {_kind(value)}")
-    return value
-
-
-def _count(what: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
-        raise InvalidInput(f"{what} must be an integer from 0 to {MAX_INTEGER}")
-    return value
-
-
-def _one_of(*allowed: str) -> Callable[[str, Any], str]:
-    def check(what: str, value: Any) -> str:
-        if value not in allowed:
-            raise InvalidInput(f"{what} must be one of {', '.join(allowed)}, not {text(what, value)!r}")
-        return str(value)
-
-    return check
-
-
 def _visibility(what: str, value: Any) -> Visibility:
-    return Visibility(_one_of(*Visibility)(what, value))
+    return Visibility(one_of(*Visibility)(what, value))
 
 
 def _tags(_what: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise InvalidInput(f"tags must be a list of strings, not {_kind(value)}")
+        raise InvalidInput(f"tags must be a list of strings, not {kind_of(value)}")
     require_count("tags", len(value), MAX_TAGS)  # before reading any: a body has room for many
     return tuple(dict.fromkeys(text("a tag", tag) for tag in value))
 
@@ -182,21 +137,16 @@ def _project(what: str, value: Any) -> ProjectId:
     return ProjectId(text(what, value))
 
 
-def _kind(value: Any) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
-    return names.get(type(value), "null")
-
-
 BASE: Mapping[str, Callable[[str, Any], Any]] = {
     "id": _id,
-    "name": _or_null(text),
+    "name": or_null(text),
     "visibility": _visibility,
-    "protected": _boolean,
-    "os_hidden": _boolean,
-    "owner": _or_null(_project),
-    "container_format": _or_null(_one_of(*CONTAINER_FORMATS)),
-    "disk_format": _or_null(_one_of(*DISK_FORMATS)),
-    "min_disk": _count,
-    "min_ram": _count,
+    "protected": boolean,
+    "os_hidden": boolean,
+    "owner": or_null(_project),
+    "container_format": or_null(one_of(*CONTAINER_FORMATS)),
+    "disk_format": or_null(one_of(*DISK_FORMATS)),
+    "min_disk": count,
+    "min_ram": count,
     "tags": _tags,
 }

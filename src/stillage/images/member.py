@@ -10,7 +10,7 @@ from typing import Any
 
 from stillage.errors import InvalidInput
 from stillage.ids import ImageId, ProjectId
-from stillage.images.creation import text
+from stillage.images.values import text
 
 
 class MemberStatus(StrEnum):

@@ -13,10 +13,11 @@ from stillage import times
 from stillage.errors import InvalidInput
 from stillage.ids import ProjectId, UserId, image_id_of
 from stillage.images.access import Viewer
-from stillage.images.creation import MAX_VALUE, text
+from stillage.images.creation import MAX_VALUE
 from stillage.images.image import Visibility
 from stillage.images.member import MemberStatus
 from stillage.images.rules import Expression
+from stillage.images.values import text
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1000

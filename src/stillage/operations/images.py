@@ -23,12 +23,12 @@ from stillage.images.creation import (
     new_image,
     require_count,
     require_record,
-    text,
 )
 from stillage.images.image import Image
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
 from stillage.images.status import Status
+from stillage.images.values import text
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.stores.abilities import KeepsOpen

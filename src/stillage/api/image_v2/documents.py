@@ -11,11 +11,11 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from stillage.api.json_schemas import member
 from stillage.ids import UUID
-from stillage.images.creation import MAX_INTEGER, MAX_TEXT
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Visibility
 from stillage.images.member import MemberStatus
 from stillage.images.patch import OPS
 from stillage.images.status import Status
+from stillage.images.values import MAX_INTEGER, MAX_TEXT
 
 ID = {"pattern": f"^{UUID.pattern}$"}
 SHORT = {"maxLength": MAX_TEXT}
