@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from stillage.errors import BodyIncomplete, StorageFull
-from stillage.operations.upload.ingest import _level_of
+from stillage.operations.upload.reception import _level_of
 
 
 @pytest.mark.parametrize(

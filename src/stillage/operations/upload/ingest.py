@@ -5,54 +5,30 @@ reason. Every status change is one compare-and-set that names the upload; no tra
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import structlog
 
 from stillage.accounts.principal import Principal
-from stillage.db import blobs, lifecycle
 from stillage.db import images as db
+from stillage.db import lifecycle
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
-from stillage.errors import (
-    BodyIncomplete,
-    ContentRejected,
-    ImageGone,
-    ImageTooLarge,
-    StillageError,
-    StorageFull,
-    Unavailable,
-)
+from stillage.errors import ImageGone, ImageTooLarge, StillageError, Unavailable
 from stillage.ids import BlobKey, BlobRef, UploadId
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.upload import Expected
-from stillage.operations.leftovers import leave_to_sweep
-from stillage.operations.upkeep.sweep import remove_blob
-from stillage.operations.upload.acceptance import (
-    LOOK_AFTER,
-    STEP,
-    UploadRules,
-    claim_refused,
-    content_of,
-    require_may_be_empty,
-    require_room,
-    require_spare_room,
-    verification_of,
-)
-from stillage.operations.upload.pipeline import receive
+from stillage.operations.upload.acceptance import STEP, UploadRules, claim_refused, content_of, require_room
+from stillage.operations.upload.reception import Reception
 from stillage.operations.upload.verification import Verified
 from stillage.stores.catalog import NamedStore, Stores
 
 log = structlog.get_logger()
-
-CLEAN_UP_WITHIN_S = 3.0
-"""How long the answer to a failed upload waits for its clean-up."""
 
 
 class Ingest:
@@ -74,7 +50,7 @@ class Ingest:
         self._rules = rules
         self._owner = owner
         self._clock = clock
-        self._cleaning: set[asyncio.Task[None]] = set()
+        self._reception = Reception(database, stores, rules=rules, clock=clock)
 
     async def __call__(
         self, principal: Principal, image_id: str, body: AsyncIterator[bytes], expected: Expected
@@ -97,17 +73,15 @@ class Ingest:
         await require_room(store.store, expected.size, self._rules.spare_bytes)
         claim, image = await self._claim(image, expected, store)
         try:
-            async with self._lease(claim) as still_ours:
-                verified = await self._receive(claim, image, body, expected, still_ours)
+            verified = await self._reception.receive(claim, image, body, expected)
             return await self._publish(claim, image, verified)
         except BaseException as failure:
-            await self._shielded(self._give_up(claim, failure))
+            await self._reception.give_up(claim, failure)
             raise
 
     async def close(self) -> None:
         """Wait for clean-ups that are still running."""
-        if self._cleaning:
-            await asyncio.wait(self._cleaning)
+        await self._reception.close()
 
     async def _claim(self, image: Image, expected: Expected, store: NamedStore) -> tuple[Claim, Image]:
         """Return the claim, and the image as claimed: its format may have changed since it was read."""
@@ -122,58 +96,12 @@ class Ingest:
         try:
             claimed = await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            self._in_background(self._give_up_late(claim, claiming))
+            self._reception.in_background(self._give_up_late(claim, claiming))
             raise
         if claimed is None:
             raise await claim_refused(self._database, image.id)
         log.info("upload begins", image_id=image.id, upload_id=claim.upload_id, expected_size=expected.size)
         return claim, claimed
-
-    async def _receive(
-        self,
-        claim: Claim,
-        image: Image,
-        body: AsyncIterator[bytes],
-        expected: Expected,
-        still_ours: Callable[[], None],
-    ) -> Verified:
-        verification = verification_of(image, self._rules, expected.size, expected.digests)
-        async with self._stores.writer(claim.blob, expected.size) as writer, verification:
-            checked = self._checked(claim, image, body, still_ours)
-            verified = await receive(
-                checked,
-                verification=verification,
-                writer=writer,
-                expected=expected,
-                limit=self._rules.max_image_bytes,
-            )
-            await writer.commit()
-            return verified
-
-    async def _checked(
-        self, claim: Claim, image: Image, body: AsyncIterator[bytes], still_ours: Callable[[], None]
-    ) -> AsyncIterator[bytes]:
-        """Pass on *body* while lease, room and quota last. If the size is unknown, reserve quota in steps."""
-        received = looked = 0
-        reserved = STEP
-        try:
-            async for piece in body:
-                still_ours()
-                received += len(piece)
-                if received > looked + LOOK_AFTER:
-                    await require_spare_room(self._stores.get(claim.blob.store).store, self._rules.spare_bytes)
-                    looked = received
-                while claim.expected_size is None and received > reserved:
-                    if not await self._database.write(blobs.extend, claim, STEP, self._rules.quotas.project):
-                        raise ImageGone(image.id)
-                    reserved += STEP
-                yield piece
-        except BodyIncomplete as error:
-            raise BodyIncomplete(f"{error} ({received} bytes had arrived)") from error
-        # Check this before the verdict, which would report that an empty body is not qcow2. With a declared size, the
-        # error is the wrong size instead.
-        if not received and not claim.expected_size:
-            require_may_be_empty(image, self._rules)
 
     async def _publish(self, claim: Claim, image: Image, verified: Verified) -> Image:
         published = await self._database.write(
@@ -184,62 +112,10 @@ class Ingest:
         log.info("upload done", image_id=image.id, upload_id=claim.upload_id, size=verified.size)
         return published
 
-    @asynccontextmanager
-    async def _lease(self, claim: Claim) -> AsyncIterator[Callable[[], None]]:
-        """Renew the lease in the background; yields a check that raises ImageGone once the lease is lost."""
-        lost = asyncio.Event()
-
-        def still_ours() -> None:
-            if lost.is_set():
-                raise ImageGone(claim.image_id)
-
-        renewing = asyncio.create_task(self._renew(claim, lost))
-        try:
-            yield still_ours
-        finally:
-            renewing.cancel()
-
-    async def _renew(self, claim: Claim, lost: asyncio.Event) -> None:
-        while not lost.is_set():
-            await asyncio.sleep(self._rules.lease_s / 3)
-            until = self._clock() + timedelta(seconds=self._rules.lease_s)
-            # Retry if the database is unavailable. If it stays so, the lease expires, as it should.
-            with suppress(Unavailable):
-                if not await self._database.write(lifecycle.renew, claim, until):
-                    lost.set()
-
-    async def _give_up(self, claim: Claim, failure: BaseException) -> None:
-        reason = failure.reason if isinstance(failure, StillageError) else "the server stopped in the middle"
-        try:
-            await self._database.write(lifecycle.release, claim, reason, self._clock())
-            await remove_blob(self._database, self._stores, claim.blob)
-        except StillageError as error:
-            # The sweep finds the expired lease, or the blob, which is pending_delete.
-            leave_to_sweep("clean-up of an upload failed", error, upload_id=claim.upload_id)
-        facts = {"rule": failure.rule, "offset": failure.offset} if isinstance(failure, ContentRejected) else {}
-        level = _level_of(failure)
-        log.log(level, "upload failed", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason, **facts)
-
     async def _give_up_late(self, claim: Claim, claiming: Awaitable[Image | None]) -> None:
         """Give up a claim that the database may still make although its request was cancelled."""
         with suppress(StillageError):
             if await claiming is not None:
-                await self._give_up(claim, Unavailable("the request was given up before its body; send the file again"))
-
-    async def _shielded(self, clean_up: Coroutine[None, None, None]) -> None:
-        # The client need not wait for what a sweep can do: the upload may have failed because the database is down.
-        await asyncio.wait([self._in_background(clean_up)], timeout=CLEAN_UP_WITHIN_S)
-
-    def _in_background(self, clean_up: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(clean_up)
-        self._cleaning.add(task)
-        task.add_done_callback(self._cleaning.discard)
-        return task
-
-
-def _level_of(failure: BaseException) -> int:
-    """Return the log level of a failed upload: clients' errors do not concern the operator."""
-    if isinstance(failure, asyncio.CancelledError):
-        return logging.WARNING  # a stop, or a replacement, that no longer waits
-    is_ours = isinstance(failure, StorageFull) or not isinstance(failure, StillageError)
-    return logging.ERROR if is_ours else logging.INFO
+                await self._reception.release(
+                    claim, Unavailable("the request was given up before its body; send the file again")
+                )

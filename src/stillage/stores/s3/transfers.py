@@ -22,7 +22,7 @@ TRIES = 3
 """How often a stream that brings nothing new is asked for again."""
 SLICES = 8
 CLEAN_UP_WITHIN_S = 3.0
-"""How long an upload that failed waits for its clean-up, as in `operations.upload.ingest`."""
+"""How long an upload that failed waits for its clean-up, as in `operations.upload.reception`."""
 
 
 @dataclass
