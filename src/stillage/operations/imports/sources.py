@@ -3,7 +3,7 @@
 `outgoing` has what implements it. An import verifies what a source yields as it verifies an upload.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -42,6 +42,19 @@ class RemoteImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What another image service says of an image.
+
+    Attributes:
+        properties: All that its user can see, beside the attributes that every image has. The import takes some.
+    """
+
+    disk_format: str | None = None
+    container_format: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A source that answers. Its bytes can be read once.
 
@@ -51,12 +64,14 @@ class Opened:
         chunks: The bytes of the image, unpacked, in pieces of any size. It goes on by itself after a lost connection,
             and raises unless the bytes have the length and the digests that the source, or the user, promised.
         fraction: Returns how much of the source was read, from 0 to 1; None if it does not say how much there is.
+        described: The record of the image, where there is one.
     """
 
     length: int | None
     name: str
     chunks: AsyncIterator[bytes]
     fraction: Callable[[], float | None] = lambda: None
+    described: Described | None = None
 
 
 Address_contra = TypeVar("Address_contra", WebFile, RemoteImage, contravariant=True)
@@ -67,6 +82,8 @@ class Source(Protocol[Address_contra]):
 
     def check(self, address: Address_contra) -> None:
         """Raise what can be said against *address* without asking anybody: a forbidden scheme, port or host.
+
+        Nothing against an unknown region: clients expect that the import is accepted, and fails.
 
         Raises:
             InvalidInput: With the reason.
