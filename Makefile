@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
+.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,6 +36,11 @@ test-thorough: dev ## run the tests that repeat, kill or simulate at length, whi
 test-nodes: dev ## run the tests of uploads and of resuming them on two nodes, of which each request finds one at random
 	@scripts/system-packages
 	STILLAGE_NODES=2 .venv/bin/pytest $(NODES_TESTS) -k "not tls and not a_store_that_fails" $(PYTEST_ARGS)
+
+test-tempest: dev ## run the image tests of OpenStack's tempest against a real server; TEMPEST_ARGS=MODULE to choose
+	@scripts/system-packages
+	@scripts/clients tempest
+	PYTHONPATH=tests/support .venv/bin/python -m tempest_suite $(TEMPEST_ARGS)
 
 check: dev docs ## linters, format, types, the import rule and the links of the documentation
 	.venv/bin/ruff check
