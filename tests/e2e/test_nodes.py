@@ -16,7 +16,8 @@ import pytest
 import next_version
 from aftermath import begin, holds
 from load_balancer import load_balancer
-from nodes import nodes_on, shared_folder, start_together
+from node_stores import SharedFolder
+from nodes import nodes_on, start_together
 from postgres import TEMPLATE, PostgresServer
 from resuming import DATA, document, finish, opened, piece_head, send_piece
 from rude import WITH_LENGTH, Rude
@@ -115,7 +116,7 @@ def test_nodes_of_two_versions_run_side_by_side(nodes: Nodes, tmp_path: Path) ->
     old = nodes[1]
     command = (sys.executable, str(Path(next_version.__file__)))
     new = Server(tmp_path / "new", command=command, **old.settings)  # type: ignore[arg-type]
-    shared_folder(new, old.data_folder.parent)
+    SharedFolder(old.data_folder.parent).prepare(new)
     before = old.stored(b"stored before the upgrade")
     subprocess.run([*command, "db", "upgrade", "--data", new.data_folder], env=new.environment(), check=True)
     try:

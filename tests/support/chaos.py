@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +25,11 @@ from typing import Any
 
 import promises
 from aftermath import upload_head
+from node_stores import NodeStore, SharedFolder
 from postgres import postgres_server
-from promises import ListedStore
 from rude import CHUNKED, WITH_LENGTH, Rude
 from server import TIMEOUT_S, Server, eventually
 from stillage.db.session import make_engine
-from stillage.stores.files.blobs import FileStore
 from waits import LONGEST_WAIT_S, Waits
 
 CLIENTS = 6
@@ -69,17 +68,18 @@ class Chaos:
 
     Attributes:
         counts: What was done, by name; clients' disconnects are ``FIN`` and ``RST``.
+        sizes: Of images, in bytes.
     """
 
-    def __init__(
-        self, server: Server, database_url: str, seed: int, open_store: Callable[[], ListedStore] | None = None
-    ) -> None:
-        """*open_store*: opens what the server stores in, if that is not a folder of its own."""
+    sizes: Sequence[int] = SIZES
+
+    def __init__(self, server: Server, database_url: str, seed: int, store: NodeStore | None = None) -> None:
+        """*store*: where the server keeps its bytes; in its own folder by default."""
         self.counts: Counter[str] = Counter()
         self._server = server
         self._database_url = database_url
         self._seed = seed
-        self._open_store = open_store or (lambda: FileStore(server.data_folder / "blobs"))
+        self._kept_in = store or SharedFolder(server.data_folder)
         self._told: dict[str, Told] = {}
         self._lock = Lock()
         self._over = Event()
@@ -193,7 +193,7 @@ class Chaos:
         if dice.random() < 0.25:
             self._delete(image_id)
             return
-        data = dice.randbytes(dice.choice(SIZES))
+        data = dice.randbytes(dice.choice(self.sizes))
         with self._lock:
             self._told[image_id].possible.add(print_of(data))
         self._upload(dice, image_id, data)
@@ -262,7 +262,7 @@ class Chaos:
     # What is left
 
     def _verdict(self) -> list[str]:
-        with asyncio.Runner() as self._loop, closing(self._open_store()) as self._store:
+        with asyncio.Runner() as self._loop, closing(self._kept_in.open()) as self._store:
             return self._findings()
 
     def _findings(self) -> list[str]:
@@ -301,10 +301,11 @@ class Chaos:
         return found
 
     def _state(self) -> promises.State:
+        stored = promises.InStore(self._store, self._kept_in.names(), self._loop.run)
         engine = make_engine(self._database_url)
         try:
             with engine.connect() as connection:
-                return promises.State.read(connection, promises.InStore(self._store, self._loop.run))
+                return promises.State.read(connection, stored)
         finally:
             engine.dispose()
 

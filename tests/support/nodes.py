@@ -1,27 +1,18 @@
 """Several real nodes: `stillage serve` processes with a data folder each, on one PostgreSQL and one store.
 
-What the store is, is a parameter, so that the same tests run on each kind that nodes can share.
+What the store is, is a parameter (`node_stores`), so that the same tests run on each kind that nodes can share.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from node_stores import NodeStore, SharedFolder
 from server import Server, free_port
 
 SECRET = "secret.key"
-
-PrepareStore = Callable[[Server, Path], None]
-"""Called with a node that is not started, and a folder that all nodes of the test share."""
-
-
-def shared_folder(node: Server, shared: Path) -> None:
-    """Let the blobs of *node* be in a folder that all nodes see, as on NFS or CephFS."""
-    node.data_folder.mkdir(mode=0o700, parents=True)
-    (shared / "blobs").mkdir(mode=0o700, exist_ok=True)
-    (node.data_folder / "blobs").symlink_to(shared / "blobs")
 
 
 @contextmanager
@@ -30,16 +21,19 @@ def nodes_on(
     folder: Path,
     count: int,
     *,
-    prepare: PrepareStore = shared_folder,
+    store: NodeStore | None = None,
     **settings: Any,
 ) -> Iterator[Sequence[Server]]:
-    """Yield *count* nodes that are not started; all of them are ended afterwards."""
+    """Yield *count* nodes that are not started; all of them are ended afterwards.
+
+    *store*: where all of them keep their bytes; by default in a folder.
+    """
     (folder / SECRET).write_bytes(bytes(range(32)))
     settings |= {"database_url": database_url, "secret_key": folder / SECRET}
     listens = [("--listen", f"127.0.0.1:{free_port()}") for _ in range(count)]
     nodes = [Server(folder / f"node{number}", arguments=listen, **settings) for number, listen in enumerate(listens)]
     for node in nodes:
-        prepare(node, folder)
+        (store or SharedFolder(folder)).prepare(node)
     try:
         yield nodes
     finally:

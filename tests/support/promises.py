@@ -6,46 +6,34 @@ sweep has been. Both return sentences, and none when all is well.
 
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select
 
 from stillage.db.tables import blobs, images, placements, upload_pieces, uploads, usage
 from stillage.ids import BlobKey
 from stillage.images.quota import scope_of_node
-from stillage.stores.abilities import SHARDS, Lists
 from stillage.stores.base import Store
 
-DAY_S = 86400.0  # a server's clock may differ from ours
 Rows = Mapping[str, Row[Any]]
 WITH_DATA = ("active", "deactivated")
 CONTENT = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
 
 
-class ListedStore(Store, Lists, Protocol):
-    """A store that can say what is in it."""
-
-    def close(self) -> None:
-        """End its threads."""
-
-
 class InStore(Mapping[str, bytes]):
     """What is in a store, of whatever kind. Blobs are read when they are looked at: there may be many.
 
-    Of partial ones, which are named with ``.part``, only the names are known.
+    Of partial ones, which are named with ``.part``, and of whatever else is there, only the names are known.
     """
 
-    def __init__(self, store: ListedStore, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    def __init__(self, store: Store, names: AbstractSet[str], run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         """*run*: lets the event loop that the store lives in do something."""
         self._store = store
+        self._names = names
         self._run = run
-        self._names = run(self._list())
-
-    async def _list(self) -> set[str]:
-        shards = [await self._store.find_old(shard, -DAY_S) for shard in range(SHARDS)]
-        return {name for old in shards for name in (*old.whole, *(f"{key}.part" for key in old.partial))}
 
     async def _read(self, key: BlobKey) -> bytes:
         async with self._store.reader(key) as reader:

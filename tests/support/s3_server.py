@@ -1,19 +1,21 @@
 """A real S3 server for tests: SeaweedFS, all roles in one process, with a bucket; one for all processes of a test run.
 
 The first process that needs it starts it. It ends with the run, whose process a `tail` watches: none of the workers of
-pytest-xdist knows which one is the last.
+pytest-xdist knows which one is the last. A test that kills it has an `OwnS3Server`.
 """
 
 import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -85,21 +87,61 @@ def contents(store: S3Store) -> Mapping[str, int]:
     return {stored.key: stored.size for stored in store.client.objects("")[0]}
 
 
+class OwnS3Server:
+    """A server in a folder of its own, which may crash and come back with its data at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = _free_ports(8)
+        self.endpoint = f"http://127.0.0.1:{self._ports[3]}"
+        _prepare(folder)
+
+    def start(self) -> None:
+        """Start it, and return when it serves."""
+        self._shell = _launch(self._folder, self._ports, os.getpid())
+        _wait_until_it_serves(self.endpoint, self._folder)
+
+    def crash(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
+        self._shell.wait()
+
+
+@contextmanager
+def own_s3_server() -> Iterator[OwnS3Server]:
+    """A server that runs, for one test."""
+    with tempfile.TemporaryDirectory(prefix="stillage-s3-", ignore_cleanup_errors=True) as folder:
+        server = OwnS3Server(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.crash()
+
+
 def _started(folder: Path, run: int) -> str:
+    _prepare(folder)
+    ports = _free_ports(8)
+    server = _launch(folder, ports, run)
+    server.returncode = 0  # it outlives us: nobody waits for it
+    url = f"http://127.0.0.1:{ports[3]}"
+    _wait_until_it_serves(url, folder)
+    return url
+
+
+def _prepare(folder: Path) -> None:
     identity = {"name": "tests", "credentials": [{"accessKey": ACCESS, "secretKey": SECRET}], "actions": ["Admin"]}
     (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir()
-    master, volume, filer, s3, *grpc = _free_ports(8)
-    server = subprocess.Popen(
-        ["/bin/sh", "-c", WATCHED, "weed", str(WEED), *_arguments(folder, master, volume, filer, s3, *grpc)],
+
+
+def _launch(folder: Path, ports: list[int], watched: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        ["/bin/sh", "-c", WATCHED, "weed", str(WEED), *_arguments(folder, *ports)],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "WATCHED": str(run), "FOLDER": str(folder)},
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "WATCHED": str(watched), "FOLDER": str(folder)},
         start_new_session=True,
     )
-    server.returncode = 0  # it outlives us: nobody waits for it
-    url = f"http://127.0.0.1:{s3}"
-    _wait_until_it_serves(url, folder)
-    return url
 
 
 def _arguments(folder: Path, *ports: int) -> list[str]:
@@ -133,7 +175,8 @@ def _wait_until_it_serves(url: str, folder: Path) -> None:
     until = time.monotonic() + WITHIN_S
     while time.monotonic() < until:
         try:
-            made.create_bucket(Bucket=BUCKET)
+            with suppress(made.exceptions.BucketAlreadyOwnedByYou, made.exceptions.BucketAlreadyExists):
+                made.create_bucket(Bucket=BUCKET)
             made.put_object(Bucket=BUCKET, Key=".ready", Body=b"")
         except (BotoCoreError, ClientError):
             time.sleep(0.1)

@@ -72,6 +72,10 @@ class Server:
         command: What to run instead of the installed command.
         arguments: More of them for ``serve``.
         settings: ``idle_timeout_s=1`` becomes ``STILLAGE_IDLE_TIMEOUT_S=1``.
+
+    Attributes:
+        settings_file: For ``--config``.
+        credentials: More variables of its environment.
     """
 
     def __init__(
@@ -88,6 +92,8 @@ class Server:
         self.command = command
         self.arguments = arguments
         self.settings = settings
+        self.settings_file: Path | None = None
+        self.credentials: Mapping[str, str] = {}
         self.url = ""
         self._runs: list[_Run] = []
         self._tokens: dict[tuple[str, str], str] = {}
@@ -113,6 +119,7 @@ class Server:
             str(self.data_folder),
             "--listen",
             "127.0.0.1:0",
+            *self._config,
             *self.arguments,
         ]  # the last wins
         run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment())
@@ -123,7 +130,12 @@ class Server:
         """The environment without anybody's own settings, but with this server's."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STILLAGE_")}
         inherited["PYTHONFAULTHANDLER"] = "1"
-        return inherited | {f"STILLAGE_{name.upper()}": str(value) for name, value in self.settings.items()}
+        named = {f"STILLAGE_{name.upper()}": str(value) for name, value in self.settings.items()}
+        return {**inherited, **self.credentials, **named}
+
+    @property
+    def _config(self) -> list[str]:
+        return [] if self.settings_file is None else ["--config", str(self.settings_file)]
 
     @property
     def run(self) -> "_Run":
@@ -240,7 +252,7 @@ class Server:
     def cli(self, *arguments: str, stdin: str = "") -> str:
         """Return what ``stillage ARGUMENTS --data HOME`` prints."""
         done = subprocess.run(
-            [str(COMMAND), *arguments, "--data", str(self.data_folder)],
+            [str(COMMAND), *arguments, "--data", str(self.data_folder), *self._config],
             input=stdin,
             capture_output=True,
             text=True,
