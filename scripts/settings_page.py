@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from stillage.config import Settings
+from stillage.job_settings import JobSettings
 from stillage.store_settings import DEFAULT, KINDS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -51,11 +52,17 @@ TABLE = """
 
 
 def page() -> str:
-    return HEAD + _rows(Settings) + STORES + "".join(TABLE.format(meaning=kind.__doc__) + _rows(kind) for kind in KINDS)
+    jobs = "\n## Jobs\n" + _table(JobSettings)
+    return HEAD + _rows(Settings, JobSettings) + jobs + STORES + "".join(map(_table, KINDS))
 
 
-def _rows(model: type[BaseModel]) -> str:
-    return "".join(f"| `{name}` | {_default(model, name)} | {_meaning(model, name)} |\n" for name in model.model_fields)
+def _table(model: type[BaseModel]) -> str:
+    return TABLE.format(meaning=model.__doc__) + _rows(model)
+
+
+def _rows(model: type[BaseModel], but_those_of: type[BaseModel] = BaseModel) -> str:
+    names = [name for name in model.model_fields if name not in but_those_of.model_fields]
+    return "".join(f"| `{name}` | {_default(model, name)} | {_meaning(model, name)} |\n" for name in names)
 
 
 def _default(model: type[BaseModel], name: str) -> str:

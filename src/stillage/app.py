@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from stillage.audit.trail import Sink, Trail
 from stillage.audit.webhook import Webhook
 from stillage.config import Settings
 from stillage.db.clock import Clock, clock_of, now, set_by
+from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.deployment import policy_of, profile_of
@@ -42,6 +43,9 @@ from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
+from stillage.jobs.engine import Engine
+from stillage.jobs.kinds import kinds_of
+from stillage.jobs.reporting import report_to
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.opening import Disks
@@ -54,6 +58,7 @@ from stillage.operations.identity.rights import EmbeddedRights, KeystoneRights
 from stillage.operations.images import Images
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
+from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.members import Members
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
@@ -83,6 +88,7 @@ class Worker:
     services: Services
     sweep: Sweep
     scrub: Scrub
+    engine: Engine
     clock: Clock
 
 
@@ -135,6 +141,8 @@ async def build(
     inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
     counters = Metrics(shared_folder(settings))
     trail = _trail(settings, counters, owner, clock)
+    report = report_to(trail, counters.count_job)
+    queue, kinds = Queue(database, clock=clock, report=report), kinds_of()
     services = Services(
         identity=known.identity,
         embedded=known.embedded,
@@ -154,6 +162,8 @@ async def build(
         ingest=ingest,
         uploads=uploads,
         inspect=inspect,
+        queue=queue,
+        jobs=Jobs(database, kinds, clock=clock, report=report, keep_s=settings.job_keep_s),
         download=download,
         views=Views(disks),
         packed_downloads=PackedDownloads(disks),
@@ -174,7 +184,18 @@ async def build(
     )
     try:
         sweep, scrub = Sweep(database, stores, clock=clock), Scrub(database, stores, clock=clock)
-        yield Worker(make_web(services), services, sweep, scrub, clock)
+        limits = JobLimits(settings.job_slots, settings.max_project_jobs)
+        engine = Engine(
+            database,
+            queue,
+            kinds,
+            owner=owner,
+            clock=clock,
+            limits=limits,
+            report=report,
+            gauge=counters.running_jobs.set,
+        )
+        yield Worker(make_web(services), services, sweep, scrub, engine, clock)
     finally:
         await ingest.close()
         await uploads.close()
@@ -319,12 +340,13 @@ async def serve(
         await listen(metrics_runner, metrics_sockets, None, worker.services.descriptors)
         await listen(runner, sockets, tls, worker.services.descriptors)
         async with _upkeep(worker, settings, owner).running():
-            ready()
-            # The server starts nevertheless: it may have other stores, and this one may come back.
-            reporting = asyncio.create_task(report_unreachable(worker.services.stores))
-            await stop.wait()
-            reporting.cancel()
-            log.info("stopping")
+            async with worker.engine.running() if settings.run_jobs else nullcontext():
+                ready()
+                # The server starts nevertheless: it may have other stores, and this one may come back.
+                reporting = asyncio.create_task(report_unreachable(worker.services.stores))
+                await stop.wait()
+                reporting.cancel()
+                log.info("stopping")
             cut_off = await stopping.stop(runner, worker.services.running, stop)
             over()
         await metrics_runner.cleanup()
@@ -339,7 +361,9 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
         scrub_bytes_per_s=settings.scrub_bytes_per_s,
     )
     embedded = worker.services.embedded
-    also = [worker.services.uploads.upkeep] + ([embedded.forget_old] if embedded else [])
+    also = [worker.services.uploads.upkeep, worker.services.jobs.forget_old] + (
+        [embedded.forget_old] if embedded else []
+    )
     database = worker.services.database
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
     set_clock = partial(set_by, database, worker.clock)

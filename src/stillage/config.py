@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
+from stillage.job_settings import JobSettings, Seconds
 from stillage.store_settings import DEFAULT, StoreTables, require_consistent
+from stillage.times import CENTURY_S
 
 # No plugin may see the settings, and searching for plugins would read the metadata of every installed package.
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
@@ -25,8 +27,6 @@ MOST_BYTES = (1 << 63) - 1
 MOST_ROWS = (1 << 31) - 1
 IPNetwork = IPv4Network | IPv6Network
 SECRET_BYTES = 32
-CENTURY_S = 100 * 365 * 86400
-Seconds = Annotated[float, Field(le=CENTURY_S)]  # added to a date it must still be a valid date
 ENVIRONMENT_PREFIX = "STILLAGE_"
 # As SQLAlchemy parses them; importing it here would slow down every command. Source: SQLAlchemy, "Database URLs".
 DATABASE_URL = re.compile(
@@ -40,7 +40,7 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(BaseModel):
+class Settings(JobSettings):
     """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

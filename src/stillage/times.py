@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+CENTURY_S = 100 * 365 * 86400
+"""The longest duration that added to a date of today is a valid date in any case."""
 SECONDS = len("2026-01-02T03:04:05")
 
 

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from stillage.errors import InternalError, StillageError
+from stillage.images.job import Job
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600)
 
@@ -45,6 +46,15 @@ class Metrics:
         self.unheard = Counter(
             "stillage_audit_dropped", "Events that a sink of the audit could not keep", ["sink"], registry=self.registry
         )
+        self.jobs = Counter(
+            "stillage_jobs", "Jobs by the state that they have reached", ["kind", "state"], registry=self.registry
+        )
+        self.running_jobs = Gauge(
+            "stillage_jobs_running", "Jobs that run now", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self.job_seconds = Histogram(
+            "stillage_job_seconds", "From acceptance to the end", ["kind"], buckets=SECONDS, registry=self.registry
+        )
         self.outcomes = Counter("stillage_uploads", "Ended uploads by outcome", ["outcome"], registry=self.registry)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -55,6 +65,12 @@ class Metrics:
             self._of_requests[method, route, status] = counters
         counters[0].inc()
         counters[1].observe(seconds)
+
+    def count_job(self, job: Job) -> None:
+        """Count a job that was accepted, has begun, or has ended."""
+        self.jobs.labels(job.kind, job.state).inc()
+        if job.ended_at is not None:
+            self.job_seconds.labels(job.kind).observe((job.ended_at - job.created_at).total_seconds())
 
     @contextmanager
     def upload(self) -> Iterator[None]:

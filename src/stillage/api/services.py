@@ -24,6 +24,7 @@ from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
+from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.members import Members
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.ingest import Ingest
@@ -55,6 +56,8 @@ class Services:
     ingest: Ingest
     uploads: Uploads
     inspect: Inspect
+    queue: Queue
+    jobs: Jobs
     download: Download
     views: Views
     packed_downloads: PackedDownloads

@@ -10,11 +10,15 @@ from typing import Any
 from uuid import uuid4
 
 from stillage.accounts.principal import Principal
+from stillage.images.job import Job, State
 
 EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 SERVICE = "service/storage/image"
 USER = "service/security/account/user"
 UNKNOWN = "unknown"
+JOB_OUTCOMES = {
+    State.ACCEPTED: "pending", State.RUNNING: "pending", State.DONE: "success", State.FAILED: "failure",
+}  # fmt: skip
 # Longest text chosen by a client that is recorded.
 MAX_TEXT = 255
 
@@ -56,6 +60,26 @@ class Change:
     agent: str | None
 
 
+def event_of_job(job: Job, *, now: datetime, node: str) -> dict[str, Any]:
+    """Return the beginning or the end of *job* as a CADF event, as *node* saw it."""
+    event = {
+        "typeURI": EVENT,
+        "id": str(uuid4()),
+        "eventType": "activity",
+        "eventTime": now.astimezone(UTC).isoformat(),
+        "action": "stop/job" if job.has_ended else "start/job",
+        "outcome": JOB_OUTCOMES[job.state],
+        "reason": {"reasonType": "stillage", "reasonCode": job.failure.kind} if job.failure else None,
+        "initiator": _known({
+            "id": job.user_id, "typeURI": USER, "project_id": job.project_id, "request_id": job.request_id,
+        }),
+        "target": {"id": job.image_id or UNKNOWN, "typeURI": f"{SERVICE}/images/image"},
+        "observer": {"id": node, "typeURI": SERVICE, "name": "stillage"},
+        "attachments": _attachments({"job": job.id, "kind": job.kind}),
+    }  # fmt: skip
+    return _known(event)
+
+
 def event_of(change: Change, *, now: datetime, node: str) -> dict[str, Any]:
     """Return *change* as a CADF event, as *node* saw it."""
     initiator = {
@@ -75,9 +99,7 @@ def event_of(change: Change, *, now: datetime, node: str) -> dict[str, Any]:
         "target": {"id": (change.target_id or UNKNOWN)[:MAX_TEXT], "typeURI": change.action.target},
         "observer": {"id": node, "typeURI": SERVICE, "name": "stillage"},
         "requestPath": change.path[:MAX_TEXT],
-        "attachments": [
-            {"name": name, "typeURI": "xs:string", "content": part[:MAX_TEXT]} for name, part in change.parts.items()
-        ],
+        "attachments": _attachments(change.parts),
     }
     return _known(event)
 
@@ -98,6 +120,10 @@ def _reason(status: int | None) -> dict[str, str]:
     if status is None:
         return {"reasonType": "stillage", "reasonCode": "cut off"}
     return {"reasonType": "HTTP", "reasonCode": str(status)}
+
+
+def _attachments(parts: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "typeURI": "xs:string", "content": part[:MAX_TEXT]} for name, part in parts.items()]
 
 
 def _known(parts: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from stillage.audit.events import Change, event_of
+from stillage.audit.events import Change, event_of, event_of_job
+from stillage.images.job import Job
 
 log = structlog.get_logger()
 
@@ -31,7 +32,13 @@ class Trail:
         self._clock = clock
 
     async def record(self, change: Change) -> None:
-        event = event_of(change, now=self._clock(), node=self._node)
+        await self._write(event_of(change, now=self._clock(), node=self._node))
+
+    async def record_job(self, job: Job) -> None:
+        """Record that *job* has begun, or how it ended."""
+        await self._write(event_of_job(job, now=self._clock(), node=self._node))
+
+    async def _write(self, event: Event) -> None:
         log.info("audit", **event)
         for sink in self._sinks:
             await sink.write(event)

@@ -13,9 +13,10 @@ from stillage import app, config
 from stillage.cli import logs
 from stillage.cli.accounts import require_database
 from stillage.cli.options import Config, Data, Json
-from stillage.config import CENTURY_S, Settings
+from stillage.config import Settings
 from stillage.db import schema
 from stillage.operations.upkeep.scrub import Scrubbed
+from stillage.times import CENTURY_S
 
 
 def _above_zero(rate: float | None) -> float | None:

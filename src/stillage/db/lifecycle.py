@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from stillage.db import pieces, placements, usage
+from stillage.db import jobs, pieces, placements, usage
 from stillage.db.images import get, set_properties
 from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
 from stillage.errors import Conflict, Forbidden, NotFound
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.image import Content, Image
+from stillage.images.job import Failure
 from stillage.images.quota import Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status, require_move, statuses_before
 
@@ -50,6 +51,8 @@ FORGET = [
     for table in (image_tags, image_properties, image_members)
 ]
 FIND_RESUMABLE = CLAIMS.where(uploads.c.image_id == bindparam("deleted_id"), RESUMABLE)
+IMAGE_DELETED = Failure("image_deleted", "the image was deleted")
+"""How the jobs of a deleted image end."""
 RESULTS_KEPT = 16
 """How many ended uploads of one image are remembered."""
 
@@ -90,11 +93,12 @@ def mark_deleted(
     None if the image does not exist any more.
 
     The blob of an upload in flight is not among them: its uploader notices, and removes it. A resumable upload ends
-    here; who sends a piece of it notices.
+    here; who sends a piece of it notices. So do the jobs of the image.
     """
     row = connection.execute(MARK_DELETED, {"image_id": image_id, "now": now}).first()
     if row is None:
         return None
+    jobs.cancel_of_image(connection, image_id, IMAGE_DELETED, now)
     for forget in FORGET:
         connection.execute(forget, {"deleted_id": image_id})
     removed = placements.remove(connection, image_id, keep_until=keep_until)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from stillage.db import blobs, inspections, job_leases, lifecycle, pieces, uploads
+from stillage.db import blobs, inspections, job_leases, job_runs, lifecycle, pieces, uploads
 from stillage.db.leases import Dead
 from stillage.db.session import Database
 from stillage.errors import StillageError
@@ -89,6 +89,7 @@ class Sweep:
             await self._database.write(pieces.end_of_dead, dead)
             await self._database.write(uploads.drop_verifications_of, dead)
             await self._database.write(job_leases.drop_of, dead)
+            await self._database.write(job_runs.give_back_of, dead, self._clock())
         await self._database.write(inspections.end_dead, self._clock(), dead)
         ended = 0
         while claims := await self._database.read(lifecycle.expired, self._clock(), dead, BATCH):

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from stillage.db.columns import UtcTime, sorted_text
+from stillage.db.migrations.first_jobs import create_jobs
 
 revision = "0.1.0"
 down_revision = None
@@ -23,6 +24,7 @@ INDEXED = (
 def upgrade() -> None:
     _create_images()
     _create_uploads()
+    create_jobs()
     _create_accounts()
     _create_deployment()
 
