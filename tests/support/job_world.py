@@ -1,5 +1,7 @@
 """Jobs for tests: new ones, and two processes that take them."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,3 +46,9 @@ async def must_hold(database: Database, now: datetime, number: int = 1) -> Hold:
     """Accept a job and take it."""
     await accept(database, now, number)
     return (await must_take(database, now)).hold
+
+
+async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await ask():  # noqa: ASYNC110 - what it waits for happens in a database
+            await asyncio.sleep(0.01)

@@ -198,8 +198,17 @@ class Engine:
             log.warning("a job will be tried again", job_id=run.job.id, why=error.reason, at=due.isoformat())
 
     async def _fail(self, run: LiveRun, error: StillageError) -> None:
-        if not run.cancelled:
-            await self._tell(await self._database.write(self._end, run.hold, Failure(error.code, error.reason)))
+        if run.cancelled:
+            return
+        failure = Failure(error.code, error.reason)
+        try:
+            ended = await self._database.write(self._end, run.hold, failure)
+        except Unavailable:
+            raise
+        except Exception:  # a bug must not keep the job for ever
+            log.exception("what a failed job leaves could not be cleared up", job_id=run.job.id, kind=run.job.kind)
+            ended = await self._database.write(job_runs.fail, run.hold, failure, self._clock())
+        await self._tell(ended)
 
     def _end(self, connection: Connection, hold: Hold, failure: Failure) -> Job | None:
         job = job_runs.fail(connection, hold, failure, self._clock())
