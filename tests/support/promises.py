@@ -20,6 +20,11 @@ from stillage.stores.base import Store
 
 Rows = Mapping[str, Row[Any]]
 WITH_DATA = ("active", "deactivated")
+# An import that has given its image some bytes, and not all copies of them yet, may fail.
+MAY_HAVE_DATA = (*WITH_DATA, "importing")
+HELD = ("saving", "uploading")
+"""By an upload, always. An import has one only while it writes."""
+STUCK = (*HELD, "importing")
 CONTENT = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
 
 
@@ -114,7 +119,7 @@ def unsettled(state: State) -> list[str]:
     published = _published(state)
     return [
         *broken(state),
-        *(f"image {row.id} is stuck in {row.status}" for row in state.images.values() if row.status == "saving"),
+        *(f"image {row.id} is stuck in {row.status}" for row in state.images.values() if row.status in STUCK),
         *(f"upload {upload_id} is still there" for upload_id in state.uploads),
         *(f"piece {piece_id} is still there" for piece_id in state.pieces),
         *(f"blob {key} is still {row.state}" for key, row in state.blobs.items() if key not in published),
@@ -129,10 +134,12 @@ def _published(state: State) -> set[str]:
 
 def _of_image(state: State, image: Row[Any]) -> Iterator[str]:
     yield from _of_placements(state, image)
-    if (image.status == "saving") != (image.upload_id is not None):
+    if image.import_task is None and (image.status in HELD) != (image.upload_id is not None):
         yield f"its upload is {image.upload_id}"
-    if image.status == "saving" and image.upload_id not in state.uploads:
+    if image.status in HELD and image.upload_id not in state.uploads:
         yield "nobody uploads to it"
+    if (image.status == "importing") and image.import_task is None:
+        yield "nobody imports it"
     if image.status in ("queued", "saving") and any(getattr(image, name) is not None for name in CONTENT):
         yield f"it says {[getattr(image, name) for name in CONTENT]} of bytes that it does not have"
     if image.status == "active" and image.reason is not None:
@@ -149,7 +156,7 @@ def _of_placements(state: State, image: Row[Any]) -> Iterator[str]:
         yield f"it is twice in one of {image.stores}"
     if image.status in WITH_DATA and not published:
         yield "it has no bytes"
-    if image.status not in WITH_DATA and published:
+    if image.status not in MAY_HAVE_DATA and published:
         yield f"blob {published[0].key} is published"
     for row in published:
         yield from _of_bytes(image, row, state.files.get(row.key))

@@ -27,6 +27,7 @@ NOT_KEPT: Mapping[StoreId, datetime] = {}
 LEASE = Lease(uploads.c.lease_owner, uploads.c.lease_expires_at)
 CLAIMS = select(uploads, blobs.c.store).join(blobs, blobs.c.key == uploads.c.blob_key)
 RESUMABLE = uploads.c.lease_owner.is_(None)
+IMPORTING = images.c.status == Status.IMPORTING
 
 # Of a deletion, built once.
 MARK_DELETED = (
@@ -38,6 +39,9 @@ MARK_DELETED = (
         updated_at=bindparam("now"),
         stores=(),
         upload_id=None,
+        import_task=None,
+        importing_to=None,
+        failed_import=None,
         # Its name stays: the next page of a list ordered by name starts after it.
         tags=[],
         properties={},
@@ -134,7 +138,7 @@ def remove_copy(
         raise NotFound(f"image {image_id} has no copy in the store {store!r}")
     if all(placement.damage is not None for placement in rest):
         raise Forbidden(f"all other copies of image {image_id} are damaged; this one is kept")
-    removed = placements.remove(connection, image_id, store, keep_until=keep_until)
+    removed = placements.remove(connection, image_id, [store], keep_until=keep_until)
     stores = tuple(placement.blob.store for placement in rest)
     connection.execute(update(images).where(images.c.id == image_id).values(stores=stores, updated_at=now))
     if removed.freed:
@@ -146,7 +150,7 @@ def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId |
     claims = [claim_of(row) for row in connection.execute(FIND_RESUMABLE, {"deleted_id": image_id}).all()]
     for claim in claims:
         connection.execute(update(blobs).where(blobs.c.key == claim.blob.key).values(state="pending_delete"))
-        _end_upload(connection, claim, owner, now, reason="the image was deleted")
+        end_upload(connection, claim, owner, now, reason="the image was deleted")
     return [claim.blob for claim in claims]
 
 
@@ -177,8 +181,11 @@ def claim(
     lease_expires_at: datetime,
     quotas: Quotas = NO_QUOTAS,
     reserve: int = 0,
+    after: Status = Status.SAVING,
 ) -> Image | None:
-    """Return the image, moved from `queued` to `saving` for this upload; None if it was not `queued`.
+    """Return the image, moved from `queued` to *after* for this upload; None if it was not `queued`.
+
+    *after*: `uploading` if its bytes are only staged.
 
     *reserve* bytes count against the project from now on; `extend` adds to them, `publish` makes them the true size,
     and `forget_blob` gives them back.
@@ -187,18 +194,27 @@ def claim(
         QuotaExceeded, TooManyUploads: If *quotas* do not allow it.
     """
     values = {"upload_id": claim.upload_id, "reason": None, "updated_at": now}
-    if not _move(connection, claim.image_id, (Status.QUEUED,), Status.SAVING, values):
+    if not _move(connection, claim.image_id, (Status.QUEUED,), after, values):
         return None
     image = get(connection, claim.image_id)
-    usage.change(connection, scope_of_project(image.owner), Usage(bytes=reserve, uploads=1), quotas.project)
-    if claim.lease_owner is not None:
-        usage.change(connection, scope_of_node(claim.lease_owner.node), Usage(uploads=1), quotas.node)
-    placements.begin(connection, claim.image_id, claim.blob, image.owner, reserve, now)
-    _add_upload(connection, claim, lease_expires_at, now)
+    add_upload(connection, claim, image.owner, now, lease_expires_at, quotas, reserve)
     return image
 
 
-def _add_upload(connection: Connection, claim: Claim, lease_expires_at: datetime, now: datetime) -> None:
+def add_upload(
+    connection: Connection,
+    claim: Claim,
+    owner: ProjectId | None,
+    now: datetime,
+    lease_expires_at: datetime,
+    quotas: Quotas,
+    reserve: int,
+) -> None:
+    """Add an upload to an image whose row is held, and the blob that it writes. As `claim`, also in what it raises."""
+    usage.change(connection, scope_of_project(owner), Usage(bytes=reserve, uploads=1), quotas.project)
+    if claim.lease_owner is not None:
+        usage.change(connection, scope_of_node(claim.lease_owner.node), Usage(uploads=1), quotas.node)
+    placements.begin(connection, claim.image_id, claim.blob, owner, reserve, now)
     connection.execute(
         insert(uploads).values(
             id=claim.upload_id,
@@ -223,6 +239,8 @@ def publish(
 ) -> Image | None:
     """Return the image, made `active` with the bytes of this upload; None if the upload has lost its image.
 
+    An image that is imported stays `importing`; `db.imports.activate` ends that.
+
     *shared*: a published blob that has these bytes. The image gets it, and nobody needs what the upload has sent.
 
     Raises:
@@ -234,16 +252,17 @@ def publish(
         "os_hash_algo": content.os_hash_algo,
         "os_hash_value": content.os_hash_value,
     }
-    values = {
+    values: dict[str, Any] = {
         "upload_id": None,
         "stores": (claim.blob.store,),
         "virtual_size": content.virtual_size,
         "disk_format": content.disk_format,
-        "container_format": func.coalesce(images.c.container_format, "bare"),
+        "container_format": content.container_format or func.coalesce(images.c.container_format, "bare"),
         "updated_at": now,
         "version": images.c.version + 1,  # so that a change prepared before cannot undo the formats
     }
-    if not _end_saving(connection, claim, Status.ACTIVE, values | digests):
+    values |= digests
+    if not (_end_saving(connection, claim, Status.ACTIVE, values) or _keep_importing(connection, claim, values)):
         return None
     set_properties(connection, claim.image_id, content.properties)
     if shared is None:
@@ -252,7 +271,7 @@ def publish(
     else:
         reserved = placements.share(connection, claim.image_id, claim.blob, shared, content.size)
     image = get(connection, claim.image_id)
-    _end_upload(connection, claim, image.owner, now, size=content.size)
+    end_upload(connection, claim, image.owner, now, size=content.size)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=content.size - reserved))
     return image
 
@@ -262,17 +281,19 @@ def release(
 ) -> bool:
     """End an upload without success: the image returns to `queued` with *reason*, its blob is marked for deletion.
 
+    An import goes on without it, and may begin another.
+
     *refusal*: the facts of the verdict, if the reason is one.
     False if the upload no longer holds the image; an unpublished blob is marked for deletion all the same.
     """
-    values = {"upload_id": None, "reason": reason, "updated_at": now}
-    held = _end_saving(connection, claim, Status.QUEUED, values)
+    values = {"upload_id": None, "reason": reason, "size": None, "updated_at": now}
+    held = _end_saving(connection, claim, Status.QUEUED, values) or _let_go(connection, claim)
     # Only a blob that was never published: if the reply to `publish` was lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob.key) & (blobs.c.state == "writing")
     # Without such a blob there is no upload, or not yet: its claim may be committed at this moment.
     if connection.execute(update(blobs).where(unpublished).values(state="pending_delete")).rowcount == 1:
         owner = placements.owner_of(connection, claim.blob)
-        _end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
+        end_upload(connection, claim, owner, now, reason=reason, refusal=refusal)
     return held
 
 
@@ -298,7 +319,7 @@ def claim_of(row: Any) -> Claim:
     return Claim(UploadId(row.id), ImageId(row.image_id), blob, row.lease_owner, row.expected_size)
 
 
-def _end_upload(
+def end_upload(
     connection: Connection,
     claim: Claim,
     owner: ProjectId | None,
@@ -308,6 +329,10 @@ def _end_upload(
     reason: str | None = None,
     refusal: Mapping[str, Any] | None = None,
 ) -> None:
+    """Delete the row of an upload whose blob is published, or marked for deletion; keep the result of a resumable one.
+
+    Nothing if it has ended.
+    """
     # Its own process and a sweep may both try to end an upload; one does. Lock its row before those of its pieces.
     this_upload = uploads.c.id == claim.upload_id
     row = connection.execute(select(uploads.c.generation).where(this_upload).with_for_update()).first()
@@ -334,6 +359,20 @@ def _forget_earlier_results(connection: Connection, image_id: ImageId) -> None:
 
 
 def _end_saving(connection: Connection, claim: Claim, after: Status, values: Mapping[str, Any]) -> bool:
-    """`_move` the image of an upload out of `saving`. False if the upload does not hold it any more."""
-    held = images.c.upload_id == claim.upload_id
-    return _move(connection, claim.image_id, (Status.SAVING,), after, values, held)
+    """`_move` the image of an upload to *after* from `saving`, or from `uploading` if that is possible.
+
+    False if the upload does not hold it any more, or an import does.
+    """
+    before = statuses_before(after) & {Status.SAVING, Status.UPLOADING}
+    return _move(connection, claim.image_id, before, after, values, images.c.upload_id == claim.upload_id)
+
+
+def _keep_importing(connection: Connection, claim: Claim, values: Mapping[str, Any]) -> bool:
+    """Set *values* of the image of an upload that is part of an import. False if the upload does not hold it."""
+    held = (images.c.id == claim.image_id) & (images.c.upload_id == claim.upload_id)
+    return connection.execute(update(images).where(held, IMPORTING).values(**values)).rowcount == 1
+
+
+def _let_go(connection: Connection, claim: Claim) -> bool:
+    held = (images.c.id == claim.image_id) & (images.c.upload_id == claim.upload_id)
+    return connection.execute(update(images).where(held).values(upload_id=None)).rowcount == 1

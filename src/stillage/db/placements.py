@@ -122,13 +122,17 @@ class Removed:
 
 
 def remove(
-    connection: Connection, image_id: ImageId, store: StoreId | None = None, *, keep_until: Mapping[StoreId, datetime]
+    connection: Connection,
+    image_id: ImageId,
+    stores: Collection[StoreId] | None = None,
+    *,
+    keep_until: Mapping[StoreId, datetime],
 ) -> Removed:
-    """Remove the published placements of an image; only the one in *store*, if given. The image's row is held.
+    """Remove the published placements of an image; only those in *stores*, if given. The image's row is held.
 
     *keep_until*: the stores in which unneeded bytes stay for a while, for downloads that run.
     """
-    query = HOLD_BLOBS if store is None else HOLD_BLOBS.where(blobs.c.store == store)
+    query = HOLD_BLOBS if stores is None else HOLD_BLOBS.where(blobs.c.store.in_(stores))
     held = connection.execute(query, {"of_image": image_id}).all()
     if not held:
         return Removed((), 0)

@@ -35,13 +35,13 @@ VERIFICATION = Lease(uploads.c.verifier, uploads.c.verifier_expires_at)
 
 def begin(
     connection: Connection, claim: Claim, expected: Expected, now: datetime, expires_at: datetime, limits: Limits,
-    reserve: int, rights: Grant | None = None,
+    reserve: int, rights: Grant | None = None, after: Status = Status.SAVING,
 ) -> Image | None:  # fmt: skip
     """Claim the image for a resumable upload and return it; None if it was not `queued`. See `lifecycle.claim`.
 
     *rights*: what the upload needs to continue.
     """
-    image = lifecycle.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve)
+    image = lifecycle.claim(connection, claim, now, expires_at, Quotas(project=limits), reserve, after)
     if image is not None:
         declared = [list(digest) for digest in expected.digests]
         values = {"digests": declared, "metadata": expected.metadata, "rights": rights and asdict(rights)}
@@ -182,7 +182,8 @@ def _find(connection: Connection, which: Any) -> Upload | None:
     beginning = select(upload_spans.c.end).where(of_it, upload_spans.c.first == 0).scalar_subquery()
     some = exists().where(of_it)
     query = (
-        select(uploads, blobs.c.store, images.c.owner, beginning.label("offset"), some.label("has_bytes"))
+        select(uploads, blobs.c.store, images.c.owner, images.c.status)
+        .add_columns(beginning.label("offset"), some.label("has_bytes"))
         .join(images, held)
         .join(blobs, blobs.c.key == uploads.c.blob_key)
         .where(which, RESUMABLE)
@@ -205,6 +206,7 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         verified=row.verified,
         rights=None if row.rights is None else _grant(row.rights),
         generation=row.generation,
+        staged=row.status == Status.UPLOADING,
     )
 
 
@@ -220,14 +222,18 @@ def bound_to(connection: Connection, image_id: ImageId, upload_id: UploadId) -> 
 
 
 def unverified(connection: Connection, now: datetime, limit: int = 10, after: str = "") -> list[Upload]:
-    """Return complete uploads that no process verifies, ordered by id; only those *after* that id."""
+    """Return complete uploads that no process verifies, ordered by id; only those *after* that id.
+
+    Staged ones are verified when they are imported.
+    """
     all_there = select(upload_spans.c.upload_id).where(
         upload_spans.c.upload_id == uploads.c.id,
         upload_spans.c.first == 0,
         upload_spans.c.end >= uploads.c.expected_size,
     )
     whole = or_(uploads.c.expected_size == 0, all_there.exists())
-    next_ones = (uploads.c.id > after) & RESUMABLE
+    staged = select(images.c.id).where(images.c.id == uploads.c.image_id, images.c.status == Status.UPLOADING)
+    next_ones = (uploads.c.id > after) & RESUMABLE & ~staged.exists()
     query = select(uploads.c.id).where(next_ones, VERIFICATION.is_free(now), whole).order_by(uploads.c.id).limit(limit)
     waiting = [find(connection, UploadId(upload_id)) for upload_id in connection.execute(query).scalars().all()]
     return [upload for upload in waiting if upload is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from stillage.ids import BlobRef, ImageId, ProjectId, StoreId, UploadId
+from stillage.ids import BlobRef, ImageId, JobId, ProjectId, StoreId, UploadId
 from stillage.images.status import WITH_DATA, Status
 
 
@@ -40,8 +40,12 @@ class Image:
         min_ram: MiB.
         reason: Why the last upload failed, for the owner to read; None after success.
         damage: What a scrub found wrong with the bytes at rest; None while a copy of them is good.
-        stores: That have the bytes, in the order in which they got them; some exactly while the image has data.
-        upload_id: The running upload; set exactly while `saving`.
+        stores: That have the bytes, in the order in which they got them; some exactly while the image has data, or an
+            import has not ended.
+        upload_id: The upload that gives it bytes; set while `saving` and `uploading`, and often while an import runs.
+        import_task: The job that imports bytes into it, or copies them to other stores, while it runs.
+        importing_to: Stores that an import has yet to fill, with commas between; empty after it, None without one.
+        failed_import: Stores that the last import could not fill, in the same way.
         version: Incremented with every change of the record's own attributes, for compare-and-set.
     """
 
@@ -69,6 +73,9 @@ class Image:
     damage: str | None = None
     stores: tuple[StoreId, ...] = ()
     upload_id: UploadId | None = None
+    import_task: JobId | None = None
+    importing_to: str | None = None
+    failed_import: str | None = None
     version: int = 1
 
     @property
@@ -98,6 +105,7 @@ class Content:
         found: The format that the bytes have, whatever `disk_format` says; None if it is not known.
         data_map: Where the disk holds data, as `formats.noted_map` packs it; None where the format itself tells.
         properties: Added to those of the image.
+        container_format: None keeps that of the image.
     """
 
     size: int
@@ -110,3 +118,4 @@ class Content:
     found: str | None = None
     data_map: bytes | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    container_format: str | None = None

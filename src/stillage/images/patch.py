@@ -28,6 +28,8 @@ MAX_OPERATIONS = 1000
 Op = Literal["add", "replace", "remove"]
 OPS: tuple[Op, ...] = ("add", "replace", "remove")
 FORMATS = frozenset({"disk_format", "container_format"})
+# An import demands both, so there must be a way to set them when the bytes are staged already.
+BEFORE_VERIFICATION = frozenset({Status.QUEUED, Status.UPLOADING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,10 @@ def _base_value(status: Status, operation: Operation) -> Any:
         raise Forbidden(f"attribute {name!r} cannot be removed; replace its value")
     if operation.op == "add" and operation.strict:
         raise Conflict(f"attribute {name!r} already exists; use replace")
-    if name in FORMATS and status is not Status.QUEUED:
-        raise Forbidden(f"{name} can only be changed while the image is queued; this one is {status}")
+    if name in FORMATS and status not in BEFORE_VERIFICATION:
+        raise Forbidden(
+            f"{name} can only be changed while the image is queued, or its bytes are staged; it is {status}"
+        )
     return BASE[name](name, operation.value)
 
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 class Status(StrEnum):
     QUEUED = "queued"
     SAVING = "saving"
+    UPLOADING = "uploading"
+    IMPORTING = "importing"
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
     DELETED = "deleted"
@@ -14,11 +16,13 @@ class Status(StrEnum):
 
 WITH_DATA = frozenset({Status.ACTIVE, Status.DEACTIVATED})
 
-# A saving image returns to queued when its upload fails, so that the file can be sent again. Nothing leads from active
-# back to queued or saving: bytes that were published never change.
+# A saving image returns to queued when its upload fails, so that the file can be sent again; so does one whose bytes
+# are staged (uploading) or imported. Nothing leads from active back: bytes that were published never change.
 NEXT: Mapping[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.SAVING, Status.DELETED}),
+    Status.QUEUED: frozenset({Status.SAVING, Status.UPLOADING, Status.IMPORTING, Status.DELETED}),
     Status.SAVING: frozenset({Status.ACTIVE, Status.QUEUED, Status.DELETED}),
+    Status.UPLOADING: frozenset({Status.IMPORTING, Status.QUEUED, Status.DELETED}),
+    Status.IMPORTING: frozenset({Status.ACTIVE, Status.QUEUED, Status.DELETED}),
     Status.ACTIVE: frozenset({Status.DEACTIVATED, Status.DELETED}),
     Status.DEACTIVATED: frozenset({Status.ACTIVE, Status.DELETED}),
     Status.DELETED: frozenset(),

@@ -119,6 +119,7 @@ class Upload:
         rights: Whose rights it needs; None for one from before these were recorded, which has none.
         generation: How often another user took it over. Capabilities of earlier generations are void.
         suspended: Why it cannot be resumed without a token; None if it can, or it was not checked.
+        staged: Its bytes wait for an import, which verifies them.
     """
 
     id: UploadId
@@ -137,6 +138,7 @@ class Upload:
     rights: Grant | None = None
     generation: int = 0
     suspended: str | None = None
+    staged: bool = False
 
     @property
     def is_whole(self) -> bool:

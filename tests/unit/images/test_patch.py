@@ -80,10 +80,11 @@ def test_what_is_not_for_clients_is_forbidden(media_type: str, operation: dict[s
 
 
 @pytest.mark.parametrize("name", ["disk_format", "container_format"])
-def test_formats_can_be_changed_while_the_image_is_queued(name: str) -> None:
+def test_formats_can_be_changed_before_the_bytes_are_verified(name: str) -> None:
     operation = {"op": "replace", "path": f"/{name}", "value": None}
-    assert getattr(changed(operation), name) is None
-    for status in (Status.SAVING, Status.ACTIVE, Status.DEACTIVATED):
+    for status in (Status.QUEUED, Status.UPLOADING):
+        assert getattr(changed(operation, before=image(status=status)), name) is None
+    for status in (Status.SAVING, Status.IMPORTING, Status.ACTIVE, Status.DEACTIVATED):
         with pytest.raises(Forbidden, match="queued"):
             changed(operation, before=image(status=status))
 

@@ -31,9 +31,9 @@ def test_published_bytes_never_change() -> None:
         assert not reachable(published) & {Status.QUEUED, Status.SAVING}
 
 
-def test_only_an_upload_makes_an_image_active() -> None:
+def test_only_an_upload_or_an_import_makes_an_image_active() -> None:
     assert statuses_before(Status.SAVING) == {Status.QUEUED}
-    assert statuses_before(Status.ACTIVE) == {Status.SAVING, Status.DEACTIVATED}
+    assert statuses_before(Status.ACTIVE) == {Status.SAVING, Status.IMPORTING, Status.DEACTIVATED}
     assert statuses_before(Status.DEACTIVATED) == {Status.ACTIVE}
 
 

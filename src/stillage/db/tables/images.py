@@ -63,6 +63,9 @@ images = Table(
     Column("damage", Text),  # what a scrub found in the last good copy; no bytes are served while it is set
     Column("stores", StoreList),  # of its published placements; read from here
     Column("upload_id", String(36)),
+    Column("import_task", String(36)),
+    Column("importing_to", Text),  # as the API shows it; read from here
+    Column("failed_import", Text),
     Column("version", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),

@@ -198,7 +198,8 @@ class Receiver:
             return
         if counted is None:
             raise await self._context.why_ended(self._upload.id)
-        self._verifier.follow(counted)
+        if not counted.staged:
+            self._verifier.follow(counted)
         self._upload = counted
 
     async def _require_ours(self) -> None:

@@ -30,6 +30,7 @@ from stillage.errors import (
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.access import Access
 from stillage.images.image import Image
+from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
 from stillage.operations.resumable.context import Context
@@ -37,6 +38,7 @@ from stillage.operations.resumable.instant import Instant
 from stillage.operations.resumable.pieces import Pieces
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import Rights, UploadRights
+from stillage.operations.resumable.staging import Staging
 from stillage.operations.resumable.verifying import Verifier
 from stillage.operations.upkeep.sweep import EXPIRED, remove_blob
 from stillage.operations.upload.acceptance import STEP, UploadRules, claim_refused, require_room
@@ -55,6 +57,7 @@ class Uploads:
 
     Attributes:
         instant: Uploads whose bytes are stored here already.
+        staging: Receives bytes that wait for an import.
         max_bytes: The largest image.
         max_age_s: An upload that receives nothing for this long ends.
         rights: Checks that the opener of an upload still has the right to upload.
@@ -80,6 +83,7 @@ class Uploads:
         self.verifier = Verifier(self._context)
         self.instant = Instant(self._context, secret)
         self._pieces = Pieces(self._context, self.verifier)
+        self.staging = Staging(self._context, self.verifier)
         self._capabilities = Capabilities(secret)
         self._database = database
         self._stores = stores
@@ -87,8 +91,17 @@ class Uploads:
         self._rules = rules
         self._clock = clock
 
-    async def open(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
+    async def open(
+        self, principal: Principal, image_id: str, expected: Expected, *, staged: bool = False, brief: bool = False
+    ) -> Upload:
         """Return a new upload. The image is `saving` from now on.
+
+        Args:
+            principal: Who sends it.
+            image_id: Of a queued image.
+            expected: What they say of the bytes.
+            staged: It is `uploading` instead, and an import makes it active.
+            brief: No client resumes it: it ends soon after the request that opened it.
 
         Raises:
             ImageTooLarge, StorageFull, QuotaExceeded, TooManyUploads: As they say.
@@ -106,36 +119,39 @@ class Uploads:
         limits, now = self._rules.quotas.project, self._clock()
         # This expiry applies until the partial blob exists. If we fail before, no client knows the upload.
         expires_at = now + timedelta(seconds=self._rules.lease_s)
-        grant = self.rights.grant_of(principal)
-        begun = await self._database.write(db.begin, claim, expected, now, expires_at, limits, reserve, grant)
+        grant, after = self.rights.grant_of(principal), Status.UPLOADING if staged else Status.SAVING
+        begun = await self._database.write(db.begin, claim, expected, now, expires_at, limits, reserve, grant, after)
         if begun is None:
             raise await claim_refused(self._database, image.id)
         try:
-            upload = await self._pieces.begin_partial(claim.upload_id, claim.blob)
+            pieces = self.staging.pieces if brief else self._pieces
+            upload = await pieces.begin_partial(claim.upload_id, claim.blob)
         except StillageError as error:
             await self._end(claim, error.reason)
             raise
         log.info("resumable upload opened", image_id=image.id, upload_id=claim.upload_id, expected_size=expected.size)
         return upload
 
-    async def join(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
-        """Return the open upload of the image, or a new one. Many requests may do so at once.
+    async def join(self, principal: Principal, image_id: str, expected: Expected, *, staged: bool = False) -> Upload:
+        """Return the open upload of the image, or a new one, see `open`. Many requests may do so at once.
 
         Raises:
             StillageError: As `open`, and as `receive` if the sizes differ.
-            Conflict: If the open one goes to another store.
+            Conflict: If the open one goes to another store, or is staged and this one is not.
         """
-        upload = await self._open_or_new(principal, image_id, expected)
+        upload = await self._open_or_new(principal, image_id, expected, staged=staged)
+        if upload.staged != staged:
+            raise await claim_refused(self._database, upload.image_id)
         if expected.store not in (None, upload.blob.store):
             raise Conflict(f"the open upload goes to the store {upload.blob.store!r}; abandon it to use another")
         return upload
 
-    async def _open_or_new(self, principal: Principal, image_id: str, expected: Expected) -> Upload:
+    async def _open_or_new(self, principal: Principal, image_id: str, expected: Expected, *, staged: bool) -> Upload:
         image = await self._writable(principal, image_id)
         if (upload := await self._database.read(db.find_of_image, image.id)) is not None:
             return upload
         try:
-            return await self.open(principal, image_id, expected)
+            return await self.open(principal, image_id, expected, staged=staged)
         except Conflict:
             if (upload := await self._database.read(db.find_of_image, image.id)) is None:
                 raise
@@ -248,7 +264,9 @@ class Uploads:
         if piece.last:
             end = upload.offset if piece.length is None else span.end
             upload = await self._require_size(upload, end)
-        if not upload.is_whole:
+        if upload.staged and upload.is_whole:
+            await self.staging.note_whole(upload)
+        if upload.staged or not upload.is_whole:
             return Progress(upload)
         return Progress(upload, await self.verifier.verdict(upload))
 
@@ -269,6 +287,19 @@ class Uploads:
                 await self._end_by_id(upload.id, error.reason)
             raise
 
+    async def stage(self, principal: Principal, image_id: str, expected: Expected, body: AsyncIterator[bytes]) -> None:
+        """Receive the bytes that an import is to verify, in one request. If it fails, nothing of them is kept.
+
+        Raises:
+            StillageError: As `open`, and as `Staging.receive`.
+        """
+        upload = await self.open(principal, image_id, expected, staged=True, brief=True)
+        try:
+            await self.staging.receive(upload, Piece(0, size=expected.size, digests=expected.digests), body)
+        except StillageError as error:
+            await self._end_by_id(upload.id, error.reason)
+            raise
+
     async def abandon(self, upload: Upload) -> None:
         """End the upload; the image is `queued` again. Does nothing if the upload has ended."""
         await self._end_by_id(upload.id, ABANDONED)
@@ -277,6 +308,7 @@ class Uploads:
         """For the sweep: verify whole uploads whose verifier died, delete old results, end pieces in the database."""
         await self.verifier.adopt()
         await self._pieces.tell_ended()
+        await self.staging.pieces.tell_ended()
         before = self._clock() - timedelta(seconds=self.max_age_s)
         await self._database.write(db.forget_results, before)
 

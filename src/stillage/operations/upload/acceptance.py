@@ -1,6 +1,6 @@
 """What a deployment requires of an image's bytes, and what the image's record says of them afterwards."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,13 @@ log = structlog.get_logger()
 LOOK_AFTER = 16 << 20
 # Bytes that an upload of unknown size reserves at a time.
 STEP = 64 << 20
+
+NEVER_CHANGES = "data is stored once and never changes"
+WHY_TAKEN: Mapping[Status, str] = {
+    Status.SAVING: "another upload is running",
+    Status.UPLOADING: "its bytes are staged; import them, or delete it",
+    Status.IMPORTING: "an import is running",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +96,7 @@ async def claim_refused(database: Database, image_id: ImageId) -> StillageError:
     now = await database.read(db.find, image_id)
     if now is None:
         return ImageGone(image_id)
-    why = "another upload is running" if now.status is Status.SAVING else "data is stored once and never changes"
-    return Conflict(f"image {image_id} is {now.status}, not queued: {why}")
+    return Conflict(f"image {image_id} is {now.status}, not queued: {WHY_TAKEN.get(now.status, NEVER_CHANGES)}")
 
 
 def require_may_be_empty(image: Image, rules: UploadRules) -> None:
