@@ -40,6 +40,10 @@ SECTIONS = {
     "images": ("Images and their data", "The image API, in each of its upload protocols."),
     "disks": ("Disks", "The image API where a disk is read or converted; `stillage convert`."),
     "uploads": ("Resumable uploads", "The upload protocols: pieces with `Content-Range`, tus, and the IETF's draft."),
+    "sources": (
+        "Sources of imports",
+        "The image and its task, as an import ends on its own.",
+    ),
     "stores": ("The store", "The image API. Only the operator can do something about these."),
 }
 COMMANDS = """

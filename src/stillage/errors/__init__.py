@@ -11,5 +11,6 @@ from stillage.errors.images import *
 from stillage.errors.jobs import *
 from stillage.errors.requests import *
 from stillage.errors.settings import *
+from stillage.errors.sources import *
 from stillage.errors.stores import *
 from stillage.errors.uploads import *
