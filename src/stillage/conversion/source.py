@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from stillage.errors import UnreadableFormat
@@ -10,7 +11,7 @@ from stillage.formats.base import ReadAt
 from stillage.formats.disk import Packed, Stored, Zeros
 from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
-from stillage.holes import next_data, next_hole
+from stillage.holes import DataRuns
 
 UNMAPPED = frozenset({"raw", "iso"})
 """Formats that store every byte of the disk, as a fixed VHD does."""
@@ -23,7 +24,7 @@ class Data(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """A disk to read.
 
@@ -55,20 +56,20 @@ class Source:
             yield Data(extent.at, extent.length)
 
     def _without_holes(self, extent: Stored) -> Iterator[Stored]:
-        if self.descriptor is None:
+        if self._runs is None:
             yield extent
             return
-        at, end = extent.offset, extent.offset + extent.length
-        inside = min(end, self.file_size)
-        while at < inside:
-            begin = next_data(self.descriptor, at, inside)
-            at = next_hole(self.descriptor, begin, inside)
-            if at > begin:
-                yield Stored(extent.at + begin - extent.offset, at - begin, begin)
-        if end > inside:
+        end = extent.offset + extent.length
+        for begin, stop in self._runs.within(extent.offset, end):
+            yield Stored(extent.at + begin - extent.offset, stop - begin, begin)
+        if end > self.file_size:
             # Beyond the end of the file is no hole: whoever reads it finds that the file is too short.
-            begin = max(extent.offset, inside)
+            begin = max(extent.offset, self.file_size)
             yield Stored(extent.at + begin - extent.offset, end - begin, begin)
+
+    @cached_property
+    def _runs(self) -> DataRuns | None:
+        return None if self.descriptor is None else DataRuns(self.descriptor, self.file_size)
 
 
 def batches(data: Iterable[Data], size: int) -> Iterator[int]:

@@ -14,7 +14,7 @@ from stillage.formats.block_map import BlockMap
 from stillage.formats.disk import Packed, Stored
 from stillage.formats.reading import TRUNCATED
 from stillage.formats.views.base import Guest, Literal, Piece
-from stillage.holes import write_all, write_data
+from stillage.holes import write_all, write_data, write_pieces
 
 COPIED = 16 << 20
 """Bytes that are copied at once."""
@@ -27,7 +27,7 @@ class Task(NamedTuple):
     """Writes a part of the file. *until*: what comes before this byte of the disk is done then."""
 
     do: Callable[[], None]
-    until: int = 0
+    until: int
 
 
 class Writer:
@@ -53,22 +53,22 @@ class Writer:
             MalformedImage: If the disk cannot be read.
             OSError: If a file cannot be read or written.
         """
-        done = 0
-        for until in pool.in_order(_run, self._tasks(pieces)):
-            advance(max(0, until - done))
-            done = max(done, until)
-        advance(self._source.reader.size - done)
+        until = _Until(advance)
+        for done in pool.in_order(_run, self._tasks(pieces, until)):
+            until.reach(done)
+        until.reach(self._source.reader.size)
 
-    def _tasks(self, pieces: Iterable[Piece]) -> Iterator[Task]:
+    def _tasks(self, pieces: Iterable[Piece], until: "_Until") -> Iterator[Task]:
+        """What other threads do, while this one copies: the kernel lets one of them at a time write to a file."""
         at = 0
         for piece in pieces:
             if isinstance(piece, Literal):
-                yield Task(partial(write_all, self._target, memoryview(piece.data), at))
+                write_all(self._target, memoryview(piece.data), at)
                 at += len(piece.data)
                 continue
             if isinstance(piece, Guest):
                 for part in self._with_data(piece):
-                    yield from self._guest(part, at + part.first - piece.first)
+                    yield from self._guest(part, at + part.first - piece.first, until)
             at += piece.length
         os.ftruncate(self._target, at)
 
@@ -78,12 +78,12 @@ class Writer:
             first = max(piece.first, run.first * block)
             yield Guest(first, min(end, run.stop * block) - first)
 
-    def _guest(self, piece: Guest, at: int) -> Iterator[Task]:
-        """Tasks that write a piece of the disk to byte *at* of the file."""
+    def _guest(self, piece: Guest, at: int, until: "_Until") -> Iterator[Task]:
+        """Write a piece of the disk to byte *at* of the file: copies are made here, tasks expand the rest."""
         batch: list[Packed] = []
         for extent in self._source.extents(piece.first, piece.length):
             if isinstance(extent, Stored):
-                yield from self._copies(extent, at + extent.at - piece.first)
+                self._copy_all(extent, at + extent.at - piece.first, until)
                 continue
             batch.append(extent)
             if len(batch) * self._unit >= READ:
@@ -92,10 +92,11 @@ class Writer:
         if batch:
             yield self._expansion(batch, piece, at)
 
-    def _copies(self, extent: Stored, at: int) -> Iterator[Task]:
+    def _copy_all(self, extent: Stored, at: int, until: "_Until") -> None:
         for done in range(0, extent.length, COPIED):
             length = min(COPIED, extent.length - done)
-            yield Task(partial(self._copy, extent.offset + done, length, at + done), extent.at + done + length)
+            self._copy(extent.offset + done, length, at + done)
+            until.reach(extent.at + done + length)
 
     def _expansion(self, batch: list[Packed], piece: Guest, at: int) -> Task:
         until = batch[-1].at + batch[-1].length
@@ -109,10 +110,12 @@ class Writer:
 
     def _write_units(self, batch: list[Packed], units: list[bytes], piece: Guest, at: int) -> None:
         """Write the part of each unit that lies in *piece*."""
+        pieces = []
         for extent, data in zip(batch, units, strict=True):
             begin = max(0, piece.first - extent.at)
             part = data[begin : piece.first + piece.length - extent.at]
-            write_data(self._target, part, at + extent.at + begin - piece.first)
+            pieces.append((at + extent.at + begin - piece.first, part))
+        write_pieces(self._target, pieces)
 
     def _copy(self, offset: int, length: int, at: int) -> None:
         while length:
@@ -133,6 +136,19 @@ class Writer:
         data = self._source.read_at(offset, min(length, READ))
         write_data(self._target, data, at)
         return len(data)
+
+
+class _Until:
+    """Counts what is done of the disk, in the order in which it is done."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._done = 0
+
+    def reach(self, until: int) -> None:
+        if until > self._done:
+            self._advance(until - self._done)
+            self._done = until
 
 
 def _run(task: Task) -> int:
