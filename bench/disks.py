@@ -25,7 +25,7 @@ from rich.table import Table
 from bench.measuring import MIB, size_of
 
 MEMORY = Path("/dev/shm")
-OURS = "import sys; from stillage.cli.main import run; sys.argv[0] = 'stillage'; run()"
+OURS = "import sys; from stillage.cli.start import run; sys.argv[0] = 'stillage'; run()"
 WITHOUT_FAST = f"import sys; sys.modules['isal'] = None; {OURS}"
 FILES = ("/usr/bin", "/usr/lib", "/usr/share")
 QEMU = {"vhd": ("vpc", "force_size=on"), "streamOptimized": ("vmdk", "subformat=streamOptimized")}

@@ -1,6 +1,6 @@
 """``python -m stillage``."""
 
-from stillage.cli.main import run
+from stillage.cli.start import run
 
 if __name__ == "__main__":
     run()

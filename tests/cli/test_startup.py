@@ -27,12 +27,12 @@ LISTED = (
     "inspect --help",
     "inspect {file} --json",
     "convert --help",
-    "convert {file} made.qcow2 --json",
+    "convert {file} made.qcow2 --json --disk-format raw",
 )
 REACHED = ("upload --no-inspect --cloud nowhere {file}", "upload --cloud nowhere {file}", "download --cloud nowhere x")
 RUN = """
 import json, sys
-from stillage.cli.main import run
+from stillage.cli.start import run
 sys.argv = ["stillage", *json.loads(sys.argv[1])]
 try:
     run()
@@ -57,6 +57,12 @@ def test_a_command_that_asks_nobody_imports_neither_a_server_nor_a_client(comman
     modules = imported_by(command, tmp_path)
     assert "stillage.cli.main" in modules
     assert modules & {*SERVER, "aiohttp", "yaml", "cryptography"} == set()
+
+
+def test_a_plain_conversion_imports_neither_typer_nor_the_settings(tmp_path: Path) -> None:
+    modules = imported_by("convert {file} made.qcow2 --json", tmp_path)
+    assert (tmp_path / "made.qcow2").exists()
+    assert modules & {*SERVER, "typer", "rich.console", "pydantic", "stillage.config"} == set()
 
 
 @pytest.mark.parametrize("command", REACHED)

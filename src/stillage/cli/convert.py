@@ -1,18 +1,12 @@
 """``stillage convert``: converts a disk image to another format, in one pass and without a temporary copy."""
 
-from pathlib import PurePath
 from typing import Annotated
 
 import typer
 
+from stillage.cli.convert_request import ConvertRequest, format_by_suffix
 from stillage.cli.options import Config, Json
 from stillage.images.image import DISK_FORMATS
-
-SUFFIXES = {
-    ".raw": "raw",
-    ".img": "raw",
-    **{f".{name}": name for name in ("qcow2", "vmdk", "vhd", "vhdx", "vdi", "qed", "qcow", "zvhd", "zvhd2")},
-}
 
 In = Annotated[str, typer.Argument(metavar="IN", help="The disk image to read.")]
 Out = Annotated[str, typer.Argument(metavar="OUT", help="The file to write.")]
@@ -50,16 +44,16 @@ def convert(
 
     Status: 0 done, 1 refused, 2 usage error or unreadable, 5 the disks differ, 130 interrupted.
     """
-    wanted = output_format or SUFFIXES.get(PurePath(output).suffix.lower())
+    wanted = output_format or format_by_suffix(output)
     if wanted is None:
         raise typer.BadParameter("OUT has no known suffix; name the format", param_hint="--output-format")
     if disk_format is not None and disk_format not in DISK_FORMATS:
         raise typer.BadParameter(
             f"{disk_format!r} is unknown; use one of {', '.join(DISK_FORMATS)}", param_hint="--disk-format"
         )
-    # What these import would slow down --help.
-    from stillage.cli.converting import convert_file  # noqa: PLC0415
-    from stillage.cli.show.conversion import Request  # noqa: PLC0415
+    from stillage.cli.converting import convert_file  # noqa: PLC0415 - what it imports would slow down --help
 
-    request = Request(source, output, wanted, subformat, compress, disk_format, check=check, force=force)
-    raise typer.Exit(convert_file(request, as_json=as_json, config_file=config_file))
+    request = ConvertRequest(
+        source, output, wanted, subformat, compress, disk_format, check, force, as_json, config_file
+    )
+    raise typer.Exit(convert_file(request))

@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_bytes
 from typing import NamedTuple
 
-import typer
-
-from stillage import config
-from stillage.cli.show.conversion import Outcome, Request, print_outcome, view_of_outcome
+from stillage.cli.convert_request import ConvertRequest
+from stillage.cli.local_rules import local_rules
+from stillage.cli.show.conversion import Outcome, print_outcome, view_of_outcome
 from stillage.cli.show.progress import Switch, show_progress
-from stillage.cli.show.texts import readable
+from stillage.cli.show.texts import readable, say
 from stillage.cli.statuses import INTERRUPTED, status_of
 from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
 from stillage.client.local import Identity, Rules, inspect_file, size_of
@@ -26,30 +24,27 @@ from stillage.conversion.output import NewFile
 from stillage.conversion.pool import Pool
 from stillage.conversion.source import Source, source_of
 from stillage.conversion.wanted import Wanted, chosen
-from stillage.deployment import policy_of, profile_of
 from stillage.errors import StillageError
 from stillage.formats.base import MalformedImage
 from stillage.formats.packing.base import Made
 from stillage.formats.safety import Declaration
 
 
-def convert_file(request: Request, *, as_json: bool, config_file: Path | None) -> int:
+def convert_file(request: ConvertRequest) -> int:
     """Convert one file, print what came of it, and return the exit status."""
     outcome, problem, started = Outcome(), None, time.monotonic()
     try:
-        with show_progress(quiet=as_json) as shown:
+        with show_progress(quiet=request.as_json) as shown:
             shown.file = readable(request.source)
-            settings = config.load(config_file)
-            rules = Rules(policy_of(settings), profile_of(settings).may_be_empty)
-            _Conversion(request, outcome, shown, rules).run()
+            _Conversion(request, outcome, shown, local_rules(request.config_file)).run()
     except StillageError as error:
         problem = error
     except KeyboardInterrupt:
-        typer.echo("stillage: interrupted; nothing was written", err=True)
+        say("stillage: interrupted; nothing was written", problem=True)
         return INTERRUPTED
     outcome.seconds = time.monotonic() - started
-    if as_json:
-        typer.echo(json.dumps(view_of_outcome(request, outcome, problem)))
+    if request.as_json:
+        say(json.dumps(view_of_outcome(request, outcome, problem)))
     else:
         print_outcome(request, outcome, problem)
     return status_of(problem)
@@ -57,7 +52,7 @@ def convert_file(request: Request, *, as_json: bool, config_file: Path | None) -
 
 @dataclass(frozen=True, slots=True)
 class _Conversion:
-    request: Request
+    request: ConvertRequest
     outcome: Outcome
     shown: Switch
     rules: Rules
@@ -102,7 +97,7 @@ class _Conversion:
         assert verdict is not None  # noqa: S101 - the file was inspected
         source = source_of(file.descriptor, file.size, verdict.format or "", verdict.subformat)
         with NewFile.beside(path) as made:
-            convert(source, wanted, made.descriptor, Made(token_bytes(16), datetime.now(UTC)), pool, self.shown)
+            convert(source, wanted, made.descriptor, Made(os.urandom(16), datetime.now(UTC)), pool, self.shown)
             if self.request.check:
                 self._compare(source, wanted, made.descriptor, pool)
             # What was cut off in the meantime looks like a hole, and what was written may be there by half.

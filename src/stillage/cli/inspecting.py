@@ -13,12 +13,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from stillage import config
+from stillage.cli.local_rules import local_rules
 from stillage.cli.show.layout import Layout
 from stillage.cli.show.report import print_verdict
 from stillage.cli.show.texts import command_for, readable
 from stillage.client.local import HOLE, Rules, inspect_file, size_of
-from stillage.deployment import policy_of, profile_of
 from stillage.errors import BadSettings
 from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration
@@ -32,8 +31,7 @@ LONG = 256 << 20
 def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, config_file: Path | None) -> int:
     """Print the verdict on each of *files*, as if declared as *disk_format*; return the exit status."""
     try:
-        settings = config.load(config_file)
-        rules = Rules(policy_of(settings), profile_of(settings).may_be_empty)
+        rules = local_rules(config_file)
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
         return UNREADABLE

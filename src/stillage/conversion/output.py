@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 
 NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 
@@ -32,7 +31,7 @@ class NewFile:
         """
         descriptor, part = _unnamed(path.parent), None
         if descriptor is None:
-            part = path.with_name(f".{path.name}.{token_hex(4)}.part")
+            part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             yield cls(path, descriptor, part)
@@ -52,7 +51,7 @@ class NewFile:
         if not replace:
             self._link(self._path)
             return
-        name = self._path.with_name(f".{self._path.name}.{token_hex(4)}.new")
+        name = self._path.with_name(f".{self._path.name}.{os.urandom(4).hex()}.new")
         self._link(name)
         try:
             name.replace(self._path)

@@ -4,9 +4,12 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,7 +28,7 @@ class Pool:
 
     def __init__(self, threads: int | None = None, *, nice: int = 0) -> None:
         self._threads = threads or os.cpu_count() or 1
-        self._executor = ThreadPoolExecutor(self._threads, "conversion", _give_way, (nice,))
+        self._nice = nice
 
     def __enter__(self) -> Self:
         return self
@@ -33,7 +36,15 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        if "_executor" in self.__dict__:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
+    @cached_property
+    def _executor(self) -> "ThreadPoolExecutor":
+        """Made for the first piece of work: most disks are copied without any, and the import takes a while."""
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        return ThreadPoolExecutor(self._threads, "conversion", _give_way, (self._nice,))
 
     def in_order(self, do: Callable[[T], R], work: Iterable[T]) -> Iterator[R]:
         """Yield what *do* returns for each item of *work*, in that order. *work* is taken as results are.

@@ -3,28 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-import typer
 from rich.filesize import decimal
 
-from stillage.cli.show.texts import command_for, readable
+from stillage.cli.convert_request import ConvertRequest
+from stillage.cli.show.texts import command_for, readable, say
 from stillage.cli.statuses import result_view
 from stillage.conversion.wanted import Wanted
 from stillage.errors import StillageError
 from stillage.formats.verdict import Verdict, verdict_view
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asks for: the names of two files, the format to make, and the format that IN should have."""
-
-    source: str
-    output: str
-    output_format: str
-    subformat: str | None
-    compression: str | None
-    disk_format: str | None
-    check: bool
-    force: bool
 
 
 @dataclass(slots=True)
@@ -45,7 +31,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-def view_of_outcome(request: Request, outcome: Outcome, problem: StillageError | None) -> dict[str, Any]:
+def view_of_outcome(request: ConvertRequest, outcome: Outcome, problem: StillageError | None) -> dict[str, Any]:
     """Return what JSON says of it. *problem*: what stopped it."""
     verdict, wanted = outcome.verdict, outcome.wanted
     return {
@@ -65,7 +51,7 @@ def view_of_outcome(request: Request, outcome: Outcome, problem: StillageError |
     }
 
 
-def print_outcome(request: Request, outcome: Outcome, problem: StillageError | None) -> None:
+def print_outcome(request: ConvertRequest, outcome: Outcome, problem: StillageError | None) -> None:
     """Print it: a verdict where the image was refused, one line elsewhere."""
     verdict = outcome.verdict
     if verdict is not None and not verdict.accepted:
@@ -75,12 +61,12 @@ def print_outcome(request: Request, outcome: Outcome, problem: StillageError | N
 
         print_verdict(Console(stderr=True, highlight=False, emoji=False), request.source, verdict, None)
     elif problem is not None:
-        typer.echo(f"{readable(request.source)}: {problem}", err=True)
+        say(f"{readable(request.source)}: {problem}", problem=True)
     else:
-        typer.echo(_sentence(request, outcome))
+        say(_sentence(request, outcome))
 
 
-def _hazards(request: Request, verdict: Verdict | None) -> list[dict[str, Any]]:
+def _hazards(request: ConvertRequest, verdict: Verdict | None) -> list[dict[str, Any]]:
     if verdict is None:
         return []
     hazards: list[dict[str, Any]] = verdict_view(verdict)["hazards"]
@@ -89,7 +75,7 @@ def _hazards(request: Request, verdict: Verdict | None) -> list[dict[str, Any]]:
     return hazards
 
 
-def _sentence(request: Request, outcome: Outcome) -> str:
+def _sentence(request: ConvertRequest, outcome: Outcome) -> str:
     size, disk = outcome.size or 0, (outcome.verdict and outcome.verdict.virtual_size) or 0
     parts = [f"{outcome.wanted}", f"a disk of {decimal(disk)} in {decimal(size)}"]
     if outcome.allocated is not None and outcome.allocated < size:

@@ -5,8 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
-
+from stillage.cli.show.texts import say
 from stillage.client.progress import Progress
 
 LINE_EVERY_S = 10.0
@@ -50,7 +49,7 @@ class _Lines:
         self._begun_with = 0
 
     def say(self, sentence: str) -> None:
-        typer.echo(sentence, err=True)
+        say(sentence, problem=True)
 
     def begin(self, what: str, total: int, done: int = 0) -> None:
         self._what, self._total, self._done, self._begun_with = what, total, done, done
@@ -66,4 +65,4 @@ class _Lines:
         left = (self._total - self._done) / rate
         share = self._done * 100 // max(self._total, 1)
         far = f"{share} %, {self._done // MIB} of {self._total // MIB} MiB"
-        typer.echo(f"{self._what}: {far}, {rate / 1e6:.1f} MB/s, {left:.0f} s left", err=True)
+        say(f"{self._what}: {far}, {rate / 1e6:.1f} MB/s, {left:.0f} s left", problem=True)

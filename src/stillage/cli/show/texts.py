@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 
 
 def command_for(command: str | None, name: str, format_name: str | None) -> str | None:
@@ -17,3 +18,10 @@ def readable(name: str) -> str:
     if name == "-":
         return "standard input"
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+
+
+def say(line: str, *, problem: bool = False) -> None:
+    """Print *line* at once, on standard error if it tells a *problem*: as typer does, without importing it."""
+    stream = sys.stderr if problem else sys.stdout
+    stream.write(f"{line}\n")
+    stream.flush()
