@@ -8,17 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from stillage.errors import BlobNotFound
+from s3_server import s3_store
+from stillage.errors import BlobNotFound, StoreFailed
 from stillage.holes import HOLE
 from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.abilities import SHARDS, KeepsOpen, Lists, Measures, OldBlobs, Partials
 from stillage.stores.base import Store
 from stillage.stores.s3.blobs import S3Store
-from stores import KEY, MIB, SHARD, STORES, Remembered, WholeStore, file_store, having, memory_store, put, read_all
+from stores import (
+    KEY,
+    MIB,
+    SHARD,
+    STORES,
+    Remembered,
+    WholeStore,
+    file_store,
+    having,
+    memory_store,
+    put,
+    read_all,
+    sent,
+)
 
 LOCKING = pytest.mark.parametrize("store", [memory_store, file_store], indirect=True)
 """For what a store cannot promise whose server does not know who reads or writes: operations do not need it."""
+SENDING = pytest.mark.parametrize("store", [file_store, s3_store], indirect=True)
+"""For what a store of bytes in memory has no use for."""
 
 
 @pytest.fixture(params=STORES)
@@ -101,6 +117,25 @@ async def test_a_stream_may_be_left_in_the_middle(store: Store) -> None:
         async with aclosing(reader.stream(0, 4 * MIB, MIB)) as blocks:
             assert await anext(blocks) == bytes(MIB)
         assert await reader.read(4 * MIB - 1, 5) == b"\0"
+
+
+@SENDING
+async def test_threads_send_what_is_there_into_a_socket(store: Store) -> None:
+    data = os.urandom(3 * MIB + 5)
+    await put(store, data)
+    async with store.reader(KEY) as reader:
+        assert await sent(reader, 0, len(data)) == data
+        assert await sent(reader, 7, 2 * MIB) == data[7 : 7 + 2 * MIB]
+        assert await sent(reader, len(data) - 1, 1) == data[-1:]
+        assert await sent(reader, 5, 0) == b""
+
+
+@SENDING
+async def test_a_thread_that_sends_notices_a_blob_that_ends_early(store: Store) -> None:
+    await put(store, b"0123456789")
+    async with store.reader(KEY) as reader:
+        with pytest.raises(StoreFailed, match="ends at byte 10, 3 bytes early"):
+            await sent(reader, 2, 11)
 
 
 @having(KeepsOpen)

@@ -25,7 +25,7 @@ from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.buffers import Blocks, Buffers
-from stores import KEY, MIB, SHARD, Remembered, put, read_all
+from stores import KEY, MIB, SHARD, Remembered, put, read_all, sent
 
 PART = 5 * MIB
 
@@ -99,7 +99,18 @@ async def test_a_connection_that_breaks_in_a_part_or_an_answer_is_no_failure(sto
     rude.plan("GET /images", CutAnswer(MIB), CutAnswer(3 * MIB), CutAnswer(6 * MIB))
     async with store.reader(KEY) as reader:
         assert b"".join([block async for block in reader.stream(1, len(data), MIB)]) == data[1:]
-    assert len([line for line in rude.asked if "GET" in line]) == 4
+        rude.plan("GET /images", CutAnswer(MIB), CutAnswer(3 * MIB), CutAnswer(6 * MIB))
+        assert await sent(reader, 1, len(data) - 1) == data[1:]
+    assert len([line for line in rude.asked if "GET" in line]) == 8
+
+
+async def test_a_download_is_one_request_and_one_look_at_the_object(store: S3Store, rude: RudeS3) -> None:
+    data = os.urandom(23 * MIB)
+    await put(store, data)
+    rude.asked.clear()
+    async with store.reader(KEY) as reader:
+        assert await sent(reader, 0, len(data)) == data
+    assert [line.partition(" ")[0] for line in rude.asked] == ["HEAD", "GET"]
 
 
 async def test_a_busy_server_is_asked_again_and_one_that_stays_busy_is_unavailable(

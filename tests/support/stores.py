@@ -1,6 +1,10 @@
 """The stores that contract tests run on, and a store without any of their abilities."""
 
+import asyncio
+import select
+import socket
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -16,8 +20,8 @@ from stillage.images.image import Image
 from stillage.images.quota import Usage, scope_of_project
 from stillage.images.upload import Kept
 from stillage.spans import Span, gaps, intersection
-from stillage.stores.abilities import KeepsOpen, Lists, Measures, ResumableStore
-from stillage.stores.base import Store
+from stillage.stores.abilities import KeepsOpen, Lists, Measures, ResumableStore, Sends, Source
+from stillage.stores.base import BlobReader, Store
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
@@ -141,3 +145,25 @@ async def put(store: Store, *blocks: bytes, key: BlobKey = KEY) -> None:
 async def read_all(store: Store, key: BlobKey = KEY) -> bytes:
     async with store.reader(key) as reader:
         return bytes(await reader.read(0, 64 * MIB))
+
+
+async def sent(reader: BlobReader, first: int, length: int) -> bytes:
+    """Return what threads send of a blob, whose store can do that, into a socket that is often full."""
+    assert isinstance(reader, Sends)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs.makefile("rb") as file:
+        receiving = asyncio.create_task(asyncio.to_thread(file.read))
+        with theirs, ours:
+            async for source in reader.sources(first, length):
+                await asyncio.to_thread(_send, source, ours)
+        return await receiving
+
+
+def _send(source: Source, connection: socket.socket) -> None:
+    with closing(source):
+        while source.left:
+            with suppress(BlockingIOError):
+                source.send(connection.fileno())
+                continue
+            select.select([], [connection], [])

@@ -6,6 +6,7 @@ without it. An operation that cannot do without one requires it in the type of i
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -181,8 +182,39 @@ class Redirects(Protocol):
 
 @runtime_checkable
 class LocalFile(Protocol):
-    """A `BlobReader` from which the kernel can send. Without it the bytes pass through this process."""
+    """A `BlobReader` that threads can read in. Without it they ask the event loop to."""
 
     @property
     def file_descriptor(self) -> int:
         """Open as long as the reader is."""
+
+
+class Source(Protocol):
+    """Bytes of a blob on their way into a socket, in order. One thread at a time sends; none when it is closed."""
+
+    @property
+    def left(self) -> int:
+        """How many bytes were not sent yet."""
+
+    @property
+    def threads(self) -> Executor:
+        """Where to send."""
+
+    def send(self, connection: int) -> None:
+        """Send some bytes into a socket that does not block. Blocks until the store has them.
+
+        Raises:
+            BlockingIOError: If the socket takes nothing.
+            OSError: If the connection has ended.
+            StillageError: What reading a blob raises.
+        """
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Sends(Protocol):
+    """A `BlobReader` whose bytes threads can send. Without it they pass through the event loop, which costs more."""
+
+    def sources(self, first: int, length: int) -> AsyncGenerator[Source]:
+        """Yield what *length* bytes from *first* on are sent from, in order. Whoever receives a source closes it."""

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from stillage.ids import BlobKey
 
+Block = bytes | bytearray | memoryview
+"""Bytes that do not change as long as they are referred to."""
+
 
 class BlobWriter(Protocol):
     """A blob being written. It stays only if it is committed.
@@ -43,7 +46,7 @@ class BlobReader(Protocol):
     def read(self, offset: int, length: int) -> Awaitable[bytes | bytearray]:
         """Start to read. Await the result: *length* bytes from *offset*, fewer only at the end of the blob."""
 
-    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes | bytearray]:
+    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[Block]:
         """Yield *length* bytes from *first* in order, at most *block* at once; fewer in all only at the blob's end.
 
         This is how to read much: it costs the store one request, and is read ahead of its consumer. Close it

@@ -13,22 +13,22 @@ T = TypeVar("T")
 class Threads:
     def __init__(self, name: str, count: int, *, timeout_s: float) -> None:
         """*timeout_s*: how long the store may take to answer before an upload or a download begins."""
-        self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self.executor = ThreadPoolExecutor(count, thread_name_prefix=name)
         self._timeout_s = timeout_s
 
     def submit(self, work: Callable[..., T], *args: object) -> "Future[T]":
-        return self._executor.submit(work, *args)
+        return self.executor.submit(work, *args)
 
     def run(self, work: Callable[..., T], *args: object) -> "asyncio.Future[T]":
         """Start *work*, however long it takes."""
-        return asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
+        return asyncio.get_running_loop().run_in_executor(self.executor, work, *args)
 
     async def soon(self, work: Callable[..., T], *args: object, too_late: Callable[[T], object] = lambda _: None) -> T:
         """Run *work*; StoreStalled if the store hangs. Then its thread may be lost, but those that wait are not.
 
         *too_late* is done with a result that comes when nobody waits for it any more.
         """
-        running = self._executor.submit(work, *args)
+        running = self.executor.submit(work, *args)
         try:
             return await self.in_time(running)
         except BaseException:
@@ -46,4 +46,4 @@ class Threads:
         return waiting.result()
 
     def close(self) -> None:
-        self._executor.shutdown()
+        self.executor.shutdown()

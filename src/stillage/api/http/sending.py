@@ -1,8 +1,8 @@
-"""Send an image to a client that may be slow: by sendfile, or in blocks over TLS.
+"""Send an image to a client that may be slow: from threads, or in blocks over TLS.
 
-Over a plain connection the kernel copies from the file to the socket (`os.sendfile`). Over TLS, or from a store
-without files, blocks pass through here. Either way memory does not depend on how slow the client is. If the client
-stops reading, the kernel ends the connection, see `listening.listen`.
+Over a plain connection threads send: the kernel copies from the file to the socket, or a thread from another server.
+Over TLS, or from a store that cannot do that, blocks pass through here. Either way memory does not depend on how slow
+the client is. If the client stops reading, the kernel ends the connection, see `listening.listen`.
 """
 
 import asyncio
@@ -10,27 +10,24 @@ import os
 import select
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import aclosing, suppress
-from functools import partial
 
 from aiohttp import web
 
 from stillage.errors import StoreFailed
 from stillage.formats.views.base import Blank
 from stillage.operations.disks.chunks import Chunk, Stretch
-from stillage.stores.abilities import LocalFile
+from stillage.stores.abilities import Sends, Source
 from stillage.stores.base import BlobReader
 
 # A slow client occupies four times as much: two blocks, one encrypted by OpenSSL, and one that waits for the socket.
 BLOCK = 128 << 10
 WAITING = 64 << 10
 ZEROS = bytes(BLOCK)
-ONE_CALL = 8 << 20
-# How long a thread waits for a full socket before it serves others.
+# How much a thread sends before it serves others, and how long it waits for a full socket.
+ONE_TURN = 32 << 20
 FULL_SOCKET_MS = 10
-# sendfile blocks while the disk reads, so it runs here and not on the loop.
-_threads = ThreadPoolExecutor(16, thread_name_prefix="send")
 
 
 async def send(request: web.Request, response: web.StreamResponse, reader: BlobReader, first: int, length: int) -> None:
@@ -41,8 +38,8 @@ async def send(request: web.Request, response: web.StreamResponse, reader: BlobR
         StoreFailed: If the blob ends early. The answer has begun, so the connection must be closed.
     """
     try:
-        if isinstance(reader, LocalFile) and request.get_extra_info("sslcontext") is None:
-            await _send_by_kernel(request, response, reader.file_descriptor, first, length)
+        if isinstance(reader, Sends) and request.get_extra_info("sslcontext") is None:
+            await _send_from_threads(request, response, reader.sources(first, length))
         else:
             await _send_blocks(request, response, reader, first, length)
     except TimeoutError as error:  # the kernel's, ETIMEDOUT
@@ -123,40 +120,48 @@ async def _send_blocks(
         raise StoreFailed(f"the blob ends at byte {first}, {end - first} bytes early")
 
 
-async def _send_by_kernel(
-    request: web.Request, response: web.StreamResponse, file: int, first: int, length: int
+async def _send_from_threads(
+    request: web.Request, response: web.StreamResponse, sources: AsyncGenerator[Source]
 ) -> None:
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client left")
-    # The head must be sent before the kernel writes past the transport. Without a buffer, the writer's drain waits
+    # The head must be sent before a thread writes past the transport. Without a buffer, the writer's drain waits
     # until the last byte is out.
     transport.set_write_buffer_limits(high=0)
     await response.write(b"")
     await request.writer.drain()
-    # Duplicate the descriptors: the transport and the reader may close theirs at any time, and the numbers may then
-    # refer to another client and another image.
-    connection, file = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())), os.dup(file)
-    running: Future[int] | None = None
+    # A duplicate: the transport may close its own at any time, and the number may then refer to another client.
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as connection:
+        async with aclosing(sources):
+            async for source in sources:
+                await _send_source(connection.dup(), source)
+    if not transport.is_closing():
+        transport.set_write_buffer_limits()
+
+
+async def _send_source(connection: socket.socket, source: Source) -> None:
+    """Send all of *source*, and close both, as soon as no thread uses them."""
+    running: Future[bool] | None = None
+
+    def close() -> None:
+        connection.close()
+        source.close()
+
     try:
-        while length:
-            running = _threads.submit(_send_some, connection.fileno(), file, first, length)
-            sent = await asyncio.wrap_future(running)
-            first += sent
-            length -= sent
-            if length and not sent:
+        while source.left:
+            running = source.threads.submit(_send_some, connection.fileno(), source)
+            if await asyncio.wrap_future(running):
                 await _writable(connection.fileno())
     except BaseException:
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)  # ends the transfer for the client and for a thread that sends
         raise
     finally:
-        _when_done(running, partial(_close, connection, file))
-    if not transport.is_closing():
-        transport.set_write_buffer_limits()
+        _when_done(running, close)
 
 
-def _when_done(running: "Future[int] | None", work: Callable[[], None]) -> None:
+def _when_done(running: "Future[bool] | None", work: Callable[[], None]) -> None:
     """Do *work* now, or as soon as the thread that sends the last piece has finished."""
     if running is None:
         work()
@@ -164,27 +169,18 @@ def _when_done(running: "Future[int] | None", work: Callable[[], None]) -> None:
         running.add_done_callback(lambda _: work())
 
 
-def _close(connection: socket.socket, file: int) -> None:
-    connection.close()
-    os.close(file)
-
-
-def _send_some(connection: int, file: int, first: int, length: int) -> int:
-    """Send until done, or until the socket stays full for `FULL_SOCKET_MS`. Return how many bytes were sent."""
+def _send_some(connection: int, source: Source) -> bool:
+    """Send until done, or for a turn, or until the socket stays full for `FULL_SOCKET_MS`, and return if it does."""
     poll = select.poll()
     poll.register(connection, select.POLLOUT)
-    sent = 0
-    while sent < length:
+    end = max(0, source.left - ONE_TURN)
+    while source.left > end:
         try:
-            count = os.sendfile(connection, file, first + sent, min(ONE_CALL, length - sent))
+            source.send(connection)
         except BlockingIOError:
             if not poll.poll(FULL_SOCKET_MS):
-                break
-            continue
-        if not count:
-            raise StoreFailed(f"the blob ends at byte {first + sent}, {length - sent} bytes early")
-        sent += count
-    return sent
+                return True
+    return False
 
 
 async def _writable(connection: int) -> None:

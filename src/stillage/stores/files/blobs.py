@@ -26,6 +26,7 @@ from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
 from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, file_system_of, make_folder, push, sync_directory, translated
+from stillage.stores.sources import FileSource
 from stillage.stores.streams import blocks_of
 from stillage.stores.threads import Threads
 
@@ -146,6 +147,10 @@ class _FileReader:
 
     def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes | bytearray]:
         return blocks_of(self.read, Span(first, first + length), block)
+
+    async def sources(self, first: int, length: int) -> AsyncGenerator[FileSource]:
+        # A duplicate: the reader may be closed while a thread sends, and the number may then be another image.
+        yield FileSource(os.dup(self.file_descriptor), Span(first, first + length))
 
     def _cached(self, offset: int, length: int) -> bytearray | None:
         """Read from the page cache without blocking the event loop; None if that is not possible."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 import botocore.session
 
@@ -16,6 +17,7 @@ from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
+from stillage.stores.base import Block
 from stillage.stores.s3.assembly import Assembly
 from stillage.stores.s3.buffers import BUFFERS, Blocks, Buffers
 from stillage.stores.s3.cache import SliceCache
@@ -23,6 +25,7 @@ from stillage.stores.s3.client import Missing, S3Client, Stored
 from stillage.stores.s3.partial import S3PartialBlob
 from stillage.stores.s3.parts import Parts
 from stillage.stores.s3.pieces import BEGUN, FOLDER, key_in, object_of
+from stillage.stores.s3.reading import ObjectSource, Reading
 from stillage.stores.s3.settings import S3Settings
 from stillage.stores.s3.transfers import Transfers
 from stillage.stores.s3.writer import S3Writer
@@ -181,19 +184,17 @@ class _S3Reader:
         async with aclosing(self.stream(offset, length, length)) as blocks:
             return b"".join([block async for block in blocks])
 
-    async def stream(self, first: int, length: int, block: int) -> AsyncGenerator[bytes]:
+    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[Block]:
         span = Span(first, min(first + length, self.size))
-        try:
-            async with aclosing(self._blocks(span, block)) as blocks:
-                async for data in blocks:
-                    yield data
-        except Missing:
-            raise BlobNotFound(self._key) from None
-
-    def _blocks(self, span: Span, block: int) -> AsyncGenerator[bytes]:
-        def fetch(part: Span) -> AsyncGenerator[bytes]:
-            return self._transfers.stream(self._key, part, block, self._etag)
-
         if self._cache is None:
-            return fetch(span)
-        return self._cache.stream(self._key, self._etag, span, self.size, block, fetch)
+            return self._fetch(span, block)
+        return self._cache.stream(self._key, self._etag, span, self.size, block, partial(self._fetch, block=block))
+
+    async def sources(self, first: int, length: int) -> AsyncGenerator[ObjectSource]:
+        yield self._transfers.source(self._reading(Span(first, first + length)), length)
+
+    def _fetch(self, span: Span, block: int) -> AsyncGenerator[Block]:
+        return self._transfers.stream(self._reading(span), block)
+
+    def _reading(self, span: Span) -> Reading:
+        return self._transfers.reading(self._key, span, BlobNotFound(self._key), self._etag)

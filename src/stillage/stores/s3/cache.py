@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from stillage.spans import Span
+from stillage.stores.base import Block
 from stillage.stores.files.disk import translated
 from stillage.stores.s3.settings import MIB
 from stillage.stores.threads import Threads
@@ -25,7 +26,7 @@ SLICE = 8 * MIB
 THREADS = 8
 Name = tuple[str, str, int]
 """Key and ETag of an object, and the number of a slice: what has another ETag is another object."""
-Fetch = Callable[[Span], AsyncGenerator[bytes]]
+Fetch = Callable[[Span], AsyncGenerator[Block]]
 
 
 @dataclass
@@ -55,7 +56,7 @@ class SliceCache:
 
     async def stream(
         self, key: str, etag: str, span: Span, size: int, block: int, fetch: Fetch
-    ) -> AsyncGenerator[bytes]:
+    ) -> AsyncGenerator[Block]:
         """Yield the bytes of *span* of an object of *size* bytes, at most *block* at once.
 
         *fetch* yields those of a span from the server; for each slice that is missing it is called once, however many
@@ -134,14 +135,14 @@ class SliceCache:
                 await self._threads.run(_write, self._file, data, offset)
                 offset += len(data)
 
-    async def _from_disk(self, kept: _Slice, wanted: Span, block: int) -> AsyncGenerator[bytes]:
+    async def _from_disk(self, kept: _Slice, wanted: Span, block: int) -> AsyncGenerator[Block]:
         begin = kept.place * self.slice_size - wanted.first // self.slice_size * self.slice_size
         for first in range(wanted.first, wanted.end, block):
             length = min(block, wanted.end - first)
             yield await self._threads.run(_read, self._file, length, begin + first)
 
 
-def _write(file: int, data: bytes, offset: int) -> None:
+def _write(file: int, data: Block, offset: int) -> None:
     view = memoryview(data)
     while view:
         written = os.pwrite(file, view, offset)

@@ -7,10 +7,10 @@ from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.abilities import Recall
-from stillage.stores.s3.client import Missing
 from stillage.stores.s3.pieces import object_of, pieces_of, within_object
-from stillage.stores.s3.transfers import BLOCK, Transfers
+from stillage.stores.s3.transfers import Transfers
 
+BLOCK = 1 << 20
 WINDOW = 64 << 20
 """How far pieces are looked up at once."""
 NOTHING = bytes(BLOCK)
@@ -37,9 +37,12 @@ class PieceSource:
                     for at in range(piece.first, piece.end, block):
                         yield NOTHING[: min(block, piece.end - at)]
                     continue
-                async with aclosing(self._object(piece, name, block)) as blocks:
+                reading = self._transfers.reading(
+                    object_of(self._key, name), within_object(piece, name), BlobNotFound(self._key)
+                )
+                async with aclosing(self._transfers.stream(reading, block)) as blocks:
                     async for data in blocks:
-                        yield data
+                        yield bytes(data)  # copies none that is as large as wanted
 
     async def data_from(self, span: Span) -> int:
         """Return the first offset in *span* that an object has; its end if none has."""
@@ -49,12 +52,3 @@ class PieceSource:
                 if name is not None:
                     return piece.first
         return span.end
-
-    async def _object(self, span: Span, name: str, block: int) -> AsyncGenerator[bytes]:
-        stream = self._transfers.stream(object_of(self._key, name), within_object(span, name), block)
-        try:
-            async with aclosing(stream) as blocks:
-                async for data in blocks:
-                    yield data
-        except Missing:
-            raise BlobNotFound(self._key) from None

@@ -3,23 +3,22 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from stillage.errors import StoreFailed, Unavailable
+from stillage.errors import StillageError, StoreFailed
 from stillage.spans import Span
+from stillage.stores.base import Block
 from stillage.stores.s3.buffers import Buffers
-from stillage.stores.s3.client import Answer, S3Client
+from stillage.stores.s3.client import S3Client
+from stillage.stores.s3.reading import BLOCK, ObjectSource, Reading
 from stillage.stores.threads import Threads
 
 T = TypeVar("T")
 
-BLOCK = 1 << 20
 TRANSFERS = 32
 CALLS = 16
-TRIES = 3
-"""How often a stream that brings nothing new is asked for again."""
+FETCHED = 1 << 20
 SLICES = 8
 CLEAN_UP_WITHIN_S = 3.0
 """How long an upload that failed waits for its clean-up, as in `operations.upload.reception`."""
@@ -35,7 +34,8 @@ class Transfers:
 
     def __post_init__(self) -> None:
         self._calls = Threads("s3", CALLS, timeout_s=self.timeout_s)
-        self._bytes = Threads("s3-bytes", TRANSFERS, timeout_s=self.timeout_s)
+        self._sending = Threads("s3-send", TRANSFERS, timeout_s=self.timeout_s)
+        self._reading = Threads("s3-read", TRANSFERS, timeout_s=self.timeout_s)
         self._left: set[asyncio.Task[None]] = set()
 
     async def soon(self, work: Callable[..., T], *args: object) -> T:
@@ -47,7 +47,7 @@ class Transfers:
 
     async def send(self, work: Callable[..., T], *args: object) -> T:
         """Make a call that sends many bytes, or has the server copy them."""
-        return await self._bytes.run(work, *args)
+        return await self._sending.run(work, *args)
 
     def submit(self, work: Callable[..., T], *args: object) -> "Future[T]":
         return self._calls.submit(work, *args)
@@ -55,51 +55,28 @@ class Transfers:
     async def in_time(self, running: "Future[T]") -> T:
         return await self._calls.in_time(running)
 
-    async def stream(self, key: str, span: Span, block: int, etag: str | None = None) -> AsyncGenerator[bytes]:
-        """Yield the bytes of *span* of an object, one block ahead of the consumer; go on where a connection broke.
+    def reading(self, key: str, span: Span, missing: StillageError, etag: str | None = None) -> Reading:
+        return Reading(self.client, key, span, etag=etag, missing=missing)
+
+    def source(self, reading: Reading, length: int) -> ObjectSource:
+        return ObjectSource(reading, length, self._reading.executor)
+
+    async def stream(self, reading: Reading, block: int) -> AsyncGenerator[Block]:
+        """Yield what is read, one block ahead of the consumer, and close *reading*.
 
         Raises:
-            Missing: If there is no such object.
-            StoreFailed: If it ends early, or is not the one with *etag*.
-            Unavailable: If the server does not answer.
+            StillageError: As `Reading.read`.
         """
-        at, tries = span.first, 0
-        while at < span.end:
-            try:
-                async with aclosing(self._one_answer(key, Span(at, span.end), max(block, BLOCK), etag)) as answer:
-                    async for data in answer:
-                        at, tries = at + len(data), 0
-                        # Waking a thread costs more than to copy a small block.
-                        for first in range(0, len(data), block):
-                            yield data[first : first + block]
-            except Unavailable:
-                tries += 1
-                if tries == TRIES:
-                    raise
-            else:
-                if at < span.end:
-                    raise StoreFailed(f"an object ends at byte {at}, {span.end - at} bytes early; restore it")
-
-    async def _one_answer(self, key: str, span: Span, block: int, etag: str | None) -> AsyncGenerator[bytes]:
-        if span.length <= 0:
-            return
-        body = await self._get(key, span, etag)
-        ahead = self._bytes.run(self.client.read, body, block)
+        amount = max(block, BLOCK)  # waking a thread costs more than to cut what it has read
+        ahead = self._reading.run(reading.read, amount)
         try:
             while data := await asyncio.shield(ahead):
-                ahead = self._bytes.run(self.client.read, body, block)
-                yield data
+                ahead = self._reading.run(reading.read, amount)
+                for first in range(0, len(data), block):
+                    yield data if len(data) <= block else memoryview(data)[first : first + block]
         finally:
             # A thread may be reading; nobody else may use the connection before it has ended.
-            ahead.add_done_callback(lambda done: _close(done, body))
-
-    async def _get(self, key: str, span: Span, etag: str | None) -> Answer:
-        asking = self._bytes.run(self.client.get, key, span, etag)
-        try:
-            return await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            asking.add_done_callback(_close_answer)
-            raise
+            ahead.add_done_callback(lambda done: _close(done, reading))
 
     async def finish(self, clean_up: "asyncio.Task[None]", within_s: float) -> None:
         """Wait for a clean-up, even if we are cancelled; longer than *within_s* it goes on alone."""
@@ -108,20 +85,15 @@ class Transfers:
         await asyncio.wait([clean_up], timeout=within_s)
 
     def close(self) -> None:
-        self._calls.close()
-        self._bytes.close()
+        for threads in (self._calls, self._sending, self._reading):
+            threads.close()
         self.client.close()
 
 
-def _close(reading: "asyncio.Future[bytes]", body: Answer) -> None:
-    if not reading.cancelled():
-        reading.exception()  # or asyncio complains about it
-    body.close()
-
-
-def _close_answer(asking: "asyncio.Future[Answer]") -> None:
-    if not asking.cancelled() and asking.exception() is None:
-        asking.result().close()
+def _close(ahead: "asyncio.Future[bytes]", reading: Reading) -> None:
+    if not ahead.cancelled():
+        ahead.exception()  # or asyncio complains about it
+    reading.close()
 
 
 class Slices:
@@ -137,7 +109,7 @@ class Slices:
         found = bytearray()
         end = min(offset + length, self._size)
         while offset < end:
-            first = offset - offset % BLOCK
+            first = offset - offset % FETCHED
             data = self._slice(first)[offset - first : end - first]
             found += data
             offset += len(data)
@@ -146,7 +118,7 @@ class Slices:
     def _slice(self, first: int) -> bytes:
         data = self._slices.pop(first, None)
         if data is None:
-            data = self._fetch(Span(first, min(first + BLOCK, self._size)))
+            data = self._fetch(Span(first, min(first + FETCHED, self._size)))
         self._slices[first] = data
         if len(self._slices) > SLICES:
             del self._slices[next(iter(self._slices))]
