@@ -1,1 +1,1 @@
-"""HTTP to other servers: the peers that the settings name (`peer`)."""
+"""HTTP to other servers: peers that the settings name (`peer`), and sources that users name (`web`)."""
