@@ -7,6 +7,7 @@ from pydantic_core import PydanticUndefined
 
 from stillage.config import Settings
 from stillage.job_settings import JobSettings
+from stillage.source_settings import SourceSettings
 from stillage.store_settings import DEFAULT, KINDS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -53,15 +54,17 @@ TABLE = """
 
 def page() -> str:
     jobs = "\n## Jobs\n" + _table(JobSettings)
-    return HEAD + _rows(Settings, JobSettings) + jobs + STORES + "".join(map(_table, KINDS))
+    sources = "\n## Imports\n" + _table(SourceSettings)
+    return HEAD + _rows(Settings, JobSettings, SourceSettings) + jobs + sources + STORES + "".join(map(_table, KINDS))
 
 
 def _table(model: type[BaseModel]) -> str:
     return TABLE.format(meaning=model.__doc__) + _rows(model)
 
 
-def _rows(model: type[BaseModel], but_those_of: type[BaseModel] = BaseModel) -> str:
-    names = [name for name in model.model_fields if name not in but_those_of.model_fields]
+def _rows(model: type[BaseModel], *but_those_of: type[BaseModel]) -> str:
+    others = {name for other in but_those_of for name in other.model_fields}
+    names = [name for name in model.model_fields if name not in others]
     return "".join(f"| `{name}` | {_default(model, name)} | {_meaning(model, name)} |\n" for name in names)
 
 
@@ -72,7 +75,7 @@ def _default(model: type[BaseModel], name: str) -> str:
     if default is None or default in ((), frozenset(), "", DEFAULT):
         return ""
     if isinstance(default, frozenset):
-        return f"`{','.join(sorted(default))}`"
+        return f"`{','.join(map(str, sorted(default)))}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
 from stillage.job_settings import JobSettings, Seconds
+from stillage.source_settings import IPNetwork, SourceSettings, listed, networks
 from stillage.store_settings import DEFAULT, StoreTables, require_consistent
 from stillage.times import CENTURY_S
 
@@ -25,7 +25,6 @@ TIB = 1 << 40
 # The most that the columns of the tables can hold.
 MOST_BYTES = (1 << 63) - 1
 MOST_ROWS = (1 << 31) - 1
-IPNetwork = IPv4Network | IPv6Network
 SECRET_BYTES = 32
 ENVIRONMENT_PREFIX = "STILLAGE_"
 # As SQLAlchemy parses them; importing it here would slow down every command. Source: SQLAlchemy, "Database URLs".
@@ -40,7 +39,7 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(JobSettings):
+class Settings(JobSettings, SourceSettings):
     """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -182,7 +181,7 @@ class Settings(JobSettings):
     @field_validator("allowed_rules", "service_token_roles", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return frozenset(_listed(value)) if isinstance(value, str) else value
+        return frozenset(listed(value)) if isinstance(value, str) else value
 
     @field_validator("allowed_rules")
     @classmethod
@@ -195,8 +194,7 @@ class Settings(JobSettings):
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: Any) -> Any:
-        listed = _listed(value) if isinstance(value, str) else value
-        return tuple(map(ip_network, listed)) if isinstance(listed, list | tuple) else listed
+        return networks(value)
 
     @model_validator(mode="after")
     def _consistent_stores(self) -> "Settings":
@@ -329,10 +327,6 @@ class Settings(JobSettings):
         if not secret:
             raise BadSettings(f"keystone_secret_file {self.keystone_secret_file} is empty")
         return secret
-
-
-def _listed(value: str) -> list[str]:
-    return [item for part in value.split(",") if (item := part.strip())]
 
 
 def address_of(listen: str) -> tuple[str, int]:

@@ -47,6 +47,10 @@ class WebSource:
         self._expected = expected
         self._reading = reading
 
+    async def close(self) -> None:
+        """Close what is kept open for the next import."""
+        await self._fetcher.close()
+
     def check(self, address: WebFile) -> None:
         """As `Source`."""
         self._fetcher.require(address.url)
