@@ -60,6 +60,7 @@ from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.members import Members
+from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upkeep.exclusive import Exclusive
@@ -158,6 +159,7 @@ async def build(
             clock=clock,
         ),
         members=Members(database, access=access, clock=clock),
+        metadefs=Metadefs(database, access=access, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
         uploads=uploads,

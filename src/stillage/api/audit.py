@@ -10,8 +10,8 @@ from stillage.api.dialects import route_of
 from stillage.api.services import NOTED, PRINCIPAL, REQUEST_ID, Handler, services, shown_path
 from stillage.audit.events import Action, Change
 
-TARGETS = ("image_id", "credential_id", "access")
-PARTS = {"member_id": "member", "tag": "tag", "user_id": "user"}
+TARGETS = ("image_id", "credential_id", "access", "namespace")
+PARTS = {"member_id": "member", "tag": "tag", "user_id": "user", "name": "name"}
 
 
 @web.middleware

@@ -25,6 +25,12 @@ def properties_of(document: type) -> dict[str, Schema]:
     return properties
 
 
+def resolvable(document: type) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """Return the schema of each member of *document*, and those of nested documents, as ``#/definitions/NAME``."""
+    made = TypeAdapter(document).json_schema(schema_generator=_Plain, ref_template="#/definitions/{model}")
+    return made["properties"], made.get("$defs", {})
+
+
 def components_of(*documents: type) -> dict[str, Schema]:
     """Return the schemas of *documents* and of nested documents, by the names of their types.
 

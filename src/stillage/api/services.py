@@ -26,6 +26,7 @@ from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.members import Members
+from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upload.ingest import Ingest
 from stillage.stores.catalog import Stores
@@ -52,6 +53,7 @@ class Services:
     keystone_url: str | None
     images: Images
     members: Members
+    metadefs: Metadefs
     info: Info
     ingest: Ingest
     uploads: Uploads

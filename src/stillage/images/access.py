@@ -15,6 +15,7 @@ from stillage.accounts.principal import Principal
 from stillage.errors import BadSettings, Forbidden, ImageNotFound
 from stillage.ids import ProjectId, UserId
 from stillage.images.image import Image, Visibility
+from stillage.images.metadefs.rules import METADEF_RULES
 from stillage.images.rules import Expression, Rules, Target, holds
 
 IMPLIED = {"admin": ("admin", "member", "reader"), "member": ("member", "reader")}
@@ -44,7 +45,7 @@ DEFAULT_RULES: Mapping[str, str] = {
     "get_member": f"{ADMIN} or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))",
     "get_members": f"{ADMIN} or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))",
     "modify_member": f"{ADMIN} or (role:member and project_id:%(member_id)s)",
-    "stores_info_detail": ADMIN,
+    "stores_info_detail": f"{ADMIN} or role:service",
 }
 
 # No request evaluates it, but policy files for Glance refer to it.
@@ -123,7 +124,7 @@ class Access:
         given = dict(overrides or {})
         if not all(isinstance(name, str) and isinstance(text, str) for name, text in given.items()):
             raise BadSettings("a policy file must map names to rules, both strings; lists of lists are not supported")
-        self._rules = Rules({**DEFAULT_RULES, **REFERRED_TO, **given})
+        self._rules = Rules({**DEFAULT_RULES, **METADEF_RULES, **REFERRED_TO, **given})
         # What is kept depends on its arguments alone: the roles are those that the request was found to have.
         self._resolved = lru_cache(RESOLVED)(self._resolve)
 
@@ -140,6 +141,10 @@ class Access:
     def allows_member(self, principal: Principal, action: str, image: Image, member_id: str) -> bool:
         """True if *principal* may do *action* with member *member_id* of *image*."""
         return self._holds(principal, action, _target(image, member_id))
+
+    def allows_target(self, principal: Principal, action: str, target: Target) -> bool:
+        """True if *principal* may do *action* with something that is no image, and has these attributes."""
+        return self._holds(principal, action, target)
 
     def viewer(self, principal: Principal) -> Viewer:
         """Return what decides which images a list shows to *principal*.

@@ -17,6 +17,7 @@ NAMES |= {
     "access": "A",
     "rest": "r",
     "store": "s",
+    "namespace": "n",
 }
 PUBLIC = {
     "GET /", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz",

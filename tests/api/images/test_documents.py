@@ -44,7 +44,36 @@ async def test_every_document_is_as_described(erin: Person, olga: Person, ada: P
     for name in ("stores", "import", "usage"):
         await ask(f"GET /v2/info/{name}")
     await replace(ask, person=ada)("GET /v2/info/stores/detail")
+    await metadefs(replace(ask, person=ada))
     assert set(documents_of(DETAILS)) <= ask.described.seen
+
+
+async def metadefs(ask: Checked) -> None:
+    namespaces = "/v2/metadefs/namespaces"
+    one = namespaces + "/{namespace}"
+    typed = {"title": "T", "type": "array", "items": {"type": "string"}, "default": ["x"]}
+    parts = {
+        "objects": {"name": "x", "required": ["p"], "properties": {"p": typed}},
+        "properties": {"name": "x", **typed},
+        "tags": {"name": "x"},
+        "resource_types": {"name": "x", "prefix": "x:"},
+    }
+    await ask(f"POST {namespaces}", {"namespace": "n", "display_name": "N", "visibility": "public"}, 201)
+    await ask(f"PUT {one}", {"namespace": "n", "description": "d"}, namespace="n")
+    await ask(f"POST {one}/tags", {"tags": [{"name": "y"}]}, 201, namespace="n")
+    for part, document in parts.items():
+        if part == "tags":
+            await ask(f"POST {one}/tags/{{name}}", None, 201, namespace="n", name="x")
+        else:
+            await ask(f"POST {one}/{part}", document, 201, namespace="n")
+        await ask(f"GET {one}/{part}", namespace="n")
+        if part != "resource_types":
+            await ask(f"GET {one}/{part}/{{name}}", namespace="n", name="x")
+            await ask(f"PUT {one}/{part}/{{name}}", document, namespace="n", name="x")
+    await ask(f"GET {one}", namespace="n")
+    await ask(f"GET {namespaces}")
+    await ask("GET /v2/metadefs/resource_types")
+    await ask("GET /v2/schemas/metadefs/{name}", name="namespace")
 
 
 async def images_and_members(ask: Checked, olga: Person) -> None:

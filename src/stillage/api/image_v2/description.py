@@ -6,6 +6,7 @@ from functools import cache
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
 from stillage.api.image_v2 import documents
 from stillage.api.image_v2.disks import MOST_CELLS
+from stillage.api.image_v2.metadefs import description as metadefs
 from stillage.api.image_v2.uploads import documents as upload_documents
 from stillage.api.json_schemas import Schema, components_of
 from stillage.formats.verdict import VerdictView
@@ -153,6 +154,8 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/images/{image_id}/tags/{tag}": Details({204: None}, WRITES),
     "DELETE /v2/images/{image_id}/tags/{tag}": Details({204: None}, (*READS, 409)),
     "GET /v2/schemas/{name}": Details({200: "Anything"}, (401, 404)),
+    "GET /v2/schemas/metadefs/{name}": Details({200: "Anything"}, (401, 404)),
+    **metadefs.DETAILS,
     "DELETE /v2/stores/{store}/{image_id}": Details({204: None}, (*READS, 409)),
     "GET /v2/info/stores": Details({200: "Stores"}, (401,)),
     "GET /v2/info/stores/detail": Details({200: "Stores"}, (401, 403)),
@@ -182,6 +185,7 @@ def schemas() -> Mapping[str, Schema]:
         upload_documents.Uploads,
         upload_documents.NewUpload,
         upload_documents.Proof,
+        *metadefs.DOCUMENTS,
         VerdictView,
     )
     return made | {"NewImage": _new_image(made["Image"])}

@@ -8,6 +8,7 @@ from stillage.api import log_context
 from stillage.api.credentials import principal_of
 from stillage.api.dialects import Dialect, route_of
 from stillage.api.image_v2.description import DESCRIPTION
+from stillage.api.image_v2.metadefs.description import CHANGES as METADEF_CHANGES
 from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
 from stillage.api.problems import Wording
@@ -37,6 +38,7 @@ CHANGES: Mapping[str, Action] = {
     "DELETE /v2/images/{image_id}/members/{member_id}": Action("delete/member", IMAGE),
     "PUT /v2/images/{image_id}/tags/{tag}": Action("create/tag", IMAGE),
     "DELETE /v2/images/{image_id}/tags/{tag}": Action("delete/tag", IMAGE),
+    **METADEF_CHANGES,
 }
 
 

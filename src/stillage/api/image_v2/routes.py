@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from stillage.api.image_v2 import data, disks, images, info, inspection, members, schemas, tags
+from stillage.api.image_v2.metadefs import routes as metadefs
 from stillage.api.image_v2.uploads import routes as uploads
 
 
@@ -30,6 +31,8 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_put("/v2/images/{image_id}/tags/{tag}", tags.add)
     router.add_delete("/v2/images/{image_id}/tags/{tag}", tags.remove)
     router.add_get("/v2/schemas/{name}", schemas.show, allow_head=False)
+    router.add_get("/v2/schemas/metadefs/{name}", schemas.show_of_metadefs, allow_head=False)
+    metadefs.add_routes(router)
     router.add_get("/v2/info/stores", info.stores, allow_head=False)
     router.add_get("/v2/info/stores/detail", info.stores_detail, allow_head=False)
     router.add_get("/v2/info/import", info.import_methods, allow_head=False)

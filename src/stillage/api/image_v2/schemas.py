@@ -11,6 +11,7 @@ from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.documents import Image, Images, Member, Members
+from stillage.api.image_v2.metadefs import schemas as metadefs
 from stillage.api.json_schemas import Schema, properties_of
 from stillage.errors import NotFound
 
@@ -40,10 +41,17 @@ def schemas() -> Mapping[str, Schema]:
     return {"image": image, "images": images, "member": member, "members": members}
 
 
+async def show_of_metadefs(request: web.Request) -> web.Response:
+    """GET /v2/schemas/metadefs/{name}: the JSON schema of a document of metadata definitions."""
+    return json_response(_named(request.match_info["name"], await asyncio.to_thread(metadefs.schemas)))
+
+
 async def show(request: web.Request) -> web.Response:
     """GET /v2/schemas/{name}: the JSON schema of a document."""
-    made = await asyncio.to_thread(schemas)
-    name = request.match_info["name"]
+    return json_response(_named(request.match_info["name"], await asyncio.to_thread(schemas)))
+
+
+def _named(name: str, made: Mapping[str, Schema]) -> Schema:
     if name not in made:
         raise NotFound(f"unknown schema {name[:64]!r}; use one of {', '.join(made)}")
-    return json_response(made[name])
+    return made[name]

@@ -5,4 +5,5 @@ from stillage.db.tables.base import *
 from stillage.db.tables.deployment import *
 from stillage.db.tables.images import *
 from stillage.db.tables.jobs import *
+from stillage.db.tables.metadefs import *
 from stillage.db.tables.uploads import *

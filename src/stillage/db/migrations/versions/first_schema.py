@@ -8,6 +8,7 @@ from alembic import op
 
 from stillage.db.columns import UtcTime, sorted_text
 from stillage.db.migrations.first_jobs import create_jobs
+from stillage.db.migrations.first_metadefs import create_metadefs
 
 revision = "0.1.0"
 down_revision = None
@@ -26,6 +27,7 @@ def upgrade() -> None:
     _create_uploads()
     create_jobs()
     _create_accounts()
+    create_metadefs()
     _create_deployment()
 
 
