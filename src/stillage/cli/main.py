@@ -41,6 +41,7 @@ class Commands(LazyGroup):
         "user": Command("stillage.cli.users:app", "Users of the embedded identity."),
         "project": Command("stillage.cli.projects:app", "Projects of the embedded identity."),
         "accesskey": Command("stillage.cli.accesskeys:app", "Access keys (AK/SK) of users of the embedded identity."),
+        "metadefs": Command("stillage.cli.metadefs:app", "Metadata definitions."),
         "db": Command("stillage.cli.database:app", "The database."),
     }
 
