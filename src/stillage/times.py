@@ -20,7 +20,8 @@ def parse(text: str) -> datetime:
 
 def to_seconds(time: datetime) -> str:
     """Return *time* as ``2026-01-02T03:04:05Z``."""
-    return f"{time.astimezone(UTC).isoformat(timespec='seconds')[:SECONDS]}Z"
+    in_utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return f"{in_utc.isoformat(timespec='seconds')[:SECONDS]}Z"
 
 
 def to_microseconds(time: datetime) -> str:

@@ -6,7 +6,8 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -265,22 +266,52 @@ def test_the_document_of_an_upload_in_very_many_ranges(probed: ProbedServer) -> 
     assert len(probed.call("GET", url).json["ranges"]) == 4096
 
 
-def test_records_of_a_cold_file_beside_a_writer(probed: ProbedServer) -> None:
-    images, path, over = [probed.create() for _ in range(50)], probed.data_folder / "stillage.db", threading.Event()
+@contextmanager
+def writing(database: Path) -> Iterator[None]:
+    """Change every record again and again."""
+    over = threading.Event()
 
     def write() -> None:
-        with closing(sqlite3.connect(path)) as database:
+        with closing(sqlite3.connect(database)) as connection:
             while not over.is_set():
-                with database:
-                    database.execute("UPDATE images SET version = version + 1")
+                with connection:
+                    connection.execute("UPDATE images SET version = version + 1 WHERE name IS NOT 'many'")
 
-    writing = threading.Thread(target=write)
-    writing.start()
+    writer = threading.Thread(target=write)
+    writer.start()
     try:
-        for image in images:
-            with path.open("rb") as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            requires_no_long_stop(probed, request("GET", f"{IMAGES}/{image}", x_auth_token=probed.token()))
+        yield
     finally:
         over.set()
-        writing.join()
+        writer.join()
+
+
+def forget_pages(path: Path) -> None:
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def test_records_of_a_cold_file_beside_a_writer(probed: ProbedServer) -> None:
+    images, path = [probed.create() for _ in range(50)], probed.data_folder / "stillage.db"
+    with writing(path):
+        for image in images:
+            forget_pages(path)
+            requires_no_long_stop(probed, request("GET", f"{IMAGES}/{image}", x_auth_token=probed.token()))
+
+
+LISTS = ("", "&name=many", "&marker={}", "&sort=id:asc", "&sort=size:asc,name:desc", "&status=queued", "&os=linux")
+
+
+def test_lists_of_a_cold_file_beside_a_writer(probed: ProbedServer) -> None:
+    image, path = probed.create(name="many", os="linux"), probed.data_folder / "stillage.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        names = [row[1] for row in database.execute("PRAGMA table_info(images)") if row[1] != "id"]
+        more = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5000)"
+        columns = ", ".join(names)
+        copies = f"{more} SELECT hex(randomblob(18)), {columns} FROM images, n WHERE id = ?"
+        database.execute(f"INSERT INTO images (id, {columns}) {copies}", [image])
+    with writing(path):
+        for wanted in LISTS * 3:
+            forget_pages(path)
+            query = wanted.format(image)
+            requires_no_long_stop(probed, request("GET", f"{IMAGES}?limit=25{query}", x_auth_token=probed.token()))

@@ -14,7 +14,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from stillage.db.lookups import Lookup
+from stillage.db.lookups import Inquiry
 from stillage.db.session import Database
 from stillage.ids import BlobKey
 from stillage.images.upload import Kept
@@ -275,9 +275,9 @@ class FaultyDatabase(Database):
         await self._fate.meet("db read")
         return await self._real.read(work, *args, **kwargs)
 
-    async def look_up(self, lookup: Lookup[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def look_up(self, inquiry: Inquiry[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         await self._fate.meet("db read")
-        return await self._real.look_up(lookup, *args, **kwargs)
+        return await self._real.look_up(inquiry, *args, **kwargs)
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         await self._fate.meet("db write")

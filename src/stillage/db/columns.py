@@ -4,6 +4,7 @@ Times are whole microseconds since 1970, UTC, so that they sort and compare alik
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,10 @@ def decoded(text: str | bytes) -> Any:
         return json.loads(text)
 
 
+def _time_of(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + timedelta(0, 0, value)
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware datetime, kept as microseconds since 1970."""
 
@@ -33,8 +38,8 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:  # noqa: ARG002
+        return _time_of
 
 
 class StoreList(TypeDecorator[tuple[StoreId, ...]]):

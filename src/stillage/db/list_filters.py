@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     false,
+    literal,
     literal_column,
     or_,
     select,
@@ -41,7 +42,7 @@ def has_property(name: str, value: str) -> tuple[Clause, Clause]:
 def holds(condition: Condition, *, leads: bool = False) -> Clause:
     column, value = images.c[condition.column], condition.value
     if isinstance(value, tuple):
-        return column.in_(value)
+        return column.in_([literal(each, column.type) for each in value])
     if isinstance(value, bool):
         # A literal, so that a prepared statement can use an index. SQLite uses none for IS NOT.
         return column == _boolean(value) if leads else column.is_not(_boolean(not value))

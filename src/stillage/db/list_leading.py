@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Integer, Select, func, literal_column, select
 
 from stillage.db.list_sources import Source, candidates, filtering, scope_of
+from stillage.db.lookups import Memory, Question, Questions
 from stillage.db.rules import clause_of
 from stillage.images.query import Query
 from stillage.images.rules import Expression, assume
@@ -50,7 +51,7 @@ class Plan:
     sizes: tuple[Select[Any], Select[Any]] | None = None
 
 
-def leading(connection: Connection, kind: Query, values: Mapping[str, Any]) -> tuple[Source, ...]:
+def leading(memory: Memory, kind: Query, values: Mapping[str, Any]) -> Questions[tuple[Source, ...]]:
     """Return the sources to read for *kind*: the query without what differs between principals and between pages.
 
     *values*: Of the parameters.
@@ -59,11 +60,11 @@ def leading(connection: Connection, kind: Query, values: Mapping[str, Any]) -> t
     if plan.sizes is None:
         return plan.scope
     remembered: OrderedDict[int, tuple[float, tuple[Source, ...]]]
-    remembered = connection.info.setdefault("leading", OrderedDict())
+    remembered = memory.setdefault("leading", OrderedDict())
     now, key = time.monotonic(), hash((plan, *values.values()))
     until, sources = remembered.get(key, (0.0, ()))
     if now >= until:
-        sources = _counted(connection, plan, plan.sizes, values)
+        sources = yield from _counted(plan, plan.sizes, values)
         remembered[key] = now + REMEMBERED_S, sources
         remembered.move_to_end(key)
         if len(remembered) > REMEMBERED:
@@ -86,14 +87,15 @@ def plan_of(kind: Query) -> Plan:
 
 
 def _counted(
-    connection: Connection, plan: Plan, counts: tuple[Select[Any], Select[Any]], values: Mapping[str, Any]
-) -> tuple[Source, ...]:
+    plan: Plan, counts: tuple[Select[Any], Select[Any]], values: Mapping[str, Any]
+) -> Questions[tuple[Source, ...]]:
     of_filters, of_scope = counts
-    sizes = connection.execute(of_filters, values).one()
+    (sizes,) = yield Question(of_filters, values)
     size, source = min(zip(sizes, plan.filters, strict=True), key=lambda pair: pair[0])
     if size <= FEW:
         return (source,)
-    listed = sum(connection.execute(of_scope, values).one())
+    (parts,) = yield Question(of_scope, values)
+    listed = sum(parts)
     if size <= COUNTED:
         return (source,) if size <= listed else plan.scope
     big = tuple(source for source in plan.filters if source.in_order)

@@ -16,15 +16,16 @@ There is no OFFSET: a page begins behind the place in the order that its marker 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, union
+from sqlalchemy import ColumnElement, GenerativeSelect, Select, bindparam, select, union
 
 from stillage.db.images import COLUMNS, image_of
 from stillage.db.list_filters import has_property, has_tag, holds, is_entry
 from stillage.db.list_leading import KEPT, constant, leading
 from stillage.db.list_order import after, ordered
 from stillage.db.list_sources import LISTED, Source
+from stillage.db.lookups import AT_ONCE, Inquiry, Memory, Question, Questions
 from stillage.db.rules import Clause, clause_of
 from stillage.db.tables import image_properties, image_tags, images, indexed_value
 from stillage.errors import InvalidInput
@@ -34,25 +35,19 @@ from stillage.images.paging import full_page
 from stillage.images.query import Query
 from stillage.images.rules import Expression
 
-AT_ONCE = 32
-"""How many rows are fetched at a time, where PostgreSQL would send all of them."""
+S = TypeVar("S", bound=GenerativeSelect)
 
 ANYBODY = ProjectId("")
 ANY_USER = UserId("")
 CHANGED_BY_DELETION = frozenset({"status", "updated_at"})
 
 
-def page(connection: Connection, query: Query) -> list[Image]:
-    """Return the images of one page, in order.
-
-    Raises:
-        InvalidInput: If the marker is no image that the principal may see.
-    """
-    last = None if query.marker is None else _marker(connection, query)
+def _page_of(memory: Memory, query: Query) -> Questions[list[Image]]:
+    last = None if query.marker is None else (yield from _marker(query))
     if query.limit == 0:
         return []
     kind, values = _parted(query)
-    sources = leading(connection, kind, values)
+    sources = yield from leading(memory, kind, values)
     if not sources:
         return []
     behind = None
@@ -61,9 +56,16 @@ def page(connection: Connection, query: Query) -> list[Image]:
         behind = frozenset(name for name, value in place.items() if value is None)
         values |= {f"after_{name}": value for name, value in place.items()}
     # A thousand of the largest records take 128 MiB: rows are fetched a few at a time, until the page is full.
-    options = {"stream_results": query.limit > AT_ONCE, "max_row_buffer": AT_ONCE}
-    with connection.execute(_statement(kind, sources, behind), values, execution_options=options) as rows:
-        return full_page(map(image_of, rows if query.limit > AT_ONCE else rows.all()), query.limit)
+    rows = yield Question(_statement(kind, sources, behind), values, is_long=query.limit > AT_ONCE)
+    return full_page(map(image_of, rows), query.limit)
+
+
+page = Inquiry(_page_of)
+"""Returns the images of one page, in order.
+
+Raises:
+    InvalidInput: If the marker is no image that the principal may see.
+"""
 
 
 def _parted(query: Query) -> tuple[Query, dict[str, Any]]:
@@ -96,14 +98,14 @@ def _parted(query: Query) -> tuple[Query, dict[str, Any]]:
     return kind, values | tags
 
 
-def _marker(connection: Connection, query: Query) -> Image:
+def _marker(query: Query) -> Questions[Image]:
     """The last image of the previous page. It may have been deleted since, unless that changed its place."""
     moved = not CHANGED_BY_DELETION.isdisjoint(key.column for key in query.order)
     values = {"marker": query.marker, "project": query.project, "user": query.user}
-    row = connection.execute(_find_marker(query.rule, only_live=moved), values).first()
-    if row is None:
+    rows = yield Question(_find_marker(query.rule, only_live=moved), values)
+    if not rows:
         raise InvalidInput(f"marker {query.marker!r} is no image that this project can see; begin at the first page")
-    return image_of(row)
+    return image_of(rows[0])
 
 
 @lru_cache(KEPT)
@@ -131,9 +133,10 @@ def _statement(query: Query, sources: tuple[Source, ...], behind: frozenset[str]
         _page(select(*[source.columns[name].label(name) for name in names]), source, query, behind).subquery()
         for source in sources
     ]
-    firsts = union(*[select(page) for page in pages]).subquery()
-    ids = _cut(select(firsts.c.id), dict(firsts.c), query)
-    return _cut(select(*COLUMNS).where(images.c.id.in_(ids)), dict(images.c), query)
+    merged = union(*[select(page) for page in pages])
+    firsts = _cut(merged, dict(merged.selected_columns), query).subquery()
+    order = [ordered(firsts.c[key.column], key) for key in query.order]
+    return select(*COLUMNS).join(firsts, images.c.id == firsts.c.id).order_by(*order)
 
 
 def _page(page: Select[Any], source: Source, query: Query, behind: frozenset[str] | None) -> Select[Any]:
@@ -144,7 +147,7 @@ def _page(page: Select[Any], source: Source, query: Query, behind: frozenset[str
     return _cut(page, source.columns, query)
 
 
-def _cut(page: Select[Any], columns: Mapping[str, ColumnElement[Any]], query: Query) -> Select[Any]:
+def _cut(page: S, columns: Mapping[str, ColumnElement[Any]], query: Query) -> S:
     order = [ordered(columns[key.column], key) for key in query.order]
     return page.order_by(*order).limit(constant(query.limit))
 

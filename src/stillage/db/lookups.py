@@ -1,15 +1,16 @@
-"""Look up single records: one SELECT by keys, which SQLAlchemy compiles once and the driver runs.
+"""Look things up: a few short SELECTs, which SQLAlchemy compiles once and the driver runs.
 
 What SQLAlchemy does for each execution costs several times what the rows do, and nearly every request has two lookups.
 """
 
-from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy import JSON, Connection, Dialect, Engine, Select
 from sqlalchemy.exc import DBAPIError
 
 P = ParamSpec("P")
@@ -17,10 +18,61 @@ T = TypeVar("T")
 Keys = Mapping[str, Any]
 Rows = Sequence[Any]
 """Tuples, with the columns' names as attributes."""
+Memory = dict[str, Any]
+"""What lookups leave on a connection for those after them. It may be lost at any time."""
+
+KEPT = 256
+"""How many statements of a driver are kept, those used last. Lists have as many kinds as there are queries."""
+AT_ONCE = 32
+"""How many rows of a long answer are fetched at a time, where PostgreSQL would send all of them."""
+STREAMED, ALL = {"stream_results": True, "max_row_buffer": AT_ONCE}, dict[str, Any]()
+LARGE = 1 << 20
+"""Bytes of JSON in the rows of an answer beyond which a thread reads it: the loop would stop for 10 ms."""
+AVOIDED_S = 5.0
+"""For so long a statement that took long is not asked on the loop again."""
 
 
-class Lookup(Generic[P, T]):
-    """One SELECT of a few rows by their keys. A unit of work like any other, which `Database.look_up` runs faster."""
+class Question(NamedTuple):
+    """One SELECT.
+
+    Attributes:
+        statement: The same object each time, so that it is compiled once.
+        keys: Its parameters, by name.
+        is_long: Has so many rows that a thread reads them, a few at a time.
+    """
+
+    statement: Select[*tuple[Any, ...]]
+    keys: Keys
+    is_long: bool = False
+
+
+Questions = Generator[Question, Rows, T]
+"""Questions of which each may depend on the answers to those before, and what follows from all."""
+
+
+class Inquiry(Generic[P, T]):
+    """A unit of work that only asks, and may ask any connection. `Database.look_up` runs it faster than others."""
+
+    def __init__(self, questions: Callable[Concatenate[Memory, P], Questions[T]]) -> None:
+        self.questions = questions
+
+    def __call__(self, connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run it as part of a unit of work."""
+        questions = self.questions(connection.info, *args, **kwargs)
+        try:
+            question = next(questions)
+            while True:
+                options = STREAMED if question.is_long else ALL
+                with connection.execute(question.statement, question.keys, execution_options=options) as found:
+                    rows: Any = found if question.is_long else found.all()
+                    question = questions.send(rows)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+
+class Lookup(Inquiry[P, T]):
+    """One SELECT of a few rows by their keys."""
 
     def __init__(
         self, statement: Select[*tuple[Any, ...]], keys: Callable[P, Keys], value: Callable[[Rows], T]
@@ -32,64 +84,90 @@ class Lookup(Generic[P, T]):
             keys: Returns the statement's parameters, by name.
             value: Makes the result of all rows, of which there may be none.
         """
-        self.statement = statement
-        self.keys = keys
-        self.value = value
 
-    def __call__(self, connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run it as part of a unit of work."""
-        return self.value(connection.execute(self.statement, self.keys(*args, **kwargs)).all())
+        def questions(_memory: Memory, /, *args: P.args, **kwargs: P.kwargs) -> Questions[T]:
+            return value((yield Question(statement, keys(*args, **kwargs))))
+
+        super().__init__(questions)
 
 
 class OnLoop(Protocol):
-    """Runs lookups on the event loop, without a thread."""
+    """Runs lookups on the event loop, without a thread.
 
-    async def find(self, lookup: Lookup[..., Any], keys: Keys) -> Rows | None:
+    Attributes:
+        memory: Of its connection.
+    """
+
+    memory: Memory
+
+    async def find(self, question: Question) -> Rows | None:
         """Return the rows; None if they cannot be had in this way now. Then a thread asks, and reports what fails."""
 
     def close(self) -> None: ...
 
 
 class Compiled:
-    """A statement for one driver: its text, and how values go in and come out."""
+    """A statement for one driver: its text, and how values go in and come out.
+
+    Attributes:
+        avoided_until: It took long, and is not asked on the loop before this time of the monotonic clock.
+    """
 
     def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
         """*dialect*: has positional parameters."""
         compiled = statement.compile(dialect=dialect)
-        places = compiled.positiontup or []
         kinds = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
-        names = statement.selected_columns.keys()
         self.text = compiled.string
-        self._writers = [
-            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in places
-        ]
+        self.avoided_until = 0.0
+        self._parameters: list[tuple[str | None, Any]] = []
+        for name in compiled.positiontup or []:
+            bind = compiled.binds[name]
+            write = bind.type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
+            self._parameters.append((name, write) if bind.required else (None, write(bind.effective_value)))
         self._readers = [(n, read) for n, kind in enumerate(kinds) if (read := kind.result_processor(dialect, None))]
-        self._row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 - the names are the statement's
+        self._json = [n for n, kind in enumerate(kinds) if isinstance(kind, JSON)]
+        self._row: Any = namedtuple("Row", statement.selected_columns.keys(), rename=True)  # type: ignore[misc]  # noqa: PYI024 - the names are the statement's
 
     def parameters(self, keys: Keys) -> Sequence[Any]:
-        return [keys[name] if write is None else write(keys[name]) for name, write in self._writers]
+        return [how if name is None else how(keys[name]) for name, how in self._parameters]
 
-    def rows(self, found: Sequence[Sequence[Any]]) -> Rows:
-        return [self._row._make(self._read(row)) for row in found]
+    def rows(self, found: Iterable[Sequence[Any]]) -> Rows | None:
+        """Return the driver's rows with the values of Python; None, having read no more, if they are `LARGE`."""
+        size, rows = 0, []
+        for values in map(list, found):
+            for place in self._json:
+                size += len(values[place] or "")
+            if size > LARGE:
+                return None
+            for place, read in self._readers:
+                values[place] = read(values[place])
+            rows.append(self._row._make(values))
+        return rows
 
-    def _read(self, row: Sequence[Any]) -> list[Any]:
-        values = list(row)
-        for place, read in self._readers:
-            values[place] = read(values[place])
-        return values
+    def avoid(self) -> None:
+        """Leave it to threads for a while."""
+        self.avoided_until = time.monotonic() + AVOIDED_S
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 class Statements:
-    """The lookups of one driver, each compiled when it is first used."""
+    """The statements of one driver, each compiled when it is first used."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._compiled: dict[Lookup[..., Any], Compiled] = {}
+        self._compiled: OrderedDict[Select[*tuple[Any, ...]], Compiled] = OrderedDict()
 
-    def of(self, lookup: Lookup[..., Any]) -> Compiled:
-        compiled = self._compiled.get(lookup)
+    def of(self, statement: Select[*tuple[Any, ...]]) -> Compiled:
+        compiled = self._compiled.get(statement)
         if compiled is None:
-            compiled = self._compiled[lookup] = Compiled(lookup.statement, self._dialect)
+            compiled = self._compiled[statement] = Compiled(statement, self._dialect)
+            if len(self._compiled) > KEPT:
+                self._compiled.popitem(last=False)
+        else:
+            self._compiled.move_to_end(statement)
         return compiled
 
 

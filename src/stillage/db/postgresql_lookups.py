@@ -7,23 +7,34 @@ Source: PostgreSQL, "libpq", "Asynchronous Command Processing" and "Pipeline Mod
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from itertools import count
 from typing import Any
 
 import psycopg
 from psycopg import pq
+from psycopg.adapt import Transformer
+from psycopg.types.string import TextLoader
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine import ExceptionContext
 
-from stillage.db.lookups import Compiled, Connecting, Keys, Lookup, Rows, Statements
+from stillage.db.columns import decoded
+from stillage.db.lookups import KEPT, Compiled, Connecting, Memory, Question, Rows, Statements
 
 ANSWER_WITHIN_S = 2.0
 """A lookup waits for no lock. If the server is silent for so long, threads ask it, which time out and say so."""
-# Object ids of types, from pg_type.dat. Values of all others are text for SQLAlchemy to read.
-READERS: Mapping[int, Callable[[bytes], Any]] = {16: lambda text: text == b"t", 20: int, 23: int}
+LONG_MS = 100
+"""After which the server gives up a statement: those of other requests wait behind it. A thread asks it then."""
+GIVEN_UP, NOT_PREPARED = b"57014", b"26000"
+"""Source: PostgreSQL, "Error Codes", query_canceled and invalid_sql_statement_name."""
+
+
+Found = Sequence[Sequence[Any]]
+"""Rows as psycopg reads them."""
 
 
 class PostgresqlLookups:
@@ -31,13 +42,15 @@ class PostgresqlLookups:
 
     def __init__(self, engine: Engine, threads: Executor) -> None:
         """*threads*: as those of `lookups.Connecting`."""
-        self._statements = Statements(PGDialect(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]
-        self._connecting = Connecting(engine, threads, _use_utf8)
+        dialect = PGDialect(paramstyle="numeric_dollar", json_deserializer=decoded)  # type: ignore[no-untyped-call]
+        self.memory: Memory = {}
+        self._statements = Statements(dialect)
+        self._connecting = Connecting(engine, threads, _prepare)
         self._pipeline: Pipeline | None = None
         self._is_left = False
         event.listen(engine, "handle_error", self._leave_with_pool)
 
-    async def find(self, lookup: Lookup[..., Any], keys: Keys) -> Rows | None:
+    async def find(self, question: Question) -> Rows | None:
         """See `lookups.OnLoop`."""
         if self._is_left and self._pipeline is not None:
             self._pipeline.close()
@@ -46,10 +59,12 @@ class PostgresqlLookups:
             if connection is None:
                 return None
             self._pipeline, self._is_left = Pipeline(connection), False
-        statement = self._statements.of(lookup)
-        values = _written(statement.parameters(keys))
-        result = None if values is None else await self._pipeline.ask(statement, values)
-        return None if result is None else statement.rows(_read(result))
+        statement = self._statements.of(question.statement)
+        if time.monotonic() < statement.avoided_until:
+            return None
+        values = _written(statement.parameters(question.keys))
+        found = None if values is None else await self._pipeline.ask(statement, values)
+        return None if found is None else statement.rows(found)
 
     def close(self) -> None:
         if self._pipeline is not None:
@@ -72,17 +87,19 @@ class Pipeline:
         self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
         self._loop = asyncio.get_running_loop()
-        self._names: dict[Compiled, bytes] = {}
-        self._waiting: deque[tuple[asyncio.Future[pq.abc.PGresult | None], float]] = deque()
-        self._answer: pq.abc.PGresult | None = None
+        self._reader = Transformer(connection)
+        self._names: OrderedDict[Compiled, bytes] = OrderedDict()
+        self._numbers = count()
+        self._waiting: deque[tuple[asyncio.Future[Found | None], Compiled, float]] = deque()
+        self._answer: Found | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._socket = self._pg.socket  # libpq forgets it when the connection breaks
         self._loop.add_reader(self._socket, self._receive)
 
-    async def ask(self, statement: Compiled, values: Sequence[bytes | None]) -> pq.abc.PGresult | None:
-        """Return the rows; None if the statement failed or the connection broke."""
-        future: asyncio.Future[pq.abc.PGresult | None] = self._loop.create_future()
-        self._waiting.append((future, self._loop.time()))
+    async def ask(self, statement: Compiled, values: Sequence[bytes | None]) -> Found | None:
+        """Return the rows; None if the statement failed, took long, or the connection broke."""
+        future: asyncio.Future[Found | None] = self._loop.create_future()
+        self._waiting.append((future, statement, self._loop.time()))
         if self._timer is None:
             self._timer = self._loop.call_later(ANSWER_WITHIN_S, self._require_answers)
         try:
@@ -105,13 +122,19 @@ class Pipeline:
             self._give(None)
 
     def _send(self, statement: Compiled, values: Sequence[bytes | None]) -> None:
-        name = self._names.get(statement)
-        if name is None:
-            name = self._names[statement] = f"lookup_{len(self._names)}".encode()
-            self._pg.send_prepare(name, statement.text.encode())
+        name = self._names.get(statement) or self._prepare(statement)
+        self._names.move_to_end(statement)
         self._pg.send_query_prepared(name, values)
         self._pg.pipeline_sync()
         self._flush()
+
+    def _prepare(self, statement: Compiled) -> bytes:
+        name = self._names[statement] = f"lookup_{next(self._numbers)}".encode()
+        self._pg.send_prepare(name, statement.text.encode())
+        if len(self._names) > KEPT:
+            _, oldest = self._names.popitem(last=False)
+            self._pg.send_query_params(b"DEALLOCATE " + oldest, [])
+        return name
 
     def _flush(self) -> None:
         """Write as much as the socket takes, and the rest when it takes more."""
@@ -143,10 +166,21 @@ class Pipeline:
             answer, self._answer = self._answer, None
             self._give(answer)
         elif result.status == pq.ExecStatus.TUPLES_OK:
-            self._answer = result
+            self._reader.set_pgresult(result)
+            self._answer = self._reader.load_rows(0, result.ntuples, tuple)
+        elif result.status == pq.ExecStatus.FATAL_ERROR:
+            self._learn(result.error_field(pq.DiagnosticField.SQLSTATE))
 
-    def _give(self, answer: pq.abc.PGresult | None) -> None:
-        future, _ = self._waiting.popleft()
+    def _learn(self, sqlstate: bytes | None) -> None:
+        """Take note of why the statement that is answered now has failed."""
+        _, statement, _ = self._waiting[0]
+        if sqlstate == GIVEN_UP:
+            statement.avoid()
+        elif sqlstate == NOT_PREPARED:
+            self._names.pop(statement, None)
+
+    def _give(self, answer: Found | None) -> None:
+        future, *_ = self._waiting.popleft()
         if not future.done():  # unless whoever asked has been cancelled
             future.set_result(answer)
 
@@ -155,16 +189,18 @@ class Pipeline:
         self._timer = None
         if not self._waiting:
             return
-        left_s = self._waiting[0][1] + ANSWER_WITHIN_S - self._loop.time()
+        left_s = self._waiting[0][-1] + ANSWER_WITHIN_S - self._loop.time()
         if left_s <= 0:
             self.close()
         else:
             self._timer = self._loop.call_later(left_s, self._require_answers)
 
 
-def _use_utf8(connection: psycopg.Connection) -> None:
+def _prepare(connection: psycopg.Connection) -> None:
     connection.autocommit = True
     connection.execute("SET client_encoding TO 'UTF8'")
+    connection.execute(f"SET statement_timeout = {LONG_MS}")
+    connection.adapters.register_loader("json", TextLoader)  # SQLAlchemy reads it
 
 
 def _written(values: Sequence[Any]) -> list[bytes | None] | None:
@@ -174,11 +210,3 @@ def _written(values: Sequence[Any]) -> list[bytes | None] | None:
     except UnicodeEncodeError:
         return None
     return None if any(text is not None and b"\0" in text for text in written) else written
-
-
-def _read(result: pq.abc.PGresult) -> list[list[Any]]:
-    readers = [READERS.get(result.ftype(column), bytes.decode) for column in range(result.nfields)]
-    return [
-        [None if (text := result.get_value(row, column)) is None else read(text) for column, read in enumerate(readers)]
-        for row in range(result.ntuples)
-    ]

@@ -1,6 +1,6 @@
 """The database: units of work, each one thread hop and, as far as it can tell, one transaction.
 
-A lookup of a single record is on the event loop, without either.
+Lookups of single records and short lists are on the event loop, without either.
 
 A unit of work is a plain function of a SQLAlchemy connection. It never waits for bytes or for the network beyond the
 database itself, so that no transaction is ever open while data moves.
@@ -22,7 +22,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 
 from stillage.db.columns import decoded
-from stillage.db.lookups import Lookup, OnLoop
+from stillage.db.lookups import Inquiry, OnLoop
 from stillage.db.sqlite_lookups import SqliteLookups
 from stillage.db.trouble import translated
 from stillage.db.writing import Writers
@@ -61,10 +61,17 @@ class Database:
         """Return ``work(connection, …)``, run in a transaction that is rolled back."""
         return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
 
-    async def look_up(self, lookup: Lookup[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what *lookup* finds, as a rule without a thread. A `read` if that would have to wait for others."""
-        rows = await self._on_loop.find(lookup, lookup.keys(*args, **kwargs))
-        return await self.read(lookup, *args, **kwargs) if rows is None else lookup.value(rows)
+    async def look_up(self, inquiry: Inquiry[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what *inquiry* finds, as a rule without a thread. A `read` if that would take long or have to wait."""
+        questions = inquiry.questions(self._on_loop.memory, *args, **kwargs)
+        try:
+            question = next(questions)
+            while not question.is_long and (rows := await self._on_loop.find(question)) is not None:
+                question = questions.send(rows)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        return await self.read(inquiry, *args, **kwargs)
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is committed if it returns.

@@ -11,6 +11,9 @@ PAGE_BYTES = 1 << 20
 FIXED_BYTES = 1200
 """Upper limit for the JSON of an image without its texts: ids, digests, times, links and attribute names."""
 
+ESCAPED, AROUND = 6, 6
+"""Upper limits for the JSON of a character, and for what stands around a text: quotes, a comma, ``null``, brackets."""
+
 AT_ONCE = 32
 """How many images are measured together: writing their JSON to no purpose costs little then."""
 
@@ -20,13 +23,16 @@ encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def full_page(images: Iterable[Image], limit: int, *, most_bytes: int = PAGE_BYTES) -> list[Image]:
     """Return the first of *images* until the page is full, having read fewer than `AT_ONCE` more."""
     page: list[Image] = []
-    size, remaining = 0, iter(images)
+    bound = size = measured = 0
+    remaining = iter(images)
     while some := list(islice(remaining, min(AT_ONCE, limit - len(page)))):
-        more = size_of(some)
-        if size + more >= most_bytes:
-            return [*page, *_first(some, most_bytes - size)]
+        bound += _at_most(some)
+        if bound >= most_bytes:
+            size += size_of(page[measured:])
+            measured = len(page)
+            if size + size_of(some) >= most_bytes:
+                return [*page, *_first(some, most_bytes - size)]
         page += some
-        size += more
     return page
 
 
@@ -40,13 +46,27 @@ def _first(images: Sequence[Image], most_bytes: int) -> Iterator[Image]:
 
 def is_full(page: Sequence[Image], limit: int, *, most_bytes: int = PAGE_BYTES) -> bool:
     """Return whether there may be more images after *page*."""
-    return len(page) == limit or size_of(page) >= most_bytes
+    return len(page) == limit or (_at_most(page) >= most_bytes and size_of(page) >= most_bytes)
 
 
 def size_of(page: Collection[Image]) -> int:
     """Return an upper estimate of the JSON of *page*, in bytes."""
     array = encoded([_texts(image) for image in page])
     return len(array.encode()) - len("[]") - max(len(page) - 1, 0) + len(page) * FIXED_BYTES
+
+
+def _at_most(page: Iterable[Image]) -> int:
+    """Return what `size_of` never exceeds, in a fraction of the time: few pages are anywhere near the limit."""
+    return sum(
+        FIXED_BYTES + AROUND * (6 + len(image.tags) + 2 * len(image.properties)) + ESCAPED * _characters(image)
+        for image in page
+    )
+
+
+def _characters(image: Image) -> int:
+    texts = (image.name, image.owner, image.reason, image.damage, *image.tags)
+    properties = image.properties
+    return len("".join(filter(None, texts))) + len("".join(properties)) + len("".join(properties.values()))
 
 
 def shown_bytes(image: Image) -> int:

@@ -98,7 +98,7 @@ class Images:
         Raises:
             InvalidInput: If the marker is not an image that the principal may see.
         """
-        return await self._database.read(listing.page, query)
+        return await self._database.look_up(listing.page, query)
 
     async def update(self, principal: Principal, image_id: str, operations: list[patch.Operation]) -> Image:
         """Apply all of *operations*, or none, and return the changed image.

@@ -15,7 +15,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=300)
 
 
 def of_size(number: int) -> Image:
-    return builders.image(properties={"text": "x" * number})
+    return builders.image(properties={"text": "\x01" * number})  # six bytes each in JSON
 
 
 def test_a_page_ends_with_the_image_that_fills_it_and_few_behind_it_are_read() -> None:
@@ -24,7 +24,7 @@ def test_a_page_ends_with_the_image_that_fills_it_and_few_behind_it_are_read() -
     def images() -> Iterator[Image]:
         for number in range(999):
             read.append(number)
-            yield of_size(5000)
+            yield of_size(800)
 
     page = full_page(images(), 999, most_bytes=10_000)
     assert len(page) == 2
