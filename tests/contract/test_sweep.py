@@ -121,7 +121,7 @@ async def test_published_bytes_stay_whoever_wants_to_remove_them(
     claim = await claimed(database, clock, await put(store, a_key()))
     content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
     await database.write(lifecycle.publish, claim, content, clock())
-    await remove_blob(database, only(store), claim.blob)
+    await remove_blob(database, only(store), claim.blob, clock())
     assert await is_there(store, claim.blob.key)
     assert not await database.write(lifecycle.release, claim, "no answer", clock())
     assert await database.read(blobs.pending_delete, FILES, clock(), 9) == []
@@ -138,7 +138,7 @@ async def test_bytes_go_before_their_row(database: Database, clock: Clock) -> No
     store = Stubborn()
     (key,) = store.kept = set(await blobs_pending_delete(database, store, clock, 1))
     with pytest.raises(StoreFailed):
-        await remove_blob(database, only(store), in_files(key))
+        await remove_blob(database, only(store), in_files(key), clock())
     assert await database.read(blobs.states_of_blobs, [key]) == {key: "pending_delete"}
 
 
@@ -185,7 +185,9 @@ async def test_a_store_that_removes_nothing_is_not_asked_for_everything(database
 
 
 @pytest.mark.parametrize(
-    "query", [lifecycle.expired, blobs.pending_delete, blobs.take_for_scrub], ids=lambda query: query.__name__
+    "query",
+    [lifecycle.expired, blobs.pending_delete, blobs.with_late_pieces, blobs.take_for_scrub],
+    ids=lambda query: query.__name__,
 )
 async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     database: Database, clock: Clock, query: Callable[..., object]
@@ -193,6 +195,7 @@ async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     known = {
         "expired": (clock(), None, 9),
         "pending_delete": (FILES, clock(), 9),
+        "with_late_pieces": (FILES, clock(), 9),
         "take_for_scrub": ([FILES], clock(), clock()),
     }
     arguments = known[query.__name__]
@@ -200,6 +203,47 @@ async def test_a_sweep_looks_at_nothing_but_what_it_wants(
     assert "ix_" in plan, plan
     assert "SCAN " not in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+class Late(MemoryStore):
+    """Does for half a minute what processes have asked for that are dead."""
+
+    def late_by_s(self) -> float:
+        return 30
+
+
+async def test_what_a_store_did_late_is_removed_once_more(database: Database, clock: Clock) -> None:
+    store = Late()
+    sweep = Sweep(database, only(store), clock=clock)
+    (key,) = await blobs_pending_delete(database, store, clock, 1)
+    assert (await sweep()).blobs == 1
+    assert (await database.read(usage.find, "project:lab")).bytes == 0, "the project has its room at once"
+    await put(store, key)
+    await remove_blob(database, only(store), in_files(key), clock())  # whoever else wanted to does not end it
+    await put(store, key)
+    assert (await sweep()).blobs == 0
+    clock.advance(31)
+    assert (await sweep()).blobs == 1
+    assert not store.blobs
+    assert await database.read(blobs.states_of_blobs, [key]) == {}
+
+
+async def test_pieces_that_the_death_of_a_process_has_left_beside_an_image_go(database: Database, clock: Clock) -> None:
+    store = Late()
+    stores = only(store)
+    claim = await claimed(database, clock, await put(store, a_key()))
+    content = Content(4, None, "raw", "c" * 32, "sha512", "d" * 128)
+    until = stores.look_again_at(claim.blob, clock())
+    await database.write(lifecycle.publish, claim, content, clock(), pieces_until=until)
+    await store.begin(claim.blob.key)
+    sweep = Sweep(database, stores, clock=clock)
+    await sweep()
+    assert (await store.find_old(SHARD, 0)).partial == {claim.blob.key}, "a request may be under way"
+    clock.advance(31)
+    await sweep()
+    assert not (await store.find_old(SHARD, 0)).partial
+    assert set(store.blobs) == {claim.blob.key}
+    assert await database.read(blobs.with_late_pieces, FILES, clock(), 9) == []
 
 
 # Upkeep

@@ -34,6 +34,7 @@ from stillage.images.image import Image
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Upload
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.ingest import Ingest
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.partial import S3PartialBlob
@@ -141,6 +142,22 @@ async def test_a_piece_with_a_wrong_digest_counts_nothing_and_leaves_nothing(nod
     with pytest.raises(InvalidInput):
         await one.uploads.receive(upload, Piece(0, len(DATA), digests=wrong), sliced(DATA))
     assert list(contents(one.store)) == [f"{upload.blob.key}.partial/begun"]
+
+
+async def test_pieces_of_an_image_go_although_the_node_that_published_it_died(
+    hindered: tuple[Node, RudeS3], clock: Clock
+) -> None:
+    node, rude = hindered
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
+    rude.plan("?delete", *[DENIED] * 8)
+    image = await node.send(upload, 0, len(DATA))
+    assert image is not None
+    await node.uploads.verifier.close()
+    rude.forget()
+    assert len(contents(node.store)) > 1
+    clock.advance(60)
+    await Sweep(node.database, only(node.store), clock=clock)()
+    await nothing_else_is_stored(node, image)
 
 
 async def test_a_refused_upload_leaves_nothing(nodes: tuple[Node, Node]) -> None:

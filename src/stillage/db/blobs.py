@@ -14,6 +14,8 @@ from stillage.db.tables import placements as placement_rows
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId
 from stillage.images.quota import Limits, Usage, scope_of_project
 
+UNNEEDED = ("pending_delete", "removed")
+
 
 def extend(connection: Connection, claim: Claim, more: int, limits: Limits) -> bool:
     """Reserve *more* bytes for an upload of unknown size. False if the upload has ended.
@@ -55,10 +57,23 @@ def _reserve(connection: Connection, blob: BlobRef, owner: ProjectId | None, mor
 
 
 def pending_delete(connection: Connection, store: StoreId, now: datetime, limit: int) -> list[BlobRef]:
-    """Return blobs of a store whose bytes are to be removed, and not kept any longer for downloads that run."""
-    due = (blobs.c.state == "pending_delete") & or_(blobs.c.kept_until.is_(None), blobs.c.kept_until < now)
+    """Return blobs of a store whose bytes are to be removed, now or once more."""
+    due = blobs.c.state.in_(UNNEEDED) & or_(blobs.c.kept_until.is_(None), blobs.c.kept_until < now)
     rows = connection.execute(select(blobs.c.key, blobs.c.store).where(due, blobs.c.store == store).limit(limit))
     return [placements.ref_of(row) for row in rows]
+
+
+def with_late_pieces(connection: Connection, store: StoreId, now: datetime, limit: int) -> list[BlobRef]:
+    """Return published blobs of a store in which pieces of them may be left, and will not become more."""
+    due = placements.PUBLISHED & (blobs.c.kept_until < now)
+    rows = connection.execute(select(blobs.c.key, blobs.c.store).where(due, blobs.c.store == store).limit(limit))
+    return [placements.ref_of(row) for row in rows]
+
+
+def forget_late_pieces(connection: Connection, key: BlobKey) -> None:
+    """Record that nothing is left in the store of a published blob but its bytes."""
+    published = (blobs.c.key == key) & (blobs.c.state == "published")
+    connection.execute(update(blobs).where(published).values(kept_until=None))
 
 
 def stores_in_use(connection: Connection) -> set[StoreId]:
@@ -180,10 +195,25 @@ def is_published(connection: Connection, key: BlobKey) -> bool:
 
 def forget_blob(connection: Connection, key: BlobKey) -> None:
     """Delete the row of a blob whose bytes are gone, and release what it reserved."""
+    if _release(connection, key):
+        connection.execute(delete(blobs).where(blobs.c.key == key))
+
+
+def look_again(connection: Connection, key: BlobKey, now: datetime, at: datetime) -> None:
+    """As `forget_blob`, but keep the row until *at*, and until the bytes were removed once more after that."""
+    if _release(connection, key):
+        connection.execute(update(blobs).where(blobs.c.key == key).values(state="removed", kept_until=at))
+    else:
+        is_over = (blobs.c.key == key) & (blobs.c.state == "removed") & (blobs.c.kept_until < now)
+        connection.execute(delete(blobs).where(is_over))
+
+
+def _release(connection: Connection, key: BlobKey) -> bool:
+    """Release what a blob reserved whose bytes are gone; hold its row. False if it is not pending_delete."""
     this_blob = (blobs.c.key == key) & (blobs.c.state == "pending_delete")
     if connection.execute(select(blobs.c.key).where(this_blob).with_for_update()).first() is None:
-        return
+        return False
     counted = placements.forget_of_blob(connection, key)
-    connection.execute(delete(blobs).where(this_blob))
     for owner, reserved in counted:
         usage.change(connection, scope_of_project(owner), Usage(bytes=-reserved))
+    return True

@@ -235,13 +235,19 @@ def renew(connection: Connection, claim: Claim, lease_expires_at: datetime) -> b
 
 
 def publish(
-    connection: Connection, claim: Claim, content: Content, now: datetime, shared: BlobRef | None = None
+    connection: Connection,
+    claim: Claim,
+    content: Content,
+    now: datetime,
+    shared: BlobRef | None = None,
+    pieces_until: datetime | None = None,
 ) -> Image | None:
     """Return the image, made `active` with the bytes of this upload; None if the upload has lost its image.
 
     An image that is imported stays `importing`; `db.imports.activate` ends that.
 
     *shared*: a published blob that has these bytes. The image gets it, and nobody needs what the upload has sent.
+    *pieces_until*: when a sweep removes the pieces that the store may have besides the blob; None if it has none.
 
     Raises:
         Conflict: If *shared* is gone, or damaged.
@@ -267,7 +273,8 @@ def publish(
     set_properties(connection, claim.image_id, content.properties)
     if shared is None:
         inside = {"sha256": content.sha256, "found": content.found, "data_map": content.data_map}
-        reserved = placements.publish(connection, claim.image_id, claim.blob, now, digests | inside)
+        written = digests | inside | {"kept_until": pieces_until}
+        reserved = placements.publish(connection, claim.image_id, claim.blob, now, written)
     else:
         reserved = placements.share(connection, claim.image_id, claim.blob, shared, content.size)
     image = get(connection, claim.image_id)

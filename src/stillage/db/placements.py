@@ -62,15 +62,15 @@ def owner_of(connection: Connection, blob: BlobRef) -> ProjectId | None:
     return owner
 
 
-def publish(connection: Connection, image_id: ImageId, blob: BlobRef, now: datetime, digests: Mapping[str, Any]) -> int:
+def publish(connection: Connection, image_id: ImageId, blob: BlobRef, now: datetime, values: Mapping[str, Any]) -> int:
     """Publish a blob that was written, and count its real size; return how many bytes were reserved for it."""
     _hold(connection, blob.key)
     this_one = _is(image_id, blob)
     reserved: int = connection.execute(select(placements.c.reserved).where(this_one)).scalar_one()
     connection.execute(
-        update(blobs).where(blobs.c.key == blob.key).values(state="published", scrubbed_at=now, **digests)
+        update(blobs).where(blobs.c.key == blob.key).values(state="published", scrubbed_at=now, **values)
     )
-    connection.execute(update(placements).where(this_one).values(reserved=digests["size"]))
+    connection.execute(update(placements).where(this_one).values(reserved=values["size"]))
     return reserved
 
 

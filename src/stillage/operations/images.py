@@ -185,7 +185,7 @@ class Images:
     async def _remove(self, blobs: Iterable[BlobRef]) -> None:
         for blob in blobs:
             try:
-                await remove_blob(self._database, self._stores, blob)
+                await remove_blob(self._database, self._stores, blob, self._clock())
             except StillageError as error:
                 # For the API they are gone; the sweep removes them.
                 leave_to_sweep("bytes could not be removed", error, store=blob.store, key=blob.key)

@@ -74,6 +74,17 @@ async def recall_nothing(_span: Span) -> Sequence[Kept]:
 
 
 @runtime_checkable
+class ActsLate(Protocol):
+    """May do what it was asked for although whoever asked it is dead. Without it what was removed stays away.
+
+    What nobody needs in such a store is removed, and removed once more.
+    """
+
+    def late_by_s(self) -> float:
+        """Return after how many seconds it does no more."""
+
+
+@runtime_checkable
 class KeepsOpen(Protocol):
     """Can keep what is deleted readable for those who have it open. Without it deletions wait `deleted_download_s`."""
 

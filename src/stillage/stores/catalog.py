@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from stillage.errors import NoSuchStore, StoreTakesNoUploads, StoreUnknown, one_of
 from stillage.ids import BlobRef, StoreId
 from stillage.images.image import Placement
-from stillage.stores.abilities import PartialBlob, Partials, Recall, ResumableStore
+from stillage.stores.abilities import ActsLate, PartialBlob, Partials, Recall, ResumableStore
 from stillage.stores.base import BlobReader, BlobWriter, Store
 
 
@@ -100,6 +101,11 @@ class Stores:
 
     def delete(self, blob: BlobRef) -> Awaitable[None]:
         return self.get(blob.store).store.delete(blob.key)
+
+    def look_again_at(self, blob: BlobRef, now: datetime) -> datetime | None:
+        """Return when to look for what the store of *blob* did late; None if it does nothing late."""
+        store = self.get(blob.store).store
+        return now + timedelta(seconds=store.late_by_s()) if isinstance(store, ActsLate) else None
 
     async def check(self) -> None:
         """Raise Unavailable unless uploads that name no store can be taken. Another store may be down."""

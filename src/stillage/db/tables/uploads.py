@@ -1,6 +1,6 @@
 """Tables of stored bytes: blobs, which images have them, and the uploads that bring them."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
 from stillage.db.columns import UtcTime
 from stillage.db.leases import OwnerText
@@ -12,9 +12,11 @@ blobs = Table(
     metadata,
     Column("key", String(64), primary_key=True),
     Column("store", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # writing, published, pending_delete
+    Column("state", String(16), nullable=False),  # writing, published, pending_delete, removed
     Column("damage", Text),  # what a scrub found
-    Column("kept_until", UtcTime),  # if it is pending_delete: its bytes stay until then, for downloads that run
+    # If it is pending_delete: its bytes stay until then, for downloads that run. Otherwise when a sweep looks once more
+    # for what a store did late: bytes of one that was removed, pieces of one that is published.
+    Column("kept_until", UtcTime),
     Column("scrubbed_at", UtcTime),
     Column("size", BigInteger),
     Column("checksum", String(32)),
@@ -25,6 +27,12 @@ blobs = Table(
     Column("data_map", LargeBinary),  # where a raw disk holds data
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
+    Index(
+        "ix_blobs_kept_until",
+        "kept_until",
+        postgresql_where=text("kept_until IS NOT NULL"),
+        sqlite_where=text("kept_until IS NOT NULL"),
+    ),
     Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_os_hash_value", "os_hash_value"),
 )

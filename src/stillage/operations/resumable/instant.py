@@ -169,7 +169,8 @@ class Instant:
 
         image = await self._rights.run(upload, publish, grant=grant, hold=True)
         try:
-            await remove_blob(self._database, self._stores, upload.blob)  # what it has sent: nobody needs it
+            # What it has sent: nobody needs it.
+            await remove_blob(self._database, self._stores, upload.blob, self._clock())
         except StillageError as error:
             leave_to_sweep("what an instant upload had sent could not be removed", error, key=upload.blob.key)
         if image is None:

@@ -133,7 +133,7 @@ class Pieces:
         await self._context.stores.begin(blob)
         upload = await self._context.database.write(db.keep, upload_id, self._context.expiry())
         if upload is None:
-            await remove_blob(self._context.database, self._context.stores, blob)
+            await remove_blob(self._context.database, self._context.stores, blob, self._context.clock())
             raise await self._context.why_ended(upload_id)
         return upload
 

@@ -371,5 +371,5 @@ class Uploads:
 
     async def _end(self, claim: Claim, reason: str) -> None:
         await self._database.write(lifecycle.release, claim, reason, self._clock())
-        await remove_blob(self._database, self._stores, claim.blob)
+        await remove_blob(self._database, self._stores, claim.blob, self._clock())
         log.info("resumable upload ended", image_id=claim.image_id, upload_id=claim.upload_id, reason=reason)

@@ -225,10 +225,14 @@ class Verifier:
         content = content_of(image, verified, self._rules)
 
         def publish(connection: Connection, _principal: Principal) -> Image | None:
-            return None if claim is None else lifecycle.publish(connection, claim, content, self._clock())
+            now = self._clock()
+            pieces_until = self._stores.look_again_at(upload.blob, now)
+            if claim is None:
+                return None
+            return lifecycle.publish(connection, claim, content, now, pieces_until=pieces_until)
 
         if await self._rights.run(upload, publish, hold=True) is None:
-            await remove_blob(self._database, self._stores, upload.blob)  # the image was just deleted
+            await remove_blob(self._database, self._stores, upload.blob, self._clock())  # the image was just deleted
             return
         log.info("upload done", image_id=upload.image_id, upload_id=upload.id, size=verified.size)
         # Some stores still have the pieces. Nobody waits for that: there may be thousands.
@@ -249,7 +253,7 @@ class Verifier:
         refusal = refusal_of(failure) if isinstance(failure, FINAL) else None
         await self._database.write(lifecycle.release, claim, failure.reason, self._clock(), refusal)
         log.info("upload failed", image_id=upload.image_id, upload_id=upload.id, reason=failure.reason)
-        await remove_blob(self._database, self._stores, upload.blob)
+        await remove_blob(self._database, self._stores, upload.blob, self._clock())
 
     async def _renewed(self, upload: Upload, verification: Verification) -> Upload | None:
         work, until = db.keep_verification, self._context.verification_until()

@@ -4,17 +4,17 @@ A sweep may run in any process of any node, at any time, twice at once: every st
 repeated without harm.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from stillage.db import blobs, inspections, job_leases, job_runs, lifecycle, pieces, uploads
+from stillage.db import Connection, blobs, inspections, job_leases, job_runs, lifecycle, pieces, uploads
 from stillage.db.leases import Dead
 from stillage.db.session import Database
 from stillage.errors import StillageError
-from stillage.ids import BlobRef
+from stillage.ids import BlobRef, StoreId
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.stores.abilities import Lists, Partials
 from stillage.stores.catalog import NamedStore, Stores
@@ -25,6 +25,7 @@ BATCH = 100
 # Blobs that cannot be removed, after which a sweep leaves the store alone; fewer do not keep the others.
 MOST_FAILURES = 20
 EXPIRED = "the upload expired because no more data arrived; send the file again"
+Query = Callable[[Connection, StoreId, datetime, int], list[BlobRef]]
 DIED = "the server that received the data stopped before it had all of it; send the file again"
 
 
@@ -105,32 +106,49 @@ class Sweep:
 
         Those in a read-only store stay until it no longer is.
         """
-        return sum([await self._remove_pending_of(one) for one in self._stores if not one.read_only])
+        writable = [one for one in self._stores if not one.read_only]
+        for one in writable:
+            await self._each(one, blobs.with_late_pieces, self._drop_pieces)
+        return sum([await self._each(one, blobs.pending_delete, self._remove) for one in writable])
 
-    async def _remove_pending_of(self, named: NamedStore) -> int:
-        removed = 0
+    async def _each(self, named: NamedStore, query: Query, work: Callable[[BlobRef], Awaitable[None]]) -> int:
+        """Do *work* for each blob of a store that *query* finds, until it finds no more. Returns how often it did."""
+        done = 0
         failed: set[BlobRef] = set()
-        while found := set(await self._database.read(blobs.pending_delete, named.id, self._clock(), BATCH)) - failed:
+        while found := set(await self._database.read(query, named.id, self._clock(), BATCH)) - failed:
             for blob in found:
                 try:
-                    await remove_blob(self._database, self._stores, blob)
-                    removed += 1
+                    await work(blob)
+                    done += 1
                 except StillageError as error:
                     leave_to_sweep("a blob could not be removed", error, store=blob.store, key=blob.key)
                     failed.add(blob)
                     if len(failed) == MOST_FAILURES:
-                        return removed
-        return removed
+                        return done
+        return done
+
+    async def _remove(self, blob: BlobRef) -> None:
+        await remove_blob(self._database, self._stores, blob, self._clock())
+
+    async def _drop_pieces(self, blob: BlobRef) -> None:
+        """Drop what is left of a resumable upload that is done: who published it may have died before that."""
+        await self._stores.drop_partial(blob)
+        await self._database.write(blobs.forget_late_pieces, blob.key)
 
 
-async def remove_blob(database: Database, stores: Stores, blob: BlobRef) -> None:
+async def remove_blob(database: Database, stores: Stores, blob: BlobRef, now: datetime) -> None:
     """Remove the bytes of a blob that is not published, then its row: in this order nothing on disk is unknown.
 
-    In a read-only store it stays, until a sweep finds that the store no longer is.
+    In a read-only store it stays, until a sweep finds that the store no longer is. In one that `ActsLate` the row stays
+    for a while, until a sweep has looked once more.
 
     It asks first, because the answer to a successful `publish` may have been lost on the way.
     """
     if stores.get(blob.store).read_only or await database.read(blobs.is_published, blob.key):
         return
     await stores.delete(blob)
-    await database.write(blobs.forget_blob, blob.key)
+    again_at = stores.look_again_at(blob, now)
+    if again_at is None:
+        await database.write(blobs.forget_blob, blob.key)
+    else:
+        await database.write(blobs.look_again, blob.key, now, again_at)

@@ -146,7 +146,7 @@ class Reception:
         reason = failure.reason if isinstance(failure, StillageError) else "the server stopped in the middle"
         try:
             await self._database.write(lifecycle.release, claim, reason, self._clock())
-            await remove_blob(self._database, self._stores, claim.blob)
+            await remove_blob(self._database, self._stores, claim.blob, self._clock())
         except StillageError as error:
             # The sweep finds the expired lease, or the blob, which is pending_delete.
             leave_to_sweep("clean-up of an upload failed", error, upload_id=claim.upload_id)

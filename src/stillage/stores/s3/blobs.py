@@ -104,6 +104,10 @@ class S3Store:
     async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
         return await self._transfers.call(self._find_old, f"{shard:02x}", older_than_s)
 
+    def late_by_s(self) -> float:
+        """As `ActsLate` says: the server may go on with a request whose bytes it has when its client is gone."""
+        return self._settings.timeout_s
+
     async def locate(self, key: BlobKey, seconds: int) -> str | None:
         return await self._transfers.soon(self.client.url_of, key, seconds) if self._settings.redirect else None
 

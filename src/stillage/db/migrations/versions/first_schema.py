@@ -159,6 +159,13 @@ def _create_uploads() -> None:
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_blobs")),
     )
+    op.create_index(
+        "ix_blobs_kept_until",
+        "blobs",
+        ["kept_until"],
+        postgresql_where=sa.text("kept_until IS NOT NULL"),
+        sqlite_where=sa.text("kept_until IS NOT NULL"),
+    )
     op.create_index("ix_blobs_os_hash_value", "blobs", ["os_hash_value"])
     op.create_index("ix_blobs_sha256", "blobs", ["sha256"])
     op.create_index("ix_blobs_state_scrubbed_at", "blobs", ["state", "scrubbed_at"])
