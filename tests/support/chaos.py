@@ -69,9 +69,11 @@ class Chaos:
     Attributes:
         counts: What was done, by name; clients' disconnects are ``FIN`` and ``RST``.
         sizes: Of images, in bytes.
+        settles_in_s: How long clean-up may take when nothing happens any more.
     """
 
     sizes: Sequence[int] = SIZES
+    settles_in_s: float = LONGEST_WAIT_S
 
     def __init__(self, server: Server, database_url: str, seed: int, store: NodeStore | None = None) -> None:
         """*store*: where the server keeps its bytes; in its own folder by default."""
@@ -92,7 +94,7 @@ class Chaos:
         return self._waits.longest_s
 
     def run(self, events: int) -> list[str]:
-        """Let *events* things happen, of which at least a quarter are signals. Return what promise is broken."""
+        """Let *events* things happen, as `enough` counts them. Return what promise is broken."""
         self._server.start()
         self._server.token()
         clients = [Thread(target=self._be_a_client, args=(number,), daemon=True) for number in range(CLIENTS)]
@@ -118,11 +120,15 @@ class Chaos:
             "restart the server": (self._restart_the_server, 1),
         }
 
+    def enough(self, signals: int, events: int) -> bool:
+        """Return whether *events* things have happened: disconnects, and *signals*, which are at least a quarter."""
+        return signals >= events / 4 and self.counts.total() - self.counts["stored"] - self.counts["deleted"] >= events
+
     def _send_signals(self, dice: random.Random, events: int) -> None:
         kinds, said = self.kinds(), 0.0
         names, weights = list(kinds), [weight for _, weight in kinds.values()]
         signals = 0
-        while signals < events / 4 or self.counts.total() - self.counts["stored"] - self.counts["deleted"] < events:
+        while not self.enough(signals, events):
             time.sleep(dice.uniform(0.0, 0.4))
             self._let_it_work()
             if time.monotonic() - said > TIMEOUT_S:
@@ -297,7 +303,7 @@ class Chaos:
             return not found
 
         with suppress(AssertionError):
-            eventually(is_settled, "everything has settled", within_s=LONGEST_WAIT_S)
+            eventually(is_settled, "everything has settled", within_s=self.settles_in_s)
         return found
 
     def _state(self) -> promises.State:

@@ -25,12 +25,14 @@ from node_stores import NodeStore, SharedBucket, SharedFolder
 from nodes import nodes_on
 from postgres import PostgresServer, postgres_server
 from s3_server import OwnS3Server
+from server import READY
 
 NODES = 2
 KINDS = ("files", "s3")
+STORE_TIMEOUT_S = 5.0
 MORE_SETTINGS = {"upload_age_s": 8, "deleted_download_s": 1}
 """So that what clients gave up, and what they deleted, is gone soon."""
-SIZES = (0, 1, 70_000, 1 << 20, (5 << 20) + 1, 12 << 20)
+SIZES = (0, 1, 70_000, 70_000, 1 << 20, 1 << 20, (5 << 20) + 1, 12 << 20)
 """The larger ones are several parts of an object."""
 PLAIN = 0.5
 """How many uploads come in one request."""
@@ -42,6 +44,7 @@ class NodesChaos(Chaos):
     """One run on several nodes."""
 
     sizes = SIZES
+    settles_in_s = 60.0
 
     def __init__(
         self,
@@ -65,6 +68,9 @@ class NodesChaos(Chaos):
         partial = [name for name in self._kept_in.listing() if "." in name]
         return "".join([self._nodes.log, *(f"left over: {name}\n" for name in partial)])
 
+    def enough(self, signals: int, events: int) -> bool:
+        return signals >= events
+
     def kinds(self) -> Kinds:
         kinds: Kinds = {
             "kill a node": (self._kill_a_node, 60),
@@ -79,19 +85,23 @@ class NodesChaos(Chaos):
         for number in [number for number, then in self._dead_until.items() if then <= until]:
             del self._dead_until[number]
             super()._wake(float("inf"))  # who is stopped may hold a lock that a start needs
-            self._nodes.nodes[number].start()
+            # Nobody waits for it: what it did before goes on at the other one meanwhile.
+            self._nodes.nodes[number].launch()
 
     def _kill_a_node(self, dice: random.Random) -> bool:
         number = dice.randrange(len(self._nodes.nodes))
-        if not self._nodes.nodes[number].is_running:
+        if number in self._dead_until:
             return False
-        self._nodes.nodes[number].kill()
+        node = self._nodes.nodes[number]
+        assert node.is_running, f"node {number} has ended by itself:\n{node.run.log}"
+        self._stopped.pop(node.pid, None)
+        node.kill()
         self._dead_until[number] = time.monotonic() + dice.choice([0.0, 0.0, 1.0, SWEPT_S])
         return True
 
     def _restart_a_node(self, dice: random.Random) -> bool:
         node = dice.choice(self._nodes.nodes)
-        if not node.is_running or node.pid in self._stopped:
+        if not READY.search(node.run.output) or node.pid in self._stopped:
             return False
         super()._wake(float("inf"))
         node.restart()
@@ -126,7 +136,7 @@ def chaos_nodes(seed: int, kind: str) -> Iterator[NodesChaos]:
         bucket = stack.enter_context(s3_server.own_s3_server()) if kind == "s3" else None
         store: NodeStore = SharedFolder(folder)
         if bucket is not None:
-            store = SharedBucket(s3_server.settings(endpoint=bucket.endpoint), folder)
+            store = SharedBucket(s3_server.settings(endpoint=bucket.endpoint, timeout_s=STORE_TIMEOUT_S), folder)
         settings: dict[str, Any] = {**SETTINGS, **MORE_SETTINGS}
         nodes = stack.enter_context(nodes_on(url, folder, NODES, store=store, **settings))
         yield NodesChaos(AnyNode(nodes), postgres, url, seed, store, bucket)
@@ -134,7 +144,7 @@ def chaos_nodes(seed: int, kind: str) -> Iterator[NodesChaos]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="chaos_nodes", description=__doc__)
-    parser.add_argument("--events", type=int, default=500, help="kills, stops, crashes and disconnects (500)")
+    parser.add_argument("--events", type=int, default=500, help="kills, stops, restarts and crashes (500)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--store", choices=KINDS, default="s3", help="what the nodes share (s3)")
     parser.add_argument("--log", type=Path, help="where to write what the nodes have logged")

@@ -93,5 +93,6 @@ prefix = "{settings.prefix}"
 endpoint = "{settings.endpoint}"
 region = "{settings.region}"
 part_size = {settings.part_size}
+timeout_s = {settings.timeout_s}
 sign_payload = false
 """
