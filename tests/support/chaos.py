@@ -70,10 +70,12 @@ class Chaos:
         counts: What was done, by name; clients' disconnects are ``FIN`` and ``RST``.
         sizes: Of images, in bytes.
         settles_in_s: How long clean-up may take when nothing happens any more.
+        retries_after_s: How soon a client whose server is gone tries again.
     """
 
     sizes: Sequence[int] = SIZES
     settles_in_s: float = LONGEST_WAIT_S
+    retries_after_s: float = 0.02
 
     def __init__(self, server: Server, database_url: str, seed: int, store: NodeStore | None = None) -> None:
         """*store*: where the server keeps its bytes; in its own folder by default."""
@@ -192,7 +194,7 @@ class Chaos:
             try:
                 self._use(dice)
             except GONE:
-                time.sleep(0.02)
+                time.sleep(self.retries_after_s)
 
     def _use(self, dice: random.Random) -> None:
         image_id = self._some_image(dice)

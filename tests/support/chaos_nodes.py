@@ -21,6 +21,7 @@ import s3_server
 from any_node import AnyNode
 from chaos import SETTINGS, Chaos, Kinds
 from chaos_pieces import PiecesClient
+from forked import forks
 from node_stores import NodeStore, SharedBucket, SharedFolder
 from nodes import nodes_on
 from postgres import PostgresServer, postgres_server
@@ -45,6 +46,7 @@ class NodesChaos(Chaos):
 
     sizes = SIZES
     settles_in_s = 60.0
+    retries_after_s = 0.1  # often nobody is there, and the machine has to start somebody
 
     def __init__(
         self,
@@ -139,6 +141,9 @@ def chaos_nodes(seed: int, kind: str) -> Iterator[NodesChaos]:
             store = SharedBucket(s3_server.settings(endpoint=bucket.endpoint, timeout_s=STORE_TIMEOUT_S), folder)
         settings: dict[str, Any] = {**SETTINGS, **MORE_SETTINGS}
         nodes = stack.enter_context(nodes_on(url, folder, NODES, store=store, **settings))
+        fork = stack.enter_context(forks())
+        for node in nodes:
+            node.spawn = fork
         yield NodesChaos(AnyNode(nodes), postgres, url, seed, store, bucket)
 
 

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPSConnection
@@ -59,6 +59,15 @@ class Answer:
         return str(self.json["error"]["message"])
 
 
+Spawn = Callable[[Sequence[str], Mapping[str, str]], Any]
+"""Starts a process from its words and its environment; returns a `subprocess.Popen`, or what behaves like one."""
+
+
+def popen(line: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    null, pipe = subprocess.DEVNULL, subprocess.PIPE
+    return subprocess.Popen(line, text=True, env=environment, stdin=null, stdout=pipe, stderr=pipe)
+
+
 MakeServer = Callable[..., "Server"]
 """Returns a server made with `Server`'s named arguments."""
 
@@ -76,6 +85,7 @@ class Server:
     Attributes:
         settings_file: For ``--config``.
         credentials: More variables of its environment.
+        spawn: How it is started.
     """
 
     def __init__(
@@ -94,6 +104,7 @@ class Server:
         self.settings = settings
         self.settings_file: Path | None = None
         self.credentials: Mapping[str, str] = {}
+        self.spawn: Spawn = popen
         self.url = ""
         self._runs: list[_Run] = []
         self._tokens: dict[tuple[str, str], str] = {}
@@ -122,7 +133,7 @@ class Server:
             *self._config,
             *self.arguments,
         ]  # the last wins
-        run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment())
+        run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment(), self.spawn)
         self._runs.append(run)
         return run
 
@@ -147,7 +158,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        return self.run.process.pid
+        return int(self.run.process.pid)
 
     @property
     def output(self) -> str:
@@ -376,18 +387,12 @@ class _Run:
 
     line: list[str]
     environment: dict[str, str]
-    process: "subprocess.Popen[str]" = field(init=False)
+    spawn: Spawn
+    process: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self._written: dict[str, list[str]] = {"output": [], "log": []}
-        self.process = subprocess.Popen(
-            self.line,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-        )
+        self.process = self.spawn(self.line, self.environment)
         assert self.process.stdout
         assert self.process.stderr
         self._threads = [
@@ -415,7 +420,7 @@ class _Run:
 
     def wait(self) -> int:
         """Return the exit code."""
-        code = self.process.wait(TIMEOUT_S)
+        code = int(self.process.wait(TIMEOUT_S))
         self._collect()
         return code
 
