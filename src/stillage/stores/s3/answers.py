@@ -10,7 +10,10 @@ from botocore.exceptions import ClientError
 from stillage.errors import StillageError, StorageFull, StoreReadOnly, StoreRefused, Unavailable
 from stillage.stores.s3.settings import S3Settings
 
-MISSING = frozenset({"NoSuchKey", "NoSuchUpload", "NotFound", "404"})
+MISSING = frozenset({"NoSuchKey", "NoSuchUpload"})
+"""A 404 without such a code may be of a bucket that is gone, or of a proxy on the way."""
+UNEXPLAINED = frozenset({"400", "403", "404"})
+"""Of answers to HEAD, which have no room for a code."""
 FULL = frozenset({"EntityTooLarge", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"})
 BUSY = frozenset({"SlowDown", "ServiceUnavailable", "Throttling", "RequestLimitExceeded", "TooManyRequests"})
 TRANSIENT = frozenset({"InternalError", "RequestTimeout", "OperationAborted", "BadDigest", "IncompleteBody"})
@@ -31,6 +34,11 @@ DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "403", "MethodNotAllowe
 def is_missing(error: Exception) -> bool:
     """Return whether the server says that there is no such object or upload."""
     return isinstance(error, ClientError) and code_of(error) in MISSING
+
+
+def is_unexplained(error: ClientError) -> bool:
+    """Return whether the server refuses something and does not say why."""
+    return code_of(error) in UNEXPLAINED
 
 
 def code_of(error: ClientError) -> str:

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from stillage.errors import StoreFailed
 from stillage.spans import Span
-from stillage.stores.s3.answers import MISSING, is_missing, translated
+from stillage.stores.s3.answers import MISSING, code_of, is_missing, is_unexplained, translated
 from stillage.stores.s3.buffers import Blocks
 from stillage.stores.s3.presigned import presigned
 from stillage.stores.s3.settings import S3Settings
@@ -81,7 +81,14 @@ class S3Client:
 
     def head(self, key: str) -> Stored:
         with self._failures("look at an object"):
-            found = self._client.head_object(**self._at(key))
+            try:
+                found = self._client.head_object(**self._at(key))
+            except ClientError as error:
+                if is_unexplained(error):
+                    self._require_bucket(key)
+                    if code_of(error) == "404":
+                        raise Missing from None
+                raise
         return Stored(key, found["ContentLength"], found["LastModified"], found["ETag"])
 
     def get(self, key: str, span: Span, etag: str | None = None) -> Answer:
@@ -191,6 +198,10 @@ class S3Client:
 
     def close(self) -> None:
         self._client.close()
+
+    def _require_bucket(self, key: str) -> None:
+        """Raise what is wrong with the bucket, if it is not only the object with this key that is missing."""
+        self._client.list_objects_v2(Bucket=self.settings.bucket, Prefix=self.settings.prefix + key, MaxKeys=1)
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self.settings.bucket, "Key": self.settings.prefix + key}
