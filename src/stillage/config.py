@@ -389,5 +389,6 @@ def _sentence(problem: Any) -> str:
 
 def _is_secret(name: str, value: Any) -> bool:
     setting = Settings.model_fields.get(name)
-    # A URL may have a password in it.
-    return (setting is not None and "SecretStr" in str(setting.annotation)) or "@" in str(value)
+    # A URL may have a password in it, and a table whatever somebody took for a setting.
+    may_hold_one = isinstance(value, Mapping) or name.endswith(".endpoint") or "@" in str(value)
+    return (setting is not None and "SecretStr" in str(setting.annotation)) or may_hold_one

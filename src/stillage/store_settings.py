@@ -1,5 +1,6 @@
 """The settings of stores: one table ``[[stores]]`` in the settings file for each, with the fields of its type."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, field_validator
 
 STORE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+ENDPOINT = re.compile(r"https?://[^/?#@\s]+")
 MOST = 1_000_000
 
 
@@ -44,9 +46,7 @@ class BucketSettings(StoreSettings):
         min_length=3, max_length=63, pattern=r"^[A-Za-z0-9._-]+$", description="its name; it must exist"
     )
     prefix: str = Field(default="", max_length=255, pattern=r"^([^/]+/)*$", description="of every key; ends with /")
-    endpoint: str | None = Field(
-        default=None, pattern=r"^https?://[^/?#@\s]+$", description="URL of the server; that of AWS if unset"
-    )
+    endpoint: str | None = Field(default=None, description="URL of the server; that of AWS if unset")
     region: str | None = Field(
         default=None, max_length=64, description="of the bucket; as AWS's tools find it if unset"
     )
@@ -68,6 +68,13 @@ class BucketSettings(StoreSettings):
     cache_bytes: int = Field(
         default=0, ge=0, description="keep what was read on the local disk, so much for each worker; 0 keeps nothing"
     )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_server(cls, value: str | None) -> str | None:
+        if value is not None and not ENDPOINT.fullmatch(value):
+            raise ValueError("must be http://HOST:PORT or https://HOST:PORT; see docs/stores.md for credentials")
+        return value
 
 
 def _require_file(value: Any) -> Any:

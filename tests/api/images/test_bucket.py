@@ -85,17 +85,25 @@ async def test_a_bucket_that_does_not_answer_is_a_sentence_and_not_ready(serve: 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"endpoint": "https://key:secret@s3.example.org"}, "endpoint"),
-        ({"endpoint": "s3.example.org"}, "endpoint"),
+        ({"endpoint": "https://key:HIDDEN@s3.example.org"}, "endpoint"),
+        ({"endpoint": "https://s3.example.org/?token=HIDDEN"}, "must be http://HOST:PORT"),
+        ({"endpoint": "key:HIDDEN"}, "docs/stores.md"),
         ({"prefix": "images"}, "prefix"),
         ({"part_size": 1}, "part_size"),
         ({"bucket": None}, "bucket"),
-        ({"secret_key": "x"}, "secret_key"),
+        ({"secret_key": "HIDDEN"}, "secret_key"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, Any], why: str) -> None:
-    with pytest.raises(BadSettings, match=why):
+def test_settings_that_cannot_be_meant_are_refused_without_their_secrets(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(BadSettings, match=why) as refused:
         load(stores=[{**TABLE, **changes}])
+    assert "HIDDEN" not in str(refused.value)
+
+
+def test_a_table_that_lacks_something_is_not_shown_with_all_that_it_has() -> None:
+    with pytest.raises(BadSettings, match="bucket: Field required") as refused:
+        load(stores=[{"id": "bucket", "type": "s3", "secret_access_key": "HIDDEN"}])
+    assert "HIDDEN" not in str(refused.value)
 
 
 def test_a_profile_that_does_not_exist_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
