@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+import s3_server
 from any_node import AnyNode
 from clients import Shells
+from node_stores import NodeStore, SharedBucket, SharedFolder
 from nodes import nodes_on
 from rude import CHUNKED, WITH_LENGTH, Body
 from server import MIB, Hindered, MakeServer, Server
 
 NODES = int(os.environ.get("STILLAGE_NODES", "1"))
+NODES_STORE = os.environ.get("STILLAGE_NODES_STORE", "files")
 IDLE_S = 1.0
 HEADER_S = 1.5
 # Small enough to cross, large enough for the bodies of other tests.
@@ -24,12 +27,16 @@ STRICT_LIMIT = 96 * MIB
 def _made(stack: ExitStack, request: pytest.FixtureRequest, folder: Path, **arguments: Any) -> Server:
     """Return a server that *stack* closes; with ``STILLAGE_NODES=2`` two nodes, of which each request finds one.
 
+    Their store is a folder that they share, or with ``STILLAGE_NODES_STORE=s3`` a bucket.
     A `Hindered`, or one with TLS or with workers of its own, is always one server.
     """
     if NODES > 1 and not any(arguments.get(name) for name in ("hindered", "tls", "workers", "database_url")):
         arguments.pop("tls", None)
         url = stack.enter_context(request.getfixturevalue("postgres").migrated())
-        return AnyNode(stack.enter_context(nodes_on(url, folder, NODES, **arguments)))
+        store: NodeStore = SharedFolder(folder)
+        if NODES_STORE == "s3":
+            store = SharedBucket(s3_server.settings(), folder)
+        return AnyNode(stack.enter_context(nodes_on(url, folder, NODES, store=store, **arguments)), store)
     kind = Hindered if arguments.pop("hindered", False) else Server
     made = kind(folder, **arguments)
     stack.callback(made.close)

@@ -1,18 +1,24 @@
-"""Several nodes as if they were one server: each request goes to one of them that runs, at random."""
+"""Several nodes as if they were one server: each request goes to one of them that runs, at random.
+
+All tests of uploads run on them with ``STILLAGE_NODES=2`` (`make test-nodes`).
+"""
 
 import random
 from collections.abc import Sequence
 from typing import Any
 
+from node_stores import NodeStore
 from nodes import start_together
 from server import Server
 
 
 class AnyNode(Server):
-    """Starting, stopping and killing it does that to all nodes. Their store is the one folder that they share."""
+    """Starting, stopping and killing it does that to all nodes."""
 
-    def __init__(self, nodes: Sequence[Server]) -> None:
+    def __init__(self, nodes: Sequence[Server], store: NodeStore) -> None:
+        """*store*: of the nodes."""
         self.nodes = nodes
+        self._store = store
         settings: dict[str, Any] = nodes[0].settings
         super().__init__(nodes[0].data_folder, **settings)
 
@@ -40,6 +46,9 @@ class AnyNode(Server):
 
     def stop(self) -> int:
         return max([node.stop() for node in self.alive], default=0)
+
+    def blobs(self) -> set[str]:
+        return set(self._store.names())
 
     def open_blobs(self, pid: int | None = None) -> set[str]:
         pids = self.workers if pid is None else [pid]

@@ -35,15 +35,13 @@ from waits import LONGEST_WAIT_S, Waits
 CLIENTS = 6
 SIZES = (0, 1, 70_000, 1 << 20, (1 << 20) + 1, 4 << 20)
 SETTINGS = {"lease_s": 4, "sweep_interval_s": 0.5, "idle_timeout_s": 5, "shutdown_grace_s": 1, "restart_grace_s": 3}
-MOST_PAUSE_S = 5.0
 ENGINES = ("sqlite", "postgresql")
 ASKED_FOR = {
     "a worker died; restarting it": "we kill them",
     "a new worker was killed before it served; starting another": "we kill those, too",
 }
 """Lines of the log that the run itself provokes, and why. Any other error, and every traceback, is a finding."""
-# What a client meets when its server is gone, or has never been.
-GONE = (OSError, AssertionError, ValueError)
+GONE = (OSError, AssertionError, ValueError)  # what a client meets whose server is gone
 Print = tuple[int, str]
 Kinds = Mapping[str, tuple[Callable[[random.Random], bool], int]]
 
@@ -69,13 +67,15 @@ class Chaos:
     Attributes:
         counts: What was done, by name; clients' disconnects are ``FIN`` and ``RST``.
         sizes: Of images, in bytes.
-        settles_in_s: How long clean-up may take when nothing happens any more.
+        settles_in_s: How long clean-up may take in the end.
         retries_after_s: How soon a client whose server is gone tries again.
+        most_pause_s: How long an upload is waited for between two signals.
     """
 
     sizes: Sequence[int] = SIZES
     settles_in_s: float = LONGEST_WAIT_S
     retries_after_s: float = 0.02
+    most_pause_s: float = 5.0
 
     def __init__(self, server: Server, database_url: str, seed: int, store: NodeStore | None = None) -> None:
         """*store*: where the server keeps its bytes; in its own folder by default."""
@@ -145,7 +145,7 @@ class Chaos:
 
     def _let_it_work(self) -> None:
         """Wait until an upload has succeeded, or long enough: who is only ever being started breaks no promise."""
-        before, until = self.counts["stored"], time.monotonic() + MOST_PAUSE_S
+        before, until = self.counts["stored"], time.monotonic() + self.most_pause_s
         while self.counts["stored"] == before and time.monotonic() < until:
             time.sleep(0.02)
             self._wake(time.monotonic())
@@ -356,7 +356,7 @@ def _contradictions(state: promises.State, image_id: str, told: Told) -> Iterato
     if told.deletion:
         yield f"image {image_id} was deleted, and is {image.status}"
     found = (image.size, image.checksum)
-    if told.acknowledged is not None and found != told.acknowledged:
+    if told.acknowledged not in (None, found):
         yield f"image {image_id} ({image.status}) has {found}, and {told.acknowledged} was acknowledged"
     if image.status == "active" and found not in told.possible:
         yield f"image {image_id} has {found}, which nobody sent as a whole"

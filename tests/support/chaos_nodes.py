@@ -46,6 +46,7 @@ class NodesChaos(Chaos):
 
     sizes = SIZES
     settles_in_s = 60.0
+    most_pause_s = 1.5
     retries_after_s = 0.1  # often nobody is there, and the machine has to start somebody
 
     def __init__(
@@ -102,8 +103,9 @@ class NodesChaos(Chaos):
         return True
 
     def _restart_a_node(self, dice: random.Random) -> bool:
-        node = dice.choice(self._nodes.nodes)
-        if not READY.search(node.run.output) or node.pid in self._stopped:
+        number = dice.randrange(len(self._nodes.nodes))
+        node = self._nodes.nodes[number]
+        if number in self._dead_until or not READY.search(node.run.output) or node.pid in self._stopped:
             return False
         super()._wake(float("inf"))
         node.restart()
@@ -144,7 +146,7 @@ def chaos_nodes(seed: int, kind: str) -> Iterator[NodesChaos]:
         fork = stack.enter_context(forks())
         for node in nodes:
             node.spawn = fork
-        yield NodesChaos(AnyNode(nodes), postgres, url, seed, store, bucket)
+        yield NodesChaos(AnyNode(nodes, store), postgres, url, seed, store, bucket)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import NoReturn
 
 from stillage.cli.main import run
@@ -55,15 +56,18 @@ class Forks:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._asking = Lock()
 
     def __call__(self, line: Sequence[str], environment: Mapping[str, str]) -> Forked:
         """Run `stillage` with the words of *line* but for the first."""
         (read_out, write_out), (read_err, write_err) = os.pipe(), os.pipe()
         asked = json.dumps({"words": list(line), "environment": dict(environment)}).encode()
-        socket.send_fds(self._connection, [asked], [write_out, write_err])
+        with self._asking:
+            socket.send_fds(self._connection, [asked], [write_out, write_err])
+            pid = int(self._connection.recv(LARGEST))
         os.close(write_out)
         os.close(write_err)
-        return Forked(int(self._connection.recv(LARGEST)), read_out, read_err)
+        return Forked(pid, read_out, read_err)
 
 
 @contextmanager
