@@ -92,7 +92,11 @@ def begin(server: Server, image_id: str, body: Body, length: int, *lines: str, *
 
 def received_bytes(server: Server) -> int:
     """How many bytes of uploads the server has taken out of its sockets' buffers, since it started."""
-    answer = server.call("GET", "/metrics", headers={"X-Auth-Token": server.token("admin")})
+    return sum(_received_by(node) for node in server.alive)
+
+
+def _received_by(node: Server) -> int:
+    answer = node.call("GET", "/metrics", headers={"X-Auth-Token": node.token("admin")})
     assert answer.status == 200, answer.body
     found = re.search(r"^stillage_received_bytes_total ([0-9.e+]+)$", answer.body.decode(), re.MULTILINE)
     assert found, answer.body

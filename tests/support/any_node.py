@@ -63,6 +63,11 @@ class AnyNode(Server):
         return "".join(node.log for node in self.nodes)
 
     @property
+    def events(self) -> list[dict[str, Any]]:
+        """Of all nodes, as they happened."""
+        return sorted(super().events, key=lambda event: str(event["timestamp"]))
+
+    @property
     def output(self) -> str:
         return "".join(node.output for node in self.nodes)
 

@@ -29,6 +29,8 @@ from s3_server import OwnS3Server
 from server import READY
 
 NODES = 2
+NO_DATABASE = "stillage: the database does not answer"
+"""What a node says that starts while the database recovers, before it ends."""
 KINDS = ("files", "s3")
 STORE_TIMEOUT_S = 5.0
 MORE_SETTINGS = {"upload_age_s": 8, "deleted_download_s": 1}
@@ -90,13 +92,16 @@ class NodesChaos(Chaos):
             super()._wake(float("inf"))  # who is stopped may hold a lock that a start needs
             # Nobody waits for it: what it did before goes on at the other one meanwhile.
             self._nodes.nodes[number].launch()
+        for number, node in enumerate(self._nodes.nodes):
+            if not node.is_running and number not in self._dead_until:
+                assert NO_DATABASE in node.run.log, f"node {number} has ended by itself:\n{node.run.log}"
+                node.launch()  # as a service manager would
 
     def _kill_a_node(self, dice: random.Random) -> bool:
         number = dice.randrange(len(self._nodes.nodes))
         if number in self._dead_until:
             return False
         node = self._nodes.nodes[number]
-        assert node.is_running, f"node {number} has ended by itself:\n{node.run.log}"
         self._stopped.pop(node.pid, None)
         node.kill()
         self._dead_until[number] = time.monotonic() + dice.choice([0.0, 0.0, 1.0, SWEPT_S])

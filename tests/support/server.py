@@ -157,6 +157,11 @@ class Server:
         return bool(self._runs) and self.run.process.poll() is None
 
     @property
+    def alive(self) -> "list[Server]":
+        """Itself; of several nodes those that run."""
+        return [self]
+
+    @property
     def pid(self) -> int:
         return int(self.run.process.pid)
 
