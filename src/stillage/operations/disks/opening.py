@@ -19,10 +19,11 @@ from stillage.formats.views.base import View
 from stillage.images.image import Image
 from stillage.lanes import GIVES_WAY
 from stillage.operations.disks.blob_file import BlobFile
-from stillage.operations.disks.charts import Chart, Charts, explained
+from stillage.operations.disks.charts import Chart, Charts, explained, new_chart
 from stillage.operations.disks.limits import ExpandingLimits
 from stillage.operations.disks.wanted import Wanted
 from stillage.operations.download import Download
+from stillage.stores.base import BlobReader
 
 T = TypeVar("T")
 
@@ -57,15 +58,33 @@ class Disks:
             StillageError: As `Download.open`.
         """
         inside = await self.inside(image)
-        async with self._download.open(image) as blob:
-            file = BlobFile(blob, self._threads)
-            try:
-                chart = await self._charts.chart(image, inside, file)
-                if not chart.disk.size:
-                    raise NotConvertible(image.id, "its disk has 0 bytes")
-                yield OpenDisk(image, chart, file, self._charts, self._limits, principal.project_id)
-            finally:
-                file.close()
+        async with self._download.open(image) as blob, self._file(blob) as file:
+            chart = await self._charts.chart(image, inside, file)
+            yield self._opened(image, chart, file, principal.project_id)
+
+    @asynccontextmanager
+    async def open_unpublished(self, image: Image, blob: BlobReader, inside: Inside) -> AsyncIterator["OpenDisk"]:
+        """Open the disk of an *image* that is not active yet: in *blob*, of which *inside* is known.
+
+        Raises:
+            NotConvertible: If there is no disk in it that can be read.
+        """
+        async with self._file(blob) as file:
+            chart = await new_chart(image, inside, file)
+            yield self._opened(image, chart, file, image.owner or "")
+
+    @asynccontextmanager
+    async def _file(self, blob: BlobReader) -> AsyncIterator[BlobFile]:
+        file = BlobFile(blob, self._threads)
+        try:
+            yield file
+        finally:
+            file.close()
+
+    def _opened(self, image: Image, chart: Chart, file: BlobFile, project: str) -> "OpenDisk":
+        if not chart.disk.size:
+            raise NotConvertible(image.id, "its disk has 0 bytes")
+        return OpenDisk(image, chart, file, self._charts, self._limits, project)
 
     async def close(self) -> None:
         # A thread that reads from a store without files needs the loop for it.
@@ -125,7 +144,7 @@ class OpenDisk:
         Raises:
             TooManyConversions: If the disk or the answer is compressed, and others have all slots.
         """
-        reader = DiskReader(self._chart.disk, self.file.read_at, recent=self._chart.recent)
+        reader = self.unlimited()
         if self._chart.disk.unit == 1 and not compresses:
             yield reader
             return
@@ -134,6 +153,10 @@ class OpenDisk:
                 yield reader
             finally:
                 self._limits.count(self._project, expanded=reader.expanded, sent=sent)
+
+    def unlimited(self) -> DiskReader:
+        """Read the disk for a job, of which there are few. Use the reader in `work` alone."""
+        return DiskReader(self._chart.disk, self.file.read_at, recent=self._chart.recent)
 
     def work(self, work: Callable[..., T], *args: object) -> T:
         """Return ``work(*args)``, which reads the disk. Call it in a thread.

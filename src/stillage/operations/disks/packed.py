@@ -1,10 +1,8 @@
 """Compress the disk inside an image while it is sent. Only its end tells how long the answer is."""
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from uuid import uuid5
 
 from stillage.accounts.principal import Principal
@@ -15,9 +13,7 @@ from stillage.formats.reading import DiskReader
 from stillage.formats.views.base import NAMESPACE
 from stillage.images.image import Image
 from stillage.operations.disks.opening import Disks, OpenDisk
-
-AHEAD = 4
-"""Batches of one answer, of 1 or 2 MiB, that are read and compressed at once or wait to be sent."""
+from stillage.operations.disks.reading_ahead import in_order
 
 
 class PackedDownloads:
@@ -40,26 +36,18 @@ class PackedDownloads:
             packer = packer_of(output, disk.size, made)
             data = await disk.data()
             with disk.reading(disk.size, compresses=True) as reader:
-                async with aclosing(_bytes_of(disk, reader, packer, data)) as pieces:
+                async with aclosing(packed_bytes(disk, reader, packer, data)) as pieces:
                     yield pieces
 
 
-async def _bytes_of(disk: OpenDisk, reader: DiskReader, packer: Packer, data: BlockMap) -> AsyncGenerator[bytes]:
+async def packed_bytes(disk: OpenDisk, reader: DiskReader, packer: Packer, data: BlockMap) -> AsyncGenerator[bytes]:
+    """Yield the bytes of the file that *packer* makes of the disk, in order. Close it (`contextlib.aclosing`)."""
     yield packer.head()
-    running: deque[Future[Packet]] = deque()
-    try:
-        for at in _batches(data, packer.batch):
-            running.append(disk.file.start(disk.work, _pack, reader, packer, at))
-            if len(running) >= (1 if disk.in_order else AHEAD) and (
-                piece := packer.place(await asyncio.wrap_future(running.popleft()))
-            ):
+    packets = in_order(disk, partial(_pack, reader, packer), _batches(data, packer.batch))
+    async with aclosing(packets):
+        async for packet in packets:
+            if piece := packer.place(packet):
                 yield piece
-        while running:
-            if piece := packer.place(await asyncio.wrap_future(running.popleft())):
-                yield piece
-    finally:
-        for waiting in running:
-            waiting.cancel()
     yield packer.tail()
 
 
