@@ -70,9 +70,10 @@ bench-requests: dev ## measure small requests against a bare aiohttp; BENCH_ARGS
 	@command -v wrk >/dev/null || scripts/system-packages wrk
 	.venv/bin/python -m bench.small_requests $(BENCH_ARGS)
 
-bench-disks: dev ## measure conversions against qemu-img; BENCH_ARGS="--data 1GiB --only 'raw → qcow2'"
+bench-disks: dev ## measure conversions against qemu-img, and disks over HTTP; BENCH_ARGS="--data 1GiB"
 	@scripts/system-packages
 	.venv/bin/python -m bench.disks $(BENCH_ARGS)
+	.venv/bin/python -m bench.views $(BENCH_ARGS)
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz

@@ -8,7 +8,7 @@ from stillage.spans import Span
 
 ONE_CALL = 8 << 20
 # sendfile blocks while the disk reads, so it runs here and not on the loop.
-_threads = ThreadPoolExecutor(16, thread_name_prefix="send")
+THREADS = ThreadPoolExecutor(16, thread_name_prefix="send")
 
 
 class FileSource:
@@ -16,7 +16,7 @@ class FileSource:
 
     def __init__(self, descriptor: int, span: Span) -> None:
         self.left = span.length
-        self.threads: Executor = _threads
+        self.threads: Executor = THREADS
         self._descriptor = descriptor
         self._at = span.first
 

@@ -15,6 +15,7 @@ from contextlib import aclosing, suppress
 
 from aiohttp import web
 
+from stillage.api.http.chunk_sources import sources_of
 from stillage.errors import StoreFailed
 from stillage.formats.views.base import Blank
 from stillage.operations.disks.chunks import Chunk, Stretch
@@ -25,8 +26,10 @@ from stillage.stores.base import BlobReader
 BLOCK = 128 << 10
 WAITING = 64 << 10
 ZEROS = bytes(BLOCK)
-# How much a thread sends before it serves others, and how long it waits for a full socket.
+# How much a thread sends before it serves others, how long it waits for a full socket, and for how few bytes of a view
+# it is not asked.
 ONE_TURN = 32 << 20
+WORTH_A_THREAD = 1 << 20
 FULL_SOCKET_MS = 10
 
 
@@ -47,15 +50,22 @@ async def send(request: web.Request, response: web.StreamResponse, reader: BlobR
 
 
 async def send_chunks(
-    request: web.Request, response: web.StreamResponse, blob: BlobReader, batches: AsyncGenerator[Sequence[Chunk]]
+    request: web.Request,
+    response: web.StreamResponse,
+    blob: BlobReader,
+    batches: AsyncGenerator[Sequence[Chunk]],
+    length: int,
 ) -> None:
-    """Send *batches* as the body of *response*, whose head is prepared. Stretches of *blob* are sent as by `send`.
+    """Send *batches* as the body of *response*, of *length* bytes, whose head is prepared. Stretches are of *blob*.
 
     Raises:
         ConnectionError, StoreFailed: As `send`.
         StillageError: What *batches* raise.
     """
     try:
+        if length >= WORTH_A_THREAD and isinstance(blob, Sends) and request.get_extra_info("sslcontext") is None:
+            await _send_from_threads(request, response, sources_of(blob, batches))
+            return
         async with aclosing(batches):
             async for batch in batches:
                 for chunk in batch:

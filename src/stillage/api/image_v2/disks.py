@@ -120,7 +120,7 @@ async def _send(request: web.Request, response: web.StreamResponse, view: OpenVi
     async with view.reading(part.first, part.length) as batches:
         let_take_long(request)
         await response.prepare(request)
-        await send_chunks(request, response, view.blob, batches)
+        await send_chunks(request, response, view.blob, batches, part.length)
 
 
 async def _send_packed(request: web.Request, image: Image, output: Output) -> web.StreamResponse:

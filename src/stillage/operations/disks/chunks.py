@@ -11,6 +11,8 @@ DIRECT = 1 << 20
 """Stored bytes of at least this length are not read here: the kernel sends them from the file."""
 READ = 1 << 20
 """Bytes that are read or expanded at once, and that a batch holds."""
+SENT = 32 << 20
+"""Bytes that are not here and that a batch stands for."""
 MOST_CHUNKS = 64
 
 
@@ -69,12 +71,15 @@ def _read(reader: DiskReader, first: int, end: int) -> Iterator[bytes]:
 
 
 def take(chunks: Iterator[Chunk]) -> Sequence[Chunk]:
-    """Return the next chunks: about `READ` bytes, or up to one that is not here. Empty at the end."""
+    """Return the next chunks: about `READ` bytes, and `SENT` that are not here. Empty at the end."""
     taken: list[Chunk] = []
-    held = 0
+    held = elsewhere = 0
     for chunk in chunks:
         taken.append(chunk)
-        held += len(chunk) if isinstance(chunk, bytes) else READ
-        if held >= READ or len(taken) == MOST_CHUNKS:
+        if isinstance(chunk, bytes):
+            held += len(chunk)
+        else:
+            elsewhere += chunk.length
+        if held >= READ or elsewhere >= SENT or len(taken) == MOST_CHUNKS:
             break
     return taken
