@@ -63,6 +63,7 @@ from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.tasks import Tasks
 from stillage.operations.upkeep.exclusive import Exclusive
 from stillage.operations.upkeep.reachable import report_unreachable
 from stillage.operations.upkeep.scrub import Scrub
@@ -165,6 +166,7 @@ async def build(
         uploads=uploads,
         inspect=inspect,
         queue=queue,
+        tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),
         jobs=Jobs(database, kinds, clock=clock, report=report, keep_s=settings.job_keep_s),
         download=download,
         views=Views(disks),

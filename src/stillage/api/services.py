@@ -28,6 +28,7 @@ from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.tasks import Tasks
 from stillage.operations.upload.ingest import Ingest
 from stillage.stores.catalog import Stores
 
@@ -60,6 +61,7 @@ class Services:
     inspect: Inspect
     queue: Queue
     jobs: Jobs
+    tasks: Tasks
     download: Download
     views: Views
     packed_downloads: PackedDownloads

@@ -46,6 +46,7 @@ DEFAULT_RULES: Mapping[str, str] = {
     "get_members": f"{ADMIN} or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))",
     "modify_member": f"{ADMIN} or (role:member and project_id:%(member_id)s)",
     "stores_info_detail": f"{ADMIN} or role:service",
+    "tasks_api_access": ADMIN,
 }
 
 # No request evaluates it, but policy files for Glance refer to it.

@@ -18,6 +18,7 @@ NAMES |= {
     "rest": "r",
     "store": "s",
     "namespace": "n",
+    "task_id": "k",
 }
 PUBLIC = {
     "GET /", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz",

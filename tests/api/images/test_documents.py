@@ -5,9 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from described import Described, documents_of
-from image_api import V2_1, Person
+from image_api import V2_1, Person, Town
+from job_world import new_job
 from server import Answer
 from stillage.api.image_v2.description import DETAILS
+from stillage.api.services import SERVICES
+from stillage.images.job import JobKind
+from stillage.operations.jobs import Queue
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 DATA = b"x" * 512
@@ -33,7 +37,7 @@ class Checked:
         return answer
 
 
-async def test_every_document_is_as_described(erin: Person, olga: Person, ada: Person) -> None:
+async def test_every_document_is_as_described(town: Town, erin: Person, olga: Person, ada: Person) -> None:
     ask = Checked(erin, Described((await erin("GET", "/openapi.json")).json))
     await images_and_members(ask, olga)
     await uploads(ask)
@@ -44,6 +48,7 @@ async def test_every_document_is_as_described(erin: Person, olga: Person, ada: P
     for name in ("stores", "import", "usage"):
         await ask(f"GET /v2/info/{name}")
     await replace(ask, person=ada)("GET /v2/info/stores/detail")
+    await tasks(replace(ask, person=ada), town.application[SERVICES].queue)
     await metadefs(replace(ask, person=ada))
     assert set(documents_of(DETAILS)) <= ask.described.seen
 
@@ -74,6 +79,14 @@ async def metadefs(ask: Checked) -> None:
     await ask(f"GET {namespaces}")
     await ask("GET /v2/metadefs/resource_types")
     await ask("GET /v2/schemas/metadefs/{name}", name="namespace")
+
+
+async def tasks(ask: Checked, queue: Queue) -> None:
+    image_id = (await ask.person.create())["id"]
+    task_id = (await queue.enqueue(new_job(kind=JobKind.IMPORT_URL, image_id=image_id))).id
+    await ask("GET /v2/tasks")
+    await ask("GET /v2/tasks/{task_id}", task_id=task_id)
+    await ask("GET /v2/images/{image_id}/tasks", image_id=image_id)
 
 
 async def images_and_members(ask: Checked, olga: Person) -> None:

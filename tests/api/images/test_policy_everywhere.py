@@ -44,6 +44,7 @@ STORY: list[tuple[str, str, str, Any]] = [
     ("erin", "PATCH", IMAGE, patch("visibility", "community")),
     ("ada", "PATCH", IMAGE, patch("visibility", "public")),
     ("ada", "GET", "/v2/info/stores/detail", None),
+    ("ada", "GET", "/v2/tasks", None),
     ("ada", "GET", "/metrics", None),
     ("erin", "DELETE", f"/v2/stores/files/{ID}", None),  # there is no other store: 404
     ("erin", "DELETE", IMAGE, None),
@@ -51,7 +52,7 @@ STORY: list[tuple[str, str, str, Any]] = [
 
 
 LISTS = {"/v2/images": "images", MEMBERS: "members"}
-ANSWERS = [201, 200, 204, 200, 1, 200, 200, 200, 1, 200, 204, 204, 204, 200, 200, 200, 200, 404, 204]
+ANSWERS = [201, 200, 204, 200, 1, 200, 200, 200, 1, 200, 204, 204, 204, 200, 200, 200, 200, 200, 404, 204]
 
 
 async def story(town: Town) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
-from stillage.api.image_v2 import documents
+from stillage.api.image_v2 import documents, task_documents
 from stillage.api.image_v2.disks import MOST_CELLS
 from stillage.api.image_v2.metadefs import description as metadefs
 from stillage.api.image_v2.uploads import documents as upload_documents
@@ -14,6 +14,8 @@ from stillage.formats.views.outputs import OUTPUTS
 from stillage.images.image import DISK_FORMATS
 from stillage.images.patch import V2_0, V2_1
 from stillage.images.query import SORT_KEYS
+from stillage.images.task import SORT_KEYS as TASK_SORT_KEYS
+from stillage.images.task import STATES
 from stillage.operations.disks.wanted import PACKED
 
 LIST_QUERY = {
@@ -37,6 +39,14 @@ LIST_QUERY = {
     "size_max": COUNT,
     "created_at": TEXT,
     "updated_at": TEXT,
+}
+TASK_QUERY = {
+    "limit": COUNT,
+    "marker": TEXT,
+    "sort_key": {"enum": list(TASK_SORT_KEYS)},
+    "sort_dir": {"enum": ["asc", "desc"]},
+    "status": {"enum": list(STATES)},
+    "type": {"enum": ["import"]},
 }
 
 UPLOAD_HEADERS = {
@@ -153,6 +163,10 @@ DETAILS: Mapping[str, Details] = {
     "DELETE /v2/images/{image_id}/members/{member_id}": Details({204: None}, READS),
     "PUT /v2/images/{image_id}/tags/{tag}": Details({204: None}, WRITES),
     "DELETE /v2/images/{image_id}/tags/{tag}": Details({204: None}, (*READS, 409)),
+    "GET /v2/images/{image_id}/tasks": Details({200: "ImageTasks"}, READS),
+    "GET /v2/tasks": Details({200: "Tasks"}, (400, 401, 403), query=TASK_QUERY),
+    "POST /v2/tasks": Details({}, (400, 401, 403, 413, 415), body={JSON: ref("NewTask")}),
+    "GET /v2/tasks/{task_id}": Details({200: "Task"}, READS),
     "GET /v2/schemas/{name}": Details({200: "Anything"}, (401, 404)),
     "GET /v2/schemas/metadefs/{name}": Details({200: "Anything"}, (401, 404)),
     **metadefs.DETAILS,
@@ -181,6 +195,9 @@ def schemas() -> Mapping[str, Schema]:
         documents.ImportMethods,
         documents.Usage,
         documents.DataMap,
+        task_documents.Tasks,
+        task_documents.ImageTasks,
+        task_documents.NewTask,
         documents.Layout,
         upload_documents.Uploads,
         upload_documents.NewUpload,

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2 import data, disks, images, info, inspection, members, schemas, tags
+from stillage.api.image_v2 import data, disks, images, info, inspection, members, schemas, tags, tasks
 from stillage.api.image_v2.metadefs import routes as metadefs
 from stillage.api.image_v2.uploads import routes as uploads
 
@@ -30,6 +30,10 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_delete("/v2/images/{image_id}/members/{member_id}", members.remove)
     router.add_put("/v2/images/{image_id}/tags/{tag}", tags.add)
     router.add_delete("/v2/images/{image_id}/tags/{tag}", tags.remove)
+    router.add_get("/v2/images/{image_id}/tasks", tasks.of_image, allow_head=False)
+    router.add_get("/v2/tasks", tasks.list_tasks, allow_head=False)
+    router.add_post("/v2/tasks", tasks.create)
+    router.add_get("/v2/tasks/{task_id}", tasks.show, allow_head=False)
     router.add_get("/v2/schemas/{name}", schemas.show, allow_head=False)
     router.add_get("/v2/schemas/metadefs/{name}", schemas.show_of_metadefs, allow_head=False)
     metadefs.add_routes(router)

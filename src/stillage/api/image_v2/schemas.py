@@ -1,4 +1,4 @@
-"""JSON schemas of images and members. glanceclient validates against them before it sends anything.
+"""JSON schemas of images, members and tasks. glanceclient validates against them before it sends anything.
 
 Source: OpenStack Image API v2, "Image schemas".
 """
@@ -12,6 +12,7 @@ from aiohttp import web
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.documents import Image, Images, Member, Members
 from stillage.api.image_v2.metadefs import schemas as metadefs
+from stillage.api.image_v2.task_documents import Task, Tasks
 from stillage.api.json_schemas import Schema, properties_of
 from stillage.errors import NotFound
 
@@ -38,7 +39,13 @@ def schemas() -> Mapping[str, Schema]:
         "properties": properties_of(Members) | {"members": {"type": "array", "items": member}},
         "links": [DESCRIBED_BY],
     }
-    return {"image": image, "images": images, "member": member, "members": members}
+    task: Schema = {"name": "task", "properties": properties_of(Task)}
+    tasks: Schema = {
+        "name": "tasks",
+        "properties": properties_of(Tasks) | {"tasks": {"type": "array", "items": task}},
+        "links": [{"rel": "first", "href": "{first}"}, {"rel": "next", "href": "{next}"}, DESCRIBED_BY],
+    }
+    return {"image": image, "images": images, "member": member, "members": members, "task": task, "tasks": tasks}
 
 
 async def show_of_metadefs(request: web.Request) -> web.Response:
