@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 
 IPNetwork = IPv4Network | IPv6Network
 Port = Annotated[int, Field(ge=1, le=65535)]
+Remote = Annotated[str, Field(pattern=r"^[^=,\s]{1,255}=https?://[^/?#@\s]+(/[^?#\s]*)?$", max_length=1024)]
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -40,10 +41,14 @@ class SourceSettings(BaseModel):
         None, description="OpenPGP keys, as `gpg --export` writes them; only sums that one of them signed are trusted"
     )
 
-    @field_validator("import_hosts", "import_denied_hosts", "import_ports", mode="before")
+    import_remotes: tuple[Remote, ...] = Field(
+        (), description="image services for `glance-download`, as `REGION=URL`; others come from Keystone's catalogue"
+    )
+
+    @field_validator("import_hosts", "import_denied_hosts", "import_ports", "import_remotes", mode="before")
     @classmethod
     def _import_list(cls, value: Any) -> Any:
-        return frozenset(listed(value)) if isinstance(value, str) else value
+        return listed(value) if isinstance(value, str) else value
 
     @field_validator("import_networks", "import_denied_networks", mode="before")
     @classmethod

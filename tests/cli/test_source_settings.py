@@ -6,7 +6,10 @@ import pytest
 
 from stillage.config import load
 from stillage.errors import BadSettings, SourceForbidden
-from stillage.sources import destinations_of, web_source_of
+from stillage.operations.imports.sources import RemoteImage
+from stillage.sources import destinations_of, sources_of
+
+ID = "4d5a2b1e-5c5d-4b52-9f0b-2f6f2f0c9a11"
 
 
 def test_without_settings_only_the_public_web_is_open() -> None:
@@ -53,6 +56,9 @@ def test_a_file_may_have_lists(tmp_path: Path) -> None:
         ("import_proxy", "proxy.example:3128"),
         ("import_connections", "5"),
         ("import_max_ratio", "0"),
+        ("import_remotes", "https://glance.example"),
+        ("import_remotes", "Two=ftp://glance.example"),
+        ("import_remotes", "Two=https://user@glance.example"),
     ],
 )
 def test_what_is_no_host_network_or_port_is_refused(name: str, value: str) -> None:
@@ -66,8 +72,19 @@ def test_a_refused_proxy_does_not_show_its_password() -> None:
     assert "secret" not in str(refused.value)
 
 
+async def test_services_are_named_by_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLAGE_IMPORT_REMOTES", "Two=https://two.example/image, Three=http://10.0.0.1:9292")
+    sources = sources_of(load())
+    for region in ("Two", "Three"):
+        sources.remote.check(RemoteImage(region, ID))
+    for address in (RemoteImage("Four", ID), RemoteImage("Two", ID, "private")):
+        with pytest.raises(SourceForbidden):
+            sources.remote.check(address)
+    await sources.close()
+
+
 async def test_a_source_is_made_of_the_settings(tmp_path: Path) -> None:
-    await web_source_of(load(import_proxy="http://127.0.0.1:1")).close()
+    await sources_of(load(import_proxy="http://127.0.0.1:1")).close()
     for name in ("import_ca", "import_keyring"):
         with pytest.raises(BadSettings, match="missing"):
-            web_source_of(load(None, **{name: str(tmp_path / "missing")}))
+            sources_of(load(None, **{name: str(tmp_path / "missing")}))

@@ -30,7 +30,7 @@ class SourceRefused(InvalidInput):
     """The source answers, but not with the file: it is not there, needs a login, or the answer makes no sense."""
 
     code = "source_refused"
-    fix = "open the URL without a login, and correct it"
+    fix = "check what the source has at this URL"
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(f"cannot read {url}: {why}; {self.fix}")

@@ -1,18 +1,14 @@
 """Which SHA-256 a file on the web must have: the one that the user gave, or the one in a ``SHA256SUMS`` file."""
 
-import asyncio
-
-from aiohttp import ClientError
 from yarl import URL
 
 from stillage.errors import SourceDigestMismatch, SourceRefused
 from stillage.outgoing.destinations import shown
-from stillage.outgoing.fetch import Fetcher, require_file, translated
+from stillage.outgoing.fetch import Fetcher, read_small
 from stillage.outgoing.keyring import CLEARSIGNED, KeyRing
 from stillage.outgoing.representation import file_name
 from stillage.outgoing.sums import MOST_SUMS, digest_in
 
-LIMIT_S = 60.0
 SIGNATURES = (".gpg", ".asc", ".sign")
 """What distributions append to the name of the file that they sign."""
 
@@ -32,7 +28,7 @@ class ExpectedDigests:
             StillageError: As `Fetcher.ask`.
         """
         sums = self._fetcher.require(sums_url)
-        text = await self._read(sums)
+        text = await read_small(self._fetcher, sums, MOST_SUMS)
         if self._keys is not None:
             text = await self._signed(self._keys, sums, text)
         name = file_name(url)
@@ -50,25 +46,9 @@ class ExpectedDigests:
 
     async def _signature(self, sums: URL) -> bytes:
         for suffix in SIGNATURES:
+            beside = sums.with_path(sums.raw_path + suffix, encoded=True, keep_query=True)
             try:
-                return await self._read(sums.with_path(sums.raw_path + suffix, encoded=True, keep_query=True))
+                return await read_small(self._fetcher, beside, MOST_SUMS)
             except SourceRefused:
                 continue
         raise SourceDigestMismatch(shown(sums), f"it is not signed, nor is there a file with {' or '.join(SIGNATURES)}")
-
-    async def _read(self, url: URL) -> bytes:
-        """Return all of a small file."""
-        answer = await self._fetcher.ask(url, {})
-        try:
-            require_file(answer, 200)
-            content = bytearray()
-            async with asyncio.timeout(LIMIT_S):
-                while piece := await answer.response.content.readany():
-                    content += piece
-                    if len(content) > MOST_SUMS:
-                        raise SourceRefused(shown(url), f"it has more than {MOST_SUMS} bytes")
-            return bytes(content)
-        except (ClientError, OSError) as error:
-            raise translated(error, url, LIMIT_S) from error
-        finally:
-            answer.close()

@@ -32,6 +32,8 @@ MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({408, 421, 425, 429})
 LONGEST_RETRY_S = 600
+SMALL_S = 60.0
+NO_HEADERS: Mapping[str, str] = {}
 REFUSALS = (
     (ClientConnectorCertificateError, "its certificate is not valid for this host, or its issuer is not trusted"),
     ((ClientResponseError, ValueError), "its answer is not HTTP, or its head is too large"),
@@ -49,11 +51,15 @@ class Answer:
     """The head of an answer that is no redirect, and its body unread. Close it.
 
     Attributes:
-        url: Who answered, after redirects.
+        asked: The URL before redirects.
+        url: Who answered.
+        sent: The headers that went along.
     """
 
     response: ClientResponse
+    asked: URL
     url: URL
+    sent: Mapping[str, str]
 
     @property
     def status(self) -> int:
@@ -79,6 +85,7 @@ class Fetcher:
         trust: ssl.SSLContext,
         proxy: str | None = None,
         lookup: Lookup | None = None,
+        most_redirects: int = MOST_REDIRECTS,
     ) -> None:
         """Open nothing yet.
 
@@ -88,10 +95,12 @@ class Fetcher:
             trust: Whose certificates are good.
             proxy: URL of a proxy that all requests go through.
             lookup: Resolves names; None resolves them as the machine does.
+            most_redirects: How many are followed; none where credentials go along.
         """
         self.timeout_s = timeout_s
         self._destinations = destinations
         self._proxy = proxy
+        self._most_redirects = most_redirects
         self._own_lookup = SystemLookup() if lookup is None else None
         self._session = session(
             destinations,
@@ -122,14 +131,17 @@ class Fetcher:
             SourceUnavailable: If there is no answer.
             SourceRefused: If what comes back is no answer, redirects too often, or its certificate is not trusted.
         """
-        for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._once(url, headers)
-            if answer.status not in REDIRECTS:
-                return answer
-            target = answer.headers.get("Location")
-            answer.close()
+        asked = url
+        for _ in range(self._most_redirects + 1):
+            response = await self._once(url, headers)
+            if response.status not in REDIRECTS:
+                return Answer(response, asked, url, headers)
+            target = response.headers.get("Location")
+            response.close()
+            if not self._most_redirects:
+                raise SourceRefused(shown(url), "it redirects, and no redirect is followed with a token")
             url = self._redirected(url, target)
-        raise SourceRefused(shown(url), f"it redirects more than {MOST_REDIRECTS} times")
+        raise SourceRefused(shown(url), f"it redirects more than {self._most_redirects} times")
 
     def _redirected(self, url: URL, target: str | None) -> URL:
         if not target:
@@ -144,13 +156,35 @@ class Fetcher:
             raise SourceForbidden(shown(found), "https must not redirect to http")
         return found
 
-    async def _once(self, url: URL, headers: Mapping[str, str]) -> Answer:
+    async def _once(self, url: URL, headers: Mapping[str, str]) -> ClientResponse:
         try:
             async with asyncio.timeout(2 * self.timeout_s):  # of a head that trickles
-                response = await self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy)
+                return await self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy)
         except (ClientError, OSError, ValueError) as error:
             raise translated(error, url, self.timeout_s) from error
-        return Answer(response, url)
+
+
+async def read_small(fetcher: Fetcher, url: URL, limit: int, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
+    """Return all of the small file *url*.
+
+    Raises:
+        SourceRefused: If it has more than *limit* bytes.
+        StillageError: As `Fetcher.ask` and `require_file`.
+    """
+    answer = await fetcher.ask(url, headers)
+    try:
+        require_file(answer, 200)
+        content = bytearray()
+        async with asyncio.timeout(SMALL_S):
+            while piece := await answer.response.content.readany():
+                content += piece
+                if len(content) > limit:
+                    raise SourceRefused(shown(url), f"it has more than {limit} bytes")
+        return bytes(content)
+    except (ClientError, OSError) as error:
+        raise translated(error, url, SMALL_S) from error
+    finally:
+        answer.close()
 
 
 def require_file(answer: Answer, status: int) -> None:

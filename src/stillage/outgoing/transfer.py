@@ -13,7 +13,6 @@ from time import monotonic
 
 from aiohttp import ClientError, StreamReader
 from aiohttp.http import HttpProcessingError
-from yarl import URL
 
 from stillage.errors import SourceChanged, SourceLengthMismatch, SourceRefused, SourceUnavailable
 from stillage.outgoing.destinations import shown
@@ -84,16 +83,28 @@ class Transfer:
         received: Bytes that arrived so far, as they are sent.
     """
 
-    def __init__(self, fetcher: Fetcher, asked: URL, answer: Answer, *, retries: Retries, splitting: Splitting) -> None:
+    def __init__(
+        self, fetcher: Fetcher, answer: Answer, retries: Retries, splitting: Splitting, *, is_immutable: bool = False
+    ) -> None:
+        """Take over *answer*, to a request for the whole file.
+
+        Args:
+            fetcher: Asks for the rest.
+            answer: Closed by whoever has opened it.
+            retries: How much trouble is put up with.
+            splitting: When to use several connections.
+            is_immutable: There is only one version of the file, ever.
+        """
         self._fetcher = fetcher
-        self._asked = asked
-        self._shown = shown(asked)
+        self._asked = answer.asked
+        self._shown = shown(answer.asked)
+        self._sent = answer.sent
         self._url = answer.url
         self._retries = retries
         self._splitting = splitting
         self.seen: Representation = representation_of(answer.headers, file_name(answer.url))
         self.received = 0
-        self._can_resume = self.seen.validator is not None and self.seen.coding is None
+        self._can_resume = (is_immutable or self.seen.validator is not None) and self.seen.coding is None
         self._is_split = (
             splitting.connections > 1
             and self._can_resume
@@ -189,7 +200,8 @@ class Transfer:
     async def _resume(self, at: int, end: int | None) -> _Body:
         """Ask for what is left, up to *end*."""
         last = "" if end in (None, self.seen.length) else end - 1
-        answer = await self._again({"Range": f"bytes={at}-{last}", "If-Range": self.seen.validator or ""})
+        condition = {"If-Range": self.seen.validator} if self.seen.validator else {}
+        answer = await self._again({**self._sent, "Range": f"bytes={at}-{last}", **condition})
         try:
             return self._continued(answer, at, end)
         except BaseException:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-from stillage.errors import InvalidInput, SourceDigestMismatch, SourceNotUnpacked, SourceRefused
+from stillage.errors import InvalidInput, SourceNotUnpacked, SourceRefused
 from stillage.lanes import Lane
 from stillage.operations.imports.sources import Opened, WebFile
 from stillage.outgoing.destinations import shown
+from stillage.outgoing.digests import verified
 from stillage.outgoing.expected import ExpectedDigests
-from stillage.outgoing.fetch import Fetcher, require_file
+from stillage.outgoing.fetch import NO_HEADERS, Fetcher, require_file
 from stillage.outgoing.representation import CODINGS, Representation, file_name
 from stillage.outgoing.transfer import Retries, Splitting, Transfer
 from stillage.outgoing.unpacking import MAGIC_BYTES, Bounds, NotUnpacked, Unpacker, packing_of
@@ -65,18 +66,16 @@ class WebSource:
         self.check(address)
         url = self._fetcher.require(address.url)
         digests = await self._digests(url, address)
-        answer = await self._fetcher.ask(url, {})
+        answer = await self._fetcher.ask(url, NO_HEADERS)
         try:
             require_file(answer, 200)
-            transfer = Transfer(
-                self._fetcher, url, answer, retries=self._reading.retries, splitting=self._reading.splitting
-            )
+            transfer = Transfer(self._fetcher, answer, self._reading.retries, self._reading.splitting)
             _require_readable(url, transfer.seen, has_digest=bool(digests))
             async with aclosing(transfer.blocks()) as blocks:
                 plain = self._decoded(url, transfer, blocks)
-                verified = _verified(url, plain, digests) if digests else plain
-                async with aclosing(verified):
-                    opened, chunks = await self._opened(url, transfer, verified)
+                known = verified(url, plain, hashlib.sha256(), digests) if digests else plain
+                async with aclosing(known):
+                    opened, chunks = await self._opened(url, transfer, known)
                     async with aclosing(chunks):
                         yield opened
         finally:
@@ -125,18 +124,6 @@ async def unpacked(url: URL, blocks: AsyncGenerator[bytes], packing: str, bounds
             unpacker.finish()
         except NotUnpacked as error:
             raise SourceNotUnpacked(shown(url), str(error)) from error
-
-
-async def _verified(url: URL, blocks: AsyncGenerator[bytes], digests: frozenset[str]) -> AsyncGenerator[bytes]:
-    """Yield *blocks*, and raise at their end unless their SHA-256 is each of *digests*."""
-    hashing = hashlib.sha256()
-    async with aclosing(blocks), Lane("source-digest", depth=4) as lane:
-        async for block in blocks:
-            await lane.submit(hashing.update, block)
-            yield block
-        found = await lane.call(hashing.hexdigest)
-    for expected in digests - {found}:
-        raise SourceDigestMismatch(shown(url), f"its SHA-256 is {found}, and {expected} is expected")
 
 
 async def _joined(head: bytes, blocks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
