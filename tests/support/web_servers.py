@@ -75,9 +75,9 @@ class WebServer:
 
 
 @asynccontextmanager
-async def web_server(handler: Handler, address: str = "127.0.0.2", **options: Any) -> AsyncIterator[WebServer]:
+async def web_server(handler: Handler, *, port: int = 0, **options: Any) -> AsyncIterator[WebServer]:
     server = WebServer(handler)
-    listening = await asyncio.start_server(server.serve, address, server.port, **options)
+    listening = await asyncio.start_server(server.serve, "127.0.0.2", port, **options)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
