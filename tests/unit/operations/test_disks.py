@@ -140,7 +140,7 @@ def test_the_first_subformat_is_meant_without_one() -> None:
 
 
 def test_what_nobody_writes_is_not_available() -> None:
-    with pytest.raises(FormatNotAvailable, match="iso: nothing writes it"):
+    with pytest.raises(FormatNotAvailable, match="iso: an ISO image is a file system on a medium, and no container"):
         wanted_of("iso", None)
     with pytest.raises(InvalidInput, match="unknown disk_format"):
         wanted_of("", None)

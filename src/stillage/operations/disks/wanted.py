@@ -8,6 +8,11 @@ from stillage.formats.views.outputs import OUTPUTS
 from stillage.images.image import DISK_FORMATS, Image
 
 PACKED = {(output.disk_format, output.subformat): output for output in packing.OUTPUTS if output.is_stream}
+NOT_MADE = {
+    "iso": "an ISO image is a file system on a medium, and no container for a disk; ask for raw",
+    "ploop": "which blocks a ploop has is told by another file; ask for raw",
+}
+OF_MACHINES = "the Amazon formats say what is on a disk, and not how it is stored; ask for raw"
 DOWNLOADS = tuple("/".join(filter(None, kind)) for kind in (*OUTPUTS, *PACKED))
 
 
@@ -42,7 +47,7 @@ def wanted_of(disk_format: str, subformat: str | None, compression: str | None =
         raise InvalidInput(f"unknown disk_format {disk_format[:32]!r}; use one of {', '.join(DOWNLOADS)}")
     kinds = [kind for kind in (*OUTPUTS, *PACKED) if kind[0] == disk_format]
     if not kinds:
-        raise FormatNotAvailable(disk_format, "nothing writes it", DOWNLOADS)
+        raise FormatNotAvailable(disk_format, NOT_MADE.get(disk_format, OF_MACHINES), DOWNLOADS)
     if compression is not None:
         _refuse_compression(disk_format, compression)
     for kind in kinds:
@@ -59,5 +64,6 @@ def _refuse_compression(disk_format: str, compression: str) -> None:
     if compression not in known:
         which = f"use one of {', '.join(known)}" if known else "the format determines it"
         raise InvalidInput(f"unknown compression {compression[:32]!r} of {disk_format}; {which}")
-    why = "its header is known only when everything is compressed; use `stillage convert`"
-    raise FormatNotAvailable(f"{disk_format} compressed with {compression}", why, DOWNLOADS)
+    why = "its header comes first and is known last; download the image and run"
+    command = f"`stillage convert IN OUT.{disk_format} --compress {compression}`"
+    raise FormatNotAvailable(f"{disk_format} compressed with {compression}", f"{why} {command}", DOWNLOADS)
