@@ -40,6 +40,7 @@ SECTIONS = {
     "images": ("Images and their data", "The image API, in each of its upload protocols."),
     "disks": ("Disks", "The image API where a disk is read or converted; `stillage convert`."),
     "uploads": ("Resumable uploads", "The upload protocols: pieces with `Content-Range`, tus, and the IETF's draft."),
+    "imports": ("Imports", "The image API where an import is asked for; the image and its task, as one ends."),
     "sources": (
         "Sources of imports",
         "The image and its task, as an import ends on its own.",

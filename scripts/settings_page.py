@@ -6,8 +6,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from stillage.config import Settings
+from stillage.import_settings import ImportSettings
 from stillage.job_settings import JobSettings
-from stillage.source_settings import SourceSettings
 from stillage.store_settings import DEFAULT, KINDS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -54,8 +54,8 @@ TABLE = """
 
 def page() -> str:
     jobs = "\n## Jobs\n" + _table(JobSettings)
-    sources = "\n## Imports\n" + _table(SourceSettings)
-    return HEAD + _rows(Settings, JobSettings, SourceSettings) + jobs + sources + STORES + "".join(map(_table, KINDS))
+    sources = "\n## Imports\n" + _table(ImportSettings)
+    return HEAD + _rows(Settings, JobSettings, ImportSettings) + jobs + sources + STORES + "".join(map(_table, KINDS))
 
 
 def _table(model: type[BaseModel]) -> str:
@@ -74,8 +74,8 @@ def _default(model: type[BaseModel], name: str) -> str:
         return "`~/.local/share/stillage`" if name == "data" else ""
     if default is None or default in ((), frozenset(), "", DEFAULT):
         return ""
-    if isinstance(default, frozenset):
-        return f"`{','.join(map(str, sorted(default)))}`"
+    if isinstance(default, frozenset | tuple):
+        return f"`{','.join(map(str, sorted(default) if isinstance(default, frozenset) else default))}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 

@@ -56,6 +56,8 @@ from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
 from stillage.operations.identity.rights import EmbeddedRights, KeystoneRights
 from stillage.operations.images import Images
+from stillage.operations.imports.service import ImportRules, import_service
+from stillage.operations.imports.sources import Sources
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
@@ -71,6 +73,7 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
 from stillage.outgoing.peer import HttpPeer
+from stillage.sources import sources_of
 from stillage.storage import stores_of
 
 log = structlog.get_logger()
@@ -96,7 +99,11 @@ class Worker:
 
 @asynccontextmanager
 async def build(
-    settings: Settings, *, owner: LeaseOwner = NO_LEASES, clock: Clock | None = None
+    settings: Settings,
+    *,
+    owner: LeaseOwner = NO_LEASES,
+    clock: Clock | None = None,
+    sources: Sources | None = None,
 ) -> AsyncIterator[Worker]:
     """Build a worker, and close it at the end.
 
@@ -104,6 +111,7 @@ async def build(
         settings: Of the deployment.
         owner: This process, in the leases that it takes.
         clock: That of the database, if None.
+        sources: Where imports get bytes from; the settings say it, if None.
     """
     profile = profile_of(settings)
     database = Database(settings.database, connections=settings.database_connections)
@@ -144,7 +152,11 @@ async def build(
     counters = Metrics(shared_folder(settings))
     trail = _trail(settings, counters, owner, clock)
     report = report_to(trail, counters.count_job)
-    queue, kinds = Queue(database, clock=clock, report=report), kinds_of()
+    queue = Queue(database, clock=clock, report=report)
+    sources = sources or sources_of(settings)
+    imported = ImportRules(settings.import_methods, rules, settings.max_record_bytes, settings.deleted_download_s)
+    importing = import_service(uploads, queue, sources, rules=imported, access=access, vault=Vault(settings.secret))
+    kinds = kinds_of(importing.kinds)
     services = Services(
         identity=known.identity,
         embedded=known.embedded,
@@ -164,6 +176,7 @@ async def build(
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
         uploads=uploads,
+        imports=importing.accept,
         inspect=inspect,
         queue=queue,
         tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),
@@ -202,6 +215,8 @@ async def build(
         yield Worker(make_web(services), services, sweep, scrub, engine, clock)
     finally:
         await ingest.close()
+        await importing.close()
+        await sources.close()
         await uploads.close()
         await inspect.close()
         await trail.close()

@@ -13,8 +13,9 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_valida
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
+from stillage.import_settings import ImportSettings
 from stillage.job_settings import JobSettings, Seconds
-from stillage.source_settings import IPNetwork, SourceSettings, listed, networks
+from stillage.source_settings import IPNetwork, listed, networks
 from stillage.store_settings import DEFAULT, StoreTables, require_consistent
 from stillage.times import CENTURY_S
 
@@ -39,7 +40,7 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(JobSettings, SourceSettings):
+class Settings(ImportSettings, JobSettings):
     """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -23,6 +23,7 @@ from stillage.errors import Unauthenticated
 from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
 from stillage.images.patch import V2_0, V2_1
+from stillage.operations.imports.sources import Sources
 
 OCTETS = "application/octet-stream"
 __all__ = ["OCTETS", "V2_0", "V2_1", "Person", "Town", "image_api"]
@@ -141,15 +142,19 @@ class Town:
     session: ClientSession
     url: str
     application: web.Application
+    worker: app.Worker
 
     def person(self, project: str = "lab", roles: str = "member", user: str = "erin") -> Person:
         return Person(self.session, f"{user}@{project} {roles}", project)
 
 
 @asynccontextmanager
-async def image_api(settings: Settings, clock: Callable[[], Any]) -> AsyncIterator[Town]:
-    """Serve, with a database that is migrated already."""
-    async with app.build(settings, owner=LeaseOwner.parse("test/1"), clock=clock) as worker:
+async def image_api(
+    settings: Settings, clock: Callable[[], Any], *, sources: Sources | None = None
+) -> AsyncIterator[Town]:
+    """Serve, with a database that is migrated already. Nothing runs jobs; `Worker.engine` can."""
+    owner = LeaseOwner.parse("test/1")
+    async with app.build(settings, owner=owner, clock=clock, sources=sources) as worker:
         services = dataclasses.replace(worker.services, identity=OpenIdentity())
         services.uploads.rights.identity = OpenRights()
         application = app.make_web(services)
@@ -157,4 +162,4 @@ async def image_api(settings: Settings, clock: Callable[[], Any]) -> AsyncIterat
             serving(application, prefix=services.addresses.prefix) as url,
             ClientSession(url) as session,
         ):
-            yield Town(session, url, application)
+            yield Town(session, url, application, worker)

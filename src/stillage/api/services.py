@@ -22,6 +22,7 @@ from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
+from stillage.operations.imports.accepting import Imports
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
@@ -58,6 +59,7 @@ class Services:
     info: Info
     ingest: Ingest
     uploads: Uploads
+    imports: Imports
     inspect: Inspect
     queue: Queue
     jobs: Jobs

@@ -154,14 +154,15 @@ def fail(connection: Connection, image_id: ImageId, task: JobId, undoing: Undoin
     if image is None:
         return
     _end_uploads(connection, image_id, undoing.reason, now)
-    values: dict[str, Any] = {"import_task": None, "importing_to": "", "failed_import": _shown(undoing.failed)}
+    values: dict[str, Any] = {"import_task": None, "importing_to": "", "updated_at": now}
     if image.status is Status.IMPORTING:
         require_move(Status.IMPORTING, Status.QUEUED)
-        _drop(connection, image, image.stores, now, NOT_KEPT)
+        left = _drop(connection, image, image.stores, now, NOT_KEPT)
         values |= {"status": Status.QUEUED, "reason": undoing.reason, **NO_BYTES}
     else:
-        _drop(connection, image, undoing.made, now, undoing.keep_until)
-    connection.execute(update(images).where(images.c.id == image_id).values(**values, updated_at=now))
+        left = _drop(connection, image, undoing.made, now, undoing.keep_until)
+    values["failed_import"] = _shown([store for store in undoing.failed if store not in left])
+    connection.execute(update(images).where(images.c.id == image_id).values(**values))
 
 
 def drop_copy(
@@ -174,7 +175,7 @@ def drop_copy(
 ) -> None:
     """Remove the copy in *store*, which was needed only until there were others."""
     image = _hold(connection, image_id, task)
-    if image is not None and len(image.stores) > 1:
+    if image is not None:
         _drop(connection, image, [store], now, keep_until)
 
 
@@ -191,12 +192,18 @@ def _drop(
     stores: Collection[StoreId],
     now: datetime,
     keep_until: Mapping[StoreId, datetime],
-) -> None:
-    """Remove the copies in *stores*; a sweep removes their bytes."""
+) -> tuple[StoreId, ...]:
+    """Remove the copies in *stores*, and return where the image has others; a sweep removes the bytes.
+
+    An image with data keeps its last copies, wherever they are.
+    """
+    left = tuple(store for store in image.stores if store not in stores)
+    if image.has_data and not left:
+        return image.stores
     removed = placements.remove(connection, image.id, stores, keep_until=keep_until)
     usage.change(connection, scope_of_project(image.owner), Usage(bytes=-removed.freed))
-    left = tuple(store for store in image.stores if store not in stores)
     connection.execute(update(images).where(images.c.id == image.id).values(stores=left, updated_at=now))
+    return left
 
 
 def _of(image_id: ImageId, task: JobId) -> Any:

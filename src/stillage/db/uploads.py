@@ -79,6 +79,13 @@ def find_result(connection: Connection, upload_id: UploadId) -> UploadResult | N
     return None if row is None else UploadResult(ImageId(row.image_id), row.size, row.reason, row.refusal)
 
 
+def find_last_result(connection: Connection, image_id: ImageId) -> UploadResult | None:
+    """Return how the last upload to the image ended that was resumable."""
+    of_it = select(upload_results).where(upload_results.c.image_id == image_id)
+    row = connection.execute(of_it.order_by(upload_results.c.ended_at.desc()).limit(1)).first()
+    return None if row is None else UploadResult(image_id, row.size, row.reason, row.refusal)
+
+
 def forget_results(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(upload_results).where(upload_results.c.ended_at < before)).rowcount
 

@@ -3,7 +3,9 @@
 from stillage.operations.running import Kind, Kinds
 
 
-def kinds_of() -> Kinds:
+def kinds_of(*operations: Kinds) -> Kinds:
     """Return the kinds of jobs that this version runs; it leaves others to processes of another version."""
     kinds: dict[str, Kind] = {}
+    for each in operations:
+        kinds |= each
     return kinds

@@ -31,8 +31,6 @@ from stillage.images.status import Status
 from stillage.images.values import text
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob
-from stillage.stores.abilities import KeepsOpen
-from stillage.stores.base import Store
 from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
@@ -191,9 +189,7 @@ class Images:
                 leave_to_sweep("bytes could not be removed", error, store=blob.store, key=blob.key)
 
     def _keep_until(self) -> Mapping[StoreId, datetime]:
-        """Return how long deleted bytes stay in stores where a download that runs would lose them."""
-        until = self._clock() + timedelta(seconds=self._keep_s)
-        return {one.id: until for one in self._stores if self._keep_s and not _keeps_open(one.store)}
+        return self._stores.keep_until(self._clock() + timedelta(seconds=self._keep_s)) if self._keep_s else {}
 
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
         return await self._database.look_up(db.find_seen, image_id, principal.project_id)
@@ -221,7 +217,3 @@ class Images:
             lifecycle.move, image.id, before, after, self._clock()
         ):
             raise Forbidden(f"image {image.id} is {image.status}; only {before} images can be {after}")
-
-
-def _keeps_open(store: Store) -> bool:
-    return isinstance(store, KeepsOpen) and store.keeps_open()

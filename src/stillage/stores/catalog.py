@@ -9,7 +9,7 @@ from typing import Any
 from stillage.errors import NoSuchStore, StoreTakesNoUploads, StoreUnknown, one_of
 from stillage.ids import BlobRef, StoreId
 from stillage.images.image import Placement
-from stillage.stores.abilities import ActsLate, PartialBlob, Partials, Recall, ResumableStore
+from stillage.stores.abilities import ActsLate, KeepsOpen, PartialBlob, Partials, Recall, ResumableStore
 from stillage.stores.base import BlobReader, BlobWriter, Store
 
 
@@ -84,6 +84,10 @@ class Stores:
         good = [placement for placement in placements if placement.damage is None]
         return sorted(good, key=lambda placement: -self._weight_of(placement.blob.store))
 
+    def keep_until(self, until: datetime) -> Mapping[StoreId, datetime]:
+        """Return the stores in which deleted bytes must stay *until* then, or downloads that run would lose them."""
+        return {one.id: until for one in self if not _keeps_open(one.store)}
+
     def writer(self, blob: BlobRef, size: int | None) -> AbstractAsyncContextManager[BlobWriter]:
         return self.get(blob.store).store.writer(blob.key, size)
 
@@ -123,3 +127,7 @@ class Stores:
 
     def _weight_of(self, store_id: StoreId) -> float:
         return self._named[store_id].weight if store_id in self._named else float("-inf")
+
+
+def _keeps_open(store: Store) -> bool:
+    return isinstance(store, KeepsOpen) and store.keeps_open()

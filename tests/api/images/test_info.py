@@ -72,13 +72,6 @@ async def test_the_store_can_be_named_in_an_upload(erin: Person) -> None:
     assert (await erin.upload(image_id, x_image_meta_store=store["id"])).status == 204
 
 
-async def test_import_methods_are_none_and_nothing_promises_one(erin: Person) -> None:
-    methods = (await erin("GET", "/v2/info/import")).json["import-methods"]
-    assert (methods["type"], methods["value"]) == ("array", [])
-    created = await erin("POST", "/v2/images", {})
-    assert "openstack-image-import-methods" not in created.headers
-
-
 async def test_use_is_counted(erin: Person, olga: Person) -> None:
     async def usage(person: Person) -> dict[str, int]:
         document = (await person("GET", "/v2/info/usage")).json["usage"]

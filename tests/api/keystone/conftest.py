@@ -44,7 +44,7 @@ def serve(migrated_sqlite: Path, tmp_path: Path, clock: Clock, keystone: FakeKey
         ) as worker:
             application = app.make_web(worker.services)
             async with serving(application) as url, ClientSession(url) as session:
-                yield Town(session, url, application)
+                yield Town(session, url, application, worker)
 
     return make
 

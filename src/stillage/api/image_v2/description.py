@@ -112,6 +112,15 @@ DETAILS: Mapping[str, Details] = {
         headers=UPLOAD_HEADERS | PIECE_HEADERS | IETF_HEADERS,
         body={OCTETS: {}},
     ),
+    "PUT /v2/images/{image_id}/stage": Details(
+        {202: "Upload", 204: None},
+        (*WRITES, 408, 410, 429, 503),
+        headers=UPLOAD_HEADERS | PIECE_HEADERS,
+        body={OCTETS: {}},
+    ),
+    "POST /v2/images/{image_id}/import": Details(
+        {202: None}, WRITES, headers={"X-Image-Meta-Store": TEXT}, body={JSON: ref("NewImport")}
+    ),
     "OPTIONS /v2/images/{image_id}/file": Details({204: None}, READS),
     "OPTIONS /v2/images/{image_id}/uploads": Details({204: None}, READS),
     "POST /v2/images/{image_id}/uploads": Details(
@@ -193,6 +202,7 @@ def schemas() -> Mapping[str, Schema]:
         documents.MemberAnswer,
         documents.Stores,
         documents.ImportMethods,
+        documents.NewImport,
         documents.Usage,
         documents.DataMap,
         task_documents.Tasks,

@@ -25,6 +25,8 @@ CHANGES: Mapping[str, Action] = {
     "DELETE /v2/images/{image_id}": Action("delete", IMAGE),
     "DELETE /v2/stores/{store}/{image_id}": Action("delete/copy", IMAGE),
     "PUT /v2/images/{image_id}/file": Action("update/file", IMAGE),
+    "PUT /v2/images/{image_id}/stage": Action("update/stage", IMAGE),
+    "POST /v2/images/{image_id}/import": Action("create/import", IMAGE),
     "POST /v2/images/{image_id}/uploads": Action("create/upload", IMAGE),
     "PUT /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
     "PATCH /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),

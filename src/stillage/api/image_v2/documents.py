@@ -12,6 +12,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from stillage.api.json_schemas import member
 from stillage.ids import UUID
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Visibility
+from stillage.images.import_request import MAX_STORES, MAX_URL, Method
 from stillage.images.member import MemberStatus
 from stillage.images.patch import OPS
 from stillage.images.status import Status
@@ -25,8 +26,16 @@ READ_ONLY = {"readOnly": True}
 SOMETIMES = {"is_base": False}
 
 
+class ImageImport(TypedDict, total=False):
+    """What an image shows of its last import. Lists of stores have commas between them, and are empty after it."""
+
+    os_glance_importing_to_stores: Annotated[str, member("Stores to be filled", **READ_ONLY, **SOMETIMES)]
+    os_glance_failed_import: Annotated[str, member("Stores that could not be filled", **READ_ONLY, **SOMETIMES)]
+    os_glance_import_task: Annotated[str, member("The task, while it runs", **READ_ONLY, **SOMETIMES)]
+
+
 @with_config(ConfigDict(json_schema_extra={"additionalProperties": {"type": "string"}}))
-class Image(TypedDict):
+class Image(ImageImport):
     """An image. Base members are always there, null when unset; properties stand beside them, as strings."""
 
     id: Annotated[str, member("An identifier; may be chosen at creation", **ID)]
@@ -156,6 +165,25 @@ class ImportMethodNames(TypedDict):
 
 # Not as a class: the member's name is no identifier.
 ImportMethods = TypedDict("ImportMethods", {"import-methods": ImportMethodNames})
+
+
+class ImportMethod(TypedDict):
+    """How to import an image, and from where."""
+
+    name: Annotated[str, member("One of GET /v2/info/import", enum=list(Method))]
+    uri: NotRequired[Annotated[str, member("Of web-download: http or https", maxLength=MAX_URL)]]
+    glance_region: NotRequired[Annotated[str, member("Of glance-download: which service", **SHORT)]]
+    glance_image_id: NotRequired[Annotated[str, member("Of glance-download: the image there", **ID)]]
+    glance_service_interface: NotRequired[Annotated[str, member("Of glance-download: public without it", **SHORT)]]
+
+
+class NewImport(TypedDict):
+    """What to import."""
+
+    method: ImportMethod
+    stores: NotRequired[Annotated[list[str], member("The default store without it", minItems=1, maxItems=MAX_STORES)]]
+    all_stores: NotRequired[Annotated[bool, member("Fill every store that can be written to")]]
+    all_stores_must_succeed: NotRequired[Annotated[bool, member("true without it: one that fails ends the import")]]
 
 
 class ResourceUsage(TypedDict):

@@ -17,6 +17,7 @@ from stillage.images.paging import is_full
 SHOWN_AT_ONCE = 32
 """Lists of more images than this are written as JSON in a thread, so that they do not block the event loop."""
 STORE_IDS = "OpenStack-image-store-ids"
+IMPORT_METHODS = "OpenStack-image-import-methods"
 PATCHES = (patch.V2_1, patch.V2_0)
 
 
@@ -25,6 +26,8 @@ async def create(request: web.Request) -> web.Response:
     image = await services(request).images.create(principal(request), await json_object(request))
     note(request, target=image.id)
     headers = {"Location": f"{public_url(request)}/v2/images/{image.id}"}
+    if methods := services(request).imports.methods:
+        headers[IMPORT_METHODS] = ",".join(methods)
     if _has_several_stores(request):
         headers[STORE_IDS] = ",".join(one.id for one in services(request).stores)
     return json_response(_view(request, image), status=201, headers=headers)

@@ -28,9 +28,13 @@ async def stores_detail(request: web.Request) -> web.Response:
     return json_response(document)
 
 
-async def import_methods(_request: web.Request) -> web.Response:
-    """GET /v2/info/import: the import methods: none, so clients upload directly."""
-    methods: documents.ImportMethodNames = {"description": "Import methods available.", "type": "array", "value": []}
+async def import_methods(request: web.Request) -> web.Response:
+    """GET /v2/info/import: the methods by which images can be imported."""
+    methods: documents.ImportMethodNames = {
+        "description": "Import methods available.",
+        "type": "array",
+        "value": list(services(request).imports.methods),
+    }
     document: documents.ImportMethods = {"import-methods": methods}
     return json_response(document)
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2 import data, disks, images, info, inspection, members, schemas, tags, tasks
+from stillage.api.image_v2 import data, disks, images, imports, info, inspection, members, schemas, tags, tasks
 from stillage.api.image_v2.metadefs import routes as metadefs
 from stillage.api.image_v2.uploads import routes as uploads
 
@@ -18,6 +18,8 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_post("/v2/images/{image_id}/actions/reactivate", images.reactivate)
     router.add_put("/v2/images/{image_id}/file", data.upload)
     router.add_get("/v2/images/{image_id}/file", data.download)
+    router.add_put("/v2/images/{image_id}/stage", imports.stage)
+    router.add_post("/v2/images/{image_id}/import", imports.start)
     router.add_get("/v2/images/{image_id}/disk", disks.disk)
     router.add_get("/v2/images/{image_id}/map", disks.data_map, allow_head=False)
     router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)

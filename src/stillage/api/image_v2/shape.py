@@ -44,8 +44,21 @@ def image_view(image: Image, *, with_stores: bool = False) -> documents.Image:
     if image.damage is not None:
         document["os_stillage_damage"] = image.damage
     if with_stores and image.stores:
-        document["stores"] = ",".join(image.stores)
+        document["stores"] = ",".join(sorted(image.stores))  # as Glance, whose clients compare it with a sorted list
+    if image.importing_to is not None:
+        return {**image.properties, **document, **_import_of(image)}  # type: ignore[typeddict-item] # as below
     return {**image.properties, **document}  # type: ignore[typeddict-item] # of properties no type can know
+
+
+def _import_of(image: Image) -> documents.ImageImport:
+    """What clients read of the last import. The lists are empty when it is over; the task is there while it runs."""
+    document: documents.ImageImport = {
+        "os_glance_importing_to_stores": image.importing_to or "",
+        "os_glance_failed_import": image.failed_import or "",
+    }
+    if image.import_task is not None:
+        document["os_glance_import_task"] = image.import_task
+    return document
 
 
 def list_view(

@@ -96,3 +96,15 @@ class Source(Protocol[Address_contra]):
             InvalidInput: If it is refused, by us or for good by the source: it is useless to try again.
             Unavailable: If it may work later.
         """
+
+
+class Sources(Protocol):
+    """The sources of a deployment. Close it."""
+
+    @property
+    def web(self) -> Source[WebFile]: ...
+
+    @property
+    def remote(self) -> Source[RemoteImage]: ...
+
+    async def close(self) -> None: ...

@@ -36,7 +36,7 @@ class Staging:
 
         Raises:
             ImageTooLarge, SizeMismatch: If they are too many, or not as many as declared.
-            StillageError: As `Pieces.receive`. The caller ends the upload.
+            StillageError: As `Pieces.receive`. `Uploads.stage` ends the upload.
         """
         limit = self._context.rules.max_image_bytes
         counted = Counted(body, piece.size, limit)

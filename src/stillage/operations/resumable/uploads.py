@@ -61,6 +61,7 @@ class Uploads:
         max_bytes: The largest image.
         max_age_s: An upload that receives nothing for this long ends.
         rights: Checks that the opener of an upload still has the right to upload.
+        context: What all their parts share.
     """
 
     def __init__(
@@ -79,11 +80,11 @@ class Uploads:
         self.max_bytes = rules.max_image_bytes
         self.max_age_s = max_age_s
         self.rights = UploadRights(database, rights, access)
-        self._context = Context(database, stores, access, self.rights, rules, owner, max_age_s, clock)
-        self.verifier = Verifier(self._context)
-        self.instant = Instant(self._context, secret)
-        self._pieces = Pieces(self._context, self.verifier)
-        self.staging = Staging(self._context, self.verifier)
+        self.context = Context(database, stores, access, self.rights, rules, owner, max_age_s, clock)
+        self.verifier = Verifier(self.context)
+        self.instant = Instant(self.context, secret)
+        self._pieces = Pieces(self.context, self.verifier)
+        self.staging = Staging(self.context, self.verifier)
         self._capabilities = Capabilities(secret)
         self._database = database
         self._stores = stores
@@ -340,7 +341,7 @@ class Uploads:
             await require_room(store, missing, self._rules.spare_bytes)  # as if declared at the start
         updated = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
         if updated is None:
-            raise await self._context.why_ended(upload.id)
+            raise await self.context.why_ended(upload.id)
         return updated
 
     def _span_of(self, upload: Upload, piece: Piece) -> Span:

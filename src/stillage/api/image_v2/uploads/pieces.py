@@ -27,21 +27,25 @@ async def put(request: web.Request) -> web.Response:
     return await document_response(request, upload, status=202)
 
 
-async def put_file(request: web.Request) -> web.Response:
-    """PUT /v2/images/{image_id}/file with Content-Range: a piece of the image's upload; the first one opens it."""
+async def put_file(request: web.Request, *, staged: bool = False) -> web.Response:
+    """PUT /v2/images/{image_id}/file with Content-Range: a piece of the image's upload; the first one opens it.
+
+    *staged*: of the upload whose bytes wait for an import.
+    """
     headers = upload_headers(request)
     piece = piece_of(headers)
-    store = store_of(request)
+    store = None if staged else store_of(request)
     if isinstance(piece, Question):
         return await _answer(request, piece)
     expected = replace(expected_of(headers, piece), store=store)
-    upload = await services(request).uploads.join(principal(request), request.match_info["image_id"], expected)
+    image_id = request.match_info["image_id"]
+    upload = await services(request).uploads.join(principal(request), image_id, expected, staged=staged)
     return await _receive(request, upload, piece)
 
 
 async def _receive(request: web.Request, upload: Upload, piece: Piece) -> web.Response:
     progress = await receive(request, upload, piece)
-    if progress.image is not None:
+    if progress.image is not None or (progress.upload.staged and progress.upload.is_whole):
         return web.Response(status=204)
     return await document_response(request, progress.upload, status=202, most=SHOWN_OF_A_PIECE)
 

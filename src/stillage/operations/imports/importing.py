@@ -1,0 +1,168 @@
+"""Carry out imports: give an image its bytes in the first store, and copies in the others. The functions of their jobs.
+
+An image becomes active when all its stores are filled, or, if they need not all succeed, when the first one is. An
+import that fails leaves nothing: see `db.imports.fail`.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from stillage.db import Connection, imports
+from stillage.db.imports import Undoing
+from stillage.errors import (
+    StorageFull,
+    StoreFailed,
+    StoreReadOnly,
+    StoreRefused,
+    StoreStalled,
+    StoreTakesNoUploads,
+    Unavailable,
+)
+from stillage.identity.vault import Vault
+from stillage.ids import StoreId
+from stillage.images.image import Image
+from stillage.images.job import Job, JobKind
+from stillage.operations.imports.context import Context
+from stillage.operations.imports.copying import copy
+from stillage.operations.imports.plan import Plan, plan_of, remote_image_of, url_of, web_file_of
+from stillage.operations.imports.receiving import receive
+from stillage.operations.imports.sources import Opened, Sources
+from stillage.operations.imports.staged import Staged
+from stillage.operations.running import Kind, Kinds, Result, Run, Work
+
+log = structlog.get_logger()
+
+OF_A_STORE = (StorageFull, StoreFailed, StoreReadOnly, StoreRefused, StoreStalled, StoreTakesNoUploads)
+"""Failures that another store may not have."""
+ATTEMPTS = 3
+"""After as many, the engine ends a job."""
+
+Open = Callable[[Run, Image], AbstractAsyncContextManager[Opened]]
+
+
+class Importing:
+    """The work of import jobs."""
+
+    def __init__(
+        self, context: Context, staged: Staged, sources: Sources, vault: Vault, *, deleted_download_s: float
+    ) -> None:
+        self._context = context
+        self._staged = staged
+        self._sources = sources
+        self._vault = vault
+        self._keep_s = deleted_download_s
+
+    def kinds(self) -> Kinds:
+        works: Mapping[str, Work] = {
+            JobKind.IMPORT_STAGED: self._from_staged,
+            JobKind.IMPORT_URL: partial(self._from_source, self._open_web),
+            JobKind.IMPORT_REMOTE: partial(self._from_source, self._open_remote),
+            JobKind.IMPORT_STORE: self._to_stores,
+        }
+        return {kind: Kind(work, self._failed) for kind, work in works.items()}
+
+    async def _from_staged(self, run: Run) -> Result:
+        """Verify the staged bytes where they are, and copy them to the stores that were asked for."""
+        plan = plan_of(run.job)
+        part = _Part(run, 0, len(plan.stores) + 1)
+        there = await run.step("verify", partial(self._staged.verify, plan, part.progress))
+        return await self._fill(run, plan, None, temporary=there)
+
+    async def _from_source(self, open_source: Open, run: Run) -> Result:
+        return await self._fill(run, plan_of(run.job), open_source)
+
+    async def _to_stores(self, run: Run) -> Result:
+        return await self._fill(run, plan_of(run.job), None)
+
+    async def _fill(self, run: Run, plan: Plan, open_source: Open | None, temporary: StoreId | None = None) -> Result:
+        """Fill every store of *plan*, and end the import. *temporary*: a copy there is needed only until then."""
+        failed: dict[StoreId, str] = {}
+        before = 0 if temporary is None else 1
+        for number, store in enumerate(plan.stores):
+            part = _Part(run, number + before, len(plan.stores) + before)
+            filling = partial(self._fill_one, part, plan, store, open_source)
+            if (why := await run.step(f"store {store}", filling)) is not None:
+                failed[store] = why
+        if len(failed) == len(plan.stores):
+            raise StoreFailed("; ".join(dict.fromkeys(failed.values())))
+        unneeded = temporary if temporary not in plan.stores else None
+        await run.step("end", partial(self._end, plan, unneeded))
+        return {"image_id": plan.image_id, "failed": failed}
+
+    async def _fill_one(self, part: "_Part", plan: Plan, store: StoreId, open_source: Open | None) -> str | None:
+        """Fill one store; return why that was not possible, if the import goes on without it."""
+        image = await self._context.image(plan)
+        try:
+            if store not in image.stores:
+                await self._give_bytes(part, plan, store, image, open_source)
+        except OF_A_STORE as error:
+            may_pass = isinstance(error, Unavailable) and part.run.job.attempts + 1 < ATTEMPTS
+            if plan.must_succeed or may_pass:
+                raise
+            log.warning("a store could not be filled", image_id=plan.image_id, store=store, why=error.reason)
+            await self._note(plan, store, failed=True)
+            return error.reason
+        await self._note(plan, store)
+        if not plan.must_succeed:
+            await self._context.database.write(imports.activate, plan.image_id, plan.task, self._context.clock())
+        return None
+
+    async def _give_bytes(
+        self, part: "_Part", plan: Plan, store: StoreId, image: Image, open_source: Open | None
+    ) -> None:
+        if image.stores or open_source is None:
+            await copy(self._context, plan, store, part.progress)
+            return
+        async with open_source(part.run, image) as source:
+            log.info("source opened", image_id=image.id, task=plan.task, name=source.name, length=source.length)
+            await receive(self._context, plan, store, source, part.progress)
+
+    def _open_web(self, run: Run, image: Image) -> AbstractAsyncContextManager[Opened]:
+        return self._sources.web.open(web_file_of(url_of(run.job), image))
+
+    def _open_remote(self, run: Run, image: Image) -> AbstractAsyncContextManager[Opened]:  # noqa: ARG002 - as `Open`
+        token = self._vault.open(run.job.id, run.job.sealed or "")
+        return self._sources.remote.open(remote_image_of(run.job, token))
+
+    async def _note(self, plan: Plan, store: StoreId, *, failed: bool = False) -> None:
+        write = self._context.database.write
+        await write(imports.note_store, plan.image_id, plan.task, store, failed=failed)
+
+    async def _end(self, plan: Plan, unneeded: StoreId | None) -> None:
+        def end(connection: Connection) -> None:
+            now = self._context.clock()
+            imports.activate(connection, plan.image_id, plan.task, now)
+            if unneeded is not None:
+                imports.drop_copy(connection, plan.image_id, plan.task, unneeded, now, self._keep_until())
+            imports.finish(connection, plan.image_id, plan.task, now)
+
+        await self._context.database.write(end)
+
+    def _failed(self, connection: Connection, job: Job) -> None:
+        """Undo what the import has done to its image. In the transaction in which the job fails."""
+        plan = plan_of(job)
+        reason = job.failure.message if job.failure else "the import was given up"
+        made = plan.stores if plan.copies and plan.must_succeed else ()
+        undoing = Undoing(reason, plan.stores, made, self._keep_until())
+        imports.fail(connection, plan.image_id, plan.task, undoing, self._context.clock())
+
+    def _keep_until(self) -> Mapping[StoreId, datetime]:
+        until = self._context.clock() + timedelta(seconds=self._keep_s)
+        return self._context.stores.keep_until(until) if self._keep_s else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of *count* equal parts of a run's progress."""
+
+    run: Run
+    number: int
+    count: int
+
+    async def progress(self, fraction: float) -> None:
+        await self.run.progress((self.number + fraction) / self.count)

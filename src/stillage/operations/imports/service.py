@@ -1,0 +1,68 @@
+"""Build what a process needs for imports: what accepts them, and the functions of their jobs."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from stillage.identity.vault import Vault
+from stillage.images.access import Access
+from stillage.operations.imports.accepting import Imports
+from stillage.operations.imports.context import Context
+from stillage.operations.imports.importing import Importing
+from stillage.operations.imports.sources import Sources
+from stillage.operations.imports.staged import Staged
+from stillage.operations.jobs import Queue
+from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.running import Kinds
+from stillage.operations.upload.acceptance import UploadRules
+from stillage.operations.upload.reception import Reception
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRules:
+    """What a deployment says of imports.
+
+    Attributes:
+        methods: That are enabled.
+        upload: What it requires of the bytes.
+        max_record_bytes: Of the texts of an image's record.
+        deleted_download_s: How long downloads of a copy that is removed may continue.
+    """
+
+    methods: Sequence[str]
+    upload: UploadRules
+    max_record_bytes: int
+    deleted_download_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportService:
+    """The imports of one process. Close it when its jobs have ended."""
+
+    accept: Imports
+    kinds: Kinds
+    close: Callable[[], Awaitable[None]]
+
+
+def import_service(
+    uploads: Uploads, queue: Queue, sources: Sources, *, rules: ImportRules, access: Access, vault: Vault
+) -> ImportService:
+    """Return the imports of the process that *uploads* belong to."""
+    shared = uploads.context
+    database, stores, clock = shared.database, shared.stores, shared.clock
+    reception = Reception(database, stores, rules=rules.upload, clock=clock)
+    context = Context(database, stores, reception, rules.upload, shared.owner, rules.max_record_bytes, clock)
+    staged = Staged(context, uploads.verifier)
+    importing = Importing(context, staged, sources, vault, deleted_download_s=rules.deleted_download_s)
+    accept = Imports(
+        database,
+        stores,
+        queue,
+        access=access,
+        sources=sources,
+        rights=uploads.rights,
+        vault=vault,
+        methods=rules.methods,
+        limits=rules.upload.quotas.project,
+        clock=clock,
+    )
+    return ImportService(accept, importing.kinds(), reception.close)
