@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -30,17 +30,14 @@ from stillage.api.services import SERVICES, Services
 from stillage.audit.file import AuditFile
 from stillage.audit.trail import Sink, Trail
 from stillage.audit.webhook import Webhook
+from stillage.authentication import authentication_of
 from stillage.config import Settings
 from stillage.db.clock import Clock, clock_of, now, set_by
 from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.deployment import policy_of, profile_of
-from stillage.identity.base import Identity
-from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRules
-from stillage.identity.keystone.tokens import ServiceUser
 from stillage.identity.passwords import Passwords
-from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.engine import Engine
@@ -53,8 +50,6 @@ from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
-from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
-from stillage.operations.identity.rights import EmbeddedRights, KeystoneRights
 from stillage.operations.images import Images
 from stillage.operations.imports.service import ImportRules, import_service
 from stillage.operations.imports.sources import Sources
@@ -63,7 +58,6 @@ from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
-from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.tasks import Tasks
 from stillage.operations.upkeep.exclusive import Exclusive
@@ -133,7 +127,7 @@ async def build(
         spare_bytes=settings.spare_bytes,
     )
     access = Access(settings.policy)
-    known = _identity(settings, database, clock)
+    known = authentication_of(settings, database, clock)
     ingest = Ingest(database, stores, access=access, rules=rules, owner=owner, clock=clock)
     uploads = Uploads(
         database,
@@ -224,55 +218,6 @@ async def build(
         await disks.close()
         stores.close()
         database.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    identity: Identity
-    embedded: EmbeddedIdentity | None
-    rights: Rights
-    close: Callable[[], Awaitable[None]]
-
-
-def _identity(settings: Settings, database: Database, clock: Clock) -> _Identity:
-    """Return what authenticates principals: the cloud's Keystone, or the embedded identity."""
-    if settings.keystone_url is not None:
-        return _keystone(settings, settings.keystone_url, clock)
-    embedded = EmbeddedIdentity(
-        database,
-        Passwords(),
-        secret=settings.secret,
-        clock=clock,
-        lifetime_s=settings.token_lifetime_s,
-        limits=UserLimits(settings.max_user_tokens, settings.max_user_credentials, settings.max_user_temporary_keys),
-    )
-
-    async def close() -> None:
-        embedded.close()
-
-    return _Identity(embedded, embedded, EmbeddedRights(clock=clock), close)
-
-
-def _keystone(settings: Settings, url: str, clock: Clock) -> _Identity:
-    user = ServiceUser(
-        settings.keystone_username, settings.keystone_credential_id, settings.keystone_project, settings.keystone_domain
-    )
-    roles = frozenset(role.lower() for role in settings.service_token_roles)
-    peer = HttpPeer(url, "Keystone", timeout_s=settings.keystone_timeout_s, authority=settings.keystone_ca)
-    identity = KeystoneIdentity(
-        peer,
-        user,
-        settings.read_keystone_secret(),
-        rules=ServiceTokenRules(roles, required=settings.service_token_roles_required),
-        cache_s=settings.keystone_cache_s,
-        clock=clock,
-    )
-
-    async def close() -> None:
-        identity.close()
-        await peer.close()
-
-    return _Identity(identity, None, KeystoneRights(identity, Vault(settings.secret)), close)
 
 
 def _trail(settings: Settings, counters: Metrics, owner: LeaseOwner, clock: Clock) -> Trail:

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from deployments import ByName, Deploy, Deployment
 from fakes import OpenRights
 from serving import serving
-from stillage import app
+from stillage import app, authentication
 from stillage.config import load
 from stillage.db.leases import LeaseOwner
 
@@ -25,7 +25,7 @@ def deploy(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def rights(**_: object) -> OpenRights:  # of people whom only their tokens' names make known
         return OpenRights()
 
-    monkeypatch.setattr(app, "EmbeddedRights", rights)
+    monkeypatch.setattr(authentication, "EmbeddedRights", rights)
     (tmp_path / "secret.key").write_bytes(bytes(32))
     shutil.copy(migrated_sqlite, tmp_path / "stillage.db")
 

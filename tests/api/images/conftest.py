@@ -14,7 +14,7 @@ import pytest
 
 from fakes import Clock, cheap_passwords
 from image_api import Person, Town, image_api
-from stillage import app
+from stillage import authentication
 from stillage.config import load
 
 Serve = Callable[..., AbstractAsyncContextManager[Town]]
@@ -23,7 +23,7 @@ Serve = Callable[..., AbstractAsyncContextManager[Town]]
 @pytest.fixture
 def serve(migrated_sqlite: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """``async with serve(profile="ims") as town``: a server with these settings."""
-    monkeypatch.setattr(app, "Passwords", cheap_passwords)  # of no use here: nobody logs in here
+    monkeypatch.setattr(authentication, "Passwords", cheap_passwords)  # of no use here: nobody logs in here
 
     def make(**settings: Any) -> AbstractAsyncContextManager[Town]:
         shutil.copy(migrated_sqlite, tmp_path / "stillage.db")

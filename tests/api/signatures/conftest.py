@@ -10,7 +10,7 @@ import pytest
 from fakes import Clock, cheap_passwords
 from serving import serving
 from signing_people import Office, Signing
-from stillage import app
+from stillage import app, authentication
 from stillage.config import load
 from stillage.db.leases import LeaseOwner
 from stillage.operations.identity.accounts import Accounts
@@ -26,7 +26,7 @@ def settings() -> dict[str, Any]:
 async def office(
     migrated_sqlite: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> AsyncIterator[Office]:
-    monkeypatch.setattr(app, "Passwords", cheap_passwords)
+    monkeypatch.setattr(authentication, "Passwords", cheap_passwords)
     shutil.copy(migrated_sqlite, tmp_path / "stillage.db")
     (tmp_path / "secret.key").write_bytes(bytes(32))
     async with app.build(
