@@ -317,6 +317,33 @@ async def serve(
         log.info("stopped", cut_off=cut_off)
 
 
+async def work(
+    settings: Settings,
+    *,
+    owner: LeaseOwner,
+    metrics_sockets: Sequence[socket.socket],
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+    over: Callable[[], None],
+) -> None:
+    """Run jobs until *stop* is set, and serve nothing but metrics. *over*: as in `serve`."""
+    async with build(settings, owner=owner) as worker:
+        await worker.sweep.end_dead_uploads(dead=owner.node)  # of the process that had its name before
+        runner = Runner(
+            _metrics_alone(worker.services.metrics),
+            header_timeout_s=settings.header_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+        )
+        await runner.setup()
+        await listen(runner, metrics_sockets, None, worker.services.descriptors)
+        async with _upkeep(worker, settings, owner).running(), worker.engine.running():
+            ready()
+            await stop.wait()
+            log.info("stopping")
+        over()
+        await runner.cleanup()
+
+
 def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
     schedule = Schedule(
         sweep_s=settings.sweep_interval_s,

@@ -37,6 +37,11 @@ class Commands(LazyGroup):
             "stillage.cli.scrub:command",
             "Read every stored image again and compare it with what was uploaded. Status 1 if any is damaged.",
         ),
+        "worker": Command(
+            "stillage.cli.server.jobs_alone:command",
+            "Run jobs, such as imports, and serve nothing. For servers with run_jobs = false, or beside others.",
+        ),
+        "job": Command("stillage.cli.jobs:app", "Imports and other work that outlives its request."),
         "token": Command("stillage.cli.token:token", "Print a token for X-Auth-Token."),
         "user": Command("stillage.cli.users:app", "Users of the embedded identity."),
         "project": Command("stillage.cli.projects:app", "Projects of the embedded identity."),
