@@ -1,6 +1,7 @@
 """Converts a disk into a new file of another format."""
 
 import os
+from functools import partial
 from typing import Protocol
 
 from stillage.conversion.move import moved_grains
@@ -66,9 +67,11 @@ def _write_packed(
 
 def _write_view(source: Source, wanted: Wanted, target: int, made: Made, pool: Pool, progress: Progress) -> None:
     size = source.reader.size
+    make = partial(views.view_of, wanted.disk_format, wanted.subformat, size, identity=made.identity, made_at=made.at)
+    make(data=BlockMap(size, []))  # what is too large for the format is so without data, and need not be read
     if not source.is_mapped:
         progress.begin("scanning", size)
     data = BlockMap(size, data_of(source, pool, progress.advance))
-    view = views.view_of(wanted.disk_format, wanted.subformat, size, data, made.identity, made.at)
+    view = make(data=data)
     progress.begin("writing", size)
     Writer(source, data, target).run(view.pieces(0, view.size), pool, progress.advance)

@@ -2,11 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stillage.conversion.convert import convert
 from stillage.conversion.pool import Pool
 from stillage.conversion.scan import PROBE, data_of
 from stillage.conversion.source import Source
+from stillage.conversion.wanted import Wanted
+from stillage.errors import DiskDoesNotFit
 from stillage.formats.block_map import BlockMap
+from stillage.formats.packing.base import Made
 from stillage.formats.raw import read as raw
+from stillage.formats.raw.read import RawDisk
 from stillage.formats.reading import DiskReader, open_disk
 from stillage.holes import HOLE
 
@@ -48,3 +53,17 @@ def test_what_the_file_does_not_have_counts_as_data() -> None:
 
 def test_what_a_format_maps_is_not_read() -> None:
     assert blocks(source(bytes(3 * HOLE), is_mapped=True)) == [0, 1, 2]
+
+
+def test_a_disk_that_is_too_large_for_the_format_is_not_read() -> None:
+    class Quiet:
+        def begin(self, what: str, total: int, done: int = 0) -> None: ...
+        def advance(self, count: int) -> None: ...
+
+    def read_at(_offset: int, _length: int) -> bytes:
+        raise AssertionError("it is read")
+
+    size = 3 << 40
+    unread = Source(DiskReader(RawDisk(size, size), read_at), read_at, is_mapped=False)
+    with Pool(1) as pool, pytest.raises(DiskDoesNotFit, match="a vhd"):
+        convert(unread, Wanted("vhd", "dynamic"), -1, Made(bytes(16)), pool, Quiet())
