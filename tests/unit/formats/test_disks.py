@@ -22,7 +22,7 @@ from stillage.formats.vhdx import bat as vhdx_bat
 from stillage.formats.vhdx.read import VhdxDisk
 from stillage.formats.zvhd import read as zvhd_read
 from stillage.formats.zvhd.records import RECORD
-from zvhd_images import BLOCK, Zvhd2, continued, guest_block, zvhd
+from zvhd_images import BLOCK, Zvhd2, checksummed, continued, guest_block, zvhd
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -333,6 +333,13 @@ def test_a_zvhd2_whose_bitmap_and_index_disagree_is_not_read() -> None:
         changed = b"".join([*parts[:4], patched(parts[4], (0, bitmap)), parts[5]])
         assert refused(changed, "zvhd2") == "zvhd2.index"
     assert refused(load("zvhd2-trailing-garbage.zvhd2"), "zvhd2") == "zvhd2.final-page"
+
+
+@pytest.mark.parametrize(("at", "new"), [(136, b"\xff" * 4), (96, b"\xff" * 8), (96, b"\0" * 7 + b"\xff")])
+def test_a_zvhd2_whose_last_page_names_an_impossible_index_is_not_read(at: int, new: bytes) -> None:
+    parts = Zvhd2([0, 3]).parts()
+    last = checksummed(parts[5][:at] + new + parts[5][at + len(new) : 512])
+    assert refused(b"".join([*parts[:5], last]), "zvhd2") in ("zvhd2.index", "zvhd2.final-page")
 
 
 def test_a_zvhd2_record_must_be_the_one_that_the_index_names() -> None:

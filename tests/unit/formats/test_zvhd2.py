@@ -13,7 +13,8 @@ from stillage.formats.codecs.zstd_frames import MOST_FRAMES
 from stillage.formats.safety import Declaration, Policy, refusal
 from stillage.formats.stream import Examination
 from stillage.formats.zvhd2 import inspect as zvhd2
-from zvhd_images import BLOCK, GIB, PAGE, SEGMENT, Zvhd2, checksummed, deflated, guest_block, patched
+from stillage.formats.zvhd2.inspect import SECOND
+from zvhd_images import BLOCK, GIB, PAGE, SEGMENT, Zvhd2, checksummed, deflated, guest_block, header_page, patched
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -244,6 +245,13 @@ def test_an_entry_of_a_full_index_stands_at_its_blocks_number() -> None:
     assert rule(with_part(INDEX, 0, moved, image=image)) == "zvhd2.index"
     extra = index[:16]
     assert rule(with_part(INDEX, 16, extra, image=image)) == "zvhd2.index"
+
+
+def test_an_index_that_is_larger_than_its_size_can_say_is_refused_before_it_comes() -> None:
+    blocks = 1 << 29
+    begun = SECOND.pack(BLOCK, blocks, *[0] * 9, 1, 1)
+    page = header_page(b"z2strm\0\0", blocks * BLOCK, blocks * BLOCK, format_version=1, second=begun)
+    assert rule(page + page) == "zvhd2.index"
 
 
 def test_a_zero_block_in_a_full_index_has_no_offset_or_no_length() -> None:

@@ -195,10 +195,17 @@ def _check_mid_page(mid: bytes, header: Header, ledger: Ledger, offset: int) -> 
 
 
 def final_table(second: Second, count: int, index_offset: int) -> Second:
-    """Return the second table as the final page must have it: *index_offset* is behind the mid page."""
+    """Return the second table as the final page must have it: *index_offset* is behind the mid page.
+
+    Raises:
+        MalformedImage: If the table has no room for these numbers.
+    """
     entries = second.max_blocks if second.full_index else count
     index_segments = -(-entries // SEGMENT_ENTRIES)
     bitmap_segments = -(-second.max_blocks // SEGMENT_ENTRIES)
+    if index_segments * INDEX_SEGMENT >> 32 or index_offset >> 63:
+        message = f"an index of {entries} entries at byte {index_offset} is larger than the format can say"
+        raise MalformedImage(INDEX, None, message)
     return second._replace(
         index_offset=index_offset,
         bitmap_offset=index_offset + index_segments * INDEX_SEGMENT,
