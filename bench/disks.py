@@ -1,4 +1,4 @@
-"""Conversions against qemu-img: ``python -m bench.disks [--data 256MiB] [--rounds 5] [--dir DIR] [--only NAME]``.
+"""Conversions against qemu-img: ``python -m bench.disks [--data 512MiB] [--rounds 5] [--dir DIR] [--only NAME]``.
 
 An ext4 file system with real files becomes an image of every format. Each pair is converted by qemu-img and by
 `stillage convert` in turn; the figure is how many times faster ours is, by the medians of the wall times, with zlib and
@@ -229,7 +229,7 @@ def shown(rows_: list[Row]) -> Table:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=size_of, default=256 * MIB)
+    parser.add_argument("--data", type=size_of, default=512 * MIB)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dir", type=Path, default=MEMORY if MEMORY.is_dir() else None)
     parser.add_argument("--only", default="", help="pairs with this in their name, such as 'raw → qcow2'")
