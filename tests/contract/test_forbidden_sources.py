@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_network
 
 import pytest
+from aiohttp import ClientConnectorError
 
 from stillage.errors import SourceForbidden, SourceUnavailable, StillageError
 from stillage.operations.imports.sources import WebFile
+from stillage.outgoing.connecting import session
 from stillage.outgoing.destinations import Destinations
-from web_servers import Request, WebServer, answer_of, head, hosts, read, web_server, web_source
+from web_servers import TRUST, Request, WebServer, answer_of, head, hosts, read, web_server, web_source
 
 HERE = "127.0.0.2"
 """The one address that is allowed."""
@@ -229,6 +231,17 @@ async def test_what_is_checked_is_what_is_connected_to(trap: WebServer) -> None:
     async with web_server(serve) as server, web_source(server, lookup=look_up) as source:
         assert await read(source, server.url()) == DATA
     assert lookups == 1
+    assert trap.connections == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
+async def test_no_socket_is_made_for_an_address_that_was_not_checked_before(trap: WebServer, address: str) -> None:
+    """aiohttp does not resolve what is an address already, so that the last check is at the socket."""
+    made = session(Destinations(), hosts(), timeout_s=30.0, trust=TRUST, through_proxy=False)
+    async with made as unchecked:
+        with pytest.raises(ClientConnectorError) as failure:
+            await unchecked.get(f"http://{address}:{trap.port}/")
+    assert isinstance(failure.value.os_error, PermissionError)
     assert trap.connections == 0
 
 

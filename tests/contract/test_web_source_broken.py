@@ -7,9 +7,12 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 import pytest
+from aiohttp import ClientPayloadError, StreamReader
+from aiohttp.base_protocol import BaseProtocol
 
 from stillage.errors import SourceChanged, SourceLengthMismatch, SourceRefused, SourceUnavailable, StillageError
-from stillage.outgoing.transfer import SLOW_S, MinimumRate, Retries, Splitting
+from stillage.operations.imports.sources import WebFile
+from stillage.outgoing.transfer import SLOW_S, MinimumRate, Retries, Splitting, next_of
 from stillage.outgoing.web import Reading
 from web_servers import (
     AT_ONCE,
@@ -288,6 +291,33 @@ async def test_each_of_several_connections_is_resumed() -> None:
 
     async with web_server(break_each_once) as server, web_source(server, reading=SPLIT) as source:
         assert await read(source, server.url()) == DATA
+
+
+async def test_leaving_early_ends_all_connections() -> None:
+    """The other pieces never come: nobody waits for them."""
+    asked = asyncio.Event()
+
+    async def hang(request: Request, writer: asyncio.StreamWriter) -> None:
+        if "range" in request.headers:
+            asked.set()
+            await asyncio.Event().wait()
+        writer.write(whole(request))
+
+    async with (
+        web_server(hang) as server,
+        web_source(server, reading=SPLIT) as source,
+        source.open(WebFile(server.url())),
+    ):
+        await asked.wait()
+
+
+async def test_what_arrived_before_a_connection_broke_counts() -> None:
+    content = StreamReader(BaseProtocol(asyncio.get_running_loop()), 1 << 16, loop=asyncio.get_running_loop())
+    content.feed_data(b"arrived")
+    content.set_exception(ClientPayloadError())
+    assert await next_of(content) == b"arrived"
+    with pytest.raises(ClientPayloadError):
+        await next_of(content)
 
 
 async def test_several_connections_never_mix_two_versions() -> None:

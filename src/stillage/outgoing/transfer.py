@@ -249,7 +249,7 @@ class Transfer:
         protocol = response.connection.protocol if response.connection else None
         count, rate = 0, MinimumRate(self._retries.least_bytes_per_s)
         try:
-            while block := await _next_of(response.content):
+            while block := await next_of(response.content):
                 rate.count(len(block))
                 new = block[max(0, body.skip - count) :]
                 count += len(block)
@@ -268,7 +268,7 @@ class Transfer:
             raise SourceLengthMismatch(self._shown, count, None)
 
 
-async def _next_of(content: StreamReader) -> bytes:
+async def next_of(content: StreamReader) -> bytes:
     """Return what arrived, also if the connection broke meanwhile; empty at the end."""
     try:
         return await content.readany()

@@ -52,7 +52,6 @@ class Gzip:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)
-        self._is_full = False
 
     @property
     def eof(self) -> bool:
@@ -64,12 +63,10 @@ class Gzip:
 
     @property
     def needs_input(self) -> bool:
-        return not (self._inner.unconsumed_tail or self._is_full)
+        return not self._inner.unconsumed_tail
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        block = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-        self._is_full = len(block) == max_length  # zlib may hold more, though it has taken all of the input
-        return block
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
 def _xz() -> Member:
