@@ -14,7 +14,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from stillage.api.http import connection
+from stillage.api.http import connection, receiving
 from stillage.api.http.answer import answer
 from stillage.api.http.body import DIRECT, body_of
 from stillage.api.http.listening import listen
@@ -167,6 +167,38 @@ def test_a_block_is_used_again_when_nobody_has_it_any_more() -> None:
     assert number not in (id(second), id(third)), "it is taken as long as there is a view of it"
     del view
     assert id(blocks.take()) == number
+
+
+def test_free_blocks_are_let_go_of_except_a_few() -> None:
+    blocks = Blocks()
+    first, *others = [blocks.take() for _ in range(4)]
+    spare = id(others[0])
+    del others
+    blocks.shrink(1)
+    assert id(blocks.take()) == spare
+    assert blocks.take() is not first
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 64), (64, 1)])
+def test_how_many_blocks_come_ahead_may_change_while_a_client_waits(
+    run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, before: int, after: int
+) -> None:
+    monkeypatch.setattr(receiving, "AHEAD_OF_ALL", before)
+
+    async def talk(reader: Reader, writer: Writer, uploads: Uploads) -> None:
+        uploads.go_on.clear()
+        writer.write(head(12 * BLOCK) + body(12 * BLOCK))
+        await uploads.begun.wait()
+        await asyncio.sleep(0.05)  # by then the socket stalls
+        monkeypatch.setattr(receiving, "AHEAD_OF_ALL", after)
+        uploads.go_on.set()
+        assert await status(reader) == 204
+
+    async def main() -> None:
+        uploads = await served(talk, None)
+        assert uploads.bodies == [body(12 * BLOCK)]
+
+    run(main())
 
 
 def test_requests_that_follow_on_the_connection_are_answered(

@@ -9,7 +9,8 @@ import asyncio
 import sys
 from collections import deque
 from contextlib import suppress
-from typing import cast
+from typing import ClassVar, cast
+from weakref import WeakSet
 
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
@@ -18,6 +19,8 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 BLOCK = 1 << 20
 AHEAD = 4
 """How many blocks are received ahead of the consumer. Beyond that the socket stalls."""
+AHEAD_OF_ALL = 16 * AHEAD
+"""How many of all uploads of this process together, as long as each has one."""
 LOOK_EVERY_S = 1.0
 """How long to wait for a block to fill before handing over the part that arrived. When aiohttp is stopped forcibly, it
 reports that only to the request's content, which is checked as often."""
@@ -50,7 +53,7 @@ class Lender(RequestHandler):
 
 
 class Blocks:
-    """A pool of memory for blocks.
+    """A pool of memory for blocks, which all uploads of a process share.
 
     Fresh memory for each block costs an upload 4 % more CPU (1.04 of the floor's instead of 0.99, ``python -m bench
     upload``), and copying out of one buffer costs more than that. So blocks are reused. Reference counts tell which are
@@ -70,6 +73,12 @@ class Blocks:
         self._all.append(bytearray(BLOCK))
         return self._all[-1]
 
+    def shrink(self, spare: int) -> None:
+        """Let go of free blocks, except *spare* of them."""
+        free = [number for number in range(len(self._all)) if _references(self._all, number) == FREE]
+        for number in reversed(free[spare:]):
+            del self._all[number]
+
 
 def _references(blocks: list[bytearray], number: int) -> int:
     return sys.getrefcount(blocks[number])
@@ -77,10 +86,13 @@ def _references(blocks: list[bytearray], number: int) -> int:
 
 FREE = _references([bytearray()], 0)
 """The reference count of a block that is only in a list; versions of Python differ in what else they count."""
+_blocks = Blocks()
 
 
 class Receiver(asyncio.BufferedProtocol):
     """Receives the body of *request*, *length* bytes in total, of which none has been read."""
+
+    _running: ClassVar[WeakSet["Receiver"]] = WeakSet()
 
     def __init__(self, request: web.Request, connection: Lender, length: int) -> None:
         self._connection = connection
@@ -92,14 +104,15 @@ class Receiver(asyncio.BufferedProtocol):
         self._left = length - len(early)  # not yet received
         whole = len(early) - len(early) % BLOCK
         self._full.extend(early[start : start + BLOCK] for start in range(0, whole, BLOCK))
-        self._blocks = Blocks()
-        self._buffer = self._blocks.take()
+        self._buffer = _blocks.take()
         self._room = memoryview(self._buffer)
         self._filled = len(early) - whole  # bytes in the buffer; those from _given on are not handed over yet
         self._given = 0
         self._room[: self._filled] = early[whole:]
         self._last = self._loop.time()
+        self._paused = False  # as more blocks came than there is room for
         self._lent = bool(self._left) and connection.transport is not None
+        self._running.add(self)
         if connection.transport is not None and self._lent:
             self._switch(connection.transport, self)
             connection.transport.resume_reading()
@@ -149,6 +162,8 @@ class Receiver(asyncio.BufferedProtocol):
 
     def end(self) -> None:
         """Return the transport: after the whole body for the next request, before that for the rest of this one."""
+        self._running.discard(self)
+        _blocks.shrink(AHEAD * len(self._running))
         transport = self._connection.transport
         if not self._lent or transport is None:
             return
@@ -161,17 +176,22 @@ class Receiver(asyncio.BufferedProtocol):
             self._connection.begin_anew()
             self._content.feed_eof()  # lets reading continue
 
+    @property
+    def _ahead(self) -> int:
+        return max(1, min(AHEAD, AHEAD_OF_ALL // max(1, len(self._running))))
+
     def _next_block(self) -> bytes:
         block = self._full.popleft()
         transport = self._connection.transport
-        if self._lent and self._left and len(self._full) == AHEAD - 1 and transport is not None:
+        if self._lent and self._paused and len(self._full) < self._ahead and transport is not None:
+            self._paused = False
             transport.resume_reading()
         return block
 
     def _block(self) -> bytes:
         if self._given or self._filled < BLOCK:
             return self._piece()
-        block, self._buffer = self._buffer, self._blocks.take()
+        block, self._buffer = self._buffer, _blocks.take()
         self._room = memoryview(self._buffer)
         return cast(bytes, block)
 
@@ -194,7 +214,8 @@ class Receiver(asyncio.BufferedProtocol):
         self._full.append(self._block())
         self._filled = self._given = 0
         transport = self._connection.transport
-        if transport is not None and (not self._left or len(self._full) >= AHEAD):
+        if transport is not None and (not self._left or len(self._full) >= self._ahead):
+            self._paused = bool(self._left)
             transport.pause_reading()
         self._woken.set()
 

@@ -8,7 +8,7 @@ from collections import deque
 
 from stillage.errors import Unavailable
 
-CAPACITY = 256 << 20
+CAPACITY = 192 << 20
 WAIT_S = 20.0
 """No request waits longer without progress: of itself, or of others that it waits for."""
 
