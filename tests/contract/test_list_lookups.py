@@ -33,7 +33,7 @@ def _page_and_where(memory: Memory, query: Query) -> Questions[Where]:
     return page, is_on_loop()
 
 
-find_page = Inquiry(_page_and_where)
+find_page = Inquiry(_page_and_where, listing.page.is_short)
 
 
 def asked(**filters: str) -> Query:
@@ -91,6 +91,13 @@ async def test_a_short_list_is_the_same_on_the_loop(filled: Database, filters: d
 async def test_a_long_list_is_left_to_a_thread(filled: Database) -> None:
     page, on_loop = await filled.look_up(find_page, asked(limit="1000"))
     assert (len(page), on_loop) == (40, False)
+
+
+@pytest.mark.parametrize(
+    "filters", [{"id": f"in:{','.join(map(id_of, range(20)))}"}, {f"p{number}": "x" for number in range(20)}]
+)
+async def test_a_list_with_many_filters_is_left_to_a_thread(filled: Database, filters: dict[str, str]) -> None:
+    assert not (await filled.look_up(find_page, asked(**filters)))[1]
 
 
 async def test_a_page_of_large_records_is_left_to_a_thread(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:

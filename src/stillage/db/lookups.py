@@ -38,7 +38,7 @@ class Question(NamedTuple):
     Attributes:
         statement: The same object each time, so that it is compiled once.
         keys: Its parameters, by name.
-        is_long: Has so many rows that a thread reads them, a few at a time.
+        is_long: Has so many rows that they are read a few at a time.
     """
 
     statement: Select[*tuple[Any, ...]]
@@ -50,11 +50,19 @@ Questions = Generator[Question, Rows, T]
 """Questions of which each may depend on the answers to those before, and what follows from all."""
 
 
+def _always(*_args: object, **_kwargs: object) -> bool:
+    return True
+
+
 class Inquiry(Generic[P, T]):
     """A unit of work that only asks, and may ask any connection. `Database.look_up` runs it faster than others."""
 
-    def __init__(self, questions: Callable[Concatenate[Memory, P], Questions[T]]) -> None:
+    def __init__(
+        self, questions: Callable[Concatenate[Memory, P], Questions[T]], is_short: Callable[P, bool] = _always
+    ) -> None:
+        """*is_short*: whether the statements are soon made, and have few rows. A thread asks others."""
         self.questions = questions
+        self.is_short = is_short
 
     def __call__(self, connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run it as part of a unit of work."""

@@ -63,14 +63,15 @@ class Database:
 
     async def look_up(self, inquiry: Inquiry[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what *inquiry* finds, as a rule without a thread. A `read` if that would take long or have to wait."""
-        questions = inquiry.questions(self._on_loop.memory, *args, **kwargs)
-        try:
-            question = next(questions)
-            while not question.is_long and (rows := await self._on_loop.find(question)) is not None:
-                question = questions.send(rows)
-        except StopIteration as end:
-            value: T = end.value
-            return value
+        if inquiry.is_short(*args, **kwargs):
+            questions = inquiry.questions(self._on_loop.memory, *args, **kwargs)
+            try:
+                question = next(questions)
+                while (rows := await self._on_loop.find(question)) is not None:
+                    question = questions.send(rows)
+            except StopIteration as end:
+                value: T = end.value
+                return value
         return await self.read(inquiry, *args, **kwargs)
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
