@@ -38,6 +38,7 @@ from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.deployment import policy_of, profile_of
 from stillage.identity.passwords import Passwords
+from stillage.identity.vault import Vault
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Quotas
 from stillage.jobs.engine import Engine
