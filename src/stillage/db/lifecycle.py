@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, select, update
 
-from stillage.db import jobs, pieces, placements, usage
+from stillage.db import jobs, pieces, placements, tables, usage
 from stillage.db.images import get, set_properties
 from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
@@ -50,10 +50,17 @@ MARK_DELETED = (
     )
     .returning(images.c.owner)
 )
-FORGET = [
-    delete(table).where(table.c.image_id == bindparam("deleted_id"))
+FORGET = {
+    table.name: delete(table).where(table.c.image_id == bindparam("deleted_id"))
     for table in (image_tags, image_properties, image_members)
-]
+}
+HAS = select(
+    *(
+        exists().where(table.c.image_id == bindparam("deleted_id")).label(table.name)
+        for table in (image_tags, image_properties, image_members, tables.placements, uploads, tables.jobs)
+    )
+)
+"""Which tables have rows of an image. Most have none, and a statement for each costs more than the deletion."""
 FIND_RESUMABLE = CLAIMS.where(uploads.c.image_id == bindparam("deleted_id"), RESUMABLE)
 IMAGE_DELETED = Failure("image_deleted", "the image was deleted")
 """How the jobs of a deleted image end."""
@@ -102,11 +109,17 @@ def mark_deleted(
     row = connection.execute(MARK_DELETED, {"image_id": image_id, "now": now}).first()
     if row is None:
         return None
-    jobs.cancel_of_image(connection, image_id, IMAGE_DELETED, now)
-    for forget in FORGET:
-        connection.execute(forget, {"deleted_id": image_id})
-    removed = placements.remove(connection, image_id, keep_until=keep_until)
-    unfinished = _end_resumable(connection, image_id, row.owner, now)
+    # Only now, when the image is held: who adds tags, properties, bytes or jobs holds it too, and has committed.
+    has = connection.execute(HAS, {"deleted_id": image_id}).mappings().one()
+    if has["jobs"]:
+        jobs.cancel_of_image(connection, image_id, IMAGE_DELETED, now)
+    for name, forget in FORGET.items():
+        if has[name]:
+            connection.execute(forget, {"deleted_id": image_id})
+    removed = (
+        placements.remove(connection, image_id, keep_until=keep_until) if has["placements"] else placements.NONE_REMOVED
+    )
+    unfinished = _end_resumable(connection, image_id, row.owner, now) if has["uploads"] else []
     usage.change(connection, scope_of_project(row.owner), Usage(bytes=-removed.freed, images=-1))
     return [*removed.blobs, *unfinished]
 

@@ -121,6 +121,9 @@ class Removed:
     freed: int
 
 
+NONE_REMOVED = Removed((), 0)
+
+
 def remove(
     connection: Connection,
     image_id: ImageId,
@@ -135,7 +138,7 @@ def remove(
     query = HOLD_BLOBS if stores is None else HOLD_BLOBS.where(blobs.c.store.in_(stores))
     held = connection.execute(query, {"of_image": image_id}).all()
     if not held:
-        return Removed((), 0)
+        return NONE_REMOVED
     keys = [row.key for row in held]
     shared = set(connection.execute(FIND_SHARED, {"of_image": image_id, "keys": keys}).scalars())
     alone = tuple(ref_of(row) for row in held if row.key not in shared)
