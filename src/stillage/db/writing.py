@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -101,11 +101,12 @@ class Writers:
         self._threads.shutdown()
 
     def _work_off(self) -> None:
-        while units := self._take():
-            while units:
-                done = self._commit(units)
-                answer(units[:done])
-                del units[:done]
+        with closing(_Held(self._engine)) as held:
+            while units := self._take():
+                while units:
+                    done = _commit(held, units)
+                    answer(units[:done])
+                    del units[:done]
 
     def _take(self) -> list[Unit]:
         with self._lock:
@@ -113,48 +114,70 @@ class Writers:
             self._idle += not units
             return units
 
-    def _commit(self, units: Sequence[Unit]) -> int:
-        """Run and commit the first of *units*, and those behind it that need not wait; return how many."""
-        if not _may_begin(units[0]):
-            return 1
-        if len(units) == 1:
-            self._commit_alone(units[0])
-            return 1
-        try:
-            return self._commit_together(units)
-        except _Undone:
-            for unit in units:
-                if _may_begin(unit):
-                    self._commit_alone(unit)
-            return len(units)
 
-    def _commit_alone(self, unit: Unit) -> None:
-        unit.error = None
-        try:
-            with self._transaction() as connection:
-                unit.run(connection)
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
-            unit.error = _shown(error)
+class _Held:
+    """A connection for as long as there is work: before it gives one, the pool asks PostgreSQL whether it is there."""
 
-    def _commit_together(self, units: Sequence[Unit]) -> int:
-        done = 0
-        try:
-            with self._transaction() as connection:
-                savepoint = _Savepoint(connection)
-                while done < len(units) and (not _may_begin(units[done]) or savepoint.run(units[done])):
-                    done += 1
-        except _Undone:
-            raise
-        except BaseException as error:  # noqa: BLE001 - of BEGIN or COMMIT, so it belongs to all of them
-            done, shown = done or len(units), _shown(error)
-            for unit in units[:done]:
-                unit.error = unit.error or shown
-        return done
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
+    def transaction(self) -> Iterator[Connection]:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(writes=True)
+        try:
+            with self._connection.begin():
+                yield self._connection
+        except BaseException:
+            self.close()  # it may be what failed
+            raise
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _commit(held: _Held, units: Sequence[Unit]) -> int:
+    """Run and commit the first of *units*, and those behind it that need not wait; return how many."""
+    if not _may_begin(units[0]):
+        return 1
+    if len(units) == 1:
+        _commit_alone(held, units[0])
+        return 1
+    try:
+        return _commit_together(held, units)
+    except _Undone:
+        for unit in units:
+            if _may_begin(unit):
+                _commit_alone(held, unit)
+        return len(units)
+
+
+def _commit_alone(held: _Held, unit: Unit) -> None:
+    unit.error = None
+    try:
+        with held.transaction() as connection:
+            unit.run(connection)
+    except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+        unit.error = _shown(error)
+
+
+def _commit_together(held: _Held, units: Sequence[Unit]) -> int:
+    done = 0
+    try:
+        with held.transaction() as connection:
+            savepoint = _Savepoint(connection)
+            while done < len(units) and (not _may_begin(units[done]) or savepoint.run(units[done])):
+                done += 1
+    except _Undone:
+        raise
+    except BaseException as error:  # noqa: BLE001 - of BEGIN or COMMIT, so it belongs to all of them
+        done, shown = done or len(units), _shown(error)
+        for unit in units[:done]:
+            unit.error = unit.error or shown
+    return done
 
 
 class _Undone(Exception):
