@@ -36,7 +36,7 @@ from stillage.db.clock import Clock, clock_of, now, set_by
 from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
-from stillage.deployment import policy_of, profile_of
+from stillage.deployment import policy_of, profile_of, shown_of
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
@@ -57,6 +57,7 @@ from stillage.operations.imports.sources import Sources
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
+from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.uploads import Uploads
@@ -167,6 +168,7 @@ async def build(
             clock=clock,
         ),
         members=Members(database, access=access, clock=clock),
+        locations=Locations(database, stores, access=access, shown=shown_of(settings)),
         metadefs=Metadefs(database, access=access, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,

@@ -15,6 +15,7 @@ from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
 from stillage.import_settings import ImportSettings
 from stillage.job_settings import JobSettings, Seconds
+from stillage.location_settings import LocationSettings
 from stillage.source_settings import IPNetwork, listed, networks
 from stillage.store_settings import DEFAULT, StoreTables, require_consistent
 from stillage.times import CENTURY_S
@@ -40,7 +41,7 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(ImportSettings, JobSettings):
+class Settings(ImportSettings, JobSettings, LocationSettings):
     """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -2,11 +2,17 @@
 
 from stillage.config import Settings
 from stillage.formats.safety import Policy
+from stillage.images.location import Shown
 from stillage.images.profile import PROFILES, Profile
 
 
 def profile_of(settings: Settings) -> Profile:
     return PROFILES[settings.profile]
+
+
+def shown_of(settings: Settings) -> Shown:
+    """Return which locations this deployment shows to the owners of images."""
+    return Shown(first=settings.show_image_direct_url, all=settings.show_multiple_locations)
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -26,6 +26,7 @@ from stillage.operations.imports.accepting import Imports
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
+from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.uploads import Uploads
@@ -55,6 +56,7 @@ class Services:
     keystone_url: str | None
     images: Images
     members: Members
+    locations: Locations
     metadefs: Metadefs
     info: Info
     ingest: Ingest

@@ -4,7 +4,7 @@ Images with the same bytes in the same store share a blob: its placements are it
 removes one holds the row of the blob. Blobs are held in the order of their keys, and placements after them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,20 @@ OF_IMAGE = (
 )
 of_image = Lookup(OF_IMAGE, _keys, _placements)
 """Returns the published placements of an image, in the order in which they were made."""
+
+
+def of_images(connection: Connection, image_ids: Collection[ImageId]) -> Mapping[ImageId, Sequence[Placement]]:
+    """Return the published placements of several images, as `of_image` does."""
+    found: dict[ImageId, list[Placement]] = {}
+    rows = connection.execute(
+        select(placements.c.image_id, blobs.c.store, blobs.c.key, blobs.c.damage)
+        .join(placements, placements.c.blob_key == blobs.c.key)
+        .where(placements.c.image_id.in_(image_ids), PUBLISHED)
+        .order_by(placements.c.position)
+    )
+    for row in rows:
+        found.setdefault(ImageId(row.image_id), []).append(Placement(ref_of(row), row.damage))
+    return found
 
 
 def begin(

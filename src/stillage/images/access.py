@@ -46,6 +46,8 @@ DEFAULT_RULES: Mapping[str, str] = {
     "get_member": f"{ADMIN} or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))",
     "get_members": f"{ADMIN} or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))",
     "modify_member": f"{ADMIN} or (role:member and project_id:%(member_id)s)",
+    "get_image_location": f"{ADMIN} or (role:reader and project_id:%(project_id)s)",
+    "fetch_image_location": "role:service",
     "stores_info_detail": f"{ADMIN} or role:service",
     "tasks_api_access": ADMIN,
 }
@@ -71,6 +73,7 @@ PHRASES: Mapping[str, str] = {
     "communitize_image": "make it a community image",
     "upload_image": "upload data to it",
     "copy_image": "copy it to other stores",
+    "fetch_image_location": "list where its data is; use a token of a service",
     "download_image": "download its data",
     "deactivate": "deactivate it",
     "reactivate": "reactivate it",

@@ -85,6 +85,14 @@ class ActsLate(Protocol):
 
 
 @runtime_checkable
+class Locates(Protocol):
+    """Can say where a blob is. Without it its copies have no location, and services read them through the API."""
+
+    def location(self, key: BlobKey) -> str:
+        """Return the URL of a blob, without secrets, for who can read the storage of this store."""
+
+
+@runtime_checkable
 class KeepsOpen(Protocol):
     """Can keep what is deleted readable for those who have it open. Without it deletions wait `deleted_download_s`."""
 

@@ -50,7 +50,13 @@ async def test_every_document_is_as_described(town: Town, erin: Person, olga: Pe
     await replace(ask, person=ada)("GET /v2/info/stores/detail")
     await tasks(replace(ask, person=ada), town.application[SERVICES].queue)
     await metadefs(replace(ask, person=ada))
+    await locations(ask, town.person("lab", "service,reader"))
     assert set(documents_of(DETAILS)) <= ask.described.seen
+
+
+async def locations(ask: Checked, service: Person) -> None:
+    image_id = (await ask.person.stored(DATA))["id"]
+    await replace(ask, person=service)("GET /v2/images/{image_id}/locations", image_id=image_id)
 
 
 async def metadefs(ask: Checked) -> None:

@@ -165,6 +165,7 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/images/{image_id}/layout": Details({200: "Layout"}, (*READS, 409, 503)),
     "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
+    "GET /v2/images/{image_id}/locations": Details({200: "Locations"}, READS),
     "POST /v2/images/{image_id}/members": Details({200: "Member"}, WRITES, body={JSON: ref("NewMember")}),
     "GET /v2/images/{image_id}/members": Details({200: "Members"}, READS),
     "GET /v2/images/{image_id}/members/{member_id}": Details({200: "Member"}, READS),
@@ -215,7 +216,7 @@ def schemas() -> Mapping[str, Schema]:
         *metadefs.DOCUMENTS,
         VerdictView,
     )
-    return made | {"NewImage": _new_image(made["Image"])}
+    return made | {"NewImage": _new_image(made["Image"]), "Locations": _list_of("Location")}
 
 
 def _new_image(image: Schema) -> Schema:

@@ -34,6 +34,26 @@ class ImageImport(TypedDict, total=False):
     os_glance_import_task: Annotated[str, member("The task, while it runs", **READ_ONLY, **SOMETIMES)]
 
 
+class StoreName(TypedDict):
+    """What is known of a location."""
+
+    store: str
+
+
+class Location(TypedDict):
+    """Where a copy of an image's bytes is."""
+
+    url: Annotated[str, member("For who can read the storage", **SHORT)]
+    metadata: StoreName
+
+
+class Located(TypedDict, total=False):
+    """What an image says of where its bytes are."""
+
+    direct_url: str
+    locations: list[Location]
+
+
 @with_config(ConfigDict(json_schema_extra={"additionalProperties": {"type": "string"}}))
 class Image(ImageImport):
     """An image. Base members are always there, null when unset; properties stand beside them, as strings."""
@@ -68,6 +88,12 @@ class Image(ImageImport):
     ]
     stores: NotRequired[
         Annotated[str, member("Stores with the data; where there are several", **READ_ONLY, **SOMETIMES)]
+    ]
+    direct_url: NotRequired[
+        Annotated[str, member("Where the data is; if the operator shows it", **READ_ONLY, **SOMETIMES)]
+    ]
+    locations: NotRequired[
+        Annotated[list[Location], member("Where each copy is; if the operator shows it", **READ_ONLY, **SOMETIMES)]
     ]
     # Properties that Glance names; we keep them as any other.
     architecture: NotRequired[Annotated[str, member("Operating system architecture", **SOMETIMES)]]

@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from stillage.api.http.json_bodies import json_object, json_of, json_response
 from stillage.api.image_v2 import documents
+from stillage.api.image_v2.locations import locations_of
 from stillage.api.image_v2.shape import image_view, list_view
 from stillage.api.services import note, principal, public_url, services
 from stillage.errors import WrongMediaType
@@ -30,13 +31,13 @@ async def create(request: web.Request) -> web.Response:
         headers[IMPORT_METHODS] = ",".join(methods)
     if _has_several_stores(request):
         headers[STORE_IDS] = ",".join(one.id for one in services(request).stores)
-    return json_response(_view(request, image), status=201, headers=headers)
+    return json_response(await _view(request, image), status=201, headers=headers)
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}: the record of an image."""
     image = await services(request).images.get(principal(request), request.match_info["image_id"])
-    return json_response(_view(request, image))
+    return json_response(await _view(request, image))
 
 
 async def list_images(request: web.Request) -> web.Response:
@@ -46,9 +47,15 @@ async def list_images(request: web.Request) -> web.Response:
     query = operations.query(principal(request), pairs)
     images = await operations.page(query)
 
+    located = await locations_of(request, images)
+
     def shown() -> web.Response:
         several = _has_several_stores(request)
-        return json_response(list_view(images, is_full=is_full(images, query.limit), query=pairs, with_stores=several))
+        view = list_view(images, is_full=is_full(images, query.limit), query=pairs, with_stores=several)
+        view["images"] = (
+            [{**each, **located.get(each["id"], {})} for each in view["images"]] if located else view["images"]
+        )
+        return json_response(view)
 
     return shown() if len(images) <= SHOWN_AT_ONCE else await asyncio.to_thread(shown)
 
@@ -61,7 +68,7 @@ async def update(request: web.Request) -> web.Response:
     operations = patch.parse(await json_of(request), media_type)
     note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
     image = await services(request).images.update(principal(request), request.match_info["image_id"], operations)
-    return json_response(_view(request, image))
+    return json_response(await _view(request, image))
 
 
 async def deactivate(request: web.Request) -> web.Response:
@@ -96,5 +103,6 @@ def _has_several_stores(request: web.Request) -> bool:
     return len(services(request).stores) > 1
 
 
-def _view(request: web.Request, image: Image) -> documents.Image:
-    return image_view(image, with_stores=_has_several_stores(request))
+async def _view(request: web.Request, image: Image) -> documents.Image:
+    located = await locations_of(request, [image])
+    return {**image_view(image, with_stores=_has_several_stores(request)), **located.get(image.id, {})}

@@ -2,7 +2,19 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2 import data, disks, images, imports, info, inspection, members, schemas, tags, tasks
+from stillage.api.image_v2 import (
+    data,
+    disks,
+    images,
+    imports,
+    info,
+    inspection,
+    locations,
+    members,
+    schemas,
+    tags,
+    tasks,
+)
 from stillage.api.image_v2.metadefs import routes as metadefs
 from stillage.api.image_v2.uploads import routes as uploads
 
@@ -25,6 +37,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)
     router.add_delete("/v2/stores/{store}/{image_id}", images.delete_copy)
     uploads.add_routes(router)
+    router.add_get("/v2/images/{image_id}/locations", locations.list_locations, allow_head=False)
     router.add_post("/v2/images/{image_id}/members", members.add)
     router.add_get("/v2/images/{image_id}/members", members.list_members, allow_head=False)
     router.add_get("/v2/images/{image_id}/members/{member_id}", members.show, allow_head=False)

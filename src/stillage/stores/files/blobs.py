@@ -49,6 +49,9 @@ class FileStore:
         # A file that another machine removes is gone from NFS, whoever has it open.
         return not file_system_of(self.root).startswith("nfs")
 
+    def location(self, key: BlobKey) -> str:
+        return self._path(key).absolute().as_uri()
+
     @asynccontextmanager
     async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator["_FileWriter"]:  # noqa: ARG002 - a file grows
         async with Lane(f"write-{key[:8]}", nice=GIVES_WAY_TO_LANES) as lane:

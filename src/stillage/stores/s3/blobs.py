@@ -56,6 +56,9 @@ class S3Store:
         self._assemblies: dict[BlobKey, Assembly] = {}
         self._probing: Future[None] | None = None
 
+    def location(self, key: BlobKey) -> str:
+        return f"s3://{self._settings.bucket}/{self._settings.prefix}{key}"
+
     @asynccontextmanager
     async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator[S3Writer]:
         writer = S3Writer(self._transfers, key, self._parts(size), self._settings.parts_at_once)
