@@ -13,6 +13,7 @@ import s3_server
 from rude_s3 import Refuse, RudeS3
 from s3_server import session, settings
 from stillage.errors import StillageError, Unavailable
+from stillage.stores.abilities import Sends
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.cache import SliceCache
 from stores import KEY, MIB, put
@@ -142,3 +143,9 @@ def test_the_file_has_no_name_and_a_folder_is_needed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(StillageError, match="make the file of its cache"):
         SliceCache(tmp_path / "missing", MIB)
+
+
+async def test_threads_do_not_send_past_the_cache(cached: Cached) -> None:
+    await put(cached.store, DATA)
+    async with cached.store.reader(KEY) as reader:
+        assert not isinstance(reader, Sends)

@@ -73,7 +73,9 @@ class S3Store:
             stored = await self._transfers.soon(self.client.head, key)
         except Missing:
             raise BlobNotFound(key) from None
-        yield _S3Reader(self._transfers, key, stored, self._cache)
+        # Threads send what comes from the server, past the cache: so a reader with a cache offers none.
+        reader = _SendingReader if self._cache is None else _S3Reader
+        yield reader(self._transfers, key, stored, self._cache)
 
     async def begin(self, key: BlobKey) -> None:
         await self._transfers.soon(self.client.put, object_of(key, BEGUN), Blocks([]))
@@ -197,11 +199,15 @@ class _S3Reader:
             return self._fetch(span, block)
         return self._cache.stream(self._key, self._etag, span, self.size, block, partial(self._fetch, block=block))
 
-    async def sources(self, first: int, length: int) -> AsyncGenerator[ObjectSource]:
-        yield self._transfers.source(self._reading(Span(first, first + length)), length)
-
     def _fetch(self, span: Span, block: int) -> AsyncGenerator[Block]:
         return self._transfers.stream(self._reading(span), block)
 
     def _reading(self, span: Span) -> Reading:
         return self._transfers.reading(self._key, span, BlobNotFound(self._key), self._etag)
+
+
+class _SendingReader(_S3Reader):
+    """Implements `Sends`."""
+
+    async def sources(self, first: int, length: int) -> AsyncGenerator[ObjectSource]:
+        yield self._transfers.source(self._reading(Span(first, first + length)), length)
