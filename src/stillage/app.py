@@ -45,6 +45,7 @@ from stillage.jobs.engine import Engine
 from stillage.jobs.kinds import kinds_of
 from stillage.jobs.reporting import report_to
 from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.operations.cache import ImageCache
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.opening import Disks
 from stillage.operations.disks.packed import PackedDownloads
@@ -153,6 +154,7 @@ async def build(
     imported = ImportRules(settings.import_methods, rules, settings.max_record_bytes, settings.deleted_download_s)
     importing = import_service(uploads, queue, sources, rules=imported, access=access, vault=Vault(settings.secret))
     kinds = kinds_of(importing.kinds)
+    cache = ImageCache(database, stores, access=access)
     services = Services(
         identity=known.identity,
         embedded=known.embedded,
@@ -168,6 +170,7 @@ async def build(
             clock=clock,
         ),
         members=Members(database, access=access, clock=clock),
+        cache=cache,
         locations=Locations(database, stores, access=access, shown=shown_of(settings)),
         metadefs=Metadefs(database, access=access, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
@@ -216,6 +219,7 @@ async def build(
         await sources.close()
         await uploads.close()
         await inspect.close()
+        await cache.close()
         await trail.close()
         await known.close()
         await disks.close()

@@ -16,6 +16,7 @@ from stillage.api.profiles import Profile
 from stillage.audit.trail import Trail
 from stillage.db.session import Database
 from stillage.identity.base import Identity
+from stillage.operations.cache import ImageCache
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
@@ -57,6 +58,7 @@ class Services:
     images: Images
     members: Members
     locations: Locations
+    cache: ImageCache
     metadefs: Metadefs
     info: Info
     ingest: Ingest

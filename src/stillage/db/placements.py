@@ -59,6 +59,12 @@ def of_images(connection: Connection, image_ids: Collection[ImageId]) -> Mapping
     return found
 
 
+def images_of(connection: Connection, keys: Collection[BlobKey]) -> Sequence[tuple[ImageId, BlobKey]]:
+    """Return the images that have these blobs: several may have the same one."""
+    its_own = select(placements.c.image_id, placements.c.blob_key).where(placements.c.blob_key.in_(keys))
+    return [(ImageId(row.image_id), BlobKey(row.blob_key)) for row in connection.execute(its_own)]
+
+
 def begin(
     connection: Connection, image_id: ImageId, blob: BlobRef, owner: ProjectId | None, reserve: int, now: datetime
 ) -> None:

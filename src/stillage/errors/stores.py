@@ -64,6 +64,16 @@ class StoreUnknown(StillageError):
         super().__init__(f"the bytes are in the store {store_id!r}, which this server does not have; ask the operator")
 
 
+class NothingCached(NotFound):
+    """No store has a cache, so there is nothing in one and nothing to put into one."""
+
+    code = "nothing_cached"
+    fix = "ask the operator to give a store a cache (cache_bytes)"
+
+    def __init__(self) -> None:
+        super().__init__(f"no store of this service has a cache; {self.fix}")
+
+
 class NoSuchStore(InvalidInput):
     """The request names a store that is not here."""
 

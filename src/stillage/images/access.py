@@ -48,6 +48,9 @@ DEFAULT_RULES: Mapping[str, str] = {
     "modify_member": f"{ADMIN} or (role:member and project_id:%(member_id)s)",
     "get_image_location": f"{ADMIN} or (role:reader and project_id:%(project_id)s)",
     "fetch_image_location": "role:service",
+    "cache_list": ADMIN,
+    "cache_image": ADMIN,
+    "cache_delete": ADMIN,
     "stores_info_detail": f"{ADMIN} or role:service",
     "tasks_api_access": ADMIN,
 }

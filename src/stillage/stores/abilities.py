@@ -92,6 +92,37 @@ class Locates(Protocol):
         """Return the URL of a blob, without secrets, for who can read the storage of this store."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """What a cache has of a blob.
+
+    Attributes:
+        size: Bytes that are here, of all that it has.
+        hits: How often a part of it was read here.
+        filled_at, read_at: When the first part came, and when one was read last; in seconds since 1970.
+    """
+
+    key: BlobKey
+    size: int
+    hits: int
+    filled_at: float
+    read_at: float
+
+
+@runtime_checkable
+class Caches(Protocol):
+    """Can keep what was read on this machine. Without it each download reads the storage itself."""
+
+    @property
+    def has_cache(self) -> bool: ...
+
+    def cached(self) -> Sequence[Cached]:
+        """Return what the cache of this process has."""
+
+    def forget_cached(self, key: BlobKey) -> None:
+        """Free what the cache has of a blob, but for parts that are being read."""
+
+
 @runtime_checkable
 class KeepsOpen(Protocol):
     """Can keep what is deleted readable for those who have it open. Without it deletions wait `deleted_download_s`."""

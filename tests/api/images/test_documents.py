@@ -49,6 +49,7 @@ async def test_every_document_is_as_described(town: Town, erin: Person, olga: Pe
         await ask(f"GET /v2/info/{name}")
     await replace(ask, person=ada)("GET /v2/info/stores/detail")
     await tasks(replace(ask, person=ada), town.application[SERVICES].queue)
+    await replace(ask, person=ada)("GET /v2/cache")
     await metadefs(replace(ask, person=ada))
     await locations(ask, town.person("lab", "service,reader"))
     assert set(documents_of(DETAILS)) <= ask.described.seen

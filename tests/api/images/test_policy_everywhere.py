@@ -44,6 +44,9 @@ STORY: list[tuple[str, str, str, Any]] = [
     ("erin", "PATCH", IMAGE, patch("visibility", "community")),
     ("ada", "PATCH", IMAGE, patch("visibility", "public")),
     ("nova", "GET", f"{IMAGE}/locations", None),
+    ("ada", "GET", "/v2/cache", None),
+    ("ada", "PUT", f"/v2/cache/{ID}", None),  # there is no cache: 404
+    ("ada", "DELETE", f"/v2/cache/{ID}", None),
     ("ada", "GET", "/v2/info/stores/detail", None),
     ("ada", "GET", "/v2/tasks", None),
     ("ada", "GET", "/metrics", None),
@@ -53,7 +56,31 @@ STORY: list[tuple[str, str, str, Any]] = [
 
 
 LISTS = {"/v2/images": "images", MEMBERS: "members"}
-ANSWERS = [201, 200, 204, 200, 1, 200, 200, 200, 1, 200, 204, 204, 204, 200, 200, 200, 200, 200, 404, 204]
+ANSWERS = [
+    201,
+    200,
+    204,
+    200,
+    1,
+    200,
+    200,
+    200,
+    1,
+    200,
+    204,
+    204,
+    204,
+    200,
+    200,
+    200,
+    200,
+    404,
+    404,
+    200,
+    200,
+    404,
+    204,
+]
 
 
 async def story(town: Town) -> list[int]:

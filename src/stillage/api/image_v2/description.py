@@ -5,6 +5,7 @@ from functools import cache
 
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
 from stillage.api.image_v2 import documents, task_documents
+from stillage.api.image_v2.cache import TARGET, TARGETS
 from stillage.api.image_v2.disks import MOST_CELLS
 from stillage.api.image_v2.metadefs import description as metadefs
 from stillage.api.image_v2.uploads import documents as upload_documents
@@ -181,6 +182,11 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/schemas/metadefs/{name}": Details({200: "Anything"}, (401, 404)),
     **metadefs.DETAILS,
     "DELETE /v2/stores/{store}/{image_id}": Details({204: None}, (*READS, 409)),
+    "GET /v2/cache": Details({200: "CachedImages"}, (401, 403)),
+    "DELETE /v2/cache": Details({204: None}, READS, headers={TARGET: {"enum": list(TARGETS)}}),
+    "PUT /v2/cache/{image_id}": Details({202: None}, (*READS, 413)),
+    "DELETE /v2/cache/{image_id}": Details({204: None}, READS),
+    "GET /v2/cache/nodes/{image_id}": Details({}, (401, 403, 404, 409)),
     "GET /v2/info/stores": Details({200: "Stores"}, (401,)),
     "GET /v2/info/stores/detail": Details({200: "Stores"}, (401, 403)),
     "GET /v2/info/import": Details({200: "ImportMethods"}, (401,)),
@@ -202,6 +208,7 @@ def schemas() -> Mapping[str, Schema]:
         documents.NewMember,
         documents.MemberAnswer,
         documents.Stores,
+        documents.CachedImages,
         documents.ImportMethods,
         documents.NewImport,
         documents.Usage,

@@ -40,6 +40,9 @@ CHANGES: Mapping[str, Action] = {
     "DELETE /v2/images/{image_id}/members/{member_id}": Action("delete/member", IMAGE),
     "PUT /v2/images/{image_id}/tags/{tag}": Action("create/tag", IMAGE),
     "DELETE /v2/images/{image_id}/tags/{tag}": Action("delete/tag", IMAGE),
+    "PUT /v2/cache/{image_id}": Action("create/cached", IMAGE),
+    "DELETE /v2/cache/{image_id}": Action("delete/cached", IMAGE),
+    "DELETE /v2/cache": Action("delete/cached", IMAGE),
     **METADEF_CHANGES,
 }
 

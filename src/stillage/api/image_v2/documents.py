@@ -183,6 +183,23 @@ class Stores(TypedDict):
     stores: list[Store]
 
 
+class CachedImage(TypedDict):
+    """What the cache of the process that answers has of an image."""
+
+    image_id: str
+    hits: Annotated[int, member("How often a part of it was read from the cache")]
+    last_accessed: Annotated[float, member("Seconds since 1970")]
+    last_modified: Annotated[float, member("Seconds since 1970")]
+    size: Annotated[int, member("Bytes that are cached")]
+
+
+class CachedImages(TypedDict):
+    """What is cached, and what waits to be."""
+
+    cached_images: list[CachedImage]
+    queued_images: list[str]
+
+
 class ImportMethodNames(TypedDict):
     description: str
     type: str

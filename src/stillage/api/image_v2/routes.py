@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from stillage.api.image_v2 import (
+    cache,
     data,
     disks,
     images,
@@ -52,6 +53,11 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/schemas/{name}", schemas.show, allow_head=False)
     router.add_get("/v2/schemas/metadefs/{name}", schemas.show_of_metadefs, allow_head=False)
     metadefs.add_routes(router)
+    router.add_get("/v2/cache", cache.show, allow_head=False)
+    router.add_delete("/v2/cache", cache.clear)
+    router.add_put("/v2/cache/{image_id}", cache.queue)
+    router.add_delete("/v2/cache/{image_id}", cache.drop)
+    router.add_get("/v2/cache/nodes/{image_id}", cache.nodes, allow_head=False)
     router.add_get("/v2/info/stores", info.stores, allow_head=False)
     router.add_get("/v2/info/stores/detail", info.stores_detail, allow_head=False)
     router.add_get("/v2/info/import", info.import_methods, allow_head=False)

@@ -5,7 +5,7 @@ of unfinished images are objects under ``<prefix><key>.partial/``, see `stores.s
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ import botocore.session
 from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
 from stillage.spans import Span
-from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
+from stillage.stores.abilities import Cached, OldBlobs, Recall, recall_nothing
 from stillage.stores.base import Block
 from stillage.stores.s3.assembly import Assembly
 from stillage.stores.s3.buffers import BUFFERS, Blocks, Buffers
@@ -115,6 +115,17 @@ class S3Store:
 
     async def locate(self, key: BlobKey, seconds: int) -> str | None:
         return await self._transfers.soon(self.client.url_of, key, seconds) if self._settings.redirect else None
+
+    @property
+    def has_cache(self) -> bool:
+        return self._cache is not None
+
+    def cached(self) -> Sequence[Cached]:
+        return [] if self._cache is None else self._cache.contents()
+
+    def forget_cached(self, key: BlobKey) -> None:
+        if self._cache is not None:
+            self._cache.forget(key)
 
     async def check(self) -> None:
         # One probe for all that ask at the same time: while the server hangs each would occupy a thread.

@@ -6,6 +6,7 @@ process, however that ends. The slice that nobody has read for the longest time 
 
 import asyncio
 import os
+import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import structlog
 
+from stillage.ids import BlobKey
 from stillage.spans import Span
+from stillage.stores.abilities import Cached
 from stillage.stores.base import Block
 from stillage.stores.files.disk import translated
 from stillage.stores.s3.settings import MIB
@@ -35,7 +38,15 @@ class _Slice:
 
     place: int
     filling: "asyncio.Task[None]"
+    length: int
+    filled_at: float
+    read_at: float
     readers: int = 0
+    hits: int = 0
+
+    @property
+    def is_filled(self) -> bool:
+        return self.filling.done()  # one that failed is forgotten at once
 
 
 class SliceCache:
@@ -75,6 +86,27 @@ class SliceCache:
                         yield data
             first = wanted.end
 
+    def contents(self) -> list[Cached]:
+        """Return which blobs the cache has parts of, and how much."""
+        found: dict[str, Cached] = {}
+        for (key, _, _), one in self._slices.items():
+            if one.is_filled:
+                before = found.get(key, Cached(BlobKey(key), 0, 0, one.filled_at, one.read_at))
+                found[key] = Cached(
+                    before.key,
+                    before.size + one.length,
+                    before.hits + one.hits,
+                    min(before.filled_at, one.filled_at),
+                    max(before.read_at, one.read_at),
+                )
+        return list(found.values())
+
+    def forget(self, key: str) -> None:
+        """Free the slices of a blob, but for those that are being filled or read."""
+        for name in [name for name in self._slices if name[0] == key]:
+            if self._is_free(self._slices[name]):
+                self._free.append(self._slices.pop(name).place)
+
     def close(self) -> None:
         self._threads.close()
         os.close(self._file)
@@ -88,6 +120,8 @@ class SliceCache:
             return
         self._slices.move_to_end(name)
         kept.readers += 1
+        kept.hits += 1
+        kept.read_at = time.time()
         try:
             is_there = True
             try:
@@ -106,9 +140,10 @@ class SliceCache:
         place = self._place()
         if place is None:
             return None
-        first = name[2] * self.slice_size
-        fill = self._fill(place, Span(first, min(first + self.slice_size, size)), fetch)
-        kept = self._slices[name] = _Slice(place, asyncio.get_running_loop().create_task(fill))
+        first, now = name[2] * self.slice_size, time.time()
+        whole = Span(first, min(first + self.slice_size, size))
+        filling = asyncio.get_running_loop().create_task(self._fill(place, whole, fetch))
+        kept = self._slices[name] = _Slice(place, filling, whole.end - whole.first, now, now)
         kept.filling.add_done_callback(lambda filling: self._forget_failed(name, place, filling))
         return kept
 
@@ -117,10 +152,14 @@ class SliceCache:
         if self._free:
             return self._free.pop()
         for name, kept in self._slices.items():
-            if not kept.readers and kept.filling.done():
+            if self._is_free(kept):
                 del self._slices[name]
                 return kept.place
         return None
+
+    @staticmethod
+    def _is_free(kept: _Slice) -> bool:
+        return kept.is_filled and not kept.readers
 
     def _forget_failed(self, name: Name, place: int, filling: "asyncio.Task[None]") -> None:
         if filling.cancelled() or filling.exception() is not None:
