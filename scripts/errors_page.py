@@ -39,6 +39,7 @@ SECTIONS = {
     "accounts": ("Logins, tokens and keys", "Any API; most of them the identity API."),
     "images": ("Images and their data", "The image API, in each of its upload protocols."),
     "disks": ("Disks", "The image API where a disk is read or converted; `stillage convert`."),
+    "ims": ("IMS", "The calls of Huawei-style clouds. The member `code` says which of their rules it is."),
     "uploads": ("Resumable uploads", "The upload protocols: pieces with `Content-Range`, tus, and the IETF's draft."),
     "imports": ("Imports", "The image API where an import is asked for; the image and its task, as one ends."),
     "sources": (
@@ -88,7 +89,7 @@ def _statuses(cls: type[StillageError]) -> str:
 def _ims(cls: type[StillageError]) -> str:
     if cls in gateway.CODES:
         return ""
-    status, code = ims.code_of(cls)
+    status, code = ims.code_of_kind(cls)
     return f"{status} {code}"
 
 

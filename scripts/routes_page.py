@@ -26,7 +26,7 @@ MARK = "\N{EM DASH}"
 
 def page() -> str:
     services: Any = SimpleNamespace(profile=PROFILES["openstack"], embedded=True)
-    titles = ("Server", "Identity API v3", "Image API v2")
+    titles = ("Server", "Identity API v3", "IMS", "Image API v2")
     apis = zip(titles, dialects_of(services), strict=True)
     return HEAD + "".join(f"\n## {title}\n\n{_table(dialect)}" for title, dialect in apis)
 

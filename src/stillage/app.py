@@ -23,6 +23,7 @@ from stillage.api.http.listening import listen
 from stillage.api.identity_v3 import dialect as identity_v3
 from stillage.api.image_v2 import dialect as image_v2
 from stillage.api.image_v2.uploads import tus
+from stillage.api.ims.dialect import IMS
 from stillage.api.metrics import Metrics
 from stillage.api.profiles import PROFILES
 from stillage.api.routing import ShallowRouter
@@ -62,6 +63,8 @@ from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.shares import Shares
+from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
 from stillage.operations.upkeep.exclusive import Exclusive
 from stillage.operations.upkeep.reachable import report_unreachable
@@ -155,24 +158,28 @@ async def build(
     importing = import_service(uploads, queue, sources, rules=imported, access=access, vault=Vault(settings.secret))
     kinds = kinds_of(importing.kinds)
     cache = ImageCache(database, stores, access=access)
+    images = Images(
+        database,
+        stores,
+        access=access,
+        defaults=profile.defaults,
+        limits=quotas.project,
+        max_tags=profile.max_tags,
+        max_record_bytes=settings.max_record_bytes,
+        deleted_download_s=settings.deleted_download_s,
+        clock=clock,
+    )
     services = Services(
         identity=known.identity,
         embedded=known.embedded,
         keystone_url=settings.keystone_public_url or settings.keystone_url,
-        images=Images(
-            database,
-            stores,
-            access=access,
-            defaults=profile.defaults,
-            limits=quotas.project,
-            max_record_bytes=settings.max_record_bytes,
-            deleted_download_s=settings.deleted_download_s,
-            clock=clock,
-        ),
-        members=Members(database, access=access, clock=clock),
         cache=cache,
         locations=Locations(database, stores, access=access, shown=shown_of(settings)),
         metadefs=Metadefs(database, access=access, clock=clock),
+        images=images,
+        tags=Tags(database, images, access=access),
+        shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
+        members=Members(database, access=access, rules=profile.sharing, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
         ingest=ingest,
         uploads=uploads,
@@ -193,6 +200,7 @@ async def build(
         running=stopping.Running(),
         addresses=Addresses(settings.public_url, settings.trusted_proxies, settings.proxy_headers),
         region=settings.region,
+        os_versions=tuple(settings.os_versions) if settings.strict_os_version else None,
         idle_s=settings.idle_timeout_s,
         least_bytes_per_s=settings.min_upload_bytes_per_s,
         request_s=settings.request_timeout_s,
@@ -277,7 +285,7 @@ def dialects_of(services: Services) -> Sequence[Dialect]:
     """Return the APIs of a deployment. Paths outside of them are 404."""
     wording = services.profile.wording
     identity = identity_v3.IDENTITY_V3 if services.embedded is not None else identity_v3.ELSEWHERE
-    return root.dialect(wording), identity, image_v2.dialect(wording)
+    return root.dialect(wording), identity, IMS, image_v2.dialect(wording)
 
 
 def shared_folder(settings: Settings) -> Path | None:

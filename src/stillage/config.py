@@ -60,6 +60,10 @@ class Settings(ImportSettings, JobSettings, LocationSettings):
     public_url: str | None = Field(None, description="URL that clients use, if it differs from listen")
     region: str = Field("RegionOne", description="region in the catalogue")
     profile: Literal["openstack", "ims"] = Field("openstack", description="behave as Glance, or as the IMS document")
+    strict_os_version: bool = Field(True, description="refuse versions of operating systems that IMS does not document")
+    os_versions: list[str] = Field(
+        default_factory=list, description="versions that IMS calls take beside the documented ones"
+    )
     database_url: str | None = Field(None, description="postgresql+psycopg://…; SQLite in the data folder when unset")
     database_connections: int = Field(
         8, ge=3, le=1000, description="connections of each worker process to PostgreSQL; SQLite needs no limit"

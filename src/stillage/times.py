@@ -24,6 +24,11 @@ def to_seconds(time: datetime) -> str:
     return f"{in_utc.isoformat(timespec='seconds')[:SECONDS]}Z"
 
 
+def to_milliseconds(time: datetime) -> str:
+    """Return *time* as ``2026-01-02T03:04:05.000Z``."""
+    return f"{time.astimezone(UTC).isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
+
+
 def to_microseconds(time: datetime) -> str:
     """Return *time* as ``2026-01-02T03:04:05.000000Z``."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -187,6 +187,7 @@ async def test_publishing_makes_the_image_active_with_all_that_is_known(database
         image,
         status=Status.ACTIVE,
         stores=(FILES,),
+        active_at=LATER,
         size=3000,
         disk_format="raw",
         container_format="bare",

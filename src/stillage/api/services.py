@@ -1,7 +1,7 @@
 """What handlers use: the services that `app` built, and what a request carries (principal, ids, base URLs)."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -31,6 +31,8 @@ from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.shares import Shares
+from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
 from stillage.operations.upload.ingest import Ingest
 from stillage.stores.catalog import Stores
@@ -46,6 +48,7 @@ class Services:
         keystone_url: URL of the external Keystone for clients.
         trail: Records every change.
         addresses: The public URL, and addresses of clients.
+        os_versions: Versions of operating systems that are known beside the documented ones; None takes any.
         idle_s: The longest pause within a body.
         least_bytes_per_s: Minimum rate of uploads; 0 for none.
         request_s: Time limit of a request until it moves image data.
@@ -60,6 +63,8 @@ class Services:
     locations: Locations
     cache: ImageCache
     metadefs: Metadefs
+    tags: Tags
+    shares: Shares
     info: Info
     ingest: Ingest
     uploads: Uploads
@@ -80,6 +85,7 @@ class Services:
     running: Running
     addresses: Addresses
     region: str
+    os_versions: Sequence[str] | None
     idle_s: float
     least_bytes_per_s: float
     request_s: float

@@ -1,7 +1,7 @@
 """The records of images. Plain functions of a connection, run by `Database.read` and `Database.write`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -21,6 +21,7 @@ from stillage.db.tables import (
 from stillage.errors import AlreadyExists, ImageNotFound
 from stillage.ids import ImageId, ProjectId
 from stillage.images.access import Seen
+from stillage.images.automatic import BY_FORMAT, indexed
 from stillage.images.image import Image, Visibility
 from stillage.images.quota import Limits, Usage, scope_of_project
 from stillage.images.status import Status
@@ -96,7 +97,7 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
         return None
     if before.owner != after.owner:
         _hand_over(connection, before, after.owner)
-    if (before.tags, before.properties) != (after.tags, after.properties):
+    if (before.tags, _indexed(before)) != (after.tags, _indexed(after)):
         connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
         connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
         _index(connection, after)
@@ -104,15 +105,20 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
 
 
 def set_properties(connection: Connection, image_id: ImageId, properties: Mapping[str, str]) -> None:
-    """Add or replace *properties*. The transaction must already hold the image's row."""
+    """Add or replace *properties*. The transaction must already hold the image's row, with a format that may be new."""
     image = find(connection, image_id)
-    if image is None or not properties:
+    if image is None:
         return
     merged = {**image.properties, **properties}
     connection.execute(update(images).where(images.c.id == image_id).values(properties=merged))
-    named = (image_properties.c.image_id == image_id) & image_properties.c.name.in_(properties)
-    connection.execute(delete(image_properties).where(named))
-    _index(connection, replace(image, tags=(), properties=properties))
+    of_format = indexed(image)
+    connection.execute(
+        delete(image_properties).where(
+            image_properties.c.image_id == image_id,
+            image_properties.c.name.in_({*properties, *of_format, BY_FORMAT}),
+        )
+    )
+    _index_properties(connection, image, {**properties, **of_format})
 
 
 def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) -> None:
@@ -133,12 +139,23 @@ def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) ->
 
 
 def _index(connection: Connection, image: Image) -> None:
-    shared = {"image_id": image.id, "created_at": image.created_at}
-    if tags := [{"tag": tag, **shared} for tag in image.tags]:
+    if tags := [{"tag": tag, "image_id": image.id, "created_at": image.created_at} for tag in image.tags]:
         connection.execute(insert(image_tags), tags)
-    named = [{"name": n, "value": indexed_value(v), **shared} for n, v in image.properties.items()]
+    _index_properties(connection, image, _indexed(image))
+
+
+def _index_properties(connection: Connection, image: Image, properties: Mapping[str, str]) -> None:
+    named = [
+        {"name": name, "value": indexed_value(value), "image_id": image.id, "created_at": image.created_at}
+        for name, value in properties.items()
+    ]
     if named:
         connection.execute(insert(image_properties), named)
+
+
+def _indexed(image: Image) -> Mapping[str, str]:
+    """Return what lists can be filtered by: the properties, and what follows from them."""
+    return {**image.properties, **indexed(image)}
 
 
 def image_of(row: Sequence[Any]) -> Image:

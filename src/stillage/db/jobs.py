@@ -4,7 +4,7 @@
 anything else.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,6 +38,14 @@ def enqueue(connection: Connection, new: NewJob, now: datetime) -> Job:
     if connection.execute(ADD, row).rowcount == 1 or new.key is None:
         return load(connection, new.id)
     return job_of(connection.execute(select(jobs).where(jobs.c.idempotency_key == new.key)).one())
+
+
+def record_done(connection: Connection, new: NewJob, result: Mapping[str, Any], now: datetime) -> Job:
+    """Keep a job that is done already: what it tells of was done in this transaction."""
+    enqueue(connection, new, now)
+    values = end_values(State.DONE, now) | {"result": dict(result), "begun_at": now, "progress": 1.0}
+    connection.execute(update(jobs).where(jobs.c.id == new.id).values(values))
+    return load(connection, new.id)
 
 
 def find(connection: Connection, job_id: JobId) -> Job | None:

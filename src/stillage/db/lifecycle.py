@@ -274,6 +274,7 @@ def publish(
     values: dict[str, Any] = {
         "upload_id": None,
         "stores": (claim.blob.store,),
+        "active_at": now,
         "virtual_size": content.virtual_size,
         "disk_format": content.disk_format,
         "container_format": content.container_format or func.coalesce(images.c.container_format, "bare"),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    exists,
     false,
     literal,
     literal_column,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 
 from stillage.db.rules import Clause
-from stillage.db.tables import image_properties, image_tags, images
+from stillage.db.tables import image_members, image_properties, image_tags, images
 from stillage.images.query import Condition, Operator, TimeRange
 
 
@@ -37,6 +38,16 @@ def has_tag(parameter: str) -> Clause:
 def has_property(name: str, value: str) -> tuple[Clause, Clause]:
     table = image_properties.c
     return table.name == bindparam(name, type_=table.name.type), table.value == bindparam(value, type_=table.value.type)
+
+
+def has_no_property(name: str) -> Clause:
+    table = image_properties.c
+    named = table.image_id == images.c.id, table.name == bindparam(name, type_=table.name.type)
+    return ~exists().where(*named).correlate(images)
+
+
+def has_members() -> Clause:
+    return exists().where(image_members.c.image_id == images.c.id).correlate(images)
 
 
 def holds(condition: Condition, *, leads: bool = False) -> Clause:

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_
 
-from stillage.db.list_filters import has_property, has_tag, holds
+from stillage.db.list_filters import has_members, has_property, has_tag, holds
 from stillage.db.rules import PROJECT, Clause
 from stillage.db.tables import INDEXED, image_members, image_properties, image_tags, images
 from stillage.images.access import OWNER_NAMES
 from stillage.images.image import Visibility
-from stillage.images.query import Condition, Operator, Query
+from stillage.images.query import Condition, Operator, Query, Sharing
 from stillage.images.rules import PrincipalKey
 
 LISTED = images.c.deleted_at.is_(None)
@@ -62,6 +62,8 @@ def scope_of(query: Query) -> list[Source]:
     Leaving out its own public images would cost the project that publishes most of them a look at every one.
     """
     wanted, is_own = query.visibility, images.c.owner == PROJECT
+    if query.sharing is not None:
+        return list(_shared_so(query, query.sharing))
     if query.sees_all:
         if wanted is not None:
             return [_branch_of(wanted)]
@@ -74,6 +76,25 @@ def scope_of(query: Query) -> list[Source]:
         return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
     readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
     return [_branch(is_own, known=OWN), *map(_branch_of, readable), *_shared_with(query)]
+
+
+def _shared_so(query: Query, sharing: Sharing) -> Iterable[Source]:
+    """An administrator lists the images of every project."""
+    own = () if query.sees_all else (images.c.owner == PROJECT,)
+    known = {} if query.sees_all else OWN
+
+    def of(visibility: Visibility, *also: Clause) -> Source:
+        entries = (*own, images.c.visibility == visibility)
+        return _branch(*entries, also=also, known={**known, "visibility": visibility})
+
+    if sharing is Sharing.PRIVATE:
+        yield of(Visibility.PRIVATE)
+        yield of(Visibility.SHARED, ~has_members())
+    elif sharing is Sharing.SHARED:
+        yield of(Visibility.COMMUNITY)
+        yield of(Visibility.SHARED, has_members())
+    if sharing is not Sharing.PRIVATE:
+        yield from _shared_with(query)
 
 
 def _branch_of(visibility: Visibility) -> Source:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, GenerativeSelect, Select, bindparam, select, union
 
 from stillage.db.images import COLUMNS, image_of
-from stillage.db.list_filters import has_property, has_tag, holds, is_entry
+from stillage.db.list_filters import has_no_property, has_property, has_tag, holds, is_entry
 from stillage.db.list_leading import KEPT, constant, leading
 from stillage.db.list_order import after, ordered
 from stillage.db.list_sources import LISTED, Source
@@ -64,7 +64,9 @@ def _page_of(memory: Memory, query: Query) -> Questions[list[Image]]:
 def _is_short(query: Query) -> bool:
     """Statements of many filters take many milliseconds to make."""
     compared = sum(len(each.value) if isinstance(each.value, tuple) else 1 for each in query.conditions)
-    return query.limit <= AT_ONCE and compared + len(query.tags) + len(query.properties) <= FEW_FILTERS
+    return (
+        query.limit <= AT_ONCE and compared + len(query.tags) + len(query.properties) + len(query.lacks) <= FEW_FILTERS
+    )
 
 
 page = Inquiry(_page_of, _is_short)
@@ -93,6 +95,7 @@ def _parted(query: Query) -> tuple[Query, dict[str, Any]]:
     properties = {(f"name_{n}", f"value_{n}"): each for n, each in enumerate(query.properties)}
     for (named, valued), (name, value) in properties.items():
         values |= {named: name, valued: indexed_value(value)}
+    lacks = {f"lacks_{number}": name for number, name in enumerate(query.lacks)}
     kind = replace(
         query,
         project=ANYBODY,
@@ -101,8 +104,9 @@ def _parted(query: Query) -> tuple[Query, dict[str, Any]]:
         conditions=tuple(conditions),
         tags=tuple(tags),
         properties=tuple(properties),
+        lacks=tuple(lacks),
     )
-    return kind, values | tags
+    return kind, values | tags | lacks
 
 
 def _marker(query: Query) -> Questions[Image]:
@@ -169,3 +173,5 @@ def _filters(query: Query, source: Source) -> Iterable[Clause]:
     for name, value in query.properties:
         if (name, value) != source.tells:
             yield is_entry(image_properties, *has_property(name, value))
+    for name in query.lacks:
+        yield has_no_property(name)

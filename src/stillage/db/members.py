@@ -1,20 +1,21 @@
 """Members: whom images are shared with. Plain functions of a connection, as in `db.images`."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from stillage.db.tables import image_members
+from stillage.db.tables import image_members, images
 from stillage.errors import AlreadyExists
 from stillage.ids import ImageId, ProjectId
-from stillage.images.image import Image
+from stillage.images.image import Image, Visibility
 from stillage.images.member import Member, MemberStatus
 
 
 def add(connection: Connection, image: Image, member_id: ProjectId, now: datetime) -> Member:
-    """Share *image* with *member_id*, pending until that project accepts.
+    """Share *image* with *member_id*, pending until that project accepts. A private image becomes a shared one.
 
     Raises:
         AlreadyExists: If it is already shared with that project.
@@ -32,6 +33,8 @@ def add(connection: Connection, image: Image, member_id: ProjectId, now: datetim
         connection.execute(insert(image_members).values(row))
     except IntegrityError as error:
         raise AlreadyExists(f"image {image.id} is shared with project {member_id!r} already") from error
+    if image.visibility is Visibility.PRIVATE:
+        _set_visibility(connection, image.id, Visibility.PRIVATE, Visibility.SHARED)
     return member
 
 
@@ -50,6 +53,12 @@ def list_of(connection: Connection, image_id: str) -> list[Member]:
     return [_member(row) for row in rows]
 
 
+def shared_of(connection: Connection, image_ids: Collection[ImageId]) -> set[ImageId]:
+    """Return which of *image_ids* have members."""
+    ids = select(image_members.c.image_id).where(image_members.c.image_id.in_(image_ids)).distinct()
+    return set(connection.execute(ids).scalars())
+
+
 def set_status(
     connection: Connection, image_id: str, member_id: str, status: MemberStatus, now: datetime
 ) -> Member | None:
@@ -61,6 +70,19 @@ def set_status(
 def remove(connection: Connection, image_id: str, member_id: str) -> bool:
     """End the share. False if there was none."""
     return connection.execute(delete(image_members).where(_is(image_id, member_id))).rowcount == 1
+
+
+def remove_and_close(connection: Connection, image_id: ImageId, member_id: str) -> bool:
+    """`remove`; a shared image without members is a private one again."""
+    removed = remove(connection, image_id, member_id)
+    if removed and not list_of(connection, image_id):
+        _set_visibility(connection, image_id, Visibility.SHARED, Visibility.PRIVATE)
+    return removed
+
+
+def _set_visibility(connection: Connection, image_id: ImageId, before: Visibility, after: Visibility) -> None:
+    its_row = (images.c.id == image_id) & (images.c.visibility == before)
+    connection.execute(update(images).where(its_row).values(visibility=after, version=images.c.version + 1))
 
 
 def _is(image_id: str, member_id: str) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from stillage.errors.base import *
 from stillage.errors.disks import *
 from stillage.errors.images import *
 from stillage.errors.imports import *
+from stillage.errors.ims import *
 from stillage.errors.jobs import *
 from stillage.errors.requests import *
 from stillage.errors.settings import *

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stillage.errors.base import InvalidInput, NotFound, StillageError, TooLarge
+from stillage.errors.base import Conflict, Forbidden, InvalidInput, NotFound, StillageError, TooLarge
 
 
 class ImageNotFound(NotFound):
@@ -82,6 +82,48 @@ class RecordTooLarge(TooLarge):
         )
         self.limit = limit
         self.size = size
+
+
+class PropertyMissing(Conflict):
+    """The image has no such property to replace or remove."""
+
+    code = "property_missing"
+    fix = "use add"
+
+    def __init__(self, op: str, name: str) -> None:
+        super().__init__(f"there is no property {name!r} to {op}; {self.fix}")
+
+
+class ImageProtected(Forbidden):
+    """The image is protected from deletion."""
+
+    code = "image_protected"
+    fix = "set protected to false first"
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"image {image_id} is protected; {self.fix}")
+
+
+class TooMany(TooLarge):
+    """The image would have too many tags, members or properties."""
+
+    code = "too_many"
+    fix = "remove some of them"
+
+    def __init__(self, what: str, limit: int, count: int) -> None:
+        super().__init__(f"too many {what}: an image may have {limit}, this one would have {count}")
+        self.what = what
+        self.limit = limit
+
+
+class NotShareable(Forbidden):
+    """Images of this visibility have no members."""
+
+    code = "not_shareable"
+    fix = "set visibility to shared"
+
+    def __init__(self, visibility: str) -> None:
+        super().__init__(f"only shared images can have members, and this one is {visibility}; {self.fix}")
 
 
 class QuotaExceeded(TooLarge):

@@ -49,6 +49,16 @@ class HeadTooLarge(TooLarge):
         super().__init__(f"header fields too large: the limit is {limit} bytes in total; {self.fix}")
 
 
+class BodyMissing(InvalidInput):
+    """The request needs a JSON body, and has none."""
+
+    code = "body_missing"
+    fix = "send the JSON document that the API describes"
+
+    def __init__(self) -> None:
+        super().__init__(f"the request needs a JSON body; {self.fix}")
+
+
 class WrongMediaType(StillageError):
     """The Content-Type or Content-Encoding is not supported here.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, TooLarge
+from stillage.errors import Forbidden, InvalidInput, RecordTooLarge, TooMany
 from stillage.ids import UUID, ImageId, ProjectId, image_id_of
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Image, Visibility
 from stillage.images.values import boolean, count, kind_of, one_of, or_null, text
@@ -23,7 +23,7 @@ READ_ONLY = frozenset({
     "locations", "stores", "os_stillage_reason", "os_stillage_damage",
 })  # fmt: skip
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
-RESERVED_PREFIX = "os_glance"
+RESERVED_PREFIXES = ("os_glance", "os_stillage_automatic:")
 # Glance accepts these at creation and ignores them.
 IGNORED = frozenset({"os_hash_algo", "os_hash_value"})
 
@@ -79,13 +79,13 @@ def new_image(
 def require_settable(name: str) -> None:
     if name in READ_ONLY:
         raise Forbidden(f"attribute {name!r} is read-only; leave it out")
-    if name in RESERVED or name.startswith(RESERVED_PREFIX):
+    if name in RESERVED or name.startswith(RESERVED_PREFIXES):
         raise Forbidden(f"attribute {name!r} is reserved; choose another name")
 
 
 def require_count(what: str, count: int, limit: int) -> None:
     if count > limit:
-        raise TooLarge(f"too many {what}: an image may have {limit}, this one would have {count}")
+        raise TooMany(what, limit, count)
 
 
 def require_record(image: Image, limit: int, *, before: Image | None = None) -> None:

@@ -42,6 +42,7 @@ class Image:
         damage: What a scrub found wrong with the bytes at rest; None while a copy of them is good.
         stores: That have the bytes, in the order in which they got them; some exactly while the image has data, or an
             import has not ended.
+        active_at: When it got its data; None until then.
         upload_id: The upload that gives it bytes; set while `saving` and `uploading`, and often while an import runs.
         import_task: The job that imports bytes into it, or copies them to other stores, while it runs.
         importing_to: Stores that an import has yet to fill, with commas between; empty after it, None without one.
@@ -72,6 +73,7 @@ class Image:
     reason: str | None = None
     damage: str | None = None
     stores: tuple[StoreId, ...] = ()
+    active_at: datetime | None = None
     upload_id: UploadId | None = None
     import_task: JobId | None = None
     importing_to: str | None = None

@@ -32,6 +32,19 @@ class Member:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SharingRules:
+    """How images can be shared, which differs between the profiles.
+
+    Attributes:
+        max_members: Of one image.
+        shares_private: A private image can be shared; it is a shared one until it has no members left.
+    """
+
+    max_members: int
+    shares_private: bool
+
+
 def member_id_of(document: Any) -> ProjectId:
     """Return the project in ``{"member": "…"}``; InvalidInput if there is none."""
     given = document.get("member") if isinstance(document, dict) else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from stillage.errors import Conflict, Forbidden, InvalidInput
+from stillage.errors import Conflict, Forbidden, InvalidInput, PropertyMissing
 from stillage.images.creation import (
     BASE,
     MAX_PROPERTIES,
@@ -106,7 +106,7 @@ def _change_property(properties: dict[str, str], operation: Operation) -> None:
     name = property_name(operation.name)
     exists = name in properties
     if operation.op != "add" and not exists:
-        raise Conflict(f"there is no property {name!r} to {operation.op}; use add")
+        raise PropertyMissing(operation.op, name)
     if operation.op == "add" and operation.strict and exists:
         raise Conflict(f"property {name!r} already exists; use replace")
     if operation.op == "remove":

@@ -72,6 +72,20 @@ class Key:
     descending: bool
 
 
+class Sharing(StrEnum):
+    """Which images a list has, by what their owners made of them rather than by their visibility alone.
+
+    Attributes:
+        PRIVATE: Own images that nobody else can see.
+        SHARED: Own images that others can see, and those that were received.
+        RECEIVED: Images that other projects share with this one.
+    """
+
+    PRIVATE = "private"
+    SHARED = "shared"
+    RECEIVED = "received"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A page of images.
@@ -85,10 +99,12 @@ class Query:
         marker: The id of the last image of the previous page; None for the first page.
         visibility: Only images with this visibility; None for the default.
         communities: If *visibility* is None: other projects' community images too.
+        sharing: If *visibility* is None: only images that are shared so; None for the default.
         member_statuses: Which images shared with *project* belong in the list.
         conditions: All must hold.
         tags: The image must have all of them.
         properties: Names and values; the image must have all of them.
+        lacks: Names of properties that the image must not have.
     """
 
     project: ProjectId
@@ -100,10 +116,12 @@ class Query:
     marker: str | None = None
     visibility: Visibility | None = None
     communities: bool = False
+    sharing: Sharing | None = None
     member_statuses: tuple[MemberStatus, ...] = (MemberStatus.ACCEPTED,)
     conditions: tuple[Condition, ...] = (Condition("os_hidden", Operator.EQ, value=False),)
     tags: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:

@@ -1,6 +1,6 @@
 """Create, show, list, change, tag, deactivate and delete image records."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,12 +10,13 @@ import structlog
 
 from stillage.accounts.principal import Principal
 from stillage.db import images as db
-from stillage.db import lifecycle, listing
+from stillage.db import lifecycle, listing, members
 from stillage.db.session import Database
-from stillage.errors import Conflict, Forbidden, ImageNotFound, NoSuchStore, NotFound, StillageError
+from stillage.errors import Conflict, Forbidden, ImageNotFound, ImageProtected, NoSuchStore, NotFound, StillageError
 from stillage.ids import BlobRef, ImageId, StoreId
 from stillage.images import patch
 from stillage.images.access import Access, Seen
+from stillage.images.automatic import ImageKind, kind_of
 from stillage.images.creation import (
     MAX_RECORD_BYTES,
     MAX_TAGS,
@@ -24,7 +25,7 @@ from stillage.images.creation import (
     require_count,
     require_record,
 )
-from stillage.images.image import Image
+from stillage.images.image import Image, Visibility
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
 from stillage.images.status import Status
@@ -50,6 +51,7 @@ class Images:
         limits: Limits,
         clock: Callable[[], datetime],
         deleted_download_s: float,
+        max_tags: int = MAX_TAGS,
         max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
         self._database = database
@@ -57,6 +59,7 @@ class Images:
         self._access = access
         self._defaults = defaults
         self._limits = limits
+        self._max_tags = max_tags
         self._max_record_bytes = max_record_bytes
         self._clock = clock
         self._keep_s = deleted_download_s
@@ -72,6 +75,7 @@ class Images:
         new_id = ImageId(str(uuid4()))
         image = new_image(document, principal.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
         require_record(image, self._max_record_bytes)
+        require_count("tags", len(image.tags), self._max_tags)
         self._access.require_owner_and_visibility(principal, image)
         self._access.require_allowed(principal, "add_image", Seen(image))
         await self._database.write(db.add, image, self._limits)
@@ -98,39 +102,66 @@ class Images:
         """
         return await self._database.look_up(listing.page, query)
 
-    async def update(self, principal: Principal, image_id: str, operations: list[patch.Operation]) -> Image:
+    async def kinds(self, principal: Principal, images: Collection[Image]) -> Mapping[ImageId, ImageKind]:
+        """Return how each of *images* is shared, for *principal*."""
+        in_doubt = [image.id for image in images if image.visibility is Visibility.SHARED]
+        shared = await self._database.read(members.shared_of, in_doubt) if in_doubt else ()
+        return {
+            image.id: kind_of(image, is_foreign=image.owner != principal.project_id, has_members=image.id in shared)
+            for image in images
+        }
+
+    async def update(
+        self,
+        principal: Principal,
+        image_id: str,
+        operations: list[patch.Operation],
+        require: Callable[[Image, Image], None] = lambda _before, _after: None,
+    ) -> Image:
         """Apply all of *operations*, or none, and return the changed image.
+
+        *require*: is given the image before and after, and raises what forbids the change.
 
         Raises:
             StillageError: As `images.patch.apply`, and by the principal's rights.
         """
 
         def change(image: Image) -> Image:
-            return patch.apply(image, operations, now=self._clock())
+            changed = patch.apply(image, operations, now=self._clock())
+            require(image, changed)
+            return changed
 
         return await self._change(principal, image_id, change)
+
+    async def change_tags(
+        self, principal: Principal, image_id: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]
+    ) -> None:
+        """Set the tags of an image to what *change* makes of them.
+
+        Raises:
+            StillageError: What *change* raises, and by the principal's rights.
+        """
+
+        def changed(image: Image) -> Image:
+            tags = change(image.tags)
+            return image if tags == image.tags else replace(image, tags=tags, updated_at=self._clock())
+
+        await self._change(principal, image_id, changed)
 
     async def add_tag(self, principal: Principal, image_id: str, tag: str) -> None:
         """Add *tag*; does nothing if the image has it."""
         text("a tag", tag)
-
-        def change(image: Image) -> Image:
-            if tag in image.tags:
-                return image
-            require_count("tags", len(image.tags) + 1, MAX_TAGS)
-            return replace(image, tags=(*image.tags, tag), updated_at=self._clock())
-
-        await self._change(principal, image_id, change)
+        await self.change_tags(principal, image_id, lambda tags: tags if tag in tags else (*tags, tag))
 
     async def remove_tag(self, principal: Principal, image_id: str, tag: str) -> None:
         """Remove *tag*; NotFound if the image does not have it."""
 
-        def change(image: Image) -> Image:
-            if tag not in image.tags:
-                raise NotFound(f"image {image.id} has no tag {tag[:255]!r}")
-            return replace(image, tags=tuple(other for other in image.tags if other != tag), updated_at=self._clock())
+        def without(tags: tuple[str, ...]) -> tuple[str, ...]:
+            if tag not in tags:
+                raise NotFound(f"image {image_id} has no tag {tag[:255]!r}")
+            return tuple(other for other in tags if other != tag)
 
-        await self._change(principal, image_id, change)
+        await self.change_tags(principal, image_id, without)
 
     async def deactivate(self, principal: Principal, image_id: str) -> None:
         """Deny the data to all but administrators; does nothing if the image is deactivated."""
@@ -149,7 +180,7 @@ class Images:
         """
         image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
         if image.protected:
-            raise Forbidden(f"image {image.id} is protected; set protected to false first")
+            raise ImageProtected(image.id)
         blobs = await self._database.write(lifecycle.mark_deleted, image.id, self._clock(), self._keep_until())
         if blobs is None:
             raise ImageNotFound(image_id)
@@ -202,6 +233,8 @@ class Images:
             if changed is image:
                 return image
             require_record(changed, self._max_record_bytes, before=image)
+            if len(changed.tags) > len(image.tags):
+                require_count("tags", len(changed.tags), self._max_tags)
             if (changed.owner, changed.visibility) != (image.owner, image.visibility):
                 self._access.require_owner_and_visibility(principal, changed)
             saved = await self._database.write(db.save, image, changed)

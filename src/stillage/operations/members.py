@@ -9,22 +9,23 @@ from stillage.accounts.principal import Principal
 from stillage.db import images as db
 from stillage.db import members
 from stillage.db.session import Database
-from stillage.errors import Forbidden, NotFound
+from stillage.errors import NotFound, NotShareable
 from stillage.ids import ProjectId
 from stillage.images.access import Access, Seen
 from stillage.images.creation import require_count
 from stillage.images.image import Image, Visibility
-from stillage.images.member import Member, MemberStatus
+from stillage.images.member import Member, MemberStatus, SharingRules
 
 log = structlog.get_logger()
 
-MAX_MEMBERS = 128
-
 
 class Members:
-    def __init__(self, database: Database, *, access: Access, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, *, access: Access, rules: SharingRules, clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._access = access
+        self._rules = rules
         self._clock = clock
 
     async def add(self, principal: Principal, image_id: str, member_id: ProjectId) -> Member:
@@ -33,14 +34,15 @@ class Members:
         The owner may be a member of its own image, as in Glance, without any effect.
 
         Raises:
-            Forbidden: If the image is not ``shared``, or the principal may not share it.
+            NotShareable: If images of its visibility have no members.
+            Forbidden: If the principal may not share it.
             AlreadyExists: If it is shared with that project.
-            TooLarge: If it has too many members.
+            TooMany: If it has too many members.
         """
         image = self._access.require(principal, "add_member", await self._seen(principal, image_id), image_id)
-        _require_shared(image)
+        self._require_shareable(image)
         shared = await self._database.read(members.list_of, image.id)
-        require_count("members", len(shared) + 1, MAX_MEMBERS)
+        require_count("members", len(shared) + 1, self._rules.max_members)
         member = await self._database.write(members.add, image, member_id, self._clock())
         log.info("image shared", image_id=image.id, member_id=member_id)
         return member
@@ -48,7 +50,7 @@ class Members:
     async def list(self, principal: Principal, image_id: str) -> Sequence[Member]:
         """Return the members that the principal may see: all of them for the owner, themselves for a member."""
         image = self._access.require(principal, "get_members", await self._seen(principal, image_id), image_id)
-        _require_shared(image)
+        self._require_shareable(image)
         shared = await self._database.read(members.list_of, image.id)
         return [each for each in shared if self._access.allows_member(principal, "get_member", image, each.member_id)]
 
@@ -72,7 +74,7 @@ class Members:
             NotFound: If there is no such member, or the principal is neither owner nor member.
         """
         image = await self._image_with(principal, image_id, member_id)
-        _require_shared(image)
+        self._require_shareable(image)
         self._access.require_allowed_member(principal, "modify_member", image, member_id)
         answered = await self._database.write(members.set_status, image.id, ProjectId(member_id), status, self._clock())
         if answered is None:
@@ -82,8 +84,9 @@ class Members:
     async def remove(self, principal: Principal, image_id: str, member_id: str) -> None:
         """End the sharing; NotFound if there is none."""
         image = self._access.require(principal, "delete_member", await self._seen(principal, image_id), image_id)
-        _require_shared(image)
-        if not await self._database.write(members.remove, image.id, ProjectId(member_id)):
+        self._require_shareable(image)
+        remove = members.remove_and_close if self._rules.shares_private else members.remove
+        if not await self._database.write(remove, image.id, ProjectId(member_id)):
             raise _no_member(image, member_id)
         log.info("image no longer shared", image_id=image.id, member_id=member_id)
 
@@ -97,12 +100,11 @@ class Members:
             raise _no_member(image, member_id)
         return image
 
-
-def _require_shared(image: Image) -> None:
-    if image.visibility is not Visibility.SHARED:
-        raise Forbidden(
-            f"only shared images can have members, and this one is {image.visibility}; set visibility to shared"
-        )
+    def _require_shareable(self, image: Image) -> None:
+        if image.visibility is Visibility.SHARED:
+            return
+        if not (self._rules.shares_private and image.visibility is Visibility.PRIVATE):
+            raise NotShareable(image.visibility)
 
 
 def _no_member(image: Image, member_id: str) -> NotFound:

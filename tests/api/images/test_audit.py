@@ -15,7 +15,7 @@ from server import Answer
 from stillage.api.dialects import ROUTES, name_of
 
 # It could change something by its method, and keeps nothing of what it is sent.
-NO_CHANGES = {"POST /v2/images/inspect", "POST /v2/tasks"}
+NO_CHANGES = {"POST /v2/images/inspect", "POST /v2/tasks", "POST /v2/{project_id}/images/resource_instances/action"}
 NO_IMAGE = "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a99"
 
 

@@ -154,7 +154,7 @@ async def test_under_ims_errors_have_its_codes(serve: Any) -> None:
             (await erin("GET", f"/v2/images/{NO_IMAGE}"), 404, "IMG.0144"),
             (await erin("POST", "/v2/images", {"min_disk": -1}), 400, "IMG.0001"),
             (await erin("POST", "/v2/images", {"visibility": "public"}), 403, "IMG.0026"),
-            (await erin("POST", "/v2/images", {"tags": [str(n) for n in range(129)]}), 400, "IMG.0015"),
+            (await erin("POST", "/v2/images", {"tags": [str(n) for n in range(129)]}), 400, "IMG.0116"),
         ):
             assert (answer.status, set(answer.json["error"])) == (status, {"message", "code", "stillage_code"})
             assert answer.json["error"]["code"] == code

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from stillage.api.http.body import body_of, length_of
 from stillage.api.services import services
-from stillage.errors import InvalidInput, TooLarge
+from stillage.errors import BodyMissing, InvalidInput, TooLarge
 
 # Fits a record even with every character written as \uXXXX.
 MAX_JSON = 1 << 20
@@ -28,7 +28,7 @@ async def json_of(request: web.Request, *, limit: int = MAX_JSON) -> Any:
     """
     raw = await _whole(request, limit)
     if not raw:
-        raise InvalidInput("the request needs a JSON body")
+        raise BodyMissing
     return _parsed(raw) if len(raw) <= PARSED_AT_ONCE else await asyncio.to_thread(_parsed, raw)
 
 

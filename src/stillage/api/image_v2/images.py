@@ -1,19 +1,24 @@
 """Create, show, list, change, deactivate and delete images. Source: OpenStack Image API v2, "Images"."""
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from aiohttp import hdrs, web
 
 from stillage.api.http.json_bodies import json_object, json_of, json_response
 from stillage.api.image_v2 import documents
 from stillage.api.image_v2.locations import locations_of
-from stillage.api.image_v2.shape import image_view, list_view
+from stillage.api.image_v2.shape import NO_MORE, image_view, list_view
 from stillage.api.services import note, principal, public_url, services
 from stillage.errors import WrongMediaType
 from stillage.ids import StoreId
-from stillage.images import patch
+from stillage.images import ims_values, patch
+from stillage.images.automatic import automatic
+from stillage.images.automatic_filters import translate
 from stillage.images.image import Image
 from stillage.images.paging import is_full
+from stillage.images.query import Query
 
 SHOWN_AT_ONCE = 32
 """Lists of more images than this are written as JSON in a thread, so that they do not block the event loop."""
@@ -24,7 +29,10 @@ PATCHES = (patch.V2_1, patch.V2_0)
 
 async def create(request: web.Request) -> web.Response:
     """POST /v2/images: create an image record, queued until its data is uploaded."""
-    image = await services(request).images.create(principal(request), await json_object(request))
+    document = await json_object(request)
+    if services(request).profile.shows_automatic:
+        document = ims_values.coerced_properties(document)
+    image = await services(request).images.create(principal(request), document)
     note(request, target=image.id)
     headers = {"Location": f"{public_url(request)}/v2/images/{image.id}"}
     if methods := services(request).imports.methods:
@@ -44,18 +52,13 @@ async def list_images(request: web.Request) -> web.Response:
     """GET /v2/images: a page of the images that match the query, newest first by default."""
     pairs = list(request.query.items())
     operations = services(request).images
-    query = operations.query(principal(request), pairs)
+    query = _query(request, pairs)
     images = await operations.page(query)
-
-    located = await locations_of(request, images)
+    several, more = _has_several_stores(request), await _more(request, images)
 
     def shown() -> web.Response:
-        several = _has_several_stores(request)
-        view = list_view(images, is_full=is_full(images, query.limit), query=pairs, with_stores=several)
-        view["images"] = (
-            [{**each, **located.get(each["id"], {})} for each in view["images"]] if located else view["images"]
-        )
-        return json_response(view)
+        full = is_full(images, query.limit)
+        return json_response(list_view(images, is_full=full, query=pairs, with_stores=several, more=more))
 
     return shown() if len(images) <= SHOWN_AT_ONCE else await asyncio.to_thread(shown)
 
@@ -66,6 +69,8 @@ async def update(request: web.Request) -> web.Response:
     if media_type not in PATCHES:
         raise WrongMediaType.of(media_type, PATCHES, PATCHES)
     operations = patch.parse(await json_of(request), media_type)
+    if services(request).profile.shows_automatic:
+        operations = [ims_values.coerced_operation(operation) for operation in operations]
     note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
     image = await services(request).images.update(principal(request), request.match_info["image_id"], operations)
     return json_response(await _view(request, image))
@@ -103,6 +108,23 @@ def _has_several_stores(request: web.Request) -> bool:
     return len(services(request).stores) > 1
 
 
+def _query(request: web.Request, pairs: list[tuple[str, str]]) -> Query:
+    operations = services(request).images
+    if not services(request).profile.shows_automatic:
+        return operations.query(principal(request), pairs)
+    translated = translate(pairs)
+    return translated.apply(operations.query(principal(request), translated.pairs))
+
+
+async def _more(request: web.Request, images: Sequence[Image]) -> Callable[[Image], Mapping[str, Any]]:
+    """Return what gives the attributes that an image is shown with beside those of its record."""
+    located = await locations_of(request, images)
+    if not services(request).profile.shows_automatic:
+        return lambda image: located.get(image.id, NO_MORE)
+    kinds = await services(request).images.kinds(principal(request), images)
+    return lambda image: {**automatic(image, kinds[image.id]), **located.get(image.id, NO_MORE)}
+
+
 async def _view(request: web.Request, image: Image) -> documents.Image:
-    located = await locations_of(request, [image])
-    return {**image_view(image, with_stores=_has_several_stores(request)), **located.get(image.id, {})}
+    more = await _more(request, [image])
+    return image_view(image, with_stores=_has_several_stores(request), more=more(image))

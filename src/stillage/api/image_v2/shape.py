@@ -3,7 +3,8 @@
 Source: OpenStack Image API v2, "Show image"; times in whole seconds, links without host.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from stillage.api.image_v2 import documents
@@ -11,9 +12,17 @@ from stillage.images.image import Image
 from stillage.images.member import Member
 from stillage.times import to_seconds
 
+NO_MORE: Mapping[str, Any] = {}
 
-def image_view(image: Image, *, with_stores: bool = False) -> documents.Image:
-    """*with_stores*: say which stores have the data; of interest where there are several."""
+
+def image_view(image: Image, *, with_stores: bool = False, more: Mapping[str, Any] = NO_MORE) -> documents.Image:
+    """Return the record as clients see it.
+
+    Args:
+        image: The image.
+        with_stores: Say which stores have the data; of interest where there are several.
+        more: Attributes beside those of the record, in the place of properties with the same names.
+    """
     path = f"/v2/images/{image.id}"
     document: documents.Image = {
         "id": image.id,
@@ -46,8 +55,8 @@ def image_view(image: Image, *, with_stores: bool = False) -> documents.Image:
     if with_stores and image.stores:
         document["stores"] = ",".join(sorted(image.stores))  # as Glance, whose clients compare it with a sorted list
     if image.importing_to is not None:
-        return {**image.properties, **document, **_import_of(image)}  # type: ignore[typeddict-item] # as below
-    return {**image.properties, **document}  # type: ignore[typeddict-item] # of properties no type can know
+        return {**image.properties, **more, **document, **_import_of(image)}  # type: ignore[typeddict-item] # as below
+    return {**image.properties, **more, **document}  # type: ignore[typeddict-item] # of properties no type can know
 
 
 def _import_of(image: Image) -> documents.ImageImport:
@@ -62,16 +71,25 @@ def _import_of(image: Image) -> documents.ImageImport:
 
 
 def list_view(
-    images: Sequence[Image], *, is_full: bool, query: Sequence[tuple[str, str]], with_stores: bool = False
+    images: Sequence[Image],
+    *,
+    is_full: bool,
+    query: Sequence[tuple[str, str]],
+    with_stores: bool = False,
+    more: Callable[[Image], Mapping[str, Any]] = lambda _image: NO_MORE,
 ) -> documents.Images:
-    """A page of images, with links.
+    """Return a page of images, with links.
 
-    *is_full*: there may be a next page. *query*: of the request, in order, with repetitions. *with_stores*: see
-    `image_view`.
+    Args:
+        images: Of the page.
+        is_full: There may be a next page.
+        query: Of the request, in order, with repetitions.
+        with_stores: See `image_view`.
+        more: Gives what `image_view` takes, for each image.
     """
     kept = [(name, value) for name, value in query if name != "marker"]
     document: documents.Images = {
-        "images": [image_view(image, with_stores=with_stores) for image in images],
+        "images": [image_view(image, with_stores=with_stores, more=more(image)) for image in images],
         "first": _link(kept),
         "schema": "/v2/schemas/images",
     }

@@ -21,9 +21,15 @@ CODES: Mapping[type[StillageError], tuple[int, str]] = {
     errors.HeadTooLarge: (431, "IMG.0001"),
     errors.Forbidden: (403, "IMG.0026"),
     errors.ImageNotFound: (404, "IMG.0144"),
+    errors.JobNotFound: (404, "IMG.0023"),
+    errors.JobCancelled: (409, "IMG.0144"),
     errors.NotFound: (404, "IMG.0027"),
     errors.PeerTooSlow: (408, "IMG.0001"),
     errors.RateTooLow: (408, "IMG.0001"),
+    errors.PropertyMissing: (400, "IMG.0035"),
+    errors.NotShareable: (400, "IMG.0089"),
+    errors.BodyMissing: (400, "IMG.0007"),
+    errors.ImageProtected: (400, "IMG.0028"),
     errors.Conflict: (409, "IMG.0046"),
     errors.ImageGone: (404, "IMG.0144"),
     errors.UploadGone: (410, "IMG.0046"),
@@ -43,21 +49,34 @@ CODES: Mapping[type[StillageError], tuple[int, str]] = {
 }
 
 
+TOO_MANY = {"tags": "IMG.0116", "members": "IMG.0088", "properties": "IMG.0015"}
+
+
 def adapt(problem: Problem) -> Problem:
     """Return *problem* with the status that IMS gives it."""
-    status, _ = code_of(type(problem.error))
+    status, _ = code_of(problem.error)
     return replace(problem, status=status)
 
 
 def body(problem: Problem) -> dict[str, Any]:
     """Return the body, which IMS documents for status 400 and we use for every status."""
-    _, code = code_of(type(problem.error))
+    _, code = code_of(problem.error)
     return {"error": {"message": str(problem.error), "code": code, CODE: problem.error.code}}
 
 
-def code_of(kind: type[StillageError]) -> tuple[int, str]:
-    """Return the status and the code that IMS has for errors of *kind*."""
+def code_of_kind(kind: type[StillageError]) -> tuple[int, str]:
+    """Return the status and the code of errors of *kind*, unless one has a code of its own."""
     return next(CODES[cls] for cls in kind.__mro__ if cls in CODES)
+
+
+def code_of(error: StillageError) -> tuple[int, str]:
+    """Return the status and the code that IMS has for *error*."""
+    status, code = code_of_kind(type(error))
+    if isinstance(error, errors.ImsRefusal):
+        return status, error.ims_code
+    if isinstance(error, errors.TooMany):
+        return status, TOO_MANY[error.what]
+    return status, code
 
 
 WORDING = Wording(body, adapt)

@@ -69,6 +69,7 @@ images = Table(
     Column("version", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("active_at", UtcTime),
     Column("deleted_at", UtcTime),
     # A list always says whether it wants the hidden images; then the newest come first.
     live("ix_images_owner", "owner", "os_hidden", "created_at", "id"),

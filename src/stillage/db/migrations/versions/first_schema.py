@@ -62,6 +62,7 @@ def _create_images() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.Column("updated_at", UtcTime(), nullable=False),
+        sa.Column("active_at", UtcTime(), nullable=True),
         sa.Column("deleted_at", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_images")),
     )

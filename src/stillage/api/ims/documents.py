@@ -1,0 +1,141 @@
+"""The JSON documents of IMS, as types. Source: IMS API Reference."""
+
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+
+class ImsImages(TypedDict):
+    """``GET /v2/cloudimages``; each image has the members of the image API, and the automatic attributes."""
+
+    images: list[dict[str, Any]]
+
+
+class ImsTag(TypedDict):
+    key: str
+    value: str
+
+
+class ImsTagsOfImage(TypedDict):
+    tags: list[ImsTag]
+
+
+class ImsTagValues(TypedDict):
+    key: str
+    values: list[str]
+
+
+class ImsTagsOfProject(TypedDict):
+    tags: list[ImsTagValues]
+
+
+class ImsTagTexts(TypedDict):
+    tags: list[str]
+
+
+class ImsNewTag(TypedDict):
+    tag: ImsTag
+
+
+class ImsTagOfImage(TypedDict):
+    image_id: str
+    tag: NotRequired[str]
+    image_tag: NotRequired[ImsTag]
+
+
+class ImsTagsAction(TypedDict):
+    action: str
+    tags: list[ImsTag]
+
+
+class ImsResourceDetail(TypedDict):
+    status: str
+
+
+class ImsResource(TypedDict):
+    resource_id: str
+    resource_name: str
+    resource_detail: ImsResourceDetail
+    tags: list[ImsTag]
+
+
+class ImsResources(TypedDict):
+    total_count: int
+    resources: NotRequired[list[ImsResource]]
+
+
+class ImsQuota(TypedDict):
+    type: str
+    used: int
+    quota: int
+    min: int
+    max: int
+
+
+class ImsQuotaResources(TypedDict):
+    resources: list[ImsQuota]
+
+
+class ImsQuotas(TypedDict):
+    quotas: ImsQuotaResources
+
+
+class ImsOsVersion(TypedDict):
+    platform: str
+    os_version_key: str
+    os_version: str
+    os_bit: int
+    os_type: str
+
+
+class ImsOsPlatform(TypedDict):
+    platform: str
+    version_list: list[ImsOsVersion]
+
+
+class ImsPatchStep(TypedDict):
+    op: str
+    path: str
+    value: NotRequired[Any]
+
+
+class ImsMember(TypedDict):
+    member_id: str
+    image_id: str
+    status: str
+    created_at: str
+    updated_at: str
+    schema: str
+    member_type: str
+    urn: str
+
+
+class ImsMembers(TypedDict):
+    members: list[ImsMember]
+
+
+class ImsSharing(TypedDict):
+    images: list[str]
+    projects: list[str]
+
+
+class ImsAnswer(TypedDict):
+    images: list[str]
+    project_id: str
+    status: str
+    vault_id: NotRequired[str]
+
+
+class ImsAccepted(TypedDict):
+    job_id: str
+
+
+class ImsJob(TypedDict):
+    job_id: str
+    job_type: str
+    status: str
+    begin_time: str
+    end_time: str
+    error_code: str | None
+    fail_reason: str | None
+    entities: dict[str, Any]

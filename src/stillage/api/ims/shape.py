@@ -1,0 +1,52 @@
+"""Images as IMS shows them: the record of the image API with the automatic attributes.
+
+Source: IMS API Reference, "Querying Images", "Image Attributes".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stillage.api.image_v2.shape import image_view as record_view
+from stillage.api.ims.documents import ImsImages, ImsOsPlatform, ImsTag
+from stillage.ids import ImageId
+from stillage.images import keyed_tags
+from stillage.images.automatic import ImageKind, automatic
+from stillage.images.image import Image
+from stillage.images.operating_systems import documented, system_of
+
+# IMS knows three visibilities.
+VISIBILITY = {ImageKind.PUBLIC: "public", ImageKind.SHARED: "shared", ImageKind.PRIVATE: "private"}
+
+
+def image_view(image: Image, kind: ImageKind) -> dict[str, Any]:
+    return {
+        **record_view(image),
+        **automatic(image, kind),
+        "name": image.name or "",
+        "visibility": VISIBILITY[kind],
+    }
+
+
+def images_view(images: Sequence[Image], kinds: Mapping[ImageId, ImageKind]) -> ImsImages:
+    return {"images": [image_view(image, kinds[image.id]) for image in images]}
+
+
+def tags_view(tags: Sequence[str]) -> list[ImsTag]:
+    return [{"key": key, "value": value} for key, value in map(keyed_tags.split, tags)]
+
+
+def platforms_view(more: Sequence[str]) -> list[ImsOsPlatform]:
+    """Every known version by platform. *more*: those that the operator added."""
+    platforms: dict[str, ImsOsPlatform] = {}
+    for system in [*documented().values(), *map(system_of, more)]:
+        platform = platforms.setdefault(system.platform, {"platform": system.platform, "version_list": []})
+        platform["version_list"].append(
+            {
+                "platform": system.platform,
+                "os_version_key": system.version,
+                "os_version": system.version,
+                "os_bit": system.bits,
+                "os_type": system.kind,
+            }
+        )
+    return list(platforms.values())

@@ -1,0 +1,91 @@
+"""Attributes that Huawei-style clouds give every image by themselves, computed from what the record says.
+
+Nothing of it is stored but the version that a client names. What differs from the default of most images stands in the
+index of properties as well, under names that no client can set, so that a list can be filtered by it.
+
+Source: IMS API Reference, "Image Attributes" and "Creating Image Metadata (Native OpenStack API)".
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from stillage.images.image import Image, Visibility
+from stillage.images.operating_systems import UNKNOWN_VERSION, system_of
+from stillage.times import to_seconds
+
+VERSION = "__os_version"
+REGISTERED = "__isregistered"
+KIND_OF_IMAGE = "__imagetype"
+COMPUTED = frozenset({
+    KIND_OF_IMAGE, REGISTERED, "__image_source_type", "__image_size", "__root_origin", "active_at",
+    "enterprise_project_id",
+})  # fmt: skip
+"""Always ours, whatever properties of these names a client has set."""
+SYSTEM = COMPUTED | {"__originalimagename", "__data_origin", "__backup_id", "__system__cmkid", "__image_location"}
+"""What no client may set where the IMS document is followed."""
+
+DEFAULTS: Mapping[str, str] = {
+    VERSION: UNKNOWN_VERSION,
+    "__os_type": "Linux",
+    "__platform": "Other",
+    "__os_bit": "64",
+    "virtual_env_type": "FusionCompute",
+}
+"""What follows from the version and the format unless a client sets it, as it is for most images."""
+
+INDEX_PREFIX = "os_stillage_automatic:"
+"""Begins the names that only `indexed` gives."""
+BY_FORMAT = f"{INDEX_PREFIX}virtual_env_type"
+"""The one of them that changes when the data shows another format."""
+
+
+class ImageKind(StrEnum):
+    """The values of ``__imagetype``."""
+
+    PUBLIC = "gold"
+    PRIVATE = "private"
+    SHARED = "shared"
+
+
+def guest_attributes(image: Image) -> Mapping[str, str]:
+    """Return what the image says of its guest: a client's own values, or those of the version and the format."""
+    system = system_of(image.properties.get(VERSION, UNKNOWN_VERSION))
+    derived = {
+        VERSION: system.version,
+        "__os_type": system.kind,
+        "__platform": system.platform,
+        "__os_bit": str(system.bits),
+        "virtual_env_type": "IsoImage" if image.disk_format == "iso" else "FusionCompute",
+    }
+    return {name: image.properties.get(name, value) for name, value in derived.items()}
+
+
+def indexed(image: Image) -> Mapping[str, str]:
+    """Return the attributes of the guest that are not the default, by the names under which they are indexed."""
+    attributes = guest_attributes(image)
+    return {INDEX_PREFIX + name: value for name, value in attributes.items() if value != DEFAULTS[name]}
+
+
+def automatic(image: Image, kind: ImageKind) -> Mapping[str, str]:
+    """Return every automatic attribute of *image*, which is of *kind* for whoever asks."""
+    attributes = {
+        **guest_attributes(image),
+        KIND_OF_IMAGE: kind,
+        REGISTERED: "true",
+        "__image_source_type": "uds",
+        "__image_size": str(image.size or 0),
+        "__root_origin": "file",
+        "enterprise_project_id": "0",
+    }
+    if image.active_at is not None:
+        attributes["active_at"] = to_seconds(image.active_at)
+    return attributes
+
+
+def kind_of(image: Image, *, is_foreign: bool, has_members: bool) -> ImageKind:
+    """Return the ``__imagetype`` of *image*: what its owner shares and what was received are both shared."""
+    if image.visibility is Visibility.PUBLIC:
+        return ImageKind.PUBLIC
+    if image.visibility is Visibility.SHARED:
+        return ImageKind.SHARED if is_foreign or has_members else ImageKind.PRIVATE
+    return ImageKind.SHARED if image.visibility is Visibility.COMMUNITY else ImageKind.PRIVATE
