@@ -2,104 +2,46 @@
 
 import asyncio
 import hashlib
+import os
+import random
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
-from uuid import uuid4
+from typing import Any
 
 import pytest
 
 import builders
+import converting_world
+from converting_world import DISK, READY, TASK, World
 from fakes import Clock
-from packed import run
 from stillage.db import images as db
-from stillage.db import imports, lifecycle, usage
+from stillage.db import imports, lifecycle
 from stillage.db.imports import Undoing
-from stillage.db.leases import LeaseOwner
-from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import DiskDoesNotFit, ImageGone, InvalidInput, NotConvertible, StillageError
 from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
-from stillage.ids import BlobKey, JobId, UploadId
-from stillage.images.image import Image
-from stillage.images.quota import Quotas
 from stillage.images.status import Status
-from stillage.images.upload import Expected
-from stillage.operations.disks.converting import Converting, target_of
-from stillage.operations.disks.opening import Disks
-from stillage.operations.disks.wanted import Wanted, wanted_of
-from stillage.operations.upkeep.sweep import Sweep
-from stillage.operations.upload.acceptance import content_of
-from stillage.operations.upload.reception import Reception
+from stillage.operations.disks.converting import target_of
+from stillage.operations.disks.wanted import wanted_of
 from stillage.stores.files.blobs import FileStore
-from stores import FILES, in_files, only
-from upload_world import MIB, RULES, sliced
+from stores import FILES
+from upload_world import MIB, RULES
 
-DISK = run("text", 1, 200_192) + bytes(3 * MIB) + run("noise", 2, 70_144)
-TASK = JobId(str(uuid4()))
 FORMATS = ("raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk")
-
-
-@dataclass
-class World:
-    database: Database
-    store: FileStore
-    clock: Clock
-
-    def __post_init__(self) -> None:
-        stores = only(self.store)
-        self.disks = Disks(self.database, cast("Any", None), slots=1)
-        self.reception = Reception(self.database, stores, rules=RULES, clock=self.clock)
-        self.converting = Converting(self.database, stores, self.disks, self.reception, RULES, self.clock)
-        self.sweep = Sweep(self.database, stores, clock=self.clock)
-
-    async def claim(self, image: Image) -> tuple[Claim, Image]:
-        blob = in_files(BlobKey(uuid4().hex))
-        claim = Claim(UploadId(str(uuid4())), image.id, blob, LeaseOwner.parse("node/1"), None)
-        now = self.clock()
-        until = now + timedelta(seconds=RULES.lease_s)
-        claimed = await self.database.write(imports.claim, claim, TASK, now, until, Quotas(), MIB)
-        assert claimed is not None
-        return claim, claimed
-
-    async def imported(self, data: bytes = DISK, disk_format: str = "raw") -> Image:
-        """An image whose import has received *data*."""
-        image = builders.image(id=str(uuid4()), owner="lab", disk_format=disk_format, container_format="bare")
-        await self.database.write(db.add, image)
-        assert await self.database.write(imports.begin, image.id, Status.QUEUED, TASK, [FILES], self.clock())
-        claim, claimed = await self.claim(image)
-        verified = await self.reception.receive(claim, claimed, sliced(data), Expected(len(data)))
-        published = await self.database.write(
-            lifecycle.publish, claim, content_of(claimed, verified, RULES), self.clock()
-        )
-        assert published is not None
-        return published
-
-    async def convert(self, image: Image, wanted: Wanted, told: list[float] | None = None) -> Image:
-        async def progress(fraction: float) -> None:
-            if told is not None:
-                told.append(fraction)
-
-        claim, claimed = await self.claim(image)
-        return await self.converting(claim, claimed, wanted, progress)
-
-    def files(self) -> list[Path]:
-        return [path for path in self.store.root.rglob("*") if path.is_file()]
-
-    async def used(self) -> int:
-        return (await self.database.read(usage.find, "project:lab")).bytes
+KILLS = 8
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(converting_world.__file__).parent)}
 
 
 @pytest.fixture
 async def world(database: Database, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
     world = World(database, FileStore(tmp_path / "blobs"), clock)
     yield world
-    await world.reception.close()
-    await world.disks.close()
-    world.store.close()
+    await world.close()
 
 
 def disk_in(data: bytes, disk_format: str) -> bytes:
@@ -211,6 +153,34 @@ async def test_a_process_that_dies_at_any_step_leaves_nothing_after_one_sweep(
     await world.sweep()
     assert world.files() == []
     assert await world.used() == 0
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_process_that_is_killed_leaves_one_blob_after_one_sweep(world: World, database_url: str) -> None:
+    image, moments = await world.imported(), random.Random(18)
+    command = [sys.executable, "-m", "converting_world", database_url, str(world.store.root), image.id]
+    formats = set()
+    for number in range(KILLS):
+        await asyncio.to_thread(run_and_kill, command, number % 3, moments.uniform(0.0, 0.3))
+        world.clock.advance(10 * RULES.lease_s)
+        await world.sweep()
+        now = await world.database.read(db.get, image.id)
+        (file,) = world.files()
+        assert hashlib.md5(file.read_bytes()).hexdigest() == now.checksum
+        assert await world.used() == now.size
+        formats.add(now.disk_format)
+    assert formats == {"raw", "qcow2"}
+
+
+def run_and_kill(command: list[str], conversions: int, after_s: float) -> None:
+    """Kill *command* after so many *conversions*, in the middle of the next. The moment is what is tried."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        for _ in range(1 + conversions):
+            assert process.stdout.readline().strip() == READY
+        time.sleep(after_s)
+        process.kill()
 
 
 async def _ignored(_fraction: float) -> None:
