@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes kills differential disks mutants power-cuts clean
+.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -85,6 +85,9 @@ chaos: dev ## kill everything, again and again, and look what is left; CHAOS_ARG
 
 chaos-nodes: dev ## kill nodes and their database, again and again, and look what is left; CHAOS_ARGS="--events 500"
 	PYTHONPATH=tests/support .venv/bin/python -m chaos_nodes $(CHAOS_ARGS)
+
+chaos-jobs: dev ## kill processes that run jobs 200 times on each database; CHAOS_ARGS="--kills 200 --seed 1"
+	PYTHONPATH=tests/support .venv/bin/python -m chaos_jobs $(CHAOS_ARGS)
 
 kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS_ARGS="--kills 300 --seed 1"
 	PYTHONPATH=tests/support .venv/bin/python -m resuming_chaos $(KILLS_ARGS)

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from pathlib import Path
 from threading import Lock
 from typing import NoReturn
 
@@ -71,10 +70,11 @@ class Forks:
 
 
 @contextmanager
-def forks() -> Iterator[Forks]:
+def forks(script: str = __file__) -> Iterator[Forks]:
+    """*script*: what forks, if it is to be another `stillage`."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        forking = subprocess.Popen([sys.executable, str(Path(__file__))], stdin=theirs.fileno())
+        forking = subprocess.Popen([sys.executable, script], stdin=theirs.fileno())
         theirs.close()
         yield Forks(ours)
         ours.close()

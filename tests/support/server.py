@@ -124,18 +124,23 @@ class Server:
 
     def launch(self) -> "_Run":
         """Start, and return at once."""
-        arguments = [
+        run = _Run([*self.command, *self.words], self.environment(), self.spawn)
+        self._runs.append(run)
+        return run
+
+    @property
+    def words(self) -> list[str]:
+        """What stands behind the command."""
+        return [
             "serve",
             "--data",
             str(self.data_folder),
             "--listen",
             "127.0.0.1:0",
             *self._config,
-            *self.arguments,
-        ]  # the last wins
-        run = _Run([*self.command, *arguments, "--tls" if self.tls else "--no-tls"], self.environment(), self.spawn)
-        self._runs.append(run)
-        return run
+            *self.arguments,  # the last wins
+            "--tls" if self.tls else "--no-tls",
+        ]
 
     def environment(self) -> dict[str, str]:
         """The environment without anybody's own settings, but with this server's."""
