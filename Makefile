@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean
+.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,7 +26,7 @@ dev: $(DEV) ## make .venv with the tools for tests and checks as well
 test: dev ## set up, system packages included, and run the tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages
 	@scripts/clients
-	@exec .venv/bin/pytest -n 4 --dist loadgroup -m "not thorough" $(PYTEST_ARGS)
+	@exec .venv/bin/pytest -n 4 --dist loadgroup -m "not thorough and not glance" $(PYTEST_ARGS)
 
 test-thorough: dev ## run the tests that repeat, kill or simulate at length, which `make test` leaves out
 	@scripts/system-packages
@@ -41,6 +41,11 @@ test-tempest: dev ## run the image tests of OpenStack's tempest against a real s
 	@scripts/system-packages
 	@scripts/clients tempest
 	PYTHONPATH=tests/support .venv/bin/python -m tempest_suite $(TEMPEST_ARGS)
+
+test-glance: dev ## import images from a real Glance with a real Keystone; both are installed first, which takes minutes
+	@scripts/system-packages
+	@scripts/clients glance
+	.venv/bin/pytest -m glance $(PYTEST_ARGS) tests/conformance
 
 check: dev docs ## linters, format, types, the import rule and the links of the documentation
 	.venv/bin/ruff check
