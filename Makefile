@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance
+.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,6 +46,10 @@ test-glance: dev ## import images from a real Glance with a real Keystone; both 
 	@scripts/system-packages
 	@scripts/clients glance
 	.venv/bin/pytest -m glance $(PYTEST_ARGS) tests/conformance
+
+test-functional: dev ## run the functional tests of openstacksdk, openstackclient and glanceclient; FUNCTIONAL_ARGS=PACKAGE
+	@scripts/clients functional
+	PYTHONPATH=tests/support .venv/bin/python -m functional_suites $(FUNCTIONAL_ARGS)
 
 check: dev docs ## linters, format, types, the import rule and the links of the documentation
 	.venv/bin/ruff check
