@@ -117,9 +117,33 @@ for image in made:
         "member": True,
         "members": "array",
         "stores": ["files"],
-        "methods": [],
+        "methods": ["glance-direct", "web-download", "copy-image"],
         "version": 2,
     }
+
+
+def test_imports_of_data_and_of_a_url(erin: Account, disk: Path, disk_url: str) -> None:
+    result = erin.python(
+        "openstacksdk",
+        CONNECT
+        + """
+raw = {"disk_format": "raw", "container_format": "bare"}
+direct = image_api.create_image("direct", filename=disk, use_import=True, wait=True, **raw)
+staged = image_api.create_image("staged", **raw)
+image_api.stage_image(staged, filename=disk)
+image_api.import_image(staged)
+web = image_api.create_image("web", **raw)
+image_api.import_image(web, method="web-download", uri=url, stores=["files"], all_stores_must_succeed=True)
+for image in (staged, web):
+    image_api.wait_for_status(image, status="active", interval=0.1)
+result = [image_api.get_image(image.id).hash_value for image in (direct, staged, web)]
+for image in (direct, staged, web):
+    image_api.delete_image(image)
+""",
+        disk=str(disk),
+        url=disk_url,
+    )
+    assert result == [digest(disk)] * 3
 
 
 def test_sharing_between_two_projects(erin: Account, olga: Account) -> None:

@@ -50,6 +50,7 @@ STORY: list[tuple[str, str, str, Any]] = [
     ("ada", "GET", "/v2/info/stores/detail", None),
     ("ada", "GET", "/v2/tasks", None),
     ("ada", "GET", "/metrics", None),
+    ("ada", "POST", f"{IMAGE}/import", {"method": {"name": "copy-image"}, "all_stores": True}),
     ("erin", "DELETE", f"/v2/stores/files/{ID}", None),  # there is no other store: 404
     ("erin", "DELETE", IMAGE, None),
 ]
@@ -78,6 +79,7 @@ ANSWERS = [
     404,
     200,
     200,
+    202,
     404,
     204,
 ]

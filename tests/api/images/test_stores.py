@@ -137,7 +137,7 @@ async def two_copies(town: Town, erin: Person) -> AsyncIterator[str]:
 
 async def test_a_copy_is_deleted_and_never_the_last_one(town: Town, erin: Person, olga: Person, tmp_path: Path) -> None:
     async with two_copies(town, erin) as image_id:
-        assert (await erin.show(image_id))["stores"] == "fast,cold"
+        assert (await erin.show(image_id))["stores"] == "cold,fast"
         before = (await erin("GET", "/v2/info/usage")).json
         for person, store, status in [(olga, "fast", 404), (erin, "no", 409), (erin, "old", 409), (erin, "fast", 204)]:
             assert (await person("DELETE", f"/v2/stores/{store}/{image_id}")).status == status, store
