@@ -54,7 +54,7 @@ from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.images import Images
-from stillage.operations.imports.service import ImportRules, import_service
+from stillage.operations.imports.service import import_service
 from stillage.operations.imports.sources import Sources
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
@@ -73,7 +73,7 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
 from stillage.outgoing.peer import HttpPeer
-from stillage.sources import sources_of
+from stillage.sources import import_rules_of, sources_of
 from stillage.storage import stores_of
 
 log = structlog.get_logger()
@@ -99,11 +99,7 @@ class Worker:
 
 @asynccontextmanager
 async def build(
-    settings: Settings,
-    *,
-    owner: LeaseOwner = NO_LEASES,
-    clock: Clock | None = None,
-    sources: Sources | None = None,
+    settings: Settings, *, owner: LeaseOwner = NO_LEASES, clock: Clock | None = None, sources: Sources | None = None
 ) -> AsyncIterator[Worker]:
     """Build a worker, and close it at the end.
 
@@ -154,8 +150,8 @@ async def build(
     report = report_to(trail, counters.count_job)
     queue = Queue(database, clock=clock, report=report)
     sources = sources or sources_of(settings)
-    imported = ImportRules(settings.import_methods, rules, settings.max_record_bytes, settings.deleted_download_s)
-    importing = import_service(uploads, queue, sources, rules=imported, access=access, vault=Vault(settings.secret))
+    vault = Vault(settings.secret)
+    importing = import_service(uploads, queue, sources, disks, import_rules_of(settings, rules), vault)
     kinds = kinds_of(importing.kinds)
     cache = ImageCache(database, stores, access=access)
     images = Images(

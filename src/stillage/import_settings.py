@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from stillage.source_settings import SourceSettings, listed
 
 Method = Literal["glance-direct", "web-download", "copy-image", "glance-download"]
+Output = Literal["raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2"]
 
 
 class ImportSettings(SourceSettings):
@@ -15,6 +16,10 @@ class ImportSettings(SourceSettings):
     import_methods: tuple[Method, ...] = Field(
         ("glance-direct", "web-download", "copy-image"),
         description="methods of import, in the order in which clients are told of them; none disables imports",
+    )
+
+    import_convert_to: Output | None = Field(
+        None, description="convert imported disks to this format, unless the image has `os_stillage_convert_to`"
     )
 
     @field_validator("import_methods", mode="before")

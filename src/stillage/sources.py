@@ -1,9 +1,11 @@
-"""Builds the sources of imports from the settings: files on the web, and images of other services."""
+"""Builds what imports need from the settings: their rules, and their sources on the web and in other services."""
 
 from dataclasses import dataclass
 from ipaddress import ip_network
 
 from stillage.config import Settings
+from stillage.operations.imports.service import ImportRules
+from stillage.operations.upload.acceptance import UploadRules
 from stillage.outgoing.connecting import trusting
 from stillage.outgoing.destinations import Destinations
 from stillage.outgoing.expected import ExpectedDigests
@@ -63,6 +65,17 @@ def destinations_of(settings: Settings) -> Destinations:
         networks=settings.import_networks,
         denied_networks=settings.import_denied_networks,
         ports=settings.import_ports,
+    )
+
+
+def import_rules_of(settings: Settings, upload: UploadRules) -> ImportRules:
+    """Return what the deployment says of imports. *upload*: of their bytes."""
+    return ImportRules(
+        methods=settings.import_methods,
+        upload=upload,
+        max_record_bytes=settings.max_record_bytes,
+        convert_to=settings.import_convert_to,
+        deleted_download_s=settings.deleted_download_s,
     )
 
 

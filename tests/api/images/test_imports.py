@@ -288,3 +288,29 @@ async def test_bytes_that_were_damaged_are_not_copied(world: ImportWorld) -> Non
     assert "sha512" in image["os_stillage_damage"]
     await world.sweep()
     assert "cold" not in world.files()
+
+
+@pytest.mark.parametrize("method", ["glance-direct", "web-download"])
+async def test_a_disk_is_converted_while_it_is_imported(world: ImportWorld, method: str) -> None:
+    disk = DATA + bytes(-len(DATA) % 512)
+    named = {"os_stillage_convert_to": "qcow2"}
+    if method == "web-download":
+        image = await world.downloaded(File(disk), stores=["fast", "cold"], **named)
+    else:
+        image = await world.imported(await world.staged(disk, **named), method, stores=["cold"])
+    assert (image["status"], image["disk_format"], image["virtual_size"]) == ("active", "qcow2", len(disk))
+    await world.sweep()
+    stored = world.files()
+    assert sorted(stored) == image["stores"].split(",")
+    for files in stored.values():
+        assert [(file[:4], hashlib.sha512(file).hexdigest()) for file in files] == [
+            (b"QFI\xfb", image["os_hash_value"])
+        ]
+    raw = await world.erin("GET", f"/v2/images/{image['id']}/disk")
+    assert raw.body == disk
+
+
+async def test_a_format_that_nothing_makes_is_refused_at_once(world: ImportWorld) -> None:
+    world.web.files[URL] = File(DATA)
+    answer = await world.start(await world.image(os_stillage_convert_to="iso"), "web-download", uri=URL)
+    assert (answer.status, "iso" in answer.body.decode()) == (400, True)

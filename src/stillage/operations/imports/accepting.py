@@ -18,6 +18,7 @@ from stillage.db.session import Database
 from stillage.errors import (
     AlreadyInStore,
     Conflict,
+    FormatNotAvailable,
     ImageNotFound,
     ImportRunning,
     InvalidInput,
@@ -34,6 +35,7 @@ from stillage.images.job import Job, NewJob
 from stillage.images.quota import Limits, scope_of_project
 from stillage.images.status import Status
 from stillage.images.upload import Grant, Upload
+from stillage.operations.disks.converting import target_of
 from stillage.operations.imports.plan import KINDS, input_of, web_file_of
 from stillage.operations.imports.sources import RemoteImage, Sources
 from stillage.operations.jobs import Queue
@@ -83,6 +85,7 @@ class Imports:
         rights: UploadRights,
         vault: Vault,
         methods: Sequence[str],
+        convert_to: str | None,
         limits: Limits,
         clock: Callable[[], datetime],
     ) -> None:
@@ -94,6 +97,7 @@ class Imports:
         self._sources = sources
         self._rights = rights
         self._vault = vault
+        self._convert_to = convert_to
         self._limits = limits
         self._clock = clock
 
@@ -142,6 +146,8 @@ class Imports:
         """Return the upload of staged bytes; None for other methods."""
         if (refusal := _refusal(image, method)) is not None:
             raise refusal
+        if method is not Method.COPY:
+            self._require_target(image)
         if method is not Method.STAGED:
             return None
         upload = await self._database.read(db_uploads.find_of_image, image.id)
@@ -149,6 +155,13 @@ class Imports:
             have = 0 if upload is None else upload.offset
             raise NotReadyForImport(f"image {image.id} is still being staged: {have} bytes have come; import it then")
         return upload
+
+    def _require_target(self, image: Image) -> None:
+        """Raise InvalidInput if nothing makes the format that the image is to become."""
+        try:
+            target_of(image, self._convert_to)
+        except FormatNotAvailable as error:
+            raise InvalidInput(str(error)) from error
 
     def _stores_of(self, request: ImportRequest, image: Image) -> tuple[StoreId, ...]:
         """Return the stores to fill. None where a copy to all of them would have nothing to do."""

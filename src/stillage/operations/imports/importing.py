@@ -27,6 +27,9 @@ from stillage.identity.vault import Vault
 from stillage.ids import StoreId
 from stillage.images.image import Image
 from stillage.images.job import Job, JobKind
+from stillage.images.status import Status
+from stillage.operations.disks.converting import Converting, target_of
+from stillage.operations.disks.wanted import Wanted
 from stillage.operations.imports.context import Context
 from stillage.operations.imports.copying import copy
 from stillage.operations.imports.plan import Plan, plan_of, remote_image_of, url_of, web_file_of
@@ -49,8 +52,19 @@ class Importing:
     """The work of import jobs."""
 
     def __init__(
-        self, context: Context, staged: Staged, sources: Sources, vault: Vault, *, deleted_download_s: float
+        self,
+        context: Context,
+        staged: Staged,
+        converting: Converting,
+        sources: Sources,
+        vault: Vault,
+        *,
+        convert_to: str | None,
+        deleted_download_s: float,
     ) -> None:
+        """*convert_to*: the format of the deployment, see `target_of`."""
+        self._converting = converting
+        self._convert_to = convert_to
         self._context = context
         self._staged = staged
         self._sources = sources
@@ -70,8 +84,15 @@ class Importing:
         """Verify the staged bytes where they are, and copy them to the stores that were asked for."""
         plan = plan_of(run.job)
         part = _Part(run, 0, len(plan.stores) + 1)
-        there = await run.step("verify", partial(self._staged.verify, plan, part.progress))
+        there = await run.step("verify", partial(self._verify, part, plan))
         return await self._fill(run, plan, None, temporary=there)
+
+    async def _verify(self, part: "_Part", plan: Plan) -> StoreId:
+        image = await self._context.image(plan)
+        before, after = part.halves() if self._wanted_of(image) else (part, part)
+        there = await self._staged.verify(plan, before.progress)
+        await self._convert(after, plan, there)
+        return there
 
     async def _from_source(self, open_source: Open, run: Run) -> Result:
         return await self._fill(run, plan_of(run.job), open_source)
@@ -99,7 +120,10 @@ class Importing:
         image = await self._context.image(plan)
         try:
             if store not in image.stores:
-                await self._give_bytes(part, plan, store, image, open_source)
+                first, part = part.halves() if self._is_converted(plan, image) else (part, part)
+                await self._give_bytes(first, plan, store, image, open_source)
+            if not plan.copies:
+                await self._convert(part, plan, store)
         except OF_A_STORE as error:
             may_pass = isinstance(error, Unavailable) and part.run.job.attempts + 1 < ATTEMPTS
             if plan.must_succeed or may_pass:
@@ -121,6 +145,21 @@ class Importing:
         async with open_source(part.run, image) as source:
             log.info("source opened", image_id=image.id, task=plan.task, name=source.name, length=source.length)
             await receive(self._context, plan, store, source, part.progress)
+
+    async def _convert(self, part: "_Part", plan: Plan, store: StoreId) -> None:
+        """Convert the disk that was imported, in *store*, if that is wanted, and an earlier run has not done it."""
+        image = await self._context.image(plan)
+        wanted = self._wanted_of(image)
+        if wanted is not None and image.status is Status.IMPORTING:
+            claim, claimed = await self._context.claim(plan, store, None)
+            await self._converting(claim, claimed, wanted, part.progress)
+            log.info("image converted", image_id=image.id, before=image.disk_format, after=wanted.disk_format)
+
+    def _wanted_of(self, image: Image) -> Wanted | None:
+        return target_of(image, self._convert_to)
+
+    def _is_converted(self, plan: Plan, image: Image) -> bool:
+        return not plan.copies and self._wanted_of(image) is not None
 
     def _open_web(self, run: Run, image: Image) -> AbstractAsyncContextManager[Opened]:
         return self._sources.web.open(web_file_of(url_of(run.job), image))
@@ -163,6 +202,10 @@ class _Part:
     run: Run
     number: int
     count: int
+
+    def halves(self) -> tuple["_Part", "_Part"]:
+        twice = 2 * self.number, 2 * self.count
+        return _Part(self.run, twice[0], twice[1]), _Part(self.run, twice[0] + 1, twice[1])
 
     async def progress(self, fraction: float) -> None:
         await self.run.progress((self.number + fraction) / self.count)

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from stillage.identity.vault import Vault
-from stillage.images.access import Access
+from stillage.operations.disks.converting import Converting
+from stillage.operations.disks.opening import Disks
 from stillage.operations.imports.accepting import Imports
 from stillage.operations.imports.context import Context
 from stillage.operations.imports.importing import Importing
@@ -25,12 +26,14 @@ class ImportRules:
         methods: That are enabled.
         upload: What it requires of the bytes.
         max_record_bytes: Of the texts of an image's record.
+        convert_to: The format that images become whose record names none; None leaves them as they are.
         deleted_download_s: How long downloads of a copy that is removed may continue.
     """
 
     methods: Sequence[str]
     upload: UploadRules
     max_record_bytes: int
+    convert_to: str | None
     deleted_download_s: float
 
 
@@ -44,7 +47,7 @@ class ImportService:
 
 
 def import_service(
-    uploads: Uploads, queue: Queue, sources: Sources, *, rules: ImportRules, access: Access, vault: Vault
+    uploads: Uploads, queue: Queue, sources: Sources, disks: Disks, rules: ImportRules, vault: Vault
 ) -> ImportService:
     """Return the imports of the process that *uploads* belong to."""
     shared = uploads.context
@@ -52,16 +55,26 @@ def import_service(
     reception = Reception(database, stores, rules=rules.upload, clock=clock)
     context = Context(database, stores, reception, rules.upload, shared.owner, rules.max_record_bytes, clock)
     staged = Staged(context, uploads.verifier)
-    importing = Importing(context, staged, sources, vault, deleted_download_s=rules.deleted_download_s)
+    converting = Converting(database, stores, disks, reception, rules.upload, clock)
+    importing = Importing(
+        context,
+        staged,
+        converting,
+        sources,
+        vault,
+        convert_to=rules.convert_to,
+        deleted_download_s=rules.deleted_download_s,
+    )
     accept = Imports(
         database,
         stores,
         queue,
-        access=access,
+        access=shared.access,
         sources=sources,
         rights=uploads.rights,
         vault=vault,
         methods=rules.methods,
+        convert_to=rules.convert_to,
         limits=rules.upload.quotas.project,
         clock=clock,
     )
