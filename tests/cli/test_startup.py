@@ -24,12 +24,18 @@ LISTED = (
     "--version",
     "upload --help",
     "download --help",
+    "import --help",
     "inspect --help",
     "inspect {file} --json",
     "convert --help",
     "convert {file} made.qcow2 --json --disk-format raw",
 )
-REACHED = ("upload --no-inspect --cloud nowhere {file}", "upload --cloud nowhere {file}", "download --cloud nowhere x")
+REACHED = (
+    "upload --no-inspect --cloud nowhere {file}",
+    "upload --cloud nowhere {file}",
+    "download --cloud nowhere x",
+    "import --cloud nowhere {file}",
+)
 RUN = """
 import json, sys
 from stillage.cli.start import run

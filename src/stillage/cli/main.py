@@ -21,6 +21,10 @@ class Commands(LazyGroup):
             "stillage.cli.upload:upload",
             "Upload files as images. Run the same command again to resume after an interruption.",
         ),
+        "import": Command(
+            "stillage.cli.imports:command",
+            "Import images: the server reads URLs itself, and verifies files that are staged.",
+        ),
         "download": Command(
             "stillage.cli.download:download",
             "Download an image to a file. Run the same command again to resume after an interruption.",

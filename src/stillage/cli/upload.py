@@ -66,14 +66,14 @@ def upload(
     """
     given = Attributes(
         name=name or "",
-        disk_format=_one_of(disk_format, DISK_FORMATS, "--disk-format"),
-        container_format=str(_one_of(container_format, CONTAINER_FORMATS, "--container-format")),
+        disk_format=one_of(disk_format, DISK_FORMATS, "--disk-format"),
+        container_format=str(one_of(container_format, CONTAINER_FORMATS, "--container-format")),
         visibility=visibility.value if visibility else None,
         protected=protected,
         min_disk=min_disk,
         min_ram=min_ram,
         tags=tuple(tags or ()),
-        properties=_pairs(properties or []),
+        properties=pairs(properties or []),
     )
     if len(files) > 1 and (name is not None or image is not None):
         raise typer.BadParameter("--name and --image work with a single file only", param_hint="FILE…")
@@ -99,17 +99,17 @@ def upload(
     raise typer.Exit(status)
 
 
-def _one_of(value: str | None, allowed: tuple[str, ...], option: str) -> str | None:
+def one_of(value: str | None, allowed: tuple[str, ...], option: str) -> str | None:
     if value is not None and value not in allowed:
         raise typer.BadParameter(f"{value!r} is unknown; use one of {', '.join(allowed)}", param_hint=option)
     return value
 
 
-def _pairs(properties: list[str]) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in properties]
-    if wrong := next((key for key, equals, _ in pairs if not equals or not key), None):
+def pairs(properties: list[str]) -> dict[str, str]:
+    parted = [pair.partition("=") for pair in properties]
+    if wrong := next((key for key, equals, _ in parted if not equals or not key), None):
         raise typer.BadParameter(f"{wrong!r} is not KEY=VALUE", param_hint="--property")
-    return {key: value for key, _, value in pairs}
+    return {key: value for key, _, value in parted}
 
 
 def _bytes(text: str | None) -> int | None:

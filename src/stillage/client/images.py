@@ -100,16 +100,33 @@ class Images:
         """Remove the record. Failures are ignored."""
         await self._session.ask(Request("DELETE", self._image(image_id)))
 
+    # Imports
+
+    async def start_import(self, image_id: str, document: Mapping[str, Any]) -> None:
+        """Have the server import; ServerRefused if it does not. An attempt whose answer was lost is none."""
+        answer = await self._session.ask(json_request("POST", f"{self._image(image_id)}/import", document))
+        if answer.status == 409 and (await self.get(image_id))["status"] in ("importing", "active"):
+            return
+        answer.require(202)
+
+    async def find_last_task(self, image_id: str) -> dict[str, Any] | None:
+        """Return the newest task of the image; None if there is none, or the server does not show them."""
+        answer = await self._session.ask(Request("GET", f"{self._image(image_id)}/tasks"))
+        if answer.status in (403, *UNKNOWN):
+            return None
+        tasks: list[dict[str, Any]] = answer.document(200).get("tasks") or []
+        return max(tasks, key=lambda task: str(task.get("created_at")), default=None)
+
     # Data
 
-    async def put(self, image_id: str, body: Body, size: int) -> Answer:
-        """Send all bytes, once.
+    async def put(self, image_id: str, body: Body, size: int, *, stage: bool = False) -> Answer:
+        """Send all bytes, once. *stage*: for an import.
 
         Raises:
             Broken: If no answer came.
         """
         headers = {"Content-Type": OCTETS, "X-OpenStack-Image-Size": str(size)}
-        url = f"{self._image(image_id)}/file"
+        url = f"{self._image(image_id)}/{'stage' if stage else 'file'}"
         return await self._session.once(Request("PUT", url, headers, body=body, length=size))
 
     async def disk_size(self, image_id: str) -> int:

@@ -43,10 +43,20 @@ class Tasks(TypedDict):
     schema: str
 
 
+class TaskProgress(TypedDict, total=False):
+    """How far a task is that has not ended."""
+
+    os_stillage_progress: Annotated[float, member("How much of it is done", minimum=0, maximum=1)]
+
+
+class ImageTask(Task, TaskProgress):
+    """A task of an image."""
+
+
 class ImageTasks(TypedDict):
     """The tasks of an image."""
 
-    tasks: list[Task]
+    tasks: list[ImageTask]
 
 
 class NewTask(TypedDict):

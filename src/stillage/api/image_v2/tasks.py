@@ -76,10 +76,12 @@ def _task(request: web.Request, job: Job) -> documents.Task:
     }
 
 
-def _with_raw_times(request: web.Request, job: Job) -> documents.Task:
+def _with_raw_times(request: web.Request, job: Job) -> documents.ImageTask:
     expires_at = services(request).tasks.expires_at(job)
+    progress: documents.TaskProgress = {} if job.has_ended else {"os_stillage_progress": round(job.progress, 4)}
     return {
         **_task(request, job),
+        **progress,
         "created_at": _raw(job.created_at),
         "updated_at": _raw(job.updated_at),
         "expires_at": None if expires_at is None else _raw(expires_at),

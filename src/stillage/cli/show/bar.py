@@ -10,11 +10,29 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
+
+from stillage.client.progress import Unit
+
+
+class _Amount(DownloadColumn):
+    """Bytes, or a percentage where only that is known."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.fields["unit"] == "bytes" else Text(f"{task.percentage:.0f} %")
+
+
+class _Rate(TransferSpeedColumn):
+    """Bytes per second; nothing where they are not known."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.fields["unit"] == "bytes" else Text()
 
 
 class Bar:
@@ -31,8 +49,8 @@ class Bar:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            _Amount(binary_units=True),
+            _Rate(),
             TimeRemainingColumn(),
         )
         console = Console(stderr=True, highlight=False)
@@ -42,10 +60,10 @@ class Bar:
     def say(self, sentence: str) -> None:
         self._progress.console.print(escape(sentence), soft_wrap=True)
 
-    def begin(self, what: str, total: int, done: int = 0) -> None:
+    def begin(self, what: str, total: int, done: int = 0, *, unit: Unit = "bytes") -> None:
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(escape(what), total=total, completed=done)
+        self._task = self._progress.add_task(escape(what), total=total, completed=done, unit=unit)
 
     def advance(self, count: int) -> None:
         if self._task is not None:

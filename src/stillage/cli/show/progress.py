@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stillage.cli.show.texts import say
-from stillage.client.progress import Progress
+from stillage.client.progress import Progress, Unit
 
 LINE_EVERY_S = 10.0
 MIB = 1 << 20
@@ -34,8 +34,8 @@ class Switch:
     def say(self, sentence: str) -> None:
         self._shown.say(f"{self.file}: {sentence}" if self.file else f"stillage: {sentence}")
 
-    def begin(self, what: str, total: int, done: int = 0) -> None:
-        self._shown.begin(f"{self.file}: {what}", total, done)
+    def begin(self, what: str, total: int, done: int = 0, *, unit: Unit = "bytes") -> None:
+        self._shown.begin(f"{self.file}: {what}", total, done, unit=unit)
 
     def advance(self, count: int) -> None:
         self._shown.advance(count)
@@ -45,13 +45,15 @@ class _Lines:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._what, self._total, self._done = "", 0, 0
+        self._unit: Unit = "bytes"
         self._begun_at = self._shown_at = time.monotonic()
         self._begun_with = 0
 
     def say(self, sentence: str) -> None:
         say(sentence, problem=True)
 
-    def begin(self, what: str, total: int, done: int = 0) -> None:
+    def begin(self, what: str, total: int, done: int = 0, *, unit: Unit = "bytes") -> None:
+        self._unit = unit
         self._what, self._total, self._done, self._begun_with = what, total, done, done
         self._begun_at = self._shown_at = time.monotonic()
 
@@ -64,5 +66,7 @@ class _Lines:
         rate = max(self._done - self._begun_with, 1) / (now - self._begun_at)
         left = (self._total - self._done) / rate
         share = self._done * 100 // max(self._total, 1)
-        far = f"{share} %, {self._done // MIB} of {self._total // MIB} MiB"
-        say(f"{self._what}: {far}, {rate / 1e6:.1f} MB/s, {left:.0f} s left", problem=True)
+        far = f"{share} %"
+        if self._unit == "bytes":
+            far += f", {self._done // MIB} of {self._total // MIB} MiB, {rate / 1e6:.1f} MB/s"
+        say(f"{self._what}: {far}, {left:.0f} s left", problem=True)
