@@ -181,7 +181,8 @@ class S3Store:
 
         def see(name: str, when: datetime, *, is_partial: bool) -> None:
             if (key := key_in(name)) is not None:  # what is found may be removed
-                touched[key, is_partial] = max(when, touched.get((key, is_partial), when))
+                second = when.replace(microsecond=0)  # as in the time of its answers
+                touched[key, is_partial] = max(second, touched.get((key, is_partial), second))
 
         for stored in found:
             see(stored.key, stored.changed_at, is_partial="." in stored.key)
