@@ -13,6 +13,9 @@ from stillage.stores.base import Store
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
 
+CACHES = "cache"
+"""Folder in the data folder: of each store that has a cache, a folder."""
+
 
 @dataclass(frozen=True)
 class _Built:
@@ -66,7 +69,7 @@ def _bucket(one: BucketSettings, data: Path) -> _Built:
     names = [each.name for each in fields(S3Settings)]
     settings = S3Settings(**{name: getattr(one, name) for name in names})
     try:
-        cache = SliceCache(data, one.cache_bytes) if one.cache_bytes else None
+        cache = SliceCache(data / CACHES / one.id, one.cache_bytes) if one.cache_bytes else None
         store = S3Store(settings, cache=cache)
     except StillageError as error:
         raise BadSettings(f"stores: {one.id!r}: {error}") from error

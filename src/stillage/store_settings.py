@@ -66,7 +66,7 @@ class BucketSettings(StoreSettings):
     timeout_s: float = Field(default=20.0, ge=1, le=300, description="how long the server may be silent")
     redirect: bool = Field(default=False, description="clients that ask for it download from the server itself")
     cache_bytes: int = Field(
-        default=0, ge=0, description="keep what was read on the local disk, so much for each worker; 0 keeps nothing"
+        default=0, ge=0, description="keep what was read on the node's disk, so much in all; 0 keeps nothing"
     )
 
     @field_validator("endpoint")

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import s3_server
 from rude_s3 import Refuse, RudeS3
 from s3_server import session, settings
 from stillage.errors import StillageError, Unavailable
-from stillage.stores.abilities import Sends
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.cache import SliceCache
-from stores import KEY, MIB, put
+from stillage.stores.s3.settings import S3Settings
+from stillage.stores.s3.slices import SliceFolder
+from stores import KEY, MIB, put, sent
 
 SIZE = 3 * MIB + 5
 DATA = os.urandom(SIZE)
@@ -26,10 +28,16 @@ SLICES = 4
 class Cached:
     """A store with a cache of *places* slices of 1 MiB, and what is asked of its server."""
 
-    def __init__(self, folder: Path, url: str, rude: RudeS3, places: int) -> None:
-        cache = SliceCache(folder, places * MIB, slice_size=MIB)
-        self.store = S3Store(settings(endpoint=url), session(), timeout_s=60, cache=cache)
+    def __init__(self, folder: Path, url: str, rude: RudeS3, places: int, *, like: "Cached | None" = None) -> None:
+        """*like*: of another worker on the same node."""
+        cache = SliceCache(folder / "cache", places * MIB, slice_size=MIB)
+        self.settings: S3Settings = settings(endpoint=url) if like is None else like.settings
+        self.store = S3Store(self.settings, session(), timeout_s=60, cache=cache)
+        self._folder = folder / "cache"
         self._rude = rude
+
+    def files(self) -> list[Path]:
+        return [path for path in self._folder.iterdir() if not path.name.startswith(".")]
 
     async def read(self, first: int = 0, end: int = SIZE) -> bytes:
         async with self.store.reader(KEY) as reader:
@@ -82,13 +90,74 @@ async def test_what_was_not_read_for_the_longest_time_goes_first(cached: Cached)
 
 
 @with_places(1)
-async def test_where_every_place_is_read_from_the_server_is_asked(cached: Cached) -> None:
+async def test_a_slice_that_makes_room_is_read_to_its_end(cached: Cached) -> None:
     await put(cached.store, DATA)
     async with cached.store.reader(KEY) as reader:
         slow = reader.stream(0, SIZE, 100_000)
         assert await anext(slow) == DATA[:100_000]
         assert await cached.read(2 * MIB) == DATA[2 * MIB :]
-        assert b"".join([block async for block in slow]) == DATA[100_000:]
+        assert b"".join([bytes(block) async for block in slow]) == DATA[100_000:]
+    assert len(cached.files()) == 1
+
+
+async def test_threads_send_from_the_cache(cached: Cached) -> None:
+    await put(cached.store, DATA)
+    async with cached.store.reader(KEY) as reader:
+        assert await sent(reader, 0, SIZE) == DATA
+        assert await sent(reader, MIB - 7, MIB + 9) == DATA[MIB - 7 : 2 * MIB + 2]
+    assert cached.fetched() == SLICES
+
+
+async def test_workers_of_a_node_fetch_a_slice_once_between_them(
+    cached: Cached, tmp_path: Path, url: str, rude: RudeS3
+) -> None:
+    other = Cached(tmp_path, url, rude, 8, like=cached)
+    await put(cached.store, DATA)
+    assert await asyncio.gather(*[each.read() for each in (cached, other) * 5]) == [DATA] * 10
+    assert cached.fetched() == SLICES
+    other.store.close()
+    assert len(cached.files()) == SLICES
+
+
+async def test_all_workers_together_keep_no_more_than_they_may(
+    cached: Cached, tmp_path: Path, url: str, rude: RudeS3
+) -> None:
+    others = [Cached(tmp_path, url, rude, 2, like=cached) for _ in range(2)]
+    await put(cached.store, DATA)
+    for number in range(6):
+        assert await others[number % 2].read() == DATA
+        assert sum(path.stat().st_size for path in cached.files()) <= 2 * MIB
+    for each in others:
+        each.store.close()
+
+
+async def test_what_a_worker_left_that_died_is_filled_by_another(cached: Cached) -> None:
+    await put(cached.store, DATA)
+    await cached.read(0, 1)
+    (whole,) = cached.files()
+    whole.rename(f"{whole}.part").write_bytes(b"half of it")
+    assert await cached.read() == DATA
+    assert len(cached.files()) == SLICES
+
+
+async def test_whoever_starts_first_empties_the_folder(tmp_path: Path, url: str, rude: RudeS3) -> None:
+    first = Cached(tmp_path, url, rude, 8)
+    await put(first.store, DATA)
+    await first.read()
+    Cached(tmp_path, url, rude, 8).store.close()
+    assert len(first.files()) == SLICES
+    first.store.close()
+    again = Cached(tmp_path, url, rude, 8)
+    assert again.files() == []
+    again.store.close()
+
+
+async def test_a_scrub_reads_the_object_itself(cached: Cached) -> None:
+    await put(cached.store, DATA)
+    await cached.read()
+    async with cached.store.uncached(KEY) as reader:
+        assert await reader.read(0, SIZE) == DATA
+    assert cached.fetched() == SLICES + 1
 
 
 async def test_a_full_disk_costs_the_cache_and_no_reader(cached: Cached, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +166,11 @@ async def test_a_full_disk_costs_the_cache_and_no_reader(cached: Cached, monkeyp
 
     await put(cached.store, DATA)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "pwrite", full)
+        patched.setattr(os, "posix_fallocate", full)
         assert await cached.read() == DATA
+        async with cached.store.reader(KEY) as reader:
+            assert await sent(reader, 0, SIZE) == DATA
+    assert cached.files() == []
     assert await cached.read() == DATA
     before = cached.fetched()
     assert await cached.read() == DATA
@@ -116,16 +188,16 @@ async def test_what_could_not_be_fetched_is_fetched_anew(cached: Cached, rude: R
 async def test_a_reader_that_leaves_does_not_take_the_slice_from_others(
     cached: Cached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filling, fill = asyncio.Event(), SliceCache._fill
+    filling, fetch = threading.Event(), SliceFolder.fetch
 
-    async def noted(cache: SliceCache, *arguments: Any) -> None:
+    def noted(folder: SliceFolder, *arguments: Any) -> bool:
         filling.set()
-        await fill(cache, *arguments)
+        return fetch(folder, *arguments)
 
     await put(cached.store, DATA)
-    monkeypatch.setattr(SliceCache, "_fill", noted)
+    monkeypatch.setattr(SliceFolder, "fetch", noted)
     leaves, stays = asyncio.create_task(cached.read()), asyncio.create_task(cached.read())
-    await filling.wait()
+    await asyncio.to_thread(filling.wait)
     leaves.cancel()
     assert await stays == DATA
     assert cached.fetched() == SLICES
@@ -138,14 +210,7 @@ async def test_another_object_of_the_same_name_is_not_taken_for_it(cached: Cache
     assert await cached.read() == DATA[::-1]
 
 
-def test_the_file_has_no_name_and_a_folder_is_needed(tmp_path: Path) -> None:
-    SliceCache(tmp_path, MIB).close()
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(StillageError, match="make the file of its cache"):
-        SliceCache(tmp_path / "missing", MIB)
-
-
-async def test_threads_do_not_send_past_the_cache(cached: Cached) -> None:
-    await put(cached.store, DATA)
-    async with cached.store.reader(KEY) as reader:
-        assert not isinstance(reader, Sends)
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StillageError, match="make the folder of its cache"):
+        SliceCache(tmp_path / "file" / "cache", MIB)

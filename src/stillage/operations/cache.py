@@ -1,4 +1,4 @@
-"""Show and change what stores keep on this machine of the images in them: the cache of one process.
+"""Show and change what stores keep on this machine of the images in them: the cache of one node.
 
 Images are cached by being read, slice by slice. Who asks for an image to be cached has it read once, in the background.
 """
@@ -48,7 +48,7 @@ class ImageCache:
     async def contents(self, principal: Principal) -> CachedImages:
         """Return what is cached and what waits; nothing where there is no cache."""
         self._access.require_role(principal, "cache_list", "see what is cached")
-        found = {each.key: each for store in self._caches() for each in store.cached()}
+        found = {each.key: each for store in self._caches() for each in await store.cached()}
         named = await self._database.read(placements.images_of, list(found)) if found else []
         return CachedImages({image_id: found[key] for image_id, key in named}, tuple(self._queued))
 
@@ -81,7 +81,7 @@ class ImageCache:
         for placement in await self._database.look_up(placements.of_image, image.id):
             store = self._stores.get(placement.blob.store).store
             if isinstance(store, Caches):
-                store.forget_cached(placement.blob.key)
+                await store.forget_cached(placement.blob.key)
 
     async def clear(self, principal: Principal, *, cached: bool, queued: bool) -> None:
         """Remove everything from the cache, and from what waits, as asked for."""
@@ -90,8 +90,8 @@ class ImageCache:
         if queued:
             self._queued.clear()
         for store in self._caches() if cached else ():
-            for each in store.cached():
-                store.forget_cached(each.key)
+            for each in await store.cached():
+                await store.forget_cached(each.key)
 
     async def close(self) -> None:
         if self._reading is not None:

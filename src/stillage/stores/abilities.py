@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from stillage.ids import BlobKey
 from stillage.images.upload import Kept
 from stillage.spans import Span
-from stillage.stores.base import Store
+from stillage.stores.base import BlobReader, Store
 
 SHARDS = 256
 
@@ -98,7 +98,7 @@ class Cached:
 
     Attributes:
         size: Bytes that are here, of all that it has.
-        hits: How often a part of it was read here.
+        hits: How often this process has read a part of it.
         filled_at, read_at: When the first part came, and when one was read last; in seconds since 1970.
     """
 
@@ -116,11 +116,14 @@ class Caches(Protocol):
     @property
     def has_cache(self) -> bool: ...
 
-    def cached(self) -> Sequence[Cached]:
-        """Return what the cache of this process has."""
+    def uncached(self, key: BlobKey) -> AbstractAsyncContextManager[BlobReader]:
+        """Open a published blob as `reader` does, to read the blob itself: a scrub wants to know if it is damaged."""
 
-    def forget_cached(self, key: BlobKey) -> None:
-        """Free what the cache has of a blob, but for parts that are being read."""
+    async def cached(self) -> Sequence[Cached]:
+        """Return what the cache of this machine has."""
+
+    async def forget_cached(self, key: BlobKey) -> None:
+        """Free what the cache has of a blob; parts that are being read as soon as they are not."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from typing import Any
 from stillage.errors import NoSuchStore, StoreTakesNoUploads, StoreUnknown, one_of
 from stillage.ids import BlobRef, StoreId
 from stillage.images.image import Placement
-from stillage.stores.abilities import ActsLate, KeepsOpen, PartialBlob, Partials, Recall, ResumableStore
+from stillage.stores.abilities import ActsLate, Caches, KeepsOpen, PartialBlob, Partials, Recall, ResumableStore
 from stillage.stores.base import BlobReader, BlobWriter, Store
 
 
@@ -93,6 +93,10 @@ class Stores:
 
     def reader(self, blob: BlobRef) -> AbstractAsyncContextManager[BlobReader]:
         return self.get(blob.store).store.reader(blob.key)
+
+    def uncached(self, blob: BlobRef) -> AbstractAsyncContextManager[BlobReader]:
+        store = self.get(blob.store).store
+        return store.uncached(blob.key) if isinstance(store, Caches) else store.reader(blob.key)
 
     def begin(self, blob: BlobRef) -> Awaitable[None]:
         return self._resumable(blob).begin(blob.key)

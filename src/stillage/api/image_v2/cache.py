@@ -1,4 +1,4 @@
-"""Show and change what this process keeps of images in its cache. Source: OpenStack Image API v2, "Image cache"."""
+"""Show and change what this node keeps of images in its cache. Source: OpenStack Image API v2, "Image cache"."""
 
 from aiohttp import web
 
@@ -14,7 +14,7 @@ TARGETS = ("cache", "queue")
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /v2/cache: which images this process has cached, and which it is to cache; none without a cache."""
+    """GET /v2/cache: which images this node has cached, and which this process is to cache; none without a cache."""
     found = await services(request).cache.contents(principal(request))
     document: documents.CachedImages = {
         "cached_images": [_view(image_id, each) for image_id, each in found.cached.items()],
@@ -46,7 +46,7 @@ async def clear(request: web.Request) -> web.Response:
 
 
 async def nodes(request: web.Request) -> web.Response:
-    """GET /v2/cache/nodes/{image_id}: always 409, because each process knows its own cache alone."""
+    """GET /v2/cache/nodes/{image_id}: always 409, because each node knows its own cache alone."""
     services(request).cache.require_cache(principal(request))
     raise Conflict("no list of caches is kept; ask each node what it has cached, with GET /v2/cache")
 

@@ -184,10 +184,10 @@ class Stores(TypedDict):
 
 
 class CachedImage(TypedDict):
-    """What the cache of the process that answers has of an image."""
+    """What the cache of the node that answers has of an image."""
 
     image_id: str
-    hits: Annotated[int, member("How often a part of it was read from the cache")]
+    hits: Annotated[int, member("How often the process that answers has read a part of it")]
     last_accessed: Annotated[float, member("Seconds since 1970")]
     last_modified: Annotated[float, member("Seconds since 1970")]
     size: Annotated[int, member("Bytes that are cached")]

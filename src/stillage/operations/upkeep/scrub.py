@@ -119,7 +119,7 @@ class Scrub:
 
     async def _read(self, stored: Stored, bytes_per_s: float | None) -> _Found:
         try:
-            async with self._stores.reader(stored.blob) as reader:
+            async with self._stores.uncached(stored.blob) as reader:
                 return await self._compare(stored, reader, bytes_per_s)
         except BlobNotFound:
             return _Found("its bytes are gone")

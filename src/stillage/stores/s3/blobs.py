@@ -9,26 +9,26 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from functools import partial
 
 import botocore.session
 
 from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
 from stillage.spans import Span
-from stillage.stores.abilities import Cached, OldBlobs, Recall, recall_nothing
+from stillage.stores.abilities import Cached, OldBlobs, Recall, Source, recall_nothing
 from stillage.stores.base import Block
 from stillage.stores.s3.assembly import Assembly
 from stillage.stores.s3.buffers import BUFFERS, Blocks, Buffers
-from stillage.stores.s3.cache import SliceCache
+from stillage.stores.s3.cache import Object, SliceCache, SlicePart
 from stillage.stores.s3.client import Missing, S3Client, Stored
 from stillage.stores.s3.partial import S3PartialBlob
 from stillage.stores.s3.parts import Parts
 from stillage.stores.s3.pieces import BEGUN, FOLDER, key_in, object_of
-from stillage.stores.s3.reading import ObjectSource, Reading
+from stillage.stores.s3.reading import Reading
 from stillage.stores.s3.settings import S3Settings
 from stillage.stores.s3.transfers import Transfers
 from stillage.stores.s3.writer import S3Writer
+from stillage.stores.sources import FileSource
 
 ANSWER_S = 10.0
 """How long the server may take to answer before an upload or a download begins."""
@@ -56,9 +56,6 @@ class S3Store:
         self._assemblies: dict[BlobKey, Assembly] = {}
         self._probing: Future[None] | None = None
 
-    def location(self, key: BlobKey) -> str:
-        return f"s3://{self._settings.bucket}/{self._settings.prefix}{key}"
-
     @asynccontextmanager
     async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator[S3Writer]:
         writer = S3Writer(self._transfers, key, self._parts(size), self._settings.parts_at_once)
@@ -69,13 +66,11 @@ class S3Store:
 
     @asynccontextmanager
     async def reader(self, key: BlobKey) -> AsyncIterator["_S3Reader"]:
-        try:
-            stored = await self._transfers.soon(self.client.head, key)
-        except Missing:
-            raise BlobNotFound(key) from None
-        # Threads send what comes from the server, past the cache: so a reader with a cache offers none.
-        reader = _SendingReader if self._cache is None else _S3Reader
-        yield reader(self._transfers, key, stored, self._cache)
+        yield _S3Reader(self._transfers, key, await self._stored(key), self._cache)
+
+    @asynccontextmanager
+    async def uncached(self, key: BlobKey) -> AsyncIterator["_S3Reader"]:
+        yield _S3Reader(self._transfers, key, await self._stored(key), None)
 
     async def begin(self, key: BlobKey) -> None:
         await self._transfers.soon(self.client.put, object_of(key, BEGUN), Blocks([]))
@@ -120,12 +115,12 @@ class S3Store:
     def has_cache(self) -> bool:
         return self._cache is not None
 
-    def cached(self) -> Sequence[Cached]:
-        return [] if self._cache is None else self._cache.contents()
+    async def cached(self) -> Sequence[Cached]:
+        return [] if self._cache is None else await self._cache.contents()
 
-    def forget_cached(self, key: BlobKey) -> None:
+    async def forget_cached(self, key: BlobKey) -> None:
         if self._cache is not None:
-            self._cache.forget(key)
+            await self._cache.forget(key)
 
     async def check(self) -> None:
         # One probe for all that ask at the same time: while the server hangs each would occupy a thread.
@@ -137,6 +132,12 @@ class S3Store:
         self._transfers.close()
         if self._cache is not None:
             self._cache.close()
+
+    async def _stored(self, key: BlobKey) -> Stored:
+        try:
+            return await self._transfers.soon(self.client.head, key)
+        except Missing:
+            raise BlobNotFound(key) from None
 
     def _parts(self, size: int | None) -> Parts:
         return Parts.of(self._settings.part_size, size, equal=self._settings.equal_parts)
@@ -205,21 +206,34 @@ class _S3Reader:
         async with aclosing(self.stream(offset, length, length)) as blocks:
             return b"".join([block async for block in blocks])
 
-    def stream(self, first: int, length: int, block: int) -> AsyncGenerator[Block]:
-        span = Span(first, min(first + length, self.size))
-        if self._cache is None:
-            return self._fetch(span, block)
-        return self._cache.stream(self._key, self._etag, span, self.size, block, partial(self._fetch, block=block))
+    async def stream(self, first: int, length: int, block: int) -> AsyncGenerator[Block]:
+        async with aclosing(self._parts(Span(first, min(first + length, self.size)))) as parts:
+            async for part in parts:
+                async with aclosing(self._blocks(part, block)) as blocks:
+                    async for data in blocks:
+                        yield data
 
-    def _fetch(self, span: Span, block: int) -> AsyncGenerator[Block]:
-        return self._transfers.stream(self._reading(span), block)
+    async def sources(self, first: int, length: int) -> AsyncGenerator[Source]:
+        async with aclosing(self._parts(Span(first, first + length))) as parts:
+            async for part in parts:
+                if part.descriptor is None:
+                    yield self._transfers.source(self._reading(part.span), part.span.length)
+                else:
+                    yield FileSource(part.descriptor, Span(part.first, part.first + part.span.length))
+
+    async def _parts(self, span: Span) -> AsyncGenerator[SlicePart]:
+        if self._cache is None:
+            yield SlicePart(span, None, 0)
+            return
+        source = Object(self._key, self._etag, self.size, self._reading)
+        async with aclosing(self._cache.slices(source, span)) as slices:
+            async for part in slices:
+                yield part
+
+    def _blocks(self, part: SlicePart, block: int) -> AsyncGenerator[Block]:
+        if self._cache is None or part.descriptor is None:
+            return self._transfers.stream(self._reading(part.span), block)
+        return self._cache.read(part, part.descriptor, block)
 
     def _reading(self, span: Span) -> Reading:
         return self._transfers.reading(self._key, span, BlobNotFound(self._key), self._etag)
-
-
-class _SendingReader(_S3Reader):
-    """Implements `Sends`."""
-
-    async def sources(self, first: int, length: int) -> AsyncGenerator[ObjectSource]:
-        yield self._transfers.source(self._reading(Span(first, first + length)), length)

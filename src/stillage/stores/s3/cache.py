@@ -1,15 +1,12 @@
-"""A cache of slices of objects on the local disk, so that many readers of an image cost the S3 server one read.
+"""A cache of slices of objects on the local disk, so that many readers of an image cost the S3 server one read a node.
 
-One file without a name has a place for each slice: it needs no more room than it was given, and is gone with the
-process, however that ends. The slice that nobody has read for the longest time gives its place to the next one.
+A process fetches a slice once, however many of its readers wait for it; `slices` sees to it between processes.
 """
 
 import asyncio
+import hashlib
 import os
-import time
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,176 +17,170 @@ from stillage.spans import Span
 from stillage.stores.abilities import Cached
 from stillage.stores.base import Block
 from stillage.stores.files.disk import translated
+from stillage.stores.s3.reading import Reading
 from stillage.stores.s3.settings import MIB
+from stillage.stores.s3.slices import SliceFolder
 from stillage.stores.threads import Threads
 
 log = structlog.get_logger()
 
 SLICE = 8 * MIB
-THREADS = 8
-Name = tuple[str, str, int]
-"""Key and ETag of an object, and the number of a slice: what has another ETag is another object."""
-Fetch = Callable[[Span], AsyncGenerator[Block]]
+FETCHED_AT_ONCE = 8
+READ_AT_ONCE = 8
+WARN_EVERY_S = 60.0
+COUNTED = 10_000
+"""Blobs of which is known how often they were read."""
+Fetch = Callable[[Span], Reading]
 
 
-@dataclass
-class _Slice:
-    """*place*: its number in the file. *filling*: done when all of it is there."""
+@dataclass(frozen=True, slots=True)
+class SlicePart:
+    """Some bytes of an object.
 
-    place: int
-    filling: "asyncio.Task[None]"
-    length: int
-    filled_at: float
-    read_at: float
-    readers: int = 0
-    hits: int = 0
+    Attributes:
+        span: Which ones.
+        descriptor: Of the file that has them; whoever receives it closes it. None if no file can have them now.
+        first: Where they begin in the file.
+    """
 
-    @property
-    def is_filled(self) -> bool:
-        return self.filling.done()  # one that failed is forgotten at once
+    span: Span
+    descriptor: int | None
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object, and how its bytes are fetched. What has another *etag* is another object."""
+
+    key: BlobKey
+    etag: str
+    size: int
+    fetch: Fetch
 
 
 class SliceCache:
     def __init__(self, folder: Path, capacity: int, *, slice_size: int = SLICE) -> None:
-        """*folder*: must exist; *capacity*: in bytes, at least one slice.
+        """*folder*: of this cache alone, which all workers of a node use; *capacity*: in bytes, at least one slice.
 
         Raises:
             StillageError: If nothing can be written there.
         """
-        self.slice_size = slice_size
-        self._threads = Threads("cache", THREADS, timeout_s=0)
-        self._slices: OrderedDict[Name, _Slice] = OrderedDict()
-        self._free = list(range(max(1, capacity // slice_size)))
-        try:
-            self._file = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise translated(error, "make the file of its cache") from error
+        self._slice_size = slice_size
+        self._folder = SliceFolder(folder, max(capacity, slice_size), slice_size)
+        self._fetchers = Threads("cache-fetch", FETCHED_AT_ONCE, timeout_s=0)
+        self._readers = Threads("cache", READ_AT_ONCE, timeout_s=0)
+        self._fetching: dict[str, asyncio.Task[bool]] = {}
+        self._hits: dict[BlobKey, int] = {}
+        self._quiet_until = 0.0
 
-    async def stream(
-        self, key: str, etag: str, span: Span, size: int, block: int, fetch: Fetch
-    ) -> AsyncGenerator[Block]:
-        """Yield the bytes of *span* of an object of *size* bytes, at most *block* at once.
-
-        *fetch* yields those of a span from the server; for each slice that is missing it is called once, however many
-        wait for it.
-        """
+    async def slices(self, source: Object, span: Span) -> AsyncGenerator[SlicePart]:
+        """Yield the bytes of *span*, in order, each slice as soon as it is there."""
         first = span.first
         while first < span.end:
-            number = first // self.slice_size
-            wanted = Span(first, min((number + 1) * self.slice_size, span.end))
-            async with self._read((key, etag, number), size, fetch) as kept:
-                if wanted.end < span.end:
-                    self._find((key, etag, number + 1), size, fetch)  # so that it is there when it is needed
-                source = fetch(wanted) if kept is None else self._from_disk(kept, wanted, block)
-                async with aclosing(source) as blocks:
-                    async for data in blocks:
-                        yield data
+            number = first // self._slice_size
+            wanted = Span(first, min((number + 1) * self._slice_size, span.end))
+            descriptor = await self._open(source, number, is_last=wanted.end == span.end)
+            yield SlicePart(wanted, descriptor, first - number * self._slice_size)
             first = wanted.end
 
-    def contents(self) -> list[Cached]:
-        """Return which blobs the cache has parts of, and how much."""
-        found: dict[str, Cached] = {}
-        for (key, _, _), one in self._slices.items():
-            if one.is_filled:
-                before = found.get(key, Cached(BlobKey(key), 0, 0, one.filled_at, one.read_at))
-                found[key] = Cached(
-                    before.key,
-                    before.size + one.length,
-                    before.hits + one.hits,
-                    min(before.filled_at, one.filled_at),
-                    max(before.read_at, one.read_at),
-                )
+    async def read(self, part: SlicePart, descriptor: int, block: int) -> AsyncGenerator[Block]:
+        """Yield the bytes of *part* from its *descriptor*, which is closed then, at most *block* at once."""
+        reading: asyncio.Future[bytes] | None = None
+        try:
+            for at in range(0, part.span.length, block):
+                amount = min(block, part.span.length - at)
+                reading = self._readers.run(_read, descriptor, amount, part.first + at)
+                yield await asyncio.shield(reading)
+        finally:
+            _close_when_done(reading, descriptor)
+
+    async def contents(self) -> Sequence[Cached]:
+        """Return which blobs the node has parts of, and how much; how often this process has read them."""
+        found: dict[BlobKey, Cached] = {}
+        for name, size, filled_at, read_at in await self._readers.run(self._folder.contents):
+            key = BlobKey(name.partition("-")[0])
+            before = found.get(key, Cached(key, 0, self._hits.get(key, 0), filled_at, read_at))
+            found[key] = Cached(
+                key,
+                before.size + size,
+                before.hits,
+                min(before.filled_at, filled_at),
+                max(before.read_at, read_at),
+            )
         return list(found.values())
 
-    def forget(self, key: str) -> None:
-        """Free the slices of a blob, but for those that are being filled or read."""
-        for name in [name for name in self._slices if name[0] == key]:
-            if self._is_free(self._slices[name]):
-                self._free.append(self._slices.pop(name).place)
+    async def forget(self, key: BlobKey) -> None:
+        """Free the slices of a blob; those that are being read as soon as they are not."""
+        self._hits.pop(key, None)
+        await self._readers.run(self._folder.drop, f"{key}-")
 
     def close(self) -> None:
-        self._threads.close()
-        os.close(self._file)
+        self._fetchers.close()
+        self._readers.close()
+        self._folder.close()
 
-    @asynccontextmanager
-    async def _read(self, name: Name, size: int, fetch: Fetch) -> AsyncIterator[_Slice | None]:
-        """Keep a slice from being replaced; None if it cannot be kept: all places are read from, or the disk failed."""
-        kept = self._find(name, size, fetch)
-        if kept is None:
-            yield None
-            return
-        self._slices.move_to_end(name)
-        kept.readers += 1
-        kept.hits += 1
-        kept.read_at = time.time()
-        try:
-            is_there = True
-            try:
-                await asyncio.shield(kept.filling)
-            except OSError as error:
-                log.warning("the cache of a store cannot be written", why=error.strerror)
-                is_there = False
-            yield kept if is_there else None
-        finally:
-            kept.readers -= 1
-
-    def _find(self, name: Name, size: int, fetch: Fetch) -> _Slice | None:
-        """Return a slice, which may still be filling; None if there is no place for it."""
-        if name in self._slices:
-            return self._slices[name]
-        place = self._place()
-        if place is None:
+    async def _open(self, source: Object, number: int, *, is_last: bool) -> int | None:
+        name = _name_of(source, number)
+        self._hits[source.key] = self._hits.pop(source.key, 0) + 1
+        if len(self._hits) > COUNTED:
+            del self._hits[next(iter(self._hits))]
+        descriptor: int | None = await self._readers.run(self._folder.open, name)
+        if descriptor is not None:
+            return descriptor
+        fetching = self._fetch(source, number)
+        if not is_last:
+            self._fetch(source, number + 1)  # so that it is there when it is needed
+        if not await asyncio.shield(fetching):
             return None
-        first, now = name[2] * self.slice_size, time.time()
-        whole = Span(first, min(first + self.slice_size, size))
-        filling = asyncio.get_running_loop().create_task(self._fill(place, whole, fetch))
-        kept = self._slices[name] = _Slice(place, filling, whole.end - whole.first, now, now)
-        kept.filling.add_done_callback(lambda filling: self._forget_failed(name, place, filling))
-        return kept
+        return await self._readers.run(self._folder.open, name)  # None if it made room for others already
 
-    def _place(self) -> int | None:
-        """Return a free place, or that of the slice that was not read for the longest time."""
-        if self._free:
-            return self._free.pop()
-        for name, kept in self._slices.items():
-            if self._is_free(kept):
-                del self._slices[name]
-                return kept.place
-        return None
+    def _fetch(self, source: Object, number: int) -> "asyncio.Task[bool]":
+        """Return the task that fetches a slice: not ended by who began it and leaves, as others wait for it too."""
+        name = _name_of(source, number)
+        if name not in self._fetching:
+            task = asyncio.get_running_loop().create_task(self._fetched(source, number, name))
+            self._fetching[name] = task
+            task.add_done_callback(lambda done: self._end(name, done))
+        return self._fetching[name]
 
-    @staticmethod
-    def _is_free(kept: _Slice) -> bool:
-        return kept.is_filled and not kept.readers
+    def _end(self, name: str, done: "asyncio.Task[bool]") -> None:
+        del self._fetching[name]
+        if not done.cancelled():
+            done.exception()  # or asyncio complains about it where nobody waits
 
-    def _forget_failed(self, name: Name, place: int, filling: "asyncio.Task[None]") -> None:
-        if filling.cancelled() or filling.exception() is not None:
-            del self._slices[name]
-            self._free.append(place)
+    async def _fetched(self, source: Object, number: int, name: str) -> bool:
+        """Return whether the slice is there now."""
+        first = number * self._slice_size
+        span = Span(first, min(first + self._slice_size, source.size))
+        reading = source.fetch(span)
+        running = self._fetchers.run(self._folder.fetch, name, span.length, reading.read)
+        running.add_done_callback(lambda _: reading.close())
+        try:
+            return await asyncio.shield(running)
+        except OSError as error:
+            self._warn(error)
+            return False
 
-    async def _fill(self, place: int, whole: Span, fetch: Fetch) -> None:
-        """Fetch a slice. Not ended by its first reader, who may leave: others wait for it as well."""
-        offset = place * self.slice_size
-        async with aclosing(fetch(whole)) as blocks:
-            async for data in blocks:
-                await self._threads.run(_write, self._file, data, offset)
-                offset += len(data)
-
-    async def _from_disk(self, kept: _Slice, wanted: Span, block: int) -> AsyncGenerator[Block]:
-        begin = kept.place * self.slice_size - wanted.first // self.slice_size * self.slice_size
-        for first in range(wanted.first, wanted.end, block):
-            length = min(block, wanted.end - first)
-            yield await self._threads.run(_read, self._file, length, begin + first)
+    def _warn(self, error: OSError) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + WARN_EVERY_S
+            log.warning("the cache of a store cannot be written", why=error.strerror)
 
 
-def _write(file: int, data: Block, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(file, view, offset)
-        view, offset = view[written:], offset + written
+def _name_of(source: Object, number: int) -> str:
+    return f"{source.key}-{hashlib.sha256(source.etag.encode()).hexdigest()[:16]}-{number}"
 
 
-def _read(file: int, length: int, offset: int) -> bytes:
+def _read(descriptor: int, length: int, offset: int) -> bytes:
     try:
-        return os.pread(file, length, offset)
+        return os.pread(descriptor, length, offset)
     except OSError as error:
         raise translated(error, "read its cache") from error
+
+
+def _close_when_done(reading: "asyncio.Future[bytes] | None", descriptor: int) -> None:
+    if reading is None:
+        os.close(descriptor)
+    else:
+        reading.add_done_callback(lambda _: os.close(descriptor))
