@@ -245,3 +245,13 @@ async def test_a_silent_source_is_unavailable() -> None:
     async with web_server(say_nothing) as server, web_source(server, timeout_s=0.1) as source:
         with pytest.raises(SourceUnavailable, match=r"silent for 0\.1 seconds"):
             await read(source, server.url())
+
+
+async def test_a_name_server_that_does_not_answer_is_not_waited_for() -> None:
+    async def hang(_host: str, _port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    async with web_source(destinations=Destinations(), timeout_s=0.1, lookup=hang) as source:
+        with pytest.raises(SourceUnavailable, match="silent"):
+            await read(source, "http://mirror.example/disk.img")

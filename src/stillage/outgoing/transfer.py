@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
 
+import structlog
 from aiohttp import ClientError, StreamReader
 from aiohttp.http import HttpProcessingError
 
@@ -18,6 +19,8 @@ from stillage.errors import SourceChanged, SourceLengthMismatch, SourceRefused, 
 from stillage.outgoing.destinations import shown
 from stillage.outgoing.fetch import Answer, Fetcher, require_file
 from stillage.outgoing.representation import Representation, file_name, is_replaced, is_same, part_of, representation_of
+
+log = structlog.get_logger()
 
 SLOW_S = 60.0
 PROGRESS = 64 << 10
@@ -190,6 +193,7 @@ class Transfer:
             SourceUnavailable, SourceLengthMismatch: If there is none.
         """
         if self._can_resume and tries <= self._retries.tries:
+            log.info("source broke off", source=self._shown, at=at, tries=tries, why=failure and failure.why)
             await asyncio.sleep(self._retries.pause(tries))
             return
         if failure is None:
@@ -269,13 +273,19 @@ class Transfer:
 
 
 async def next_of(content: StreamReader) -> bytes:
-    """Return what arrived, also if the connection broke meanwhile; empty at the end."""
+    """Return what arrived, also if the connection broke meanwhile; empty at the end.
+
+    Blocks are not joined here: for those who read, a MiB at once is slower than the pieces that it came in.
+    """
+    block = b""
     try:
-        return await content.readany()
+        while not block and not content.at_eof():
+            block, _ = await content.readchunk()
     except (ClientError, OSError):
-        if rest := content._read_nowait(-1):  # noqa: SLF001 - nothing public returns what arrived before an error
-            return rest
-        raise
+        block = content._read_nowait(-1)  # noqa: SLF001 - nothing public returns what arrived before an error
+        if not block:
+            raise
+    return block
 
 
 class MinimumRate:
