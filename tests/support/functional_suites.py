@@ -27,7 +27,10 @@ CLOUDS = (
     ("devstack-system-admin", "sam", "ops", "admin"),
 )
 """The clouds that the suites expect, and whom they log in there."""
-LEFT_OUT: Mapping[str, str] = {}
+LEFT_OUT: Mapping[str, str] = {
+    "test_cache.CacheTests.test_cached_image": "needs a cache, which only a store in a bucket has, and an image without "
+    "bytes in it, of which there is nothing to keep",
+}
 
 
 def main() -> int:
