@@ -7,7 +7,11 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 SETUP := .venv/.stillage-setup
-NODES_TESTS := $(addprefix tests/e2e/test_,upload.py resuming.py nodes.py)
+NODES_TESTS := $(patsubst %,tests/e2e/test_%.py,upload upload_broken upload_resuming upload_command download_command \
+	ranges_and_conditions resuming leaving_clients early early_answers chunked_bodies crash scrub nodes)
+CEPH_TESTS := tests/contract/test_store.py tests/contract/test_store_abilities.py tests/contract/test_store_s3.py \
+	tests/contract/test_uploads_in_s3.py tests/contract/test_store_cache.py tests/api/images/test_bucket.py
+CEPH_NODES_TESTS := $(patsubst %,tests/e2e/test_%.py,upload_resuming resuming ranges_and_conditions)
 DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
@@ -33,14 +37,18 @@ test-thorough: dev ## run the tests that repeat, kill or simulate at length, whi
 	@scripts/clients
 	@exec .venv/bin/pytest -n 4 --dist loadgroup -m thorough $(PYTEST_ARGS)
 
-test-nodes: dev ## run the tests of uploads and of resuming them on two nodes, of which each request finds one at random
+test-nodes: dev ## run the tests of uploads, resuming and crashes on two nodes, each request to one at random; NODES_STORE=files|s3
 	@scripts/system-packages
-	STILLAGE_NODES=2 .venv/bin/pytest $(NODES_TESTS) -k "not tls and not a_store_that_fails" $(PYTEST_ARGS)
+	@for store in $(or $(NODES_STORE),files s3); do \
+		STILLAGE_NODES=2 STILLAGE_NODES_STORE=$$store .venv/bin/pytest $(NODES_TESTS) \
+			-m "not thorough and not one_server" $(PYTEST_ARGS) || exit 1; \
+	done
 
-test-tempest: dev ## run the image tests of OpenStack's tempest against a real server; TEMPEST_ARGS=MODULE to choose
-	@scripts/system-packages
-	@scripts/clients tempest
-	PYTHONPATH=tests/support .venv/bin/python -m tempest_suite $(TEMPEST_ARGS)
+test-ceph: dev ## run the tests of buckets, and uploads and downloads on two nodes, with Ceph's RADOS gateway as the S3 server
+	@scripts/system-packages radosgw ceph-mon ceph-osd
+	STILLAGE_S3=ceph .venv/bin/pytest $(CEPH_TESTS) -k "s3 or bucket or cache" -m "not thorough" $(PYTEST_ARGS)
+	STILLAGE_S3=ceph STILLAGE_NODES=2 STILLAGE_NODES_STORE=s3 .venv/bin/pytest $(CEPH_NODES_TESTS) \
+		-m "not thorough and not one_server" $(PYTEST_ARGS)
 
 test-glance: dev ## import images from a real Glance with a real Keystone; both are installed first, which takes minutes
 	@scripts/system-packages

@@ -18,6 +18,7 @@ from server import MIB, Hindered, MakeServer, Server
 
 NODES = int(os.environ.get("STILLAGE_NODES", "1"))
 NODES_STORE = os.environ.get("STILLAGE_NODES_STORE", "files")
+OF_ONE_SERVER = ("hindered", "tls", "workers", "arguments", "database_url")
 IDLE_S = 1.0
 HEADER_S = 1.5
 # Small enough to cross, large enough for the bodies of other tests.
@@ -30,7 +31,7 @@ def _made(stack: ExitStack, request: pytest.FixtureRequest, folder: Path, **argu
     Their store is a folder that they share, or with ``STILLAGE_NODES_STORE=s3`` a bucket.
     A `Hindered`, or one with TLS or with workers of its own, is always one server.
     """
-    if NODES > 1 and not any(arguments.get(name) for name in ("hindered", "tls", "workers", "database_url")):
+    if NODES > 1 and not any(arguments.get(name) for name in OF_ONE_SERVER):
         arguments.pop("tls", None)
         url = stack.enter_context(request.getfixturevalue("postgres").migrated())
         store: NodeStore = SharedFolder(folder)
@@ -63,13 +64,17 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         yield get
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+# Nodes have a load balancer for TLS.
+PLAIN_OR_TLS = [pytest.param(False, id="plain"), pytest.param(True, id="tls", marks=pytest.mark.one_server)]
+
+
+@pytest.fixture(params=PLAIN_OR_TLS)
 def server(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
     """With default settings; the test runs with plain HTTP and with TLS."""
     return shared_server(tls=request.param)
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+@pytest.fixture(params=PLAIN_OR_TLS)
 def strict_server(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
     """Has short time limits (`IDLE_S`, `HEADER_S`) and takes no image beyond `STRICT_LIMIT`."""
     return shared_server(

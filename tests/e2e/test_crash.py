@@ -144,6 +144,7 @@ def takes_connections(server: Server) -> bool:
         return False
 
 
+@pytest.mark.one_server
 def test_a_stopped_server_finishes_the_uploads_that_run_and_takes_nothing_new(own_server: MakeServer) -> None:
     server = own_server().start()
     image_id, other_id = server.create(), server.create()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chaos import lines_not_asked_for
+from asked_for import lines_not_asked_for
 from postgres import PostgresServer
 from server import MakeServer, Server, eventually, free_port, is_alive
 

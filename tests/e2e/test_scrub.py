@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from any_node import store_of
 from server import COMMAND, MakeServer, Server
 from stillage.cli.main import app
 
@@ -16,20 +17,19 @@ def server(own_server: MakeServer) -> Server:
     return own_server().start()
 
 
-def scrub(data_folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    line = [str(COMMAND), "scrub", "--data", str(data_folder), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+def scrub(server: Server, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    line = [str(COMMAND), "scrub", "--data", str(server.data_folder), *server.config, *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, env=server.environment())
 
 
 def test_a_scrub_says_what_is_damaged_and_the_server_serves_it_no_more(server: Server) -> None:
     image_id = server.stored(b"some image")
     server.stored(b"another")
-    done = scrub(server.data_folder)
+    done = scrub(server)
     assert (done.returncode, done.stdout) == (0, "2 images read, 0 damaged\n")
 
-    path = next(server.data_folder / "blobs" / name for name in server.blobs() if _holds(server, name, b"some image"))
-    path.write_bytes(b"some imaxe")
-    done = scrub(server.data_folder)
+    store_of(server).replace_bytes(b"some image", b"some imaxe")
+    done = scrub(server)
     assert done.returncode == 1
     first, last = done.stdout.splitlines()
     assert first.startswith(f"image {image_id} is damaged: their sha512 is")
@@ -38,25 +38,21 @@ def test_a_scrub_says_what_is_damaged_and_the_server_serves_it_no_more(server: S
     assert answer.status == 500
     assert "is damaged at rest: their sha512 is" in answer.message
 
-    done = scrub(server.data_folder, "--json", "--rate", "100")
+    done = scrub(server, "--json", "--rate", "100")
     assert done.returncode == 1
     damage, total = [json.loads(line) for line in done.stdout.splitlines()]
     assert damage["image_id"] == image_id
     assert total == {"images": 2, "damaged": 1}
-    assert scrub(server.data_folder, "--older-than-s", "3600").returncode == 0, "nothing is due"
+    assert scrub(server, "--older-than-s", "3600").returncode == 0, "nothing is due"
 
-    path.write_bytes(b"some image")
-    done = scrub(server.data_folder, "--damaged")
+    store_of(server).replace_bytes(b"some imaxe", b"some image")
+    done = scrub(server, "--damaged")
     assert (done.returncode, done.stdout) == (0, "1 images read, 0 damaged\n")
     assert server.download(image_id).body == b"some image"
 
 
-def _holds(server: Server, name: str, data: bytes) -> bool:
-    return (server.data_folder / "blobs" / name).read_bytes() == data
-
-
 def test_a_scrub_where_nothing_is_deployed_says_so(tmp_path: Path) -> None:
-    done = scrub(tmp_path / "nowhere")
+    done = scrub(Server(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert done.stderr.startswith("stillage: there is no database in ")
     assert not (tmp_path / "nowhere").exists()
@@ -65,7 +61,7 @@ def test_a_scrub_where_nothing_is_deployed_says_so(tmp_path: Path) -> None:
 def test_a_scrub_of_a_database_of_another_version_says_so(tmp_path: Path) -> None:
     (tmp_path / "stillage.db").touch()
     (tmp_path / "secret.key").write_bytes(bytes(32))
-    done = scrub(tmp_path)
+    done = scrub(Server(tmp_path))
     assert done.returncode == 1
     assert done.stderr.startswith("stillage: the database is at schema None")
 

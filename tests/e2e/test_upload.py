@@ -486,6 +486,7 @@ def test_an_image_without_a_format_takes_the_one_that_is_found(openstack: Server
 # The store
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize(("profile", "body"), [("openstack", WITH_LENGTH), ("ims", CHUNKED)], ids=repr)
 def test_a_full_store_says_so_and_keeps_nothing(own_server: MakeServer, profile: str, body: Body) -> None:
     # A file that may not grow fails as a disk does that has no room.
@@ -499,6 +500,7 @@ def test_a_full_store_says_so_and_keeps_nothing(own_server: MakeServer, profile:
     assert any(event["event"] == "upload failed" and event["level"] == "error" for event in server.events)
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("begins", [False, True], ids=["refused unread", "in the middle"])
 def test_a_store_that_fails_says_so_and_the_next_upload_succeeds(own_server: MakeServer, begins: bool) -> None:
     server = own_server().start()

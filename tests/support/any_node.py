@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from node_stores import NodeStore
+from node_stores import NodeStore, SharedFolder
 from nodes import start_together
 from server import Server
 
@@ -18,9 +18,10 @@ class AnyNode(Server):
     def __init__(self, nodes: Sequence[Server], store: NodeStore) -> None:
         """*store*: of the nodes."""
         self.nodes = nodes
-        self._store = store
+        self.store = store
         settings: dict[str, Any] = nodes[0].settings
         super().__init__(nodes[0].data_folder, **settings)
+        self.settings_file, self.credentials = nodes[0].settings_file, nodes[0].credentials
 
     @property
     def alive(self) -> list[Server]:
@@ -48,7 +49,7 @@ class AnyNode(Server):
         return max([node.stop() for node in self.alive], default=0)
 
     def blobs(self) -> set[str]:
-        return set(self._store.names())
+        return set(self.store.names())
 
     def open_blobs(self, pid: int | None = None) -> set[str]:
         pids = self.workers if pid is None else [pid]
@@ -78,3 +79,8 @@ class AnyNode(Server):
     @property
     def workers(self) -> list[int]:
         return [node.pid for node in self.alive]
+
+
+def store_of(server: Server) -> NodeStore:
+    """Return where *server* keeps its bytes, to look at it from outside."""
+    return server.store if isinstance(server, AnyNode) else SharedFolder(server.data_folder)

@@ -8,7 +8,6 @@ clients were told. The same seed makes the same choices; what meets what is up t
 import argparse
 import asyncio
 import hashlib
-import json
 import os
 import random
 import signal
@@ -25,6 +24,7 @@ from typing import Any
 
 import promises
 from aftermath import upload_head
+from asked_for import lines_not_asked_for
 from node_stores import NodeStore, SharedFolder
 from postgres import postgres_server
 from rude import CHUNKED, WITH_LENGTH, Rude
@@ -36,11 +36,6 @@ CLIENTS = 6
 SIZES = (0, 1, 70_000, 1 << 20, (1 << 20) + 1, 4 << 20)
 SETTINGS = {"lease_s": 4, "sweep_interval_s": 0.5, "idle_timeout_s": 5, "shutdown_grace_s": 1, "restart_grace_s": 3}
 ENGINES = ("sqlite", "postgresql")
-ASKED_FOR = {
-    "a worker died; restarting it": "we kill them",
-    "a new worker was killed before it served; starting another": "we kill those, too",
-}
-"""Lines of the log that the run itself provokes, and why. Any other error, and every traceback, is a finding."""
 GONE = (OSError, AssertionError, ValueError)  # what a client meets whose server is gone
 Print = tuple[int, str]
 Kinds = Mapping[str, tuple[Callable[[random.Random], bool], int]]
@@ -320,21 +315,6 @@ class Chaos:
 
 def print_of(data: bytes) -> Print:
     return len(data), hashlib.md5(data).hexdigest()
-
-
-def lines_not_asked_for(log: str) -> list[str]:
-    """The lines of *log* that are errors, have a traceback, or are no lines of ours; see `ASKED_FOR`."""
-    return [f"the log says: {line[:2000]}" for line in log.splitlines() if line.strip() and not _is_fine(line)]
-
-
-def _is_fine(line: str) -> bool:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return False
-    if "exception" in event or "Traceback" in line:
-        return False
-    return event["level"] not in ("error", "critical") or event["event"] in ASKED_FOR
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:

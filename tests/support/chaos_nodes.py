@@ -19,6 +19,7 @@ from typing import Any
 
 import s3_server
 from any_node import AnyNode
+from asked_for import NO_DATABASE
 from chaos import SETTINGS, Chaos, Kinds
 from chaos_pieces import PiecesClient
 from forked import forks
@@ -29,8 +30,6 @@ from s3_server import OwnS3Server
 from server import READY
 
 NODES = 2
-NO_DATABASE = "stillage: the database does not answer"
-"""What a node says that starts while the database recovers, before it ends."""
 KINDS = ("files", "s3")
 STORE_TIMEOUT_S = 5.0
 MORE_SETTINGS = {"upload_age_s": 8, "deleted_download_s": 1}
@@ -94,7 +93,7 @@ class NodesChaos(Chaos):
             self._nodes.nodes[number].launch()
         for number, node in enumerate(self._nodes.nodes):
             if not node.is_running and number not in self._dead_until:
-                assert NO_DATABASE in node.run.log, f"node {number} has ended by itself:\n{node.run.log}"
+                assert NO_DATABASE.search(node.run.log), f"node {number} has ended by itself:\n{node.run.log}"
                 node.launch()  # as a service manager would
 
     def _kill_a_node(self, dice: random.Random) -> bool:

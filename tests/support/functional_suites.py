@@ -28,8 +28,8 @@ CLOUDS = (
 )
 """The clouds that the suites expect, and whom they log in there."""
 LEFT_OUT: Mapping[str, str] = {
-    "test_cache.CacheTests.test_cached_image": "needs a cache, which only a store in a bucket has, and an image without "
-    "bytes in it, of which there is nothing to keep",
+    "test_cache.CacheTests.test_cached_image": "needs a cache, which only a store in a bucket has, "
+    "and an image without bytes in it, of which there is nothing to keep",
 }
 
 

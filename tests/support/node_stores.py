@@ -7,12 +7,15 @@ from typing import Protocol
 
 import s3_server
 from server import Server
+from stillage.spans import Span
 from stillage.stores.base import Store
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.s3.blobs import PROBE, S3Store
+from stillage.stores.s3.buffers import Blocks
 from stillage.stores.s3.client import S3Client
 from stillage.stores.s3.pieces import FOLDER, key_in
 from stillage.stores.s3.settings import S3Settings
+from stillage.stores.s3.transfers import read_whole
 
 SETTINGS_FILE = "stillage.toml"
 
@@ -31,6 +34,9 @@ class NodeStore(Protocol):
 
     def listing(self) -> Sequence[str]:
         """Return everything that is stored, by the names that it has there."""
+
+    def replace_bytes(self, stored: bytes, damaged: bytes) -> None:
+        """Let *stored*, which one blob is, become *damaged* behind everybody's back."""
 
 
 class SharedFolder:
@@ -52,6 +58,10 @@ class SharedFolder:
 
     def listing(self) -> Sequence[str]:
         return sorted(path.name for path in self._blobs.rglob("*") if path.is_file())
+
+    def replace_bytes(self, stored: bytes, damaged: bytes) -> None:
+        [path] = [path for path in self._blobs.rglob("*") if path.is_file() and path.read_bytes() == stored]
+        path.write_bytes(damaged)
 
 
 class SharedBucket:
@@ -78,6 +88,12 @@ class SharedBucket:
         objects = [stored.key for stored in self._client.objects("")[0] if stored.key != PROBE]
         return sorted([*objects, *(f"{each.key}{FOLDER} open upload" for each in self._client.open_uploads(""))])
 
+    def replace_bytes(self, stored: bytes, damaged: bytes) -> None:
+        whole = Span(0, len(stored))
+        objects = [each for each in self._client.objects("")[0] if each.size == len(stored)]
+        [found] = [each for each in objects if read_whole(self._client, each.key, whole) == stored]
+        self._client.put(found.key, Blocks([damaged]))
+
 
 def _name_of(key: str) -> str:
     blob = key_in(key)
@@ -86,7 +102,7 @@ def _name_of(key: str) -> str:
 
 def _table(settings: S3Settings) -> str:
     return f"""[[stores]]
-id = "bucket"
+id = "files"
 type = "s3"
 bucket = "{settings.bucket}"
 prefix = "{settings.prefix}"

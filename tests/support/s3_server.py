@@ -2,6 +2,8 @@
 
 The first process that needs it starts it. It ends with the run, whose process a `tail` watches: none of the workers of
 pytest-xdist knows which one is the last. A test that kills it has an `OwnS3Server`.
+
+With ``STILLAGE_S3=ceph`` it is Ceph's RADOS gateway instead (`ceph.sh`), which is stricter, older and slower to start.
 """
 
 import fcntl
@@ -25,14 +27,17 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from server import free_port
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.settings import SMALLEST_PART, S3Settings
 
 WEED = Path(sys.prefix) / "bin" / "weed"
 ACCESS, SECRET = "stillage", "stillage-secret"
 BUCKET = "images"
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 VOLUME_MB = 1024
+IS_CEPH = os.environ.get("STILLAGE_S3") == "ceph"
+CEPH = Path(__file__).with_name("ceph.sh")
 WATCHED = """
 "$@" >log 2>&1 </dev/null &
 weed=$!
@@ -120,11 +125,28 @@ def own_s3_server() -> Iterator[OwnS3Server]:
 
 
 def _started(folder: Path, run: int) -> str:
+    if IS_CEPH:
+        return _started_ceph(folder, run)
     _prepare(folder)
     ports = _free_ports(8)
     server = _launch(folder, ports, run)
     server.returncode = 0  # it outlives us: nobody waits for it
     url = f"http://127.0.0.1:{ports[3]}"
+    _wait_until_it_serves(url, folder)
+    return url
+
+
+def _started_ceph(folder: Path, run: int) -> str:
+    monitor, osd, gateway = (free_port() for _ in range(3))
+    keys = {"ACCESS": ACCESS, "SECRET": SECRET, "WATCHED": str(run), "FOLDER": str(folder / "ceph")}
+    ports = {"MON_PORT": str(monitor), "OSD_PORT": str(osd), "RGW_PORT": str(gateway)}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [CEPH], env={"PATH": f"{os.environ['PATH']}:/usr/sbin", **keys, **ports}, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    server.returncode = 0
+    url = f"http://127.0.0.1:{gateway}"
     _wait_until_it_serves(url, folder)
     return url
 
@@ -185,4 +207,4 @@ def _wait_until_it_serves(url: str, folder: Path) -> None:
             return
     log = (folder / "log").read_text(errors="replace")
     shutil.rmtree(folder)
-    raise RuntimeError(f"SeaweedFS does not serve; its log ends with\n{log[-2000:]}")
+    raise RuntimeError(f"the S3 server does not serve; its log ends with\n{log[-2000:]}")

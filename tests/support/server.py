@@ -137,7 +137,7 @@ class Server:
             str(self.data_folder),
             "--listen",
             "127.0.0.1:0",
-            *self._config,
+            *self.config,
             *self.arguments,  # the last wins
             "--tls" if self.tls else "--no-tls",
         ]
@@ -150,7 +150,8 @@ class Server:
         return {**inherited, **self.credentials, **named}
 
     @property
-    def _config(self) -> list[str]:
+    def config(self) -> list[str]:
+        """Names its settings file to a command, if it has one."""
         return [] if self.settings_file is None else ["--config", str(self.settings_file)]
 
     @property
@@ -273,7 +274,7 @@ class Server:
     def cli(self, *arguments: str, stdin: str = "") -> str:
         """Return what ``stillage ARGUMENTS --data HOME`` prints."""
         done = subprocess.run(
-            [str(COMMAND), *arguments, "--data", str(self.data_folder), *self._config],
+            [str(COMMAND), *arguments, "--data", str(self.data_folder), *self.config],
             input=stdin,
             capture_output=True,
             text=True,
