@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional
+.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -105,6 +105,9 @@ chaos-nodes: dev ## kill nodes and their database, again and again, and look wha
 
 chaos-jobs: dev ## kill processes that run jobs 200 times on each database; CHAOS_ARGS="--kills 200 --seed 1"
 	PYTHONPATH=tests/support .venv/bin/python -m chaos_jobs $(CHAOS_ARGS)
+
+failover-times: dev ## measure how long clients wait when one of two nodes is killed; two minutes
+	PYTHONPATH=tests/support .venv/bin/python -m failover_times
 
 kills: dev ## kill clients and servers in the middle of resumable uploads; KILLS_ARGS="--kills 300 --seed 1"
 	PYTHONPATH=tests/support .venv/bin/python -m resuming_chaos $(KILLS_ARGS)
