@@ -1,7 +1,7 @@
 """``make failover-times``: how long clients wait when one of two nodes is killed, which share a bucket.
 
-Settings are the default ones. All waits are those of clients of the node that is left. The first line is for comparison:
-on a busy machine everything takes longer.
+Settings are the default ones. All waits are those of clients of the node that is left. The first line is for
+comparison: on a busy machine everything takes longer.
 """
 
 import sys

@@ -51,6 +51,7 @@ DEFAULT_RULES: Mapping[str, str] = {
     "cache_list": ADMIN,
     "cache_image": ADMIN,
     "cache_delete": ADMIN,
+    "add_image_location": "role:service or (role:member and project_id:%(project_id)s)",
     "stores_info_detail": f"{ADMIN} or role:service",
     "tasks_api_access": ADMIN,
 }
@@ -75,6 +76,7 @@ PHRASES: Mapping[str, str] = {
     "publicize_image": "make it public; use shared or community instead",
     "communitize_image": "make it a community image",
     "upload_image": "upload data to it",
+    "add_image_location": "say where its data is",
     "copy_image": "copy it to other stores",
     "fetch_image_location": "list where its data is; use a token of a service",
     "download_image": "download its data",

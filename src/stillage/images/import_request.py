@@ -3,6 +3,7 @@
 Source: OpenStack Image API v2, "Import an image"; Glance, import of images and its answers to bad requests.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +24,7 @@ class Method(StrEnum):
     WEB = "web-download"
     COPY = "copy-image"
     REMOTE = "glance-download"
+    LOCATION = "add-location"  # not of an import: `POST /v2/images/{image_id}/locations` asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class ImportRequest:
     """What is to be imported.
 
     Attributes:
-        url: Of the file; for `Method.WEB`.
+        url: Of the file; for `Method.WEB` and `Method.LOCATION`.
+        digest: Algorithm and hexadecimal digest that the bytes must have; None if nobody said.
         remote: Region, image id and interface of the other service; for `Method.REMOTE`.
         stores: None if the request names none.
         must_succeed: The import fails if it fails for one store.
@@ -39,6 +42,7 @@ class ImportRequest:
 
     method: Method
     url: str = ""
+    digest: tuple[str, str] | None = None
     remote: tuple[str, str, str] = ("", "", "")
     stores: tuple[str, ...] | None = None
     all_stores: bool = False
@@ -95,6 +99,7 @@ MEMBERS: Mapping[Method, Sequence[str]] = {
     Method.WEB: ("uri",),
     Method.COPY: (),
     Method.REMOTE: ("glance_region", "glance_image_id", "glance_service_interface"),
+    Method.LOCATION: (),
 }
 """What a method needs to be told."""
 
@@ -115,3 +120,40 @@ def _stores(document: Mapping[str, Any]) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not 0 < len(value) <= MAX_STORES:
         raise InvalidInput(f"stores must be a list of 1 to {MAX_STORES} names")
     return tuple(dict.fromkeys(text("a store", name) for name in value))
+
+
+def location_request(document: Mapping[str, Any]) -> ImportRequest:
+    """Return what *document*, a new location of an image, asks for. Source: OpenStack Image API v2, "Add location".
+
+    Raises:
+        InvalidInput: If a member is missing, unknown, or of the wrong type.
+    """
+    if unknown := sorted(document.keys() - {"url", "validation_data"}):
+        raise InvalidInput(f"unknown member {unknown[0][:64]!r} of a location; use url and validation_data")
+    if "url" not in document:
+        raise InvalidInput("a location needs 'url'")
+    url = text("url", document["url"], limit=MAX_URL)
+    digest = _digest_of(document.get("validation_data", {}))
+    return ImportRequest(
+        Method.LOCATION, url=url, digest=digest, document={"method": {"name": Method.LOCATION, "uri": url}}
+    )
+
+
+HEX = re.compile(r"[0-9a-fA-F]+")
+DIGEST_LENGTHS: Mapping[str, int] = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+DIGEST_MEMBERS = frozenset({"os_hash_algo", "os_hash_value"})
+
+
+def _digest_of(given: Any) -> tuple[str, str] | None:
+    if not isinstance(given, dict):
+        raise InvalidInput("validation_data must be an object with os_hash_algo and os_hash_value")
+    if not given:
+        return None
+    if given.keys() != DIGEST_MEMBERS:
+        raise InvalidInput("validation_data needs os_hash_algo and os_hash_value, and nothing else")
+    algorithm, value = (text(name, given[name]) for name in ("os_hash_algo", "os_hash_value"))
+    if algorithm not in DIGEST_LENGTHS:
+        raise InvalidInput(f"os_hash_algo must be one of {', '.join(DIGEST_LENGTHS)}, not {algorithm[:64]!r}")
+    if len(value) != DIGEST_LENGTHS[algorithm] or not HEX.fullmatch(value):
+        raise InvalidInput(f"os_hash_value of {algorithm} must have {DIGEST_LENGTHS[algorithm]} hexadecimal digits")
+    return algorithm, value.lower()

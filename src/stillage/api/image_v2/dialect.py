@@ -43,6 +43,7 @@ CHANGES: Mapping[str, Action] = {
     "PUT /v2/cache/{image_id}": Action("create/cached", IMAGE),
     "DELETE /v2/cache/{image_id}": Action("delete/cached", IMAGE),
     "DELETE /v2/cache": Action("delete/cached", IMAGE),
+    "POST /v2/images/{image_id}/locations": Action("update/file", IMAGE),
     **METADEF_CHANGES,
 }
 

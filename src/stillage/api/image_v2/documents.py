@@ -12,7 +12,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from stillage.api.json_schemas import member
 from stillage.ids import UUID
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Visibility
-from stillage.images.import_request import MAX_STORES, MAX_URL, Method
+from stillage.images.import_request import DIGEST_LENGTHS, MAX_STORES, MAX_URL, Method
 from stillage.images.member import MemberStatus
 from stillage.images.patch import OPS
 from stillage.images.status import Status
@@ -45,6 +45,20 @@ class Location(TypedDict):
 
     url: Annotated[str, member("For who can read the storage", **SHORT)]
     metadata: StoreName
+
+
+class NewDigest(TypedDict):
+    """What the bytes at a location must be."""
+
+    os_hash_algo: Annotated[str, member(enum=list(DIGEST_LENGTHS))]
+    os_hash_value: Annotated[str, member("Hexadecimal", maxLength=128)]
+
+
+class NewLocation(TypedDict):
+    """Where to get the bytes of an image."""
+
+    url: Annotated[str, member("http:// or https://", maxLength=MAX_URL)]
+    validation_data: NotRequired[NewDigest]
 
 
 class Located(TypedDict, total=False):

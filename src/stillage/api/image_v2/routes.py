@@ -38,6 +38,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)
     router.add_delete("/v2/stores/{store}/{image_id}", images.delete_copy)
     uploads.add_routes(router)
+    router.add_post("/v2/images/{image_id}/locations", locations.add)
     router.add_get("/v2/images/{image_id}/locations", locations.list_locations, allow_head=False)
     router.add_post("/v2/images/{image_id}/members", members.add)
     router.add_get("/v2/images/{image_id}/members", members.list_members, allow_head=False)

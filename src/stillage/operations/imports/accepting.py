@@ -18,6 +18,7 @@ from stillage.db.session import Database
 from stillage.errors import (
     AlreadyInStore,
     Conflict,
+    Forbidden,
     FormatNotAvailable,
     ImageNotFound,
     ImportRunning,
@@ -28,7 +29,7 @@ from stillage.errors import (
 )
 from stillage.identity.vault import Vault
 from stillage.ids import ImageId, JobId, StoreId
-from stillage.images.access import Access
+from stillage.images.access import Access, Seen
 from stillage.images.image import Image
 from stillage.images.import_request import ImportRequest, Method
 from stillage.images.job import Job, NewJob
@@ -39,6 +40,7 @@ from stillage.operations.disks.converting import target_of
 from stillage.operations.imports.plan import KINDS, input_of, web_file_of
 from stillage.operations.imports.sources import RemoteImage, Sources
 from stillage.operations.jobs import Queue
+from stillage.operations.locations import SERVICE, as_service
 from stillage.operations.resumable.rights import UploadRights
 from stillage.stores.catalog import Stores
 
@@ -48,6 +50,7 @@ NEEDED: dict[Method, tuple[Status, str]] = {
     Method.STAGED: (Status.UPLOADING, "stage its data first, with PUT /v2/images/{image_id}/stage"),
     Method.WEB: (Status.QUEUED, "this method gives data to an image that has none"),
     Method.REMOTE: (Status.QUEUED, "this method gives data to an image that has none"),
+    Method.LOCATION: (Status.QUEUED, "a location gives data to an image that has none"),
     Method.COPY: (Status.ACTIVE, "only active images are copied"),
 }
 """The status that the image must have, and what to say if it has another."""
@@ -137,10 +140,19 @@ class Imports:
 
     async def _writable(self, principal: Principal, image_id: str, method: Method) -> Image:
         seen = await self._database.look_up(db_images.find_seen, image_id, principal.project_id)
+        if method is Method.LOCATION:
+            return self._locatable(principal, seen, image_id)
         if method is Method.COPY:
             return self._access.require(principal, "copy_image", seen, image_id)
         self._access.require(principal, "modify_image", seen, image_id)
         return self._access.require(principal, "upload_image", seen, image_id)
+
+    def _locatable(self, principal: Principal, seen: Seen | None, image_id: str) -> Image:
+        who = as_service(principal)
+        if SERVICE not in who.roles and Method.WEB not in self.methods:
+            self._access.require_visible(principal, seen, image_id)
+            raise Forbidden("only services may add locations here: web-download is disabled")
+        return self._access.require(who, "add_image_location", seen, image_id)
 
     async def _require_ready(self, image: Image, method: Method) -> Upload | None:
         """Return the upload of staged bytes; None for other methods."""
@@ -191,7 +203,7 @@ class Imports:
 
     def _sealed(self, task: JobId, image: Image, request: ImportRequest, asked: Asked) -> str | None:
         """Check the source, without asking anybody; return what only the worker may read."""
-        if request.method is Method.WEB:
+        if request.method in (Method.WEB, Method.LOCATION):
             self._sources.web.check(web_file_of(request.url, image))
             return None
         if request.method is not Method.REMOTE:

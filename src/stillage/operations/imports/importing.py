@@ -75,6 +75,7 @@ class Importing:
         works: Mapping[str, Work] = {
             JobKind.IMPORT_STAGED: self._from_staged,
             JobKind.IMPORT_URL: partial(self._from_source, self._open_web),
+            JobKind.LOCATION_IMPORT: partial(self._from_source, self._open_web),
             JobKind.IMPORT_REMOTE: partial(self._from_source, self._open_remote),
             JobKind.IMPORT_STORE: self._to_stores,
         }

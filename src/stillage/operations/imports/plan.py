@@ -8,6 +8,7 @@ from stillage.ids import ImageId, JobId, StoreId
 from stillage.images.image import Image
 from stillage.images.import_request import ImportRequest, Method
 from stillage.images.job import Job, JobKind
+from stillage.images.upload import Digests
 from stillage.operations.imports.sources import RemoteImage, WebFile
 
 KINDS: Mapping[Method, JobKind] = {
@@ -15,6 +16,7 @@ KINDS: Mapping[Method, JobKind] = {
     Method.WEB: JobKind.IMPORT_URL,
     Method.COPY: JobKind.IMPORT_STORE,
     Method.REMOTE: JobKind.IMPORT_REMOTE,
+    Method.LOCATION: JobKind.LOCATION_IMPORT,
 }
 
 
@@ -32,6 +34,7 @@ class Plan:
         stores: To fill, in order; at least one.
         must_succeed: It fails if one of *stores* cannot be filled.
         copies: The image was active before, and only gets copies.
+        digests: That the bytes must have.
     """
 
     image_id: ImageId
@@ -39,22 +42,30 @@ class Plan:
     stores: tuple[StoreId, ...]
     must_succeed: bool
     copies: bool
+    digests: Digests = ()
 
 
 def input_of(image_id: ImageId, request: ImportRequest, stores: tuple[StoreId, ...]) -> Mapping[str, Any]:
     """Return the input of the job. Its names are Glance's, whose clients read them."""
-    return {"image_id": image_id, "import_req": request.document, "backend": list(stores)}
+    made: dict[str, Any] = {"image_id": image_id, "import_req": request.document, "backend": list(stores)}
+    if request.method is Method.LOCATION:
+        made |= {"loc_url": request.url, "validation_data": {}}
+    if request.digest is not None:
+        algorithm, value = request.digest
+        made["validation_data"] = {"os_hash_algo": algorithm, "os_hash_value": value}
+    return made
 
 
 def plan_of(job: Job) -> Plan:
     """Return what *job*, made with `input_of`, is to do."""
-    request = job.input["import_req"]
+    request, declared = job.input["import_req"], job.input.get("validation_data")
     return Plan(
         image_id=ImageId(job.input["image_id"]),
         task=job.id,
         stores=tuple(map(StoreId, job.input["backend"])),
         must_succeed=request.get("all_stores_must_succeed", True),
         copies=job.kind == JobKind.IMPORT_STORE,
+        digests=((declared["os_hash_algo"], declared["os_hash_value"]),) if declared else (),
     )
 
 
@@ -64,7 +75,7 @@ def web_file_of(url: str, image: Image) -> WebFile:
 
 
 def url_of(job: Job) -> str:
-    """Return what a ``web-download`` is to get."""
+    """Return what a ``web-download``, or a new location, is to get."""
     url: str = job.input["import_req"]["method"]["uri"]
     return url
 
