@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 import structlog
-from aiohttp import ClientError, StreamReader
+from aiohttp import ClientError, ServerDisconnectedError, StreamReader
 from aiohttp.http import HttpProcessingError
 
 from stillage.errors import SourceChanged, SourceLengthMismatch, SourceRefused, SourceUnavailable
@@ -71,11 +71,13 @@ class _Body:
     Attributes:
         skip: How many of its bytes are known already.
         length: How many bytes it has, as it says.
+        total: How many the file has.
     """
 
     answer: Answer
     skip: int
     length: int | None
+    total: int | None
 
 
 class Transfer:
@@ -114,7 +116,7 @@ class Transfer:
             and self.seen.ranges
             and (self.seen.length or 0) >= splitting.least
         )
-        self._first: _Body | None = _Body(answer, 0, self.seen.length)
+        self._first: _Body | None = _Body(answer, 0, self.seen.length, self.seen.length)
 
     async def blocks(self) -> AsyncGenerator[bytes]:
         """Yield the bytes in order.
@@ -165,7 +167,7 @@ class Transfer:
             failure = None
             try:
                 body = body or await self._resume(at, end)
-                end = body.length if end is None and at == body.skip else end
+                end = body.total if end is None else end
                 async with aclosing(self._read(body)) as blocks:
                     async for block in blocks:
                         rest = block if end is None else block[: end - at]
@@ -230,9 +232,11 @@ class Transfer:
         part = part_of(answer.headers)
         if part is None or part.start != at or (end is not None and part.end > end):
             raise SourceRefused(self._shown, "it answered with another range than the one that was asked for")
+        if end is None and part.total is None:
+            raise SourceRefused(self._shown, "it does not say how long the file is")
         if not is_same(answer.headers, self.seen, part.total):
             raise SourceChanged(self._shown, at)
-        return _Body(answer, 0, part.end - part.start)
+        return _Body(answer, 0, part.end - part.start, part.total)
 
     def _from_the_beginning(self, answer: Answer, at: int) -> _Body:
         again = representation_of(answer.headers, file_name(answer.url))
@@ -240,7 +244,7 @@ class Transfer:
             raise SourceChanged(self._shown, at)
         if self._is_split:
             raise SourceRefused(self._shown, "it says that it takes ranges, and does not")
-        return _Body(answer, at, again.length)
+        return _Body(answer, at, again.length, again.length)
 
     async def _read(self, body: _Body) -> AsyncGenerator[bytes]:
         """Yield what is new in *body*; it may end early.
@@ -264,6 +268,9 @@ class Transfer:
         except TimeoutError as error:
             raise SourceUnavailable(self._shown, f"it was silent for {self._fetcher.timeout_s:g} seconds") from error
         except (ClientError, OSError) as error:
+            is_closed = protocol is not None and isinstance(protocol.exception(), ServerDisconnectedError)
+            if is_closed and body.length is not None:
+                return  # the server is of the opinion that this was all
             raise SourceUnavailable(self._shown, "the answer broke off") from error
         finally:
             body.answer.close()
