@@ -53,7 +53,7 @@ def test_a_plain_line_is_understood_without_typer_as_with_it(line: str, monkeypa
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_nothing_is_understood_in_another_way(words: list[str]) -> None:
     request = plain_request(words)
     if request is not None:

@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,16 @@ from upload_world import MIB, RULES
 FORMATS = ("raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk")
 KILLS = 8
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(converting_world.__file__).parent)}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of either engine: in an ordinary run of SQLite only."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_sqlite'), tmp_path / 'stillage.sqlite')}"
+    else:
+        with request.getfixturevalue("postgres").migrated() as url:
+            yield url
 
 
 @pytest.fixture
