@@ -75,6 +75,8 @@ PAIRS = (
 
 @dataclass(frozen=True)
 class Run:
+    """One run. *memory*: the most resident, but never less than this process has: a child begins with as much."""
+
     wall: float
     cpu: float
     memory: int
