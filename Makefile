@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
+.PHONY: help setup serve dev test test-thorough test-nodes test-ceph test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -100,7 +100,7 @@ chaos: dev ## kill everything, again and again, and look what is left; CHAOS_ARG
 	STILLAGE_CHAOS_EXAMPLES=200 .venv/bin/pytest -q tests/contract/test_any_order.py
 	PYTHONPATH=tests/support .venv/bin/python -m chaos $(CHAOS_ARGS)
 
-chaos-nodes: dev ## kill nodes and their database, again and again, and look what is left; CHAOS_ARGS="--events 500"
+chaos-nodes: dev ## kill nodes, their database and their S3 server, again and again, and look what is left; CHAOS_ARGS="--events 500"
 	PYTHONPATH=tests/support .venv/bin/python -m chaos_nodes $(CHAOS_ARGS)
 
 chaos-jobs: dev ## kill processes that run jobs 200 times on each database; CHAOS_ARGS="--kills 200 --seed 1"
