@@ -21,8 +21,12 @@ from stillage.images.upload import Kept
 from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, PartialBlob, Recall, recall_nothing
 from stillage.stores.base import BlobReader, BlobWriter
+from stillage.stores.s3.blobs import S3Store
 from stillage.stores.streams import blocks_of
 from stores import WholeStore
+
+PLENTY = 1 << 60
+LATE_S = 20.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -118,7 +122,7 @@ class Fate:
 class Faulty:
     """A store that is as good as *real*, until its fate strikes. Short reads are its only lie."""
 
-    def __init__(self, real: WholeStore, fate: Fate) -> None:
+    def __init__(self, real: WholeStore | S3Store, fate: Fate) -> None:
         self._real = real
         self._fate = fate
 
@@ -159,7 +163,7 @@ class Faulty:
 
     async def free_bytes(self) -> int:
         await self._fate.meet("free_bytes")
-        return await self._real.free_bytes()
+        return PLENTY if isinstance(self._real, S3Store) else await self._real.free_bytes()
 
     async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
         await self._fate.meet("find_old")
@@ -171,6 +175,17 @@ class Faulty:
 
     def close(self) -> None:
         """The real one stays open: other processes use it."""
+
+
+class FaultyBucket(Faulty):
+    """The same, and late as the server of a bucket is."""
+
+    def late_by_s(self) -> float:
+        return LATE_S
+
+
+def faulty(real: WholeStore | S3Store, fate: Fate) -> Faulty:
+    return (FaultyBucket if isinstance(real, S3Store) else Faulty)(real, fate)
 
 
 class _Writer:

@@ -82,17 +82,26 @@ class SharedBucket:
         return S3Store(self.settings, s3_server.session(), timeout_s=60)
 
     def names(self) -> AbstractSet[str]:
-        return {_name_of(name.partition(" ")[0]) for name in self.listing()}
+        return names_in(self._client)
 
     def listing(self) -> Sequence[str]:
-        objects = [stored.key for stored in self._client.objects("")[0] if stored.key != PROBE]
-        return sorted([*objects, *(f"{each.key}{FOLDER} open upload" for each in self._client.open_uploads(""))])
+        return listing_of(self._client)
 
     def replace_bytes(self, stored: bytes, damaged: bytes) -> None:
         whole = Span(0, len(stored))
         objects = [each for each in self._client.objects("")[0] if each.size == len(stored)]
         [found] = [each for each in objects if read_whole(self._client, each.key, whole) == stored]
         self._client.put(found.key, Blocks([damaged]))
+
+
+def names_in(client: S3Client) -> AbstractSet[str]:
+    """As `NodeStore.names` of a bucket."""
+    return {_name_of(name.partition(" ")[0]) for name in listing_of(client)}
+
+
+def listing_of(client: S3Client) -> Sequence[str]:
+    objects = [stored.key for stored in client.objects("")[0] if stored.key != PROBE]
+    return sorted([*objects, *(f"{each.key}{FOLDER} open upload" for each in client.open_uploads(""))])
 
 
 def _name_of(key: str) -> str:
