@@ -9,11 +9,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 
 from stillage.db.columns import UtcTime
 from stillage.db.jobs import can_move_to, end_values, job_of, lock_image_of
 from stillage.db.leases import Dead, Lease, LeaseOwner, is_of
+from stillage.db.lookups import Keys, Lookup, Rows
 from stillage.db.tables import job_steps, jobs
 from stillage.ids import JobId
 from stillage.images.job import Failure, Job, State
@@ -59,13 +73,20 @@ class News:
     progress: float
 
 
-def is_due(connection: Connection, kinds: Collection[str], now: datetime) -> bool:
-    """Return whether there is a job to take, as far as one index tells."""
-    due = [
-        exists().where(jobs.c.state == state, jobs.c.lease_until <= now, jobs.c.kind.in_(kinds))
-        for state in (State.RUNNING, State.ACCEPTED)
-    ]
-    return any(connection.execute(select(*due)).one())
+def _keys(now: datetime) -> Keys:
+    return {"now": now}
+
+
+def _any(rows: Rows) -> bool:
+    return any(rows[0])
+
+
+DUE = [
+    exists().where(jobs.c.state == state, jobs.c.lease_until <= bindparam("now", type_=UtcTime)).label(str(state))
+    for state in (State.RUNNING, State.ACCEPTED)
+]
+is_due = Lookup(select(*DUE), _keys, _any)
+"""Returns whether there may be a job to take. Every process asks every second, so it asks as little as possible."""
 
 
 def take(

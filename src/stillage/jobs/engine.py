@@ -84,10 +84,12 @@ class Engine:
 
     async def _take_again_and_again(self) -> None:
         while not self._is_stopping:
+            was_rung = self._bell.is_set()
             self._bell.clear()
             try:
-                while not self._is_stopping and await self._take_one():
-                    pass
+                if was_rung or await self._database.look_up(job_runs.is_due, self._clock()):
+                    while not self._is_stopping and await self._take_one():
+                        pass
             except StillageError as error:
                 log.warning("no job could be taken; trying again", why=str(error))
             except Exception:
@@ -101,10 +103,7 @@ class Engine:
         """Begin a job that is due; False if there is none, or this process has enough."""
         if len(self._runs) >= self._limits.node:
             return False
-        kinds = list(self._kinds)
-        if not await self._database.read(job_runs.is_due, kinds, self._clock()):
-            return False
-        now = self._clock()
+        kinds, now = list(self._kinds), self._clock()
         until = now + timedelta(seconds=LEASE_S)
         taken = await self._database.write(job_runs.take, self._owner, kinds, now, until, self._limits)
         if taken is None:
