@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     and_,
     bindparam,
     case,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    union_all,
     update,
 )
 
@@ -97,12 +99,8 @@ def take(
     First one that has begun. Then the oldest of the project that has the fewest running.
     """
     _wait_for_other_takers(connection)
-    if _running_on_node(connection, owner, now) >= limits.node:
-        return None
-    for state in (State.RUNNING, State.ACCEPTED):
-        if (job_id := _next(connection, state, kinds, now, limits)) is not None:
-            return _take(connection, job_id, owner, now, until)
-    return None
+    job_id: str | None = connection.execute(_next(owner, kinds, now, limits)).scalar()
+    return None if job_id is None else _take(connection, JobId(job_id), owner, now, until)
 
 
 def _wait_for_other_takers(connection: Connection) -> None:
@@ -114,17 +112,22 @@ def _holds_a_lease(now: datetime) -> ColumnElement[bool]:
     return and_(jobs.c.state == State.RUNNING, jobs.c.lease_owner.is_not(None), jobs.c.lease_until > now)
 
 
-def _running_on_node(connection: Connection, owner: LeaseOwner, now: datetime) -> int:
-    there = is_of(owner.node, LEASE.owner)
-    return connection.execute(select(func.count()).where(_holds_a_lease(now), there)).scalar_one()
+def _next(owner: LeaseOwner, kinds: Collection[str], now: datetime, limits: JobLimits) -> Select[Any]:
+    """Select the id of the job to take next. Reads a few index entries for each project that has jobs."""
+    begun, waiting = (_oldest(state, kinds, now) for state in (State.RUNNING, State.ACCEPTED))
+    oldest = union_all(begun, waiting).subquery()
+    on_node = select(func.count()).where(_holds_a_lease(now), is_of(owner.node, LEASE.owner)).scalar_subquery()
+    query = select(jobs.c.id).join(oldest, oldest.c.id == jobs.c.id).where(on_node < limits.node)
+    if limits.project is not None:
+        query = query.where(oldest.c.running < limits.project)
+    has_begun = case((jobs.c.state == State.RUNNING, 0), else_=1)
+    return query.order_by(has_begun, oldest.c.running, jobs.c.lease_until, jobs.c.id).limit(1)
 
 
-def _next(
-    connection: Connection, state: State, kinds: Collection[str], now: datetime, limits: JobLimits
-) -> JobId | None:
-    """Return the job to take next. Reads a few index entries for each project that has jobs in *state*."""
+def _oldest(state: State, kinds: Collection[str], now: datetime) -> Select[Any]:
+    """Select for each project the oldest job in *state* that is due, and how many the project has running."""
     first = select(func.min(jobs.c.project_id).label("project_id")).where(jobs.c.state == state)
-    projects = first.cte("job_projects", recursive=True)
+    projects = first.cte(f"projects_{state}", recursive=True)
     others = (jobs.c.state == state) & (jobs.c.project_id > projects.c.project_id)
     another = select(func.min(jobs.c.project_id)).where(others).scalar_subquery()
     projects = projects.union_all(select(another).where(projects.c.project_id.is_not(None)))
@@ -133,13 +136,7 @@ def _next(
     due = and_(jobs.c.state == state, of_project, jobs.c.lease_until <= now, jobs.c.kind.in_(kinds))
     oldest = select(jobs.c.id).where(due).order_by(jobs.c.lease_until, jobs.c.id).limit(1).scalar_subquery()
     running = select(func.count()).where(_holds_a_lease(now), of_project).scalar_subquery()
-    chosen = select(oldest.label("id"), running.label("running")).select_from(projects).subquery()
-    query = select(jobs.c.id).join(chosen, chosen.c.id == jobs.c.id)
-    if limits.project is not None:
-        query = query.where(chosen.c.running < limits.project)
-    query = query.order_by(chosen.c.running, jobs.c.lease_until, jobs.c.id).limit(1)
-    found: str | None = connection.execute(query).scalar()
-    return None if found is None else JobId(found)
+    return select(oldest.label("id"), running.label("running")).select_from(projects)
 
 
 def _take(connection: Connection, job_id: JobId, owner: LeaseOwner, now: datetime, until: datetime) -> Taken | None:
@@ -154,7 +151,8 @@ def _take(connection: Connection, job_id: JobId, owner: LeaseOwner, now: datetim
     row = connection.execute(update(jobs).where(still).values(values).returning(*jobs.c)).first()
     if row is None:
         return None
-    return Taken(job_of(row), Hold(job_id, owner, row.run), results_of(connection, job_id))
+    results = results_of(connection, job_id) if row.run > 1 else {}
+    return Taken(job_of(row), Hold(job_id, owner, row.run), results)
 
 
 def results_of(connection: Connection, job_id: JobId) -> dict[str, Any]:

@@ -21,10 +21,14 @@ COLUMNS = (
     "input", "sealed", "attempts", "losses", "run", "lease_until", "request_id", "created_at", "updated_at",
 )  # fmt: skip
 # The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs.
-ADD = text(
-    f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"  # noqa: S608 - ours
-    " ON CONFLICT (idempotency_key) DO NOTHING"
-).bindparams(*(bindparam(name, type_=jobs.c[name].type) for name in COLUMNS))
+ADD = (
+    text(
+        f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"  # noqa: S608 - ours
+        f" ON CONFLICT (idempotency_key) DO NOTHING RETURNING {', '.join(jobs.c.keys())}"
+    )
+    .bindparams(*(bindparam(name, type_=jobs.c[name].type) for name in COLUMNS))
+    .columns(*jobs.c)
+)
 OPEN = jobs.c.state.in_([state for state in State if state not in ENDED])
 FORGOTTEN_AT_ONCE = 1000
 
@@ -35,9 +39,10 @@ def enqueue(connection: Connection, new: NewJob, now: datetime) -> Job:
     row |= {"user_id": new.user_id, "image_id": new.image_id, "parent": new.parent, "input": dict(new.input)}
     row |= {"sealed": new.sealed, "request_id": new.request_id, "state": State.ACCEPTED, "step": "", "progress": 0.0}
     row |= {"attempts": 0, "losses": 0, "run": 0, "lease_until": now, "created_at": now, "updated_at": now}
-    if connection.execute(ADD, row).rowcount == 1 or new.key is None:
-        return load(connection, new.id)
-    return job_of(connection.execute(select(jobs).where(jobs.c.idempotency_key == new.key)).one())
+    added = connection.execute(ADD, row).first()
+    if added is None:
+        added = connection.execute(select(jobs).where(jobs.c.idempotency_key == new.key)).one()
+    return job_of(added)
 
 
 def record_done(connection: Connection, new: NewJob, result: Mapping[str, Any], now: datetime) -> Job:
