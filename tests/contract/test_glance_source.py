@@ -248,7 +248,11 @@ async def test_a_service_that_is_down_is_unavailable() -> None:
 async def test_a_region_that_nobody_named_is_refused_before_anything_is_asked() -> None:
     async with reading(Glance()) as (source, server):
         for image in (RemoteImage("Four", ID), RemoteImage("Two", ID, "private")):
+            source.check(image)  # as in Glance it is the import that fails, not the request
             with pytest.raises(SourceForbidden):
-                source.check(image)
+                async with source.open(image):
+                    pass
         source.check(IMAGE)
+        with pytest.raises(SourceForbidden):
+            source.check(RemoteImage("Two", "foo"))
     assert server.connections == 0

@@ -55,10 +55,13 @@ class GlanceSource:
 
     def check(self, address: RemoteImage) -> None:
         """As `Source`."""
-        if address.interface not in INTERFACES:
-            raise SourceForbidden(_named(address), f"its interface is none of {', '.join(INTERFACES)}")
         if not _is_uuid(address.image_id):
             raise SourceForbidden(_named(address), "its id is no UUID")
+
+    def _require_place(self, address: RemoteImage) -> None:
+        """Raise SourceForbidden unless there may be such a service. Not before the import is accepted, as in Glance."""
+        if address.interface not in INTERFACES:
+            raise SourceForbidden(_named(address), f"its interface is none of {', '.join(INTERFACES)}")
         if address.region not in self._remotes and self._keystone is None:
             raise SourceForbidden(_named(address), "the settings (import_remotes) have no image service of this region")
 
@@ -66,6 +69,7 @@ class GlanceSource:
     async def open(self, address: RemoteImage) -> AsyncIterator[Opened]:
         """As `Source`."""
         self.check(address)
+        self._require_place(address)
         image = await self._image_url(address)
         headers = {"X-Auth-Token": address.token}
         record = await self._record(image, headers)
