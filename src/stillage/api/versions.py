@@ -9,9 +9,11 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from stillage.api.http.json_bodies import json_response
 from stillage.api.services import public_url, services
 
-WITH_ONE_STORE = ("v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
-# 2.8: several stores; 2.10: a copy can be deleted from one. Later ones have what is not here: tasks, a cache.
-WITH_SEVERAL_STORES = ("v2.10", "v2.9", "v2.8", *WITH_ONE_STORE)
+ALWAYS = ("v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+# As Glance lists them; 2.18 cleans and prunes its cache, which there is no need for here.
+LATEST = ("v2.17", "v2.16", "v2.15")
+WITH_ONE_STORE = (*LATEST, "v2.9", *ALWAYS)
+WITH_SEVERAL_STORES = (*LATEST, "v2.14", "v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8", *ALWAYS)
 """The newest is the current one."""
 
 
