@@ -55,6 +55,11 @@ test-glance: dev ## import images from a real Glance with a real Keystone; both 
 	@scripts/clients glance
 	.venv/bin/pytest -m glance $(PYTEST_ARGS) tests/conformance
 
+test-tempest: dev ## run the image tests of OpenStack's tempest against a real server; TEMPEST_ARGS=MODULE to choose
+	@scripts/system-packages
+	@scripts/clients tempest
+	PYTHONPATH=tests/support .venv/bin/python -m tempest_suite $(TEMPEST_ARGS)
+
 test-functional: dev ## run the functional tests of openstacksdk, openstackclient and glanceclient; FUNCTIONAL_ARGS=PACKAGE
 	@scripts/clients functional
 	PYTHONPATH=tests/support .venv/bin/python -m functional_suites $(FUNCTIONAL_ARGS)

@@ -29,10 +29,11 @@ path = "slow"
 """
 
 
-def two_stores(folder: Path) -> Server:
-    """Return a server, not started, with two stores in *folder*."""
+def two_stores(folder: Path, port: int = 0, **settings: Any) -> Server:
+    """Return a server, not started, with two stores in *folder*. *port*: any free one, if 0."""
     (folder / "stillage.toml").write_text(STORES)
-    return Server(folder / "data", arguments=("--config", str(folder / "stillage.toml")))
+    arguments = ("--config", str(folder / "stillage.toml"), "--listen", f"127.0.0.1:{port}")
+    return Server(folder / "data", arguments=arguments, **settings)
 
 
 def add_person(server: Server, user: str, project: str, role: str) -> str:

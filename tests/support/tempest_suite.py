@@ -8,9 +8,11 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from server import free_port
 from suites import add_person, report, run, two_stores, web_server
 
 PEOPLE = (
@@ -59,7 +61,6 @@ neutron = false
 nova = false
 swift = false
 [image]
-build_timeout = 60
 http_image = {source}/disk.img
 http_qcow2_image = {source}/disk.qcow2
 """
@@ -77,8 +78,8 @@ def main() -> int:
 @contextmanager
 def serving(folder: Path) -> Iterator[Mapping[str, str]]:
     """Start the server and what it imports images from; yield where tempest finds its settings."""
-    server = two_stores(folder)
-    try:
+    port = free_port()
+    with web_server(folder / "web") as source, closing(two_stores(folder, port, **allowed(source, port))) as server:
         server.start()
         accounts = [
             {
@@ -91,11 +92,18 @@ def serving(folder: Path) -> Iterator[Mapping[str, str]]:
             for user, project, role in PEOPLE
         ]
         (folder / "accounts.yaml").write_text(json.dumps(accounts))
-        with web_server(folder / "web") as source:
-            (folder / "tempest.conf").write_text(SETTINGS.format(folder=folder, url=server.url, source=source))
-            yield {"TEMPEST_CONFIG_DIR": str(folder), "TEMPEST_CONFIG": "tempest.conf"}
-    finally:
-        server.close()
+        (folder / "tempest.conf").write_text(SETTINGS.format(folder=folder, url=server.url, source=source))
+        yield {"TEMPEST_CONFIG_DIR": str(folder), "TEMPEST_CONFIG": "tempest.conf"}
+
+
+def allowed(source: str, port: int) -> Mapping[str, object]:
+    """Return the settings that let images be imported from *source*, and from the server itself."""
+    return {
+        "import_networks": "127.0.0.0/8",
+        "import_ports": f"80,443,{urlsplit(source).port}",
+        "import_methods": "glance-direct,web-download,copy-image,glance-download",
+        "import_remotes": f"RegionOne=http://127.0.0.1:{port}",
+    }
 
 
 if __name__ == "__main__":
