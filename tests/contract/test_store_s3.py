@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +26,7 @@ from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.buffers import Blocks, Buffers
+from stillage.stores.s3.pieces import first_of
 from stores import KEY, MIB, SHARD, Remembered, put, read_all, sent
 
 PART = 5 * MIB
@@ -199,6 +201,31 @@ async def test_whole_parts_are_copied_by_the_server_while_they_are_read(store: S
     assert sum("partNumber" in line for line in rude.asked) == 4
     assert sum("GET" in line and "partial" in line for line in rude.asked) == 4
     assert store.client.open_uploads("") == []
+
+
+async def test_what_is_written_during_a_flush_does_not_hold_it_up(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, put = Remembered(), store.client.put
+    may_end = {0: threading.Event(), PART: threading.Event()}
+
+    def slow(key: str, body: Blocks) -> None:
+        may_end[first_of(key.rpartition("/")[2])].wait(60)
+        put(key, body)
+
+    await store.begin(KEY)
+    monkeypatch.setattr(store.client, "put", slow)
+    async with store.partial(KEY, memory.recall, 2 * PART) as partial:
+        await partial.write(0, bytes(PART))
+        flushing = asyncio.create_task(partial.flush())
+        await asyncio.sleep(0)
+        await partial.write(PART, bytes(PART))
+        may_end[0].set()
+        try:
+            kept = await asyncio.wait_for(flushing, 30)
+        finally:
+            may_end[PART].set()
+        assert [part.span for part in kept] == [Span(0, PART)]
 
 
 async def test_what_is_left_of_unfinished_images_is_found_and_dropped(store: S3Store) -> None:

@@ -123,7 +123,8 @@ class S3PartialBlob:
     async def flush(self) -> Sequence[Kept]:
         if self._filling is not None:
             await self._store(self._filling, keep=True)
-        await self._settle()
+        if running := set(self._sending):  # not those that begin meanwhile: bytes may come without a pause
+            await asyncio.wait(running)
         self._require()
         kept, self._kept = self._kept, []
         return kept
