@@ -79,6 +79,12 @@ async def test_a_herd_of_readers_costs_one_read_of_each_slice(cached: Cached) ->
     assert cached.fetched() == SLICES
 
 
+async def test_a_herd_looks_at_the_object_once(cached: Cached, rude: RudeS3) -> None:
+    await put(cached.store, DATA)
+    await asyncio.gather(*(cached.read(0, 1) for _ in range(20)))
+    assert sum(line.startswith("HEAD") for line in rude.asked) == 1
+
+
 @with_places(2)
 async def test_what_was_not_read_for_the_longest_time_goes_first(cached: Cached) -> None:
     await put(cached.store, DATA)

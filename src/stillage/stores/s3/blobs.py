@@ -55,6 +55,7 @@ class S3Store:
         self._transfers = Transfers(self.client, timeout_s, buffers)
         self._assemblies: dict[BlobKey, Assembly] = {}
         self._probing: Future[None] | None = None
+        self._looking: dict[BlobKey, Future[Stored]] = {}
 
     @asynccontextmanager
     async def writer(self, key: BlobKey, size: int | None = None) -> AsyncIterator[S3Writer]:
@@ -134,8 +135,13 @@ class S3Store:
             self._cache.close()
 
     async def _stored(self, key: BlobKey) -> Stored:
+        """Look at an object, once for all that ask at the same time: a herd of readers would wait for one another."""
+        looking = self._looking.get(key)
+        if looking is None:
+            looking = self._looking[key] = self._transfers.submit(self.client.head, key)
+            looking.add_done_callback(lambda _: self._looking.pop(key, None))
         try:
-            return await self._transfers.soon(self.client.head, key)
+            return await self._transfers.in_time(looking)
         except Missing:
             raise BlobNotFound(key) from None
 
