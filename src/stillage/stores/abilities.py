@@ -56,10 +56,13 @@ class FlushInterval:
     Attributes:
         every_s: While bytes come in slowly.
         most: So many bytes at the latest, however fast they come.
+        ahead: So many bytes may be received before they are verified, where that takes longer than receiving, so that
+            no client waits long for it after its last byte; None for any number. More than `most`.
     """
 
     every_s: float
     most: int
+    ahead: int | None = None
 
 
 DISK_FLUSH_INTERVAL = FlushInterval(every_s=0.5, most=32 << 20)

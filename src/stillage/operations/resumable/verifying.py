@@ -33,6 +33,8 @@ RENEW_EVERY_S = 1.0
 """How often a verifier renews its lease and reports its progress."""
 LOOK_EVERY_S = 0.25
 """How often a request that waits for a verdict checks whether another process has reached it."""
+KEEP_UP_S, KEEP_UP_EVERY_S = 2.0, 0.02
+"""How long pieces wait for a verification that does not advance, and how often they look."""
 LINGER_S = 120.0
 """How long an idle verification keeps its digests. After that it must start again from the first byte."""
 CLOSE_AFTER_S = 2.0
@@ -59,6 +61,7 @@ class Verifier:
         self._clock = context.clock
         self._news: dict[UploadId, asyncio.Event] = {}
         self._tasks: dict[UploadId, asyncio.Task[StillageError | None]] = {}
+        self._verified: dict[UploadId, int] = {}  # how far those have come that run
         self._places = asyncio.Semaphore(AT_ONCE)
         self._adopted = ""
         self._dropping: set[asyncio.Task[None]] = set()
@@ -71,6 +74,17 @@ class Verifier:
         self._news[upload.id] = asyncio.Event()
         task = self._tasks[upload.id] = asyncio.get_running_loop().create_task(self._verify(upload.id))
         task.add_done_callback(lambda _: self._forget(upload.id))
+
+    async def keep_up(self, upload_id: UploadId, end: int, ahead: int) -> None:
+        """Wait until at most *ahead* bytes before *end* are left to verify here, or until that makes no progress."""
+        now = asyncio.get_running_loop().time
+        seen, until = -1, 0.0
+        while (verified := self._verified.get(upload_id)) is not None and end > verified + ahead:
+            if verified > seen:
+                seen, until = verified, now() + KEEP_UP_S
+            elif now() > until:
+                return
+            await asyncio.sleep(KEEP_UP_EVERY_S)
 
     async def verdict(self, upload: Upload) -> Image:
         """Wait for the verdict on a whole upload; return its image, active.
@@ -116,6 +130,7 @@ class Verifier:
 
     def _forget(self, upload_id: UploadId) -> None:
         del self._tasks[upload_id], self._news[upload_id]
+        self._verified.pop(upload_id, None)
 
     async def _verify(self, upload_id: UploadId) -> StillageError | None:
         """Verify the upload if no other process does; return the error that prevented it."""
@@ -203,6 +218,7 @@ class Verifier:
         async with aclosing(partial.stream(Span(verification.size, upload.offset), BLOCK)) as blocks:
             async for block in blocks:
                 await verification.feed(block)
+                self._verified[upload.id] = verification.size
                 if asyncio.get_running_loop().time() >= until:
                     return
 

@@ -21,6 +21,8 @@ from stillage.stores.s3.source import PieceSource
 from stillage.stores.s3.transfers import CLEAN_UP_WITHIN_S, Slices, Transfers
 
 FLUSH_EVERY_S = 5.0
+PARTS_AHEAD = 3
+"""How many parts may be received before they are verified and copied, which costs the server more than storing them."""
 EVERYTHING = 1 << 62
 
 
@@ -75,7 +77,8 @@ class S3PartialBlob:
         size: int | None,
         at_once: int,
     ) -> None:
-        self.flush_interval = FlushInterval(FLUSH_EVERY_S, parts.span(0).length)
+        part = parts.span(0).length
+        self.flush_interval = FlushInterval(FLUSH_EVERY_S, part, ahead=PARTS_AHEAD * part)
         self._transfers = transfers
         self._key = key
         self._parts = parts
