@@ -98,6 +98,7 @@ bench-disks: dev ## measure conversions against qemu-img, and disks over HTTP; B
 	@scripts/system-packages
 	.venv/bin/python -m bench.disks $(BENCH_ARGS)
 	.venv/bin/python -m bench.views $(BENCH_ARGS)
+	.venv/bin/python -m bench.importing
 
 fuzz: dev ## fuzz the inspectors, coverage-guided; FUZZ_ARGS="--seconds 600 qcow2" to choose
 	@scripts/setup --fuzz
