@@ -13,16 +13,20 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 import builders
+from job_world import LIMITS as LIMITS_OF_JOBS
+from job_world import ONE, job_id, new_job
 from postgres import PostgresServer
 from stillage.accounts.people import Project, User
 from stillage.accounts.principal import Kind
-from stillage.db import blobs, identity, images, lifecycle, members, pieces, placements, rights, uploads
+from stillage.db import blobs, identity, images, job_runs, jobs, lifecycle, members, pieces, placements, rights, uploads
 from stillage.db.blobs import Stored
+from stillage.db.job_runs import Hold, News
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import make_engine
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId, UserId
 from stillage.images.image import Content
+from stillage.images.job import Failure
 from stillage.images.quota import Limits
 from stillage.images.upload import Expected, Grant
 from stillage.spans import Span
@@ -49,6 +53,7 @@ SOURCE = claim_on("d", "node/1")
 SCRUBBED = Stored(SOURCE.blob, 50, "c" * 32, "sha512", "d" * 128, NOW)
 COPY = BlobRef(StoreId("cold"), BlobKey("a-copy"))
 FIRST = Span(0, 100)
+JOB, GONE = Hold(job_id(1), ONE, 1), Failure("gone", "it is gone")
 
 
 def there(connection: Connection) -> None:
@@ -63,6 +68,8 @@ def there(connection: Connection) -> None:
     lifecycle.claim(connection, PLAIN, NOW, NOW, reserve=1)
     lifecycle.claim(connection, SOURCE, NOW, NOW, reserve=1)
     lifecycle.publish(connection, SOURCE, CONTENT, NOW)
+    jobs.enqueue(connection, new_job(1, image_id=RESUMING.image_id), NOW)
+    assert job_runs.take(connection, ONE, ["test"], NOW, LATER, LIMITS_OF_JOBS)
     members.add(connection, images.get(connection, SOURCE.image_id), ProjectId("theirs"), NOW)
     placements.begin(connection, SOURCE.image_id, COPY, ProjectId("mine"), 50, NOW)
     placements.publish(connection, SOURCE.image_id, COPY, NOW, {"size": 50})
@@ -109,6 +116,10 @@ UNITS: dict[str, Unit] = {
     "count": lambda c: uploads.count(c, RESUMING.upload_id, FIRST, NOW),
     "keep": lambda c: uploads.keep(c, RESUMING.upload_id, NOW),
     "tell size": lambda c: uploads.tell_size(c, RESUMING.upload_id, 150, LIMITS),
+    "accept a job": lambda c: jobs.enqueue(c, new_job(2, image_id=RESUMING.image_id), NOW),
+    "renew a job": lambda c: job_runs.renew(c, [News(JOB, "", 0)], NOW, LATER),
+    "fail a job": lambda c: job_runs.fail(c, JOB, GONE, NOW),
+    "cancel a job": lambda c: jobs.cancel(c, JOB.job_id, GONE, NOW),
     "reserve": lambda c: blobs.reserve(c, RESUMING.blob, 150, LIMITS),
 }
 
