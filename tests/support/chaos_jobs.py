@@ -55,8 +55,10 @@ class Line:
 
 
 def read(journal: Path) -> list[Line]:
+    """Return its lines in the order in which things happened: who was stopped may have written later."""
     lines = (line.split("\t") for line in journal.read_text().splitlines()) if journal.exists() else ()
-    return [Line(job_id, float(at_s), what, step, int(run)) for job_id, at_s, what, step, run in lines]
+    read = (Line(job_id, float(at_s), what, step, int(run)) for job_id, at_s, what, step, run in lines)
+    return sorted(read, key=lambda line: line.at_s)
 
 
 def broken(lines: Sequence[Line], jobs: Sequence[Job]) -> Iterator[str]:
@@ -73,6 +75,7 @@ def broken(lines: Sequence[Line], jobs: Sequence[Job]) -> Iterator[str]:
             yield f"{line.step} of job {line.job_id} was finished, and is repeated in run {line.run}"
         if line.what == "begins" and line.run < newest[line.job_id]:
             yield f"run {line.run} of job {line.job_id} begins {line.step} after run {newest[line.job_id]} began"
+            yield from (f"  {other}" for other in lines if other.job_id == line.job_id)
         newest[line.job_id] = max(newest[line.job_id], line.run)
         if line.what == "counts":
             counted.add((line.job_id, line.step))

@@ -37,10 +37,14 @@ async def work(run: Run) -> Result:
 
 
 def note(run: Run, *what: object) -> None:
-    """Append a line to the journal, in one write. Its second word is the time, by a clock that all processes share."""
+    """Append a line to the journal, in one write. Its second word is the time, by a clock that all processes share.
+
+    It is taken first: a process may be stopped while it writes the line.
+    """
+    at_s = time.monotonic()
     path = run.job.input["journal"]
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(descriptor, ("\t".join(map(str, (run.job.id, time.monotonic(), *what))) + "\n").encode())
+    os.write(descriptor, ("\t".join(map(str, (run.job.id, at_s, *what))) + "\n").encode())
     os.close(descriptor)
 
 
