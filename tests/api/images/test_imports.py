@@ -221,6 +221,7 @@ async def test_a_deletion_in_the_middle_leaves_nothing(world: ImportWorld, metho
     assert await world.usage() == 0
 
 
+@pytest.mark.thorough
 async def test_a_quota_reached_in_the_middle_ends_the_import(database_url: str, tmp_path: Path, clock: Clock) -> None:
     async with import_world(database_url, tmp_path, clock, max_project_bytes=66 << 20) as world:
         image = await world.downloaded(File(bytes(70 << 20)))
