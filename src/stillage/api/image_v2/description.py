@@ -215,6 +215,7 @@ def schemas() -> Mapping[str, Schema]:
         documents.NewImport,
         documents.Usage,
         documents.DataMap,
+        task_documents.Task,
         task_documents.Tasks,
         task_documents.ImageTasks,
         task_documents.NewTask,
