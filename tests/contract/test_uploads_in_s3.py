@@ -29,13 +29,16 @@ from stillage.errors import (
     Unavailable,
     UploadGone,
 )
+from stillage.ids import UploadId
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Upload
+from stillage.operations.resumable import verifying
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.ingest import Ingest
+from stillage.stores.s3 import partial
 from stillage.stores.s3.blobs import S3Store
 from stillage.stores.s3.partial import S3PartialBlob
 from stores import MIB, key_of, only, read_all
@@ -142,6 +145,35 @@ async def test_a_piece_with_a_wrong_digest_counts_nothing_and_leaves_nothing(nod
     with pytest.raises(InvalidInput):
         await one.uploads.receive(upload, Piece(0, len(DATA), digests=wrong), sliced(DATA))
     assert list(contents(one.store)) == [f"{upload.blob.key}.partial/begun"]
+
+
+async def test_a_piece_waits_for_what_is_verified_here_while_that_advances(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier, here = nodes[0].uploads.verifier, UploadId("here")
+    await verifier.keep_up(UploadId("elsewhere"), 30, 10)
+    verifier._verified[here] = 0
+    waiting = asyncio.create_task(verifier.keep_up(here, 30, 10))
+    assert not (await asyncio.wait([waiting], timeout=0.1))[0]
+    verifier._verified[here] = 20
+    await waiting
+    monkeypatch.setattr(verifying, "KEEP_UP_S", 0.1)
+    await verifier.keep_up(here, 31, 10)
+
+
+async def test_a_piece_that_counts_only_at_its_end_does_not_wait_for_its_verification(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "KEEP_UP_S", 60)
+    monkeypatch.setattr(partial, "PARTS_AHEAD", 0)
+    one, _ = nodes
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    await one.send(upload, 0, MIB)
+    digests = (("sha256", hashlib.sha256(DATA[MIB:]).hexdigest()),)
+    async with asyncio.timeout(50):
+        image = await one.send(upload, MIB, len(DATA), digests=digests)
+    assert image is not None
+    assert await one.stored(image) == DATA
 
 
 async def test_pieces_of_an_image_go_although_the_node_that_published_it_died(

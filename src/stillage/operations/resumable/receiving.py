@@ -149,8 +149,8 @@ class Receiver:
             self._much_received.set()
 
     async def _let_verifier_keep_up(self, ahead: int) -> None:
-        # A piece further on, beside others, is not what the verifier waits for.
-        is_next = self._span.first <= self._upload.offset
+        # The verifier gets none of a piece further on, beside others, or of one with a digest before its end.
+        is_next = self._span.first <= self._upload.offset and not self._digests.declared
         await self._verifier.keep_up(self._upload.id, self._position if is_next else self._upload.offset, ahead)
 
     async def _look_at_room(self, end: int) -> None:
