@@ -67,11 +67,11 @@ class SharedFolder:
 class SharedBucket:
     """A bucket, or with *settings* of `s3_server` a part of one."""
 
-    def __init__(self, settings: S3Settings, folder: Path) -> None:
+    def __init__(self, settings: S3Settings, folder: Path, *, cache_bytes: int = 0) -> None:
         """*folder*: for the settings file of the nodes."""
         self.settings = settings
         self._file = folder / SETTINGS_FILE
-        self._file.write_text(_table(settings))
+        self._file.write_text(f"{_table(settings)}cache_bytes = {cache_bytes}\n")
         self._client = S3Client(settings, s3_server.session())
 
     def prepare(self, node: Server) -> None:
