@@ -70,7 +70,7 @@ def queued(dying: Server, other: Server) -> float:
 
 
 MEASURES: tuple[tuple[str, Callable[[Server, Server], float], float], ...] = (
-    ("with both, a piece is accepted in", piece, float("inf")),
+    ("with both, a piece is accepted in", piece, 0),
     ("a node dies: the next piece is accepted in", next_piece, NEXT_PIECE_S),
     ("a node dies: the verdict is there in", verdict, VERDICT_S),
     ("a node dies: the image of a plain upload is queued in", queued, LEASE_S + 1.2 * SWEEP_S),
@@ -87,8 +87,8 @@ def main() -> None:
         missed = 0
         for what, measure, bar_s in MEASURES:
             took_s = measure(dying, other)
-            missed += took_s > bar_s
-            sys.stdout.write(f"{what} {took_s:.2f} s, at most {bar_s:g} s\n")
+            missed += took_s > bar_s > 0
+            sys.stdout.write(f"{what} {took_s:.2f} s{f', at most {bar_s:g} s' if bar_s else ''}\n")
             sys.stdout.flush()
             if not dying.is_running:
                 dying.start()
