@@ -7,7 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,7 +150,13 @@ class StillageTarget:
     """``stillage serve``."""
 
     def __init__(
-        self, folder: Path, setup: Setup, made: certificate.Certificate, *, database_url: str | None = None
+        self,
+        folder: Path,
+        setup: Setup,
+        made: certificate.Certificate,
+        *,
+        database_url: str | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True)
         self.database_url = database_url or f"sqlite:///{folder / 'data' / 'stillage.db'}"
@@ -160,7 +166,7 @@ class StillageTarget:
         if setup.tls:
             env |= {"STILLAGE_TLS_CERTIFICATE": str(made.chain), "STILLAGE_TLS_KEY": str(made.key)}
         command = ["-m", "stillage", "serve", "--data", str(folder / "data"), "--listen", f"{HOST}:0"]
-        command += ["--workers", str(setup.workers)]
+        command += ["--workers", str(setup.workers), *arguments]
         command.append("--tls" if setup.tls else "--no-tls")
         self._process = _Process(command, folder / "log", env)
         self.pid = self._process.pid
