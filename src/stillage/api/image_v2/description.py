@@ -217,6 +217,7 @@ def schemas() -> Mapping[str, Schema]:
         documents.DataMap,
         task_documents.Task,
         task_documents.Tasks,
+        task_documents.Task,
         task_documents.ImageTasks,
         task_documents.NewTask,
         documents.Layout,
