@@ -3,7 +3,7 @@
 import pytest
 
 from deployments import KIB, MIB, Deploy, refused_unread
-from stillage.operations.upload import acceptance, ingest
+from stillage.operations.upload import acceptance, ingest, reception
 
 
 async def test_bytes_beyond_the_quota_are_refused_before_the_first(deploy: Deploy) -> None:
@@ -29,7 +29,8 @@ async def test_a_record_beyond_the_quota_is_refused(deploy: Deploy) -> None:
 async def test_the_quota_of_an_upload_of_unknown_size_grows_with_it_and_ends_it(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "STEP", 64 * KIB)
+    for module in (ingest, reception):
+        monkeypatch.setattr(module, "STEP", 64 * KIB)
     async with deploy(max_project_bytes=256 * KIB) as deployment:
         await deployment.stored(bytes(100 * KIB))
         image_id = await deployment.created()
