@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from stillage.bucket_settings import BUCKET_KINDS
 from stillage.config import Settings
 from stillage.import_settings import ImportSettings
 from stillage.job_settings import JobSettings
@@ -44,6 +45,21 @@ path = "/mnt/cold/blobs"
 weight = -1
 ```
 """
+BUCKETS = """
+## Buckets
+
+Clients of Huawei-style clouds make images of files in buckets, as `BUCKET:OBJECT`; see
+[Huawei-style clients](huawei-clients.md). The folder `buckets/PROJECT/BUCKET` in `data` is a bucket of that project
+without any setting. A table binds another one to projects:
+
+```toml
+[[buckets]]
+type = "folder"
+name = "incoming"
+projects = ["7a3c0f5d5c7f4a4f9f1f1f4b8f6d2c11"]
+path = "/srv/incoming"
+```
+"""
 TABLE = """
 {meaning}
 
@@ -55,7 +71,9 @@ TABLE = """
 def page() -> str:
     jobs = "\n## Jobs\n" + _table(JobSettings)
     sources = "\n## Imports\n" + _table(ImportSettings)
-    return HEAD + _rows(Settings, JobSettings, ImportSettings) + jobs + sources + STORES + "".join(map(_table, KINDS))
+    stores = STORES + "".join(map(_table, KINDS))
+    buckets = BUCKETS + "".join(map(_table, BUCKET_KINDS))
+    return HEAD + _rows(Settings, JobSettings, ImportSettings) + jobs + sources + stores + buckets
 
 
 def _table(model: type[BaseModel]) -> str:

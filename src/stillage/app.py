@@ -74,7 +74,7 @@ from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
 from stillage.outgoing.peer import HttpPeer
 from stillage.sources import import_rules_of, sources_of
-from stillage.storage import stores_of
+from stillage.storage import buckets_of, stores_of
 
 log = structlog.get_logger()
 
@@ -151,9 +151,6 @@ async def build(
     queue = Queue(database, clock=clock, report=report)
     sources = sources or sources_of(settings)
     vault = Vault(settings.secret)
-    importing = import_service(uploads, queue, sources, disks, import_rules_of(settings, rules), vault)
-    kinds = kinds_of(importing.kinds)
-    cache = ImageCache(database, stores, access=access)
     images = Images(
         database,
         stores,
@@ -165,6 +162,11 @@ async def build(
         deleted_download_s=settings.deleted_download_s,
         clock=clock,
     )
+    buckets = buckets_of(settings)
+    import_rules = import_rules_of(settings, rules)
+    importing = import_service(uploads, queue, sources, buckets, images, disks, import_rules, vault)
+    kinds = kinds_of(importing.kinds)
+    cache = ImageCache(database, stores, access=access)
     services = Services(
         identity=known.identity,
         embedded=known.embedded,
@@ -180,6 +182,7 @@ async def build(
         ingest=ingest,
         uploads=uploads,
         imports=importing.accept,
+        creations=importing.create,
         inspect=inspect,
         queue=queue,
         tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),
@@ -227,6 +230,7 @@ async def build(
         await trail.close()
         await known.close()
         await disks.close()
+        buckets.close()
         stores.close()
         database.close()
 

@@ -4,13 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from stillage.bucket_settings import ObjectSettings
 from stillage.source_settings import SourceSettings, listed
 
 Method = Literal["glance-direct", "web-download", "copy-image", "glance-download"]
 Output = Literal["raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2"]
 
 
-class ImportSettings(SourceSettings):
+class ImportSettings(SourceSettings, ObjectSettings):
     """How images may be imported, and from where; see [importing images](importing.md)."""
 
     import_methods: tuple[Method, ...] = Field(

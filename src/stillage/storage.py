@@ -5,16 +5,24 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from stillage.bucket_settings import AnyBucket
 from stillage.config import Settings
 from stillage.errors import BadSettings, StillageError
 from stillage.ids import StoreId
 from stillage.store_settings import AnyStore, BucketSettings, FilesSettings, default_of
 from stillage.stores.base import Store
+from stillage.stores.buckets.catalog import Bound, Buckets
+from stillage.stores.buckets.folder import FolderBucket
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
+from stillage.stores.threads import Threads
 
 CACHES = "cache"
 """Folder in the data folder: of each store that has a cache, a folder."""
+BUCKETS = "buckets"
+"""Folder in the data folder: of each project a folder, with its buckets."""
+BUCKET_THREADS = 4
+BUCKET_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -78,3 +86,15 @@ def _bucket(one: BucketSettings, data: Path) -> _Built:
 
 
 BUILDERS: Mapping[str, Callable[[Any, Path], _Built]] = {"files": _files, "s3": _bucket}
+
+
+def buckets_of(settings: Settings) -> Buckets:
+    """Return the buckets of a deployment, in which users keep files."""
+    threads = Threads("bucket", BUCKET_THREADS, timeout_s=BUCKET_TIMEOUT_S)
+    bound = [_bound(one, settings.data, threads) for one in settings.buckets]
+    return Buckets(bound, settings.data / BUCKETS, threads)
+
+
+def _bound(one: AnyBucket, data: Path, threads: Threads) -> Bound:
+    bucket = FolderBucket(one.name, data / one.path, (), threads)
+    return Bound(one.name, bucket, one.projects, one.read, one.write)

@@ -24,6 +24,7 @@ from stillage.operations.download import Download
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.imports.accepting import Imports
+from stillage.operations.imports.creating import Creations
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
@@ -69,6 +70,7 @@ class Services:
     ingest: Ingest
     uploads: Uploads
     imports: Imports
+    creations: Creations
     inspect: Inspect
     queue: Queue
     jobs: Jobs

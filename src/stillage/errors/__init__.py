@@ -11,6 +11,7 @@ from stillage.errors.images import *
 from stillage.errors.imports import *
 from stillage.errors.ims import *
 from stillage.errors.jobs import *
+from stillage.errors.objects import *
 from stillage.errors.requests import *
 from stillage.errors.settings import *
 from stillage.errors.sources import *

@@ -24,6 +24,7 @@ class Method(StrEnum):
     WEB = "web-download"
     COPY = "copy-image"
     REMOTE = "glance-download"
+    OBJECT = "object"  # not of an import: Huawei-style clients register a file of a bucket
     LOCATION = "add-location"  # not of an import: `POST /v2/images/{image_id}/locations` asks for it
 
 
@@ -32,7 +33,7 @@ class ImportRequest:
     """What is to be imported.
 
     Attributes:
-        url: Of the file; for `Method.WEB` and `Method.LOCATION`.
+        url: Of the file; for `Method.WEB` and `Method.LOCATION`. ``BUCKET:OBJECT`` for `Method.OBJECT`.
         digest: Algorithm and hexadecimal digest that the bytes must have; None if nobody said.
         remote: Region, image id and interface of the other service; for `Method.REMOTE`.
         stores: None if the request names none.
@@ -99,6 +100,7 @@ MEMBERS: Mapping[Method, Sequence[str]] = {
     Method.WEB: ("uri",),
     Method.COPY: (),
     Method.REMOTE: ("glance_region", "glance_image_id", "glance_service_interface"),
+    Method.OBJECT: (),
     Method.LOCATION: (),
 }
 """What a method needs to be told."""
@@ -120,6 +122,11 @@ def _stores(document: Mapping[str, Any]) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not 0 < len(value) <= MAX_STORES:
         raise InvalidInput(f"stores must be a list of 1 to {MAX_STORES} names")
     return tuple(dict.fromkeys(text("a store", name) for name in value))
+
+
+def object_request(name: str) -> ImportRequest:
+    """Return the request to import an object of a bucket. *name*: ``BUCKET:OBJECT``, checked."""
+    return ImportRequest(Method.OBJECT, url=name, document={"method": {"name": Method.OBJECT, "uri": name}})
 
 
 def location_request(document: Mapping[str, Any]) -> ImportRequest:

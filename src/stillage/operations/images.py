@@ -72,14 +72,19 @@ class Images:
             AlreadyExists: If the chosen id is taken.
             QuotaExceeded: If the project has reached its quota.
         """
+        image = self.prepare(principal, document)
+        await self._database.write(db.add, image, self._limits)
+        log.info("image created", image_id=image.id)
+        return image
+
+    def prepare(self, principal: Principal, document: Mapping[str, Any]) -> Image:
+        """Return the image that *principal* may create, which is not stored yet; raises as `create`."""
         new_id = ImageId(str(uuid4()))
         image = new_image(document, principal.project_id, defaults=self._defaults, new_id=new_id, now=self._clock())
         require_record(image, self._max_record_bytes)
         require_count("tags", len(image.tags), self._max_tags)
         self._access.require_owner_and_visibility(principal, image)
         self._access.require_allowed(principal, "add_image", Seen(image))
-        await self._database.write(db.add, image, self._limits)
-        log.info("image created", image_id=image.id)
         return image
 
     async def get(self, principal: Principal, image_id: str) -> Image:

@@ -28,6 +28,21 @@ PATCH: Mapping[str, Schema] = {JSON: {"type": "array", "items": ref("ImsPatchSte
 DETAILS: Mapping[str, Details] = {
     "GET /v2/cloudimages": Details({200: "ImsImages"}, READS, query=LIST_QUERY),
     "PATCH /v2/cloudimages/{image_id}": Details({200: "ImsImage"}, WRITES, body=PATCH),
+    **{
+        f"POST {path}": Details({200: "ImsAccepted"}, WRITES, body={JSON: ref("ImsCreation")})
+        for path in (
+            "/v2/cloudimages/action",
+            "/v2/cloudimages/quickimport/action",
+            "/v2.1/cloudimages/action",
+            "/v2.1/cloudimages/quickimport/action",
+            "/v2.1/cloudimages/dataimages/action",
+            "/v1/cloudimages/action",
+            "/v1/cloudimages/dataimages/action",
+        )
+    },
+    "POST /v1/cloudimages/wholeimages/action": Details({}, WRITES, body={JSON: {"type": "object"}}),
+    "PUT /v1/cloudimages/{image_id}/upload": Details({200: "ImsAccepted"}, WRITES, body={JSON: ref("ImsRegistration")}),
+    "POST /v1/cloudimages/{image_id}/cross_region_copy": Details({}, WRITES, body={JSON: {"type": "object"}}),
     "GET /v1/cloudimages/tags": Details({200: "ImsTagTexts"}, READS, query={"limit": COUNT, "page": COUNT}),
     "PUT /v1/cloudimages/tags": Details({204: None}, WRITES, body={JSON: ref("ImsTagOfImage")}),
     "GET /v1/cloudimages/quota": Details({200: "ImsQuotas"}, READS),
@@ -70,6 +85,8 @@ def schemas() -> Mapping[str, Schema]:
         documents.ImsPatchStep,
         documents.ImsImages,
         documents.ImsAccepted,
+        documents.ImsCreation,
+        documents.ImsRegistration,
         documents.ImsSharing,
         documents.ImsAnswer,
         documents.ImsMembers,

@@ -15,8 +15,22 @@ from stillage.audit.events import SERVICE, Action
 
 IMAGE = f"{SERVICE}/images/image"
 
+CREATIONS = (
+    "/v2/cloudimages/action",
+    "/v2/cloudimages/quickimport/action",
+    "/v2.1/cloudimages/action",
+    "/v2.1/cloudimages/quickimport/action",
+    "/v2.1/cloudimages/dataimages/action",
+    "/v1/cloudimages/action",
+    "/v1/cloudimages/dataimages/action",
+    "/v1/cloudimages/wholeimages/action",
+)
+
 CHANGES: Mapping[str, Action] = {
     "PATCH /v2/cloudimages/{image_id}": Action("update", IMAGE),
+    **{f"POST {path}": Action("create", IMAGE) for path in CREATIONS},
+    "PUT /v1/cloudimages/{image_id}/upload": Action("update", IMAGE),
+    "POST /v1/cloudimages/{image_id}/cross_region_copy": Action("create", IMAGE),
     "POST /v1/cloudimages/members": Action("create/member", IMAGE),
     "PUT /v1/cloudimages/members": Action("update/member", IMAGE),
     "DELETE /v1/cloudimages/members": Action("delete/member", IMAGE),
@@ -35,7 +49,7 @@ async def authenticate(request: web.Request) -> None:
 
 # Before the image API among the dialects: its prefix /v2 has some of these paths below it.
 IMS = Dialect(
-    prefixes=("/v2/cloudimages", "/v1/cloudimages", "/v2/{project_id}", "/v1/{project_id}"),
+    prefixes=("/v2/cloudimages", "/v2.1/cloudimages", "/v1/cloudimages", "/v2/{project_id}", "/v1/{project_id}"),
     add_routes=add_routes,
     authenticate=authenticate,
     public=frozenset(),

@@ -114,6 +114,31 @@ class ImsMembers(TypedDict):
     members: list[ImsMember]
 
 
+class ImsRegistration(TypedDict):
+    image_url: str
+
+
+class ImsCreation(TypedDict):
+    """A creation of an image of a file; `image_url` is ``BUCKET:OBJECT``. Sizes may be texts as well."""
+
+    name: str
+    image_url: str
+    min_disk: int | str
+    description: NotRequired[str]
+    os_type: NotRequired[str]
+    os_version: NotRequired[str]
+    min_ram: NotRequired[int | str]
+    max_ram: NotRequired[int | str]
+    tags: NotRequired[list[str]]
+    image_tags: NotRequired[list[ImsTag]]
+    type: NotRequired[str]
+    is_config: NotRequired[bool | str]
+    is_quick_import: NotRequired[bool | str]
+    hw_firmware_type: NotRequired[str]
+    architecture: NotRequired[str]
+    enterprise_project_id: NotRequired[str]
+
+
 class ImsSharing(TypedDict):
     images: list[str]
     projects: list[str]

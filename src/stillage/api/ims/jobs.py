@@ -1,6 +1,7 @@
 """Jobs as IMS shows them. Source: IMS API Reference, "Querying the Status of an Asynchronous Job"."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from stillage.api.ims.errors import code_of_kind
 from stillage.api.ims.projects import require_project
 from stillage.api.services import principal, services
 from stillage.db.jobs import Filter
+from stillage.db.lifecycle import IMAGE_DELETED
 from stillage.errors import JobNotFound
 from stillage.ids import job_id_of
 from stillage.images.job import Job, JobKind, State
@@ -99,6 +101,9 @@ def _entities(job: Job, parts: Sequence[Job]) -> dict[str, Any]:
         entities["image_id"] = job.image_id
     if "image_name" in job.input:
         entities["image_name"] = job.input["image_name"]
+    if job.kind == JobKind.CREATE_OBJECTS and job.image_id is not None:
+        # One image, of which Terraform expects a job within the job.
+        parts = [replace(job, kind=JobKind.CREATE_OBJECT)]
     if parts:
         entities["sub_jobs_result"] = [job_view(part) for part in parts]
         entities["sub_jobs_list"] = [shown_id(part) for part in parts]
@@ -113,6 +118,8 @@ def ims_code(kind: str) -> str:
     """Return the code that IMS has for the failure of a job. *kind*: the code of the error; or IMS's own already."""
     if kind.startswith("IMG."):
         return kind
+    if kind == IMAGE_DELETED.kind:
+        return "IMG.0144"
     known = getattr(errors, _CLASSES.get(kind, "InternalError"))
     _, code = code_of_kind(known)
     return code

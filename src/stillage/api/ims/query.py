@@ -5,9 +5,11 @@ Source: IMS API Reference, "Querying Images": query parameters.
 
 from collections.abc import Iterable, Sequence
 
+from stillage.api.ims.shape import SAVING
 from stillage.errors import InvalidInput
 from stillage.images.automatic import KIND_OF_IMAGE, ImageKind
 from stillage.images.automatic_filters import Translated, translate
+from stillage.images.status import Status
 
 DEFAULT_LIMIT = 500
 IGNORED = frozenset({"flavor_id"})
@@ -40,6 +42,8 @@ def _renamed(name: str, value: str) -> Sequence[tuple[str, str]]:
         if value not in KINDS:
             raise InvalidInput(f"visibility must be one of {', '.join(KINDS)}, not {value[:32]!r}")
         return [(KIND_OF_IMAGE, KINDS[value])]
+    if name == "status" and value == Status.SAVING:
+        return [(name, f"in:{','.join(sorted(SAVING))}")]
     if name == "__whole_image":
         return [(name, value.lower())]
     return [(name, value)]

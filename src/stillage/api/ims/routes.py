@@ -2,12 +2,21 @@
 
 from aiohttp import web
 
-from stillage.api.ims import images, info, jobs, members, tags
+from stillage.api.ims import creating, images, info, jobs, members, tags
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/cloudimages", images.list_images, allow_head=False)
     router.add_patch("/v2/cloudimages/{image_id}", images.update)
+    for path in ("/v2/cloudimages", "/v2.1/cloudimages"):
+        router.add_post(f"{path}/action", creating.create)
+        router.add_post(f"{path}/quickimport/action", creating.create_quickly)
+    router.add_post("/v1/cloudimages/action", creating.create_alone)
+    router.add_post("/v1/cloudimages/dataimages/action", creating.create_data)
+    router.add_post("/v2.1/cloudimages/dataimages/action", creating.create_data)
+    router.add_post("/v1/cloudimages/wholeimages/action", creating.create_whole)
+    router.add_put("/v1/cloudimages/{image_id}/upload", creating.register)
+    router.add_post("/v1/cloudimages/{image_id}/cross_region_copy", creating.copy_elsewhere)
     router.add_get("/v1/cloudimages/tags", tags.texts, allow_head=False)
     router.add_put("/v1/cloudimages/tags", tags.put)
     router.add_get("/v1/cloudimages/quota", info.quota, allow_head=False)

@@ -13,9 +13,14 @@ from stillage.images import keyed_tags
 from stillage.images.automatic import ImageKind, automatic
 from stillage.images.image import Image
 from stillage.images.operating_systems import documented, system_of
+from stillage.images.status import Status
 
 # IMS knows three visibilities.
 VISIBILITY = {ImageKind.PUBLIC: "public", ImageKind.SHARED: "shared", ImageKind.PRIVATE: "private"}
+
+
+# IMS knows one status of an image that gets its data.
+SAVING = frozenset({Status.SAVING, Status.UPLOADING, Status.IMPORTING})
 
 
 def image_view(image: Image, kind: ImageKind) -> dict[str, Any]:
@@ -23,6 +28,7 @@ def image_view(image: Image, kind: ImageKind) -> dict[str, Any]:
         **record_view(image),
         **automatic(image, kind),
         "name": image.name or "",
+        "status": Status.SAVING if image.status in SAVING else image.status,
         "visibility": VISIBILITY[kind],
     }
 

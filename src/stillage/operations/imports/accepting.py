@@ -33,10 +33,12 @@ from stillage.images.access import Access, Seen
 from stillage.images.image import Image
 from stillage.images.import_request import ImportRequest, Method
 from stillage.images.job import Job, NewJob
+from stillage.images.object_name import parse as parse_object
 from stillage.images.quota import Limits, scope_of_project
 from stillage.images.status import Status
 from stillage.images.upload import Grant, Upload
 from stillage.operations.disks.converting import target_of
+from stillage.operations.imports.objects import Objects
 from stillage.operations.imports.plan import KINDS, input_of, web_file_of
 from stillage.operations.imports.sources import RemoteImage, Sources
 from stillage.operations.jobs import Queue
@@ -50,6 +52,7 @@ NEEDED: dict[Method, tuple[Status, str]] = {
     Method.STAGED: (Status.UPLOADING, "stage its data first, with PUT /v2/images/{image_id}/stage"),
     Method.WEB: (Status.QUEUED, "this method gives data to an image that has none"),
     Method.REMOTE: (Status.QUEUED, "this method gives data to an image that has none"),
+    Method.OBJECT: (Status.QUEUED, "a file of a bucket gives data to an image that has none"),
     Method.LOCATION: (Status.QUEUED, "a location gives data to an image that has none"),
     Method.COPY: (Status.ACTIVE, "only active images are copied"),
 }
@@ -85,6 +88,7 @@ class Imports:
         *,
         access: Access,
         sources: Sources,
+        objects: Objects,
         rights: UploadRights,
         vault: Vault,
         methods: Sequence[str],
@@ -98,6 +102,7 @@ class Imports:
         self._queue = queue
         self._access = access
         self._sources = sources
+        self._objects = objects
         self._rights = rights
         self._vault = vault
         self._convert_to = convert_to
@@ -120,6 +125,8 @@ class Imports:
             await self._database.write(imports.note_nothing_to_do, image.id)
             return None
         await self._require_quota(image)
+        if request.method is Method.OBJECT:
+            await self._objects.require(principal.project_id, parse_object("image_url", request.url))
         task = JobId(str(uuid4()))
         new = NewJob(
             task,
@@ -244,7 +251,8 @@ def _refusal(image: Image, method: Method) -> Exception | None:
     status, advice = NEEDED[method]
     if image.status is not status:
         return NotReadyForImport(f"image {image.id} is {image.status}, and {method} needs it {status}: {advice}")
-    missing = [name for name in FORMATS if getattr(image, name) is None]
+    # An object is described by its bytes alone.
+    missing = [name for name in FORMATS if getattr(image, name) is None and method is not Method.OBJECT]
     if missing:
         return NotReadyForImport(f"{missing[0]} of image {image.id} must be set before it is imported")
     return None

@@ -4,7 +4,7 @@ An image becomes active when all its stores are filled, or, if they need not all
 import that fails leaves nothing: see `db.imports.fail`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,9 +12,10 @@ from functools import partial
 
 import structlog
 
-from stillage.db import Connection, imports
+from stillage.db import Connection, imports, lifecycle
 from stillage.db.imports import Undoing
 from stillage.errors import (
+    NotForQuickImport,
     StorageFull,
     StoreFailed,
     StoreReadOnly,
@@ -32,7 +33,8 @@ from stillage.operations.disks.converting import Converting, target_of
 from stillage.operations.disks.wanted import Wanted
 from stillage.operations.imports.context import Context
 from stillage.operations.imports.copying import copy
-from stillage.operations.imports.plan import Plan, plan_of, remote_image_of, url_of, web_file_of
+from stillage.operations.imports.objects import Objects
+from stillage.operations.imports.plan import Plan, object_of, plan_of, remote_image_of, url_of, web_file_of
 from stillage.operations.imports.receiving import receive
 from stillage.operations.imports.sources import Opened, Sources
 from stillage.operations.imports.staged import Staged
@@ -42,6 +44,8 @@ log = structlog.get_logger()
 
 OF_A_STORE = (StorageFull, StoreFailed, StoreReadOnly, StoreRefused, StoreStalled, StoreTakesNoUploads)
 """Failures that another store may not have."""
+CREATIONS = (JobKind.CREATE_OBJECT, JobKind.CREATE_OBJECT_DATA, JobKind.CREATE_OBJECTS)
+"""Jobs that make the image themselves, and remove it if they fail."""
 ATTEMPTS = 3
 """After as many, the engine ends a job."""
 
@@ -57,6 +61,7 @@ class Importing:
         staged: Staged,
         converting: Converting,
         sources: Sources,
+        objects: Objects,
         vault: Vault,
         *,
         convert_to: str | None,
@@ -68,6 +73,7 @@ class Importing:
         self._context = context
         self._staged = staged
         self._sources = sources
+        self._objects = objects
         self._vault = vault
         self._keep_s = deleted_download_s
 
@@ -78,8 +84,10 @@ class Importing:
             JobKind.LOCATION_IMPORT: partial(self._from_source, self._open_web),
             JobKind.IMPORT_REMOTE: partial(self._from_source, self._open_remote),
             JobKind.IMPORT_STORE: self._to_stores,
+            JobKind.IMPORT_OBJECT: partial(self._from_source, self._open_object),
         }
-        return {kind: Kind(work, self._failed) for kind, work in works.items()}
+        creation = Kind(partial(self._from_source, self._open_object), self._creation_failed)
+        return {kind: Kind(work, self._failed) for kind, work in works.items()} | dict.fromkeys(CREATIONS, creation)
 
     async def _from_staged(self, run: Run) -> Result:
         """Verify the staged bytes where they are, and copy them to the stores that were asked for."""
@@ -112,6 +120,8 @@ class Importing:
                 failed[store] = why
         if len(failed) == len(plan.stores):
             raise StoreFailed("; ".join(dict.fromkeys(failed.values())))
+        if plan.only is not None:
+            await self._require_format(plan, plan.only)
         unneeded = temporary if temporary not in plan.stores else None
         await run.step("end", partial(self._end, plan, unneeded))
         return {"image_id": plan.image_id, "failed": failed}
@@ -169,6 +179,14 @@ class Importing:
         token = self._vault.open(run.job.id, run.job.sealed or "")
         return self._sources.remote.open(remote_image_of(run.job, token))
 
+    def _open_object(self, run: Run, image: Image) -> AbstractAsyncContextManager[Opened]:  # noqa: ARG002 - as `Open`
+        return self._objects.open(run.job.project_id, object_of(run.job))
+
+    async def _require_format(self, plan: Plan, only: Sequence[str]) -> None:
+        image = await self._context.image(plan)
+        if image.disk_format not in only:
+            raise NotForQuickImport(image.disk_format, only)
+
     async def _note(self, plan: Plan, store: StoreId, *, failed: bool = False) -> None:
         write = self._context.database.write
         await write(imports.note_store, plan.image_id, plan.task, store, failed=failed)
@@ -190,6 +208,11 @@ class Importing:
         made = plan.stores if plan.copies and plan.must_succeed else ()
         undoing = Undoing(reason, plan.stores, made, self._keep_until())
         imports.fail(connection, plan.image_id, plan.task, undoing, self._context.clock())
+
+    def _creation_failed(self, connection: Connection, job: Job) -> None:
+        """Remove the image that the job has made: nobody else knows of it."""
+        self._failed(connection, job)
+        lifecycle.mark_deleted(connection, plan_of(job).image_id, self._context.clock())
 
     def _keep_until(self) -> Mapping[StoreId, datetime]:
         until = self._context.clock() + timedelta(seconds=self._keep_s)

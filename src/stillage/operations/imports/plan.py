@@ -8,6 +8,8 @@ from stillage.ids import ImageId, JobId, StoreId
 from stillage.images.image import Image
 from stillage.images.import_request import ImportRequest, Method
 from stillage.images.job import Job, JobKind
+from stillage.images.object_name import ObjectName
+from stillage.images.object_name import parse as parse_object
 from stillage.images.upload import Digests
 from stillage.operations.imports.sources import RemoteImage, WebFile
 
@@ -16,6 +18,7 @@ KINDS: Mapping[Method, JobKind] = {
     Method.WEB: JobKind.IMPORT_URL,
     Method.COPY: JobKind.IMPORT_STORE,
     Method.REMOTE: JobKind.IMPORT_REMOTE,
+    Method.OBJECT: JobKind.IMPORT_OBJECT,
     Method.LOCATION: JobKind.LOCATION_IMPORT,
 }
 
@@ -35,6 +38,7 @@ class Plan:
         must_succeed: It fails if one of *stores* cannot be filled.
         copies: The image was active before, and only gets copies.
         digests: That the bytes must have.
+        only: The formats that the disk may have; None for any.
     """
 
     image_id: ImageId
@@ -43,6 +47,7 @@ class Plan:
     must_succeed: bool
     copies: bool
     digests: Digests = ()
+    only: tuple[str, ...] | None = None
 
 
 def input_of(image_id: ImageId, request: ImportRequest, stores: tuple[StoreId, ...]) -> Mapping[str, Any]:
@@ -66,6 +71,7 @@ def plan_of(job: Job) -> Plan:
         must_succeed=request.get("all_stores_must_succeed", True),
         copies=job.kind == JobKind.IMPORT_STORE,
         digests=((declared["os_hash_algo"], declared["os_hash_value"]),) if declared else (),
+        only=tuple(job.input["only"]) if job.input.get("only") else None,
     )
 
 
@@ -78,6 +84,11 @@ def url_of(job: Job) -> str:
     """Return what a ``web-download``, or a new location, is to get."""
     url: str = job.input["import_req"]["method"]["uri"]
     return url
+
+
+def object_of(job: Job) -> ObjectName:
+    """Return the object of a bucket that the image is made of."""
+    return parse_object("image_url", url_of(job))
 
 
 def remote_image_of(job: Job, token: str) -> RemoteImage:

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from stillage.identity.vault import Vault
 from stillage.operations.disks.converting import Converting
 from stillage.operations.disks.opening import Disks
+from stillage.operations.images import Images
 from stillage.operations.imports.accepting import Imports
 from stillage.operations.imports.context import Context
+from stillage.operations.imports.creating import Creations
 from stillage.operations.imports.importing import Importing
+from stillage.operations.imports.objects import Objects
 from stillage.operations.imports.sources import Sources
 from stillage.operations.imports.staged import Staged
 from stillage.operations.jobs import Queue
@@ -16,6 +19,7 @@ from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.running import Kinds
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.reception import Reception
+from stillage.stores.buckets.catalog import Buckets
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,23 @@ class ImportService:
     """The imports of one process. Close it when its jobs have ended."""
 
     accept: Imports
+    create: Creations
     kinds: Kinds
     close: Callable[[], Awaitable[None]]
 
 
 def import_service(
-    uploads: Uploads, queue: Queue, sources: Sources, disks: Disks, rules: ImportRules, vault: Vault
+    uploads: Uploads,
+    queue: Queue,
+    sources: Sources,
+    buckets: Buckets,
+    images: Images,
+    disks: Disks,
+    rules: ImportRules,
+    vault: Vault,
 ) -> ImportService:
     """Return the imports of the process that *uploads* belong to."""
+    objects = Objects(buckets, rules.upload.max_image_bytes)
     shared = uploads.context
     database, stores, clock = shared.database, shared.stores, shared.clock
     reception = Reception(database, stores, rules=rules.upload, clock=clock)
@@ -61,6 +74,7 @@ def import_service(
         staged,
         converting,
         sources,
+        objects,
         vault,
         convert_to=rules.convert_to,
         deleted_download_s=rules.deleted_download_s,
@@ -71,6 +85,7 @@ def import_service(
         queue,
         access=shared.access,
         sources=sources,
+        objects=objects,
         rights=uploads.rights,
         vault=vault,
         methods=rules.methods,
@@ -78,4 +93,7 @@ def import_service(
         limits=rules.upload.quotas.project,
         clock=clock,
     )
-    return ImportService(accept, importing.kinds(), reception.close)
+    create = Creations(
+        database, stores, queue, images=images, objects=objects, limits=rules.upload.quotas.project, clock=clock
+    )
+    return ImportService(accept, create, importing.kinds(), reception.close)
