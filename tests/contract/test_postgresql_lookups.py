@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
-from sqlalchemy import Connection, Text, bindparam, cast, func, literal_column, select, text
+from sqlalchemy import Connection, Integer, Text, bindparam, cast, func, literal_column, select, text
 
 from postgres import PostgresServer
 from stillage.db import postgresql_lookups
-from stillage.db.lookups import Lookup
+from stillage.db.lookups import Inquiry, Lookup, Memory, Question, Questions
 from stillage.db.session import Database
 
 Answer = tuple[str, int, bool]
@@ -27,6 +27,13 @@ echo = Lookup(
     select(cast(bindparam("given"), Text).label("given"), func.pg_backend_pid().label("pid")),
     asked,
     lambda rows: (rows[0][0], rows[0][1], threading.current_thread() is threading.main_thread()),
+)
+
+
+PLANNED = select(
+    func.current_setting("plan_cache_mode").label("mode"),
+    func.pg_backend_pid().label("pid"),
+    (literal_column("1") / bindparam("divisor", type_=Integer)).label("one"),
 )
 
 
@@ -92,6 +99,20 @@ async def test_a_failing_statement_does_not_fail_those_beside_it(database: Datab
     before, failed, after = await asyncio.gather(*lookups, return_exceptions=True)
     assert (before, after) == (("a", pid, True), ("b", pid, True))
     assert "division by zero" in str(failed)
+
+
+async def test_a_plan_is_for_all_values_unless_the_question_depends_on_them(database: Database) -> None:
+    def ask(_memory: Memory, by_value: bool, divisor: int) -> Questions[tuple[str, int]]:
+        ((mode, pid, _),) = yield Question(PLANNED, {"divisor": divisor}, by_value=by_value)
+        return mode, pid
+
+    planned = Inquiry(ask)
+    pid = await reach_the_loop(database)
+    with pytest.raises(Exception, match="division by zero"):
+        await database.look_up(planned, True, 0)
+    for by_value in (True, True, False, True):
+        mode = "auto" if by_value else "force_generic_plan"
+        assert await database.look_up(planned, by_value, 1) == (mode, pid)
 
 
 @pytest.mark.parametrize("given", ["a\0b", "\ud800"], ids=["NUL", "half of a surrogate pair"])

@@ -57,8 +57,14 @@ def _page_of(memory: Memory, query: Query) -> Questions[list[Image]]:
         behind = frozenset(name for name, value in place.items() if value is None)
         values |= {f"after_{name}": value for name, value in place.items()}
     # A thousand of the largest records take 128 MiB: rows are fetched a few at a time, until the page is full.
-    rows = yield Question(_statement(kind, sources, behind), values, is_long=query.limit > AT_ONCE)
+    statement, by_value = _statement(kind, sources, behind), _depends_on_values(kind)
+    rows = yield Question(statement, values, is_long=query.limit > AT_ONCE, by_value=by_value)
     return full_page(map(image_of, rows), query.limit)
+
+
+def _depends_on_values(kind: Query) -> bool:
+    """Whether how many images pass a filter should decide the plan. Tags and properties are looked up by whole keys."""
+    return any(isinstance(condition.value, str) for condition in kind.conditions)
 
 
 def _is_short(query: Query) -> bool:

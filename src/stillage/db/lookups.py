@@ -39,11 +39,13 @@ class Question(NamedTuple):
         statement: The same object each time, so that it is compiled once.
         keys: Its parameters, by name.
         is_long: Has so many rows that they are read a few at a time.
+        by_value: The best plan depends on the values of the parameters, so that PostgreSQL makes one each time.
     """
 
     statement: Select[*tuple[Any, ...]]
     keys: Keys
     is_long: bool = False
+    by_value: bool = False
 
 
 Questions = Generator[Question, Rows, T]

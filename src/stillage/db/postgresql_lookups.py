@@ -29,6 +29,14 @@ ANSWER_WITHIN_S = 2.0
 """A lookup waits for no lock. If the server is silent for so long, threads ask it, which time out and say so."""
 LONG_MS = 100
 """After which the server gives up a statement: those of other requests wait behind it. A thread asks it then."""
+FOR_ALL, BY_VALUE = b"force_generic_plan", b"auto"
+"""How statements are planned: once for all values, or as PostgreSQL sees fit. It sees fit to plan each page of a list,
+which takes longer than to read it.
+
+Source: PostgreSQL, "Server Configuration", plan_cache_mode.
+"""
+PLANNING = ("enable_seqscan = off",)
+"""Each lookup has an index, and a plan for all values may be wrong about how many rows one of them has."""
 GIVEN_UP, NOT_PREPARED = b"57014", b"26000"
 """Source: PostgreSQL, "Error Codes", query_canceled and invalid_sql_statement_name."""
 
@@ -63,7 +71,7 @@ class PostgresqlLookups:
         if time.monotonic() < statement.avoided_until:
             return None
         values = _written(statement.parameters(question.keys))
-        found = None if values is None else await self._pipeline.ask(statement, values)
+        found = None if values is None else await self._pipeline.ask(statement, values, question.by_value)
         return None if found is None else statement.rows(found)
 
     def close(self) -> None:
@@ -90,20 +98,21 @@ class Pipeline:
         self._reader = Transformer(connection)
         self._names: OrderedDict[Compiled, bytes] = OrderedDict()
         self._numbers = count()
+        self._planning: bytes | None = None
         self._waiting: deque[tuple[asyncio.Future[Found | None], Compiled, float]] = deque()
         self._answer: Found | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._socket = self._pg.socket  # libpq forgets it when the connection breaks
         self._loop.add_reader(self._socket, self._receive)
 
-    async def ask(self, statement: Compiled, values: Sequence[bytes | None]) -> Found | None:
+    async def ask(self, statement: Compiled, values: Sequence[bytes | None], by_value: bool = False) -> Found | None:
         """Return the rows; None if the statement failed, took long, or the connection broke."""
         future: asyncio.Future[Found | None] = self._loop.create_future()
         self._waiting.append((future, statement, self._loop.time()))
         if self._timer is None:
             self._timer = self._loop.call_later(ANSWER_WITHIN_S, self._require_answers)
         try:
-            self._send(statement, values)
+            self._send(statement, values, by_value)
         except psycopg.Error:
             self.close()
         return await future
@@ -121,12 +130,18 @@ class Pipeline:
         while self._waiting:
             self._give(None)
 
-    def _send(self, statement: Compiled, values: Sequence[bytes | None]) -> None:
+    def _send(self, statement: Compiled, values: Sequence[bytes | None], by_value: bool) -> None:
+        self._plan(BY_VALUE if by_value else FOR_ALL)
         name = self._names.get(statement) or self._prepare(statement)
         self._names.move_to_end(statement)
         self._pg.send_query_prepared(name, values)
         self._pg.pipeline_sync()
         self._flush()
+
+    def _plan(self, how: bytes) -> None:
+        if how != self._planning:
+            self._planning = how
+            self._pg.send_query_params(b"SET plan_cache_mode = " + how, [])
 
     def _prepare(self, statement: Compiled) -> bytes:
         name = self._names[statement] = f"lookup_{next(self._numbers)}".encode()
@@ -169,6 +184,7 @@ class Pipeline:
             self._reader.set_pgresult(result)
             self._answer = self._reader.load_rows(0, result.ntuples, tuple)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
+            self._planning = None  # undone if it was set for this statement
             self._learn(result.error_field(pq.DiagnosticField.SQLSTATE))
 
     def _learn(self, sqlstate: bytes | None) -> None:
@@ -200,6 +216,8 @@ def _prepare(connection: psycopg.Connection) -> None:
     connection.autocommit = True
     connection.execute("SET client_encoding TO 'UTF8'")
     connection.execute(f"SET statement_timeout = {LONG_MS}")
+    for setting in PLANNING:
+        connection.execute(f"SET {setting}")
     connection.adapters.register_loader("json", TextLoader)  # SQLAlchemy reads it
 
 
