@@ -51,7 +51,8 @@ class BucketSettings(StoreSettings):
         default=None, max_length=64, description="of the bucket; as AWS's tools find it if unset"
     )
     addressing: Literal["auto", "path", "virtual"] = Field(
-        default="auto", description="where the bucket stands: in the path, or as `virtual` host in the name"
+        default="auto",
+        description="name the bucket in the `path` or in the host (`virtual`); `auto`: in the host at AWS alone",
     )
     ca: FilePath | None = Field(default=None, description="certificates to trust instead of the machine's")
     sign_payload: bool | None = Field(default=None, description="sign the bytes too; if unset, only without TLS")

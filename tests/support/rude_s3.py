@@ -5,6 +5,7 @@ which stays the proxy's.
 """
 
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -43,9 +44,10 @@ Fault = Refuse | CutAnswer | CutRequest
 
 @dataclass
 class RudeS3:
-    """*faults*: for the next requests whose line contains a text, in order."""
+    """*faults*: for the next requests whose line contains a text, in order. *tls*: of its certificate, to serve TLS."""
 
     upstream: str
+    tls: ssl.SSLContext | None = None
     asked: list[str] = field(default_factory=list)
     _faults: list[tuple[str, deque[Fault]]] = field(default_factory=list)
 
@@ -66,7 +68,7 @@ class RudeS3:
         listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, args=[listener], daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"{'http' if self.tls is None else 'https'}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
@@ -77,9 +79,9 @@ class RudeS3:
                 client, _ = listener.accept()
                 threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
-    def _serve(self, client: socket.socket) -> None:
-        client.settimeout(TIMEOUT_S)
-        with client, suppress(OSError):
+    def _serve(self, plain: socket.socket) -> None:
+        plain.settimeout(TIMEOUT_S)
+        with suppress(OSError), plain if self.tls is None else self.tls.wrap_socket(plain, server_side=True) as client:
             head = b""
             while b"\r\n\r\n" not in head:
                 if not (data := client.recv(65536)):

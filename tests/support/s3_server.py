@@ -34,6 +34,8 @@ from stillage.stores.s3.settings import SMALLEST_PART, S3Settings
 WEED = Path(sys.prefix) / "bin" / "weed"
 ACCESS, SECRET = "stillage", "stillage-secret"
 BUCKET = "images"
+DOMAIN = "s3.test"
+"""A server at this name has its buckets as hosts below it."""
 WITHIN_S = 120.0
 VOLUME_MB = 1024
 IS_CEPH = os.environ.get("STILLAGE_S3") == "ceph"
@@ -178,6 +180,7 @@ def _arguments(folder: Path, *ports: int) -> list[str]:
         f"-filer.port={filer}", f"-filer.port.grpc={grpc[2]}", "-s3", f"-s3.port={s3}", f"-s3.port.grpc={grpc[3]}",
         "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.localSocket={folder}/s3", "-s3.autoCreateBucket=false",
         f"-s3.config={folder}/identities.json", "-iam=false",
+        f"-s3.domainName={DOMAIN}",
     ]  # fmt: skip
 
 

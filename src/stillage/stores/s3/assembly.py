@@ -8,6 +8,7 @@ from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.abilities import Recall
 from stillage.stores.s3.buffers import Blocks
+from stillage.stores.s3.client import MadePart
 from stillage.stores.s3.multipart import MakePart, Multipart
 from stillage.stores.s3.parts import Parts
 from stillage.stores.s3.pieces import object_of, pieces_of, within_object
@@ -68,7 +69,7 @@ class Assembly:
     def _copy(self, span: Span, name: str) -> MakePart:
         client, source = self._transfers.client, object_of(self._key, name)
 
-        async def copy(upload_id: str, number: int) -> str:
+        async def copy(upload_id: str, number: int) -> MadePart:
             of_source = within_object(span, name)
             return await self._transfers.send(client.copy_part, self._key, upload_id, number, source, of_source)
 
@@ -77,7 +78,7 @@ class Assembly:
     def _pass(self, span: Span, recall: Recall) -> MakePart:
         client = self._transfers.client
 
-        async def put(upload_id: str, number: int) -> str:
+        async def put(upload_id: str, number: int) -> MadePart:
             body = await self._gathered(span, recall)
             return await self._transfers.send(client.put_part, self._key, upload_id, number, body)
 

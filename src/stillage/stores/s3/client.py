@@ -4,12 +4,12 @@ Source: Amazon S3 API reference. No call relies on conditions (If-Match) or on L
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import botocore.session
 from botocore.config import Config
@@ -27,6 +27,7 @@ ATTEMPTS = 4
 CONNECT_S = 5.0
 CONNECTIONS = 64
 DELETED_AT_ONCE = 1000
+CHECKSUMS = frozenset({"ChecksumCRC32", "ChecksumCRC32C", "ChecksumCRC64NVME", "ChecksumSHA1", "ChecksumSHA256"})
 BINARY = "application/octet-stream"
 FAILURES = (BotoCoreError, ClientError, HTTPClientError, HTTPError, OSError)
 
@@ -60,6 +61,13 @@ class OpenUpload:
     key: str
     id: str
     begun_at: datetime
+
+
+class MadePart(NamedTuple):
+    """What the server wants to hear of a part when its object is completed: its checksums too, if it told them."""
+
+    etag: str
+    checksums: Mapping[str, str]
 
 
 class S3Client:
@@ -139,12 +147,12 @@ class S3Client:
             upload_id: str = self._client.create_multipart_upload(**self._at(key), ContentType=BINARY)["UploadId"]
         return upload_id
 
-    def put_part(self, key: str, upload_id: str, number: int, body: Blocks) -> str:
+    def put_part(self, key: str, upload_id: str, number: int, body: Blocks) -> MadePart:
         with self._failures("write a part"):
             found = self._client.upload_part(**self._at(key), UploadId=upload_id, PartNumber=number, Body=body)
-        return str(found["ETag"])
+        return _made(found)
 
-    def copy_part(self, key: str, upload_id: str, number: int, source: str, span: Span) -> str:
+    def copy_part(self, key: str, upload_id: str, number: int, source: str, span: Span) -> MadePart:
         """Make *span* of another object a part, without reading it."""
         with self._failures("copy a part"):
             found = self._client.upload_part_copy(
@@ -154,10 +162,10 @@ class S3Client:
                 CopySource={"Bucket": self.settings.bucket, "Key": self.settings.prefix + source},
                 CopySourceRange=f"bytes={span.first}-{span.end - 1}",
             )
-        return str(found["CopyPartResult"]["ETag"])
+        return _made(found["CopyPartResult"])
 
-    def complete(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
-        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)]
+    def complete(self, key: str, upload_id: str, made: Sequence[MadePart]) -> None:
+        parts = [{"PartNumber": number, "ETag": part.etag, **part.checksums} for number, part in enumerate(made, 1)]
         with self._failures("complete an object"):
             self._client.complete_multipart_upload(
                 **self._at(key), UploadId=upload_id, MultipartUpload={"Parts": parts}
@@ -230,6 +238,11 @@ def _config(settings: S3Settings) -> Config:
         user_agent_extra="stillage",
         s3={"payload_signing_enabled": settings.signs_payload, **style},
     )
+
+
+def _made(answer: Any) -> MadePart:
+    checksums = {name: value for name, value in answer.items() if name in CHECKSUMS}
+    return MadePart(answer["ETag"], checksums)
 
 
 def _date_of(answer: Any) -> datetime:

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from stillage.errors import StillageError, Unavailable
-from stillage.stores.s3.client import Missing
+from stillage.stores.s3.client import MadePart, Missing
 from stillage.stores.s3.transfers import Transfers
 
-MakePart = Callable[[str, int], Awaitable[str]]
-"""Makes a part of the upload with this id and number; returns its ETag."""
+MakePart = Callable[[str, int], Awaitable[MadePart]]
+"""Makes a part of the upload with this id and number."""
 
 
 class Multipart:
@@ -21,7 +21,7 @@ class Multipart:
         self._at_once = at_once
         self._beginning: asyncio.Task[str] | None = None
         self._running: set[asyncio.Task[None]] = set()
-        self._etags: dict[int, str] = {}
+        self._made: dict[int, MadePart] = {}
         self._failure: BaseException | None = None
 
     @property
@@ -54,9 +54,9 @@ class Multipart:
         """Wait for all parts, and make the object of them."""
         await self._settle()
         self._require()
-        etags = [self._etags[number] for number in sorted(self._etags)]
+        made = [self._made[number] for number in sorted(self._made)]
         try:
-            await self._transfers.call(self._transfers.client.complete, self._key, await self._begun(), etags)
+            await self._transfers.call(self._transfers.client.complete, self._key, await self._begun(), made)
         except (StillageError, Missing) as failure:
             # It may be complete, with the answer lost: then it cannot be completed once more.
             self._failure = failure
@@ -82,7 +82,7 @@ class Multipart:
 
     async def _make(self, upload_id: str, number: int, make: MakePart, at_end: Callable[[], None]) -> None:
         try:
-            self._etags[number] = await make(upload_id, number)
+            self._made[number] = await make(upload_id, number)
         except BaseException as failure:  # noqa: BLE001 - raised by the next call
             self._failure = self._failure or failure
         finally:

@@ -23,7 +23,7 @@ class S3Settings:
         prefix: Of every key in the bucket, to share it with others; empty or with "/" at the end.
         endpoint: URL of the server; None for AWS itself.
         region: None if botocore's own settings name it; servers other than AWS usually accept any.
-        addressing: Whether the bucket is in the path or in the host name; "auto" follows the endpoint.
+        addressing: Whether the bucket is in the path or in the host name; "auto": in the name at AWS alone.
         ca: Certificates to trust in place of the machine's.
         sign_payload: Sign a digest of the bytes as well, which costs one more SHA-256 of everything. None: only without
             TLS, where nothing else protects them.

@@ -11,6 +11,7 @@ from stillage.errors import StillageError, StoreFailed
 from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.s3.buffers import Blocks
+from stillage.stores.s3.client import MadePart
 from stillage.stores.s3.multipart import Multipart
 from stillage.stores.s3.parts import Parts
 from stillage.stores.s3.transfers import CLEAN_UP_WITHIN_S, Slices, Transfers, read_whole
@@ -112,7 +113,7 @@ class S3Writer:
             return
         self._index += 1
 
-        async def put(upload_id: str, number: int) -> str:
+        async def put(upload_id: str, number: int) -> MadePart:
             body = Blocks(part.blocks)
             return await self._transfers.send(self._transfers.client.put_part, self._key, upload_id, number, body)
 
