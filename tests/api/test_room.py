@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from deployments import KIB, MIB, Deploy, refused_unread
-from stillage.operations.upload import ingest
+from stillage.operations.upload import reception
 from stillage.stores.abilities import Measures
 
 
@@ -31,7 +31,7 @@ async def test_a_larger_image_than_what_is_free_is_refused_before_its_first_byte
 async def test_an_upload_leaves_the_spare_room_also_when_others_took_the_rest_meanwhile(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch, size: int | None
 ) -> None:
-    monkeypatch.setattr(ingest, "LOOK_AFTER", 64 * KIB)
+    monkeypatch.setattr(reception, "LOOK_AFTER", 64 * KIB)
     async with deploy(spare_bytes=MIB) as deployment:
         image_id = await deployment.created()
         async with deployment.uploading(image_id, size) as upload:
