@@ -1,6 +1,5 @@
 """IMS: images are made of files in buckets, by jobs, or not at all."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from image_api import Person
+from ims_jobs import ended, listed
 
 DATA = bytes(range(256)) * 4096
 ACTION = "/v2/cloudimages/action"
@@ -32,26 +32,6 @@ async def erin(serve: Any, tmp_path: Path) -> AsyncIterator[Person]:
     ]
     async with serve(profile="ims", buckets=buckets, spare_bytes=0) as town, town.worker.engine.running():
         yield town.person()
-
-
-async def ended(person: Person, answer: Any) -> dict[str, Any]:
-    """Return the job of *answer* when it has ended."""
-    assert answer.status == 200, answer.body
-    path = f"/v1/{person.project}/jobs/{answer.json['job_id']}"
-    async with asyncio.timeout(60):
-        while True:
-            job: dict[str, Any] = (await person("GET", path)).json
-            if job["status"] in ("SUCCESS", "FAIL"):
-                return job
-            assert job["status"] in ("INIT", "RUNNING")
-            assert job["end_time"] == ""
-            await asyncio.sleep(0.02)
-
-
-async def listed(person: Person, image_id: str) -> list[dict[str, Any]]:
-    answer = await person("GET", f"/v2/cloudimages?id={image_id}")
-    images: list[dict[str, Any]] = answer.json["images"]
-    return images
 
 
 async def test_an_image_is_created_of_a_file(erin: Person) -> None:

@@ -6,7 +6,7 @@ from stillage.api.http.json_bodies import json_object
 from stillage.api.ims.jobs import accepted
 from stillage.api.services import REQUEST_ID, note, principal, services
 from stillage.errors import ImageNotFound, ImsRefusal
-from stillage.images import ims_creation
+from stillage.images import ims_copy, ims_creation
 from stillage.images.import_request import object_request
 from stillage.images.job import JobKind
 from stillage.images.object_name import parse as parse_object
@@ -38,6 +38,15 @@ async def create_whole(request: web.Request) -> web.Response:
     """POST /v1/cloudimages/wholeimages/action: refused, because it needs servers."""
     await json_object(request)
     raise ImsRefusal("IMG.0105", "images of whole servers: this service has no servers; create one from image_url")
+
+
+async def copy(request: web.Request) -> web.Response:
+    """POST /v1/cloudimages/{image_id}/copy: create a copy of an image, which shares its bytes."""
+    wanted, image_id = ims_copy.parse(await json_object(request)), request.match_info["image_id"]
+    creations, region = services(request).creations, services(request).region
+    job = await creations.copy(principal(request), image_id, wanted, region, request[REQUEST_ID])
+    note(request, target=job.image_id or "")
+    return accepted(job)
 
 
 async def copy_elsewhere(request: web.Request) -> web.Response:

@@ -30,6 +30,8 @@ CHANGES: Mapping[str, Action] = {
     "PATCH /v2/cloudimages/{image_id}": Action("update", IMAGE),
     **{f"POST {path}": Action("create", IMAGE) for path in CREATIONS},
     "PUT /v1/cloudimages/{image_id}/upload": Action("update", IMAGE),
+    "POST /v1/cloudimages/{image_id}/copy": Action("create", IMAGE),
+    "POST /v2.1/cloudimages/{image_id}/copy": Action("create", IMAGE),
     "POST /v1/cloudimages/{image_id}/cross_region_copy": Action("create", IMAGE),
     "POST /v1/cloudimages/members": Action("create/member", IMAGE),
     "PUT /v1/cloudimages/members": Action("update/member", IMAGE),

@@ -139,6 +139,12 @@ class ImsCreation(TypedDict):
     enterprise_project_id: NotRequired[str]
 
 
+class ImsCopy(TypedDict):
+    name: str
+    description: NotRequired[str]
+    enterprise_project_id: NotRequired[str]
+
+
 class ImsSharing(TypedDict):
     images: list[str]
     projects: list[str]

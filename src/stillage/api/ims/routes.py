@@ -16,6 +16,8 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_post("/v2.1/cloudimages/dataimages/action", creating.create_data)
     router.add_post("/v1/cloudimages/wholeimages/action", creating.create_whole)
     router.add_put("/v1/cloudimages/{image_id}/upload", creating.register)
+    router.add_post("/v1/cloudimages/{image_id}/copy", creating.copy)
+    router.add_post("/v2.1/cloudimages/{image_id}/copy", creating.copy)
     router.add_post("/v1/cloudimages/{image_id}/cross_region_copy", creating.copy_elsewhere)
     router.add_get("/v1/cloudimages/tags", tags.texts, allow_head=False)
     router.add_put("/v1/cloudimages/tags", tags.put)

@@ -1,4 +1,4 @@
-"""Create images of objects in buckets: the record at once, and a job that gives it its bytes.
+"""Create images of objects in buckets and of other images: the record at once, and a job that gives it its bytes.
 
 An image whose job fails is removed: its client knows only the job. Source: IMS API Reference, "Creating an Image".
 """
@@ -12,14 +12,17 @@ from uuid import uuid4
 import structlog
 
 from stillage.accounts.principal import Principal
-from stillage.db import Connection, imports, jobs
+from stillage.db import Connection, imports, jobs, members
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.errors import ImsRefusal
 from stillage.ids import JobId, StoreId
+from stillage.images import ims_copy
+from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.import_request import object_request
 from stillage.images.job import Job, JobKind, NewJob
+from stillage.images.member import MemberStatus
 from stillage.images.object_name import ObjectName
 from stillage.images.quota import Limits
 from stillage.images.status import Status
@@ -31,7 +34,7 @@ from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
 
-CREATIONS_AT_ONCE = 40
+CREATIONS_AT_ONCE, COPIES_AT_ONCE = 40, 5
 """Of one project. Source: IMS API Reference, "Constraints"."""
 KINDS = (JobKind.CREATE_OBJECT, JobKind.CREATE_OBJECT_DATA, JobKind.CREATE_OBJECTS)
 
@@ -60,6 +63,7 @@ class Creations:
         *,
         images: Images,
         objects: Objects,
+        access: Access,
         limits: Limits,
         clock: Callable[[], datetime],
     ) -> None:
@@ -68,6 +72,7 @@ class Creations:
         self._queue = queue
         self._images = images
         self._objects = objects
+        self._access = access
         self._limits = limits
         self._clock = clock
 
@@ -80,33 +85,64 @@ class Creations:
         """
         image = self._images.prepare(principal, creation.document)
         await self._objects.require(principal.project_id, creation.source)
-        job = await self._database.write(self._accept, principal, creation, image, request_id)
-        await self._queue.accepted(job)
-        log.info("creation accepted", image_id=image.id, task=job.id)
-        return job
-
-    def _accept(
-        self, connection: Connection, principal: Principal, creation: Creation, image: Image, request_id: str
-    ) -> Job:
-        if jobs.count_open(connection, principal.project_id, KINDS) >= CREATIONS_AT_ONCE:
-            raise ImsRefusal(
-                "IMG.0060",
-                f"this project is creating {CREATIONS_AT_ONCE} images, the maximum; try again later",
-            )
-        now = self._clock()
-        db.add(connection, image, self._limits)
         stores = (StoreId(self._stores.default.id),)
-        task = JobId(str(uuid4()))
-        given = input_of(image.id, object_request(str(creation.source)), stores)
-        more = {"image_name": image.name} | ({} if creation.only is None else {"only": list(creation.only)})
+        work = dict(input_of(image.id, object_request(str(creation.source)), stores))
+        if creation.only is not None:
+            work["only"] = list(creation.only)
+        return await self._begin(principal, image, creation.kind, work, request_id)
+
+    async def copy(
+        self, principal: Principal, source_id: str, given: Mapping[str, Any], region: str, request_id: str
+    ) -> Job:
+        """Create a copy of an image that *principal* may download, and return the job that gives it the bytes.
+
+        *given*: the attributes that the copy is to have, as `images.ims_copy.parse` returns them. *region*: this one.
+
+        Raises:
+            ImageNotFound, Forbidden: By the principal's rights.
+            ImsRefusal: If the image cannot be copied, or the project has as many such jobs as it may.
+        """
+        seen = await self._database.look_up(db.find_seen, source_id, principal.project_id)
+        source = self._access.require(principal, "download_image", seen, source_id)
+        await self._require_accepted(principal, source, is_member=seen is not None and seen.is_member)
+        ims_copy.require_copyable(source)
+        image = self._images.prepare(principal, ims_copy.document_of(source, given, region))
+        shown = {"method": {"name": "copy", "uri": source.id}}
+        work = {"import_req": shown, "backend": [source.stores[0]], "source": source.id}
+        return await self._begin(principal, image, JobKind.COPY, work, request_id)
+
+    async def _require_accepted(self, principal: Principal, source: Image, *, is_member: bool) -> None:
+        if not is_member or source.owner == principal.project_id:
+            return
+        member = await self._database.read(members.find, source.id, principal.project_id)
+        if member is None or member.status is not MemberStatus.ACCEPTED:
+            raise ImsRefusal("IMG.0196", f"image {source.id} is shared with this project, but not accepted; accept it")
+
+    async def _begin(
+        self, principal: Principal, image: Image, kind: JobKind, work: Mapping[str, Any], request_id: str
+    ) -> Job:
+        """Store *image*, and the job that gives it its bytes. *work*: the input of the job."""
         new = NewJob(
-            task,
-            creation.kind,
+            JobId(str(uuid4())),
+            kind,
             principal.project_id,
             principal.user_id,
             image_id=image.id,
-            input={**given, **more},
+            input={"image_id": image.id, "image_name": image.name, **work},
             request_id=request_id,
         )
-        imports.begin(connection, image.id, Status.QUEUED, task, stores, now)
+        job = await self._database.write(self._accept, image, new)
+        await self._queue.accepted(job)
+        log.info("creation accepted", image_id=image.id, task=job.id, kind=kind)
+        return job
+
+    def _accept(self, connection: Connection, image: Image, new: NewJob) -> Job:
+        # First, because it holds the project's usage: so others count only when this is committed.
+        db.add(connection, image, self._limits)
+        kinds, most = ((JobKind.COPY,), COPIES_AT_ONCE) if new.kind == JobKind.COPY else (KINDS, CREATIONS_AT_ONCE)
+        if jobs.count_open(connection, new.project_id, kinds) >= most:
+            raise ImsRefusal("IMG.0060", f"{most} such jobs of this project are not done yet, the maximum; try later")
+        now = self._clock()
+        stores = [StoreId(store) for store in new.input["backend"]]
+        imports.begin(connection, image.id, Status.QUEUED, new.id, stores, now)
         return jobs.enqueue(connection, new, now)

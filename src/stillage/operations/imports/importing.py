@@ -25,7 +25,7 @@ from stillage.errors import (
     Unavailable,
 )
 from stillage.identity.vault import Vault
-from stillage.ids import StoreId
+from stillage.ids import ImageId, StoreId
 from stillage.images.image import Image
 from stillage.images.job import Job, JobKind
 from stillage.images.status import Status
@@ -36,6 +36,7 @@ from stillage.operations.imports.copying import copy
 from stillage.operations.imports.objects import Objects
 from stillage.operations.imports.plan import Plan, object_of, plan_of, remote_image_of, url_of, web_file_of
 from stillage.operations.imports.receiving import receive
+from stillage.operations.imports.replicating import replicate
 from stillage.operations.imports.sources import Opened, Sources
 from stillage.operations.imports.staged import Staged
 from stillage.operations.running import Kind, Kinds, Result, Run, Work
@@ -87,7 +88,10 @@ class Importing:
             JobKind.IMPORT_OBJECT: partial(self._from_source, self._open_object),
         }
         creation = Kind(partial(self._from_source, self._open_object), self._creation_failed)
-        return {kind: Kind(work, self._failed) for kind, work in works.items()} | dict.fromkeys(CREATIONS, creation)
+        return {kind: Kind(work, self._failed) for kind, work in works.items()} | {
+            **dict.fromkeys(CREATIONS, creation),
+            JobKind.COPY: Kind(self._replicated, self._creation_failed),
+        }
 
     async def _from_staged(self, run: Run) -> Result:
         """Verify the staged bytes where they are, and copy them to the stores that were asked for."""
@@ -108,6 +112,12 @@ class Importing:
 
     async def _to_stores(self, run: Run) -> Result:
         return await self._fill(run, plan_of(run.job), None)
+
+    async def _replicated(self, run: Run) -> Result:
+        plan, source = plan_of(run.job), ImageId(run.job.input["source"])
+        await run.step("CopyImageInRegionTask", partial(replicate, self._context, plan, source, run.job.project_id))
+        await run.step("end", partial(self._end, plan, None))
+        return {"image_id": plan.image_id}
 
     async def _fill(self, run: Run, plan: Plan, open_source: Open | None, temporary: StoreId | None = None) -> Result:
         """Fill every store of *plan*, and end the import. *temporary*: a copy there is needed only until then."""

@@ -94,6 +94,13 @@ def import_service(
         clock=clock,
     )
     create = Creations(
-        database, stores, queue, images=images, objects=objects, limits=rules.upload.quotas.project, clock=clock
+        database,
+        stores,
+        queue,
+        images=images,
+        objects=objects,
+        access=shared.access,
+        limits=rules.upload.quotas.project,
+        clock=clock,
     )
     return ImportService(accept, create, importing.kinds(), reception.close)
