@@ -52,6 +52,7 @@ from stillage.operations.disks.opening import Disks
 from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
+from stillage.operations.exports import Exports
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.images import Images
 from stillage.operations.imports.service import import_service
@@ -165,7 +166,8 @@ async def build(
     buckets = buckets_of(settings)
     import_rules = import_rules_of(settings, rules)
     importing = import_service(uploads, queue, sources, buckets, images, disks, import_rules, vault)
-    kinds = kinds_of(importing.kinds)
+    exports = Exports(database, queue, download, importing.converting, buckets, clock=clock)
+    kinds = kinds_of(importing.kinds, exports.kinds())
     cache = ImageCache(database, stores, access=access)
     services = Services(
         identity=known.identity,
@@ -183,6 +185,7 @@ async def build(
         uploads=uploads,
         imports=importing.accept,
         creations=importing.create,
+        exports=exports,
         inspect=inspect,
         queue=queue,
         tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),

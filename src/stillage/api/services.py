@@ -21,6 +21,7 @@ from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
+from stillage.operations.exports import Exports
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.imports.accepting import Imports
@@ -71,6 +72,7 @@ class Services:
     uploads: Uploads
     imports: Imports
     creations: Creations
+    exports: Exports
     inspect: Inspect
     queue: Queue
     jobs: Jobs

@@ -101,6 +101,13 @@ def count_open(connection: Connection, project_id: ProjectId, kinds: Collection[
     return connection.execute(select(func.count()).where(those)).scalar_one()
 
 
+def hold_image(connection: Connection, image_id: ImageId, kinds: Collection[str]) -> int:
+    """Lock the row of an image; return how many jobs of these kinds it has that have not ended."""
+    connection.execute(select(images.c.id).where(images.c.id == image_id).with_for_update())
+    those = and_(OPEN, jobs.c.image_id == image_id, jobs.c.kind.in_(kinds))
+    return connection.execute(select(func.count()).where(those)).scalar_one()
+
+
 def cancel(connection: Connection, job_id: JobId, failure: Failure, now: datetime) -> Job | None:
     """End a job that has not ended, and return it; None if it has. The process that runs it notices, and stops."""
     lock_image_of(connection, job_id)

@@ -32,6 +32,8 @@ CHANGES: Mapping[str, Action] = {
     "PUT /v1/cloudimages/{image_id}/upload": Action("update", IMAGE),
     "POST /v1/cloudimages/{image_id}/copy": Action("create", IMAGE),
     "POST /v2.1/cloudimages/{image_id}/copy": Action("create", IMAGE),
+    "POST /v1/cloudimages/{image_id}/file": Action("read/export", IMAGE),
+    "POST /v2.1/cloudimages/{image_id}/file": Action("read/export", IMAGE),
     "POST /v1/cloudimages/{image_id}/cross_region_copy": Action("create", IMAGE),
     "POST /v1/cloudimages/members": Action("create/member", IMAGE),
     "PUT /v1/cloudimages/members": Action("update/member", IMAGE),

@@ -145,6 +145,12 @@ class ImsCopy(TypedDict):
     enterprise_project_id: NotRequired[str]
 
 
+class ImsExport(TypedDict):
+    bucket_url: str
+    file_format: NotRequired[str]
+    is_quick_export: NotRequired[bool | str]
+
+
 class ImsSharing(TypedDict):
     images: list[str]
     projects: list[str]

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.ims import creating, images, info, jobs, members, tags
+from stillage.api.ims import creating, exporting, images, info, jobs, members, tags
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -18,6 +18,8 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_put("/v1/cloudimages/{image_id}/upload", creating.register)
     router.add_post("/v1/cloudimages/{image_id}/copy", creating.copy)
     router.add_post("/v2.1/cloudimages/{image_id}/copy", creating.copy)
+    router.add_post("/v1/cloudimages/{image_id}/file", exporting.export)
+    router.add_post("/v2.1/cloudimages/{image_id}/file", exporting.export)
     router.add_post("/v1/cloudimages/{image_id}/cross_region_copy", creating.copy_elsewhere)
     router.add_get("/v1/cloudimages/tags", tags.texts, allow_head=False)
     router.add_put("/v1/cloudimages/tags", tags.put)

@@ -47,6 +47,7 @@ class ImportService:
 
     accept: Imports
     create: Creations
+    converting: Converting
     kinds: Kinds
     close: Callable[[], Awaitable[None]]
 
@@ -103,4 +104,4 @@ def import_service(
         limits=rules.upload.quotas.project,
         clock=clock,
     )
-    return ImportService(accept, create, importing.kinds(), reception.close)
+    return ImportService(accept, create, converting, importing.kinds(), reception.close)

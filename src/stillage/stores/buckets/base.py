@@ -36,3 +36,25 @@ class Bucket(Protocol):
             ObjectChanged: If it is not that one, or changes meanwhile. Also while its bytes are yielded.
             BucketNotFound, ObjectNotFound, BucketFailed: As `head`.
         """
+
+    def create(self, key: str) -> AbstractAsyncContextManager["ObjectWriter"]:
+        """Begin a new object. Unless it is committed, leaving the context leaves nothing.
+
+        Raises:
+            BucketNotFound, BucketFailed: If nothing can be written there.
+        """
+
+
+class ObjectWriter(Protocol):
+    """Writes one object, in order."""
+
+    async def write(self, block: bytes | bytearray) -> None:
+        """Write the next bytes; BucketFailed if that is not possible."""
+
+    async def commit(self) -> None:
+        """Make the object visible, whole and durable.
+
+        Raises:
+            ObjectExists: If there is one of this name; it is left as it is.
+            BucketFailed: If it cannot be made durable.
+        """

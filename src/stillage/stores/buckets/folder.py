@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stillage.errors import BucketFailed, BucketNotFound, ObjectChanged, ObjectNotFound
 from stillage.stores.buckets.base import Found
+from stillage.stores.buckets.folder_writer import FolderWriter
 from stillage.stores.threads import Threads
 
 BLOCK = 1 << 20
@@ -45,6 +46,15 @@ class FolderBucket:
                 yield blocks
         finally:
             await self._threads.run(os.close, descriptor)
+
+    @asynccontextmanager
+    async def create(self, key: str) -> AsyncIterator[FolderWriter]:
+        writer = FolderWriter(self._name, key, self._folder, self._threads)
+        try:
+            await self._threads.run(writer.open)
+            yield writer
+        finally:
+            await self._threads.run(writer.close)
 
     async def _blocks(self, key: str, descriptor: int, found: Found) -> AsyncGenerator[bytes]:
         at = 0
