@@ -175,12 +175,14 @@ def test_the_blobs_of_an_image_and_those_of_a_digest_are_found_without_reading_a
         blobs.set_damage(connection, blob, None)
         uploads.with_bytes(connection, (digest,), 4096, FILES, ProjectId("lab"))
         lifecycle.mark_deleted(connection, made.id, clock())
+        connection.execute(lifecycle.FIND_RESUMABLE, {"deleted_id": made.id})
 
     with engine.connect() as connection:
         plans = plans_of(connection, ask)
     engine.dispose()
     assert len([plan for plan in plans if " blobs " in plan]) >= 7
-    assert [plan for plan in plans if "SCAN " in plan or "ix_blobs_state" in plan] == []
+    tables_alone = [plan.replace("SCAN CONSTANT ROW", "") for plan in plans]
+    assert [plan for plan in tables_alone if "SCAN " in plan or "ix_blobs_state" in plan] == []
 
 
 NEVER_DELETED = {"images", "projects", "users"}

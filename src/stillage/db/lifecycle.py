@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, literal, select, update
 
 from stillage.db import jobs, pieces, placements, tables, usage
 from stillage.db.images import get, set_properties
@@ -29,10 +29,11 @@ CLAIMS = select(uploads, blobs.c.store).join(blobs, blobs.c.key == uploads.c.blo
 RESUMABLE = uploads.c.lease_owner.is_(None)
 IMPORTING = images.c.status == Status.IMPORTING
 
-# Of a deletion, built once.
+# Of a deletion, built once. SQLAlchemy would write a list that is a single parameter into the statement each time.
+NOT_DELETED = [literal(status, images.c.status.type) for status in sorted(statuses_before(Status.DELETED))]
 MARK_DELETED = (
     update(images)
-    .where(images.c.id == bindparam("image_id"), images.c.status.in_(statuses_before(Status.DELETED)))
+    .where(images.c.id == bindparam("image_id"), images.c.status.in_(NOT_DELETED))
     .values(
         status=Status.DELETED,
         deleted_at=bindparam("now"),

@@ -20,6 +20,7 @@ INDEXED = (
     "name", "status", "protected", "container_format", "disk_format", "min_disk", "min_ram", "size", "virtual_size",
     "checksum", "os_hash_algo", "os_hash_value", "updated_at",
 )  # fmt: skip
+ALWAYS = frozenset({"status", "protected", "min_disk", "min_ram", "updated_at"})
 
 
 def upgrade() -> None:
@@ -84,8 +85,9 @@ def _create_images() -> None:
         postgresql_where=LIVE,
     )
     for name in INDEXED:
+        where = LIVE if name in ALWAYS else sa.text(f"deleted_at IS NULL AND {name} IS NOT NULL")
         op.create_index(
-            f"ix_images_{name}", "images", [name, "created_at", "id"], sqlite_where=LIVE, postgresql_where=LIVE
+            f"ix_images_{name}", "images", [name, "created_at", "id"], sqlite_where=where, postgresql_where=where
         )
     op.create_index(
         "ix_images_visibility",
