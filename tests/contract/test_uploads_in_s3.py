@@ -15,7 +15,7 @@ import pytest
 import builders
 import s3_server
 from fakes import Clock
-from rude_s3 import CutAnswer, Fault, Refuse, RudeS3
+from rude_s3 import CutAnswer, Fault, LoseAnswer, Refuse, RudeS3
 from s3_server import contents, session, settings
 from stillage.db import images as db
 from stillage.db.leases import LeaseOwner
@@ -272,8 +272,8 @@ async def test_what_counts_survives_a_bucket_that_is_away_for_a_while(hindered: 
         ("?uploads ", [DENIED]),
         ("partNumber=1", [DENIED]),
         ("partNumber=2", [Refuse(404, "NoSuchUpload")]),
-        ("?uploadId", [DENIED]),
-        ("?uploadId", [CutAnswer(1)] * 4),
+        ("POST*?uploadId", [DENIED]),
+        ("POST*?uploadId", [CutAnswer(1)] * 4),
     ],
     ids=["a piece", "its beginning", "a part", "a part of a dropped object", "its completion", "a lost answer"],
 )
@@ -292,6 +292,28 @@ async def test_an_upload_whose_bucket_fails_while_it_is_verified_is_verified_lat
     assert rude.is_done
     assert await node.stored(image) == DATA
     await nothing_else_is_stored(node, image)
+
+
+@pytest.mark.parametrize(
+    "faults", [[LoseAnswer()] * 4, [LoseAnswer(), Refuse(404, "NoSuchUpload")]], ids=["all answers", "the first one"]
+)
+async def test_an_image_that_is_complete_is_active_although_the_answer_is_lost(
+    hindered: tuple[Node, RudeS3], faults: list[Fault]
+) -> None:
+    node, rude = hindered
+    rude.plan("POST*?uploadId", *faults)
+    plain = await node.ingest(ME, (await node.image()).id, sliced(DATA), Expected(len(DATA)))
+    assert rude.is_done
+    rude.plan("POST*?uploadId", *faults)
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
+    resumed = await node.send(upload, 0, len(DATA))
+    assert rude.is_done
+    assert resumed is not None
+    for image in (plain, resumed):
+        assert image.status is Status.ACTIVE
+        assert await node.stored(image) == DATA
+    assert sum("partNumber=1" in line for line in rude.asked) == 2  # nothing was sent twice
+    await nothing_else_is_stored(node, plain, resumed)
 
 
 async def test_an_upload_whose_piece_was_removed_behind_our_back_ends_with_the_reason(nodes: tuple[Node, Node]) -> None:

@@ -4,6 +4,7 @@ Each connection serves one request, so that what a fault strikes is that request
 which stays the proxy's.
 """
 
+import re
 import socket
 import ssl
 import threading
@@ -39,12 +40,17 @@ class CutRequest:
     at: int
 
 
-Fault = Refuse | CutAnswer | CutRequest
+@dataclass(frozen=True)
+class LoseAnswer:
+    """End the connection when the server has done what it was asked for, and say nothing."""
+
+
+Fault = Refuse | CutAnswer | CutRequest | LoseAnswer
 
 
 @dataclass
 class RudeS3:
-    """*faults*: for the next requests whose line contains a text, in order. *tls*: of its certificate, to serve TLS."""
+    """*tls*: of its certificate, to serve TLS."""
 
     upstream: str
     tls: ssl.SSLContext | None = None
@@ -52,6 +58,7 @@ class RudeS3:
     _faults: list[tuple[str, deque[Fault]]] = field(default_factory=list)
 
     def plan(self, text: str, *faults: Fault) -> None:
+        """Have *faults* strike the next requests whose line contains *text*, in order; "*" stands for anything."""
         self._faults.append((text, deque(faults)))
 
     @property
@@ -97,18 +104,23 @@ class RudeS3:
 
     def _fault(self, line: str) -> Fault | None:
         for text, faults in self._faults:
-            if text in line and faults:
+            if faults and re.search(re.escape(text).replace(r"\*", ".*"), line):
                 return faults.popleft()
         return None
 
-    def _pass(self, client: socket.socket, head: bytes, fault: CutAnswer | CutRequest | None) -> None:
+    def _pass(self, client: socket.socket, head: bytes, fault: CutAnswer | CutRequest | LoseAnswer | None) -> None:
         url = urlsplit(self.upstream)
         with socket.create_connection((url.hostname or "", url.port or 80), TIMEOUT_S) as server:
             server.sendall(head)
             most = fault.at - len(head) if isinstance(fault, CutRequest) else None
             up = threading.Thread(target=_pump, args=[client, server, most], daemon=True)
             up.start()
-            _pump(server, client, fault.at if isinstance(fault, CutAnswer) else None)
+            if isinstance(fault, LoseAnswer):
+                while server.recv(65536):
+                    """It closes the connection after its answer."""
+                client.shutdown(socket.SHUT_RDWR)
+            else:
+                _pump(server, client, fault.at if isinstance(fault, CutAnswer) else None)
         up.join(TIMEOUT_S)
 
 

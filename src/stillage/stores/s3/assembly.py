@@ -3,7 +3,6 @@
 The server copies what one object has of a part (UploadPartCopy). What several have, and holes, pass through here.
 """
 
-from stillage.errors import StoreFailed
 from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.abilities import Recall
@@ -48,10 +47,7 @@ class Assembly:
             return
         while (span := self._parts.span(self._index)).first < size:
             await self._begin(Span(span.first, min(span.end, size)), recall)
-        await self._multipart.complete()
-        stored = await self._transfers.call(client.head, self._key)
-        if stored.size != size:
-            raise StoreFailed(f"the store made {stored.size} bytes of {size}; send the file again")
+        await self._multipart.complete(size)
 
     async def abort(self) -> None:
         await self._multipart.abort()

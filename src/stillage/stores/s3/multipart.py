@@ -1,10 +1,10 @@
 """One object in parts, several of which are on their way at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from stillage.errors import StillageError, Unavailable
+from stillage.errors import StillageError, StoreFailed, Unavailable
 from stillage.stores.s3.client import MadePart, Missing
 from stillage.stores.s3.transfers import Transfers
 
@@ -50,17 +50,20 @@ class Multipart:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def complete(self) -> None:
-        """Wait for all parts, and make the object of them."""
+    async def complete(self, size: int) -> None:
+        """Wait for all parts, and make the object of them, which has *size* bytes then."""
         await self._settle()
         self._require()
         made = [self._made[number] for number in sorted(self._made)]
         try:
-            await self._transfers.call(self._transfers.client.complete, self._key, await self._begun(), made)
+            await self._complete(await self._begun(), made)
+            stored = await self._transfers.call(self._transfers.client.head, self._key)
         except (StillageError, Missing) as failure:
-            # It may be complete, with the answer lost: then it cannot be completed once more.
             self._failure = failure
             self._require()
+            raise
+        if stored.size != size:
+            raise StoreFailed(f"the store made {stored.size} bytes of {size}; send the file again")
 
     async def abort(self) -> None:
         """Drop the parts. Those that are being sent are waited for: one that arrives later would stay."""
@@ -79,6 +82,22 @@ class Multipart:
         except StillageError as failure:
             self._failure = failure
             raise
+
+    async def _complete(self, upload_id: str, made: Sequence[MadePart]) -> None:
+        client = self._transfers.client
+        try:
+            await self._transfers.call(client.complete, self._key, upload_id, made)
+        except (Missing, Unavailable):
+            # Its answer may be lost. Then the object is there, and the upload is not: it cannot be completed again.
+            if not await self._is_there():
+                raise
+
+    async def _is_there(self) -> bool:
+        try:
+            await self._transfers.call(self._transfers.client.head, self._key)
+        except (Missing, StillageError):
+            return False
+        return True
 
     async def _make(self, upload_id: str, number: int, make: MakePart, at_end: Callable[[], None]) -> None:
         try:

@@ -7,7 +7,7 @@ beginning costs nothing.
 import asyncio
 from contextlib import suppress
 
-from stillage.errors import StillageError, StoreFailed
+from stillage.errors import StillageError
 from stillage.ids import BlobKey
 from stillage.spans import Span
 from stillage.stores.s3.buffers import Blocks
@@ -79,10 +79,7 @@ class S3Writer:
         client = self._transfers.client
         if self._multipart.has_begun:
             await self._send_part()
-            await self._multipart.complete()
-            stored = await self._transfers.call(client.head, self._key)
-            if stored.size != self._size:
-                raise StoreFailed(f"the store made {stored.size} bytes of {self._size}; send the file again")
+            await self._multipart.complete(self._size)
         else:
             blocks = [] if self._part is None else self._part.blocks
             await self._transfers.send(client.put, self._key, Blocks(blocks))
