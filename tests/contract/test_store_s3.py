@@ -172,6 +172,14 @@ async def test_an_object_that_is_gone_or_changed_behind_our_back_is_noticed(stor
             await reader.read(0, 10)
 
 
+async def test_an_object_that_was_truncated_behind_our_back_is_damaged_not_unavailable(store: S3Store) -> None:
+    await put(store, os.urandom(2 * MIB))
+    async with store.reader(KEY) as reader:
+        store.client.put(KEY, Blocks([b"short"]))
+        with pytest.raises(StoreFailed, match=f"ends before byte {MIB}; restore it"):
+            await reader.read(MIB, 10)
+
+
 async def test_a_piece_whose_object_is_gone_is_not_read_as_zeros(store: S3Store) -> None:
     memory = Remembered()
     await store.begin(KEY)

@@ -29,19 +29,24 @@ from stillage.errors import (
     Unavailable,
     UploadGone,
 )
-from stillage.ids import UploadId
+from stillage.ids import StoreId, UploadId
 from stillage.images.access import Access
 from stillage.images.image import Image
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Upload
+from stillage.operations.download import Download
 from stillage.operations.resumable import verifying
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.ingest import Ingest
+from stillage.stores.catalog import NamedStore, Stores
+from stillage.stores.memory import MemoryStore
 from stillage.stores.s3 import partial
 from stillage.stores.s3.blobs import S3Store
+from stillage.stores.s3.buffers import Blocks
 from stillage.stores.s3.partial import S3PartialBlob
-from stores import MIB, key_of, only, read_all
+from stores import FILES, MIB, copied, key_of, only, read_all
 from upload_world import ME, RULES, cut, sliced, uploads_of
 
 DENIED = Refuse(403, "AccessDenied")
@@ -327,3 +332,24 @@ async def test_an_upload_whose_piece_was_removed_behind_our_back_ends_with_the_r
     image = await one.database.read(db.get, upload.image_id)
     assert (image.status, image.reason) == (Status.QUEUED, "its bytes are gone from the store; send the file again")
     await nothing_else_is_stored(two)
+
+
+@pytest.mark.parametrize("left", [DATA[:MIB], b""], ids=["shorter", "empty"])
+async def test_another_copy_is_read_and_a_scrub_tells_if_an_object_was_truncated_behind_our_back(
+    nodes: tuple[Node, Node], clock: Clock, left: bytes
+) -> None:
+    node, spare = nodes[0], StoreId("spare")
+    both = Stores(
+        [NamedStore(FILES, node.store, "s3", ""), NamedStore(spare, MemoryStore(), "file", "", weight=-1)], FILES
+    )
+    image = await node.ingest(ME, (await node.image()).id, sliced(DATA), Expected(len(DATA)))
+    key = await key_of(node.database, image)
+    await copied(node.database, both, image.id, spare)
+    node.store.client.put(key, Blocks([left]))
+    download = Download(node.database, both, access=Access({}), deleted_s=60)
+    async with download.open(image) as reader:
+        assert await reader.read(0, len(DATA)) == DATA
+    clock.advance(1)
+    scrub = Scrub(node.database, both, clock=clock)
+    damages = {scrubbed.stored.blob.store: scrubbed.damage async for scrubbed in scrub(older_than_s=0)}
+    assert damages == {FILES: f"{len(left)} bytes are there, {len(DATA)} were stored", spare: None}

@@ -14,6 +14,8 @@ MISSING = frozenset({"NoSuchKey", "NoSuchUpload"})
 """A 404 without such a code may be of a bucket that is gone, or of a proxy on the way."""
 UNEXPLAINED = frozenset({"400", "403", "404"})
 """Of answers to HEAD, which have no room for a code."""
+ENDED = frozenset({"InvalidRange", "416"})
+"""Of bytes behind the end of an object. We ask for none that were not there once."""
 FULL = frozenset({"EntityTooLarge", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"})
 BUSY = frozenset({"SlowDown", "ServiceUnavailable", "Throttling", "RequestLimitExceeded", "TooManyRequests"})
 TRANSIENT = frozenset({"InternalError", "RequestTimeout", "OperationAborted", "BadDigest", "IncompleteBody"})
@@ -34,6 +36,11 @@ DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "403", "MethodNotAllowe
 def is_missing(error: Exception) -> bool:
     """Return whether the server says that there is no such object or upload."""
     return isinstance(error, ClientError) and code_of(error) in MISSING
+
+
+def is_truncated(error: ClientError) -> bool:
+    """Return whether the object ends before the bytes that it was asked for."""
+    return code_of(error) in ENDED
 
 
 def is_unexplained(error: ClientError) -> bool:

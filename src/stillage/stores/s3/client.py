@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from stillage.errors import StoreFailed
 from stillage.spans import Span
-from stillage.stores.s3.answers import MISSING, code_of, is_missing, is_unexplained, translated
+from stillage.stores.s3.answers import MISSING, code_of, is_missing, is_truncated, is_unexplained, translated
 from stillage.stores.s3.buffers import Blocks
 from stillage.stores.s3.presigned import presigned
 from stillage.stores.s3.settings import S3Settings
@@ -100,9 +100,18 @@ class S3Client:
         return Stored(key, found["ContentLength"], found["LastModified"], found["ETag"])
 
     def get(self, key: str, span: Span, etag: str | None = None) -> Answer:
-        """Ask for the bytes of *span*, which is not empty; StoreFailed if the object is not the one with *etag*."""
+        """Ask for the bytes of *span*, which is not empty.
+
+        Raises:
+            StoreFailed: If the object is not the one with *etag*, or ends before *span*: it is damaged.
+        """
         with self._failures("read an object"):
-            found = self._client.get_object(**self._at(key), Range=f"bytes={span.first}-{span.end - 1}")
+            try:
+                found = self._client.get_object(**self._at(key), Range=f"bytes={span.first}-{span.end - 1}")
+            except ClientError as error:
+                if is_truncated(error):
+                    raise StoreFailed(f"an object ends before byte {span.first}; restore it") from None
+                raise
         body: Answer = found["Body"]
         if etag not in (None, found["ETag"]):
             body.close()
