@@ -79,7 +79,8 @@ async def test_services_are_named_by_region(monkeypatch: pytest.MonkeyPatch) -> 
         sources.remote.check(RemoteImage(region, ID))
     for address in (RemoteImage("Four", ID), RemoteImage("Two", ID, "private")):
         with pytest.raises(SourceForbidden):
-            sources.remote.check(address)
+            async with sources.remote.open(address):
+                pass
     await sources.close()
 
 

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections import deque
 from contextlib import suppress
-from typing import ClassVar, cast
+from typing import cast
 from weakref import WeakSet
 
 from aiohttp import web
@@ -87,12 +87,11 @@ def _references(blocks: list[bytearray], number: int) -> int:
 FREE = _references([bytearray()], 0)
 """The reference count of a block that is only in a list; versions of Python differ in what else they count."""
 _blocks = Blocks()
+_receivers: WeakSet["Receiver"] = WeakSet()
 
 
 class Receiver(asyncio.BufferedProtocol):
     """Receives the body of *request*, *length* bytes in total, of which none has been read."""
-
-    _running: ClassVar[WeakSet["Receiver"]] = WeakSet()
 
     def __init__(self, request: web.Request, connection: Lender, length: int) -> None:
         self._connection = connection
@@ -112,7 +111,7 @@ class Receiver(asyncio.BufferedProtocol):
         self._last = self._loop.time()
         self._paused = False  # as more blocks came than there is room for
         self._lent = bool(self._left) and connection.transport is not None
-        self._running.add(self)
+        _receivers.add(self)
         if connection.transport is not None and self._lent:
             self._switch(connection.transport, self)
             connection.transport.resume_reading()
@@ -162,8 +161,8 @@ class Receiver(asyncio.BufferedProtocol):
 
     def end(self) -> None:
         """Return the transport: after the whole body for the next request, before that for the rest of this one."""
-        self._running.discard(self)
-        _blocks.shrink(AHEAD * len(self._running))
+        _receivers.discard(self)
+        _blocks.shrink(AHEAD * len(_receivers))
         transport = self._connection.transport
         if not self._lent or transport is None:
             return
@@ -178,7 +177,7 @@ class Receiver(asyncio.BufferedProtocol):
 
     @property
     def _ahead(self) -> int:
-        return max(1, min(AHEAD, AHEAD_OF_ALL // max(1, len(self._running))))
+        return max(1, min(AHEAD, AHEAD_OF_ALL // max(1, len(_receivers))))
 
     def _next_block(self) -> bytes:
         block = self._full.popleft()
