@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from stillage.bucket_settings import AnyBucket
+from stillage.bucket_settings import AnyBucket, FolderBucketSettings, S3BucketSettings
 from stillage.config import Settings
 from stillage.errors import BadSettings, StillageError
 from stillage.ids import StoreId
 from stillage.store_settings import AnyStore, BucketSettings, FilesSettings, default_of
 from stillage.stores.base import Store
+from stillage.stores.buckets.base import Bucket
 from stillage.stores.buckets.catalog import Bound, Buckets
 from stillage.stores.buckets.folder import FolderBucket
 from stillage.stores.catalog import NamedStore, Stores
@@ -96,5 +97,23 @@ def buckets_of(settings: Settings) -> Buckets:
 
 
 def _bound(one: AnyBucket, data: Path, threads: Threads) -> Bound:
-    bucket = FolderBucket(one.name, data / one.path, (), threads)
+    bucket: Bucket
+    if isinstance(one, FolderBucketSettings):
+        bucket = FolderBucket(one.name, data / one.path, (), threads)
+    else:
+        bucket = _users_bucket(one, threads)
     return Bound(one.name, bucket, one.projects, one.read, one.write)
+
+
+def _users_bucket(one: S3BucketSettings, threads: Threads) -> Bucket:
+    try:
+        from stillage.stores.s3.bucket import S3Bucket  # noqa: PLC0415 - it needs what only some install
+        from stillage.stores.s3.client import S3Client  # noqa: PLC0415
+        from stillage.stores.s3.settings import S3Settings  # noqa: PLC0415
+    except ImportError as error:
+        raise BadSettings(
+            f"buckets: {one.name!r} has the type s3, and {error.name} is missing; run: pip install 'stillage[s3]'"
+        ) from error
+    shared = ("prefix", "endpoint", "region", "addressing", "ca", "timeout_s")
+    settings = S3Settings(one.bucket or one.name, **{name: getattr(one, name) for name in shared})
+    return S3Bucket(one.name, S3Client(settings), threads)

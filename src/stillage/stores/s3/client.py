@@ -36,6 +36,10 @@ class Missing(Exception):
     """The server has no such object or upload."""
 
 
+class Exists(Exception):
+    """The server has an object of this name already."""
+
+
 class Answer(Protocol):
     """The body of an answer, to be read in a thread."""
 
@@ -173,12 +177,27 @@ class S3Client:
             )
         return _made(found["CopyPartResult"])
 
-    def complete(self, key: str, upload_id: str, made: Sequence[MadePart]) -> None:
+    def complete(self, key: str, upload_id: str, made: Sequence[MadePart], *, only_new: bool = False) -> None:
+        """Join the parts of an upload. *only_new*: raise Exists if there is such an object already."""
+        condition = {"IfNoneMatch": "*"} if only_new else {}
         parts = [{"PartNumber": number, "ETag": part.etag, **part.checksums} for number, part in enumerate(made, 1)]
         with self._failures("complete an object"):
-            self._client.complete_multipart_upload(
-                **self._at(key), UploadId=upload_id, MultipartUpload={"Parts": parts}
-            )
+            try:
+                self._client.complete_multipart_upload(
+                    **self._at(key), UploadId=upload_id, MultipartUpload={"Parts": parts}, **condition
+                )
+            except ClientError as error:
+                if only_new and code_of(error) in ("PreconditionFailed", "412"):
+                    raise Exists from None
+                raise
+
+    def require_absent(self, key: str) -> None:
+        """Raise Exists if there is such an object."""
+        try:
+            self.head(key)
+        except Missing:
+            return
+        raise Exists
 
     def abort(self, key: str, upload_id: str) -> None:
         """Drop the parts of an upload, if there still is one."""
