@@ -92,6 +92,21 @@ async def test_terraform_finds_the_image_in_a_job_within_the_job(erin: Person) -
     assert (part["status"], part["job_type"]) == ("SUCCESS", "imsImportImageJob")
 
 
+async def test_the_bucket_of_another_project_is_as_one_that_is_not_there(serve: Any, tmp_path: Path) -> None:
+    (tmp_path / "buckets" / "lab" / "incoming").mkdir(parents=True)
+    (tmp_path / "buckets" / "lab" / "incoming" / "web.img").write_bytes(DATA)
+    bound = {"type": "folder", "name": "shared-files", "projects": ["lab"], "path": str(tmp_path / "buckets" / "lab")}
+    async with serve(profile="ims", buckets=[bound]) as town:
+        erin, olga = town.person(), town.person("works", user="olga")
+        assert (await erin("POST", ACTION, WEB)).status == 200
+        texts = set()
+        for name in ("incoming", "shared-files", "nowhere"):
+            answer = await olga("POST", ACTION, {**WEB, "image_url": f"{name}:incoming/web.img"})
+            assert (answer.status, answer.json["error"]["code"]) == (400, "IMG.0069")
+            texts.add(answer.json["error"]["message"].replace(name, "BUCKET"))
+        assert len(texts) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
