@@ -154,3 +154,44 @@ result = [listed, conn.image.find_image("otc") is None]
 """,
     )
     assert result == [["otc"], True]
+
+
+def test_an_image_of_a_file_from_the_bucket_to_its_deletion(erin: Account, server: Server, key: dict[str, str]) -> None:
+    bucket = server.data_folder / "buckets" / erin.project_id / "incoming"
+    bucket.mkdir(parents=True)
+    (bucket / "web.img").write_bytes(bytes(range(256)) * 1200)
+    result = run(
+        erin,
+        server,
+        """
+import time
+ims = client(BasicCredentials(ak, sk, project))
+
+def ended(job_id):
+    while True:
+        job = ims.show_job(ShowJobRequest(job_id=job_id))
+        if job.status not in ("INIT", "RUNNING"):
+            return job
+        time.sleep(0.1)
+
+tags = [TagKeyValue(key="team", value="blue")]
+body = CreateImageRequestBody(name="web", image_url="incoming:web.img", min_disk=1, image_tags=tags)
+made = ended(ims.create_image(CreateImageRequest(body=body)).job_id)
+(image,) = ims.list_images(ListImagesRequest(id=made.entities.image_id)).images
+told = ims.list_image_tags(ListImageTagsRequest(image_id=image.id)).tags
+copy = CopyImageInRegionRequestBody(name="copy")
+copied = ended(ims.copy_image_in_region(CopyImageInRegionRequest(image_id=image.id, body=copy)).job_id)
+target = ExportImageRequestBody(bucket_url="incoming:out.qcow2", file_format="qcow2")
+exported = ended(ims.export_image(ExportImageRequest(image_id=image.id, body=target)).job_id)
+for one in (image.id, copied.entities.image_id):
+    ims.glance_delete_image(GlanceDeleteImageRequest(image_id=one))
+left = ims.list_images(ListImagesRequest(id=image.id)).images
+result = [made.status, made.job_type, image.status, image.data_origin, [tag.key for tag in told], copied.status,
+          exported.status, left]
+""",
+        ak=key["access"],
+        sk=key["secret"],
+    )
+    origin = "file,incoming:web.img"
+    assert result == ["SUCCESS", "imsImportImageJob", "active", origin, ["team"], "SUCCESS", "SUCCESS", []]
+    assert (bucket / "out.qcow2").read_bytes()[:4] == b"QFI\xfb"
