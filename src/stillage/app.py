@@ -166,7 +166,7 @@ async def build(
     buckets = buckets_of(settings)
     import_rules = import_rules_of(settings, rules)
     importing = import_service(uploads, queue, sources, buckets, images, disks, import_rules, vault)
-    exports = Exports(database, queue, download, importing.converting, buckets, clock=clock)
+    exports = Exports(database, queue, download, importing.converting, buckets, access=access, clock=clock)
     kinds = kinds_of(importing.kinds, exports.kinds())
     cache = ImageCache(database, stores, access=access)
     services = Services(

@@ -19,6 +19,7 @@ from stillage.db.session import Database
 from stillage.errors import ImageDamaged, ImsRefusal, ObjectExists, ObjectNotFound
 from stillage.ids import JobId
 from stillage.images import ims_export
+from stillage.images.access import Access, Seen
 from stillage.images.image import Image
 from stillage.images.ims_export import Export
 from stillage.images.job import Job, JobKind, NewJob
@@ -48,6 +49,7 @@ class Exports:
         converting: Converting,
         buckets: Buckets,
         *,
+        access: Access,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -55,6 +57,7 @@ class Exports:
         self._download = download
         self._converting = converting
         self._buckets = buckets
+        self._access = access
         self._clock = clock
 
     async def __call__(self, principal: Principal, image_id: str, export: Export, request_id: str) -> Job:
@@ -68,6 +71,8 @@ class Exports:
         """
         image = await self._download.describe(principal, image_id)
         ims_export.require_exportable(image, principal.project_id)
+        # It writes to a bucket of the project: who may only read there may not.
+        self._access.require_allowed(principal, "modify_image", Seen(image))
         await self._require_absent(principal, export)
         new = NewJob(
             JobId(str(uuid4())),

@@ -88,6 +88,9 @@ async def test_what_cannot_be_exported_is_refused_at_once(town: Town, erin: Pers
     olga = town.person("works", user="olga")
     answer = await olga("POST", f"/v1/cloudimages/{stored}/file", given)
     assert (answer.status, answer.json["error"]["code"]) == (404, "IMG.0144")
+    rita = town.person(roles="reader", user="rita")
+    answer = await rita("POST", f"/v1/cloudimages/{stored}/file", given)
+    assert (answer.status, answer.json["error"]["code"]) == (403, "IMG.0026")
     assert names(bucket) == before
 
 
