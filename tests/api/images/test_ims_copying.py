@@ -75,3 +75,17 @@ async def test_five_copies_wait_and_no_sixth(serve: Any) -> None:
         answer = await erin("POST", path, {"name": "sixth"})
         assert (answer.status, answer.json["error"]["code"]) == (400, "IMG.0060")
         assert len((await erin("GET", "/v2/cloudimages")).json["images"]) == 6
+
+
+async def test_the_image_of_another_project_is_as_one_that_is_not_there(town: Town, erin: Person) -> None:
+    olga, stored = town.person("works", user="olga"), (await erin.stored(DATA))["id"]
+    nothing = "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a99"
+    for method, end, body in (
+        ("POST", "copy", {"name": "copy"}),
+        ("POST", "file", {"bucket_url": "outgoing:a", "file_format": "qcow2"}),
+        ("PUT", "upload", {"image_url": "incoming:a"}),
+    ):
+        answers = [await olga(method, f"/v1/cloudimages/{image_id}/{end}", body) for image_id in (stored, nothing)]
+        assert [answer.status for answer in answers] == [404, 404]
+        assert [answer.json["error"]["code"] for answer in answers] == ["IMG.0144", "IMG.0144"]
+        assert answers[0].body.replace(stored.encode(), nothing.encode()) == answers[1].body
