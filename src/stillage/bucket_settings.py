@@ -64,7 +64,7 @@ def require_distinct(buckets: Sequence[AnyBucket]) -> None:
             raise ValueError(f"buckets: the project {project!r} has two buckets {name!r}; give them different names")
 
 
-class ObjectSettings(BaseModel):
+class ObjectSettings(BaseModel, defer_build=True):
     """From and to which buckets images may be copied."""
 
     buckets: BucketTables = Field((), description="buckets besides the projects' own: tables `[[buckets]]`, see below")

@@ -9,7 +9,7 @@ from stillage.times import CENTURY_S
 Seconds = Annotated[float, Field(le=CENTURY_S)]
 
 
-class JobSettings(BaseModel):
+class JobSettings(BaseModel, defer_build=True):
     """What imports, conversions and other work that outlives its request may use; see [jobs](jobs.md)."""
 
     run_jobs: bool = Field(

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 
-class LocationSettings(BaseModel):
+class LocationSettings(BaseModel, defer_build=True):
     """Whom images tell where their bytes are; see [locations](api.md#locations)."""
 
     show_image_direct_url: bool = Field(

@@ -14,7 +14,7 @@ Remote = Annotated[str, Field(pattern=r"^[^=,\s]{1,255}=https?://[^/?#@\s]+(/[^?
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(BaseModel, defer_build=True):
     """Where images may be imported from; see [importing from the web](importing-from-the-web.md)."""
 
     import_hosts: frozenset[str] = Field(

@@ -19,6 +19,11 @@ SERVER = (
     "aiohttp.web", "aiohttp.web_protocol", "sqlalchemy", "alembic", "structlog", "prometheus_client", "uvloop",
     "stillage.app", "stillage.api", "stillage.db", "stillage.jobs", "stillage.operations", "stillage.stores",
 )  # fmt: skip
+UNUSED = (
+    "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "boto3", "botocore", "alembic", "cryptography",
+    "multiprocessing.pool", "unittest",
+)  # fmt: skip
+"""Of a server with SQLite and files. Each costs every worker memory for as long as it runs."""
 LISTED = (
     "--help",
     "--version",
@@ -76,6 +81,14 @@ def test_a_command_of_the_client_imports_no_server(command: str, tmp_path: Path)
     modules = imported_by(command, tmp_path)
     assert "stillage.client.session" in modules
     assert modules & {*SERVER} - {"uvloop"} == set()
+
+
+def test_a_server_imports_no_driver_and_no_store_that_it_may_not_need() -> None:
+    importing = "import json, sys, stillage.app, stillage.cli.server.serve; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", importing], capture_output=True, check=True)
+    modules = set(json.loads(done.stdout))
+    assert "stillage.cli.server.worker" in modules
+    assert modules & {*UNUSED} == set()
 
 
 def test_a_server_collects_garbage_as_usual_but_not_in_what_it_started_with() -> None:

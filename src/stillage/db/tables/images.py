@@ -1,21 +1,18 @@
 """Tables of image records: what they are, and what lists are filtered by."""
 
 from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    Connection,
     ForeignKey,
     Index,
     Integer,
     String,
     Table,
     Text,
-    event,
     text,
 )
 
@@ -86,14 +83,6 @@ images = Table(
     live("ix_images_created_at", "os_hidden", "created_at", "id"),
     *map(live_with, INDEXED),
 )
-
-
-@event.listens_for(images, "before_create")
-def _keep_tombstones_out(_images: Table, connection: Connection, **_: Any) -> None:
-    """Give PostgreSQL the conditions of SQLite. An option of its own loads its dialect, 4 MiB for nothing."""
-    if connection.dialect.name == "postgresql":
-        for index in images.indexes:
-            index.kwargs["postgresql_where"] = index.kwargs["sqlite_where"]
 
 
 # Narrow tables to filter by; the record itself is read from `images`. Their keys are in the order of a filtered list:

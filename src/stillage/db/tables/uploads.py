@@ -27,12 +27,7 @@ blobs = Table(
     Column("data_map", LargeBinary),  # where a raw disk holds data
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
-    Index(
-        "ix_blobs_kept_until",
-        "kept_until",
-        postgresql_where=text("kept_until IS NOT NULL"),
-        sqlite_where=text("kept_until IS NOT NULL"),
-    ),
+    Index("ix_blobs_kept_until", "kept_until", sqlite_where=text("kept_until IS NOT NULL")),
     Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_os_hash_value", "os_hash_value"),
 )
