@@ -4,7 +4,10 @@ Nobody can sign another with its authority. When the names change, or the certif
 """
 
 import ipaddress
+import json
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -61,14 +64,21 @@ def ensure(folder: Path, names: Sequence[str], *, now: datetime | None = None) -
     now = now or datetime.now(UTC)
     certificate = Certificate(folder)
     if not certificate.is_good_for(names, now):
-        from stillage.cli.server.authority import certify  # noqa: PLC0415 - large, and most starts find a certificate
-
-        made = certify(names, now)
+        made = _certify(names, now)
         folder.mkdir(mode=0o700, exist_ok=True)
-        write_whole(certificate.key, made.key)
-        write_whole(certificate.authority, made.authority)
-        write_whole(certificate.chain, made.chain)
+        for path in (certificate.key, certificate.authority, certificate.chain):
+            write_whole(path, made[path.name].encode())
     return certificate
+
+
+def _certify(names: Sequence[str], now: datetime) -> dict[str, str]:
+    """Return the files of a new certificate, by name. Made in a process that ends: its library takes 12 MiB."""
+    # Without the current folder among those of modules, as with the command itself.
+    command = [sys.executable, "-P", "-m", "stillage.cli.server.authority"]
+    asked = json.dumps({"names": [*names], "now": now.isoformat()})
+    done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - our own module
+    files: dict[str, str] = json.loads(done.stdout)
+    return files
 
 
 def _comparable(names: Iterable[str]) -> set[object]:
