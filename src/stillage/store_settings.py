@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, field_validator
 
+from stillage.s3_limits import SMALLEST_PART, STANDARD_PART
+
 STORE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 ENDPOINT = re.compile(r"https?://[^/?#@\s]+")
 MOST = 1_000_000
@@ -60,7 +62,10 @@ class BucketSettings(StoreSettings):
         default="when_required", description="`when_supported` uses the newer checksums, which older servers refuse"
     )
     part_size: int = Field(
-        default=8 << 20, ge=5 << 20, le=256 << 20, description="bytes of a part; more for images above 70 GiB"
+        default=STANDARD_PART,
+        ge=SMALLEST_PART,
+        le=256 << 20,
+        description="bytes of a part; more for images above 70 GiB",
     )
     equal_parts: bool = Field(default=False, description="all parts have one size, as Cloudflare R2 demands")
     parts_at_once: int = Field(default=3, ge=1, le=16, description="parts of one upload on their way at the same time")

@@ -28,8 +28,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from server import free_port
+from stillage.s3_limits import SMALLEST_PART
 from stillage.stores.s3.blobs import S3Store
-from stillage.stores.s3.settings import SMALLEST_PART, S3Settings
+from stillage.stores.s3.settings import S3Settings
 
 WEED = Path(sys.prefix) / "bin" / "weed"
 ACCESS, SECRET = "stillage", "stillage-secret"

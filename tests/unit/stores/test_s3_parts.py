@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from stillage.errors import StorageFull
 from stillage.images.upload import Kept
+from stillage.s3_limits import MOST_PARTS
 from stillage.spans import Span
 from stillage.stores.s3.buffers import Blocks
 from stillage.stores.s3.parts import Parts
 from stillage.stores.s3.pieces import first_of, joined, new_name, pieces_of, within_object
-from stillage.stores.s3.settings import MIB, MOST_PARTS
+from stillage.stores.s3.settings import MIB
 
 GIB = 1 << 30
 OFFSETS = st.integers(0, 2 << 40)

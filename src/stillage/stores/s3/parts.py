@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from stillage.errors import StorageFull
+from stillage.s3_limits import MOST_PARTS, STANDARD_PART
 from stillage.spans import Span
-from stillage.stores.s3.settings import MIB, MOST_PARTS
 
 PARTS_OF_KNOWN_SIZE = 9000
 """Fewer than there may be: a declared size may grow."""
-STEP = 8 * MIB
+STEP = STANDARD_PART
 GROWING = ((1000, 1), (1000, 8), (MOST_PARTS - 2000, 32))
 """Of an object of unknown size: how many parts have how many times the size of the first. With 8 MiB 2 TiB in all."""
 

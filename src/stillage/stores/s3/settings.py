@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from stillage.s3_limits import STANDARD_PART
+
 MIB = 1 << 20
-SMALLEST_PART = 5 * MIB
-"""Of an object with several parts, S3 accepts smaller ones only as the last."""
-MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class S3Settings:
     ca: Path | None = None
     sign_payload: bool | None = None
     checksums: Literal["when_required", "when_supported"] = "when_required"
-    part_size: int = 8 * MIB
+    part_size: int = STANDARD_PART
     equal_parts: bool = False
     parts_at_once: int = 3
     timeout_s: float = 20.0
