@@ -33,6 +33,7 @@ from stillage.audit.trail import Sink, Trail
 from stillage.audit.webhook import Webhook
 from stillage.authentication import authentication_of
 from stillage.config import Settings
+from stillage.db import blobs
 from stillage.db.clock import Clock, clock_of, now, set_by
 from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
@@ -113,7 +114,7 @@ async def build(
     profile = profile_of(settings)
     database = Database(settings.database, connections=settings.database_connections)
     clock = clock or await clock_of(database)
-    stores = stores_of(settings)
+    stores = stores_of(settings, lambda store_id: database.read(blobs.held_by, store_id))
     quotas = Quotas(
         project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
         node=Limits(uploads=settings.max_node_uploads),

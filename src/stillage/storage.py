@@ -1,7 +1,8 @@
 """Builds the stores that the settings name: one function for each type of store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from stillage.stores.base import Store
 from stillage.stores.buckets.base import Bucket
 from stillage.stores.buckets.catalog import Bound, Buckets
 from stillage.stores.buckets.folder import FolderBucket
+from stillage.stores.capacity import Capacity
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
 from stillage.stores.threads import Threads
+
+HeldBy = Callable[[StoreId], Awaitable[tuple[int, int]]]
 
 CACHES = "cache"
 """Folder in the data folder: of each store that has a cache, a folder."""
@@ -35,18 +39,18 @@ class _Built:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
-def stores_of(settings: Settings) -> Stores:
-    """Return the stores of a deployment.
+def stores_of(settings: Settings, held_by: HeldBy) -> Stores:
+    """Return the stores of a deployment. *held_by*: counts the bytes that a store has, and its blobs.
 
     Raises:
         BadSettings: If one of them cannot be used as it is set.
     """
-    named = [_named(one, settings.data) for one in settings.stores]
+    named = [_named(one, settings.data, held_by) for one in settings.stores]
     return Stores(named, default=StoreId(default_of(settings.stores).id))
 
 
-def _named(one: AnyStore, data: Path) -> NamedStore:
-    built = BUILDERS[one.type](one, data)
+def _named(one: AnyStore, data: Path, held_by: HeldBy) -> NamedStore:
+    built = BUILDERS[one.type](one, data, held_by)
     return NamedStore(
         StoreId(one.id),
         built.store,
@@ -58,7 +62,7 @@ def _named(one: AnyStore, data: Path) -> NamedStore:
     )
 
 
-def _files(one: FilesSettings, data: Path) -> _Built:
+def _files(one: FilesSettings, data: Path, _held_by: HeldBy) -> _Built:
     folder = data / one.path
     if not folder.is_dir() and not folder.resolve().is_relative_to(data.resolve()):
         # Made here it would lie under the place where the missing disk belongs, and every image would seem to be gone.
@@ -66,10 +70,11 @@ def _files(one: FilesSettings, data: Path) -> _Built:
     return _Built(FileStore(folder), "file", {"data_dir": str(folder), "thin_provisioning": True})
 
 
-def _bucket(one: BucketSettings, data: Path) -> _Built:
+def _bucket(one: BucketSettings, data: Path, held_by: HeldBy) -> _Built:
     try:
         from stillage.stores.s3.blobs import S3Store  # noqa: PLC0415 - it needs what only some install
         from stillage.stores.s3.cache import SliceCache  # noqa: PLC0415
+        from stillage.stores.s3.rationed import RationedS3Store  # noqa: PLC0415
         from stillage.stores.s3.settings import S3Settings  # noqa: PLC0415
     except ImportError as error:
         raise BadSettings(
@@ -79,14 +84,19 @@ def _bucket(one: BucketSettings, data: Path) -> _Built:
     settings = S3Settings(**{name: getattr(one, name) for name in names})
     try:
         cache = SliceCache(data / CACHES / one.id, one.cache_bytes) if one.cache_bytes else None
-        store = S3Store(settings, cache=cache)
+        if one.capacity is None:
+            store = S3Store(settings, cache=cache)
+        else:
+            capacity = Capacity(one.capacity, partial(held_by, StoreId(one.id)))
+            store = RationedS3Store(settings, capacity, cache=cache)
     except StillageError as error:
         raise BadSettings(f"stores: {one.id!r}: {error}") from error
     properties = {"s3_store_host": one.endpoint or "", "s3_store_bucket": one.bucket, "thin_provisioning": False}
+    properties |= {} if one.capacity is None else {"capacity": one.capacity}
     return _Built(store, "s3", properties)
 
 
-BUILDERS: Mapping[str, Callable[[Any, Path], _Built]] = {"files": _files, "s3": _bucket}
+BUILDERS: Mapping[str, Callable[[Any, Path, HeldBy], _Built]] = {"files": _files, "s3": _bucket}
 
 
 def buckets_of(settings: Settings) -> Buckets:

@@ -71,6 +71,9 @@ class BucketSettings(StoreSettings):
     parts_at_once: int = Field(default=3, ge=1, le=16, description="parts of one upload on their way at the same time")
     timeout_s: float = Field(default=20.0, ge=1, le=300, description="how long the server may be silent")
     redirect: bool = Field(default=False, description="clients that ask for it download from the server itself")
+    capacity: int | None = Field(
+        default=None, ge=1, description="bytes that it may have in all, refused before the first one; no limit if unset"
+    )
     cache_bytes: int = Field(
         default=0, ge=0, description="keep what was read on the node's disk, so much in all; 0 keeps nothing"
     )

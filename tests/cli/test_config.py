@@ -5,6 +5,7 @@ import pytest
 
 from stillage.config import Settings, address_of, load
 from stillage.errors import BadSettings
+from stillage.ids import StoreId
 from stillage.storage import stores_of
 
 
@@ -236,9 +237,14 @@ def test_stores_are_tables_in_the_file_and_cannot_be_in_the_environment(
         load(file)
 
 
+async def nothing_held(_store: StoreId) -> tuple[int, int]:
+    return 0, 0
+
+
 def test_a_folder_that_is_not_there_is_not_made_where_a_disk_may_be_missing(tmp_path: Path) -> None:
+    cold = a_store("cold", path=str(tmp_path / "mnt" / "cold"))
     with pytest.raises(BadSettings, match="'cold' does not exist; create it, or mount its disk"):
-        stores_of(load(data=tmp_path / "data", stores=[a_store("cold", path=str(tmp_path / "mnt" / "cold"))]))
+        stores_of(load(data=tmp_path / "data", stores=[cold]), nothing_held)
     assert not (tmp_path / "mnt").exists()
-    stores_of(load(data=tmp_path / "data", stores=[a_store("near")])).close()
+    stores_of(load(data=tmp_path / "data", stores=[a_store("near")]), nothing_held).close()
     assert (tmp_path / "data" / "near").is_dir()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, or_, select, update
 
 from stillage.db import placements, usage
 from stillage.db.lifecycle import Claim
@@ -54,6 +54,17 @@ def _reserve(connection: Connection, blob: BlobRef, owner: ProjectId | None, mor
     of_it = placement_rows.c.blob_key == blob.key
     connection.execute(update(placement_rows).where(of_it).values(reserved=placement_rows.c.reserved + more))
     usage.change(connection, scope_of_project(owner), Usage(bytes=more), limits)
+
+
+RESERVED = select(func.sum(placement_rows.c.reserved)).where(placement_rows.c.blob_key == blobs.c.key).scalar_subquery()
+
+
+def held_by(connection: Connection, store: StoreId) -> tuple[int, int]:
+    """Return how many bytes a store has, those reserved by running uploads too, and in how many blobs."""
+    there = (blobs.c.store == store) & (blobs.c.state != "removed")
+    size, count = func.coalesce(func.sum(func.coalesce(blobs.c.size, RESERVED)), 0), func.count()
+    row = connection.execute(select(size, count).where(there)).one()
+    return int(row[0]), int(row[1])
 
 
 def pending_delete(connection: Connection, store: StoreId, now: datetime, limit: int) -> list[BlobRef]:

@@ -49,6 +49,17 @@ class Measures(Protocol):
         """Return how many more bytes there is room for."""
 
 
+@runtime_checkable
+class Rations(Protocol):
+    """Can say how much is left of what its operator lets it have. Without it a store may have all that it can.
+
+    This is less than a disk has, and nobody else takes of it: an upload may use the last byte.
+    """
+
+    async def left_bytes(self) -> int:
+        """Return how many more bytes it may have, fewer than none if it has too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlushInterval:
     """How often what was written to a partial blob is made durable: as rarely as the loss of the rest allows.

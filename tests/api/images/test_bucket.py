@@ -3,6 +3,7 @@
 import asyncio
 import urllib.request
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ import pytest
 import s3_server
 from image_api import Person, Town
 from stillage.config import load
+from stillage.db.blobs import held_by
 from stillage.errors import BadSettings
+from stillage.ids import StoreId
+from stillage.operations.upkeep.sweep import Sweep
 from stillage.storage import stores_of
 
 DATA = b"x" * 512
@@ -82,6 +86,33 @@ async def test_a_bucket_that_does_not_answer_is_a_sentence_and_not_ready(serve: 
         assert "the bucket does not exist" in (await erin.show(image["id"]))["os_stillage_reason"]
 
 
+def later() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_a_bucket_takes_no_more_than_its_capacity(serve: Any, table: dict[str, Any]) -> None:
+    async with serve(stores=[{**table, "capacity": 3 * len(DATA)}]) as town:
+        erin, ada = town.person(), town.person("ops", "admin", user="ada")
+        image_ids = [await uploaded(erin) for _ in range(2)]
+        image = await erin.create(disk_format="raw", container_format="bare")
+        for first, status in ((256, 202), (0, 204)):  # from the first piece on all of it counts, once
+            content_range = f"bytes {first}-{first + 255}/{len(DATA)}"
+            answer = await erin.upload(image["id"], DATA[:256], content_range=content_range)
+            assert answer.status == status, answer.body
+        image = await erin.create(disk_format="raw", container_format="bare")
+        full = await erin.upload(image["id"], b"x")
+        assert full.status == 413, full.body
+        assert b"the store has no room for this image of 1 bytes; ask the operator" in full.body
+        (store,) = (await ada("GET", "/v2/info/stores/detail")).json["stores"]
+        assert store["properties"]["capacity"] == 3 * len(DATA)
+        # What is deleted counts until its bytes are gone.
+        assert (await erin("DELETE", f"/v2/images/{image_ids[0]}")).status == 204
+        services = town.worker.services
+        await Sweep(services.database, services.stores, clock=later)()
+        assert (await erin.upload(image["id"], DATA)).status == 204
+        assert await services.database.read(held_by, StoreId("bucket")) == (3 * len(DATA), 3)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -106,7 +137,11 @@ def test_a_table_that_lacks_something_is_not_shown_with_all_that_it_has() -> Non
     assert "HIDDEN" not in str(refused.value)
 
 
+async def nothing_held(_store: StoreId) -> tuple[int, int]:
+    return 0, 0
+
+
 def test_a_profile_that_does_not_exist_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(BadSettings, match="ProfileNotFound"):
-        stores_of(load(stores=[TABLE]))
+        stores_of(load(stores=[TABLE]), nothing_held)

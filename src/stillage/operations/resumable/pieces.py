@@ -107,7 +107,7 @@ class Pieces:
         if piece.length is None:
             await require_room(store, None, self._context.rules.spare_bytes, "piece")
         elif missing := await self._context.database.read(spans.missing, upload.id, span):
-            await require_room(store, missing, self._context.rules.spare_bytes, "piece")
+            await require_room(store, missing, self._context.rules.spare_bytes, "piece", is_reserved=True)
 
     def _end_locally(self, upload_id: UploadId, span: Span) -> None:
         """Tell the requests of this process that they have lost *span*. Other processes check the database."""

@@ -338,7 +338,8 @@ class Uploads:
             raise ImageTooLarge(self.max_bytes, size)
         if upload.size is None and (missing := await self._database.read(spans.missing, upload.id, Span(0, size))):
             store = self._stores.get(upload.blob.store).store
-            await require_room(store, missing, self._rules.spare_bytes)  # as if declared at the start
+            # As if declared at the start.
+            await require_room(store, missing, self._rules.spare_bytes, is_reserved=True)
         updated = await self._database.write(db.tell_size, upload.id, size, self._rules.quotas.project)
         if updated is None:
             raise await self.context.why_ended(upload.id)

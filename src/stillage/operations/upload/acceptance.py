@@ -9,7 +9,7 @@ import structlog
 
 from stillage.db import images as db
 from stillage.db.session import Database
-from stillage.errors import Conflict, EmptyBody, ImageGone, StillageError, StorageFull, StoreStalled
+from stillage.errors import Conflict, EmptyBody, ImageGone, StillageError, StorageFull, Unavailable
 from stillage.formats.base import Facts
 from stillage.formats.safety import Declaration, Policy
 from stillage.ids import ImageId
@@ -17,7 +17,7 @@ from stillage.images.image import PACKAGES, Content, Image
 from stillage.images.quota import Quotas
 from stillage.images.status import Status
 from stillage.operations.upload.verification import Verification, Verified
-from stillage.stores.abilities import Measures
+from stillage.stores.abilities import Measures, Rations
 from stillage.stores.base import Store
 
 log = structlog.get_logger()
@@ -107,15 +107,21 @@ def require_may_be_empty(image: Image, rules: UploadRules) -> None:
         raise EmptyBody(f"the body is empty, and {which}; send the file again")
 
 
-async def require_room(store: Store, size: int | None, spare_bytes: int, what: str = "image") -> None:
-    """Raise StorageFull unless *store* has room for *size* bytes, if known, and *spare_bytes* besides.
+async def require_room(
+    store: Store, size: int | None, spare_bytes: int, what: str = "image", *, is_reserved: bool = False
+) -> None:
+    """Raise StorageFull unless *store* has room for *size* bytes, if known, and *spare_bytes* besides on its disk.
 
     How much room there is concerns the operator alone: it is in the log, not in the error. A store that cannot say how
-    much it has refuses nothing until it is full.
+    much it has refuses nothing until it is full. *is_reserved*: the database counts these bytes already.
     """
-    if not isinstance(store, Measures):
+    if isinstance(store, Rations):
+        free, spare_bytes = await store.left_bytes(), 0
+        size = None if is_reserved else size
+    elif isinstance(store, Measures):
+        free = await store.free_bytes()
+    else:
         return
-    free = await store.free_bytes()
     if (size or 0) > free - spare_bytes:
         log.warning("the store has no room", free_bytes=free, spare_bytes=spare_bytes, wanted_bytes=size)
         wanted = "left" if size is None else f"for this {what} of {size} bytes"
@@ -124,7 +130,7 @@ async def require_room(store: Store, size: int | None, spare_bytes: int, what: s
 
 async def require_spare_room(store: Store, spare_bytes: int) -> None:
     """Raise StorageFull, in the middle of an upload, if no more than *spare_bytes* are left."""
-    with suppress(StoreStalled):  # a disk that hangs delays the upload anyway
+    with suppress(Unavailable):  # a disk or a database that hangs delays the upload anyway
         await require_room(store, None, spare_bytes)
 
 
