@@ -15,7 +15,7 @@ from stillage.images.member import Member, MemberStatus
 
 
 def add(connection: Connection, image: Image, member_id: ProjectId, now: datetime) -> Member:
-    """Share *image* with *member_id*, pending until that project accepts. A private image becomes a shared one.
+    """Share *image* with *member_id*, pending until that project accepts.
 
     Raises:
         AlreadyExists: If it is already shared with that project.
@@ -33,8 +33,13 @@ def add(connection: Connection, image: Image, member_id: ProjectId, now: datetim
         connection.execute(insert(image_members).values(row))
     except IntegrityError as error:
         raise AlreadyExists(f"image {image.id} is shared with project {member_id!r} already") from error
-    if image.visibility is Visibility.PRIVATE:
-        _set_visibility(connection, image.id, Visibility.PRIVATE, Visibility.SHARED)
+    return member
+
+
+def add_and_open(connection: Connection, image: Image, member_id: ProjectId, now: datetime) -> Member:
+    """`add`; a private image becomes a shared one."""
+    member = add(connection, image, member_id, now)
+    _set_visibility(connection, image.id, Visibility.PRIVATE, Visibility.SHARED)
     return member
 
 

@@ -43,7 +43,8 @@ class Members:
         self._require_shareable(image)
         shared = await self._database.read(members.list_of, image.id)
         require_count("members", len(shared) + 1, self._rules.max_members)
-        member = await self._database.write(members.add, image, member_id, self._clock())
+        add = members.add_and_open if self._rules.shares_private else members.add
+        member = await self._database.write(add, image, member_id, self._clock())
         log.info("image shared", image_id=image.id, member_id=member_id)
         return member
 

@@ -105,9 +105,10 @@ class Shares:
             raise NotShareable(image.visibility)
         known = {member.member_id for member in members.list_of(connection, image.id)}
         require_count("members", len(known | set(projects)), self._rules.max_members)
+        add = members.add_and_open if self._rules.shares_private else members.add
         for project in projects:
             if project not in known:
-                members.add(connection, image, project, self._clock())
+                add(connection, image, project, self._clock())
 
     def _record(
         self,
