@@ -27,7 +27,7 @@ def folder(tmp_path: Path, migrated_sqlite: Path) -> Path:
     (tmp_path / "secret.key").write_bytes(bytes(32))
     engine = make_engine(load(data=tmp_path).database)
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        ask(connection, 1, kind="copy", input={"uri": "https://source/disk"})
+        ask(connection, 1, kind="test", input={"uri": "https://source/disk"})
         ask(connection, 2, kind="convert", project_id="other")
     engine.dispose()
     return tmp_path
@@ -51,7 +51,7 @@ def run(folder: Path) -> Run:
 
 def test_jobs_are_listed_by_what_they_are(run: Run) -> None:
     assert [job["id"] for job in json.loads(run("list", "--json"))] == [job_id(2), job_id(1)]
-    for chosen in (("--project", "lab"), ("--kind", "copy")):
+    for chosen in (("--project", "lab"), ("--kind", "test")):
         (job,) = json.loads(run("list", "--json", *chosen))
         assert (job["id"], job["input"]) == (job_id(1), {"uri": "https://source/disk"})
     assert json.loads(run("list", "--json", "--state", "done")) == []
