@@ -363,10 +363,10 @@ async def test_whoever_takes_rights_away_waits_for_what_is_being_published(
         await disable_user(lab)
         disabled.set()
 
-    def slow(*args: Any) -> Any:
+    def slow(*args: Any, **named: Any) -> Any:
         disabling.append(asyncio.run_coroutine_threadsafe(disable(), loop))
         assert not disabled.wait(0.2)
-        return publish(*args)
+        return publish(*args, **named)
 
     monkeypatch.setattr(lifecycle, "publish", slow)
     assert (await lab.world.send(upload, 0, len(DATA))).image is not None
