@@ -309,7 +309,9 @@ def release(
     False if the upload no longer holds the image; an unpublished blob is marked for deletion all the same.
     """
     values = {"upload_id": None, "reason": reason, "size": None, "updated_at": now}
-    held = _end_saving(connection, claim, Status.QUEUED, values) or _let_go(connection, claim)
+    held = _end_saving(connection, claim, Status.QUEUED, values)
+    # Only of an import: the claim may have been committed since, and its image must not stay in `saving` without it.
+    held = held or _keep_importing(connection, claim, {"upload_id": None})
     # Only a blob that was never published: if the reply to `publish` was lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob.key) & (blobs.c.state == "writing")
     # Without such a blob there is no upload, or not yet: its claim may be committed at this moment.
@@ -393,8 +395,3 @@ def _keep_importing(connection: Connection, claim: Claim, values: Mapping[str, A
     """Set *values* of the image of an upload that is part of an import. False if the upload does not hold it."""
     held = (images.c.id == claim.image_id) & (images.c.upload_id == claim.upload_id)
     return connection.execute(update(images).where(held, IMPORTING).values(**values)).rowcount == 1
-
-
-def _let_go(connection: Connection, claim: Claim) -> bool:
-    held = (images.c.id == claim.image_id) & (images.c.upload_id == claim.upload_id)
-    return connection.execute(update(images).where(held).values(upload_id=None)).rowcount == 1
