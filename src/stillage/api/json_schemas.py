@@ -20,9 +20,21 @@ def member(description: str | None = None, **keywords: Any) -> Any:
 
 
 def properties_of(document: type) -> dict[str, Schema]:
-    """Return the schema of each member of *document*. References to nested documents are unresolved."""
-    properties: dict[str, Schema] = TypeAdapter(document).json_schema(schema_generator=_Plain)["properties"]
+    """Return the schema of each member of *document*, with those of nested documents in their places."""
+    made = TypeAdapter(document).json_schema(schema_generator=_Plain)
+    properties: dict[str, Schema] = _inlined(made["properties"], made.get("$defs", {}))
     return properties
+
+
+def _inlined(schema: Any, nested: Mapping[str, Any]) -> Any:
+    """Return *schema* with every reference to one of *nested*, none of which contains itself, replaced by it."""
+    if isinstance(schema, list):
+        return [_inlined(each, nested) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(nested[schema["$ref"].rpartition("/")[2]], nested)
+    return {name: _inlined(each, nested) for name, each in schema.items()}
 
 
 def resolvable(document: type) -> tuple[dict[str, Schema], dict[str, Schema]]:

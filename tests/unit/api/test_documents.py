@@ -10,16 +10,20 @@ from stillage.api.image_v2.schemas import schemas
 from stillage.api.json_schemas import properties_of
 from stillage.images import image as domain
 from stillage.images import member as sharing
-from stillage.images.creation import BASE, IGNORED, READ_ONLY
+from stillage.images.creation import BASE, IGNORED, READ_ONLY, RESERVED_PREFIXES
 
 # Of an image: what no client sees, and what is shown under another name.
-HIDDEN = {"properties", "reason", "damage", "stores", "upload_id", "version"}
+HIDDEN = {
+    "properties", "reason", "damage", "stores", "active_at", "upload_id", "import_task", "importing_to",
+    "failed_import", "version",
+}  # fmt: skip
 
 
 def test_a_member_is_read_only_where_creation_refuses_or_ignores_it() -> None:
     properties = properties_of(Image)
     read_only = {name for name, schema in properties.items() if schema.get("readOnly")}
-    assert read_only == (READ_ONLY | IGNORED) & properties.keys()
+    reserved = {name for name in properties if name.startswith(RESERVED_PREFIXES)}
+    assert read_only == (READ_ONLY | IGNORED | reserved) & properties.keys()
     assert properties.keys() >= BASE.keys()
 
 
