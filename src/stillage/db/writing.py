@@ -104,7 +104,7 @@ class Writers:
         with closing(_Held(self._engine)) as held:
             while units := self._take():
                 while units:
-                    done = _commit(held, units)
+                    done = _commit_or_fail(held, units)
                     answer(units[:done])
                     del units[:done]
 
@@ -137,6 +137,18 @@ class _Held:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _commit_or_fail(held: _Held, units: Sequence[Unit]) -> int:
+    """`_commit`; whatever goes wrong in here itself, nobody waits for ever."""
+    try:
+        return _commit(held, units)
+    except BaseException as error:
+        for unit in units:
+            unit.error = unit.error or error
+        with suppress(Exception):
+            log.exception("a unit of work could not even fail")
+        return len(units)
 
 
 def _commit(held: _Held, units: Sequence[Unit]) -> int:
