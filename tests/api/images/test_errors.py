@@ -140,10 +140,10 @@ async def test_a_wrong_range_says_what_there_is(erin: Person) -> None:
 async def test_an_error_of_ours_is_a_500_without_its_text(
     erin: Person, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: Any) -> None:
+    async def fail(*_: Any) -> None:
         raise ZeroDivisionError("the secret text")
 
-    monkeypatch.setattr("stillage.db.images.find_seen.value", fail)
+    monkeypatch.setattr("stillage.operations.images.Images.get", fail)
     error = check(await erin("GET", f"/v2/images/{NO_IMAGE}"), 500)
     assert error["stillage_code"] == "internal_error"
     assert "secret" not in error["message"]
