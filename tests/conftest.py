@@ -40,7 +40,7 @@ mallopt(M_ARENA_MAX, 1)
 
 ENGINES = ["sqlite", "postgresql"]
 # What the tests of one process may hold at most: sample images and bodies are made when a test needs them.
-MOST_MEMORY = 768 << 20
+MOST_MEMORY = 1 << 30
 
 
 @pytest.hookimpl(trylast=True)  # Hypothesis allows it from its own start on
