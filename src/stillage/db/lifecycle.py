@@ -309,9 +309,7 @@ def release(
     False if the upload no longer holds the image; an unpublished blob is marked for deletion all the same.
     """
     values = {"upload_id": None, "reason": reason, "size": None, "updated_at": now}
-    held = _end_saving(connection, claim, Status.QUEUED, values)
-    # Only of an import: the claim may have been committed since, and its image must not stay in `saving` without it.
-    held = held or _keep_importing(connection, claim, {"upload_id": None})
+    held = _end_saving(connection, claim, Status.QUEUED, values) or _let_go(connection, claim)
     # Only a blob that was never published: if the reply to `publish` was lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob.key) & (blobs.c.state == "writing")
     # Without such a blob there is no upload, or not yet: its claim may be committed at this moment.
@@ -395,3 +393,10 @@ def _keep_importing(connection: Connection, claim: Claim, values: Mapping[str, A
     """Set *values* of the image of an upload that is part of an import. False if the upload does not hold it."""
     held = (images.c.id == claim.image_id) & (images.c.upload_id == claim.upload_id)
     return connection.execute(update(images).where(held, IMPORTING).values(**values)).rowcount == 1
+
+
+def _let_go(connection: Connection, claim: Claim) -> bool:
+    # Of an import or a copy. Other claims may have been committed a moment ago: their images would stay in `saving`.
+    held = (images.c.id == claim.image_id) & (images.c.upload_id == claim.upload_id)
+    waits = images.c.status.in_([Status.SAVING, Status.UPLOADING])
+    return connection.execute(update(images).where(held, ~waits).values(upload_id=None)).rowcount == 1
