@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,12 @@ class PostgresServer:
 
     def crash(self) -> None:
         """Kill its checkpointer, upon which all its processes end at once, and return when it has recovered."""
-        with self._connect() as connection:
+        with closing(self._connect()) as connection:
             [row] = connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
-        os.kill(row[0], signal.SIGKILL)
+            os.kill(row[0], signal.SIGKILL)
+            with suppress(psycopg.OperationalError):
+                while connection.execute("SELECT 1"):  # until the server has noticed: it could seem to be ready before
+                    time.sleep(0.01)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
