@@ -126,6 +126,16 @@ class NotShareable(Forbidden):
         super().__init__(f"only shared images can have members, and this one is {visibility}; {self.fix}")
 
 
+class SharedWithItself(InvalidInput):
+    """The project that owns an image is to become a member of it."""
+
+    code = "shared_with_itself"
+    fix = "name other projects"
+
+    def __init__(self) -> None:
+        super().__init__(f"an image cannot be shared with the project that owns it; {self.fix}")
+
+
 class QuotaExceeded(TooLarge):
     """The project would exceed its quota of images or bytes."""
 

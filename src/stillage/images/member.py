@@ -8,8 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from stillage.errors import InvalidInput
+from stillage.errors import InvalidInput, NotShareable
 from stillage.ids import ImageId, ProjectId
+from stillage.images.image import Visibility
 from stillage.images.values import text
 
 
@@ -43,6 +44,13 @@ class SharingRules:
 
     max_members: int
     shares_private: bool
+
+    def require_shareable(self, visibility: Visibility) -> None:
+        """Raise NotShareable unless images of this *visibility* can have members."""
+        if visibility is Visibility.PRIVATE and self.shares_private:
+            return
+        if visibility is not Visibility.SHARED:
+            raise NotShareable(visibility)
 
 
 def member_id_of(document: Any) -> ProjectId:

@@ -9,11 +9,11 @@ from stillage.accounts.principal import Principal
 from stillage.db import images as db
 from stillage.db import members
 from stillage.db.session import Database
-from stillage.errors import NotFound, NotShareable
+from stillage.errors import NotFound
 from stillage.ids import ProjectId
 from stillage.images.access import Access, Seen
 from stillage.images.creation import require_count
-from stillage.images.image import Image, Visibility
+from stillage.images.image import Image
 from stillage.images.member import Member, MemberStatus, SharingRules
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class Members:
             TooMany: If it has too many members.
         """
         image = self._access.require(principal, "add_member", await self._seen(principal, image_id), image_id)
-        self._require_shareable(image)
+        self._rules.require_shareable(image.visibility)
         shared = await self._database.read(members.list_of, image.id)
         require_count("members", len(shared) + 1, self._rules.max_members)
         add = members.add_and_open if self._rules.shares_private else members.add
@@ -51,7 +51,7 @@ class Members:
     async def list(self, principal: Principal, image_id: str) -> Sequence[Member]:
         """Return the members that the principal may see: all of them for the owner, themselves for a member."""
         image = self._access.require(principal, "get_members", await self._seen(principal, image_id), image_id)
-        self._require_shareable(image)
+        self._rules.require_shareable(image.visibility)
         shared = await self._database.read(members.list_of, image.id)
         return [each for each in shared if self._access.allows_member(principal, "get_member", image, each.member_id)]
 
@@ -75,7 +75,7 @@ class Members:
             NotFound: If there is no such member, or the principal is neither owner nor member.
         """
         image = await self._image_with(principal, image_id, member_id)
-        self._require_shareable(image)
+        self._rules.require_shareable(image.visibility)
         self._access.require_allowed_member(principal, "modify_member", image, member_id)
         answered = await self._database.write(members.set_status, image.id, ProjectId(member_id), status, self._clock())
         if answered is None:
@@ -85,7 +85,7 @@ class Members:
     async def remove(self, principal: Principal, image_id: str, member_id: str) -> None:
         """End the sharing; NotFound if there is none."""
         image = self._access.require(principal, "delete_member", await self._seen(principal, image_id), image_id)
-        self._require_shareable(image)
+        self._rules.require_shareable(image.visibility)
         remove = members.remove_and_close if self._rules.shares_private else members.remove
         if not await self._database.write(remove, image.id, ProjectId(member_id)):
             raise _no_member(image, member_id)
@@ -100,12 +100,6 @@ class Members:
         if not self._access.allows_member(principal, "get_member", image, member_id):
             raise _no_member(image, member_id)
         return image
-
-    def _require_shareable(self, image: Image) -> None:
-        if image.visibility is Visibility.SHARED:
-            return
-        if not (self._rules.shares_private and image.visibility is Visibility.PRIVATE):
-            raise NotShareable(image.visibility)
 
 
 def _no_member(image: Image, member_id: str) -> NotFound:

@@ -10,11 +10,11 @@ from uuid import uuid4
 from stillage.accounts.principal import Principal
 from stillage.db import Connection, images, jobs, members
 from stillage.db.session import Database
-from stillage.errors import ImsRefusal, NotFound, NotShareable
+from stillage.errors import NotFound, SharedWithItself
 from stillage.ids import ImageId, JobId, ProjectId
 from stillage.images.access import Access
 from stillage.images.creation import require_count
-from stillage.images.image import Image, Visibility
+from stillage.images.image import Image
 from stillage.images.job import Job, JobKind, NewJob
 from stillage.images.member import MemberStatus, SharingRules
 
@@ -36,11 +36,11 @@ class Shares:
         Raises:
             ImageNotFound, Forbidden: If the principal may not share one of them.
             NotShareable: If images of its visibility have no members.
-            ImsRefusal: If one of *projects* is the principal's own.
+            SharedWithItself: If one of *projects* is the principal's own.
             TooMany: If an image would have too many members.
         """
         if principal.project_id in projects:
-            raise ImsRefusal("IMG.0076", "an image cannot be shared with the project that owns it")
+            raise SharedWithItself
 
         def share(connection: Connection) -> Job:
             for image_id in image_ids:
@@ -99,10 +99,7 @@ class Shares:
         return self._access.require(principal, action, seen, image_id)
 
     def _share(self, connection: Connection, image: Image, projects: Sequence[ProjectId]) -> None:
-        if image.visibility not in (Visibility.SHARED, Visibility.PRIVATE):
-            raise NotShareable(image.visibility)
-        if image.visibility is Visibility.PRIVATE and not self._rules.shares_private:
-            raise NotShareable(image.visibility)
+        self._rules.require_shareable(image.visibility)
         known = {member.member_id for member in members.list_of(connection, image.id)}
         require_count("members", len(known | set(projects)), self._rules.max_members)
         add = members.add_and_open if self._rules.shares_private else members.add

@@ -28,6 +28,7 @@ CODES: Mapping[type[StillageError], tuple[int, str]] = {
     errors.RateTooLow: (408, "IMG.0001"),
     errors.PropertyMissing: (400, "IMG.0035"),
     errors.NotShareable: (400, "IMG.0089"),
+    errors.SharedWithItself: (400, "IMG.0076"),
     errors.BodyMissing: (400, "IMG.0007"),
     errors.ImageProtected: (400, "IMG.0028"),
     errors.Conflict: (409, "IMG.0046"),
