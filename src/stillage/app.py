@@ -178,7 +178,7 @@ async def build(
         locations=Locations(database, stores, access=access, shown=shown_of(settings)),
         metadefs=Metadefs(database, access=access, clock=clock),
         images=images,
-        tags=Tags(database, images, access=access),
+        tags=Tags(database, access=access),
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),
         info=Info(database, access=access, limits=quotas.project),

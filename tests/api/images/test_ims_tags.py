@@ -158,3 +158,10 @@ async def test_another_project_in_the_path(erin: Person, olga: Person) -> None:
     ):
         assert refusal(await erin(method, path, body)) == (400, "IMG.0030"), path
     assert refusal(await olga("GET", f"/v2/works/images/{image_id}/tags")) == (404, "IMG.0144")
+
+
+async def test_tags_are_read_of_every_page_of_images(erin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stillage.api.ims.tags.MAX_LIMIT", 2)
+    for number in range(5):
+        await erin.create(tags=[f"n{number}"])
+    assert (await erin("GET", "/v1/cloudimages/tags")).json == {"tags": [f"n{number}" for number in range(5)]}

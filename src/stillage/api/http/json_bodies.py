@@ -15,6 +15,8 @@ from stillage.errors import BodyMissing, InvalidInput, TooLarge
 # Fits a record even with every character written as \uXXXX.
 MAX_JSON = 1 << 20
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+SHOWN_AT_ONCE = 32
+"""Lists of more images than this are written as JSON in a thread, so that they do not block the event loop."""
 PARSED_AT_ONCE = 64 << 10
 """The most JSON that is parsed on the event loop, in up to 3 ms; more would block it."""
 

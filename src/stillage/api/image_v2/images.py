@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from stillage.api.http.json_bodies import json_object, json_of, json_response
+from stillage.api.http.json_bodies import SHOWN_AT_ONCE, json_object, json_of, json_response
 from stillage.api.image_v2 import documents
 from stillage.api.image_v2.locations import locations_of
 from stillage.api.image_v2.shape import NO_MORE, image_view, list_view
@@ -20,8 +20,6 @@ from stillage.images.image import Image
 from stillage.images.paging import is_full
 from stillage.images.query import Query
 
-SHOWN_AT_ONCE = 32
-"""Lists of more images than this are written as JSON in a thread, so that they do not block the event loop."""
 STORE_IDS = "OpenStack-image-store-ids"
 IMPORT_METHODS = "OpenStack-image-import-methods"
 PATCHES = (patch.V2_1, patch.V2_0)

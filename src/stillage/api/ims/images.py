@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from stillage.api.http.json_bodies import json_of, json_response
+from stillage.api.http.json_bodies import SHOWN_AT_ONCE, json_of, json_response
 from stillage.api.ims import query
 from stillage.api.ims.shape import image_view, images_view
 from stillage.api.services import note, principal, services
@@ -12,9 +12,6 @@ from stillage.errors import ImsRefusal
 from stillage.images import ims_values, patch
 from stillage.images.image import Image
 from stillage.images.status import Status
-
-SHOWN_AT_ONCE = 32
-"""Lists of more images than this are written as JSON in a thread, so that they do not block the event loop."""
 
 
 async def list_images(request: web.Request) -> web.Response:

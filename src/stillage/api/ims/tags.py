@@ -25,26 +25,27 @@ async def texts(request: web.Request) -> web.Response:
     """GET /v1/cloudimages/tags: the tags of the images that match the query, each once."""
     given = [(name, value) for name, value in request.query.items() if name not in ("limit", "page")]
     limit, page = _number(request, "limit", 500), _number(request, "page", 1)
-    tags: dict[str, None] = {}
-    for image in await _all_images(request, given):
-        tags |= dict.fromkeys(image.tags)
+    tags = await _tags_of_all(request, given)
     begin = (page - 1) * limit
     document: documents.ImsTagTexts = {"tags": sorted(tags)[begin : begin + limit]}
     return json_response(document)
 
 
-async def _all_images(request: web.Request, given: list[tuple[str, str]]) -> list[Image]:
+async def _tags_of_all(request: web.Request, given: list[tuple[str, str]]) -> set[str]:
+    """Return the tags of the first `MAX_IMAGES` images. One page of images is in memory at a time."""
     operations, by = services(request).images, principal(request)
-    images: list[Image] = []
+    tags: set[str] = set()
     more: list[tuple[str, str]] = []
-    while len(images) < MAX_IMAGES:
+    seen = 0
+    while seen < MAX_IMAGES:
         translated = query.parse([*given, ("limit", str(MAX_LIMIT)), *more])
         some = await operations.page(translated.apply(operations.query(by, translated.pairs)))
         if not some:
             break
-        images += some
+        tags.update(tag for image in some for tag in image.tags)
+        seen += len(some)
         more = [("marker", some[-1].id)]
-    return images
+    return tags
 
 
 def _number(request: web.Request, name: str, default: int) -> int:
@@ -157,4 +158,4 @@ def _resource(image: Image) -> documents.ImsResource:
 
 
 async def _change(request: web.Request, image_id: str, change: partial[keyed_tags.Tags]) -> None:
-    await services(request).tags.change(principal(request), image_id, change)
+    await services(request).images.change_tags(principal(request), image_id, change)
