@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_
+from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, literal_column, or_
 
 from stillage.db.list_filters import has_members, has_property, has_tag, holds
 from stillage.db.rules import PROJECT, Clause
@@ -67,12 +67,12 @@ def scope_of(query: Query) -> list[Source]:
     if query.sees_all:
         if wanted is not None:
             return [_branch_of(wanted)]
-        not_foreign_community = or_(images.c.visibility != Visibility.COMMUNITY, is_own)
+        not_foreign_community = or_(~_is(Visibility.COMMUNITY), is_own)
         return [_branch(also=() if query.communities else (not_foreign_community,))]
     if wanted in (Visibility.PUBLIC, Visibility.COMMUNITY):
         return [_branch_of(wanted)]
     if wanted is not None:
-        own = _branch(is_own, images.c.visibility == wanted, known={**OWN, "visibility": wanted})
+        own = _branch(is_own, _is(wanted), known={**OWN, "visibility": wanted})
         return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
     readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
     return [_branch(is_own, known=OWN), *map(_branch_of, readable), *_shared_with(query)]
@@ -84,7 +84,7 @@ def _shared_so(query: Query, sharing: Sharing) -> Iterable[Source]:
     known = {} if query.sees_all else OWN
 
     def of(visibility: Visibility, *also: Clause) -> Source:
-        entries = (*own, images.c.visibility == visibility)
+        entries = (*own, _is(visibility))
         return _branch(*entries, also=also, known={**known, "visibility": visibility})
 
     if sharing is Sharing.PRIVATE:
@@ -98,7 +98,12 @@ def _shared_so(query: Query, sharing: Sharing) -> Iterable[Source]:
 
 
 def _branch_of(visibility: Visibility) -> Source:
-    return _branch(images.c.visibility == visibility, known={"visibility": visibility})
+    return _branch(_is(visibility), known={"visibility": visibility})
+
+
+def _is(visibility: Visibility) -> Clause:
+    """As a literal: PostgreSQL knows how many images have it, also where it makes one plan for all values."""
+    return images.c.visibility == literal_column(f"'{visibility}'", images.c.visibility.type)
 
 
 def _branch(
@@ -115,7 +120,7 @@ def _shared_with(query: Query) -> Iterable[Source]:
             created_at=image_members.c.image_created_at,
             id=image_members.c.image_id,
             # As what it is not: with an equation SQLite may start from the shared images of all projects.
-            also=tuple(images.c.visibility != other for other in Visibility if other is not Visibility.SHARED),
+            also=tuple(~_is(other) for other in Visibility if other is not Visibility.SHARED),
             known=SHARED,
         )
 
