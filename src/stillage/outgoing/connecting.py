@@ -25,6 +25,9 @@ from stillage.outgoing.destinations import Destinations
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host, as texts. Raises OSError."""
 
+Trust = ssl.SSLContext | bool
+"""Whose certificates are good. True: whom the machine trusts; aiohttp has read them, and reading takes long."""
+
 HEADERS = {"User-Agent": f"stillage/{__version__} (image import)", "Accept": "*/*", "Accept-Encoding": "identity"}
 READ_BYTES = 1 << 20
 MAX_LINE = 8190
@@ -52,7 +55,7 @@ def _resolve(host: str, port: int) -> list[str]:
 
 
 def session(
-    destinations: Destinations, lookup: Lookup, *, timeout_s: float, trust: ssl.SSLContext, through_proxy: bool
+    destinations: Destinations, lookup: Lookup, *, timeout_s: float, trust: Trust, through_proxy: bool
 ) -> ClientSession:
     """Return a session that connects to nothing but what *destinations* allow; through a proxy, to anything.
 
@@ -84,15 +87,15 @@ def session(
     )
 
 
-def trusting(authority: Path | None) -> ssl.SSLContext:
+def trusting(authority: Path | None) -> Trust:
     """Return what trusts whom the machine trusts, and *authority*.
 
     Raises:
         BadSettings: If it cannot be used.
     """
-    context = ssl.create_default_context()
     if authority is None:
-        return context
+        return True
+    context = ssl.create_default_context()
     try:
         context.load_verify_locations(authority)
     except (OSError, ssl.SSLError) as error:

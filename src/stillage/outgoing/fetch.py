@@ -7,7 +7,6 @@ anything that the source sent, except its status.
 
 import asyncio
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,7 +24,7 @@ from aiohttp import (
 from yarl import URL
 
 from stillage.errors import SourceForbidden, SourceRefused, SourceUnavailable, StillageError
-from stillage.outgoing.connecting import Lookup, SystemLookup, session
+from stillage.outgoing.connecting import Lookup, SystemLookup, Trust, session
 from stillage.outgoing.destinations import Destinations, shown
 
 MOST_REDIRECTS = 5
@@ -82,7 +81,7 @@ class Fetcher:
         destinations: Destinations,
         *,
         timeout_s: float,
-        trust: ssl.SSLContext,
+        trust: Trust,
         proxy: str | None = None,
         lookup: Lookup | None = None,
         most_redirects: int = MOST_REDIRECTS,

@@ -76,7 +76,9 @@ class HttpPeer:
             return Reply(response.status, fields, bytes(answer))
 
 
-def _trust(authority: Path | None) -> ssl.SSLContext:
+def _trust(authority: Path | None) -> ssl.SSLContext | bool:
+    if authority is None:
+        return True  # whom the machine trusts
     try:
         return ssl.create_default_context(cafile=authority)
     except (OSError, ssl.SSLError) as error:
