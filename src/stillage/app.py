@@ -91,7 +91,6 @@ BUFFERED_BYTES = 240 << 20
 class Worker:
     """Everything that one server process runs."""
 
-    web: web.Application
     services: Services
     sweep: Sweep
     scrub: Scrub
@@ -223,7 +222,7 @@ async def build(
             report=report,
             gauge=counters.running_jobs.set,
         )
-        yield Worker(make_web(services), services, sweep, scrub, engine, clock)
+        yield Worker(services, sweep, scrub, engine, clock)
     finally:
         await ingest.close()
         await importing.close()
@@ -316,7 +315,7 @@ async def serve(
         make_runner = partial(
             Runner, header_timeout_s=settings.header_timeout_s, idle_timeout_s=settings.idle_timeout_s
         )
-        runner = make_runner(worker.web, prefix=worker.services.addresses.prefix)
+        runner = make_runner(make_web(worker.services), prefix=worker.services.addresses.prefix)
         metrics_runner = make_runner(_metrics_alone(worker.services.metrics))
         await runner.setup()
         await metrics_runner.setup()

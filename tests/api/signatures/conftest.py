@@ -39,7 +39,7 @@ async def office(
         await accounts.create_user("erin", "erins", project="lab")
         await accounts.create_user("ada", "adas", project="lab", role="admin")
         await accounts.create_user("paul", "pauls")
-        async with serving(worker.web, prefix=worker.services.addresses.prefix) as url:
+        async with serving(app.make_web(worker.services), prefix=worker.services.addresses.prefix) as url:
             yield Office(url, worker.services, accounts, clock)
         passwords.close()
 
