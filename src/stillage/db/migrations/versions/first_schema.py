@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from stillage.db.columns import UtcTime, sorted_text
+from stillage.db.migrations.first_deployment import create_deployment
 from stillage.db.migrations.first_jobs import create_jobs
 from stillage.db.migrations.first_metadefs import create_metadefs
 
@@ -29,7 +30,7 @@ def upgrade() -> None:
     create_jobs()
     _create_accounts()
     create_metadefs()
-    _create_deployment()
+    create_deployment()
 
 
 def _create_images() -> None:
@@ -387,20 +388,3 @@ def _create_accounts() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_known_networks_seen_at", "known_networks", ["seen_at"])
-
-
-def _create_deployment() -> None:
-    deployment = op.create_table(
-        "deployment",
-        sa.Column("name", sa.String(length=32), nullable=False),
-        sa.Column("value", sa.String(length=255), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_deployment")),
-    )
-    op.bulk_insert(deployment, [{"name": "compatible_since", "value": "0.1.0"}])
-    op.create_table(
-        "job_leases",
-        sa.Column("job", sa.String(length=32), nullable=False),
-        sa.Column("lease_owner", sa.String(length=64), nullable=False),
-        sa.Column("lease_expires_at", UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint("job", name=op.f("pk_job_leases")),
-    )
