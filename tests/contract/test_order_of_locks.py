@@ -18,16 +18,30 @@ from job_world import ONE, job_id, new_job
 from postgres import PostgresServer
 from stillage.accounts.people import Project, User
 from stillage.accounts.principal import Kind
-from stillage.db import blobs, identity, images, job_runs, jobs, lifecycle, members, pieces, placements, rights, uploads
+from stillage.db import (
+    blobs,
+    identity,
+    images,
+    imports,
+    job_runs,
+    jobs,
+    lifecycle,
+    members,
+    pieces,
+    placements,
+    rights,
+    uploads,
+)
 from stillage.db.blobs import Stored
 from stillage.db.job_runs import Hold, News
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import make_engine
-from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId, UserId
+from stillage.ids import BlobKey, BlobRef, ImageId, JobId, ProjectId, StoreId, UploadId, UserId
 from stillage.images.image import Content
 from stillage.images.job import Failure
-from stillage.images.quota import Limits
+from stillage.images.quota import Limits, Quotas
+from stillage.images.status import Status
 from stillage.images.upload import Expected, Grant
 from stillage.spans import Span
 from stores import FILES, in_files
@@ -50,6 +64,7 @@ def claim_on(name: str, owner: str | None) -> Claim:
 
 RESUMING, PLAIN, NEW = claim_on("a", None), claim_on("b", "node/1"), claim_on("c", "node/2")
 SOURCE = claim_on("d", "node/1")
+IMPORTED, TASK = claim_on("e", "node/1"), JobId("task")
 SCRUBBED = Stored(SOURCE.blob, 50, "c" * 32, "sha512", "d" * 128, NOW)
 COPY = BlobRef(StoreId("cold"), BlobKey("a-copy"))
 FIRST = Span(0, 100)
@@ -57,12 +72,13 @@ JOB, GONE = Hold(job_id(1), ONE, 1), Failure("gone", "it is gone")
 
 
 def there(connection: Connection) -> None:
-    """A resumable upload with a piece, a plain one, a queued image, and an active one."""
+    """A resumable upload with a piece, a plain one, a queued image, an active one, and one that is imported."""
     identity.add_project(connection, Project(OPENER.project_id, "mine"), NOW)
     identity.add_user(connection, User(OPENER.user_id, "erin", "-"), NOW)
     identity.grant(connection, OPENER.user_id, OPENER.project_id, "member")
-    for name in "abcd":
+    for name in "abcde":
         images.add(connection, builders.image(id=name, owner="mine"))
+    imports.begin(connection, IMPORTED.image_id, Status.QUEUED, TASK, [COPY.store], NOW)
     uploads.begin(connection, RESUMING, Expected(), NOW, NOW, LIMITS, 1)
     pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, LeaseOwner.parse("node/1"))
     lifecycle.claim(connection, PLAIN, NOW, NOW, reserve=1)
@@ -95,12 +111,25 @@ def publish_same(connection: Connection) -> None:
     uploads.publish_same(connection, RESUMING, CONTENT, source, SOURCE.blob, NOW)
 
 
+def claim_for_import(connection: Connection) -> None:
+    rights.hold(connection, OPENER)
+    assert imports.claim(connection, IMPORTED, TASK, NOW, LATER, Quotas(), 50)
+
+
+def end_import(connection: Connection) -> None:
+    rights.hold(connection, OPENER)
+    imports.activate(connection, IMPORTED.image_id, TASK, NOW)
+    imports.finish(connection, IMPORTED.image_id, TASK, NOW)
+
+
 UNITS: dict[str, Unit] = {
     "claim": lambda c: lifecycle.claim(c, NEW, NOW, NOW, reserve=1),
     "extend": lambda c: blobs.extend(c, PLAIN, 5, LIMITS),
     "publish": lambda c: lifecycle.publish(c, PLAIN, CONTENT, NOW),
     "publish resumable": publish_resumable,
     "publish same": publish_same,
+    "claim for an import": claim_for_import,
+    "end an import": end_import,
     "delete source": lambda c: lifecycle.mark_deleted(c, SOURCE.image_id, NOW),
     "delete copy": lambda c: lifecycle.remove_copy(c, SOURCE.image_id, COPY.store, NOW),
     "scrub begins": lambda c: blobs.take_for_scrub(c, [FILES], LATER, LATER),

@@ -20,6 +20,7 @@ from stillage.accounts.principal import Principal
 from stillage.config import Settings
 from stillage.db.leases import LeaseOwner
 from stillage.errors import Unauthenticated
+from stillage.identity.base import Identity
 from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
 from stillage.images.patch import V2_0, V2_1
@@ -150,13 +151,17 @@ class Town:
 
 @asynccontextmanager
 async def image_api(
-    settings: Settings, clock: Callable[[], Any], *, sources: Sources | None = None
+    settings: Settings, clock: Callable[[], Any], *, sources: Sources | None = None, identity: Identity | None = None
 ) -> AsyncIterator[Town]:
-    """Serve, with a database that is migrated already. Nothing runs jobs; `Worker.engine` can."""
+    """Serve, with a database that is migrated already. Nothing runs jobs; `Worker.engine` can.
+
+    *identity*: knows people as the rows of the database do; None believes what tokens say.
+    """
     owner = LeaseOwner.parse("test/1")
     async with app.build(settings, owner=owner, clock=clock, sources=sources) as worker:
-        services = dataclasses.replace(worker.services, identity=OpenIdentity())
-        services.uploads.rights.identity = OpenRights()
+        services = dataclasses.replace(worker.services, identity=identity or OpenIdentity())
+        if identity is None:
+            services.uploads.rights.identity = OpenRights()
         application = app.make_web(services)
         async with (
             serving(application, prefix=services.addresses.prefix) as url,

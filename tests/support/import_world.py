@@ -12,6 +12,7 @@ from image_api import Person, Town, image_api
 from import_sources import File, MemoryGlance, MemorySources, MemoryWeb
 from server import Answer
 from stillage.config import load
+from stillage.identity.base import Identity
 
 URL = "https://mirror.example.net/disk.raw"
 REMOTE = "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a11"
@@ -85,11 +86,13 @@ class ImportWorld:
 
 
 @asynccontextmanager
-async def import_world(database_url: str, folder: Path, clock: Clock, **settings: Any) -> AsyncIterator[ImportWorld]:
+async def import_world(
+    database_url: str, folder: Path, clock: Clock, identity: Identity | None = None, **settings: Any
+) -> AsyncIterator[ImportWorld]:
     (folder / "secret.key").write_bytes(bytes(32))
     sources = MemorySources()
     given: dict[str, Any] = {"stores": STORES, "import_methods": ALL, "spare_bytes": 0} | settings
     loaded = load(data=folder, tls=False, database_url=database_url, **given)
-    async with image_api(loaded, clock, sources=sources) as town, town.worker.engine.running():
+    async with image_api(loaded, clock, sources=sources, identity=identity) as town, town.worker.engine.running():
         erin, ada = town.person(), town.person("ops", "admin", user="ada")
         yield ImportWorld(town, erin, ada, sources.web, sources.remote, clock, folder)

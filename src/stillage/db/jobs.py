@@ -5,12 +5,13 @@ anything else.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select, text, tuple_, update
 
+from stillage.db.rights import grant_of
 from stillage.db.tables import images, jobs
 from stillage.errors import JobNotFound
 from stillage.ids import ImageId, JobId, ProjectId, UserId
@@ -18,7 +19,7 @@ from stillage.images.job import ENDED, Failure, Job, NewJob, State, states_befor
 
 COLUMNS = (
     "id", "idempotency_key", "kind", "project_id", "user_id", "image_id", "parent", "state", "step", "progress",
-    "input", "sealed", "attempts", "losses", "run", "lease_until", "request_id", "created_at", "updated_at",
+    "input", "sealed", "rights", "attempts", "losses", "run", "lease_until", "request_id", "created_at", "updated_at",
 )  # fmt: skip
 # The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs.
 ADD = (
@@ -37,7 +38,8 @@ def enqueue(connection: Connection, new: NewJob, now: datetime) -> Job:
     """Accept a job and return it; the earlier one, if there is one with the same key."""
     row: dict[str, Any] = {"id": new.id, "idempotency_key": new.key, "kind": new.kind, "project_id": new.project_id}
     row |= {"user_id": new.user_id, "image_id": new.image_id, "parent": new.parent, "input": dict(new.input)}
-    row |= {"sealed": new.sealed, "request_id": new.request_id, "state": State.ACCEPTED, "step": "", "progress": 0.0}
+    row |= {"sealed": new.sealed, "rights": new.rights and asdict(new.rights), "request_id": new.request_id}
+    row |= {"state": State.ACCEPTED, "step": "", "progress": 0.0}
     row |= {"attempts": 0, "losses": 0, "run": 0, "lease_until": now, "created_at": now, "updated_at": now}
     added = connection.execute(ADD, row).first()
     if added is None:
@@ -140,7 +142,7 @@ def _fail(connection: Connection, those: ColumnElement[bool], failure: Failure, 
 def end_values(state: State, now: datetime) -> dict[str, Any]:
     """Return what changes in the row of a job that ends."""
     free = {"lease_owner": None, "lease_until": None}
-    return {"state": state, "sealed": None, "ended_at": now, "updated_at": now, **free}
+    return {"state": state, "sealed": None, "rights": None, "ended_at": now, "updated_at": now, **free}
 
 
 def can_move_to(state: State) -> ColumnElement[bool]:
@@ -169,6 +171,7 @@ def job_of(row: Any) -> Job:
         progress=row.progress,
         input=row.input,
         sealed=row.sealed,
+        rights=None if row.rights is None else grant_of(row.rights),
         result=row.result,
         failure=failure,
         attempts=row.attempts,

@@ -3,7 +3,7 @@
 Plain functions of a connection, as in `db.images`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,11 @@ def find(connection: Connection, grant: Grant, now: datetime) -> Principal:
         kind=grant.kind,
         through=grant.through,
     )
+
+
+def grant_of(kept: Mapping[str, Any]) -> Grant:
+    """Return the grant that a column keeps."""
+    return Grant(**{**kept, "kind": Kind(kept["kind"])})
 
 
 def hold(connection: Connection, grant: Grant) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, update
 
-from stillage.accounts.principal import Kind
 from stillage.db import images as db_images
 from stillage.db import lifecycle, parts, spans
 from stillage.db.blobs import reserve
 from stillage.db.leases import Dead, Lease, LeaseOwner, is_of
 from stillage.db.lifecycle import RESUMABLE, Claim
 from stillage.db.placements import PUBLISHED
+from stillage.db.rights import grant_of
 from stillage.db.tables import blobs, image_members, images, placements, upload_results, upload_spans, uploads
 from stillage.errors import Conflict, SizeChanged
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
@@ -211,7 +211,7 @@ def _find(connection: Connection, which: Any) -> Upload | None:
         offset=row.offset or 0,
         has_bytes=bool(row.has_bytes),
         verified=row.verified,
-        rights=None if row.rights is None else _grant(row.rights),
+        rights=None if row.rights is None else grant_of(row.rights),
         generation=row.generation,
         staged=row.status == Status.UPLOADING,
     )
@@ -300,7 +300,3 @@ def publish_same(
     if connection.execute(select(placements.c.image_id).where(has_it)).first() is None:
         raise Conflict("the server no longer has these bytes; send them")
     return lifecycle.publish(connection, claim, content, now, blob)
-
-
-def _grant(rights: Mapping[str, Any]) -> Grant:
-    return Grant(**{**rights, "kind": Kind(rights["kind"])})

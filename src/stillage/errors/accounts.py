@@ -79,7 +79,7 @@ class UserLimitReached(Forbidden):
 
 
 class RightsLost(Forbidden):
-    """The user, project or credential has lost a right that it had when the upload began."""
+    """The user, project or credential has lost a right that it had when the upload or import began."""
 
     code = "rights_lost"
     fix = "ask an administrator for the right that the message names"

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from stillage.ids import ImageId, JobId, ProjectId, UserId
+from stillage.images.upload import Grant
 
 
 class State(StrEnum):
@@ -74,6 +75,7 @@ class NewJob:
         parent: The job that it is a part of.
         input: What was asked for, as JSON. Its owner can read it: no secrets.
         sealed: What only the worker may read, encrypted by who makes the job. It is forgotten when the job ends.
+        rights: What the job needs to continue, if somebody's rights are looked up again while it runs.
         key: Of all jobs with the same key only the first is accepted.
     """
 
@@ -85,6 +87,7 @@ class NewJob:
     parent: JobId | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
     sealed: str | None = field(default=None, repr=False)
+    rights: Grant | None = None
     request_id: str | None = None
     key: str | None = None
 
@@ -114,6 +117,7 @@ class Job:
     progress: float
     input: Mapping[str, Any]
     sealed: str | None = field(repr=False)
+    rights: Grant | None
     result: Mapping[str, Any] | None
     failure: Failure | None
     attempts: int

@@ -21,6 +21,7 @@ def create_jobs() -> None:
         sa.Column("progress", sa.Float(), nullable=False),
         sa.Column("input", sa.JSON(), nullable=False),
         sa.Column("sealed", sa.Text(), nullable=True),
+        sa.Column("rights", sa.JSON(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.Column("error_kind", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),

@@ -21,6 +21,7 @@ jobs = Table(
     Column("progress", Float, nullable=False),
     Column("input", JSON, nullable=False),
     Column("sealed", Text),  # encrypted; only while the job is open
+    Column("rights", JSON),  # `Grant`: whose rights it needs; only while it is open
     Column("result", JSON),
     Column("error_kind", String(64)),
     Column("error_message", Text),

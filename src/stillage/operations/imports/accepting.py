@@ -36,7 +36,7 @@ from stillage.images.job import Job, NewJob
 from stillage.images.object_name import parse as parse_object
 from stillage.images.quota import Limits, scope_of_project
 from stillage.images.status import Status
-from stillage.images.upload import Grant, Upload
+from stillage.images.upload import Upload
 from stillage.operations.disks.converting import target_of
 from stillage.operations.imports.objects import Objects
 from stillage.operations.imports.plan import KINDS, input_of, web_file_of
@@ -136,9 +136,10 @@ class Imports:
             image_id=image.id,
             input=input_of(image.id, request, stores),
             sealed=self._sealed(task, image, request, asked),
+            rights=self._rights.grant_of(principal),
             request_id=asked.request_id,
         )
-        job = await self._database.write(self._accept, new, image, stores, upload, self._rights.grant_of(principal))
+        job = await self._database.write(self._accept, new, image, stores, upload)
         if job is None:
             raise await self._why_not(image.id, request.method)
         await self._queue.accepted(job)
@@ -222,19 +223,13 @@ class Imports:
         return self._vault.seal(task, asked.token)
 
     def _accept(
-        self,
-        connection: Connection,
-        new: NewJob,
-        image: Image,
-        stores: tuple[StoreId, ...],
-        upload: Upload | None,
-        grant: Grant,
+        self, connection: Connection, new: NewJob, image: Image, stores: tuple[StoreId, ...], upload: Upload | None
     ) -> Job | None:
         """Lock the image and enqueue the job; None if the image is not as it was. Part of a unit of work."""
         if not imports.begin(connection, image.id, image.status, new.id, stores, self._clock()):
             return None
-        if upload is not None and upload.rights != grant:
-            db_uploads.take_over(connection, upload, grant)  # who imports is who needs the rights from now on
+        if upload is not None and new.rights is not None and upload.rights != new.rights:
+            db_uploads.take_over(connection, upload, new.rights)  # who imports is who needs the rights from now on
         return jobs.enqueue(connection, new, self._clock())
 
     async def _why_not(self, image_id: ImageId, method: Method) -> Exception:

@@ -3,22 +3,27 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
+from stillage.db import Connection, imports
 from stillage.db import images as db_images
-from stillage.db import imports
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
-from stillage.errors import ImageGone
+from stillage.errors import ImageGone, RightsLost
 from stillage.ids import BlobKey, BlobRef, StoreId, UploadId
 from stillage.images.image import Image
 from stillage.images.quota import Limits, Quotas
 from stillage.operations.imports.plan import Plan
+from stillage.operations.resumable.rights import UploadRights, require_of
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import STEP, UploadRules, require_room
 from stillage.operations.upload.reception import Reception
 from stillage.stores.catalog import Stores
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Context:
 
     Attributes:
         reception: Receives bytes, and cleans up what failed.
+        rights: Looks up those of who asked for an import.
         owner: This process, as the holder of leases.
         max_record_bytes: Of the texts of an image's record.
         clock: Returns the time, aware and UTC.
@@ -36,6 +42,7 @@ class Context:
     stores: Stores
     reception: Reception
     rules: UploadRules
+    rights: UploadRights
     owner: LeaseOwner
     max_record_bytes: int
     clock: Callable[[], datetime]
@@ -47,12 +54,39 @@ class Context:
             raise ImageGone(plan.image_id)
         return image
 
+    async def write(
+        self,
+        plan: Plan,
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `Database.write`, if who asked for the import may still do it, as long as the transaction lasts.
+
+        Raises:
+            RightsLost: If they may not.
+            Unavailable: If that cannot be found out now.
+        """
+        if plan.rights is None:
+            raise RightsLost("it is not known who asked for this import; ask for it again")
+        try:
+            look = await self.rights.identity.look(plan.rights, hold=True)
+
+            def unit(connection: Connection) -> T:
+                require_of(connection, look, self.rights.access, plan.image_id, plan.action)
+                return work(connection, *args, **kwargs)
+
+            return await self.database.write(unit)
+        except RightsLost as error:
+            raise rights_lost(str(error)) from error
+
     async def claim(self, plan: Plan, store: StoreId, size: int | None) -> tuple[Claim, Image]:
         """Begin an upload of *size* bytes, if known, to *store*; return its claim, and the image as it is then.
 
         Raises:
             StorageFull, QuotaExceeded: If there is no place.
             StoreTakesNoUploads: If the store has become read-only.
+            RightsLost: If who asked for the import may no longer do it.
             ImageGone: If the image is not this import's any more.
         """
         named = self.stores.chosen(store)
@@ -65,7 +99,7 @@ class Context:
         # Of uploads it has no quota, because jobs have limits of their own.
         quotas = Quotas(project=Limits(bytes=self.rules.quotas.project.bytes))
         reserve = STEP if size is None else size
-        image = await self.database.write(imports.claim, claim, plan.task, now, until, quotas, reserve)
+        image = await self.write(plan, imports.claim, claim, plan.task, now, until, quotas, reserve)
         if image is None:
             raise ImageGone(plan.image_id)
         return claim, image
@@ -75,3 +109,8 @@ class Context:
         blob = await self.database.write(imports.end_upload, plan.image_id, plan.task, self.clock())
         if blob is not None:
             await remove_blob(self.database, self.stores, blob, self.clock())
+
+
+def rights_lost(why: str) -> RightsLost:
+    """Return the error that ends an import whose user has lost the right to it."""
+    return RightsLost(f"the user who asked for this import may no longer do it: {why}")

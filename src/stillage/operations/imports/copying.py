@@ -59,15 +59,15 @@ async def _copy_of(context: Context, plan: Plan, source: BlobRef, store: StoreId
     claim, image = await context.claim(plan, store, size)
     try:
         await _write(context, claim, image, source, progress)
-        await _publish(context, claim, source)
+        await _publish(context, plan, claim, source)
     except BaseException as failure:
         await context.reception.give_up(claim, failure.why if isinstance(failure, _Unreadable) else failure)
         raise
     log.info("image copied", image_id=image.id, source=source.store, store=store, size=size)
 
 
-async def _publish(context: Context, claim: Claim, source: BlobRef) -> None:
-    if await context.database.write(imports.publish_copy, claim, source, context.clock()) is None:
+async def _publish(context: Context, plan: Plan, claim: Claim, source: BlobRef) -> None:
+    if await context.write(plan, imports.publish_copy, claim, source, context.clock()) is None:
         raise ImageGone(claim.image_id)
 
 

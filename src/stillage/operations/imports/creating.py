@@ -30,6 +30,7 @@ from stillage.operations.images import Images
 from stillage.operations.imports.objects import Objects
 from stillage.operations.imports.plan import input_of
 from stillage.operations.jobs import Queue
+from stillage.operations.resumable.rights import UploadRights
 from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ class Creations:
         images: Images,
         objects: Objects,
         access: Access,
+        rights: UploadRights,
         limits: Limits,
         clock: Callable[[], datetime],
     ) -> None:
@@ -73,6 +75,7 @@ class Creations:
         self._images = images
         self._objects = objects
         self._access = access
+        self._rights = rights
         self._limits = limits
         self._clock = clock
 
@@ -129,6 +132,7 @@ class Creations:
             principal.user_id,
             image_id=image.id,
             input={"image_id": image.id, "image_name": image.name, **work},
+            rights=self._rights.grant_of(principal),
             request_id=request_id,
         )
         job = await self._database.write(self._accept, image, new)

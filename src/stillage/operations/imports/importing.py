@@ -154,7 +154,7 @@ class Importing:
             return error.reason
         await self._note(plan, store)
         if not plan.must_succeed:
-            await self._context.database.write(imports.activate, plan.image_id, plan.task, self._context.clock())
+            await self._context.write(plan, imports.activate, plan.image_id, plan.task, self._context.clock())
         return None
 
     async def _give_bytes(
@@ -209,7 +209,7 @@ class Importing:
                 imports.drop_copy(connection, plan.image_id, plan.task, unneeded, now, self._keep_until())
             imports.finish(connection, plan.image_id, plan.task, now)
 
-        await self._context.database.write(end)
+        await self._context.write(plan, end)
 
     def _failed(self, connection: Connection, job: Job) -> None:
         """Undo what the import has done to its image. In the transaction in which the job fails."""

@@ -10,7 +10,7 @@ from stillage.images.import_request import ImportRequest, Method
 from stillage.images.job import Job, JobKind
 from stillage.images.object_name import ObjectName
 from stillage.images.object_name import parse as parse_object
-from stillage.images.upload import Digests
+from stillage.images.upload import Digests, Grant
 from stillage.operations.imports.sources import RemoteImage, WebFile
 
 KINDS: Mapping[Method, JobKind] = {
@@ -22,6 +22,9 @@ KINDS: Mapping[Method, JobKind] = {
     Method.LOCATION: JobKind.LOCATION_IMPORT,
 }
 
+
+ACTIONS: Mapping[str, str] = {JobKind.IMPORT_STORE: "copy_image", JobKind.LOCATION_IMPORT: "get_image"}
+"""Rules that allow imports; `upload_image` allows the others. A location may come from a service on a user's behalf."""
 
 SOURCE_SHA256 = "os_stillage_source_sha256"
 SOURCE_SUMS = "os_stillage_source_sums"
@@ -37,6 +40,8 @@ class Plan:
         stores: To fill, in order; at least one.
         must_succeed: It fails if one of *stores* cannot be filled.
         copies: The image was active before, and only gets copies.
+        rights: Whose it needs; None for one that was asked for before these were recorded, which has none.
+        action: The rule that must allow it.
         digests: That the bytes must have.
         only: The formats that the disk may have; None for any.
     """
@@ -46,6 +51,8 @@ class Plan:
     stores: tuple[StoreId, ...]
     must_succeed: bool
     copies: bool
+    rights: Grant | None
+    action: str
     digests: Digests = ()
     only: tuple[str, ...] | None = None
 
@@ -70,6 +77,8 @@ def plan_of(job: Job) -> Plan:
         stores=tuple(map(StoreId, job.input["backend"])),
         must_succeed=request.get("all_stores_must_succeed", True),
         copies=job.kind == JobKind.IMPORT_STORE,
+        rights=job.rights,
+        action=ACTIONS.get(job.kind, "upload_image"),
         digests=((declared["os_hash_algo"], declared["os_hash_value"]),) if declared else (),
         only=tuple(job.input["only"]) if job.input.get("only") else None,
     )

@@ -67,7 +67,9 @@ def import_service(
     shared = uploads.context
     database, stores, clock = shared.database, shared.stores, shared.clock
     reception = Reception(database, stores, rules=rules.upload, clock=clock)
-    context = Context(database, stores, reception, rules.upload, shared.owner, rules.max_record_bytes, clock)
+    context = Context(
+        database, stores, reception, rules.upload, uploads.rights, shared.owner, rules.max_record_bytes, clock
+    )
     staged = Staged(context, uploads.verifier)
     converting = Converting(database, stores, disks, reception, rules.upload, clock)
     importing = Importing(
@@ -101,6 +103,7 @@ def import_service(
         images=images,
         objects=objects,
         access=shared.access,
+        rights=uploads.rights,
         limits=rules.upload.quotas.project,
         clock=clock,
     )

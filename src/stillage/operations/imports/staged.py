@@ -3,11 +3,11 @@
 import asyncio
 
 from stillage.db import uploads as db_uploads
-from stillage.errors import StagedBytesGone, StillageError
+from stillage.errors import StagedBytesGone, StillageError, UploadSuspended
 from stillage.ids import StoreId
 from stillage.images.image import Image
 from stillage.images.upload import Upload
-from stillage.operations.imports.context import Context
+from stillage.operations.imports.context import Context, rights_lost
 from stillage.operations.imports.plan import Plan
 from stillage.operations.imports.receiving import Progress
 from stillage.operations.resumable.verifying import Verifier
@@ -25,7 +25,7 @@ class Staged:
 
         Raises:
             StagedBytesGone: If they have expired, or were removed.
-            UploadSuspended: If who imports them has lost the right to.
+            RightsLost: If who imports them has lost the right to.
             StillageError: Why they are refused.
         """
         image = await self._context.image(plan)
@@ -37,6 +37,8 @@ class Staged:
         telling = asyncio.create_task(self._tell(upload, progress))
         try:
             await self._verifier.verdict(upload)
+        except UploadSuspended as error:
+            raise rights_lost(error.why) from error
         finally:
             telling.cancel()
         return upload.blob.store

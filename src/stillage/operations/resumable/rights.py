@@ -1,4 +1,7 @@
-"""Check that a resumable upload may continue: its capability is valid while its opener may upload to the image."""
+"""Check that a resumable upload may continue: its capability is valid while its opener may upload to the image.
+
+An import may continue while who asked for it may, which `require_of` checks as well.
+"""
 
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -9,6 +12,7 @@ from stillage.db import images as db_images
 from stillage.db import uploads as db
 from stillage.db.session import Database
 from stillage.errors import Forbidden, ImageNotFound, RightsLost, UploadGone, UploadSuspended
+from stillage.ids import ImageId
 from stillage.images.access import Access
 from stillage.images.upload import Grant, Upload
 
@@ -34,17 +38,39 @@ class Rights(Protocol):
         """
 
 
+def require_of(
+    connection: Connection, look: Look, access: Access, image_id: ImageId, action: str = "upload_image"
+) -> Principal:
+    """Return the principal that *look* finds.
+
+    Raises:
+        RightsLost: If there is none, or it may not do *action*, the name of a rule, with the image.
+    """
+    principal = look(connection)
+    seen = db_images.find_seen(connection, image_id, principal.project_id)
+    if seen is None:  # it was deleted, and whoever asks will notice
+        return principal
+    try:
+        access.require(principal, action, seen, image_id)
+    except ImageNotFound as error:
+        raise RightsLost("its user may not see the image any more") from error
+    except Forbidden as error:
+        raise RightsLost(str(error)) from error
+    return principal
+
+
 class UploadRights:
     """Checks the rights of uploads.
 
     Attributes:
         identity: Looks up grants.
+        access: The rules.
     """
 
     def __init__(self, database: Database, identity: Rights, access: Access) -> None:
         self.identity = identity
         self._database = database
-        self._access = access
+        self.access = access
 
     def grant_of(self, principal: Principal) -> Grant:
         return Grant(principal.user_id, principal.project_id, principal.kind, self.identity.keep(principal))
@@ -132,12 +158,6 @@ class UploadRights:
 
     def _require(self, connection: Connection, upload: Upload, look: Look) -> Principal:
         try:
-            principal = look(connection)
-            seen = db_images.find_seen(connection, upload.image_id, principal.project_id)
-            if seen is not None:  # if the image is deleted, the result of its upload says so
-                self._access.require(principal, "upload_image", seen, upload.image_id)
-        except ImageNotFound as error:
-            raise UploadSuspended(upload.id, "its user may not see the image any more") from error
-        except Forbidden as error:
+            return require_of(connection, look, self.access, upload.image_id)
+        except RightsLost as error:
             raise UploadSuspended(upload.id, str(error)) from error
-        return principal
