@@ -9,6 +9,7 @@ from typing import Any
 from stillage.errors import ImsRefusal, NotFound
 
 MAX_KEY, MAX_VALUE = 36, 43
+MAX_REMOVED_KEY, MAX_REMOVED_VALUE = 127, 255
 MAX_TAGS = 10
 
 Tags = tuple[str, ...]
@@ -90,7 +91,26 @@ def pairs_of(given: Any) -> Sequence[Pair]:
         raise ImsRefusal("IMG.0115", 'tags must be a non-empty list of {"key": …, "value": …}')
     if len(given) > MAX_TAGS:
         raise ImsRefusal("IMG.0116", f"too many tags: a request may have {MAX_TAGS}, this one has {len(given)}")
-    pairs = [of_object(each) for each in given]
+    return _distinct([of_object(each) for each in given])
+
+
+def keys_of(given: Any) -> Collection[str]:
+    """Return the keys of a list of tags to remove, whose values do not matter."""
+    if not isinstance(given, list) or not 1 <= len(given) <= MAX_TAGS:
+        raise ImsRefusal("IMG.0115", f'tags must be a list of 1 to {MAX_TAGS} of {{"key": …}}')
+    return {key for key, _ in _distinct([_removed(each) for each in given])}
+
+
+def _removed(given: Any) -> Pair:
+    key, value = (given.get("key"), given.get("value") or "") if isinstance(given, Mapping) else (None, "")
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_REMOVED_KEY:
+        raise ImsRefusal("IMG.0115", f"each tag needs a key of 1 to {MAX_REMOVED_KEY} characters")
+    if not isinstance(value, str) or len(value) > MAX_REMOVED_VALUE:
+        raise ImsRefusal("IMG.0115", f"the value of a tag must be a string of at most {MAX_REMOVED_VALUE} characters")
+    return key, value
+
+
+def _distinct(pairs: Sequence[Pair]) -> Sequence[Pair]:
     if len({key for key, _ in pairs}) != len(pairs):
         raise ImsRefusal("IMG.0115", "two tags have the same key; give each key once")
     return pairs
@@ -108,7 +128,7 @@ def of_creation(tags: Any, image_tags: Any) -> Tags:
         raise ImsRefusal("IMG.0115", "tags must be a list of strings")
     if len(tags) > MAX_TAGS:
         raise ImsRefusal("IMG.0116", f"too many tags: an image may have {MAX_TAGS}, this one would have {len(tags)}")
-    return with_tags((), map(of_text, tags))
+    return with_tags((), _distinct([of_text(tag) for tag in tags]))
 
 
 def by_key(tags: Iterable[str]) -> Mapping[str, list[str]]:

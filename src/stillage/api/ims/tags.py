@@ -1,7 +1,6 @@
 """Tags with keys and values. Source: IMS API Reference, "Image Tags"."""
 
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
@@ -18,7 +17,6 @@ from stillage.images.tag_query import parse
 
 MAX_IMAGES = 100_000
 """How many images are read for the list of their tags."""
-MAX_DELETED_KEY = 127
 
 
 async def texts(request: web.Request) -> web.Response:
@@ -93,7 +91,7 @@ async def change_several(request: web.Request) -> web.Response:
         case "create":
             change = partial(keyed_tags.with_tags, new=keyed_tags.pairs_of(document.get("tags")))
         case "delete":
-            change = partial(keyed_tags.without_keys, keys=_keys_of(document.get("tags")))
+            change = partial(keyed_tags.without_keys, keys=keyed_tags.keys_of(document.get("tags")))
         case _:
             raise ImsRefusal("IMG.0001", "action must be create or delete")
     await _change(request, request.match_info["image_id"], change)
@@ -103,20 +101,9 @@ async def change_several(request: web.Request) -> web.Response:
 async def remove_several(request: web.Request) -> web.Response:
     """DELETE /v1/{project_id}/cloudimages/{image_id}/tags/delete: remove several tags."""
     require_project(request)
-    keys = _keys_of((await json_object(request)).get("tags"))
+    keys = keyed_tags.keys_of((await json_object(request)).get("tags"))
     await _change(request, request.match_info["image_id"], partial(keyed_tags.without_keys, keys=keys))
     return web.Response(status=204)
-
-
-def _keys_of(given: Any) -> set[str]:
-    """Return the keys of a list of tags to remove; tags that the image lacks do no harm."""
-    if not isinstance(given, list) or not given or len(given) > keyed_tags.MAX_TAGS:
-        raise ImsRefusal("IMG.0115", f'tags must be a list of 1 to {keyed_tags.MAX_TAGS} of {{"key": …}}')
-    keys = [each.get("key") if isinstance(each, dict) else None for each in given]
-    named = {key for key in keys if isinstance(key, str) and 1 <= len(key) <= MAX_DELETED_KEY}
-    if len(named) != len(given):
-        raise ImsRefusal("IMG.0115", f"each tag needs a key of 1 to {MAX_DELETED_KEY} characters, each another")
-    return named
 
 
 async def of_image(request: web.Request) -> web.Response:
