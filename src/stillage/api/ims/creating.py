@@ -58,6 +58,7 @@ async def copy_elsewhere(request: web.Request) -> web.Response:
 async def register(request: web.Request) -> web.Response:
     """PUT /v1/cloudimages/{image_id}/upload: give an image that has no data that of a file in a bucket."""
     document = await json_object(request)
+    ims_creation.require_possible(document)
     source = parse_object("image_url", document.get("image_url"))
     image_id = request.match_info["image_id"]
     asked = Asked(request_id=request[REQUEST_ID])

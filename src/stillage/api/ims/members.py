@@ -13,6 +13,7 @@ from stillage.api.ims.projects import require_project
 from stillage.api.services import REQUEST_ID, note, principal, services
 from stillage.errors import ImsRefusal
 from stillage.ids import ProjectId, image_id_of
+from stillage.images import ims_creation
 from stillage.images.member import Member, MemberStatus
 
 MOST = 100
@@ -31,6 +32,7 @@ async def add(request: web.Request) -> web.Response:
 async def answer(request: web.Request) -> web.Response:
     """PUT /v1/cloudimages/members: accept or reject images that were shared with the project."""
     document = await json_object(request)
+    ims_creation.require_possible(document)
     if document.get("project_id") != principal(request).project_id:
         raise ImsRefusal("IMG.0030", "project_id must be the project of the token, which the images are shared with")
     status = document.get("status")
