@@ -81,12 +81,25 @@ class KnownRoutes:
 
     def _find(self, route: web.AbstractRoute, request: web.Request) -> KnownRoute:
         name = name_of(route)
-        path = request.rel_url.path_safe if route.resource is None else route.resource.canonical
+        path = _path_of(request) if route.resource is None else route.resource.canonical
         pattern = "none" if route.resource is None else path
         dialect = find_dialect(self.dialects, path)
         if dialect is None:
             return KnownRoute(name, pattern, None, None, is_public=False)
         return KnownRoute(name, pattern, dialect, dialect.changes.get(name), name in dialect.public)
+
+
+def _path_of(request: web.Request) -> str:
+    """Return the path of a request that no route matched: its pattern, if there is one for another method."""
+    path = request.rel_url.path_safe
+    if not isinstance(request.match_info.http_exception, web.HTTPMethodNotAllowed):
+        return path
+    return next((resource.canonical for resource in request.app.router.resources() if _matches(resource, path)), path)
+
+
+def _matches(resource: web.AbstractResource, path: str) -> bool:
+    known = resource.get_info()
+    return known["path"] == path if "path" in known else known["pattern"].fullmatch(path) is not None
 
 
 ROUTES: web.AppKey[KnownRoutes] = web.AppKey("routes")
