@@ -25,8 +25,8 @@ MARK = "\N{EM DASH}"
 
 
 def page() -> str:
-    services: Any = SimpleNamespace(profile=PROFILES["openstack"], embedded=True)
-    titles = ("Server", "Identity API v3", "IMS", "Image API v2")
+    services: Any = SimpleNamespace(profile=PROFILES["openstack"], embedded=True, sessions=True)
+    titles = ("Server", "Identity API v3", "IMS", "Image API v2", "Console")
     apis = zip(titles, dialects_of(services), strict=True)
     return HEAD + "".join(f"\n## {title}\n\n{_table(dialect)}" for title, dialect in apis)
 

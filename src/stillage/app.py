@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from stillage.api import audit, metrics, middleware, root
+from stillage.api.console import dialect as console
 from stillage.api.dialects import ROUTES, Dialect, KnownRoutes
 from stillage.api.http import stopping, time_limits
 from stillage.api.http.addresses import Addresses
@@ -96,6 +97,7 @@ class Worker:
     scrub: Scrub
     engine: Engine
     clock: Clock
+    forget_old: Callable[[], Awaitable[int]]
 
 
 @asynccontextmanager
@@ -172,6 +174,7 @@ async def build(
     services = Services(
         identity=known.identity,
         embedded=known.embedded,
+        sessions=known.sessions if settings.console else None,
         keystone_url=settings.keystone_public_url or settings.keystone_url,
         cache=cache,
         locations=Locations(database, stores, access=access, shown=shown_of(settings)),
@@ -222,7 +225,7 @@ async def build(
             report=report,
             gauge=counters.running_jobs.set,
         )
-        yield Worker(services, sweep, scrub, engine, clock)
+        yield Worker(services, sweep, scrub, engine, clock, known.forget_old)
     finally:
         await ingest.close()
         await importing.close()
@@ -288,7 +291,8 @@ def dialects_of(services: Services) -> Sequence[Dialect]:
     """Return the APIs of a deployment. Paths outside of them are 404."""
     wording = services.profile.wording
     identity = identity_v3.IDENTITY_V3 if services.embedded is not None else identity_v3.ELSEWHERE
-    return root.dialect(wording), identity, IMS, image_v2.dialect(wording)
+    apis = root.dialect(wording), identity, IMS, image_v2.dialect(wording)
+    return apis if services.sessions is None else (*apis, console.dialect(wording))
 
 
 def shared_folder(settings: Settings) -> Path | None:
@@ -369,10 +373,7 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
         scrub_every_s=settings.scrub_every_s or None,
         scrub_bytes_per_s=settings.scrub_bytes_per_s,
     )
-    embedded = worker.services.embedded
-    also = [worker.services.uploads.upkeep, worker.services.jobs.forget_old] + (
-        [embedded.forget_old] if embedded else []
-    )
+    also = [worker.services.uploads.upkeep, worker.services.jobs.forget_old, worker.forget_old]
     database = worker.services.database
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
     set_clock = partial(set_by, database, worker.clock)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from stillage.config import Settings
 from stillage.db.clock import Clock
 from stillage.db.session import Database
-from stillage.identity.base import Identity
+from stillage.identity.base import Identity, Sessions
 from stillage.identity.keystone.identity import KeystoneIdentity, ServiceTokenRules
 from stillage.identity.keystone.tokens import ServiceUser
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.operations.identity.embedded import EmbeddedIdentity, UserLimits
+from stillage.operations.identity.keystone_sessions import KeystoneSessions
 from stillage.operations.identity.rights import EmbeddedRights, KeystoneRights
 from stillage.operations.resumable.rights import Rights
 from stillage.outgoing.peer import HttpPeer
@@ -23,18 +24,21 @@ class Authentication:
 
     Attributes:
         embedded: None with an external Keystone.
+        forget_old: Deletes what has ended; for the sweep.
     """
 
     identity: Identity
     embedded: EmbeddedIdentity | None
+    sessions: Sessions
     rights: Rights
+    forget_old: Callable[[], Awaitable[int]]
     close: Callable[[], Awaitable[None]]
 
 
 def authentication_of(settings: Settings, database: Database, clock: Clock) -> Authentication:
     """Return what authenticates principals: the cloud's Keystone, or the embedded identity."""
     if settings.keystone_url is not None:
-        return _keystone(settings, settings.keystone_url, clock)
+        return _keystone(settings, settings.keystone_url, database, clock)
     embedded = EmbeddedIdentity(
         database,
         Passwords(),
@@ -47,10 +51,11 @@ def authentication_of(settings: Settings, database: Database, clock: Clock) -> A
     async def close() -> None:
         embedded.close()
 
-    return Authentication(embedded, embedded, EmbeddedRights(clock=clock), close)
+    rights = EmbeddedRights(clock=clock)
+    return Authentication(embedded, embedded, embedded.sessions, rights, embedded.forget_old, close)
 
 
-def _keystone(settings: Settings, url: str, clock: Clock) -> Authentication:
+def _keystone(settings: Settings, url: str, database: Database, clock: Clock) -> Authentication:
     user = ServiceUser(
         settings.keystone_username, settings.keystone_credential_id, settings.keystone_project, settings.keystone_domain
     )
@@ -69,4 +74,6 @@ def _keystone(settings: Settings, url: str, clock: Clock) -> Authentication:
         identity.close()
         await peer.close()
 
-    return Authentication(identity, None, KeystoneRights(identity, Vault(settings.secret)), close)
+    sessions = KeystoneSessions(database, peer, identity, secret=settings.secret, clock=clock)
+    rights = KeystoneRights(identity, Vault(settings.secret))
+    return Authentication(identity, None, sessions, rights, sessions.forget_old, close)

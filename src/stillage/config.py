@@ -170,6 +170,7 @@ class Settings(ImportSettings, JobSettings, LocationSettings):
     scrub_bytes_per_s: float = Field(
         20 << 20, gt=0, description="how fast the background scrub of all nodes together reads"
     )
+    console: bool = Field(True, description="serve the console at /console/, where browsers sign in")
     token_lifetime_s: int = Field(24 * 3600, ge=300, le=CENTURY_S, description="lifetime of tokens")
     max_user_tokens: int = Field(
         1000, ge=10, le=MOST_ROWS, description="tokens of a user; one more ends the oldest (docs/identity.md)"

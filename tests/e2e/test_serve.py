@@ -58,6 +58,22 @@ def test_the_clouds_log_in(either: Server) -> None:
         assert endpoints == {either.url}
 
 
+def test_the_link_that_is_printed_signs_a_browser_in_as_the_administrator_once(server: Server) -> None:
+    [address, link] = eventually(
+        lambda: (found := re.search(r"^ *(\S+/console/)#link=(\S+)$", server.output, re.MULTILINE)) and found.groups(),
+        "the server prints the link",
+    )
+    assert address == f"{server.url}/console/"
+    answer = server.call("POST", "/console/session", {"link": link})
+    assert (answer.status, answer.json["user"]["name"], answer.json["is_admin"]) == (201, "admin", True)
+    cookie, *attributes = answer.headers["set-cookie"].split("; ")
+    assert cookie.startswith("__Host-stillage=")
+    assert {"HttpOnly", "Secure", "SameSite=Strict", "Path=/"} <= set(attributes)
+    assert server.call("GET", "/v2/images", headers={"Cookie": cookie}).status == 200
+    assert server.call("POST", "/console/session", {"link": link}).status == 401
+    assert link not in server.log
+
+
 def test_the_second_start_finds_everything(own_server: MakeServer) -> None:
     server = own_server(tls=True).start()
     image_id, token = server.stored(b"kept"), server.token()

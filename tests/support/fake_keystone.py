@@ -42,6 +42,7 @@ class FakeKeystone:
 
     Attributes:
         own_lives_s: How long the service user's tokens live.
+        passwords: Of users other than the service user.
         answer: What is answered in the place of everything else; None for nothing.
         open: While this is not set, nothing is answered.
         asked: Everything that came.
@@ -54,6 +55,7 @@ class FakeKeystone:
     answer: Callable[[web.Request], web.StreamResponse] | None = None
     url: str = ""
     tokens: dict[str, Known] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,14 +102,20 @@ class FakeKeystone:
             return self.answer(request)
         if request.path != "/v3/auth/tokens":
             return web.Response(status=404)
+        if request.method == "DELETE":
+            return web.Response(status=204 if self.tokens.pop(headers["x-subject-token"], None) else 404)
         return await self._log_in(request) if request.method == "POST" else self._validate(request)
 
     async def _log_in(self, request: web.Request) -> web.Response:
-        identity = (await request.json())["auth"]["identity"]
+        auth = (await request.json())["auth"]
+        identity = auth["identity"]
         if identity["methods"] == ["password"]:
             name, secret = identity["password"]["user"]["name"], identity["password"]["user"]["password"]
         else:
             name, secret = "stillage", identity["application_credential"]["secret"]
+        if name in self.passwords and secret == self.passwords[name]:
+            project = auth.get("scope", {}).get("project", {}).get("name")
+            return self._document(self.token(name, project, lives_s=self.own_lives_s), 201)
         if (name, secret) != ("stillage", self.password):
             return web.json_response({"error": {"code": 401}}, status=401)
         text = self.token("stillage", "service", "service", lives_s=self.own_lives_s)

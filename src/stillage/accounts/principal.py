@@ -14,6 +14,8 @@ class Kind(StrEnum):
     PASSWORD = "password"  # noqa: S105 - no secret
     APPLICATION_CREDENTIAL = "application_credential"
     SIGNATURE = "signature"
+    SESSION = "session"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from hashlib import sha256
 
 # The prefix lets scanners for leaked secrets recognise it, and keeps a token from starting with a dash.
 PREFIX = "gst1"
-SHAPE = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}")
+SESSION_PREFIX, LINK_PREFIX = "gsc1", "gsl1"
+"""Of a session of the console and of a link that begins one. They are no tokens: none passes for another."""
+SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 ALPHABET = string.ascii_uppercase + string.digits
 PERMANENT, TEMPORARY = "GS", "HST"
@@ -21,14 +23,14 @@ SECRET_BYTES = 30
 SECURITY_PREFIX = "gss1"
 
 
-def new_token() -> str:
-    """Return a new token: 256 random bits in 47 characters."""
-    return PREFIX + secrets.token_urlsafe(32)
+def new_token(prefix: str = PREFIX) -> str:
+    """Return a new token, or what *prefix* says: 256 random bits in 47 characters."""
+    return prefix + secrets.token_urlsafe(32)
 
 
-def is_token(text: str) -> bool:
-    """True if *text* could be one of our tokens, so that other text costs no query."""
-    return SHAPE.fullmatch(text) is not None
+def is_token(text: str, prefix: str = PREFIX) -> bool:
+    """True if *text* could be one of our tokens, or what *prefix* says, so that other text costs no query."""
+    return text.startswith(prefix) and SHAPE.fullmatch(text, len(prefix)) is not None
 
 
 def digest_of(token: str) -> str:

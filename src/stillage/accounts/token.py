@@ -25,6 +25,7 @@ class Token:
         project_id: None if it is unscoped.
         roles: In the project, the implied ones too; empty if it is unscoped.
         methods: How its user authenticated; ``token`` comes first if it was made from another token.
+        idle_until: When it ends unless it is used before; None for a token that is not a session's.
     """
 
     digest: str
@@ -38,6 +39,7 @@ class Token:
     credential: CredentialOf | None
     issued_at: datetime
     expires_at: datetime
+    idle_until: datetime | None = None
 
     @property
     def principal(self) -> Principal:
@@ -69,3 +71,4 @@ class NewToken:
     issued_at: datetime
     expires_at: datetime
     credential_id: str | None = None
+    idle_until: datetime | None = None

@@ -5,6 +5,7 @@ from aiohttp import BasicAuth, hdrs, web
 from stillage.accounts.principal import Principal
 from stillage.api.gateway.signatures import find_signatures, signer_of
 from stillage.api.services import identity_url, services
+from stillage.api.session_cookie import cookie_of, session_of
 from stillage.errors import Unauthenticated
 from stillage.operations.identity.signatures import require_project
 
@@ -14,20 +15,23 @@ UNAUTHENTICATED = "The request you have made requires authentication."
 
 
 async def principal_of(request: web.Request, *, takes_password: bool = False) -> Principal:
-    """Return the principal of *request*. A signature takes precedence over a token.
+    """Return the principal of *request*. A signature takes precedence over a token, and that over a session.
 
     Args:
         request: Its body is unread.
         takes_password: A token may also be the password of HTTP Basic authentication, with any user name.
 
     Raises:
-        Unauthenticated: If there is neither, or it is not valid.
+        Unauthenticated: If there is none of them, or it is not valid.
+        CrossSite: If there is a session only, and a page of another site sent the request.
     """
     if (signatures := find_signatures(request)) is not None:
         return require_project(await signer_of(request, signatures))
     token, service_token = only(request, TOKEN), only(request, SERVICE_TOKEN)
     if not token and takes_password:
         token = _password_of(request)
+    if not token and cookie_of(request).text:
+        return (await session_of(request)).principal
     if not token and services(request).embedded is None and hdrs.AUTHORIZATION in request.headers:
         raise Unauthenticated(f"signed requests are not accepted here; send a token from {identity_url(request)}")
     if not token:

@@ -12,6 +12,7 @@ from stillage.api.dialects import Dialect
 from stillage.api.json_schemas import Schema, components_of
 from stillage.api.problems import Wording
 from stillage.api.services import PRINCIPAL, services
+from stillage.api.session_cookie import cookie_of, session_of
 from stillage.errors import Unauthenticated
 
 DETAILS: Mapping[str, Details] = {
@@ -30,10 +31,13 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 
 async def authenticate(request: web.Request) -> None:
-    """Authenticate by a token, which Prometheus can send only in Authorization."""
+    """Authenticate by a token, which Prometheus can send only in Authorization, or by a session of the console."""
     if request.match_info.http_exception is not None:
         return
     token = only(request, TOKEN) or request.headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
+    if not token and cookie_of(request).text:
+        request[PRINCIPAL] = (await session_of(request)).principal
+        return
     if not token:
         raise Unauthenticated(UNAUTHENTICATED)
     request[PRINCIPAL] = await services(request).identity.principal_of(token)

@@ -15,7 +15,7 @@ from stillage.api.metrics import Metrics
 from stillage.api.profiles import Profile
 from stillage.audit.trail import Trail
 from stillage.db.session import Database
-from stillage.identity.base import Identity
+from stillage.identity.base import Identity, Sessions
 from stillage.operations.cache import ImageCache
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.packed import PackedDownloads
@@ -47,6 +47,7 @@ class Services:
     Attributes:
         identity: Validates tokens.
         embedded: The embedded identity service, for the identity API; None with an external Keystone.
+        sessions: Signs browsers in; None without the console.
         keystone_url: URL of the external Keystone for clients.
         trail: Records every change.
         addresses: The public URL, and addresses of clients.
@@ -59,6 +60,7 @@ class Services:
 
     identity: Identity
     embedded: EmbeddedIdentity | None
+    sessions: Sessions | None
     keystone_url: str | None
     images: Images
     members: Members

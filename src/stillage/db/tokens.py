@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stillage.accounts.token import CredentialOf, NewToken, Token
@@ -49,6 +49,19 @@ def issue_for_token(connection: Connection, new: NewToken, parent: str, most: in
     return _insert(connection, new, most)
 
 
+def issue_for_link(connection: Connection, new: NewToken, link: str, most: int = PER_USER) -> Token:
+    """`issue`, for the link with the digest *link*, which ends: of several requests with it one succeeds."""
+    _hold(connection, new)
+    if not revoke(connection, link):
+        raise Unauthenticated
+    return _insert(connection, new, most)
+
+
+def use(connection: Connection, digest: str, idle_until: datetime) -> None:
+    """Write down that a session is used, and so ends later."""
+    connection.execute(update(tokens).where(tokens.c.hash == digest).values(idle_until=idle_until))
+
+
 def revoke(connection: Connection, digest: str) -> bool:
     """End one token. False if there is none."""
     return connection.execute(delete(tokens).where(tokens.c.hash == digest)).rowcount == 1
@@ -78,6 +91,7 @@ def _insert(connection: Connection, new: NewToken, most: int) -> Token:
         "application_credential_id": new.credential_id,
         "issued_at": new.issued_at,
         "expires_at": new.expires_at,
+        "idle_until": new.idle_until,
     }
     try:
         connection.execute(insert(tokens).values(values))
@@ -95,12 +109,13 @@ def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
     if connection.execute(select(func.count()).where(of_user)).scalar_one() <= most:
         return
     rows = connection.execute(
-        select(tokens.c.hash, tokens.c.application_credential_id, tokens.c.expires_at)
+        select(tokens.c.hash, tokens.c.application_credential_id, tokens.c.expires_at, tokens.c.idle_until)
         .where(of_user, tokens.c.hash != new.digest)
         .order_by(tokens.c.issued_at.desc())
     ).all()
-    expired = [row.hash for row in rows if row.expires_at <= new.issued_at]
-    others = [(row.hash, row.application_credential_id) for row in rows if row.expires_at > new.issued_at]
+    ends = {row.hash: min(row.expires_at, row.idle_until or row.expires_at) for row in rows}
+    expired = [row.hash for row in rows if ends[row.hash] <= new.issued_at]
+    others = [(row.hash, _group(row)) for row in rows if ends[row.hash] > new.issued_at]
     over = expired + surplus(others, most - 1)
     for start in range(0, len(over), 500):  # SQLite limits the parameters of a statement
         # Skip tokens that another transaction is ending: two that wait for each other would both fail.
@@ -109,16 +124,21 @@ def _end_surplus(connection: Connection, new: NewToken, most: int) -> None:
         connection.execute(delete(tokens).where(tokens.c.hash.in_(unlocked.scalars().all())))
 
 
+def _group(row: Any) -> str | None:
+    """Return what the token belongs to in `surplus`: sessions to none that a program could have."""
+    return "session" if row.idle_until is not None else row.application_credential_id
+
+
 def surplus(newest_first: Sequence[tuple[str, str | None]], most: int) -> list[str]:
     """Return the tokens of a user to end: the oldest of the application credential that has the most.
 
-    Tokens without one count as a group of their own. On a tie the oldest of all ends.
+    Tokens without one count as a group of their own, and sessions as another. On a tie the oldest of all ends.
 
     So a program that logs in again and again ends tokens of its own, and none of a service that has an application
     credential to itself.
 
     Args:
-        newest_first: The digest of each, and the application credential that it was got with.
+        newest_first: The digest of each, and its group.
         most: How many may stay.
     """
     groups: dict[str | None, list[tuple[int, str]]] = {}
@@ -152,6 +172,7 @@ def _token(rows: Rows) -> Token | None:
         credential=_credential(row),
         issued_at=row.issued_at,
         expires_at=row.expires_at,
+        idle_until=row.idle_until,
     )
 
 
@@ -187,6 +208,7 @@ FIND = (
     .where(
         tokens.c.hash == bindparam("digest"),
         tokens.c.expires_at > bindparam("now", type_=UtcTime),
+        or_(tokens.c.idle_until.is_(None), tokens.c.idle_until > bindparam("now", type_=UtcTime)),
         users.c.enabled,
         or_(tokens.c.project_id.is_(None), projects.c.enabled),
     )

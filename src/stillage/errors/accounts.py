@@ -45,6 +45,29 @@ class SignedBodyTooLarge(TooLarge):
         super().__init__(f"Request entity too large. The limit for a signed request is {limit} bytes; {self.fix}")
 
 
+class CrossSite(Forbidden):
+    """A page of another site had the browser send a request with the cookie of the console."""
+
+    code = "cross_site_request"
+    fix = "send it from the console itself, or with a token in X-Auth-Token"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this request comes from a page of another site: with the cookie of the console it needs "
+            f"Sec-Fetch-Site: same-origin, or the Origin of this server; {self.fix}"
+        )
+
+
+class HttpsNeeded(Forbidden):
+    """Signing in to the console over plain HTTP would send the password and the cookie in the clear."""
+
+    code = "https_needed"
+    fix = "open the console with https://, or on the server's own machine at http://localhost"
+
+    def __init__(self) -> None:
+        super().__init__(f"signing in needs HTTPS, because the cookie would travel unencrypted; {self.fix}")
+
+
 class TooManyFailures(StillageError):
     """Too many logins failed that came from one network."""
 

@@ -1,8 +1,9 @@
-"""The one interface between a request and its `Principal`."""
+"""The interfaces between a request and its `Principal`."""
 
 from typing import Protocol
 
 from stillage.accounts.principal import Principal
+from stillage.accounts.session import Opened, Session, SignIn
 
 
 class Identity(Protocol):
@@ -22,3 +23,26 @@ class Identity(Protocol):
             Unavailable: If nobody can tell now. Never treated as a bad token: a 401 makes clients log in again and
                 resend a body that they have already read.
         """
+
+
+class Sessions(Protocol):
+    """Signs browsers in to the console. The embedded identity is one; with an external Keystone another does."""
+
+    async def sign_in(self, wanted: SignIn, address: str | None) -> Opened:
+        """Begin a session.
+
+        Args:
+            wanted: A form with the password, or a single-use link.
+            address: The client's; None if unknown. Failures count by its network.
+
+        Raises:
+            Unauthenticated: If anything about it is wrong.
+            InvalidInput: If the user has no default project, and names none.
+            TooManyFailures, TooManyAtOnce, Unavailable: If it must not be tried now.
+        """
+
+    async def find(self, text: str) -> Session:
+        """Return the session, which counts as used. Raises Unauthenticated if it has ended, or never was."""
+
+    async def end(self, text: str) -> None:
+        """End the session; it is no error if it has ended."""

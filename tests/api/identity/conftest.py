@@ -45,6 +45,8 @@ async def api(
 ) -> AsyncIterator[ClientSession]:
     """A session whose base URL is the server's."""
     async with app.build(settings, owner=LeaseOwner.parse("test/1"), clock=clock) as worker:
-        services = dataclasses.replace(worker.services, identity=identity, embedded=identity)
+        services = dataclasses.replace(
+            worker.services, identity=identity, embedded=identity, sessions=identity.sessions
+        )
         async with serving(app.make_web(services)) as url, ClientSession(url) as session:
             yield session

@@ -28,6 +28,7 @@ PUBLIC = {
     "GET /v2", "GET /v2/", "GET /v2/versions",
     "GET /identity", "GET /identity/",
     *(f"GET {prefix}/v3{end}" for prefix in ("", "/identity") for end in ("", "/")),
+    "POST /console/session",
     *(f"POST {prefix}/v3/auth/tokens" for prefix in ("", "/identity")),
     *(f"POST {prefix}/v3.0/OS-CREDENTIAL/securitytokens" for prefix in ("", "/identity")),
 }  # fmt: skip

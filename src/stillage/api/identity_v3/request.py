@@ -9,6 +9,7 @@ from stillage.accounts.token import Token
 from stillage.api.credentials import TOKEN
 from stillage.api.gateway.signatures import find_signatures, signer_of
 from stillage.api.services import PRINCIPAL, public_url, services
+from stillage.api.session_cookie import cookie_of, session_of
 from stillage.operations.identity.embedded import EmbeddedIdentity
 
 MAX_BODY = 64 * 1024
@@ -22,15 +23,18 @@ def identity(request: web.Request) -> EmbeddedIdentity:
 
 
 async def authenticate(request: web.Request) -> None:
-    """Authenticate by signature or token, which need not be scoped to a project.
+    """Authenticate by signature, by token, which need not be scoped to a project, or by a session of the console.
 
     Raises:
-        Unauthenticated: If there is neither, or it is not good.
+        Unauthenticated: If there is none of them, or it is not good.
+        CrossSite: If there is a session only, and a page of another site sent the request.
     """
     if request.match_info.http_exception is not None:
         return  # as Keystone: what it has no route for is 404 or 405 before anybody is asked for a token
     if (signatures := find_signatures(request)) is not None:
         request[PRINCIPAL] = await signer_of(request, signatures)
+    elif TOKEN not in request.headers and cookie_of(request).text:
+        request[PRINCIPAL] = (await session_of(request)).principal
     else:
         request[PRINCIPAL] = principal_of(await identity(request).token_of(request.headers.get(TOKEN, "")))
 

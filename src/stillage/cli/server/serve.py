@@ -13,6 +13,7 @@ import structlog
 import typer
 
 from stillage import app, config
+from stillage.accounts.session import LINK_LIFETIME
 from stillage.cli import logs
 from stillage.cli.options import Config, Data
 from stillage.cli.server import processes
@@ -21,9 +22,12 @@ from stillage.cli.server.listening import bind
 from stillage.cli.server.worker import Plan, return_large_memory, run_worker, tls_of
 from stillage.config import Settings
 from stillage.db import blobs, schema
+from stillage.db.clock import clock_of
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.errors import BadSettings, StillageError
+from stillage.operations.identity.bootstrap import ADMIN
+from stillage.operations.identity.sessions import new_link
 from stillage.operations.identity.shared_secret import require_shared_secret
 
 log = structlog.get_logger()
@@ -67,8 +71,8 @@ def serve(load: Callable[[], Settings]) -> None:
             data_folder.make_secret()
         node_id = NodeId(settings.node_name or data_folder.node_id())
         plan = Plan(settings, node_id, _certificate(data_folder, settings))
-        asyncio.run(_prepare(data_folder, settings, plan.node_id))
-        ready = partial(print_welcome, data_folder, settings)
+        link = asyncio.run(_prepare(data_folder, settings, plan.node_id))
+        ready = partial(print_welcome, data_folder, settings, link)
         if settings.workers == 1:
             run_worker(plan, sockets, metrics_sockets, LeaseOwner(plan.node_id, "0"), ready)
         else:
@@ -108,8 +112,12 @@ def _certificate(data_folder: DataFolder, settings: Settings) -> tuple[str, str]
     return certificate
 
 
-async def _prepare(data_folder: DataFolder, settings: Settings, node_id: NodeId) -> None:
-    """Prepare the database, identity and clouds.yaml for the workers, and clean up after a crash."""
+async def _prepare(data_folder: DataFolder, settings: Settings, node_id: NodeId) -> str | None:
+    """Prepare the database, identity and clouds.yaml for the workers, and clean up after a crash.
+
+    Returns:
+        What signs a browser in to the console as the administrator, once; None if nobody can be.
+    """
     database = Database(settings.database)
     try:
         if database.engine.dialect.name == "sqlite":
@@ -125,6 +133,15 @@ async def _prepare(data_folder: DataFolder, settings: Settings, node_id: NodeId)
         database.close()
     # No other process uses this folder, so whatever earlier processes were receiving is lost.
     await _sweep(settings, node_id)
+    return await _sign_in_link(settings) if settings.console and settings.keystone_url is None else None
+
+
+async def _sign_in_link(settings: Settings) -> str | None:
+    database = Database(settings.database)
+    try:
+        return await new_link(database, ADMIN, clock=await clock_of(database))
+    finally:
+        database.close()
 
 
 async def _require_shared_secret(settings: Settings) -> None:
@@ -150,10 +167,10 @@ async def _report_missing_stores(worker: app.Worker) -> None:
         log.error("a store that has images is missing in the settings; they cannot be read from it", store=store)
 
 
-def print_welcome(data_folder: DataFolder, settings: Settings) -> None:
-    """Print that the server is ready, and how to use it."""
+def print_welcome(data_folder: DataFolder, settings: Settings, link: str | None = None) -> None:
+    """Print that the server is ready, and how to use it. *link*: see `_prepare`."""
     text = _with_keystone(settings) if settings.keystone_url else _by_itself(data_folder, settings)
-    print(text, flush=True)  # noqa: T201 - what a user of the command reads
+    print(text + _console(settings, link), flush=True)  # noqa: T201 - what a user of the command reads
 
 
 def _by_itself(data_folder: DataFolder, settings: Settings) -> str:
@@ -171,6 +188,16 @@ Stillage is ready at {url}
     curl -i {trust}{url}/v2/images/$ID/file -X PUT -H "X-Auth-Token: $T" \\
          -H "Content-Type:application/octet-stream" -T disk.img
 """
+
+
+def _console(settings: Settings, link: str | None) -> str:
+    if not settings.console:
+        return ""
+    address = f"{client_url(settings)}/console/"
+    if link is None:
+        return f"  Console: {address}\n"
+    minutes = int(LINK_LIFETIME.total_seconds()) // 60
+    return f"  Console, signed in as {ADMIN} (once, within {minutes} minutes):\n    {address}#link={link}\n"
 
 
 def _first_steps(data_folder: DataFolder) -> str:

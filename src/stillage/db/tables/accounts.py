@@ -64,9 +64,22 @@ tokens = Table(
     Column("application_credential_id", String(32), ForeignKey("application_credentials.id", ondelete="CASCADE")),
     Column("issued_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
+    Column("idle_until", UtcTime),  # of a session of the console; it moves when the session is used
     Index("ix_tokens_user_id", "user_id"),
     Index("ix_tokens_application_credential_id", "application_credential_id"),
     Index("ix_tokens_expires_at", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+# Sessions of the console with an external Keystone, whose token is encrypted: requests are sent with it.
+keystone_sessions = Table(
+    "keystone_sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("idle_until", UtcTime, nullable=False),
+    Index("ix_keystone_sessions_expires_at", "expires_at"),
     sqlite_with_rowid=False,
 )
 

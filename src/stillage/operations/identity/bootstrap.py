@@ -12,7 +12,8 @@ from stillage.identity.passwords import Passwords, new_password
 from stillage.ids import ProjectId, UserId
 
 PROJECT = "demo"
-ROLES = {"admin": "admin", "demo": "member"}
+ADMIN = "admin"
+ROLES = {ADMIN: "admin", "demo": "member"}
 """The users, and the role of each in `PROJECT`."""
 
 

@@ -17,6 +17,7 @@ from stillage.operations.identity.credentials import Credentials
 from stillage.operations.identity.directory import Directory
 from stillage.operations.identity.guard import FailureLimit, Guard
 from stillage.operations.identity.login import Login
+from stillage.operations.identity.sessions import EmbeddedSessions
 from stillage.operations.identity.signatures import Signatures
 
 LIFETIME_S = 24 * 3600
@@ -36,6 +37,7 @@ class EmbeddedIdentity:
 
     Attributes:
         login: Issues tokens.
+        sessions: Signs browsers in to the console.
         credentials: Application credentials.
         access_keys: Keys that clients sign requests with.
         signatures: Verifies signed requests.
@@ -60,6 +62,7 @@ class EmbeddedIdentity:
         self._clock = clock
         self._guard = Guard(database, limit or FailureLimit(), secret=secret, clock=clock)
         self.login = Login(database, passwords, self._guard, lifetime_s=lifetime_s, clock=clock, most=most.tokens)
+        self.sessions = EmbeddedSessions(database, self.login, clock=clock)
         self.credentials = Credentials(database, passwords, clock=clock, most=most.credentials)
         vault = Vault(secret)
         self.access_keys = AccessKeys(database, vault, clock=clock, most_temporary=most.temporary_keys)

@@ -16,11 +16,12 @@ from stillage.accounts.login_request import (
     Scope,
 )
 from stillage.accounts.people import User
-from stillage.accounts.secrets import digest_of, is_token, new_audit_id, new_token
+from stillage.accounts.secrets import PREFIX, SESSION_PREFIX, digest_of, is_token, new_audit_id, new_token
+from stillage.accounts.session import IDLE, LIFETIME
 from stillage.accounts.token import NewToken, Token
 from stillage.db import credentials, identity, tokens
 from stillage.db.session import Database
-from stillage.errors import Unauthenticated
+from stillage.errors import InvalidInput, Unauthenticated
 from stillage.identity.passwords import Passwords
 from stillage.ids import ProjectId, UserId
 from stillage.operations.identity.guard import Guard
@@ -32,6 +33,18 @@ class Issued:
 
     text: str = field(repr=False)
     token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKind:
+    """What is issued. *idle*: the longest time without a use; None for any."""
+
+    prefix: str
+    lifetime: timedelta
+    idle: timedelta | None = None
+
+
+SESSION = TokenKind(SESSION_PREFIX, LIFETIME, IDLE)
 
 
 class Login:
@@ -52,7 +65,7 @@ class Login:
         self._database = database
         self._passwords = passwords
         self._guard = guard
-        self._lifetime = timedelta(seconds=lifetime_s)
+        self._token = TokenKind(PREFIX, timedelta(seconds=lifetime_s))
         self._clock = clock
 
     async def __call__(self, request: LoginRequest, address: str | None = None) -> Issued:
@@ -69,18 +82,30 @@ class Login:
         """
         match request.method:
             case ByPassword():
-                return await self._by_password(request.method, request.scope, address)
+                return await self._by_password(request.method, request.scope, address, self._token)
             case ByToken():
                 return await self._by_token(request.method, request.scope)
             case ByCredential():
                 return await self._by_credential(request.method, address)
+
+    async def session(self, method: ByPassword, scope: Scope, address: str | None) -> Issued:
+        """Begin a session of the console, in a project. Raises: As a call, and InvalidInput without a project."""
+        return await self._by_password(method, scope, address, SESSION)
+
+    async def session_for_link(self, digest: str) -> Issued:
+        """Begin a session for the link with this digest, which ends; Unauthenticated if it has ended."""
+        link = await self._database.look_up(tokens.find, digest, self._clock())
+        if link is None:
+            raise Unauthenticated
+        text, new = self._new(link.user_id, link.project_id, link.methods, SESSION)
+        return Issued(text, await self._database.write(tokens.issue_for_link, new, digest, self._most))
 
     async def without_password(self, user: User, project_id: ProjectId | None) -> Issued:
         """Return a token for *user* without a password: it is for administrative commands."""
         text, new = self._new(user.id, project_id, ("password",))
         return Issued(text, await self._database.write(tokens.issue, new, self._most))
 
-    async def _by_password(self, method: ByPassword, scope: Scope, address: str | None) -> Issued:
+    async def _by_password(self, method: ByPassword, scope: Scope, address: str | None, kind: TokenKind) -> Issued:
         user = await self._find_user(method.user)
         # Use the name even if the id was given, so that each user has one count.
         named = user.name if user else method.user.name or method.user.id
@@ -88,7 +113,10 @@ class Login:
             matches = await self._passwords.verify(user.password_hash if user else None, method.password)
             if user is None or not matches:
                 raise Unauthenticated(user_id=user.id if user else None)
-        text, new = self._new(user.id, await self._project(scope, user.id), ("password",))
+        project_id = await self._project(scope, user.id)
+        if kind is SESSION and project_id is None:
+            raise InvalidInput("name the project to sign in to: this user has no default project")
+        text, new = self._new(user.id, project_id, ("password",), kind)
         return Issued(text, await self._database.write(tokens.issue_for_password, new, user.password_hash, self._most))
 
     async def _by_token(self, method: ByToken, scope: Scope) -> Issued:
@@ -128,15 +156,19 @@ class Login:
         user_id: UserId,
         project_id: ProjectId | None,
         methods: tuple[str, ...],
+        kind: TokenKind | None = None,
         *,
         expires_at: datetime | None = None,
         credential_id: str | None = None,
     ) -> tuple[str, NewToken]:
         """Return a new token's text and its row. *expires_at* may shorten its life."""
         now = self._clock()
-        end = now + self._lifetime if expires_at is None else min(expires_at, now + self._lifetime)
-        text = new_token()
-        return text, NewToken(digest_of(text), new_audit_id(), user_id, project_id, methods, now, end, credential_id)
+        kind = kind or self._token
+        end = now + kind.lifetime if expires_at is None else min(expires_at, now + kind.lifetime)
+        idle_until = None if kind.idle is None else now + kind.idle
+        text, audit_id = new_token(kind.prefix), new_audit_id()
+        digest = digest_of(text)
+        return text, NewToken(digest, audit_id, user_id, project_id, methods, now, end, credential_id, idle_until)
 
     async def _project(self, scope: Scope, user_id: UserId) -> ProjectId | None:
         match scope:

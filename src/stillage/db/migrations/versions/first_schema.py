@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from stillage.db.columns import UtcTime, sorted_text
+from stillage.db.migrations.first_console import create_console
 from stillage.db.migrations.first_deployment import create_deployment
 from stillage.db.migrations.first_jobs import create_jobs
 from stillage.db.migrations.first_metadefs import create_metadefs
@@ -29,6 +30,7 @@ def upgrade() -> None:
     _create_uploads()
     create_jobs()
     _create_accounts()
+    create_console()
     create_metadefs()
     create_deployment()
 
@@ -334,6 +336,7 @@ def _create_accounts() -> None:
         sa.Column("application_credential_id", sa.String(length=32), nullable=True),
         sa.Column("issued_at", UtcTime(), nullable=False),
         sa.Column("expires_at", UtcTime(), nullable=False),
+        sa.Column("idle_until", UtcTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["application_credential_id"],
             ["application_credentials.id"],

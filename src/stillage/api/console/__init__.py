@@ -1,0 +1,1 @@
+"""The console: sessions of browsers."""

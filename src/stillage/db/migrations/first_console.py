@@ -1,0 +1,19 @@
+"""What the console needs, in the first schema."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from stillage.db.columns import UtcTime
+
+
+def create_console() -> None:
+    op.create_table(
+        "keystone_sessions",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("expires_at", UtcTime(), nullable=False),
+        sa.Column("idle_until", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_keystone_sessions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_keystone_sessions_expires_at", "keystone_sessions", ["expires_at"])
