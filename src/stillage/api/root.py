@@ -16,7 +16,7 @@ from stillage.api.session_cookie import cookie_of, session_of
 from stillage.errors import Unauthenticated
 
 DETAILS: Mapping[str, Details] = {
-    "GET /": Details({300: "Versions"}),
+    "GET /": Details({300: "Versions", 303: None}),
     "GET /versions": Details({200: "Versions"}),
     "GET /openapi.json": Details({200: "Anything"}),
     "GET /healthz": Details({200: "Anything"}),

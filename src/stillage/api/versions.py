@@ -3,7 +3,7 @@
 Source: OpenStack Image API v2, "API versions".
 """
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from stillage.api.http.json_bodies import json_response
@@ -34,8 +34,19 @@ class Versions(TypedDict):
     versions: list[Version]
 
 
+async def front(request: web.Request) -> web.Response:
+    """GET /: the versions of the image API; a browser is led to the console."""
+    if services(request).sessions is not None and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+        return web.Response(
+            status=303, headers={hdrs.LOCATION: f"{public_url(request)}/console/", hdrs.VARY: hdrs.ACCEPT}
+        )
+    response = await choices(request)
+    response.headers[hdrs.VARY] = hdrs.ACCEPT
+    return response
+
+
 async def choices(request: web.Request) -> web.Response:
-    """GET / and /v2: the versions of the image API."""
+    """GET /v2: the versions of the image API."""
     return json_response(_document(request), status=300)
 
 
@@ -52,7 +63,7 @@ def _document(request: web.Request) -> Versions:
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    router.add_get("/", choices)
+    router.add_get("/", front)
     router.add_get("/v2", choices)
     router.add_get("/v2/", choices)
     router.add_get("/versions", versions)

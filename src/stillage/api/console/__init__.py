@@ -1,1 +1,1 @@
-"""The console: sessions of browsers."""
+"""The console: its page and files, and sessions of browsers."""

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from functools import cache
 
-from stillage.api.console import documents
+from stillage.api.console import documents, files
+from stillage.api.console.config import ConsoleConfig
 from stillage.api.description import JSON, TEXT, Description, Details
 from stillage.api.json_schemas import Schema, components_of
 
@@ -29,6 +30,7 @@ DETAILS: Mapping[str, Details] = {
     ),
     "GET /console/session": Details({200: "ConsoleSession"}, (401,)),
     "DELETE /console/session": Details({204: None}, (401, 403)),
+    **files.DETAILS,
 }
 
 
@@ -38,7 +40,7 @@ def details(method: str, path: str) -> Details:
 
 @cache
 def schemas() -> Mapping[str, Schema]:
-    return components_of(documents.ConsoleSession)
+    return components_of(documents.ConsoleSession, ConsoleConfig)
 
 
 DESCRIPTION = Description(details, schemas)

@@ -1,8 +1,11 @@
-"""The console as a dialect: its sessions, which authenticate browsers."""
+"""The console as a dialect: a page for people, and its sessions, which authenticate browsers in every API.
+
+Its files are public, and contain no data.
+"""
 
 from collections.abc import Mapping
 
-from stillage.api.console import routes
+from stillage.api.console import files, routes
 from stillage.api.console.description import DESCRIPTION
 from stillage.api.console.session import authenticate
 from stillage.api.dialects import Dialect
@@ -21,7 +24,7 @@ def dialect(wording: Wording) -> Dialect:
         prefixes=("/console",),
         add_routes=routes.add_routes,
         authenticate=authenticate,
-        public=frozenset({"POST /console/session"}),
+        public=frozenset({"POST /console/session", *files.DETAILS}),
         wording=wording,
         changes=CHANGES,
         description=DESCRIPTION,

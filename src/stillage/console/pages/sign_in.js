@@ -1,0 +1,67 @@
+// Page: sign in with user, password and project, or with the single-use link that `stillage serve` prints.
+
+import { html, useEffect, useState } from "../vendor/htm-preact-standalone.module.js";
+import { config } from "../core/config.js";
+import { t } from "../core/i18n.js";
+import { navigate, place } from "../core/router.js";
+import { signIn } from "../core/session.js";
+import { useStore } from "../core/store.js";
+import { Choices } from "../ui/choices.js";
+import { Problem } from "../ui/problem.js";
+
+export function SignInPage() {
+  const { query } = useStore(place);
+  const link = new URLSearchParams(location.hash.slice(1)).get("link") ?? query.get("link");
+  return html`<main class="sign-in" id="page" tabindex="-1">
+    <h1 class="brand">Stillage</h1>
+    <p class="lead">${t("sign_in.lead")}</p>
+    ${link ? html`<${ByLink} link=${link} />` : html`<${SignInForm} onDone=${goOn} />`}
+    <footer><${Choices} /><small>Stillage ${config.version}</small></footer>
+  </main>`;
+}
+
+/** Show the page that was asked for before signing in. */
+function goOn() {
+  const wanted = place.get().query.get("to");
+  navigate(wanted?.startsWith("/") ? wanted : "/images", { replace: true });
+}
+
+/** @param {{link: string}} props */
+function ByLink({ link }) {
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  useEffect(() => {
+    signIn({ link }).then(goOn, setError);
+  }, [link]);
+  if (!error) return html`<p role="status">${t("sign_in.by_link")}</p>`;
+  return html`<${Problem} error=${error} /><${SignInForm} onDone=${goOn} />`;
+}
+
+/** @param {{user?: string | undefined, project?: string | undefined, onDone?: () => void}} props */
+export function SignInForm({ user, project, onDone }) {
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  const [busy, setBusy] = useState(false);
+  const submit = async (/** @type {any} */ event) => {
+    event.preventDefault();
+    const form = new FormData(event.target);
+    setBusy(true);
+    setError(null);
+    try {
+      await signIn(Object.fromEntries([...form].filter(([, value]) => value).map(([name, value]) => [name, String(value)])));
+      onDone?.();
+    } catch (problem) {
+      setError(problem);
+      setBusy(false);
+    }
+  };
+  return html`<form class="stack" onSubmit=${submit}>
+    <label class="field"><span>${t("sign_in.user")}</span><input name="user" autocomplete="username" required value=${user ?? ""} autofocus /></label>
+    <label class="field"><span>${t("sign_in.password")}</span><input name="password" type="password" autocomplete="current-password" required /></label>
+    <label class="field">
+      <span>${t("sign_in.project")} <small>${t("sign_in.project.note")}</small></span>
+      <input name="project" value=${project ?? ""} />
+    </label>
+    ${error && html`<${Problem} error=${error} />`}
+    <button class="primary" disabled=${busy}>${t(busy ? "sign_in.busy" : "sign_in.action")}</button>
+    ${config.identity.kind === "keystone" && html`<p class="note">${t("sign_in.keystone")}</p>`}
+  </form>`;
+}
