@@ -64,11 +64,12 @@ test-functional: dev ## run the functional tests of openstacksdk, openstackclien
 	@scripts/clients functional
 	PYTHONPATH=tests/support .venv/bin/python -m functional_suites $(FUNCTIONAL_ARGS)
 
-check: dev docs ## linters, format, types, the import rule and the links of the documentation
+check: dev docs ## linters, format, types, the import rule and the links of the documentation; types of the console with Node
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	@scripts/console/check
 
 docs: dev ## build the documentation site into site/, and fail at a link that leads nowhere
 	PYTHONPATH=scripts .venv/bin/zensical build --strict
