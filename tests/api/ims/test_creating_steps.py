@@ -28,7 +28,7 @@ def creates(line: str, body: Mapping[str, Any], job: str, **attributes: Any) -> 
 
 
 def elsewhere(line: str, body: Mapping[str, Any]) -> Iterator[Step]:
-    """What needs servers, volumes, keys or enterprise projects, and what no bucket of the caller's has."""
+    """What needs servers, volumes, keys or enterprise projects, and what no bucket of the user has."""
     yield from refused(
         line, body,
         ({"instance_id": "i"}, "IMG.0105"), ({"volume_id": "v"}, "IMG.0105"), ({"cmk_id": "k"}, "IMG.0095"),

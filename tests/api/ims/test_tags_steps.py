@@ -20,7 +20,7 @@ def tags(image: str, *pairs: dict[str, str]) -> Step:
 
 
 def unknown(line: str, body: Any = None) -> list[Step]:
-    """Images that are not there, or not for the caller, are one and the same answer."""
+    """Images that are not there, or not for the user, are one and the same answer."""
     return [Step(line.replace("$active", one), body, 404, "IMG.0144") for one in ("$none", "$foreign", "x")]
 
 
