@@ -127,6 +127,7 @@ def holds(condition: Condition, value: Any) -> bool:
             Operator.EQ: lambda: value == wanted,
             Operator.GTE: lambda: value >= wanted,
             Operator.LTE: lambda: value <= wanted,
+            Operator.CONTAINS: lambda: str(wanted)[1:-1].removeprefix("\\").lower() in str(value).lower(),
         }[condition.operator]()
     )
 
@@ -172,7 +173,7 @@ OPTIONS: dict[str, st.SearchStrategy[str]] = {
     "os_hidden": st.just("True"),
 }
 FILTERS: dict[str, st.SearchStrategy[str]] = {
-    "name": st.sampled_from(['in:a,B,"b,c"', "eq:a", "a", "ä", ""]),
+    "name": st.sampled_from(['in:a,B,"b,c"', "eq:a", "a", "ä", "", "contains:b", "contains:%", "contains:ä"]),
     "id": st.sampled_from([str(UUID(int=1)), f"in:{UUID(int=2)},{UUID(int=3)},x"]),
     "status": st.sampled_from(["active", "in:queued,deactivated", "killed"]),
     "disk_format": st.just("raw"),

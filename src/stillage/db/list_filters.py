@@ -59,6 +59,8 @@ def holds(condition: Condition, *, leads: bool = False) -> Clause:
         return column == _boolean(value) if leads else column.is_not(_boolean(not value))
     if isinstance(value, TimeRange):
         return _in_range(column, condition.operator, value)
+    if condition.operator is Operator.CONTAINS:
+        return column.ilike(bindparam(str(value), type_=column.type), escape="\\")
     # A number may be larger than the column's type, which PostgreSQL would refuse.
     kind = BigInteger() if isinstance(column.type, Integer) else column.type
     return COMPARE[condition.operator](column, bindparam(str(value), type_=kind))

@@ -136,7 +136,9 @@ def candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
     for tag in query.tags:
         yield Source((has_tag(tag),), table, table.c.created_at, table.c.image_id, also, tells=tag)
     for condition in query.conditions:
-        if condition.column in LEADING:
+        if (
+            condition.column in LEADING and condition.operator is not Operator.CONTAINS
+        ):  # no index finds a part of a name
             yield filtering(condition, scope)
 
 

@@ -3,6 +3,7 @@
 Source: OpenStack Image API v2, "List images": filters, operators, sorting, paging.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,8 +31,10 @@ TEXTS = ("name", "id", "status", "container_format", "disk_format")
 EQUALS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
 INTEGERS = ("size", "virtual_size", "min_disk", "min_ram")
 TIMES = ("created_at", "updated_at")
+ORDERED = ("eq", "neq", "gt", "gte", "lt", "lte")
 PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir"})
 SCOPE = frozenset({"visibility", "member_status"})
+WILDCARD, ESCAPED = re.compile(r"[\\%_]"), r"\\\g<0>"
 
 
 class Operator(StrEnum):
@@ -42,6 +45,8 @@ class Operator(StrEnum):
     LT = "lt"
     LTE = "lte"
     IN = "in"
+    CONTAINS = "contains"
+    """The value is a pattern of LIKE, with a backslash before what is no wildcard. Letter case does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +238,11 @@ def _text(name: str, value: str) -> Condition:
         return Condition(name, Operator.IN, tuple(_operand(name, each) for each in _listed(name, operand)))
     if operator == "eq":
         return Condition(name, Operator.EQ, _operand(name, operand))
+    if operator == "contains" and name == "name":
+        return Condition(name, Operator.CONTAINS, f"%{WILDCARD.sub(ESCAPED, operand)}%")
+    more = "contains:, " if name == "name" else ""
     raise InvalidInput(
-        f"unknown operator {operator[:32]!r} for {name}; use in: or eq:, and put eq: before a value with a colon"
+        f"unknown operator {operator[:32]!r} for {name}; use {more}in: or eq:, and put eq: before a value with a colon"
     )
 
 
@@ -313,7 +321,7 @@ def _time(name: str, value: str) -> Condition:
     if moment is not None:
         return Condition(name, Operator.EQ, moment)
     operator, _, operand = value.partition(":")
-    _one_of(f"the operator of {name}", operator, [member for member in Operator if member is not Operator.IN])
+    _one_of(f"the operator of {name}", operator, ORDERED)
     moment = _moment(operand)
     if moment is None:
         raise InvalidInput(f"{name} needs an ISO 8601 time such as 2026-01-02T03:04:05Z, not {operand[:40]!r}")
