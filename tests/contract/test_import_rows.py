@@ -13,7 +13,7 @@ from stillage.db.imports import Undoing
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
-from stillage.ids import BlobKey, BlobRef, ImageId, JobId, StoreId, UploadId
+from stillage.ids import BlobKey, BlobRef, ImageId, JobId, ProjectId, StoreId, UploadId
 from stillage.images.image import Content, Image
 from stillage.images.quota import Quotas, Usage
 from stillage.images.status import Status
@@ -69,6 +69,9 @@ class Rows:
 
     async def image(self) -> Image:
         return await self.database.read(db.get, ID)
+
+    async def staged(self, owner: str = "lab") -> int:
+        return await self.database.read(imports.staged_bytes, ProjectId(owner))
 
     async def used(self) -> Usage:
         return await self.database.read(usage.find, "project:lab")
@@ -160,3 +163,15 @@ async def test_a_deleted_image_has_no_import_any_more(rows: Rows) -> None:
     assert await rows.claim(COLD) is None
     await rows.database.write(imports.fail, ID, FIRST, Undoing("why"), rows.now)
     assert await rows.database.read(db.find, ID) is None
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+async def test_bytes_are_staged_until_the_import_ends(rows: Rows, *, ends_well: bool) -> None:
+    await rows.begun()
+    await rows.fill()
+    assert (await rows.staged(), await rows.staged("another")) == (50, 0)
+    if ends_well:
+        await rows.database.write(imports.activate, ID, FIRST, rows.now)
+    else:
+        await rows.fail()
+    assert await rows.staged() == 0

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from stillage.db import images as db_images
 from stillage.db import lifecycle, placements, usage
 from stillage.db import uploads as db_uploads
 from stillage.db.lifecycle import NOT_KEPT, Claim
 from stillage.db.tables import blobs, images, uploads
-from stillage.ids import BlobRef, ImageId, JobId, StoreId
+from stillage.ids import BlobRef, ImageId, JobId, ProjectId, StoreId
 from stillage.images.image import Image
 from stillage.images.quota import Quotas, Usage, scope_of_project
 from stillage.images.status import WITH_DATA, Status, require_move
@@ -49,6 +49,14 @@ def note_staged(connection: Connection, upload: Upload, expires_at: datetime) ->
     staged = held & (images.c.status == Status.UPLOADING)
     connection.execute(update(images).where(staged).values(size=upload.size))
     return db_uploads.keep(connection, upload.id, expires_at)
+
+
+def staged_bytes(connection: Connection, owner: ProjectId) -> int:
+    """Return how many bytes of images of *owner* are staged: wait for an import, or are being imported."""
+    staged = images.c.status.in_([Status.UPLOADING, Status.IMPORTING]) & images.c.deleted_at.is_(None)
+    # Few images are staged, while the project may have very many: so by the index of statuses.
+    of_owner = func.sum(images.c.size).filter(images.c.owner == owner)
+    return int(connection.execute(select(func.coalesce(of_owner, 0)).where(staged)).scalar_one())
 
 
 def note_nothing_to_do(connection: Connection, image_id: ImageId) -> None:

@@ -1,7 +1,7 @@
 """Report a project's usage and quotas, and check who may see stores and metrics."""
 
 from stillage.accounts.principal import Principal
-from stillage.db import usage
+from stillage.db import imports, usage
 from stillage.db.session import Database
 from stillage.images.access import Access
 from stillage.images.quota import Limits, Usage, scope_of_project
@@ -17,6 +17,11 @@ class Info:
         """Return what the principal's project uses; Forbidden if they may not list its images either."""
         self._access.require_role(principal, "get_images", "see what the project uses")
         return await self._database.read(usage.find, scope_of_project(principal.project_id))
+
+    async def staged_bytes(self, principal: Principal) -> int:
+        """Return how much of that waits for an import. Raises as `usage`."""
+        self._access.require_role(principal, "get_images", "see what the project uses")
+        return await self._database.read(imports.staged_bytes, principal.project_id)
 
     def require_store_details(self, principal: Principal) -> None:
         """Raise Forbidden unless *principal* may see the details of stores."""

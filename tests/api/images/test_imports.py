@@ -315,3 +315,14 @@ async def test_a_format_that_nothing_makes_is_refused_at_once(world: ImportWorld
     world.web.files[URL] = File(DATA)
     answer = await world.start(await world.image(os_stillage_convert_to="iso"), "web-download", uri=URL)
     assert (answer.status, "iso" in answer.body.decode()) == (400, True)
+
+
+async def test_staged_bytes_are_counted_until_they_are_the_image(world: ImportWorld) -> None:
+    async def staged() -> int:
+        return int((await world.erin("GET", "/v2/info/usage")).json["usage"]["image_stage_total"]["usage"])
+
+    assert await staged() == 0
+    image_id = await world.staged(DATA + DATA)
+    assert await staged() == 2
+    await world.imported(image_id, "glance-direct")
+    assert await staged() == 0

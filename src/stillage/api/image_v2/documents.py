@@ -254,7 +254,7 @@ class ProjectUsage(TypedDict):
     image_size_total: Annotated[ResourceUsage, member("MiB")]
     image_count_total: ResourceUsage
     image_count_uploading: ResourceUsage
-    image_stage_total: Annotated[ResourceUsage, member("MiB; images are never staged")]
+    image_stage_total: Annotated[ResourceUsage, member("MiB that wait for an import, or are being imported")]
 
 
 class Usage(TypedDict):

@@ -42,13 +42,14 @@ async def import_methods(request: web.Request) -> web.Response:
 async def usage(request: web.Request) -> web.Response:
     """GET /v2/info/usage: usage and limits of the user's project, sizes in MiB. A limit of -1 is none."""
     info = services(request).info
-    used, limits = await info.usage(principal(request)), info.limits
+    used, staged = await info.usage(principal(request)), await info.staged_bytes(principal(request))
+    limits = info.limits
     document: documents.Usage = {
         "usage": {
             "image_size_total": {"limit": _limit(limits.bytes, MIB), "usage": -(-used.bytes // MIB)},
             "image_count_total": {"limit": _limit(limits.images), "usage": used.images},
             "image_count_uploading": {"limit": _limit(limits.uploads), "usage": used.uploads},
-            "image_stage_total": {"limit": -1, "usage": 0},
+            "image_stage_total": {"limit": -1, "usage": -(-staged // MIB)},
         }
     }
     return json_response(document)
