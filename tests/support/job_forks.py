@@ -39,9 +39,12 @@ async def work(run: Run) -> Result:
 def note(run: Run, *what: object) -> None:
     """Append a line to the journal, in one write. Its second word is the time, by a clock that all processes share.
 
-    It is taken first: a process may be stopped while it writes the line.
+    It is taken first: a process may be stopped before it writes the line. It may also have been stopped since it last
+    looked at its lease; then another has the job, and what this run does will not count.
     """
     at_s = time.monotonic()
+    if run.cancelled:
+        return
     path = run.job.input["journal"]
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, ("\t".join(map(str, (run.job.id, at_s, *what))) + "\n").encode())
