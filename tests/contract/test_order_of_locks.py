@@ -20,6 +20,7 @@ from stillage.accounts.people import Project, User
 from stillage.accounts.principal import Kind
 from stillage.db import (
     blobs,
+    copies,
     identity,
     images,
     imports,
@@ -131,7 +132,7 @@ UNITS: dict[str, Unit] = {
     "claim for an import": claim_for_import,
     "end an import": end_import,
     "delete source": lambda c: lifecycle.mark_deleted(c, SOURCE.image_id, NOW),
-    "delete copy": lambda c: lifecycle.remove_copy(c, SOURCE.image_id, COPY.store, NOW),
+    "delete copy": lambda c: copies.remove(c, SOURCE.image_id, COPY.store, NOW),
     "scrub begins": lambda c: blobs.take_for_scrub(c, [FILES], LATER, LATER),
     "scrub ends": lambda c: blobs.set_damage(c, SCRUBBED.blob, "a bit has turned"),
     "release": lambda c: lifecycle.release(c, PLAIN, "left", NOW),

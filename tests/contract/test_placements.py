@@ -12,7 +12,7 @@ import pytest
 
 import builders
 from fakes import Clock
-from stillage.db import blobs, lifecycle, placements, usage
+from stillage.db import blobs, copies, lifecycle, placements, usage
 from stillage.db import images as db
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
@@ -89,7 +89,7 @@ async def test_a_copy_counts_until_its_bytes_are_gone(world: World) -> None:
     image = await world.stored()
     await copied(world.database, world.stores, image.id, FAR)
     assert await world.database.read(usage.find, "project:lab") == Usage(2 * len(DATA), 1, 0)
-    (blob,) = await world.database.write(lifecycle.remove_copy, image.id, NEAR, world.clock())
+    (blob,) = await world.database.write(copies.remove, image.id, NEAR, world.clock())
     assert await world.database.read(usage.find, "project:lab") == Usage(2 * len(DATA), 1, 0)
     assert (await world.sweep()).blobs == 1
     assert await world.database.read(usage.find, "project:lab") == Usage(len(DATA), 1, 0)

@@ -4,7 +4,7 @@ Each is one compare-and-set that names the status it expects, and from `saving` 
 rows changed means that another request was faster. `images.status` has the table of the moves that there are.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,6 @@ from stillage.db import jobs, pieces, placements, tables, usage
 from stillage.db.images import get, set_properties
 from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
-from stillage.errors import Conflict, Forbidden, NotFound
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.image import Content, Image
 from stillage.images.job import Failure
@@ -123,41 +122,6 @@ def mark_deleted(
     unfinished = _end_resumable(connection, image_id, row.owner, now) if has["uploads"] else []
     usage.change(connection, scope_of_project(row.owner), Usage(bytes=-removed.freed, images=-1))
     return [*removed.blobs, *unfinished]
-
-
-def remove_copy(
-    connection: Connection,
-    image_id: ImageId,
-    store: StoreId,
-    now: datetime,
-    keep_until: Mapping[StoreId, datetime] = NOT_KEPT,
-) -> Sequence[BlobRef]:
-    """Remove the placement of an active image in *store*; return as `mark_deleted`.
-
-    Raises:
-        Conflict: If the image is not active.
-        Forbidden: If no other copy is good.
-        NotFound: If it has no copy there.
-    """
-    active = (images.c.id == image_id) & (images.c.status == Status.ACTIVE)
-    owner = connection.execute(select(images.c.owner).where(active).with_for_update()).first()
-    if owner is None:
-        raise Conflict(f"image {image_id} is not active; only active images have copies to delete")
-    placed = placements.of_image(connection, image_id)
-    rest = [placement for placement in placed if placement.blob.store != store]
-    # Before the next check, as in Glance.
-    if not rest:
-        raise Forbidden(f"this is the last copy of image {image_id}; delete the image instead")
-    if len(rest) == len(placed):
-        raise NotFound(f"image {image_id} has no copy in the store {store!r}")
-    if all(placement.damage is not None for placement in rest):
-        raise Forbidden(f"all other copies of image {image_id} are damaged; this one is kept")
-    removed = placements.remove(connection, image_id, [store], keep_until=keep_until)
-    stores = tuple(placement.blob.store for placement in rest)
-    connection.execute(update(images).where(images.c.id == image_id).values(stores=stores, updated_at=now))
-    if removed.freed:
-        usage.change(connection, scope_of_project(owner.owner), Usage(bytes=-removed.freed))
-    return removed.blobs
 
 
 def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobRef]:

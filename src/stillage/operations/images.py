@@ -9,8 +9,8 @@ from uuid import uuid4
 import structlog
 
 from stillage.accounts.principal import Principal
+from stillage.db import copies, lifecycle, listing, members
 from stillage.db import images as db
-from stillage.db import lifecycle, listing, members
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, ImageProtected, NoSuchStore, NotFound, StillageError
 from stillage.ids import BlobRef, ImageId, StoreId
@@ -212,7 +212,7 @@ class Images:
             raise Conflict(str(error)) from error
         if named.read_only:
             raise Conflict(f"the store {store!r} is read-only; nothing is deleted from it")
-        blobs = await self._database.write(lifecycle.remove_copy, image.id, store, self._clock(), self._keep_until())
+        blobs = await self._database.write(copies.remove, image.id, store, self._clock(), self._keep_until())
         log.info("copy deleted", image_id=image.id, store=store)
         await self._remove(blobs)
 
