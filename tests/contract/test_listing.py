@@ -122,12 +122,13 @@ def holds(condition: Condition, value: Any) -> bool:
         return by_operator[condition.operator]
     if isinstance(wanted, tuple):
         return bool(value in wanted)
+    if condition.operator is Operator.CONTAINS:
+        return str(wanted)[1:-1].removeprefix("\\").lower() in str(value).lower()
     return bool(
         {
             Operator.EQ: lambda: value == wanted,
             Operator.GTE: lambda: value >= wanted,
             Operator.LTE: lambda: value <= wanted,
-            Operator.CONTAINS: lambda: str(wanted)[1:-1].removeprefix("\\").lower() in str(value).lower(),
         }[condition.operator]()
     )
 
