@@ -138,7 +138,7 @@ async def _shared(walk: "Walk", status: str) -> str:
     return image_id
 
 
-def _disc() -> bytes:
+def disc() -> bytes:
     """A disc of 20 sectors: one volume descriptor and the end of their list."""
     head = b"\1CD001\1".ljust(40, b"\0") + b"DISC".ljust(40) + struct.pack("<I", 20) + struct.pack(">I", 20)
     primary = (head.ljust(128, b"\0") + struct.pack("<H", 2048) + struct.pack(">H", 2048)).ljust(2048, b"\0")
@@ -168,7 +168,7 @@ IMAGES: Mapping[str, Callable[["Walk"], Awaitable[str]]] = {
     "tagged": _stored(name="tagged", tags=["team=blue", "solo"]),
     "full": _stored(name="full", tags=[f"k{number}=v" for number in range(10)]),
     "protected": _stored(name="kept", protected=True),
-    "iso": _stored(_disc(), name="iso", disk_format="iso"),
+    "iso": _stored(disc(), name="iso", disk_format="iso"),
     "queued": _queued,
     "public": _public,
     "foreign": _foreign,

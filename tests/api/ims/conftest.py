@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from fakes import cheap_passwords
 from image_api import Town, image_api
-from ims_steps import Walk
+from ims_steps import Walk, disc
 from stillage import authentication
 from stillage.config import load
 
@@ -29,7 +29,7 @@ def fill(buckets: Path) -> None:
     (incoming / "more").mkdir(parents=True)
     (incoming / "web.img").write_bytes(RAW)
     (incoming / "more" / "disk.qcow2").write_bytes(b"QFI\xfb" + bytes(508))
-    (incoming / "empty").touch()
+    (incoming / "small.iso").write_bytes(disc())
     (buckets / "lab" / "outgoing").mkdir()
     (buckets / "lab" / "outgoing" / "there").write_bytes(b"x")
     (buckets / "works" / "secrets").mkdir(parents=True)
