@@ -7,7 +7,7 @@ import pytest
 import builders
 from fakes import Clock
 from job_world import ONE, TWO, accept, job_id, must_hold, must_take, new_job, take
-from stillage.db import images, job_runs, lifecycle
+from stillage.db import images, job_parts, job_runs, lifecycle
 from stillage.db import jobs as db
 from stillage.db.job_runs import JobLimits, News
 from stillage.db.jobs import Filter
@@ -157,7 +157,10 @@ async def test_a_list_has_the_newest_first_and_continues(database: Database, clo
     first = await database.read(db.list_of, those, 3)
     rest = await database.read(db.list_of, those, 3, first[-1])
     assert [job.id for job in (*first, *rest)] == [job_id(number) for number in (4, 3, 2, 1, 0)]
-    assert await database.read(db.count_open, new_job().project_id, ["test"]) == 5
+    assert await database.read(db.count_open, new_job().project_id, ["test"]) == 0, "none of them is about an image"
+    await database.write(images.add, builders.image(id="an-image"))
+    await accept(database, clock(), 9, image_id="an-image")
+    assert await database.read(db.count_open, new_job().project_id, ["test"]) == 1
 
 
 async def test_a_job_is_forgotten_with_its_steps(database: Database, clock: Clock) -> None:
@@ -168,3 +171,26 @@ async def test_a_job_is_forgotten_with_its_steps(database: Database, clock: Cloc
     assert await database.write(db.forget_ended, clock() + timedelta(seconds=1)) == 1
     assert await database.read(db.find, hold.job_id) is None
     assert await database.read(job_runs.results_of, hold.job_id) == {}
+
+
+async def test_no_process_takes_a_part_of_a_job(database: Database, clock: Clock) -> None:
+    await accept(database, clock(), 1)
+    for number in (3, 2):
+        await accept(database, clock(), number, parent=job_id(1))
+    assert (await must_take(database, clock())).job.id == job_id(1)
+    clock.advance(1)
+    assert await take(database, clock()) is None
+    assert not await database.look_up(job_runs.is_due, clock())
+    await database.write(job_parts.begin, job_id(2), clock())
+    await database.write(job_parts.note_ready, job_id(2), clock())
+    await database.write(job_parts.finish, job_id(2), {"image_id": "a"}, clock())
+    await database.write(job_parts.fail, job_id(2), WHY, clock())
+    await database.write(job_parts.fail, job_id(3), WHY, clock())
+    await database.write(job_parts.finish, job_id(3), {}, clock())
+    parts = await database.read(job_parts.of, job_id(1))
+    assert [(part.id, part.state, part.failure) for part in parts] == [
+        (job_id(2), State.DONE, None), (job_id(3), State.FAILED, WHY),
+    ]  # fmt: skip
+    assert await database.write(job_parts.hold, job_id(1))
+    await database.write(db.cancel, job_id(1), WHY, clock())
+    assert not await database.write(job_parts.hold, job_id(1))

@@ -35,12 +35,16 @@ FORGOTTEN_AT_ONCE = 1000
 
 
 def enqueue(connection: Connection, new: NewJob, now: datetime) -> Job:
-    """Accept a job and return it; the earlier one, if there is one with the same key."""
+    """Accept a job and return it; the earlier one, if there is one with the same key.
+
+    A part of another job is never due: that job does its work.
+    """
+    due = now if new.parent is None else None
     row: dict[str, Any] = {"id": new.id, "idempotency_key": new.key, "kind": new.kind, "project_id": new.project_id}
     row |= {"user_id": new.user_id, "image_id": new.image_id, "parent": new.parent, "input": dict(new.input)}
     row |= {"sealed": new.sealed, "rights": new.rights and asdict(new.rights), "request_id": new.request_id}
     row |= {"state": State.ACCEPTED, "step": "", "progress": 0.0}
-    row |= {"attempts": 0, "losses": 0, "run": 0, "lease_until": now, "created_at": now, "updated_at": now}
+    row |= {"attempts": 0, "losses": 0, "run": 0, "lease_until": due, "created_at": now, "updated_at": now}
     added = connection.execute(ADD, row).first()
     if added is None:
         added = connection.execute(select(jobs).where(jobs.c.idempotency_key == new.key)).one()
@@ -98,8 +102,8 @@ def list_of(connection: Connection, those: Filter, limit: int, after: Job | None
 
 
 def count_open(connection: Connection, project_id: ProjectId, kinds: Collection[str]) -> int:
-    """Return how many jobs of these kinds the project has that have not ended."""
-    those = and_(OPEN, jobs.c.project_id == project_id, jobs.c.kind.in_(kinds))
+    """Return how many jobs of these kinds, each about an image, the project has that have not ended."""
+    those = and_(OPEN, jobs.c.project_id == project_id, jobs.c.kind.in_(kinds), jobs.c.image_id.is_not(None))
     return connection.execute(select(func.count()).where(those)).scalar_one()
 
 

@@ -53,7 +53,7 @@ def parse(
     Raises:
         ImsRefusal: With the document's code.
     """
-    require_possible(given)
+    require_possible(given, takes_data_images=not (quick or data))
     kind = given.get("type")
     is_data, is_quick = data or kind == DATA, quick or given.get("is_quick_import") in (True, "true")
     if not is_data and kind != ISO and kind not in ENVIRONMENTS:
@@ -79,7 +79,7 @@ def parse(
     return FromFile(document, source, is_data, is_quick)
 
 
-def require_possible(given: Mapping[str, Any]) -> None:
+def require_possible(given: Mapping[str, Any], *, takes_data_images: bool = False) -> None:
     """Raise ImsRefusal if *given* needs what this service has not: servers, volumes, keys, enterprise projects."""
     for member in ELSEWHERE:
         if given.get(member):
@@ -87,8 +87,8 @@ def require_possible(given: Mapping[str, Any]) -> None:
     extra = given.get("data_images")
     if isinstance(extra, list) and any(isinstance(one, Mapping) and one.get("volume_id") for one in extra):
         raise ImsRefusal("IMG.0105", "data_images: this service has no volumes; give image_url")
-    if extra:
-        raise ImsRefusal("IMG.0105", "data_images: create each data disk image with a request of its own")
+    if extra and not takes_data_images:
+        raise ImsRefusal("IMG.0105", "data_images: this call takes none; use POST /v2/cloudimages/action")
     if given.get("cmk_id"):
         raise ImsRefusal("IMG.0095", "there is no such key: this service does not encrypt images; leave cmk_id out")
     ims_values.enterprise_project(given.get("enterprise_project_id"))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from stillage.db import Connection
+from stillage.db import Connection, job_parts
 from stillage.db import jobs as db
 from stillage.db.jobs import Filter
 from stillage.db.session import Database
@@ -60,6 +60,10 @@ class Jobs:
     async def list_of(self, those: Filter, limit: int, after: Job | None = None) -> Sequence[Job]:
         """Return at most *limit* jobs, the newest first, that come *after* that one."""
         return await self._database.read(db.list_of, those, limit, after)
+
+    async def parts_of(self, job_id: JobId) -> Sequence[Job]:
+        """Return the parts of a job, in order."""
+        return await self._database.read(job_parts.of, job_id)
 
     async def cancel(self, job_id: JobId, why: str) -> Job:
         """End a job. The process that runs it stops within seconds.

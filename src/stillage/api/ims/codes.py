@@ -330,7 +330,6 @@ NEVER: Mapping[str, tuple[str, ...]] = {
         "IMG.0083",
         "IMG.0084",
         "IMG.0090",
-        "IMG.0123",
         "IMG.0125",
         "IMG.0160",
     ),

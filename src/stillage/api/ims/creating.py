@@ -1,13 +1,17 @@
 """Make images of files in buckets. Source: IMS API Reference, "Creating an Image", "Registering an Image"."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_object
 from stillage.api.ims.jobs import accepted
 from stillage.api.services import REQUEST_ID, note, principal, services
 from stillage.errors import ImageNotFound, ImsRefusal
-from stillage.images import ims_copy, ims_creation
+from stillage.images import ims_copy, ims_creation, ims_data_images
 from stillage.images.import_request import object_request
+from stillage.images.ims_creation import FromFile
 from stillage.images.job import JobKind
 from stillage.images.object_name import parse as parse_object
 from stillage.operations.imports.accepting import Asked
@@ -72,10 +76,24 @@ async def _create(
     request: web.Request, *, quick: bool = False, data: bool = False, kind: JobKind | None = None
 ) -> web.Response:
     document = await json_object(request)
+    if document.get("data_images") and not (quick or data):
+        return await _create_together(request, document)
     wanted = ims_creation.parse(document, services(request).os_versions, quick=quick, data=data)
     default = JobKind.CREATE_OBJECT_DATA if wanted.is_data else JobKind.CREATE_OBJECT
-    only = ims_creation.QUICK if wanted.is_quick else None
-    creation = Creation(kind or default, wanted.document, wanted.source, only)
-    job = await services(request).creations.from_object(principal(request), creation, request[REQUEST_ID])
+    job = await services(request).creations.from_object(
+        principal(request), _creation(wanted, kind or default), request[REQUEST_ID]
+    )
     note(request, target=job.image_id or "")
     return accepted(job)
+
+
+async def _create_together(request: web.Request, document: Mapping[str, Any]) -> web.Response:
+    wanted = ims_data_images.parse(document, services(request).os_versions)
+    creations = [_creation(one, JobKind.CREATE_OBJECT) for one in wanted]
+    job = await services(request).creations.from_objects(principal(request), creations, request[REQUEST_ID])
+    note(request, images=" ".join(job.input["images"]))
+    return accepted(job)
+
+
+def _creation(wanted: FromFile, kind: JobKind) -> Creation:
+    return Creation(kind, wanted.document, wanted.source, ims_creation.QUICK if wanted.is_quick else None)

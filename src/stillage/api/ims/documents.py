@@ -118,6 +118,18 @@ class ImsRegistration(TypedDict):
     image_url: str
 
 
+class ImsDataImage(TypedDict):
+    """A data disk of a creation, which becomes an image of its own. What it leaves out it has from the creation."""
+
+    image_url: str
+    min_disk: int | str
+    name: NotRequired[str]
+    description: NotRequired[str]
+    tags: NotRequired[list[str]]
+    image_tags: NotRequired[list[ImsTag]]
+    is_quick_import: NotRequired[bool | str]
+
+
 class ImsCreation(TypedDict):
     """A creation of an image of a file; `image_url` is ``BUCKET:OBJECT``. Sizes may be texts as well."""
 
@@ -137,6 +149,7 @@ class ImsCreation(TypedDict):
     hw_firmware_type: NotRequired[str]
     architecture: NotRequired[str]
     enterprise_project_id: NotRequired[str]
+    data_images: NotRequired[list[ImsDataImage]]
 
 
 class ImsCopy(TypedDict):

@@ -12,7 +12,6 @@ from stillage.api.ims import documents
 from stillage.api.ims.errors import code_of_kind
 from stillage.api.ims.projects import require_project
 from stillage.api.services import principal, services
-from stillage.db.jobs import Filter
 from stillage.db.lifecycle import IMAGE_DELETED
 from stillage.errors import JobNotFound
 from stillage.ids import job_id_of
@@ -42,8 +41,9 @@ TYPES: Mapping[str, str] = {
     JobKind.MEMBERS_ANSWER: "imsUpdateImageMembersJob",
     JobKind.MEMBERS_REMOVE: "imsDelImageMembersJob",
 }
+IMPORT_TASK = "ImportImageTask"
+TASKS: Mapping[str, str] = {JobKind.EXPORT_OBJECT: "ExportImageTask", JobKind.COPY: "CopyImageInRegionTask"}
 MEMBERS = frozenset({JobKind.MEMBERS_ADD, JobKind.MEMBERS_ANSWER, JobKind.MEMBERS_REMOVE})
-MOST_PARTS = 100
 
 
 def accepted(job: Job) -> web.Response:
@@ -69,8 +69,13 @@ async def _show(request: web.Request) -> web.Response:
     job = await jobs.get(job_id)
     if job.project_id != principal(request).project_id or job.kind not in TYPES:
         raise JobNotFound(job_id)
-    parts = await jobs.list_of(Filter(parent=job.id), MOST_PARTS) if job.kind == JobKind.CREATE_OBJECTS else ()
-    return json_response(job_view(job, list(reversed(parts))))
+    parts = await jobs.parts_of(job.id) if job.kind == JobKind.CREATE_OBJECTS and job.image_id is None else ()
+    return json_response(job_view(job, [_shown(job, number, part, len(parts)) for number, part in enumerate(parts)]))
+
+
+def _shown(whole: Job, number: int, part: Job, count: int) -> Job:
+    """Return *part* with the progress that follows from that of the whole job, which does one after the other."""
+    return replace(part, progress=min(max(whole.progress * count - number, part.progress), 1.0))
 
 
 def shown_id(job: Job) -> str:
@@ -108,7 +113,7 @@ def _entities(job: Job, parts: Sequence[Job]) -> dict[str, Any]:
         entities["sub_jobs_result"] = [job_view(part) for part in parts]
         entities["sub_jobs_list"] = [shown_id(part) for part in parts]
     if not job.has_ended:
-        entities |= {"process_percent": round(job.progress, 2), "current_task": f"{job.step or TYPES[job.kind]}:"}
+        entities |= {"process_percent": round(job.progress, 2), "current_task": f"{TASKS.get(job.kind, IMPORT_TASK)}:"}
     if job.failure is not None:
         entities |= {"error_code": ims_code(job.failure.kind), "error": job.failure.message or job.failure.kind}
     return entities

@@ -4,7 +4,7 @@ An image whose job fails is removed: its client knows only the job. Source: IMS 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -87,12 +87,31 @@ class Creations:
             ImsRefusal: If the project has as many such jobs as it may.
         """
         image = self._images.prepare(principal, creation.document)
+        work = await self._work_of(principal, image, creation)
+        return await self._begin(principal, image, creation.kind, work, request_id)
+
+    async def from_objects(self, principal: Principal, creations: Sequence[Creation], request_id: str) -> Job:
+        """Create an image of each, and return the job that gives them their bytes: all of them, or none.
+
+        Raises:
+            StillageError: As `from_object`.
+        """
+        images = [self._images.prepare(principal, creation.document) for creation in creations]
+        whole = _new_job(principal, JobKind.CREATE_OBJECTS, {"images": [image.id for image in images]}, request_id)
+        parts = []
+        # Parts are shown in the order of their ids.
+        for creation, image, part_id in zip(creations, images, sorted(str(uuid4()) for _ in images), strict=True):
+            work = await self._work_of(principal, image, creation)
+            part = self._job_of_image(principal, image, creation.kind, work, request_id)
+            parts.append(replace(part, id=JobId(part_id), parent=whole.id))
+        return await self._store(list(zip(images, parts, strict=True)), whole)
+
+    async def _work_of(self, principal: Principal, image: Image, creation: Creation) -> Mapping[str, Any]:
+        """Look at the object; return the input of the job that makes *image* of it."""
         await self._objects.require(principal.project_id, creation.source)
         stores = (StoreId(self._stores.default.id),)
-        work = dict(input_of(image.id, object_request(str(creation.source)), stores))
-        if creation.only is not None:
-            work["only"] = list(creation.only)
-        return await self._begin(principal, image, creation.kind, work, request_id)
+        work = input_of(image.id, object_request(str(creation.source)), stores)
+        return work if creation.only is None else {**work, "only": list(creation.only)}
 
     async def copy(
         self, principal: Principal, source_id: str, given: Mapping[str, Any], region: str, request_id: str
@@ -125,28 +144,42 @@ class Creations:
         self, principal: Principal, image: Image, kind: JobKind, work: Mapping[str, Any], request_id: str
     ) -> Job:
         """Store *image*, and the job that gives it its bytes. *work*: the input of the job."""
-        new = NewJob(
-            JobId(str(uuid4())),
-            kind,
-            principal.project_id,
-            principal.user_id,
-            image_id=image.id,
-            input={"image_id": image.id, "image_name": image.name, **work},
-            rights=self._rights.grant_of(principal),
-            request_id=request_id,
-        )
-        job = await self._database.write(self._accept, image, new)
+        return await self._store([(image, self._job_of_image(principal, image, kind, work, request_id))])
+
+    async def _store(self, made: Sequence[tuple[Image, NewJob]], whole: NewJob | None = None) -> Job:
+        """Store images with their jobs; return the job, or the *whole* one that those are parts of."""
+        job = await self._database.write(self._accept, made, whole)
         await self._queue.accepted(job)
-        log.info("creation accepted", image_id=image.id, task=job.id, kind=kind)
+        for image, _ in made:
+            log.info("creation accepted", image_id=image.id, task=job.id, kind=job.kind)
         return job
 
-    def _accept(self, connection: Connection, image: Image, new: NewJob) -> Job:
+    def _accept(self, connection: Connection, made: Sequence[tuple[Image, NewJob]], whole: NewJob | None) -> Job:
         # First, because it holds the project's usage: so others count only when this is committed.
-        db.add(connection, image, self._limits)
-        kinds, most = ((JobKind.COPY,), COPIES_AT_ONCE) if new.kind == JobKind.COPY else (KINDS, CREATIONS_AT_ONCE)
-        if jobs.count_open(connection, new.project_id, kinds) >= most:
-            raise ImsRefusal("IMG.0060", f"{most} such jobs of this project are not done yet, the maximum; try later")
+        for image, _ in made:
+            db.add(connection, image, self._limits)
+        self._require_few(connection, [new for _, new in made])
         now = self._clock()
-        stores = [StoreId(store) for store in new.input["backend"]]
-        imports.begin(connection, image.id, Status.QUEUED, new.id, stores, now)
-        return jobs.enqueue(connection, new, now)
+        for image, new in made:
+            stores = [StoreId(store) for store in new.input["backend"]]
+            imports.begin(connection, image.id, Status.QUEUED, new.id, stores, now)
+        accepted = [jobs.enqueue(connection, new, now) for _, new in made]
+        return accepted[0] if whole is None else jobs.enqueue(connection, whole, now)
+
+    def _require_few(self, connection: Connection, new: Sequence[NewJob]) -> None:
+        project_id, is_copy = new[0].project_id, new[0].kind == JobKind.COPY
+        kinds, most = ((JobKind.COPY,), COPIES_AT_ONCE) if is_copy else (KINDS, CREATIONS_AT_ONCE)
+        if jobs.count_open(connection, project_id, kinds) + len(new) > most:
+            raise ImsRefusal("IMG.0060", f"{most} such jobs of this project are not done yet, the maximum; try later")
+
+    def _job_of_image(
+        self, principal: Principal, image: Image, kind: JobKind, work: Mapping[str, Any], request_id: str
+    ) -> NewJob:
+        shown = {"image_id": image.id, "image_name": image.name, **work}
+        new = _new_job(principal, kind, shown, request_id)
+        return replace(new, image_id=image.id, rights=self._rights.grant_of(principal))
+
+
+def _new_job(principal: Principal, kind: JobKind, given: Mapping[str, Any], request_id: str) -> NewJob:
+    new_id = JobId(str(uuid4()))
+    return NewJob(new_id, kind, principal.project_id, principal.user_id, input=given, request_id=request_id)

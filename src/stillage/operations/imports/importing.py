@@ -39,14 +39,13 @@ from stillage.operations.imports.receiving import receive
 from stillage.operations.imports.replicating import replicate
 from stillage.operations.imports.sources import Opened, Sources
 from stillage.operations.imports.staged import Staged
+from stillage.operations.imports.together import Together
 from stillage.operations.running import Kind, Kinds, Result, Run, Work
 
 log = structlog.get_logger()
 
 OF_A_STORE = (StorageFull, StoreFailed, StoreReadOnly, StoreRefused, StoreStalled, StoreTakesNoUploads)
 """Failures that another store may not have."""
-CREATIONS = (JobKind.CREATE_OBJECT, JobKind.CREATE_OBJECT_DATA, JobKind.CREATE_OBJECTS)
-"""Jobs that make the image themselves, and remove it if they fail."""
 ATTEMPTS = 3
 """After as many, the engine ends a job."""
 
@@ -77,6 +76,7 @@ class Importing:
         self._objects = objects
         self._vault = vault
         self._keep_s = deleted_download_s
+        self._together = Together(context, self._fill_of_object, self._creation_failed)
 
     def kinds(self) -> Kinds:
         works: Mapping[str, Work] = {
@@ -89,7 +89,9 @@ class Importing:
         }
         creation = Kind(partial(self._from_source, self._open_object), self._creation_failed)
         return {kind: Kind(work, self._failed) for kind, work in works.items()} | {
-            **dict.fromkeys(CREATIONS, creation),
+            JobKind.CREATE_OBJECT: creation,
+            JobKind.CREATE_OBJECT_DATA: creation,
+            JobKind.CREATE_OBJECTS: Kind(self._created, self._created_failed),
             JobKind.COPY: Kind(self._replicated, self._creation_failed),
         }
 
@@ -110,6 +112,12 @@ class Importing:
     async def _from_source(self, open_source: Open, run: Run) -> Result:
         return await self._fill(run, plan_of(run.job), open_source)
 
+    async def _created(self, run: Run) -> Result:
+        """Create the image of the job, or those of its parts."""
+        if run.job.image_id is None:
+            return await self._together.work(run)
+        return await self._from_source(self._open_object, run)
+
     async def _to_stores(self, run: Run) -> Result:
         return await self._fill(run, plan_of(run.job), None)
 
@@ -121,8 +129,17 @@ class Importing:
 
     async def _fill(self, run: Run, plan: Plan, open_source: Open | None, temporary: StoreId | None = None) -> Result:
         """Fill every store of *plan*, and end the import. *temporary*: a copy there is needed only until then."""
+        failed = await self._fill_all(run, plan, open_source, 0 if temporary is None else 1)
+        unneeded = temporary if temporary not in plan.stores else None
+        await run.step("end", partial(self._end, plan, unneeded))
+        return {"image_id": plan.image_id, "failed": failed}
+
+    async def _fill_of_object(self, run: Run, plan: Plan) -> object:
+        return await self._fill_all(run, plan, self._open_object, 0)
+
+    async def _fill_all(self, run: Run, plan: Plan, open_source: Open | None, before: int) -> Mapping[StoreId, str]:
+        """Fill every store of *plan*; return why it went on without some. *before*: parts of the progress made yet."""
         failed: dict[StoreId, str] = {}
-        before = 0 if temporary is None else 1
         for number, store in enumerate(plan.stores):
             part = _Part(run, number + before, len(plan.stores) + before)
             filling = partial(self._fill_one, part, plan, store, open_source)
@@ -132,9 +149,7 @@ class Importing:
             raise StoreFailed("; ".join(dict.fromkeys(failed.values())))
         if plan.only is not None:
             await self._require_format(plan, plan.only)
-        unneeded = temporary if temporary not in plan.stores else None
-        await run.step("end", partial(self._end, plan, unneeded))
-        return {"image_id": plan.image_id, "failed": failed}
+        return failed
 
     async def _fill_one(self, part: "_Part", plan: Plan, store: StoreId, open_source: Open | None) -> str | None:
         """Fill one store; return why that was not possible, if the import goes on without it."""
@@ -223,6 +238,10 @@ class Importing:
         """Remove the image that the job has made: nobody else knows of it."""
         self._failed(connection, job)
         lifecycle.mark_deleted(connection, plan_of(job).image_id, self._context.clock())
+
+    def _created_failed(self, connection: Connection, job: Job) -> None:
+        undo = self._together.failed if job.image_id is None else self._creation_failed
+        undo(connection, job)
 
     def _keep_until(self) -> Mapping[StoreId, datetime]:
         until = self._context.clock() + timedelta(seconds=self._keep_s)
