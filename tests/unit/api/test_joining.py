@@ -13,9 +13,13 @@ MODULES = {
 }
 
 
+def vendored(path: str) -> str | None:
+    return path if path.startswith("vendor/") else None
+
+
 def joined(**changed: str) -> str:
     modules = MODULES | {name.replace("_", "/") + ".js": text for name, text in changed.items()}
-    return join_modules("main.js", modules.__getitem__, apart=lambda path: path.startswith("vendor/")).text
+    return join_modules("main.js", modules.__getitem__, elsewhere=vendored).text
 
 
 def test_every_module_comes_once_and_after_those_it_imports() -> None:
@@ -29,8 +33,14 @@ def test_every_module_comes_once_and_after_those_it_imports() -> None:
 
 
 def test_a_module_by_its_own_address_passes_on_what_the_joined_one_exports() -> None:
-    made = join_modules("main.js", MODULES.__getitem__, apart=lambda path: path.startswith("vendor/"))
-    assert made.stub("core/a.js", "main.js") == 'export { a, c } from "../main.js";\n'
+    made = join_modules("main.js", MODULES.__getitem__, elsewhere=vendored)
+    assert made.stub("core/a.js") == 'export { a, c } from "../main.js";\n'
+
+
+def test_what_an_earlier_one_has_is_imported_from_there() -> None:
+    made = join_modules("core/b.js", MODULES.__getitem__, elsewhere=lambda path: "main.js" if "a.js" in path else path)
+    assert made.text.startswith('import { h, html } from "../vendor/v.js";\nimport { a } from "../main.js";\n')
+    assert list(made.exports) == ["core/b.js"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from pathlib import Path
 from stillage.api.console.joining import join_modules
 
 FOLDER = Path(__file__).parents[2] / "console"
-ENTRY = "main.js"
+# Each is joined with what it imports and no earlier one has. All but the first are loaded when they are needed.
+ENTRIES = ("main.js",)
 STYLE = "app.css"
 VENDOR = "vendor/"
 LANGUAGES = ("en", "de", "zh-CN")
@@ -66,9 +67,7 @@ def assets() -> Assets:
 def assets_of(folder: Path) -> Assets:
     """Return the files in *folder* as they are served."""
     sources = {path: (folder / path).read_text(encoding="utf-8") for path in _paths(folder)}
-    joined = join_modules(ENTRY, sources.__getitem__, apart=lambda path: path.startswith(VENDOR))
-    stubs = {path: joined.stub(path, ENTRY) for path in joined.exports if joined.exports[path] and path != ENTRY}
-    served = {**sources, **stubs, ENTRY: joined.text, STYLE: _style(sources), **dict(_catalogues(sources))}
+    served = {**sources, **_joined(sources), STYLE: _style(sources), **dict(_catalogues(sources))}
     files = {path: Asset(text.encode(), TYPES[Path(path).suffix]) for path, text in sorted(served.items())}
     digest = hashlib.sha256()
     for path, asset in files.items():
@@ -80,6 +79,22 @@ def _paths(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         if path.suffix in TYPES and path.is_file() and not path.name.endswith(".d.ts"):
             yield path.relative_to(folder).as_posix()
+
+
+def _joined(sources: Mapping[str, str]) -> dict[str, str]:
+    """Return what is served in the place of each module that is joined with others."""
+    places: dict[str, str] = {}
+    served: dict[str, str] = {}
+
+    def elsewhere(path: str) -> str | None:
+        return path if path.startswith(VENDOR) else places.get(path)
+
+    for entry in ENTRIES:
+        joined = join_modules(entry, sources.__getitem__, elsewhere=elsewhere)
+        served |= {path: joined.stub(path) for path, names in joined.exports.items() if names}
+        served[entry] = joined.text
+        places |= dict.fromkeys(joined.exports, entry)
+    return served
 
 
 def _style(sources: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
-"""Join the ES modules of the console's first page into one, so that a browser needs few requests.
+"""Join the ES modules of the console into a few, so that a browser needs few requests.
 
-The modules are written so that joining is removing: each begins with its imports, one statement a line group, exports
-by ``export function``, ``export const`` or ``export class``, and no name is declared twice. A module that is joined
-can still be imported by its own address: there it passes on what the joined module exports, so it exists once.
+The modules are written so that joining is removing: each begins with its imports, exports by ``export function``,
+``export const``, ``export let`` or ``export class``, and those that are joined declare no name twice. A module that is
+joined can still be imported by its own address: there it passes on what the joined one exports, so it exists once.
 """
 
 import re
@@ -21,43 +21,52 @@ class CannotJoin(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The modules that a page needs at once, in one text.
+    """A module with those that it imports, in one text.
 
     Attributes:
-        text: The module.
+        entry: The path of the module.
+        text: Of the joined module.
         exports: The exported names of each module in it, by its path.
     """
 
+    entry: str
     text: str
     exports: Mapping[str, tuple[str, ...]]
 
-    def stub(self, path: str, entry: str) -> str:
-        """Return what to serve in the place of the module *path*, where the joined one is at *entry*."""
-        target = relpath(entry, dirname(path) or ".")
+    def stub(self, path: str) -> str:
+        """Return what to serve in the place of the module *path*."""
         names = ", ".join(self.exports[path])
-        return f'export {{ {names} }} from "{target if target.startswith(".") else f"./{target}"}";\n'
+        return f'export {{ {names} }} from "{_relative(self.entry, path)}";\n'
 
 
-def join_modules(entry: str, read: Callable[[str], str], *, apart: Callable[[str], bool]) -> Joined:
+def join_modules(entry: str, read: Callable[[str], str], *, elsewhere: Callable[[str], str | None]) -> Joined:
     """Join the module *entry* with all that it imports.
 
     Args:
         entry: Its path, relative to the folder of all modules.
         read: Returns the text of a module by its path.
-        apart: True for a module that stays a file of its own; what is imported from it is imported once.
+        elsewhere: Returns the path from which a module's names are imported, None for one that is to be joined.
 
     Raises:
-        CannotJoin: If a name is declared by two modules, or an import is written in another way.
+        CannotJoin: If a name is declared by two modules, or an import or export is written in another way.
     """
-    texts = {path: read(path) for path in _in_order(entry, read, apart)}
+    texts = {path: read(path) for path in _in_order(entry, read, elsewhere)}
     bodies = {path: _without_imports(path, text) for path, text in texts.items()}
     _require_unique(bodies)
     exports = {path: tuple(match[1] for match in EXPORT.finditer(body)) for path, body in bodies.items()}
-    outside = _outside(texts, apart)
-    imports = [f'import {{ {", ".join(sorted(names))} }} from "./{path}";\n' for path, names in outside.items()]
+    imports = [
+        f'import {{ {", ".join(sorted(names))} }} from "{_relative(path, entry)}";\n'
+        for path, names in _outside(texts, elsewhere).items()
+    ]
     parts = [f"// {path}\n{EXPORT.sub('', body)}" for path, body in bodies.items()]
     everything = sorted({name for names in exports.values() for name in names})
-    return Joined("".join([*imports, *parts, f"export {{ {', '.join(everything)} }};\n"]), exports)
+    return Joined(entry, "".join([*imports, *parts, f"export {{ {', '.join(everything)} }};\n"]), exports)
+
+
+def _relative(path: str, to: str) -> str:
+    """Return how the module *to* imports *path*."""
+    target = relpath(path, dirname(to) or ".")
+    return target if target.startswith(".") else f"./{target}"
 
 
 def imports_of(path: str, text: str) -> Iterator[tuple[str, list[str]]]:
@@ -67,7 +76,7 @@ def imports_of(path: str, text: str) -> Iterator[tuple[str, list[str]]]:
         yield normpath(join(dirname(path), match["source"])), [name for name in names if name]
 
 
-def _in_order(entry: str, read: Callable[[str], str], apart: Callable[[str], bool]) -> list[str]:
+def _in_order(entry: str, read: Callable[[str], str], elsewhere: Callable[[str], str | None]) -> list[str]:
     """Return the modules, each after those that it imports."""
     order: list[str] = []
     begun: set[str] = set()
@@ -75,7 +84,7 @@ def _in_order(entry: str, read: Callable[[str], str], apart: Callable[[str], boo
     def visit(path: str) -> None:
         begun.add(path)
         for source, _ in imports_of(path, read(path)):
-            if source not in begun and not apart(source):
+            if source not in begun and elsewhere(source) is None:
                 visit(source)
         order.append(path)
 
@@ -83,12 +92,12 @@ def _in_order(entry: str, read: Callable[[str], str], apart: Callable[[str], boo
     return order
 
 
-def _outside(texts: Mapping[str, str], apart: Callable[[str], bool]) -> dict[str, set[str]]:
+def _outside(texts: Mapping[str, str], elsewhere: Callable[[str], str | None]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path, text in texts.items():
         for source, names in imports_of(path, text):
-            if apart(source):
-                found.setdefault(source, set()).update(names)
+            if (place := elsewhere(source)) is not None:
+                found.setdefault(place, set()).update(names)
     return found
 
 
