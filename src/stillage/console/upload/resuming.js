@@ -1,0 +1,90 @@
+// Unfinished uploads after a reload, and those begun on another machine: the server lists them, the user gives the file.
+
+import { getJson } from "../core/api.js";
+import { t } from "../core/i18n.js";
+import { fingerprint, isSame } from "./fingerprint.js";
+import { forget, remembered } from "./memory.js";
+import { addRow, change, rows, start } from "./uploads.js";
+
+/** @typedef {import("./uploads.js").Row} Row */
+
+/** Show the uploads that wait for their file. */
+export async function findUnfinished() {
+  const [documents, known] = await Promise.all([openUploads(), remembered()]);
+  for (const document of documents) {
+    const id = document.image_id;
+    if (rows.get().some((row) => row.id === id) || document.complete) continue;
+    const memory = known.get(id) ?? null;
+    addRow({
+      id, imageName: document.image_name ?? (await nameOf(id)), fileName: null, size: document.size ?? memory?.fingerprint.size ?? 0,
+      stage: "needs-file", document, known: memory, done: document.received, share: document.size ? document.received / document.size : 0,
+    });
+    if (memory?.handle && (await permission(memory.handle, false))) await resumeByHandle(id);
+  }
+  const open = new Set(documents.map((document) => document.image_id));
+  for (const id of known.keys()) if (!open.has(id) && !rows.get().some((row) => row.id === id)) await forget(id);
+}
+
+/** @returns {Promise<any[]>} */
+async function openUploads() {
+  return (await getJson("/v2/uploads")).uploads;
+}
+
+/** @param {string} id @returns {Promise<string>} */
+async function nameOf(id) {
+  return (await getJson(`/v2/images/${id}`)).name ?? id;
+}
+
+/** Go on with a file that the user chose. @param {string} id @param {File} file */
+export async function resumeWith(id, file) {
+  const row = rows.get().find((each) => each.id === id);
+  if (!row) return;
+  const why = await whyNot(row, file);
+  if (why) change(id, { problem: { message: why } });
+  else await startAgain(row, file);
+}
+
+/** Go on with the file that the browser remembers; it may ask the user. @param {string} id */
+export async function resumeByHandle(id) {
+  const row = rows.get().find((each) => each.id === id);
+  const handle = row?.known?.handle;
+  if (!row || !handle || !(await permission(handle, true))) return;
+  try {
+    await resumeWith(id, await handle.getFile());
+  } catch {
+    change(id, { problem: { message: t("upload.file_gone", { file: handle.name }) }, known: null });
+  }
+}
+
+/** @param {FileSystemFileHandle} handle @param {boolean} ask @returns {Promise<boolean>} */
+async function permission(handle, ask) {
+  const wanted = { mode: "read" };
+  const asked = /** @type {any} */ (handle);
+  try {
+    const state = ask ? await asked.requestPermission(wanted) : await asked.queryPermission(wanted);
+    return state === "granted";
+  } catch {
+    return false;
+  }
+}
+
+/** Why a file is not the one of the upload; null if it seems to be. @param {Row} row @param {File} file */
+async function whyNot(row, file) {
+  if (row.document?.size && file.size !== row.document.size) {
+    return t("upload.other_size", { file: file.name, bytes: file.size, wanted: row.document.size });
+  }
+  const known = row.known?.fingerprint;
+  if (known && !isSame(known, await fingerprint(file))) return t("upload.other_file");
+  return null;
+}
+
+/** @param {Row} row @param {File} file */
+async function startAgain(row, file) {
+  try {
+    const [document] = (await getJson(`/v2/images/${row.id}/uploads`)).uploads;
+    if (!document) throw new Error(t("upload.gone"));
+    start(row.id, file, document, true);
+  } catch (error) {
+    change(row.id, { problem: { message: /** @type {Error} */ (error).message } });
+  }
+}
