@@ -12,8 +12,9 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from stillage.api import audit, metrics, middleware, root
+from stillage.api import audit, cors, metrics, middleware, root
 from stillage.api.console import dialect as console
+from stillage.api.console import page_headers
 from stillage.api.dialects import ROUTES, Dialect, KnownRoutes
 from stillage.api.http import stopping, time_limits
 from stillage.api.http.addresses import Addresses
@@ -205,6 +206,7 @@ async def build(
         running=stopping.Running(),
         addresses=Addresses(settings.public_url, settings.trusted_proxies, settings.proxy_headers),
         region=settings.region,
+        cors_origins=settings.cors_origins,
         os_versions=tuple(settings.os_versions) if settings.strict_os_version else None,
         idle_s=settings.idle_timeout_s,
         least_bytes_per_s=settings.min_upload_bytes_per_s,
@@ -272,6 +274,7 @@ def make_web(services: Services) -> web.Application:
             middleware.observe,
             audit.audit,
             middleware.translate_errors,
+            cors.answer_preflights,
             time_limits.limit_time,
             middleware.authenticate,
         ]
@@ -282,6 +285,8 @@ def make_web(services: Services) -> web.Application:
     application.on_response_prepare.append(middleware.add_headers)
     application.on_response_prepare.append(tus.mark)
     application.on_response_prepare.append(identity_v3.mark)
+    application.on_response_prepare.append(page_headers.mark)
+    application.on_response_prepare.append(cors.mark)
     for dialect in routes.dialects:
         dialect.add_routes(application.router)
     return application

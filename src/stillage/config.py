@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from stillage.console_settings import ConsoleSettings
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
 from stillage.images.creation import MAX_RECORD_BYTES
@@ -41,7 +42,7 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(ImportSettings, JobSettings, LocationSettings):
+class Settings(ImportSettings, JobSettings, LocationSettings, ConsoleSettings):
     """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -170,7 +171,6 @@ class Settings(ImportSettings, JobSettings, LocationSettings):
     scrub_bytes_per_s: float = Field(
         20 << 20, gt=0, description="how fast the background scrub of all nodes together reads"
     )
-    console: bool = Field(True, description="serve the console at /console/, where browsers sign in")
     token_lifetime_s: int = Field(24 * 3600, ge=300, le=CENTURY_S, description="lifetime of tokens")
     max_user_tokens: int = Field(
         1000, ge=10, le=MOST_ROWS, description="tokens of a user; one more ends the oldest (docs/identity.md)"

@@ -248,3 +248,11 @@ def test_a_folder_that_is_not_there_is_not_made_where_a_disk_may_be_missing(tmp_
     assert not (tmp_path / "mnt").exists()
     stores_of(load(data=tmp_path / "data", stores=[a_store("near")]), nothing_held).close()
     assert (tmp_path / "data" / "near").is_dir()
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "null", "horizon.example.net", "https://h/x", "https://u@h", "ftp://h", "https://"]
+)
+def test_what_is_no_origin_is_refused(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(BadSettings, match="is no origin"):
+        load(data=tmp_path, cors_origins=origin)

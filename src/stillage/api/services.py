@@ -51,6 +51,7 @@ class Services:
         keystone_url: URL of the external Keystone for clients.
         trail: Records every change.
         addresses: The public URL, and addresses of clients.
+        cors_origins: Sites whose pages may use the APIs, as browsers write them.
         os_versions: Versions of operating systems that are known beside the documented ones; None takes any.
         idle_s: The longest pause within a body.
         least_bytes_per_s: Minimum rate of uploads; 0 for none.
@@ -91,6 +92,7 @@ class Services:
     running: Running
     addresses: Addresses
     region: str
+    cors_origins: frozenset[str]
     os_versions: Sequence[str] | None
     idle_s: float
     least_bytes_per_s: float
