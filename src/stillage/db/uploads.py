@@ -183,21 +183,25 @@ def drop_verifications_of(connection: Connection, dead: Dead) -> None:
     connection.execute(update(uploads).where(held).values(VERIFICATION.values(None, None)))
 
 
+_OF_IT = upload_spans.c.upload_id == uploads.c.id
+_BEGINNING = select(upload_spans.c.end).where(_OF_IT, upload_spans.c.first == 0).scalar_subquery()
+OPEN = (
+    select(uploads, blobs.c.store, images.c.owner, images.c.status)
+    .add_columns(_BEGINNING.label("offset"), exists().where(_OF_IT).label("has_bytes"))
+    .join(images, (images.c.id == uploads.c.image_id) & (images.c.upload_id == uploads.c.id))
+    .join(blobs, blobs.c.key == uploads.c.blob_key)
+    .where(RESUMABLE)
+)
+"""Selects the resumable uploads that hold their images; `upload_of` reads a row."""
+
+
 def _find(connection: Connection, which: Any) -> Upload | None:
-    held = (images.c.id == uploads.c.image_id) & (images.c.upload_id == uploads.c.id)
-    of_it = upload_spans.c.upload_id == uploads.c.id
-    beginning = select(upload_spans.c.end).where(of_it, upload_spans.c.first == 0).scalar_subquery()
-    some = exists().where(of_it)
-    query = (
-        select(uploads, blobs.c.store, images.c.owner, images.c.status)
-        .add_columns(beginning.label("offset"), some.label("has_bytes"))
-        .join(images, held)
-        .join(blobs, blobs.c.key == uploads.c.blob_key)
-        .where(which, RESUMABLE)
-    )
-    row = connection.execute(query).first()
-    if row is None:
-        return None
+    row = connection.execute(OPEN.where(which)).first()
+    return None if row is None else upload_of(row)
+
+
+def upload_of(row: Any) -> Upload:
+    """Return the upload in a row of `OPEN`."""
     return Upload(
         id=UploadId(row.id),
         image_id=ImageId(row.image_id),

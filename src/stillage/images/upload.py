@@ -9,6 +9,7 @@ from datetime import datetime
 from stillage.accounts.principal import Kind
 from stillage.ids import BlobRef, ImageId, ProjectId, StoreId, UploadId, UserId
 from stillage.images.image import Image
+from stillage.images.upload_query import UploadStatus
 from stillage.spans import Span
 
 Digests = tuple[tuple[str, str], ...]
@@ -144,6 +145,13 @@ class Upload:
     def is_whole(self) -> bool:
         """True if every byte was received. It may still be refused."""
         return self.size is not None and self.offset >= self.size
+
+    @property
+    def status(self) -> UploadStatus:
+        """What it waits for, while it is open."""
+        if not self.is_whole:
+            return UploadStatus.RECEIVING
+        return UploadStatus.STAGED if self.staged else UploadStatus.VERIFYING
 
 
 @dataclass(frozen=True, slots=True)

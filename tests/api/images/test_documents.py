@@ -126,6 +126,7 @@ async def uploads(ask: Checked) -> None:
     one = {"image_id": image_id, "upload": opened["id"]}
     await ask(f"GET {UPLOADS}/{{upload}}", **one)
     await ask(f"GET {UPLOADS}", image_id=image_id)
+    await ask("GET /v2/uploads")
     await ask(f"PUT {UPLOADS}/{{upload}}", DATA[:8], status=202, **one, content_range="bytes 0-7/512")
     other = (await ask.person.create(**PLAIN))["id"]
     await ask("PUT /v2/images/{image_id}/stage", DATA[:8], 202, image_id=other, content_range="bytes 0-7/512")

@@ -17,6 +17,7 @@ from stillage.images.patch import V2_0, V2_1
 from stillage.images.query import SORT_KEYS
 from stillage.images.task import SORT_KEYS as TASK_SORT_KEYS
 from stillage.images.task import STATES
+from stillage.images.upload_query import UploadStatus
 from stillage.operations.disks.wanted import PACKED
 
 LIST_QUERY = {
@@ -50,6 +51,7 @@ TASK_QUERY = {
     "type": {"enum": ["import"]},
 }
 
+UPLOAD_QUERY = {"limit": COUNT, "marker": TEXT, "status": {"enum": list(UploadStatus)}}
 UPLOAD_HEADERS = {
     "X-Openstack-Image-Size": {**COUNT, "description": "bytes to expect; beats Content-Length"},
     "X-Image-Meta-Store": TEXT,
@@ -123,6 +125,7 @@ DETAILS: Mapping[str, Details] = {
         {202: None}, WRITES, headers={"X-Image-Meta-Store": TEXT}, body={JSON: ref("NewImport")}
     ),
     "OPTIONS /v2/images/{image_id}/file": Details({204: None}, READS),
+    "GET /v2/uploads": Details({200: "ListedUploads"}, READS, query=UPLOAD_QUERY),
     "OPTIONS /v2/images/{image_id}/uploads": Details({204: None}, READS),
     "POST /v2/images/{image_id}/uploads": Details(
         {201: "Upload"},
@@ -222,6 +225,7 @@ def schemas() -> Mapping[str, Schema]:
         task_documents.NewTask,
         documents.Layout,
         upload_documents.Uploads,
+        upload_documents.ListedUploads,
         upload_documents.NewUpload,
         upload_documents.Proof,
         *metadefs.DOCUMENTS,

@@ -35,6 +35,7 @@ from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
 from stillage.operations.resumable.context import Context
 from stillage.operations.resumable.instant import Instant
+from stillage.operations.resumable.lists import UploadLists
 from stillage.operations.resumable.pieces import Pieces
 from stillage.operations.resumable.results import error_of
 from stillage.operations.resumable.rights import Rights, UploadRights
@@ -57,6 +58,7 @@ class Uploads:
 
     Attributes:
         instant: Uploads whose bytes are stored here already.
+        lists: Which uploads are open.
         staging: Receives bytes that wait for an import.
         max_bytes: The largest image.
         max_age_s: An upload that receives nothing for this long ends.
@@ -83,6 +85,7 @@ class Uploads:
         self.context = Context(database, stores, access, self.rights, rules, owner, max_age_s, clock)
         self.verifier = Verifier(self.context)
         self.instant = Instant(self.context, secret)
+        self.lists = UploadLists(self.context)
         self._pieces = Pieces(self.context, self.verifier)
         self.staging = Staging(self.context, self.verifier)
         self._capabilities = Capabilities(secret)

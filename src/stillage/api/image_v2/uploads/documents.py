@@ -10,6 +10,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from stillage.api.image_v2.uploads.digests import DECLARABLE
 from stillage.api.json_schemas import member
+from stillage.images.upload_query import UploadStatus
 
 Range = Annotated[list[int], member("First and last byte, inclusive", minItems=2, maxItems=2)]
 DIGEST_OF_EACH = {"properties": {name: {"type": "string"} for name in DECLARABLE}, "additionalProperties": False}
@@ -45,6 +46,32 @@ class Uploads(TypedDict):
     """The uploads of an image: one, or none."""
 
     uploads: list[Upload]
+
+
+class ListedUpload(TypedDict):
+    """An open upload, in a list."""
+
+    id: str
+    image_id: str
+    url: Annotated[str, member("A path that authorises resuming the upload without a token")]
+    status: Annotated[str, member("What it waits for", enum=list(UploadStatus))]
+    user_id: Annotated[str | None, member("Who opened it, or took it over")]
+    store: str
+    size: Annotated[int | None, member("Bytes of the whole image; null until a client says so")]
+    offset: Annotated[int, member("Bytes received from the beginning without a gap")]
+    received: Annotated[int, member("Bytes received in all")]
+    ranges: Annotated[list[Range], member("Which bytes are received; the first 256 ranges")]
+    verified: Annotated[int, member("Bytes hashed and inspected")]
+    created_at: str
+    expires_at: str
+
+
+class ListedUploads(TypedDict):
+    """A page of open uploads."""
+
+    uploads: list[ListedUpload]
+    first: str
+    next: NotRequired[str]
 
 
 @with_config(ConfigDict(extra="forbid"))

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2.uploads import pieces, resource
+from stillage.api.image_v2.uploads import lists, pieces, resource
 
 UPLOADS = "/v2/images/{image_id}/uploads"
 UPLOAD = UPLOADS + "/{upload}"
@@ -16,6 +16,7 @@ See `upload_request.upload_of`.
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
+    router.add_get("/v2/uploads", lists.list_all, allow_head=False)
     router.add_options("/v2/images/{image_id}/file", resource.offer)
     router.add_options(UPLOADS, resource.offer)
     router.add_post(UPLOADS, resource.create)

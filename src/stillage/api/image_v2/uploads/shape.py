@@ -6,7 +6,7 @@ from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.uploads import documents
 from stillage.api.image_v2.uploads.upload_request import location_of, path_of
 from stillage.api.services import services
-from stillage.images.upload import Upload
+from stillage.images.upload import Ranges, Upload
 from stillage.operations.resumable.instant import Proof
 from stillage.times import to_seconds
 
@@ -25,7 +25,7 @@ async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN
         "size": upload.size,
         "offset": upload.offset,
         "received": ranges.received,
-        "ranges": [[span.first, span.end - 1] for span in ranges.spans],
+        "ranges": spans_of(ranges),
         "verified": upload.verified,
         "complete": upload.complete,
         "suspended": upload.suspended,
@@ -33,6 +33,10 @@ async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN
         "created_at": to_seconds(upload.created_at),
         "expires_at": to_seconds(upload.expires_at),
     }
+
+
+def spans_of(ranges: Ranges) -> list[list[int]]:
+    return [[span.first, span.end - 1] for span in ranges.spans]
 
 
 async def document_response(

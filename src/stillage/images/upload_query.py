@@ -1,0 +1,72 @@
+"""The query of a list of open uploads. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stillage.errors import InvalidInput
+from stillage.ids import UploadId
+
+DEFAULT_LIMIT, MAX_LIMIT = 25, 100
+PARAMETERS = ("limit", "marker", "status")
+
+
+class UploadStatus(StrEnum):
+    """What an open upload waits for."""
+
+    RECEIVING = "receiving"
+    """Bytes are missing."""
+    VERIFYING = "verifying"
+    """Every byte was received; the verdict is not there yet."""
+    STAGED = "staged"
+    """Every byte was received, and waits for an import."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadQuery:
+    """Which open uploads a list has, the newest first.
+
+    Attributes:
+        status: None for all.
+        marker: The last upload of the page before.
+    """
+
+    status: UploadStatus | None = None
+    limit: int = DEFAULT_LIMIT
+    marker: UploadId | None = None
+
+
+def parse(pairs: Sequence[tuple[str, str]]) -> UploadQuery:
+    """Return the query in *pairs* of a query string.
+
+    Raises:
+        InvalidInput: With a message that says what is allowed.
+    """
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in PARAMETERS:
+            raise InvalidInput(f"unknown parameter {name[:32]!r}; use one of {', '.join(PARAMETERS)}")
+        if given.setdefault(name, value) != value:
+            raise InvalidInput(f"{name} was given twice with different values; give it once")
+    marker = given.get("marker")
+    return UploadQuery(
+        _status(given.get("status")), _limit(given.get("limit")), None if marker is None else UploadId(marker)
+    )
+
+
+def _status(given: str | None) -> UploadStatus | None:
+    if given is None:
+        return None
+    if given not in set(UploadStatus):
+        raise InvalidInput(f"status must be one of {', '.join(UploadStatus)}, not {given[:32]!r}")
+    return UploadStatus(given)
+
+
+def _limit(given: str | None) -> int:
+    """Return the page size. More than `MAX_LIMIT` is silently reduced to it, as in other lists."""
+    if given is None:
+        return DEFAULT_LIMIT
+    if not (given.isascii() and given.isdigit()):
+        raise InvalidInput(f"limit must be an integer of 0 or more, not {given[:32]!r}")
+    digits = given.lstrip("0")
+    return MAX_LIMIT if len(digits) > 3 else min(int(digits or "0"), MAX_LIMIT)
