@@ -21,7 +21,7 @@ async def ask(town: Town, method: str, path: str, **headers: str) -> ClientRespo
 
 async def test_a_browser_at_the_root_is_sent_to_the_console_and_nobody_else_is(town: Town, serve: Any) -> None:
     answer = await ask(town, "GET", "/", Accept=CHROMIUM)
-    assert (answer.status, answer.headers["Location"]) == (302, f"{town.url}/console/")
+    assert (answer.status, answer.headers["Location"]) == (303, f"{town.url}/console/")
     for path, accept in (("/", "*/*"), ("/", "application/json"), ("/v2", CHROMIUM), ("/v2/", CHROMIUM)):
         assert (await ask(town, "GET", path, Accept=accept)).status == 300
     async with serve(console=False) as without:
