@@ -17,12 +17,15 @@ from stillage.errors import Unauthenticated
 
 DETAILS: Mapping[str, Details] = {
     "GET /": Details({300: "Versions", 303: None}),
+    "GET /v2.{minor}": Details({300: "Versions"}, (404,)),
     "GET /versions": Details({200: "Versions"}),
     "GET /openapi.json": Details({200: "Anything"}),
     "GET /healthz": Details({200: "Anything"}),
     "GET /readyz": Details({200: "Anything", 503: "Anything"}),
     "GET /metrics": Details({200: "text"}, (401, 403)),
 }
+
+PUBLIC = frozenset(DETAILS) - {"GET /metrics"}
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -56,10 +59,10 @@ def schemas() -> Mapping[str, Schema]:
 def dialect(wording: Wording) -> Dialect:
     """*wording*: the profile's."""
     return Dialect(
-        prefixes=("/", "/versions", "/openapi.json", "/healthz", "/readyz", "/metrics"),
+        prefixes=("/", "/v2.{minor}", "/versions", "/openapi.json", "/healthz", "/readyz", "/metrics"),
         add_routes=add_routes,
         authenticate=authenticate,
-        public=frozenset({"GET /", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz"}),
+        public=PUBLIC,
         wording=wording,
         changes={},
         description=Description(details, schemas),

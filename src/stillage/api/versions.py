@@ -1,6 +1,6 @@
 """List the versions of the image API (discovery). Needs no token; keystoneauth follows the links.
 
-Source: OpenStack Image API v2, "API versions".
+Source: OpenStack Image API v2, "API versions"; IMS API Reference, "Querying API Versions".
 """
 
 from aiohttp import hdrs, web
@@ -8,6 +8,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.services import public_url, services
+from stillage.errors import RouteNotFound
 
 ALWAYS = ("v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
 # As Glance lists them; 2.18 cleans and prunes its cache, which there is no need for here.
@@ -55,6 +56,16 @@ async def versions(request: web.Request) -> web.Response:
     return json_response(_document(request))
 
 
+async def version(request: web.Request) -> web.Response:
+    """GET /v2.{minor}: that version of the image API alone, as IMS answers for ``/v2.0``."""
+    wanted = f"v2.{request.match_info['minor']}"
+    known = [version for version in _document(request)["versions"] if version["id"] == wanted]
+    if not known:
+        raise RouteNotFound
+    document: Versions = {"versions": known}
+    return json_response(document, status=300)
+
+
 def _document(request: web.Request) -> Versions:
     links: list[Link] = [{"rel": "self", "href": f"{public_url(request)}/v2/"}]
     current, *others = WITH_SEVERAL_STORES if len(services(request).stores) > 1 else WITH_ONE_STORE
@@ -66,5 +77,6 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/", front)
     router.add_get("/v2", choices)
     router.add_get("/v2/", choices)
+    router.add_get("/v2.{minor:[0-9]{1,2}}", version)
     router.add_get("/versions", versions)
     router.add_get("/v2/versions", versions)

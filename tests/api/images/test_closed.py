@@ -26,9 +26,10 @@ NAMES |= {
     "digest": assets().digest,
     "file": "main.js",
     "page": "images",
+    "minor": "0",
 }
 PUBLIC = {
-    "GET /", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz",
+    "GET /", "GET /v2.{minor}", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz",
     "GET /v2", "GET /v2/", "GET /v2/versions",
     "GET /console", "GET /console/config", "GET /console/{digest}/{file}", "GET /console/{page}",
     "GET /identity", "GET /identity/",

@@ -44,6 +44,14 @@ async def test_versions_need_no_token(town: Town, path: str, status: int) -> Non
         assert all(version["id"].startswith("v2.") for version in document["versions"])
 
 
+async def test_one_version_is_listed_alone(town: Town) -> None:
+    for version in ("v2.0", "v2.17"):
+        status, document = await get(town.session, f"{town.url}/{version}")
+        assert (status, [one["id"] for one in document["versions"]]) == (300, [version])
+    for unknown in ("v2.99", "v2.x", "v2.", "v2.0/"):
+        assert (await get(town.session, f"{town.url}/{unknown}"))[0] == 404
+
+
 @pytest.mark.parametrize("headers", [FORWARDED, X_FORWARDED, {"Host": "other.example.test"}])
 async def test_nobody_is_believed_who_is_not_trusted(town: Town, headers: dict[str, str]) -> None:
     _, document = await get(town.session, f"{town.url}/versions", headers)
