@@ -15,6 +15,7 @@ import pytest
 from aftermath import a_second_upload_succeeds, begin, holds, leaves_it_queued, received_bytes, upload_head
 from rude import CHUNKED, LAST_CHUNK, WITH_LENGTH, Body, Rude, chunk
 from server import COMMAND, MIB, Answer, MakeServer, Server, eventually
+from stillage.images.patch import V2_1
 
 LIMIT = MIB
 IDLE_S = 1.0
@@ -134,7 +135,9 @@ def test_an_image_of_somebody_else_is_not_there(server: Server, others: Callable
 def test_an_image_of_somebody_else_that_everybody_may_read_takes_his_bytes_only(
     server: Server, others: Callable[[str], str]
 ) -> None:
-    image_id = server.create(visibility="community")
+    image_id = server.create()
+    change = [{"op": "replace", "path": "/visibility", "value": "community"}]
+    assert server.api("PATCH", f"/v2/images/{image_id}", change, Content_Type=V2_1).status == 200
     with leaves_it_queued(server, image_id, None):
         answer = upload_as(server, others("stranger"), image_id)
         Expected(403, 403, answer.json["error"]["code"], "belongs to another project").check(server, answer)

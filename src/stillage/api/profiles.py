@@ -17,16 +17,17 @@ class Profile:
 
     Attributes:
         wording: The format of errors of the image API and of the routes beside the APIs.
-        shows_automatic: Show the attributes that Huawei-style clouds give every image, and filter lists by them.
+        follows_ims: Check values by the rules of the IMS document, show the attributes that Huawei-style clouds give
+            every image, and filter lists by them.
         checks_store: Refuse an unknown ``X-Image-Meta-Store`` instead of ignoring it.
     """
 
     wording: Wording
-    shows_automatic: bool
+    follows_ims: bool
     checks_store: bool
 
 
 PROFILES: Mapping[str, Profile] = {
-    "openstack": Profile(wording=IMAGE_V2, shows_automatic=False, checks_store=True),
-    "ims": Profile(wording=IMS, shows_automatic=True, checks_store=False),
+    "openstack": Profile(wording=IMAGE_V2, follows_ims=False, checks_store=True),
+    "ims": Profile(wording=IMS, follows_ims=True, checks_store=False),
 }

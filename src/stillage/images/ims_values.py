@@ -21,6 +21,7 @@ MAX_DESCRIPTION = 1024
 MAX_MIN_DISK = 1024
 FORBIDDEN_IN_DESCRIPTION = frozenset("\r\n<>")
 DEFAULT_ENTERPRISE_PROJECT = ("0", "", None)
+SHARED_LATER = ("shared", "community")
 FIRMWARES = ("bios", "uefi")
 # Each of these names a kind of host that cannot be of the other kinds as well.
 EXCLUDING: Mapping[str, frozenset[str]] = {
@@ -112,14 +113,36 @@ def coerced(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-def coerced_properties(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a new image with the values of its properties as text."""
-    return {name: value if name in BASE else coerced(value) for name, value in document.items()}
+def of_creation(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a new image of the image API as IMS understands them: properties are text.
+
+    Raises:
+        ImsRefusal: If a value breaks a rule of IMS.
+    """
+    visibility = document.get("visibility")
+    if visibility in SHARED_LATER:
+        raise ImsRefusal("IMG.0001", f"a new image is private, not {visibility}; create it, then add members to it")
+    return {name: _native(name, value) for name, value in document.items()}
 
 
-def coerced_operation(operation: Operation) -> Operation:
-    """Return *operation* with the value of a property as text."""
-    return replace(operation, value=_any_value(operation))
+def of_patch(operations: Iterable[Operation]) -> list[Operation]:
+    """Return *operations* of the image API as IMS understands them: ``add`` replaces, and properties are text.
+
+    Raises:
+        ImsRefusal: If a value breaks a rule of IMS.
+    """
+    return [replace(each, strict=False, value=_native(each.name, each.value)) for each in operations]
+
+
+def _native(attribute: str, value: Any) -> Any:
+    """Return *value* if *attribute* may have it. Values that no image can have are left to `images.creation`."""
+    if attribute not in BASE:
+        return coerced(value)
+    if attribute == "name" and isinstance(value, str) and value:
+        return name(value)
+    if attribute == "min_disk" and isinstance(value, int) and value > MAX_MIN_DISK:
+        return disk(value)
+    return value
 
 
 def check_patch(operations: Iterable[Operation], more_versions: Collection[str] | None) -> Sequence[Operation]:

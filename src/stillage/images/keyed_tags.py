@@ -3,6 +3,7 @@
 Source: IMS API Reference, "Image Tag Format", "Image Tags".
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from stillage.errors import ImsRefusal, NotFound
 MAX_KEY, MAX_VALUE = 36, 43
 MAX_REMOVED_KEY, MAX_REMOVED_VALUE = 127, 255
 MAX_TAGS = 10
+NATIVE = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 Tags = tuple[str, ...]
 Pair = tuple[str, str]
@@ -45,6 +47,13 @@ def of_object(given: Any) -> Pair:
     return checked(key.strip(), value.strip())
 
 
+def of_path(tag: str) -> Pair:
+    """Return the pair of a key that a path of the image API names: a tag without a value."""
+    if NATIVE.fullmatch(tag) is None:
+        raise ImsRefusal("IMG.0115", "a tag in a path is a key of 1 to 255 letters, digits, '_' and '-'")
+    return tag, ""
+
+
 def checked(key: str, value: str) -> Pair:
     if not 1 <= len(key) <= MAX_KEY:
         raise ImsRefusal("IMG.0115", f"the key of a tag must have 1 to {MAX_KEY} characters, not {len(key)}")
@@ -75,6 +84,11 @@ def with_tags(tags: Tags, new: Iterable[Pair]) -> Tags:
 
 def without_keys(tags: Tags, keys: Collection[str]) -> Tags:
     return tuple(tag for tag in tags if split(tag)[0] not in keys)
+
+
+def without_text(tags: Tags, tag: str) -> Tags:
+    """Return *tags* without *tag*, or without the one of that key; NotFound if there is neither."""
+    return tuple(other for other in tags if other != tag) if tag in tags else without_key(tags, tag)
 
 
 def without_key(tags: Tags, key: str) -> Tags:

@@ -28,8 +28,8 @@ PATCHES = (patch.V2_1, patch.V2_0)
 async def create(request: web.Request) -> web.Response:
     """POST /v2/images: create an image record, queued until its data is uploaded."""
     document = await json_object(request)
-    if services(request).profile.shows_automatic:
-        document = ims_values.coerced_properties(document)
+    if services(request).profile.follows_ims:
+        document = ims_values.of_creation(document)
     image = await services(request).images.create(principal(request), document)
     note(request, target=image.id)
     headers = {"Location": f"{public_url(request)}/v2/images/{image.id}"}
@@ -67,8 +67,8 @@ async def update(request: web.Request) -> web.Response:
     if media_type not in PATCHES:
         raise WrongMediaType.of(media_type, PATCHES, PATCHES)
     operations = patch.parse(await json_of(request), media_type)
-    if services(request).profile.shows_automatic:
-        operations = [ims_values.coerced_operation(operation) for operation in operations]
+    if services(request).profile.follows_ims:
+        operations = ims_values.of_patch(operations)
     note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
     image = await services(request).images.update(principal(request), request.match_info["image_id"], operations)
     return json_response(await _view(request, image))
@@ -108,7 +108,7 @@ def _has_several_stores(request: web.Request) -> bool:
 
 def _query(request: web.Request, pairs: list[tuple[str, str]]) -> Query:
     operations = services(request).images
-    if not services(request).profile.shows_automatic:
+    if not services(request).profile.follows_ims:
         return operations.query(principal(request), pairs)
     translated = translate(pairs)
     return translated.apply(operations.query(principal(request), translated.pairs))
@@ -117,7 +117,7 @@ def _query(request: web.Request, pairs: list[tuple[str, str]]) -> Query:
 async def _more(request: web.Request, images: Sequence[Image]) -> Callable[[Image], Mapping[str, Any]]:
     """Return what gives the attributes that an image is shown with beside those of its record."""
     located = await locations_of(request, images)
-    if not services(request).profile.shows_automatic:
+    if not services(request).profile.follows_ims:
         return lambda image: located.get(image.id, NO_MORE)
     kinds = await services(request).images.kinds(principal(request), images)
     return lambda image: {**automatic(image, kinds[image.id]), **located.get(image.id, NO_MORE)}
