@@ -98,3 +98,12 @@ async def test_nodes_that_start_together_agree(
     assert len(made) == 1
     await principal(identity, "admin", made[0]["admin"])
     await principal(identity, "demo", made[0]["demo"])
+
+
+async def test_a_user_who_was_deleted_does_not_come_back(
+    database: Database, passwords: Passwords, clock: Clock, accounts: Accounts
+) -> None:
+    await start(database, passwords, clock)
+    await accounts.delete_user("demo")
+    assert await start(database, passwords, clock) == {}
+    assert [user.name for user in await accounts.users()] == ["admin"]

@@ -1,11 +1,16 @@
 """Lists of projects, on every engine: who sees which."""
 
+from dataclasses import replace
+
 import pytest
 
 from logins import login, project
+from stillage.db.people import Page
 from stillage.errors import Forbidden, NotFound
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
+
+ALL = Page(limit=100)
 
 pytestmark = pytest.mark.usefixtures("people")
 
@@ -14,12 +19,12 @@ async def test_a_user_sees_his_own_projects_and_an_admin_all(identity: EmbeddedI
     erin, root, paul = [(await login(identity, name)).token for name in ("erin", "root", "paul")]
     look = identity.directory
     assert [p.name for p in await look.own(erin.principal)] == ["archive", "lab"]
-    assert [p.name for p in await look.search(erin.principal, None)] == ["archive", "lab"]
-    assert [p.name for p in await look.search(erin.principal, "lab")] == ["lab"]
-    assert [p.name for p in await look.search(root.principal, None)] == ["archive", "lab", "secret"]
+    assert [p.name for p in await look.search(erin.principal, ALL)] == ["archive", "lab"]
+    assert [p.name for p in await look.search(erin.principal, replace(ALL, name="lab"))] == ["lab"]
+    assert [p.name for p in await look.search(root.principal, ALL)] == ["archive", "lab", "secret"]
     assert [p.name for p in await look.of_user(root.principal, erin.user_id)] == ["archive", "lab"]
     assert await look.own(paul.principal) == []
-    assert await look.search(root.principal, "none") == []
+    assert await look.search(root.principal, replace(ALL, name="none")) == []
     assert (await look.show(root.principal, (await accounts.get_project("lab")).id)).name == "lab"
     with pytest.raises(NotFound):
         await look.show(root.principal, "none")
@@ -30,7 +35,8 @@ async def test_others_projects_look_like_none(identity: EmbeddedIdentity, accoun
     erin = (await login(identity)).token
     project_id = (await accounts.get_project(name)).id if name == "secret" else name
     refusals = []
-    for look in (identity.directory.search(erin.principal, name), identity.directory.show(erin.principal, project_id)):
+    search = identity.directory.search(erin.principal, replace(ALL, name=name))
+    for look in (search, identity.directory.show(erin.principal, project_id)):
         with pytest.raises(Forbidden) as refused:
             await look
         refusals.append(str(refused.value))

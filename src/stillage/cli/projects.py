@@ -57,6 +57,13 @@ def revoke(name: Name, user: User, role: Role = "member", data: Data = None, con
     typer.echo(f"user {user} is no longer {role} in project {name}")
 
 
+@app.command()
+def delete(name: Name, data: Data = None, config_file: Config = None) -> None:
+    """Delete a project that has no images. Its tokens end at once."""
+    deployment.run(lambda accounts: accounts.delete_project(name), data, config_file)
+    typer.echo(f"project {name} deleted")
+
+
 async def _rows(accounts: Accounts) -> list[dict[str, Any]]:
     members: dict[str, dict[str, list[str]]] = {}
     for member in await accounts.members():

@@ -65,6 +65,13 @@ def password(name: Name, password_stdin: PasswordStdin = False, data: Data = Non
     typer.echo(f"password of user {name} changed")
 
 
+@app.command()
+def delete(name: Name, data: Data = None, config_file: Config = None) -> None:
+    """Delete a user with their roles, tokens and keys. Images belong to projects, and are kept."""
+    deployment.run(lambda accounts: accounts.delete_user(name), data, config_file)
+    typer.echo(f"user {name} deleted")
+
+
 async def _rows(accounts: Accounts) -> list[dict[str, Any]]:
     projects = {project.id: project.name for project in await accounts.projects()}
     roles: dict[str, dict[str, list[str]]] = {}

@@ -23,7 +23,13 @@ def add_project(connection: Connection, project: Project, now: datetime) -> None
     Raises:
         AlreadyExists: If the name is taken.
     """
-    values = {"id": project.id, "name": project.name, "enabled": project.enabled, "created_at": now}
+    values = {
+        "id": project.id,
+        "name": project.name,
+        "enabled": project.enabled,
+        "extra": dict(project.extra),
+        "created_at": now,
+    }
     try:
         connection.execute(insert(projects).values(values))
     except IntegrityError as error:
@@ -42,6 +48,7 @@ def add_user(connection: Connection, user: User, now: datetime) -> None:
         "password_hash": user.password_hash,
         "enabled": user.enabled,
         "default_project_id": user.default_project_id,
+        "extra": dict(user.extra),
         "created_at": now,
     }
     try:
@@ -54,18 +61,18 @@ def find_user(connection: Connection, *, user_id: str | None = None, name: str |
     """Return the user with this id, or else with this name."""
     wanted = users.c.id == user_id if user_id is not None else users.c.name == name
     row = connection.execute(select(users).where(wanted)).first()
-    return None if row is None else _user(row)
+    return None if row is None else user_of(row)
 
 
 def find_project(connection: Connection, *, project_id: str | None = None, name: str | None = None) -> Project | None:
     """Return the project with this id, or else with this name."""
     wanted = projects.c.id == project_id if project_id is not None else projects.c.name == name
     row = connection.execute(select(projects).where(wanted)).first()
-    return None if row is None else _project(row)
+    return None if row is None else project_of(row)
 
 
 def list_users(connection: Connection) -> Sequence[User]:
-    return [_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
+    return [user_of(row) for row in connection.execute(select(users).order_by(users.c.name))]
 
 
 def list_projects(connection: Connection, *, user_id: UserId | None = None) -> Sequence[Project]:
@@ -74,7 +81,7 @@ def list_projects(connection: Connection, *, user_id: UserId | None = None) -> S
     if user_id is not None:
         member = (role_assignments.c.project_id == projects.c.id) & (role_assignments.c.user_id == user_id)
         query = query.where(projects.c.enabled, select(role_assignments.c.role).where(member).exists())
-    return [_project(row) for row in connection.execute(query)]
+    return [project_of(row) for row in connection.execute(query)]
 
 
 def usable_default(connection: Connection, user_id: UserId) -> ProjectId | None:
@@ -90,12 +97,6 @@ def usable_default(connection: Connection, user_id: UserId) -> ProjectId | None:
     )
     project_id = connection.execute(query).scalars().first()
     return None if project_id is None else ProjectId(project_id)
-
-
-def list_roles(connection: Connection) -> Sequence[tuple[UserId, ProjectId, str]]:
-    """Return every assignment, without implied ones."""
-    rows = connection.execute(select(role_assignments).order_by(*role_assignments.c))
-    return [(UserId(row.user_id), ProjectId(row.project_id), row.role) for row in rows]
 
 
 def grant(connection: Connection, user_id: UserId, project_id: ProjectId, role: str) -> bool:
@@ -143,10 +144,10 @@ def _assignment(user_id: UserId, project_id: ProjectId, role: str) -> Any:
     )
 
 
-def _user(row: Row[Any]) -> User:
+def user_of(row: Row[Any]) -> User:
     default = None if row.default_project_id is None else ProjectId(row.default_project_id)
-    return User(UserId(row.id), row.name, row.password_hash, row.enabled, default)
+    return User(UserId(row.id), row.name, row.password_hash, row.enabled, default, row.extra or {})
 
 
-def _project(row: Row[Any]) -> Project:
-    return Project(ProjectId(row.id), row.name, row.enabled)
+def project_of(row: Row[Any]) -> Project:
+    return Project(ProjectId(row.id), row.name, row.enabled, row.extra or {})

@@ -1,6 +1,6 @@
 """What keeps somebody out: logins, tokens, signatures and access keys."""
 
-from stillage.errors.base import Forbidden, InvalidInput, StillageError, TooLarge
+from stillage.errors.base import Conflict, Forbidden, InvalidInput, StillageError, TooLarge
 
 
 class Unauthenticated(StillageError):
@@ -99,6 +99,26 @@ class UserLimitReached(Forbidden):
         super().__init__(f"this user already has {used} {what}, and the limit is {limit}; {fix}")
         self.limit = limit
         self.used = used
+
+
+class LastAdministrator(Conflict):
+    """Nobody who can log in would have the role admin any more."""
+
+    code = "last_administrator"
+    fix = "give another user the role admin first"
+
+    def __init__(self) -> None:
+        super().__init__(f"no enabled user would have the role admin in an enabled project any more; {self.fix}")
+
+
+class ProjectInUse(Conflict):
+    """The project has images, or jobs that have not ended, and cannot be deleted."""
+
+    code = "project_in_use"
+    fix = "delete its images or give them to another project, and wait for its jobs; or disable the project"
+
+    def __init__(self, name: str, images: int, jobs: int) -> None:
+        super().__init__(f"project {name!r} has {images} images and {jobs} jobs that have not ended; {self.fix}")
 
 
 class RightsLost(Forbidden):

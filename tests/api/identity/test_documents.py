@@ -6,7 +6,8 @@ from aiohttp import ClientSession
 
 from asking import headers_of, password
 from described import Described, documents_of
-from stillage.api.identity_v3.description import CREDENTIALS, DETAILS, KEYS
+from stillage.accounts.names import role_id
+from stillage.api.identity_v3.description import CREDENTIALS, DETAILS, KEYS, ROLES
 from stillage.operations.identity.accounts import Accounts
 
 
@@ -47,4 +48,17 @@ async def test_every_document_is_as_described(api: ClientSession, accounts: Acco
     await ask(f"PUT {KEYS}/{{access}}", {"credential": {"status": "inactive"}})
     by_token = {"auth": {"identity": {"methods": ["token"]}}}
     await ask("POST /v3.0/OS-CREDENTIAL/securitytokens", by_token, 201)
+    headers.update(await headers_of(api, "root"))
+    made = await ask("POST /v3/users", {"user": {"name": "new", "email": "n@x", "default_project_id": lab.id}}, 201)
+    names["user_id"] = made["user"]["id"]
+    await ask("PATCH /v3/users/{user_id}", {"user": {"description": "d"}})
+    made = await ask("POST /v3/projects", {"project": {"name": "new", "tags": ["a"]}}, 201)
+    names |= {"project_id": made["project"]["id"], "role_id": role_id("member"), "domain_id": "default"}
+    await ask("PATCH /v3/projects/{project_id}", {"project": {"description": "d"}})
+    names |= {"user_id": user.id, "project_id": lab.id}
+    for route in (
+        "GET /v3/users", "GET /v3/users/{user_id}", "GET /v3/roles", "GET /v3/roles/{role_id}", f"GET {ROLES}",
+        "GET /v3/role_assignments", "GET /v3/domains", "GET /v3/domains/{domain_id}",
+    ):  # fmt: skip
+        await ask(route)
     assert set(documents_of(DETAILS)) <= described.seen

@@ -85,7 +85,7 @@ async def test_wrong_methods_and_paths_are_answered_in_the_same_shape(api: Clien
         assert response.status == 405
         assert set(response.headers["Allow"].split(",")) == {"DELETE", "GET", "HEAD", "POST"}
         assert (await response.json())["error"]["code"] == 405
-    for path in ("/nothing", "/auth", "/users", "/auth/tokens/"):
+    for path in ("/nothing", "/auth", "/groups", "/auth/tokens/"):
         async with api.get(f"{prefix}{path}") as response:
             assert response.status == 404
             assert (await response.json())["error"]["title"] == "Not Found"

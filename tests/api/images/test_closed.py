@@ -27,6 +27,8 @@ NAMES |= {
     "file": "main.js",
     "page": "images",
     "minor": "0",
+    "role_id": "r",
+    "domain_id": "d",
 }
 PUBLIC = {
     "GET /", "GET /v2.{minor}", "GET /versions", "GET /openapi.json", "GET /healthz", "GET /readyz",

@@ -12,6 +12,8 @@ from stillage.api.identity_v3.errors import WORDING
 from stillage.api.identity_v3.request import authenticate
 from stillage.audit.events import USER, Action
 
+PROJECT = "service/security/project"
+ROLE = "/v3/projects/{project_id}/users/{user_id}/roles/{role_id}"
 KEY = "data/security/key"
 APPLICATION_CREDENTIAL = "data/security/credential/application"
 
@@ -22,6 +24,15 @@ LOGIN = ("POST /v3/auth/tokens", "POST /v3.0/OS-CREDENTIAL/securitytokens")
 CHANGES: Mapping[str, Action] = {
     "POST /v3/auth/tokens": Action("authenticate", USER),
     "DELETE /v3/auth/tokens": Action("revoke", "data/security/token"),
+    "POST /v3/users": Action("create", USER),
+    "PATCH /v3/users/{user_id}": Action("update", USER),
+    "DELETE /v3/users/{user_id}": Action("delete", USER),
+    "POST /v3/users/{user_id}/password": Action("update/password", USER),
+    "POST /v3/projects": Action("create", PROJECT),
+    "PATCH /v3/projects/{project_id}": Action("update", PROJECT),
+    "DELETE /v3/projects/{project_id}": Action("delete", PROJECT),
+    f"PUT {ROLE}": Action("allow", USER),
+    f"DELETE {ROLE}": Action("deny", USER),
     "POST /v3/users/{user_id}/application_credentials": Action("create", APPLICATION_CREDENTIAL),
     "DELETE /v3/users/{user_id}/application_credentials/{credential_id}": Action("delete", APPLICATION_CREDENTIAL),
     "POST /v3.0/OS-CREDENTIAL/credentials": Action("create", KEY),

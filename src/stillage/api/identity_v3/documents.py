@@ -5,6 +5,7 @@ Source: Identity API v3; for access keys Huawei Cloud, IAM API Reference, "Acces
 
 from typing import Annotated, NotRequired
 
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from stillage.api.json_schemas import member
@@ -48,11 +49,11 @@ class SelfLink(TypedDict):
 
 
 class ListLinks(TypedDict):
-    """The links of a list, which has one page."""
+    """The links of a page: ``next`` is null on the last one."""
 
     self: str
     previous: None
-    next: None
+    next: str | None
 
 
 class Named(TypedDict):
@@ -122,7 +123,83 @@ class Catalogue(TypedDict):
     links: SelfLink
 
 
+@with_config(ConfigDict(extra="allow"))
+class User(TypedDict):
+    """Who can log in; further members are as clients gave them."""
+
+    id: str
+    name: str
+    domain_id: str
+    enabled: bool
+    default_project_id: NotRequired[str]
+    description: NotRequired[str]
+    email: NotRequired[str]
+    password_expires_at: None
+    options: dict[str, str]
+    links: SelfLink
+
+
+class UserAnswer(TypedDict):
+    user: User
+
+
+class Users(TypedDict):
+    users: list[User]
+    links: ListLinks
+
+
+class Role(TypedDict):
+    id: str
+    name: str
+    domain_id: None
+    description: None
+    options: dict[str, str]
+    links: SelfLink
+
+
+class RoleAnswer(TypedDict):
+    role: Role
+
+
+class Roles(TypedDict):
+    roles: list[Role]
+    links: ListLinks
+
+
+class AssignedPart(TypedDict):
+    """A role, user or project by its id; with ``include_names`` by its name as well."""
+
+    id: str
+    name: NotRequired[str]
+    domain: NotRequired[Named]
+
+
+class AssignmentScope(TypedDict):
+    project: AssignedPart
+
+
+class AssignmentLink(TypedDict):
+    assignment: str
+
+
+class RoleAssignment(TypedDict):
+    """A role that a user has in a project."""
+
+    role: AssignedPart
+    user: AssignedPart
+    scope: AssignmentScope
+    links: AssignmentLink
+
+
+class RoleAssignments(TypedDict):
+    role_assignments: list[RoleAssignment]
+    links: ListLinks
+
+
+@with_config(ConfigDict(extra="allow"))
 class Project(TypedDict):
+    """Owns images; further members are as clients gave them."""
+
     id: str
     name: str
     description: str
@@ -154,6 +231,10 @@ class Domain(TypedDict):
     tags: list[str]
     options: dict[str, str]
     links: SelfLink
+
+
+class DomainAnswer(TypedDict):
+    domain: Domain
 
 
 class Domains(TypedDict):

@@ -1,12 +1,12 @@
 """Values of the identity as the JSON of the Identity API v3."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from stillage.accounts.access_key import AccessKey
 from stillage.accounts.credential import Credential
 from stillage.accounts.names import DOMAIN_ID, DOMAIN_NAME, role_id
-from stillage.accounts.people import Project
+from stillage.accounts.people import Assignment, Project, User
 from stillage.accounts.token import Token
 from stillage.api.identity_v3 import documents
 from stillage.operations.identity.access_keys import MadeKey
@@ -54,19 +54,61 @@ def token_document(token: Token, catalogue: list[documents.Service] | None) -> d
     return {"token": document}
 
 
+def user_document(user: User, base_url: str) -> documents.User:
+    document: documents.User = {
+        "id": user.id,
+        "name": user.name,
+        "domain_id": DOMAIN_ID,
+        "enabled": user.enabled,
+        "password_expires_at": None,
+        "options": {},
+        "links": {"self": f"{base_url}/users/{user.id}"},
+    }
+    if user.default_project_id is not None:
+        document["default_project_id"] = user.default_project_id
+    return cast(documents.User, {**user.extra, **document})
+
+
 def project_document(project: Project, base_url: str) -> documents.Project:
-    return {
+    document = {
+        "description": "",
+        "tags": [],
+        **project.extra,
         "id": project.id,
         "name": project.name,
-        "description": "",
         "domain_id": DOMAIN_ID,
         "parent_id": DOMAIN_ID,
         "is_domain": False,
         "enabled": project.enabled,
-        "tags": [],
         "options": {},
         "links": {"self": f"{base_url}/projects/{project.id}"},
     }
+    return cast(documents.Project, document)
+
+
+def role_document(name: str, base_url: str) -> documents.Role:
+    found = role_id(name)
+    return {
+        "id": found,
+        "name": name,
+        "domain_id": None,
+        "description": None,
+        "options": {},
+        "links": {"self": f"{base_url}/roles/{found}"},
+    }
+
+
+def assignment_document(assignment: Assignment, base_url: str, *, with_names: bool) -> documents.RoleAssignment:
+    """Return the body for a role of a user in a project."""
+    role: documents.AssignedPart = {"id": role_id(assignment.role)}
+    user: documents.AssignedPart = {"id": assignment.user_id}
+    project: documents.AssignedPart = {"id": assignment.project_id}
+    link = f"{base_url}/projects/{project['id']}/users/{user['id']}/roles/{role['id']}"
+    if with_names:
+        role = {**role, "name": assignment.role}
+        user = {**user, "name": assignment.user_name, "domain": DOMAIN}
+        project = {**project, "name": assignment.project_name, "domain": DOMAIN}
+    return {"role": role, "user": user, "scope": {"project": project}, "links": {"assignment": link}}
 
 
 def domain_document(base_url: str) -> documents.Domain:
@@ -116,5 +158,5 @@ def temporary_document(made: MadeKey) -> documents.TemporaryKey:
 
 
 def list_document(name: str, things: Sequence[Any], self_url: str) -> dict[str, Any]:
-    """Return a list. There is never a second page."""
+    """Return a list that has one page."""
     return {name: list(things), "links": {"self": self_url, "previous": None, "next": None}}

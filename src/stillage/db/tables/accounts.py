@@ -11,6 +11,7 @@ projects = Table(
     Column("id", String(32), primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
     Column("enabled", Boolean, nullable=False),
+    Column("extra", JSON),  # what we only keep: description, tags and others
     Column("created_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -23,6 +24,7 @@ users = Table(
     Column("password_hash", String(255), nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("default_project_id", String(32), ForeignKey("projects.id")),
+    Column("extra", JSON),
     Column("created_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )

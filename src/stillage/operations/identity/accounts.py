@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from stillage.accounts.names import MAX_PROJECT, MAX_USER, is_name, require_name, require_role
 from stillage.accounts.people import Project, User
-from stillage.db import Connection, identity
+from stillage.db import Connection, identity, people
 from stillage.db.session import Database
 from stillage.errors import InvalidInput, NotFound
 from stillage.identity.passwords import Passwords
@@ -80,7 +80,18 @@ class Accounts:
 
     async def members(self) -> Sequence[Member]:
         """Return the roles of every user in every project, without implied ones, sorted by project and user."""
-        return await self._database.read(_members)
+        roles: dict[tuple[str, str], list[str]] = {}
+        for assignment in await self._database.read(people.assignments):
+            roles.setdefault((assignment.project_name, assignment.user_name), []).append(assignment.role)
+        return [Member(user, project, tuple(sorted(held))) for (project, user), held in sorted(roles.items())]
+
+    async def delete_user(self, name: str) -> None:
+        """Delete a user; LastAdministrator if nobody could administer any more."""
+        await self._database.write(people.delete_user, (await self.get_user(name)).id)
+
+    async def delete_project(self, name: str) -> None:
+        """Delete a project; ProjectInUse if it has images or jobs, LastAdministrator as `delete_user`."""
+        await self._database.write(people.delete_project, (await self.get_project(name)).id)
 
     async def set_password(self, name: str, password: str) -> None:
         """Change a user's password. Their tokens end."""
@@ -135,12 +146,3 @@ def _add_user(connection: Connection, user: User, role: str, now: datetime) -> N
     identity.add_user(connection, user, now)
     if user.default_project_id is not None:
         identity.grant(connection, user.id, user.default_project_id, role)
-
-
-def _members(connection: Connection) -> Sequence[Member]:
-    user_names = {user.id: user.name for user in identity.list_users(connection)}
-    project_names = {project.id: project.name for project in identity.list_projects(connection)}
-    roles: dict[tuple[str, str], list[str]] = {}
-    for user_id, project_id, role in identity.list_roles(connection):
-        roles.setdefault((project_names[project_id], user_names[user_id]), []).append(role)
-    return [Member(user, project, tuple(sorted(held))) for (project, user), held in sorted(roles.items())]

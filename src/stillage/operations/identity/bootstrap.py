@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import uuid4
 
 from stillage.accounts.people import Project, User
-from stillage.db import Connection, identity
+from stillage.db import Connection, identity, people
+from stillage.db.people import Page
 from stillage.db.session import Database
 from stillage.errors import AlreadyExists
 from stillage.identity.passwords import Passwords, new_password
@@ -25,10 +26,10 @@ async def bootstrap(
     demo_password: str | None = None,
     clock: Callable[[], datetime],
 ) -> dict[str, str]:
-    """Create the project and users that do not exist, and return the passwords that were set, by user.
+    """Create the project and users if there is no user yet, and return the passwords that were set, by user.
 
-    Everything that exists stays as it is, with one exception: if *admin_password* differs from the administrator's
-    password, it replaces it, and their tokens end.
+    Later everything stays as it is, so that who is deleted does not come back, with one exception: if
+    *admin_password* differs from the administrator's password, it replaces it, and their tokens end.
 
     Args:
         database: With the current schema.
@@ -38,8 +39,9 @@ async def bootstrap(
         clock: Aware, UTC.
     """
     given = {"admin": admin_password, "demo": demo_password}
-    users = {name: await database.read(identity.find_user, name=name) for name in ROLES}
-    chosen = {name: given[name] or new_password() for name, user in users.items() if user is None}
+    is_first = not await database.read(people.page_of_users, Page(limit=1))
+    admin = await database.read(identity.find_user, name="admin")
+    chosen = {name: given[name] or new_password() for name in ROLES} if is_first else {}
     hashes = {name: await passwords.hash(password) for name, password in chosen.items()}
     try:
         await database.write(_make, hashes, clock())
@@ -48,7 +50,7 @@ async def bootstrap(
         return await bootstrap(
             database, passwords, admin_password=admin_password, demo_password=demo_password, clock=clock
         )
-    return chosen | await _change_admin(database, passwords, users["admin"], admin_password)
+    return chosen | await _change_admin(database, passwords, admin, admin_password)
 
 
 def _make(connection: Connection, hashes: Mapping[str, str], now: datetime) -> None:

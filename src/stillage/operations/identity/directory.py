@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from stillage.accounts.names import is_name
 from stillage.accounts.people import Project
 from stillage.accounts.principal import Principal
-from stillage.db import identity
+from stillage.db import identity, people
+from stillage.db.people import Page
 from stillage.db.session import Database
 from stillage.errors import Forbidden, NotFound
 from stillage.ids import UserId
@@ -35,15 +36,18 @@ class Directory:
             return []
         return await self._database.read(identity.list_projects, user_id=UserId(user_id))
 
-    async def search(self, principal: Principal, name: str | None) -> Sequence[Project]:
-        """Return all projects for an admin, otherwise the principal's own; with *name*, only the one of that name.
+    async def search(self, principal: Principal, page: Page | None) -> Sequence[Project]:
+        """Return a page of all projects for an admin, otherwise those of the principal's own that *page* wants.
+
+        None wants none.
 
         Raises:
-            Forbidden: If *principal* has no project of this name, and is no admin.
+            Forbidden: If *page* wants projects that are not among the principal's own, who is no admin.
         """
-        visible = await (self._database.read(identity.list_projects) if principal.is_admin else self.own(principal))
-        projects = [project for project in visible if name in (None, project.name)]
-        if not (projects or principal.is_admin or name is None):
+        if principal.is_admin:
+            return [] if page is None else await self._database.read(people.page_of_projects, page)
+        projects = [project for project in await self.own(principal) if page is not None and page.wants(project)]
+        if not projects and (page is None or page.name is not None):
             raise Forbidden(OTHERS)
         return projects
 

@@ -17,6 +17,9 @@ from stillage.operations.identity.credentials import Credentials
 from stillage.operations.identity.directory import Directory
 from stillage.operations.identity.guard import FailureLimit, Guard
 from stillage.operations.identity.login import Login
+from stillage.operations.identity.people import People
+from stillage.operations.identity.projects import Projects
+from stillage.operations.identity.roles import Roles
 from stillage.operations.identity.sessions import EmbeddedSessions
 from stillage.operations.identity.signatures import Signatures
 
@@ -42,6 +45,9 @@ class EmbeddedIdentity:
         access_keys: Keys that clients sign requests with.
         signatures: Verifies signed requests.
         directory: The projects that a principal may see.
+        people: Users, for administrators and for themselves.
+        projects: Changes to projects, for administrators.
+        roles: Who has which role where, for administrators.
     """
 
     def __init__(
@@ -68,6 +74,9 @@ class EmbeddedIdentity:
         self.access_keys = AccessKeys(database, vault, clock=clock, most_temporary=most.temporary_keys)
         self.signatures = Signatures(database, vault, secret, clock)
         self.directory = Directory(database)
+        self.people = People(database, passwords, self._guard, clock=clock)
+        self.projects = Projects(database, clock=clock)
+        self.roles = Roles(database)
 
     async def principal_of(self, token: str, *, service_token: str | None = None) -> Principal:  # noqa: ARG002
         """See `identity.base.Identity`. One unit of work with one SELECT, because every API request needs it.

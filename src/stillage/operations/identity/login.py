@@ -110,7 +110,7 @@ class Login:
         # Use the name even if the id was given, so that each user has one count.
         named = user.name if user else method.user.name or method.user.id
         async with self._guard.attempt(f"user {named}", address):
-            matches = await self._passwords.verify(user.password_hash if user else None, method.password)
+            matches = await self._passwords.verify((user and user.password_hash) or None, method.password)
             if user is None or not matches:
                 raise Unauthenticated(user_id=user.id if user else None)
         project_id = await self._project(scope, user.id)
