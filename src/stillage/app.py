@@ -76,6 +76,7 @@ from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
+from stillage.operations.verdicts import Verdicts
 from stillage.outgoing.peer import HttpPeer
 from stillage.sources import import_rules_of, sources_of
 from stillage.storage import buckets_of, stores_of
@@ -191,6 +192,7 @@ async def build(
         creations=importing.create,
         exports=exports,
         inspect=inspect,
+        verdicts=Verdicts(database, access=access, allowed=rules.policy.allowed),
         queue=queue,
         tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),
         jobs=Jobs(database, kinds, clock=clock, report=report, keep_s=settings.job_keep_s),

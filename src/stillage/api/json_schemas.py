@@ -64,6 +64,8 @@ class _Plain(GenerateJsonSchema):
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
         inner = self.generate_inner(schema["schema"])
+        if "type" not in inner:  # a document
+            return {"anyOf": [inner, {"type": "null"}]}
         return {**inner, "type": ["null", inner["type"]]}
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002

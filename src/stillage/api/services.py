@@ -37,6 +37,7 @@ from stillage.operations.shares import Shares
 from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
 from stillage.operations.upload.ingest import Ingest
+from stillage.operations.verdicts import Verdicts
 from stillage.stores.catalog import Stores
 
 
@@ -77,6 +78,7 @@ class Services:
     creations: Creations
     exports: Exports
     inspect: Inspect
+    verdicts: Verdicts
     queue: Queue
     jobs: Jobs
     tasks: Tasks

@@ -103,7 +103,7 @@ def publish_copy(connection: Connection, claim: Claim, source: BlobRef, now: dat
     image = db_images.get(connection, claim.image_id)
     values = {"upload_id": None, "stores": (*image.stores, claim.blob.store), "updated_at": now}
     connection.execute(update(images).where(held).values(**values))
-    known = ("size", "checksum", "os_hash_algo", "os_hash_value", "sha256", "found", "data_map")
+    known = ("size", "checksum", "os_hash_algo", "os_hash_value", "sha256", "found", "facts", "data_map")
     row = connection.execute(select(*(blobs.c[name] for name in known)).where(blobs.c.key == source.key)).one()
     reserved = placements.publish(connection, image.id, claim.blob, now, row._asdict())
     lifecycle.end_upload(connection, claim, image.owner, now)

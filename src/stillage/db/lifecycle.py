@@ -46,6 +46,7 @@ MARK_DELETED = (
         tags=[],
         properties={},
         reason=None,
+        refusal=None,
         damage=None,
     )
     .returning(images.c.owner)
@@ -251,7 +252,7 @@ def publish(
         return None
     set_properties(connection, claim.image_id, content.properties)
     if shared is None:
-        inside = {"sha256": content.sha256, "found": content.found, "data_map": content.data_map}
+        inside = {name: getattr(content, name) for name in ("sha256", "found", "facts", "data_map")}
         written = digests | inside | {"kept_until": pieces_until}
         reserved = placements.publish(connection, claim.image_id, claim.blob, now, written)
     else:
@@ -269,11 +270,13 @@ def release(
 
     An import goes on without it, and may begin another.
 
-    *refusal*: the facts of the verdict, if the reason is one.
+    *refusal*: the facts of the verdict, if the reason is one. The image keeps them beside its reason.
     False if the upload no longer holds the image; an unpublished blob is marked for deletion all the same.
     """
     values = {"upload_id": None, "reason": reason, "size": None, "updated_at": now}
     held = _end_saving(connection, claim, Status.QUEUED, values) or _let_go(connection, claim)
+    if held and refusal is not None:  # an import gives the reason later
+        connection.execute(update(images).where(images.c.id == claim.image_id).values(refusal=refusal))
     # Only a blob that was never published: if the reply to `publish` was lost, the image is active and needs it.
     unpublished = (blobs.c.key == claim.blob.key) & (blobs.c.state == "writing")
     # Without such a blob there is no upload, or not yet: its claim may be committed at this moment.

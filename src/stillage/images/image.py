@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from stillage.ids import BlobRef, ImageId, JobId, ProjectId, StoreId, UploadId
 from stillage.images.status import WITH_DATA, Status
@@ -105,6 +106,7 @@ class Content:
         disk_format: None leaves it unset, for a package whose disk format was not given.
         sha256: Hex, if it was computed: identifies the same bytes in later uploads.
         found: The format that the bytes have, whatever `disk_format` says; None if it is not known.
+        facts: What an inspector found, as JSON: format, subformat, virtual_size, details; None if it is not known.
         data_map: Where the disk holds data, as `formats.noted_map` packs it; None where the format itself tells.
         properties: Added to those of the image.
         container_format: None keeps that of the image.
@@ -118,6 +120,7 @@ class Content:
     os_hash_value: str
     sha256: str | None = None
     found: str | None = None
+    facts: Mapping[str, Any] | None = None
     data_map: bytes | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     container_format: str | None = None

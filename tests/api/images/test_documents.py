@@ -113,6 +113,8 @@ async def images_and_members(ask: Checked, olga: Person) -> None:
     await replace(ask, person=olga)(f"PUT {one}/members/{{member_id}}", {"status": "accepted"}, **share)
     await ask(f"GET {one}/map", image_id=image_id)
     await ask(f"GET {one}/layout", image_id=image_id)
+    await ask(f"GET {one}/verdict", image_id=image_id)
+    await ask("GET /v2/rules")
     for data in (DATA, b"QFI\xfb" + bytes(508)):
         await ask(f"POST {IMAGES}/inspect", data)
 

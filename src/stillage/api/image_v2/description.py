@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
-from stillage.api.image_v2 import documents, task_documents
+from stillage.api.image_v2 import documents, task_documents, verdict_documents
 from stillage.api.image_v2.cache import TARGET, TARGETS
 from stillage.api.image_v2.disks import MOST_CELLS
 from stillage.api.image_v2.metadefs import description as metadefs
@@ -169,6 +169,8 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/images/{image_id}/layout": Details({200: "Layout"}, (*READS, 409, 503)),
     "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
+    "GET /v2/images/{image_id}/verdict": Details({200: "ImageVerdict"}, READS),
+    "GET /v2/rules": Details({200: "Rules"}, (401,)),
     "POST /v2/images/{image_id}/locations": Details({202: None}, WRITES, body={JSON: ref("NewLocation")}),
     "GET /v2/images/{image_id}/locations": Details({200: "Locations"}, READS),
     "POST /v2/images/{image_id}/members": Details({200: "Member"}, WRITES, body={JSON: ref("NewMember")}),
@@ -226,6 +228,8 @@ def schemas() -> Mapping[str, Schema]:
         documents.Layout,
         upload_documents.Uploads,
         upload_documents.ListedUploads,
+        verdict_documents.ImageVerdict,
+        verdict_documents.Rules,
         upload_documents.NewUpload,
         upload_documents.Proof,
         *metadefs.DOCUMENTS,

@@ -15,6 +15,7 @@ from stillage.api.image_v2 import (
     schemas,
     tags,
     tasks,
+    verdicts,
 )
 from stillage.api.image_v2.metadefs import routes as metadefs
 from stillage.api.image_v2.uploads import routes as uploads
@@ -36,6 +37,8 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/images/{image_id}/disk", disks.disk)
     router.add_get("/v2/images/{image_id}/map", disks.data_map, allow_head=False)
     router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)
+    router.add_get("/v2/images/{image_id}/verdict", verdicts.show, allow_head=False)
+    router.add_get("/v2/rules", verdicts.rules, allow_head=False)
     router.add_delete("/v2/stores/{store}/{image_id}", images.delete_copy)
     uploads.add_routes(router)
     router.add_post("/v2/images/{image_id}/locations", locations.add)

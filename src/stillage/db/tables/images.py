@@ -65,6 +65,7 @@ images = Table(
     Column("tags", JSON, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("reason", Text),
+    Column("refusal", JSON(none_as_null=True)),  # the facts of the last verdict that refused, whose reason is `reason`
     Column("damage", Text),  # what a scrub found in the last good copy; no bytes are served while it is set
     Column("stores", StoreList),  # of its published placements; read from here
     Column("upload_id", String(36)),

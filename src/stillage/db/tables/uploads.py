@@ -24,6 +24,7 @@ blobs = Table(
     Column("os_hash_value", String(128)),
     Column("sha256", String(64)),  # if a client declared it, a scrub computed it, or it is the os_hash_value
     Column("found", String(32)),  # the format that the bytes have
+    Column("facts", JSON(none_as_null=True)),  # and what else its inspector found
     Column("data_map", LargeBinary),  # where a raw disk holds data
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),

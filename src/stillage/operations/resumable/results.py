@@ -1,21 +1,11 @@
-"""How a resumable upload ended: what is stored, and the error for later requests, the same in every process."""
+"""How a resumable upload ended: the error for later requests, the same in every process."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from stillage.db.uploads import UploadResult
 from stillage.errors import ContentRejected, DiskTooLarge, InvalidInput, StillageError, UploadComplete, UploadGone
 from stillage.ids import UploadId
-
-FACTS = ("rule", "offset", "found", "declared", "fix")
-FINAL = (ContentRejected, InvalidInput)
-"""Errors that are a verdict on the bytes. After any other error the upload is verified again."""
-
-
-def refusal_of(error: StillageError) -> Mapping[str, Any]:
-    """Return what to store about a verdict."""
-    facts = {name: getattr(error, name) for name in FACTS} if isinstance(error, ContentRejected) else {}
-    return {"message": str(error), "disk_too_large": isinstance(error, DiskTooLarge), **facts}
+from stillage.operations.upload.refusals import FACTS
 
 
 def error_of(upload_id: UploadId, result: UploadResult | None) -> StillageError:

@@ -20,9 +20,10 @@ from stillage.images.image import Image
 from stillage.images.upload import Upload
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.resumable.context import Context
-from stillage.operations.resumable.results import FINAL, error_of, refusal_of
+from stillage.operations.resumable.results import error_of
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.operations.upload.acceptance import content_of, require_may_be_empty, verification_of
+from stillage.operations.upload.refusals import FINAL, refusal_of
 from stillage.operations.upload.verification import BLOCK, Verification, Verified
 from stillage.spans import Span
 from stillage.stores.abilities import PartialBlob
@@ -266,8 +267,7 @@ class Verifier:
         claim = await self._database.read(db.claim_of, upload.id)
         if claim is None:
             return
-        refusal = refusal_of(failure) if isinstance(failure, FINAL) else None
-        await self._database.write(lifecycle.release, claim, failure.reason, self._clock(), refusal)
+        await self._database.write(lifecycle.release, claim, failure.reason, self._clock(), refusal_of(failure))
         log.info("upload failed", image_id=upload.image_id, upload_id=upload.id, reason=failure.reason)
         await remove_blob(self._database, self._stores, upload.blob, self._clock())
 

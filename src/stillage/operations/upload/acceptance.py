@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
@@ -87,6 +87,7 @@ def content_of(image: Image, verified: Verified, rules: UploadRules) -> Content:
         os_hash_value=verified.digests[rules.hash_algorithm],
         sha256=verified.digests.get("sha256"),
         found=verified.facts.format,
+        facts=asdict(verified.facts),
         data_map=verified.data_map,
     )
 

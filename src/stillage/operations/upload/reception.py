@@ -28,6 +28,7 @@ from stillage.operations.upload.acceptance import (
     verification_of,
 )
 from stillage.operations.upload.pipeline import receive
+from stillage.operations.upload.refusals import refusal_of
 from stillage.operations.upload.verification import Verified
 from stillage.stores.catalog import Stores
 
@@ -145,7 +146,7 @@ class Reception:
         """Release *claim* because of *failure*; see `give_up`, which waits for it."""
         reason = failure.reason if isinstance(failure, StillageError) else "the server stopped in the middle"
         try:
-            await self._database.write(lifecycle.release, claim, reason, self._clock())
+            await self._database.write(lifecycle.release, claim, reason, self._clock(), refusal_of(failure))
             await remove_blob(self._database, self._stores, claim.blob, self._clock())
         except StillageError as error:
             # The sweep finds the expired lease, or the blob, which is pending_delete.
