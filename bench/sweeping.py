@@ -26,7 +26,7 @@ from stillage.db import blobs, lifecycle, uploads
 from stillage.db import images as db
 from stillage.db.clock import now
 from stillage.db.leases import LeaseOwner
-from stillage.db.lifecycle import Claim
+from stillage.db.lifecycle import Claim, Deleted
 from stillage.db.session import Database
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, UploadId
 from stillage.images.image import Image
@@ -131,7 +131,7 @@ async def deleting(full: Full) -> int:
     some = text("SELECT blob_key, image_id FROM placements LIMIT 1")
     row = await full.database.read(lambda c: c.execute(some).one())
     removed = await full.database.write(lifecycle.mark_deleted, row.image_id, now())
-    assert removed == [BlobRef(FILES, row.blob_key)]
+    assert removed == Deleted([BlobRef(FILES, row.blob_key)], [])
     await full.database.write(blobs.forget_blob, row.blob_key)
     return 1
 

@@ -166,6 +166,7 @@ async def build(
         max_record_bytes=settings.max_record_bytes,
         deleted_download_s=settings.deleted_download_s,
         clock=clock,
+        report=report,
     )
     buckets = buckets_of(settings)
     import_rules = import_rules_of(settings, rules)

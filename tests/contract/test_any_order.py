@@ -32,7 +32,7 @@ from hypothesis.stateful import (
 import promises
 import s3_server
 from builders import principal
-from fakes import Clock
+from fakes import Clock, unheard
 from faulty import (
     CRASH,
     DATABASE_POINTS,
@@ -131,6 +131,7 @@ class Process:
             limits=RULES.quotas.project,
             deleted_download_s=0,
             clock=clock,
+            report=unheard,
         )
         self.ingest = Ingest(mine, shelf, access=access, rules=RULES, owner=owner, clock=clock)
         self.download = Download(mine, shelf, access=access, deleted_s=60)

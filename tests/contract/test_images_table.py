@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import FromClause
 
 from stillage.db import blobs, images, lifecycle
 from stillage.db.leases import LeaseOwner, NodeId
-from stillage.db.lifecycle import Claim
+from stillage.db.lifecycle import Claim, Deleted
 from stillage.db.session import Database
 from stillage.db.tables import blobs as blob_rows
 from stillage.db.tables import image_properties, image_tags, uploads
@@ -271,7 +271,7 @@ async def test_a_release_after_the_image_was_deleted_leaves_the_blob_pending_del
 ) -> None:
     image = await add(database)
     claim = await claimed(database, image)
-    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == []
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == Deleted([], [])
     assert not await database.write(lifecycle.release, claim, "deleted meanwhile", LATER)
     assert await database.read(blobs.pending_delete, FILES, LATER, 10) == [claim.blob]
 
@@ -307,7 +307,7 @@ async def test_the_oldest_leases_come_first_and_no_more_than_asked(database: Dat
 async def test_a_deleted_image_is_found_no_more_and_its_blob_is_pending_delete(database: Database) -> None:
     image = await add(database, tags=("a",), properties={"b": "c"})
     claim = await published(database, image)
-    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob]
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == Deleted([claim.blob], [])
     assert await database.read(images.find, image.id) is None
     assert await database.read(blobs.pending_delete, FILES, LATER, 10) == [claim.blob]
     assert await database.read(rows(image_tags)) == await database.read(rows(image_properties)) == 0
@@ -332,12 +332,12 @@ async def test_deleting_and_publishing_at_once_leaves_no_readable_bytes(database
     for _ in range(10):
         image = await add(database)
         claim = await claimed(database, image)
-        won, keys = await asyncio.gather(
+        won, deleted = await asyncio.gather(
             database.write(lifecycle.publish, claim, CONTENT, LATER),
             database.write(lifecycle.mark_deleted, image.id, LATER),
         )
         assert await database.read(images.find, image.id) is None
-        assert keys == ([claim.blob] if won else [])
+        assert deleted == Deleted([claim.blob] if won else [], [])
 
 
 async def test_a_blob_pending_delete_is_forgotten_after_its_bytes_are_gone(database: Database) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import Clock
+from fakes import Clock, unheard
 from stillage.db.session import Database
 from stillage.errors import StorageFull
 from stillage.images.access import Access
@@ -53,6 +53,7 @@ async def test_who_cannot_keep_what_is_open_keeps_deleted_bytes_for_downloads(
             limits=Limits(),
             deleted_download_s=60,
             clock=clock,
+            report=unheard,
         )
         await images.delete(ME, progress.image.id)
         for after_s, is_there in ((0, is_kept), (59, is_kept), (2, False)):

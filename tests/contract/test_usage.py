@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, func, select
 from postgres import PostgresServer
 from stillage.db import blobs, images, lifecycle, usage
 from stillage.db.leases import LeaseOwner
-from stillage.db.lifecycle import Claim
+from stillage.db.lifecycle import Claim, Deleted
 from stillage.db.session import Database, make_engine
 from stillage.db.tables import images as image_table
 from stillage.db.tables import placements, uploads
@@ -277,7 +277,7 @@ async def test_a_release_gives_the_upload_back_at_once_and_the_bytes_when_they_a
 
 async def test_bytes_of_a_deleted_image_count_until_they_are_gone(database: Database) -> None:
     image, claim = await stored(database)
-    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == [claim.blob]
+    assert await database.write(lifecycle.mark_deleted, image.id, LATER) == Deleted([claim.blob], [])
     assert await used(database) == Usage(bytes=100)
     await database.write(blobs.forget_blob, claim.blob.key)
     assert await used(database) == Usage()
@@ -463,7 +463,7 @@ async def test_whatever_happens_at_once_usage_is_what_a_recount_finds(
         some = [life.step() for _ in range(12)]
         seen += await results_of(*((database, other)[n % 2].write(step) for n, step in enumerate(some)))
         await database.read(require_that_it_adds_up)
-    assert set(seen) <= {Image, type(None), bool, list, QuotaExceeded, TooManyUploads, AlreadyExists}, seen
+    assert set(seen) <= {Image, type(None), bool, Deleted, QuotaExceeded, TooManyUploads, AlreadyExists}, seen
 
 
 async def test_uploads_stay_within_their_limits_when_nobody_hands_over(database: Database) -> None:

@@ -7,6 +7,7 @@ from argon2 import PasswordHasher
 
 from stillage.accounts.principal import Principal
 from stillage.identity.passwords import Passwords
+from stillage.images.job import Job
 from stillage.images.upload import Grant
 from stillage.operations.resumable.rights import Look
 
@@ -25,6 +26,10 @@ class CountingHasher(PasswordHasher):
 
 def cheap_passwords(hasher: PasswordHasher | None = None) -> Passwords:
     return Passwords(hasher or CountingHasher())
+
+
+async def unheard(job: Job) -> None:
+    """Is told of jobs. Implements `operations.jobs.Report`."""
 
 
 class OpenRights:

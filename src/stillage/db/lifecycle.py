@@ -4,7 +4,7 @@ Each is one compare-and-set that names the status it expects, and from `saving` 
 rows changed means that another request was faster. `images.status` has the table of the moves that there are.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.image import Content, Image
-from stillage.images.job import Failure
+from stillage.images.job import Failure, Job
 from stillage.images.quota import Quotas, Usage, scope_of_node, scope_of_project
 from stillage.images.status import Status, require_move, statuses_before
 
@@ -93,27 +93,35 @@ def _move(
     return connection.execute(update(images).where(expected, *also).values(status=after, **values)).rowcount == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deleted image leaves.
+
+    Attributes:
+        blobs: Whose bytes may be removed. That of an upload in flight is not among them: its uploader notices.
+        jobs: That have ended with it.
+    """
+
+    blobs: Sequence[BlobRef]
+    jobs: Sequence[Job]
+
+
 def mark_deleted(
     connection: Connection, image_id: ImageId, now: datetime, keep_until: Mapping[StoreId, datetime] = NOT_KEPT
-) -> list[BlobRef] | None:
-    """Delete the image, from any status, with its placements. Return the blobs whose bytes may be removed.
+) -> Deleted | None:
+    """Delete the image, from any status, with its placements. None if it does not exist any more.
 
-    Published ones in the stores of *keep_until* stay until then, for downloads that run.
+    Published blobs in the stores of *keep_until* stay until then, for downloads that run.
 
-    The row stays, so that the id is never used again, without the columns that could be large.
-
-    None if the image does not exist any more.
-
-    The blob of an upload in flight is not among them: its uploader notices, and removes it. A resumable upload ends
-    here; who sends a piece of it notices. So do the jobs of the image.
+    The row stays, so that the id is never used again, without the columns that could be large. A resumable upload, and
+    the jobs of the image, end here; who sends a piece, or runs a job, notices.
     """
     row = connection.execute(MARK_DELETED, {"image_id": image_id, "now": now}).first()
     if row is None:
         return None
     # Only now, when the image is held: who adds tags, properties, bytes or jobs holds it too, and has committed.
     has = connection.execute(HAS, {"deleted_id": image_id}).mappings().one()
-    if has["jobs"]:
-        jobs.cancel_of_image(connection, image_id, IMAGE_DELETED, now)
+    cancelled = jobs.cancel_of_image(connection, image_id, IMAGE_DELETED, now) if has["jobs"] else []
     for name, forget in FORGET.items():
         if has[name]:
             connection.execute(forget, {"deleted_id": image_id})
@@ -122,7 +130,7 @@ def mark_deleted(
     )
     unfinished = _end_resumable(connection, image_id, row.owner, now) if has["uploads"] else []
     usage.change(connection, scope_of_project(row.owner), Usage(bytes=-removed.freed, images=-1))
-    return [*removed.blobs, *unfinished]
+    return Deleted([*removed.blobs, *unfinished], cancelled)
 
 
 def _end_resumable(connection: Connection, image_id: ImageId, owner: ProjectId | None, now: datetime) -> list[BlobRef]:

@@ -30,6 +30,7 @@ from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
 from stillage.images.status import Status
 from stillage.images.values import text
+from stillage.operations.jobs import Report
 from stillage.operations.leftovers import leave_to_sweep
 from stillage.operations.upkeep.sweep import remove_blob
 from stillage.stores.catalog import Stores
@@ -50,10 +51,12 @@ class Images:
         defaults: Defaults,
         limits: Limits,
         clock: Callable[[], datetime],
+        report: Report,
         deleted_download_s: float,
         max_tags: int = MAX_TAGS,
         max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
+        """*report*: called with the jobs that end with an image."""
         self._database = database
         self._stores = stores
         self._access = access
@@ -63,6 +66,7 @@ class Images:
         self._max_record_bytes = max_record_bytes
         self._clock = clock
         self._keep_s = deleted_download_s
+        self._report = report
 
     async def create(self, principal: Principal, document: Mapping[str, Any]) -> Image:
         """Return the new image, queued.
@@ -186,11 +190,13 @@ class Images:
         image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
         if image.protected:
             raise ImageProtected(image.id)
-        blobs = await self._database.write(lifecycle.mark_deleted, image.id, self._clock(), self._keep_until())
-        if blobs is None:
+        deleted = await self._database.write(lifecycle.mark_deleted, image.id, self._clock(), self._keep_until())
+        if deleted is None:
             raise ImageNotFound(image_id)
         log.info("image deleted", image_id=image.id)
-        await self._remove(blobs)
+        for job in deleted.jobs:
+            await self._report(job)
+        await self._remove(deleted.blobs)
 
     async def delete_copy(self, principal: Principal, image_id: str, store: StoreId) -> None:
         """Delete the copy of an image in one store.
