@@ -131,7 +131,7 @@ async def _public(walk: "Walk") -> str:
 async def _shared(walk: "Walk", status: str) -> str:
     """An image of olga's that is shared with erin."""
     olga, erin = walk.people["olga"], walk.people["erin"]
-    image_id = str((await olga.stored(name="shared", visibility="shared"))["id"])
+    image_id = await _opened(olga, await olga.stored(name="shared"))
     await olga.share(image_id, erin.project)
     if status != "pending":
         assert (await erin.answer(image_id, status)).status == 200
@@ -143,6 +143,18 @@ def disc() -> bytes:
     head = b"\1CD001\1".ljust(40, b"\0") + b"DISC".ljust(40) + struct.pack("<I", 20) + struct.pack(">I", 20)
     primary = (head.ljust(128, b"\0") + struct.pack("<H", 2048) + struct.pack(">H", 2048)).ljust(2048, b"\0")
     return bytes(16 * 2048) + primary + b"\xffCD001\1".ljust(3 * 2048, b"\0")
+
+
+async def _opened(person: Person, image: Mapping[str, Any]) -> str:
+    """Let an image have members in the profile openstack as well; none is created so in ims."""
+    return str((await person.set(image["id"], visibility="shared"))["id"])
+
+
+def _open(name: str) -> Callable[["Walk"], Awaitable[str]]:
+    async def make(walk: "Walk") -> str:
+        return await _opened(walk.people["erin"], await walk.people["erin"].stored(name=name))
+
+    return make
 
 
 def _stored(data: bytes = b"x" * 512, **attributes: Any) -> Callable[["Walk"], Awaitable[str]]:
@@ -163,8 +175,8 @@ async def _foreign(walk: "Walk") -> str:
 
 IMAGES: Mapping[str, Callable[["Walk"], Awaitable[str]]] = {
     "active": _stored(name="web", __os_version="CentOS 7.3 64bit"),
-    "second": _stored(name="second", visibility="shared"),
-    "open": _stored(name="open", visibility="shared"),
+    "second": _open("second"),
+    "open": _open("open"),
     "tagged": _stored(name="tagged", tags=["team=blue", "solo"]),
     "full": _stored(name="full", tags=[f"k{number}=v" for number in range(10)]),
     "protected": _stored(name="kept", protected=True),
