@@ -11,7 +11,7 @@ from stillage.errors import BucketNotFound, ObjectChanged, ObjectExists, ObjectN
 from stillage.stores.buckets.base import Bucket
 from stillage.stores.buckets.folder import FolderBucket
 from stillage.stores.s3.bucket import S3Bucket
-from stillage.stores.s3.client import S3Client
+from stillage.stores.s3.client import Exists, MadePart, S3Client
 from stillage.stores.threads import Threads
 
 DATA = bytes(range(256)) * (68 << 10)  # more than a part, and than two ranges
@@ -70,6 +70,21 @@ async def test_of_two_that_write_one_name_the_first_gets_it(bucket: Bucket) -> N
             await late.commit()
     async with bucket.read("a", await bucket.head("a")) as chunks:
         assert await content(chunks) == b"first"
+
+
+async def test_an_object_whose_answer_was_lost_is_our_own(
+    tmp_path: Path, threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = S3Client.complete
+
+    def complete_twice(client: S3Client, key: str, upload_id: str, made: list[MadePart], *, only_new: bool) -> None:
+        complete(client, key, upload_id, made, only_new=only_new)
+        raise Exists  # what the server says to who asks again
+
+    bucket = s3_bucket(tmp_path, threads)
+    monkeypatch.setattr(S3Client, "complete", complete_twice)
+    await put(bucket, "a", b"mine")
+    assert (await bucket.head("a")).size == 4
 
 
 async def test_an_object_that_is_replaced_is_not_read_on(tmp_path: Path, threads: Threads) -> None:

@@ -16,6 +16,8 @@ from stillage.images.status import Status
 
 FORMATS = ("qcow2", "vhd", "zvhd", "vmdk")
 QUICK = "zvhd2"
+LARGEST, LARGEST_QUICK = 128 << 30, 1 << 40
+"""How many bytes an image may have that is exported, and one that is exported quickly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ def parse(given: Mapping[str, Any]) -> Export:
     return Export(target, wanted)
 
 
-def require_exportable(image: Image, project_id: ProjectId) -> None:
-    """Raise ImsRefusal unless *project_id* may export *image*, which it may download."""
+def require_exportable(image: Image, project_id: ProjectId, export: Export) -> None:
+    """Raise ImsRefusal unless *project_id* may export *image*, which it may download, as *export* asks."""
     if image.visibility is Visibility.PUBLIC:
         raise ImsRefusal("IMG.0077", f"image {image.id} is public and cannot be exported; download it")
     if image.owner != project_id:
@@ -53,3 +55,7 @@ def require_exportable(image: Image, project_id: ProjectId) -> None:
         raise ImsRefusal("IMG.0046", f"image {image.id} is {image.status}; only active images can be exported")
     if image.disk_format == "iso":
         raise ImsRefusal("IMG.0167", f"image {image.id} is an ISO image, which cannot be exported; download it")
+    if (image.size or 0) > LARGEST_QUICK:
+        raise ImsRefusal("IMG.0160", f"image {image.id} has more than 1 TB and cannot be exported; download it")
+    if (image.size or 0) > LARGEST and export.disk_format != QUICK:
+        raise ImsRefusal("IMG.0160", f"image {image.id} has more than 128 GB; export it with is_quick_export")

@@ -35,6 +35,10 @@ class LiveRun:
         return self._job
 
     @property
+    def is_first(self) -> bool:
+        return self.hold.run == 1
+
+    @property
     def cancelled(self) -> bool:
         return self._lost or self._clock() >= self.until
 

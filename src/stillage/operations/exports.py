@@ -70,7 +70,7 @@ class Exports:
             ObjectExists: If there is an object of the name.
         """
         image = await self._download.describe(principal, image_id)
-        ims_export.require_exportable(image, principal.project_id)
+        ims_export.require_exportable(image, principal.project_id, export)
         # It writes to a bucket of the project: who may only read there may not.
         self._access.require_allowed(principal, "modify_image", Seen(image))
         await self._require_absent(principal, export)
@@ -108,8 +108,26 @@ class Exports:
         target = parse_object("bucket_url", run.job.input["target"])
         bucket = self._buckets.of(run.job.project_id, target.bucket, write=True)
         image = await self._database.read(db_images.get, run.job.input["image_id"])
-        await run.step("ExportImageTask", partial(self._write, run, image, bucket, target.key))
+        await run.step("ExportImageTask", partial(self._export, run, image, bucket, target.key))
         return {"image_id": image.id, "target": str(target)}
+
+    async def _export(self, run: Run, image: Image, bucket: Bucket, key: str) -> None:
+        if run.is_first or not await self._is_exported(run, image, bucket, key):
+            await self._write(run, image, bucket, key)
+
+    async def _is_exported(self, run: Run, image: Image, bucket: Bucket, key: str) -> bool:
+        """True if an earlier run has made the object, and died before it could say so: then it has these bytes."""
+        try:
+            found = await bucket.head(key)
+        except ObjectNotFound:
+            return False
+        async with (
+            await self._opened(image, run.job.input["disk_format"]) as source,
+            bucket.read(key, found) as stored,
+        ):
+            if source.length not in (None, found.size):
+                return False
+            return await _digest_of(source.chunks) == await _digest_of(stored)
 
     async def _write(self, run: Run, image: Image, bucket: Bucket, key: str) -> None:
         done = 0
@@ -149,3 +167,11 @@ async def _verified(image: Image, blocks: AsyncIterator[Block]) -> AsyncGenerato
         found = await hashing.call(digest.hexdigest)
     if found != image.os_hash_value:
         raise ImageDamaged(image.id, f"its bytes have the digest {found}, not the one of its record")
+
+
+async def _digest_of(chunks: AsyncIterator[bytes]) -> bytes:
+    digest = hashlib.sha256(usedforsecurity=False)
+    async with Lane("export-compare") as hashing:
+        async for chunk in chunks:
+            await hashing.submit(digest.update, chunk)
+        return await hashing.call(digest.digest)

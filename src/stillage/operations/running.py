@@ -29,6 +29,10 @@ class Run(Protocol):
         """The job, as it was when this run began."""
 
     @property
+    def is_first(self) -> bool:
+        """False if there was a run before, which may have done any part of the step that it did not finish."""
+
+    @property
     def cancelled(self) -> bool:
         """True if the job is no longer this run's: it was cancelled, its image was deleted, or another process has it.
 

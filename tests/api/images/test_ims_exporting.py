@@ -8,6 +8,10 @@ import pytest
 
 from image_api import Person, Town
 from ims_jobs import ended
+from stillage.errors import BucketFailed
+from stillage.stores.buckets.base import Found
+from stillage.stores.buckets.folder import FolderBucket
+from stillage.stores.buckets.folder_writer import FolderWriter
 
 DATA = (bytes(range(256)) * 256 + bytes(1 << 16)) * 8
 
@@ -103,6 +107,52 @@ async def test_a_failed_export_leaves_nothing(erin: Person, bucket: Path) -> Non
     assert job["fail_reason"]
     assert names(bucket / "link") == before
     assert names(bucket) == ["link", "taken.raw"]
+
+
+@pytest.fixture
+def dies_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first writer of an object make it, and not live to say so."""
+    commit = FolderWriter.commit
+    has_died: list[bool] = []
+
+    async def commit_and_die(writer: FolderWriter) -> None:
+        await commit(writer)
+        if not has_died:
+            has_died.append(True)
+            raise BucketFailed("outgoing", "its answer was lost")
+
+    monkeypatch.setattr(FolderWriter, "commit", commit_and_die)
+
+
+@pytest.mark.usefixtures("dies_afterwards")
+@pytest.mark.parametrize("file_format", ["qcow2", "zvhd", "vmdk"])
+async def test_an_object_of_an_earlier_run_is_its_own(town: Town, erin: Person, bucket: Path, file_format: str) -> None:
+    town.worker.engine._pauses_s = (0.0, 0.0)
+    image_id = (await erin.stored(DATA, min_disk=1))["id"]
+    target = {"bucket_url": "outgoing:new", "file_format": file_format}
+    job = await ended(erin, await erin("POST", f"/v1/cloudimages/{image_id}/file", target))
+    assert job["status"] == "SUCCESS", job
+    assert names(bucket) == ["link", "new", "taken.raw"]
+
+
+@pytest.mark.usefixtures("dies_afterwards")
+async def test_an_object_of_somebody_else_is_not(
+    town: Town, erin: Person, bucket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.worker.engine._pauses_s = (0.0, 0.0)
+    image_id = (await erin.stored(DATA, min_disk=1))["id"]
+    head = FolderBucket.head
+
+    async def changed(self: FolderBucket, key: str) -> Found:
+        found = await head(self, key)
+        (bucket / "new").write_bytes(bytes(found.size))
+        return await head(self, key)
+
+    monkeypatch.setattr(FolderBucket, "head", changed)
+    target = {"bucket_url": "outgoing:new", "file_format": "qcow2"}
+    job = await ended(erin, await erin("POST", f"/v1/cloudimages/{image_id}/file", target))
+    assert (job["status"], job["error_code"]) == ("FAIL", "IMG.0070")
+    assert not any((bucket / "new").read_bytes()), "it stays as it is"
 
 
 async def test_one_export_of_an_image_runs_at_a_time(serve: Any, bucket: Path) -> None:

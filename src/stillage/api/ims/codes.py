@@ -331,7 +331,6 @@ NEVER: Mapping[str, tuple[str, ...]] = {
         "IMG.0084",
         "IMG.0090",
         "IMG.0125",
-        "IMG.0160",
     ),
 }
 """Codes that are never given, by the reason."""

@@ -79,6 +79,10 @@ class PartRun:
     count: int
 
     @property
+    def is_first(self) -> bool:
+        return self.whole.is_first
+
+    @property
     def cancelled(self) -> bool:
         return self.whole.cancelled
 

@@ -5,6 +5,7 @@ Source: Amazon S3 API reference, "GetObject", "CompleteMultipartUpload".
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from uuid import uuid4
 
 import structlog
 
@@ -125,6 +126,7 @@ class S3ObjectWriter:
     def __init__(self, bucket: S3Bucket, key: str) -> None:
         self._bucket = bucket
         self._key = key
+        self._mark = uuid4().hex
         self._upload: str | None = None
         self._made: list[MadePart] = []
         self._blocks: list[bytes] = []
@@ -143,7 +145,7 @@ class S3ObjectWriter:
         client = self._bucket.client
         try:
             if self._upload is None:
-                self._upload = client.begin_upload(self._key)
+                self._upload = client.begin_upload(self._key, self._mark)
             number = len(self._made) + 1
             self._made.append(client.put_part(self._key, self._upload, number, Blocks(self._blocks)))
         except (Missing, StillageError) as error:
@@ -157,10 +159,19 @@ class S3ObjectWriter:
         try:
             # Some servers ignore the condition of what follows.
             client.require_absent(self._key)
-            client.complete(self._key, self._upload or "", self._made, only_new=True)
+            self._complete()
         except (Missing, Exists, StillageError) as error:
             raise self._bucket.translated(error, self._key) from None
         self._upload = None
+
+    def _complete(self) -> None:
+        """Join the parts; Exists if there is another object. Who asks again after a lost answer finds their own."""
+        client = self._bucket.client
+        try:
+            client.complete(self._key, self._upload or "", self._made, only_new=True)
+        except Exists:
+            if client.head(self._key).mark != self._mark:
+                raise
 
     def close(self) -> None:
         """Drop the parts of an object that was not committed."""

@@ -29,6 +29,7 @@ CONNECTIONS = 64
 DELETED_AT_ONCE = 1000
 CHECKSUMS = frozenset({"ChecksumCRC32", "ChecksumCRC32C", "ChecksumCRC64NVME", "ChecksumSHA1", "ChecksumSHA256"})
 BINARY = "application/octet-stream"
+MARK = "stillage-mark"
 FAILURES = (BotoCoreError, ClientError, HTTPClientError, HTTPError, OSError)
 
 
@@ -50,12 +51,13 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object. *key*: without the prefix."""
+    """An object. *key*: without the prefix. *mark*: what who has begun its upload gave it."""
 
     key: str
     size: int
     changed_at: datetime
     etag: str
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class S3Client:
                     if code_of(error) == "404":
                         raise Missing from None
                 raise
-        return Stored(key, found["ContentLength"], found["LastModified"], found["ETag"])
+        mark = found.get("Metadata", {}).get(MARK)
+        return Stored(key, found["ContentLength"], found["LastModified"], found["ETag"], mark)
 
     def get(self, key: str, span: Span, etag: str | None = None) -> Answer:
         """Ask for the bytes of *span*, which is not empty.
@@ -155,10 +158,12 @@ class S3Client:
                 return found, _date_of(page)
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def begin_upload(self, key: str) -> str:
+    def begin_upload(self, key: str, mark: str | None = None) -> str:
+        """*mark*: what the object can be recognised by."""
+        more: dict[str, Any] = {} if mark is None else {"Metadata": {MARK: mark}}
         with self._failures("begin an object"):
-            upload_id: str = self._client.create_multipart_upload(**self._at(key), ContentType=BINARY)["UploadId"]
-        return upload_id
+            begun = self._client.create_multipart_upload(**self._at(key), ContentType=BINARY, **more)
+        return str(begun["UploadId"])
 
     def put_part(self, key: str, upload_id: str, number: int, body: Blocks) -> MadePart:
         with self._failures("write a part"):
