@@ -40,11 +40,10 @@ from stillage.db.clock import Clock, clock_of, now, set_by
 from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
-from stillage.deployment import policy_of, profile_of, shown_of
+from stillage.deployment import policy_of, profile_of, quotas_of, shown_of
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
-from stillage.images.quota import Limits, Quotas
 from stillage.jobs.engine import Engine
 from stillage.jobs.kinds import kinds_of
 from stillage.jobs.reporting import report_to
@@ -66,6 +65,7 @@ from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
+from stillage.operations.quotas import ProjectQuotas
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.shares import Shares
 from stillage.operations.tags import Tags
@@ -118,10 +118,7 @@ async def build(
     database = Database(settings.database, connections=settings.database_connections)
     clock = clock or await clock_of(database)
     stores = stores_of(settings, lambda store_id: database.read(blobs.held_by, store_id))
-    quotas = Quotas(
-        project=Limits(settings.max_project_bytes, settings.max_project_images, settings.max_project_uploads),
-        node=Limits(uploads=settings.max_node_uploads),
-    )
+    quotas = quotas_of(settings)
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
@@ -187,6 +184,9 @@ async def build(
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),
         info=Info(database, access=access, limits=quotas.project),
+        quotas=ProjectQuotas(
+            database, access=access, default=quotas.project, knows_projects=known.embedded is not None
+        ),
         ingest=ingest,
         uploads=uploads,
         imports=importing.accept,

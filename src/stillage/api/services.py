@@ -32,6 +32,7 @@ from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
+from stillage.operations.quotas import ProjectQuotas
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.shares import Shares
 from stillage.operations.tags import Tags
@@ -72,6 +73,7 @@ class Services:
     tags: Tags
     shares: Shares
     info: Info
+    quotas: ProjectQuotas
     ingest: Ingest
     uploads: Uploads
     imports: Imports

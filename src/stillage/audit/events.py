@@ -15,6 +15,7 @@ from stillage.images.job import Job, State
 EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 SERVICE = "service/storage/image"
 USER = "service/security/account/user"
+PROJECT = "service/security/project"
 UNKNOWN = "unknown"
 JOB_OUTCOMES = {
     State.ACCEPTED: "pending", State.RUNNING: "pending", State.DONE: "success", State.FAILED: "failure",

@@ -49,6 +49,7 @@ class Commands(LazyGroup):
         "token": Command("stillage.cli.token:token", "Print a token for X-Auth-Token."),
         "user": Command("stillage.cli.users:app", "Users of the embedded identity."),
         "project": Command("stillage.cli.projects:app", "Projects of the embedded identity."),
+        "quota": Command("stillage.cli.quotas:app", "What projects may use."),
         "accesskey": Command("stillage.cli.accesskeys:app", "Access keys (AK/SK) of users of the embedded identity."),
         "metadefs": Command("stillage.cli.metadefs:app", "Metadata definitions."),
         "db": Command("stillage.cli.database:app", "The database."),

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     text,
     union_all,
@@ -30,9 +31,11 @@ from stillage.db.columns import UtcTime
 from stillage.db.jobs import can_move_to, end_values, job_of, lock_image_of
 from stillage.db.leases import Dead, Lease, LeaseOwner, is_of
 from stillage.db.lookups import Keys, Lookup, Rows
-from stillage.db.tables import job_steps, jobs
+from stillage.db.quotas import PREFIX
+from stillage.db.tables import job_steps, jobs, usage
 from stillage.ids import JobId
 from stillage.images.job import Failure, Job, State
+from stillage.images.quota import NO_LIMIT
 
 LEASE = Lease(jobs.c.lease_owner, jobs.c.lease_until)
 TAKES = int.from_bytes(b"jobtakes")
@@ -118,8 +121,9 @@ def _next(owner: LeaseOwner, kinds: Collection[str], now: datetime, limits: JobL
     oldest = union_all(begun, waiting).subquery()
     on_node = select(func.count()).where(_holds_a_lease(now), is_of(owner.node, LEASE.owner)).scalar_subquery()
     query = select(jobs.c.id).join(oldest, oldest.c.id == jobs.c.id).where(on_node < limits.node)
-    if limits.project is not None:
-        query = query.where(oldest.c.running < limits.project)
+    own = select(usage.c.max_jobs).where(usage.c.scope == literal(PREFIX).concat(oldest.c.project_id))
+    limit = func.coalesce(own.scalar_subquery(), NO_LIMIT if limits.project is None else limits.project)
+    query = query.where(or_(limit == NO_LIMIT, oldest.c.running < limit))
     has_begun = case((jobs.c.state == State.RUNNING, 0), else_=1)
     return query.order_by(has_begun, oldest.c.running, jobs.c.lease_until, jobs.c.id).limit(1)
 
@@ -136,7 +140,7 @@ def _oldest(state: State, kinds: Collection[str], now: datetime) -> Select[Any]:
     due = and_(jobs.c.state == state, of_project, jobs.c.lease_until <= now, jobs.c.kind.in_(kinds))
     oldest = select(jobs.c.id).where(due).order_by(jobs.c.lease_until, jobs.c.id).limit(1).scalar_subquery()
     running = select(func.count()).where(_holds_a_lease(now), of_project).scalar_subquery()
-    return select(oldest.label("id"), running.label("running")).select_from(projects)
+    return select(oldest.label("id"), running.label("running"), projects.c.project_id).select_from(projects)
 
 
 def _take(connection: Connection, job_id: JobId, owner: LeaseOwner, now: datetime, until: datetime) -> Taken | None:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, sele
 from sqlalchemy.exc import IntegrityError
 
 from stillage.accounts.people import Assignment, Project, User
-from stillage.db import identity
+from stillage.db import identity, quotas
 from stillage.db.tables import (
     access_keys,
     application_credentials,
@@ -26,7 +26,7 @@ from stillage.db.tables import (
 )
 from stillage.errors import AlreadyExists, InvalidInput, LastAdministrator, NotFound, ProjectInUse
 from stillage.ids import ProjectId, UserId
-from stillage.images.quota import scope_of_project
+from stillage.images.quota import Limits, scope_of_project
 
 ADMIN = "admin"
 
@@ -136,6 +136,7 @@ def delete_project(connection: Connection, project_id: ProjectId) -> None:
     for table in (tokens, application_credentials, role_assignments):
         connection.execute(delete(table).where(table.c.project_id == project_id))
     # What a sweep has not removed yet still counts, and changes the row when it is.
+    quotas.change(connection, project_id, Limits())
     unused = (usage.c.bytes == 0) & (usage.c.images == 0) & (usage.c.uploads == 0)
     connection.execute(delete(usage).where(usage.c.scope == scope_of_project(project_id), unused))
     connection.execute(delete(projects).where(projects.c.id == project_id))

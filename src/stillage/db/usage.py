@@ -20,7 +20,7 @@ CHANGE = text("""
     INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, :bytes, :images, :uploads)
     ON CONFLICT (scope) DO UPDATE SET bytes = "usage".bytes + excluded.bytes,
         images = "usage".images + excluded.images, uploads = "usage".uploads + excluded.uploads
-    RETURNING bytes, images, uploads
+    RETURNING bytes, images, uploads, max_bytes, max_images, max_uploads
 """)
 DROP = delete(usage).where(usage.c.scope == bindparam("scope"))
 FIND = select(usage.c.bytes, usage.c.images, usage.c.uploads).where(usage.c.scope == bindparam("scope"))
@@ -32,17 +32,24 @@ def find(connection: Connection, scope: str) -> Usage:
     return Usage() if row is None else Usage(row[0], row[1], row[2])
 
 
-def change(connection: Connection, scope: str, by: Usage, limits: Limits = NO_LIMITS) -> None:
+def change(connection: Connection, scope: str, by: Usage, limits: Limits | None = None) -> None:
     """Add *by*, whose numbers may be negative, to what *scope* uses.
 
+    Args:
+        connection: Of the transaction.
+        scope: A project or a node.
+        by: What is added.
+        limits: Of the settings; the scope's own go before them. None compares with no limit at all.
+
     Raises:
-        QuotaExceeded, TooManyUploads: If that passes one of *limits*; the transaction has to be rolled back.
+        QuotaExceeded, TooManyUploads: If that passes a limit; the transaction has to be rolled back.
     """
     if by == Usage():
         return
     row = {"scope": scope, "bytes": by.bytes, "images": by.images, "uploads": by.uploads}
-    using = Usage(*connection.execute(CHANGE, row).one())
-    if (refusal := _refusal(scope, using, by, limits)) is not None:
+    changed = connection.execute(CHANGE, row).one()
+    using, own = Usage(*changed[:3]), Limits(*changed[3:])
+    if limits is not None and (refusal := _refusal(scope, using, by, own.over(limits))) is not None:
         raise refusal
     if using == Usage() and scope.startswith(scope_of_node("")):
         connection.execute(DROP, {"scope": scope})
@@ -70,10 +77,15 @@ def change_uploads_of_nodes(
 def _refusal(scope: str, using: Usage, by: Usage, limits: Limits) -> Exception | None:
     """Return the error if *using*, of which *by* is new, is more than *limits*."""
     # Only what is increased: an operator may have set a limit below what is in use.
-    if limits.uploads is not None and by.uploads > 0 and using.uploads > limits.uploads:
-        return TooManyUploads(scope.partition(":")[0], limits.uploads)
-    if limits.images is not None and by.images > 0 and using.images > limits.images:
-        return QuotaExceeded("images", limits.images, using.images - by.images, by.images)
-    if limits.bytes is not None and by.bytes > 0 and using.bytes > limits.bytes:
-        return QuotaExceeded("bytes", limits.bytes, using.bytes - by.bytes, by.bytes)
+    if (most := _exceeded(limits.uploads, using.uploads, by.uploads)) is not None:
+        return TooManyUploads(scope.partition(":")[0], most)
+    if (most := _exceeded(limits.images, using.images, by.images)) is not None:
+        return QuotaExceeded("images", most, using.images - by.images, by.images)
+    if (most := _exceeded(limits.bytes, using.bytes, by.bytes)) is not None:
+        return QuotaExceeded("bytes", most, using.bytes - by.bytes, by.bytes)
     return None
+
+
+def _exceeded(limit: int | None, using: int, by: int) -> int | None:
+    """Return *limit* if it is one, and *using*, of which *by* is new, is more."""
+    return limit if limit is not None and limit >= 0 and by > 0 and using > limit else None

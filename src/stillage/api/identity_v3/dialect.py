@@ -10,9 +10,8 @@ from stillage.api.identity_v3 import elsewhere, routes
 from stillage.api.identity_v3.description import DESCRIPTION
 from stillage.api.identity_v3.errors import WORDING
 from stillage.api.identity_v3.request import authenticate
-from stillage.audit.events import USER, Action
+from stillage.audit.events import PROJECT, USER, Action
 
-PROJECT = "service/security/project"
 ROLE = "/v3/projects/{project_id}/users/{user_id}/roles/{role_id}"
 KEY = "data/security/key"
 APPLICATION_CREDENTIAL = "data/security/credential/application"

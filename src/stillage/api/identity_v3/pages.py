@@ -13,13 +13,11 @@ from stillage.accounts.names import DOMAIN_ID, is_name
 from stillage.api.http.json_bodies import json_response
 from stillage.api.identity_v3.request import self_url
 from stillage.api.identity_v3.shape import list_document
+from stillage.api.paging import limit_of, marker_of
 from stillage.db.people import Page
-from stillage.errors import InvalidInput
 
 T = TypeVar("T")
 
-MOST = 1000
-"""Users or projects of one page. Clients that ask for no limit find the next one in ``links.next`` and in ``Link``."""
 FALSE = frozenset({"0", "false", "no", "off"})
 
 
@@ -35,8 +33,8 @@ def page_of(request: web.Request) -> Page | None:
     if query.get("domain_id", DOMAIN_ID) != DOMAIN_ID or not all(map(is_name, texts)):
         return None
     return Page(
-        limit=_limit(query.get("limit")),
-        marker=_marker(query.get("marker")),
+        limit=limit_of(request),
+        marker=marker_of(request),
         name=query.get("name"),
         contains=query.get("name__icontains", query.get("name__contains")),
         enabled=is_true(request, "enabled") if "enabled" in query else None,
@@ -46,24 +44,13 @@ def page_of(request: web.Request) -> Page | None:
 def page_response(
     request: web.Request, name: str, things: Sequence[T], page: Page | None, document: Callable[[T], Any]
 ) -> web.Response:
-    """Return *things* as *document* shows each, and where the others are if there are more than *page* wants."""
+    """Return *things* as *document* shows each, and where the others are if there are more than *page* wants.
+
+    openstacksdk finds the next page in the header ``Link``.
+    """
     answer = list_document(name, [document(thing) for thing in things], self_url(request))
     if page is None or len(things) <= page.limit:
         return json_response(answer)
     answer[name].pop()
     answer["links"]["next"] = following = str(URL(self_url(request)).update_query(marker=answer[name][-1]["id"]))
     return json_response(answer, headers={"Link": f'<{following}>; rel="next"'})
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return MOST
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise InvalidInput(f"limit must be a number from 1, not {text[:32]!r}; a page has at most {MOST}")
-    return min(int(text), MOST)
-
-
-def _marker(text: str | None) -> str | None:
-    if text is not None and not is_name(text):
-        raise InvalidInput(f"marker {text[:80]!r} is no id")
-    return text

@@ -42,6 +42,7 @@ LIST_QUERY = {
     "created_at": TEXT,
     "updated_at": TEXT,
 }
+PAGES = {"limit": {**COUNT, "minimum": 1}, "marker": TEXT}
 TASK_QUERY = {
     "limit": COUNT,
     "marker": TEXT,
@@ -197,6 +198,11 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/info/stores/detail": Details({200: "Stores"}, (401, 403)),
     "GET /v2/info/import": Details({200: "ImportMethods"}, (401,)),
     "GET /v2/info/usage": Details({200: "Usage"}, (401,)),
+    "GET /v2/quotas": Details({200: "ProjectQuotas"}, (400, 401, 403), query=PAGES),
+    "GET /v2/quotas/{project_id}": Details({200: "ProjectQuota"}, READS),
+    "PUT /v2/quotas/{project_id}": Details({200: "ProjectQuota"}, (*READS, 413), body={JSON: ref("NewQuota")}),
+    "DELETE /v2/quotas/{project_id}": Details({204: None}, READS),
+    "GET /v2/usage": Details({200: "UsageOfProjects"}, (400, 401, 403), query={"by": {"enum": ["project"]}, **PAGES}),
 }
 
 
@@ -219,6 +225,9 @@ def schemas() -> Mapping[str, Schema]:
         documents.ImportMethods,
         documents.NewImport,
         documents.Usage,
+        documents.ProjectQuotas,
+        documents.UsageOfProjects,
+        documents.NewQuota,
         documents.DataMap,
         task_documents.Task,
         task_documents.Tasks,

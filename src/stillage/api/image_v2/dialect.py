@@ -13,7 +13,7 @@ from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
 from stillage.api.problems import Wording
 from stillage.api.services import PRINCIPAL
-from stillage.audit.events import SERVICE, Action
+from stillage.audit.events import PROJECT, SERVICE, Action
 
 IMAGE = f"{SERVICE}/images/image"
 # QEMU and other programs that read a disk over HTTP can send a password, and no header of ours.
@@ -43,6 +43,8 @@ CHANGES: Mapping[str, Action] = {
     "PUT /v2/cache/{image_id}": Action("create/cached", IMAGE),
     "DELETE /v2/cache/{image_id}": Action("delete/cached", IMAGE),
     "DELETE /v2/cache": Action("delete/cached", IMAGE),
+    "PUT /v2/quotas/{project_id}": Action("update/quota", PROJECT),
+    "DELETE /v2/quotas/{project_id}": Action("delete/quota", PROJECT),
     "POST /v2/images/{image_id}/locations": Action("update/file", IMAGE),
     **METADEF_CHANGES,
 }

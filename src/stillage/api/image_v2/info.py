@@ -8,6 +8,7 @@ from aiohttp import web
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2 import documents
 from stillage.api.services import principal, services
+from stillage.images.quota import NO_LIMIT
 from stillage.stores.catalog import NamedStore, Stores
 
 MIB = 1 << 20
@@ -42,8 +43,8 @@ async def import_methods(request: web.Request) -> web.Response:
 async def usage(request: web.Request) -> web.Response:
     """GET /v2/info/usage: usage and limits of the user's project, sizes in MiB. A limit of -1 is none."""
     info = services(request).info
-    used, staged = await info.usage(principal(request)), await info.staged_bytes(principal(request))
-    limits = info.limits
+    found, staged = await info.quota(principal(request)), await info.staged_bytes(principal(request))
+    used, limits = found.usage, found.limits
     document: documents.Usage = {
         "usage": {
             "image_size_total": {"limit": _limit(limits.bytes, MIB), "usage": -(-used.bytes // MIB)},
@@ -56,7 +57,7 @@ async def usage(request: web.Request) -> web.Response:
 
 
 def _limit(limit: int | None, unit: int = 1) -> int:
-    return -1 if limit is None else limit // unit
+    return NO_LIMIT if limit in (None, NO_LIMIT) else limit // unit
 
 
 def _store(known: Stores, one: NamedStore) -> documents.Store:

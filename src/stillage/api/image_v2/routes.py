@@ -12,6 +12,7 @@ from stillage.api.image_v2 import (
     inspection,
     locations,
     members,
+    quotas,
     schemas,
     tags,
     tasks,
@@ -66,3 +67,8 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/info/stores/detail", info.stores_detail, allow_head=False)
     router.add_get("/v2/info/import", info.import_methods, allow_head=False)
     router.add_get("/v2/info/usage", info.usage, allow_head=False)
+    router.add_get("/v2/quotas", quotas.list_own, allow_head=False)
+    router.add_get("/v2/quotas/{project_id}", quotas.show, allow_head=False)
+    router.add_put("/v2/quotas/{project_id}", quotas.change)
+    router.add_delete("/v2/quotas/{project_id}", quotas.reset)
+    router.add_get("/v2/usage", quotas.usage, allow_head=False)

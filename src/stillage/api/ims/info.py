@@ -9,17 +9,18 @@ from stillage.api.http.json_bodies import json_response
 from stillage.api.ims import documents
 from stillage.api.ims.shape import platforms_view
 from stillage.api.services import principal, services
+from stillage.images.quota import NO_LIMIT
 
-NO_LIMIT = 2**31 - 1
+ENDLESS = 2**31 - 1
 """What stands for a quota without a limit: clients expect a number."""
 
 
 async def quota(request: web.Request) -> web.Response:
     """GET /v1/cloudimages/quota: how many images the project has, and may have."""
-    info = services(request).info
-    used, limit = await info.usage(principal(request)), info.limits.images
-    most = NO_LIMIT if limit is None else limit
-    images: documents.ImsQuota = {"type": "image", "used": used.images, "quota": most, "min": 1, "max": most}
+    found = await services(request).info.quota(principal(request))
+    limit = found.limits.images
+    most = ENDLESS if limit in (None, NO_LIMIT) else limit
+    images: documents.ImsQuota = {"type": "image", "used": found.usage.images, "quota": most, "min": 1, "max": most}
     document: documents.ImsQuotas = {"quotas": {"resources": [images]}}
     return json_response(document)
 

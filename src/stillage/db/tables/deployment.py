@@ -14,6 +14,11 @@ usage = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("images", Integer, nullable=False),
     Column("uploads", Integer, nullable=False),
+    # A project's own limits, in the row that is locked to compare with them: NULL leaves it to the settings.
+    Column("max_bytes", BigInteger),
+    Column("max_images", Integer),
+    Column("max_uploads", Integer),
+    Column("max_jobs", Integer),
 )
 
 # What is true of the whole deployment, whatever the node: the fingerprint of its secret, and which versions can use

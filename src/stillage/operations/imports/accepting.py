@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from stillage.accounts.principal import Principal
-from stillage.db import Connection, imports, jobs, usage
+from stillage.db import Connection, imports, jobs, quotas
 from stillage.db import images as db_images
 from stillage.db import uploads as db_uploads
 from stillage.db.session import Database
@@ -34,7 +34,7 @@ from stillage.images.image import Image
 from stillage.images.import_request import ImportRequest, Method
 from stillage.images.job import Job, NewJob
 from stillage.images.object_name import parse as parse_object
-from stillage.images.quota import Limits, scope_of_project
+from stillage.images.quota import Limits
 from stillage.images.status import Status
 from stillage.images.upload import Upload
 from stillage.operations.disks.converting import target_of
@@ -203,11 +203,10 @@ class Imports:
 
     async def _require_quota(self, image: Image) -> None:
         """Raise QuotaExceeded if there is no room at all; the job finds out the rest."""
-        if (most := self._limits.bytes) is None:
-            return
-        used = await self._database.read(usage.find, scope_of_project(image.owner))
-        if used.bytes >= most and image.status is not Status.UPLOADING:
-            raise QuotaExceeded("bytes", most, used.bytes, 1)
+        found = await self._database.read(quotas.find, image.owner, self._limits)
+        most, used = found.limits.bytes, found.usage.bytes
+        if most is not None and 0 <= most <= used and image.status is not Status.UPLOADING:
+            raise QuotaExceeded("bytes", most, used, 1)
 
     def _sealed(self, task: JobId, image: Image, request: ImportRequest, asked: Asked) -> str | None:
         """Check the source, without asking anybody; return what only the worker may read."""

@@ -1,7 +1,7 @@
 """What all parts of a running import share: database, stores, rules, and how it claims a place for a copy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
@@ -14,7 +14,7 @@ from stillage.db.session import Database
 from stillage.errors import ImageGone, RightsLost
 from stillage.ids import BlobKey, BlobRef, StoreId, UploadId
 from stillage.images.image import Image
-from stillage.images.quota import Limits, Quotas
+from stillage.images.quota import NO_LIMIT, Quotas
 from stillage.operations.imports.plan import Plan
 from stillage.operations.resumable.rights import UploadRights, require_of
 from stillage.operations.upkeep.sweep import remove_blob
@@ -97,7 +97,7 @@ class Context:
         now = self.clock()
         until = now + timedelta(seconds=self.rules.lease_s)
         # Of uploads it has no quota, because jobs have limits of their own.
-        quotas = Quotas(project=Limits(bytes=self.rules.quotas.project.bytes))
+        quotas = Quotas(project=replace(self.rules.quotas.project, uploads=NO_LIMIT))
         reserve = STEP if size is None else size
         image = await self.write(plan, imports.claim, claim, plan.task, now, until, quotas, reserve)
         if image is None:

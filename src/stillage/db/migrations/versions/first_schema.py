@@ -146,6 +146,10 @@ def _create_uploads() -> None:
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("images", sa.Integer(), nullable=False),
         sa.Column("uploads", sa.Integer(), nullable=False),
+        sa.Column("max_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("max_images", sa.Integer(), nullable=True),
+        sa.Column("max_uploads", sa.Integer(), nullable=True),
+        sa.Column("max_jobs", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_usage")),
     )
     op.create_table(

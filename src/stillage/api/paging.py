@@ -1,0 +1,27 @@
+"""Pages of lists that people look through: ``limit`` and ``marker``."""
+
+from aiohttp import web
+
+from stillage.accounts.names import is_name
+from stillage.errors import InvalidInput
+
+MOST = 1000
+"""Entries of one page."""
+
+
+def limit_of(request: web.Request, *, default: int = MOST) -> int:
+    """Return how many entries a page may have; InvalidInput if ``limit`` is no number from 1."""
+    text = request.query.get("limit")
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise InvalidInput(f"limit must be a number from 1, not {text[:32]!r}; a page has at most {MOST}")
+    return min(int(text), MOST)
+
+
+def marker_of(request: web.Request) -> str | None:
+    """Return the id behind which the page begins, or None; InvalidInput if it cannot be one."""
+    text = request.query.get("marker")
+    if text is not None and not is_name(text):
+        raise InvalidInput(f"marker {text[:80]!r} is no id")
+    return text
