@@ -40,11 +40,11 @@ class DnsServer:
     def serve(self) -> None:
         """Answer until it gets an empty datagram."""
         while True:
-            query, asker = self._socket.recvfrom(LARGEST)
+            query, sender = self._socket.recvfrom(LARGEST)
             if not query:
                 self._socket.close()
                 return
-            self._socket.sendto(self._answer_to(query), asker)
+            self._socket.sendto(self._answer_to(query), sender)
 
     def _answer_to(self, query: bytes) -> bytes:
         name, end = _name_in(query)
