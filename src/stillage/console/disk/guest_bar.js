@@ -1,9 +1,8 @@
-// The disk as the guest sees it: how much of each part holds data, and the partitions above it.
+// The disk as the guest sees it: how much of each part holds data.
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
 import { percent, size, t } from "../core/i18n.js";
-import { partOf, percentage, runsOf, shadeOf, withGaps } from "./geometry.js";
-import { kindOf } from "./partitions.js";
+import { percentage, runsOf, shadeOf } from "./geometry.js";
 
 /**
  * @typedef {{size: number, data: number, cells: number[]}} DataMap
@@ -37,17 +36,4 @@ function MapTable({ map }) {
 /** @param {{bytes: number}} props */
 export function Scale({ bytes }) {
   return html`<p class="scale note num" aria-hidden="true">${[0, 0.25, 0.5, 0.75, 1].map((share) => html`<span key=${share}>${size(bytes * share)}</span>`)}</p>`;
-}
-
-/** @param {{layout: import("./partitions.js").Layout}} props */
-export function PartitionBar({ layout }) {
-  return html`<svg class="partition-bar" aria-hidden="true">
-    ${withGaps(layout.partitions, layout.size).map(({ span, partition }) => {
-      const { at, width } = partOf(span, layout.size);
-      return html`<svg key=${span.first} x=${percentage(at)} width=${percentage(width)} height="100%">
-        <rect class=${partition ? `part-${(partition.number - 1) % 6}` : "no-part"} width="100%" height="100%"></rect>
-        ${partition && width > 6 && html`<text x="8" y="50%" dominant-baseline="central">${partition.number} ${partition.file_system ?? kindOf(partition)}</text>`}
-      </svg>`;
-    })}
-  </svg>`;
 }

@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
 import { number, size, t } from "../core/i18n.js";
-import { PartitionBar } from "./guest_bar.js";
+import { partOf, percentage, withGaps } from "./geometry.js";
 
 /**
  * @typedef {{number: number, first: number, length: number, type: string, name: string, file_system: string | null, label: string}} Partition
@@ -59,4 +59,17 @@ export function Partitions({ layout }) {
       </tr>`)}</tbody>
     </table></div>
   </figure>`;
+}
+
+/** @param {{layout: Layout}} props */
+export function PartitionBar({ layout }) {
+  return html`<svg class="partition-bar" aria-hidden="true">
+    ${withGaps(layout.partitions, layout.size).map(({ span, partition }) => {
+      const { at, width } = partOf(span, layout.size);
+      return html`<svg key=${span.first} x=${percentage(at)} width=${percentage(width)} height="100%">
+        <rect class=${partition ? `part-${(partition.number - 1) % 6}` : "no-part"} width="100%" height="100%"></rect>
+        ${partition && width > 6 && html`<text x="8" y="50%" dominant-baseline="central">${partition.number} ${partition.file_system ?? kindOf(partition)}</text>`}
+      </svg>`;
+    })}
+  </svg>`;
 }

@@ -4,7 +4,7 @@ import { html, useEffect, useState } from "../vendor/htm-preact-standalone.modul
 import { t, plural } from "../core/i18n.js";
 import { useStore } from "../core/store.js";
 import { Icon } from "../ui/icons.js";
-import { hasEnded } from "./engine.js";
+import { hasEnded } from "./phases.js";
 import { dropped, hasFiles } from "./dropping.js";
 import { NewImagesForm } from "./form.js";
 import { keepAwake } from "./awake.js";

@@ -36,11 +36,11 @@
  */
 
 import { MIB, halved, lanesFor, paceFor, paced, pauseMs } from "./pace.js";
+import { hasEnded } from "./phases.js";
 import { fromRanges, gaps, merged, total } from "./spans.js";
 
 /** So many broken requests of a size that another one could pass are taken for a limit on the way. */
 const RESETS_OF_A_LIMIT = 3;
-const ENDED = new Set(["active", "refused", "failed"]);
 
 /**
  * @param {number} size  Of the file.
@@ -54,11 +54,6 @@ export function begin(size, document) {
     paused: false, hold: null, stale: false, failures: 0, resets: 0, problem: null, limit: null,
   };
   return heard(upload, document);
-}
-
-/** @param {Upload} upload */
-export function hasEnded(upload) {
-  return ENDED.has(upload.phase);
 }
 
 /** The bytes of the first piece. @param {Upload} upload */

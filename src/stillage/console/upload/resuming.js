@@ -1,33 +1,51 @@
 // Unfinished uploads after a reload, and those begun on another machine: the server lists them, the user gives the file.
 
 import { getJson } from "../core/api.js";
+import { config } from "../core/config.js";
 import { t } from "../core/i18n.js";
+import { session } from "../core/session.js";
 import { fingerprint, isSame } from "./fingerprint.js";
 import { forget, remembered } from "./memory.js";
 import { addRow, change, rows, start } from "./uploads.js";
 
 /** @typedef {import("./uploads.js").Row} Row */
 
+/** So long after its last byte an upload that this browser does not know is taken for one that runs elsewhere. */
+const RUNS_S = 30;
+
 /** Show the uploads that wait for their file. */
 export async function findUnfinished() {
-  const [documents, known] = await Promise.all([openUploads(), remembered()]);
+  const [documents, known, running] = await Promise.all([openUploads(), remembered(), runningElsewhere()]);
   for (const document of documents) {
     const id = document.image_id;
-    if (rows.get().some((row) => row.id === id) || document.complete) continue;
     const memory = known.get(id) ?? null;
+    if (rows.get().some((row) => row.id === id) || (!memory && isFresh(document))) continue;
+    const received = document.size ? document.received / document.size : 0;
     addRow({
-      id, imageName: document.image_name ?? (await nameOf(id)), fileName: null, size: document.size ?? memory?.fingerprint.size ?? 0,
-      stage: "needs-file", document, known: memory, done: document.received, share: document.size ? document.received / document.size : 0,
+      id, imageName: await nameOf(id), fileName: null, size: document.size ?? memory?.fingerprint.size ?? 0,
+      stage: running.has(id) ? "elsewhere" : "needs-file", document, known: memory, done: document.received, share: received,
     });
-    if (memory?.handle && (await permission(memory.handle, false))) await resumeByHandle(id);
+    if (memory?.handle && !running.has(id) && (await permission(memory.handle, false))) await resumeByHandle(id);
   }
   const open = new Set(documents.map((document) => document.image_id));
   for (const id of known.keys()) if (!open.has(id) && !rows.get().some((row) => row.id === id)) await forget(id);
 }
 
-/** @returns {Promise<any[]>} */
+/** The user's own. @returns {Promise<any[]>} */
 async function openUploads() {
-  return (await getJson("/v2/uploads")).uploads;
+  const { uploads } = await getJson("/v2/uploads?status=receiving");
+  return uploads.filter((/** @type {any} */ upload) => upload.user_id === session.get()?.user.id);
+}
+
+/** Whether its last byte came just now. @param {any} document */
+function isFresh({ expires_at: expires }) {
+  return Date.now() / 1000 - (Date.parse(expires) / 1000 - config.limits.upload_age_s) < RUNS_S;
+}
+
+/** Ids of images that other tabs send. @returns {Promise<Set<string>>} */
+async function runningElsewhere() {
+  const { held = [] } = await navigator.locks.query();
+  return new Set(held.map(({ name = "" }) => name.replace("stillage-upload-", "")));
 }
 
 /** @param {string} id @returns {Promise<string>} */

@@ -6,7 +6,7 @@ import { Link } from "../core/router.js";
 import { Icon } from "../ui/icons.js";
 import { ask } from "../ui/dialog.js";
 import { FileBar } from "../disk/file_bar.js";
-import { hasEnded } from "./engine.js";
+import { hasEnded } from "./phases.js";
 import { FileInput } from "./file_input.js";
 import { Refusal } from "./refusal.js";
 import { resumeByHandle, resumeWith } from "./resuming.js";
@@ -110,7 +110,7 @@ function Actions({ row, state }) {
     ${state === "paused" && html`<button type="button" class="quiet" aria-label=${t("upload.resume.name", name)} onClick=${() => steer(row.id, "resume")}>${t("upload.resume")}</button>`}
     ${["waiting", "held"].includes(state) && html`<button type="button" class="quiet" onClick=${() => steer(row.id, "retry")}>${t("try_again")}</button>`}
     ${state === "failed" && hasFile(row.id) && html`<button type="button" class="quiet" onClick=${() => tryAgain(row.id)}>${t("try_again")}</button>`}
-    ${state !== "active" && state !== "elsewhere" && html`<button type="button" class="icon-button" aria-label=${t("upload.abandon.name", name)} title=${t("upload.abandon")} onClick=${remove}><${Icon} name="trash" /></button>`}
+    ${state !== "active" && state !== "elsewhere" && html`<button type="button" class="quiet" aria-label=${t("upload.abandon.name", name)} onClick=${remove}>${t("upload.abandon.short")}</button>`}
     ${isOver && html`<button type="button" class="icon-button" aria-label=${t("upload.dismiss.name", name)} title=${t("upload.dismiss")} onClick=${() => dismissRow(row.id)}><${Icon} name="close" /></button>`}
   </span>`;
 }

@@ -8,9 +8,10 @@
  */
 
 import { meaningOf } from "./answers.js";
-import * as engine from "./engine.js";
+import { arrived, begin, ended, failed, grown, heard, held, impatient, next, retried, returned, succeeded, taken, tooLargeForProxy } from "./engine.js";
 import { onLane } from "./lanes.js";
 import { MIB } from "./pace.js";
+import { hasEnded } from "./phases.js";
 import { Reader } from "./reading.js";
 import { total } from "./spans.js";
 import { Broken, FileChanged, ask, declareZeros, sendPiece } from "./transport.js";
@@ -39,7 +40,7 @@ export class Sender {
   constructor(url, file, document, report) {
     this.url = url;
     this.reader = new Reader(file);
-    this.upload = engine.begin(file.size, document);
+    this.upload = begin(file.size, document);
     this.report = report;
     this.stopping = new AbortController();
     /** @type {Map<Span, number>} Bytes sent of pieces that have not been answered. */
@@ -47,10 +48,12 @@ export class Sender {
     this.sent = 0;
     /** @type {Set<() => void>} */
     this.waiting = new Set();
+    /** @type {Promise<unknown>} */
+    this.ended = Promise.resolve();
   }
 
   get isOver() {
-    return engine.hasEnded(this.upload) || this.stopping.signal.aborted;
+    return hasEnded(this.upload) || this.stopping.signal.aborted;
   }
 
   /** Send everything; return when the upload has ended or was stopped. */
@@ -106,22 +109,22 @@ export class Sender {
 
   async runLane() {
     while (!this.isOver) {
-      if (!engine.next(this.upload)) await this.changed();
+      if (!next(this.upload)) await this.changed();
       else await onLane((release) => this.sendNext(release));
     }
   }
 
   /** @param {() => void} release */
   async sendNext(release) {
-    const piece = this.isOver ? null : engine.next(this.upload); // other lanes have been at it while we waited for ours
+    const piece = this.isOver ? null : next(this.upload); // other lanes have been at it while we waited for ours
     if (!piece) return;
-    this.set(engine.taken(this.upload, piece));
+    this.set(taken(this.upload, piece));
     try {
       await this.deliver(piece, await this.reader.prepare(piece), release);
     } catch (error) {
       if (!(error instanceof FileChanged)) throw error;
       this.give(piece);
-      this.set(engine.held(this.upload, { kind: "file", why: error.message }));
+      this.set(held(this.upload, { kind: "file", why: error.message }));
     }
   }
 
@@ -146,9 +149,9 @@ export class Sender {
   async grow(piece) {
     const most = piece.first + LONGEST_ZEROS;
     for (let now = piece; ; ) {
-      const more = now.end < most ? engine.grown(this.upload, now, GROW) : null;
+      const more = now.end < most ? grown(this.upload, now, GROW) : null;
       if (!more || !(await this.reader.isZero({ first: now.end, end: more.piece.end }))) return now;
-      const again = engine.grown(this.upload, now, more.piece.end - now.end); // another lane may have begun there
+      const again = grown(this.upload, now, more.piece.end - now.end); // another lane may have begun there
       if (!again || again.piece.end !== more.piece.end) return now;
       this.upload = again.upload;
       now = again.piece;
@@ -204,12 +207,12 @@ export class Sender {
    */
   judge(meaning, piece, part, tookMs) {
     if (meaning.kind === "accepted") {
-      const { upload, rest } = engine.arrived(this.upload, piece, part, tookMs, part.zeros);
-      this.set(engine.heard(upload, meaning.document));
+      const { upload, rest } = arrived(this.upload, piece, part, tookMs, part.zeros);
+      this.set(heard(upload, meaning.document));
       return this.isOver ? null : rest;
     }
     if (meaning.kind === "too-large-for-proxy") {
-      this.set(engine.tooLargeForProxy(this.upload, piece, part.end - part.first));
+      this.set(tooLargeForProxy(this.upload, piece, part.end - part.first));
     } else if (meaning.kind === "passing") {
       this.fail(piece, meaning.why, meaning.atLeastMs, false);
     } else {
@@ -221,22 +224,22 @@ export class Sender {
 
   /** @param {Exclude<import("./answers.js").Meaning, { kind: "accepted" | "too-large-for-proxy" | "passing" }>} meaning */
   conclude(meaning) {
-    if (meaning.kind === "active") this.set(engine.succeeded(this.upload));
-    else if (meaning.kind === "refused") this.set(engine.ended(this.upload, "refused", meaning.problem));
-    else if (meaning.kind === "ended") this.set(engine.ended(this.upload, "failed", meaning.problem));
-    else this.set(engine.held(this.upload, { kind: "server", why: meaning.why }));
+    if (meaning.kind === "active") this.set(succeeded(this.upload));
+    else if (meaning.kind === "refused") this.set(ended(this.upload, "refused", meaning.problem));
+    else if (meaning.kind === "ended") this.set(ended(this.upload, "failed", meaning.problem));
+    else this.set(held(this.upload, { kind: "server", why: meaning.why }));
     if (this.isOver) this.stop(); // what other lanes still send is in vain
   }
 
   /** @param {Span} piece */
   give(piece) {
-    this.upload = engine.returned(this.upload, piece);
+    this.upload = returned(this.upload, piece);
   }
 
   /** @param {Span | null} piece @param {string} why @param {number} atLeastMs @param {boolean} broken */
   fail(piece, why, atLeastMs, broken) {
     const failure = { why, now: Date.now(), random: Math.random(), atLeastMs, broken };
-    this.set(engine.failed(this.upload, piece, failure));
+    this.set(failed(this.upload, piece, failure));
   }
 
   /** Ask the server: after failures, until the first piece is verified, and while it verifies the rest. */
@@ -247,13 +250,13 @@ export class Sender {
       const { hold, stale, phase, flying, verified } = this.upload;
       if (hold?.kind === "retry") {
         await this.changed(Math.max(1, hold.until - Date.now()));
-        this.upload = engine.retried(this.upload, Date.now());
+        this.upload = retried(this.upload, Date.now());
         if (!this.upload.hold) await this.askNow();
       } else if (!hold && (stale || phase === "verifying" || (phase === "checking" && total(this.upload.received) && !flying.length))) {
         await this.askNow();
         const moved = this.upload.verified > verified || this.upload.phase !== phase;
         if (moved) [pause, since] = [FIRST_POLL_MS, Date.now()];
-        if (phase === "checking" && Date.now() - since > VERDICT_WITHIN_MS) this.set(engine.impatient(this.upload));
+        if (phase === "checking" && Date.now() - since > VERDICT_WITHIN_MS) this.set(impatient(this.upload));
         if (phase === "verifying" && Date.now() - since > NUDGE_AFTER_MS) [since] = [Date.now(), await this.nudge()];
         if (!this.isOver && !this.upload.hold) await sleep(pause);
         pause = Math.min(LONGEST_POLL_MS, pause * 1.5);
@@ -267,7 +270,7 @@ export class Sender {
   async askNow() {
     try {
       const meaning = meaningOf(await ask(this.url));
-      if (meaning.kind === "accepted") this.set(engine.heard(this.upload, meaning.document));
+      if (meaning.kind === "accepted") this.set(heard(this.upload, meaning.document));
       else if (meaning.kind === "passing") this.fail(null, meaning.why, meaning.atLeastMs, false);
       else if (meaning.kind !== "too-large-for-proxy") this.conclude(meaning);
     } catch (error) {

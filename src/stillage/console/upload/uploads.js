@@ -7,7 +7,7 @@ import { store } from "../core/store.js";
 import { doneOf, ratesOf, sampled, tenth } from "./figures.js";
 import { fingerprint } from "./fingerprint.js";
 import { forget, remember } from "./memory.js";
-import { hasEnded } from "./engine.js";
+import { hasEnded } from "./phases.js";
 
 /**
  * @typedef {import("./engine.js").Upload} Upload
@@ -98,7 +98,7 @@ async function openUpload(id) {
  */
 export function start(id, file, document, proves) {
   files.set(id, file);
-  change(id, { stage: "running", fileName: file.name, problem: null, document: null });
+  change(id, { stage: "running", fileName: file.name, problem: null, document, upload: null });
   order({ type: "start", key: id, url: addressOf(document.url), file, document, proves });
 }
 
@@ -119,7 +119,7 @@ function heard(report) {
   if (!row) return;
   if ("elsewhere" in report) change(row.id, { stage: "elsewhere" });
   else if ("crashed" in report) fail(row.id, new Error(report.crashed));
-  else if ("otherFile" in report) change(row.id, { stage: "needs-file", document: report.document, problem: { message: t("upload.other_file") } });
+  else if ("otherFile" in report) change(row.id, { stage: "needs-file", problem: { message: t("upload.other_file") } });
   else progress(row, report);
 }
 

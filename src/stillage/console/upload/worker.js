@@ -8,11 +8,11 @@
  *   | { type: "connection", isOffline: boolean }} Order
  * @typedef {{ key: string, upload: Upload, flying: number, sent: number }
  *   | { key: string, elsewhere: true }
- *   | { key: string, otherFile: true, document: Document }
+ *   | { key: string, otherFile: true }
  *   | { key: string, crashed: string }} Report
  */
 
-import * as engine from "./engine.js";
+import { held, setPaused } from "./engine.js";
 import { alone } from "./lanes.js";
 import { Sender } from "./sender.js";
 
@@ -31,20 +31,26 @@ self.onmessage = (/** @type {MessageEvent<Order>} */ { data: order }) => {
 
 /** @param {Extract<Order, { type: "start" }>} order */
 async function start({ key, url, file, document, proves }) {
+  const before = senders.get(key);
   const sender = new Sender(url, file, document, reporter(key));
-  senders.get(key)?.stop();
   senders.set(key, sender);
-  if (isOffline) sender.upload = engine.held(sender.upload, { kind: "offline" });
-  try {
-    const work = async () => {
-      if (proves && !(await sender.prove())) tell({ key, otherFile: true, document });
-      else await sender.run();
-    };
-    if (!(await alone(key, work))) tell({ key, elsewhere: true });
-  } catch (error) {
-    tell({ key, crashed: String(error) });
-  }
+  before?.stop();
+  await before?.ended; // its lock too
+  if (isOffline) sender.upload = held(sender.upload, { kind: "offline" });
+  sender.ended = sendAlone(key, sender, proves).then(
+    (isOurs) => isOurs || tell({ key, elsewhere: true }),
+    (error) => tell({ key, crashed: String(error) }),
+  );
+  await sender.ended;
   if (senders.get(key) === sender) senders.delete(key);
+}
+
+/** @param {string} key @param {Sender} sender @param {boolean} proves @returns {Promise<boolean>} False if another tab sends. */
+function sendAlone(key, sender, proves) {
+  return alone(key, async () => {
+    if (proves && !(await sender.prove())) tell({ key, otherFile: true });
+    else await sender.run();
+  });
 }
 
 /** @param {string} key @param {"pause" | "resume" | "retry" | "stop"} what */
@@ -52,8 +58,8 @@ function steer(key, what) {
   const sender = senders.get(key);
   if (!sender) return;
   if (what === "stop") sender.stop();
-  else if (what === "retry") sender.set(engine.held(sender.upload, null));
-  else sender.set(engine.setPaused(sender.upload, what === "pause"));
+  else if (what === "retry") sender.set(held(sender.upload, null));
+  else sender.set(setPaused(sender.upload, what === "pause"));
 }
 
 /** @param {boolean} offline */
@@ -61,8 +67,8 @@ function connect(offline) {
   isOffline = offline;
   for (const sender of senders.values()) {
     const kind = sender.upload.hold?.kind;
-    if (offline && (!kind || kind === "retry")) sender.set(engine.held(sender.upload, { kind: "offline" }));
-    if (!offline && (kind === "offline" || kind === "retry")) sender.set(engine.held(sender.upload, null));
+    if (offline && (!kind || kind === "retry")) sender.set(held(sender.upload, { kind: "offline" }));
+    if (!offline && (kind === "offline" || kind === "retry")) sender.set(held(sender.upload, null));
   }
 }
 
