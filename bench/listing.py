@@ -101,19 +101,34 @@ COLUMNS = (
 )  # fmt: skip
 
 
+# The engines take tags and properties out of the records, in the order of the clustered keys: at a million images that
+# is ten times faster than rows from here.
+PROPERTIES = """
+INSERT INTO image_properties (name, value, created_at, image_id)
+SELECT each.key, each.value, created_at, images.id FROM images, {each}(properties) AS each ORDER BY 1, 2, 3, 4
+"""
+TAGS = """
+INSERT INTO image_tags (tag, created_at, image_id)
+SELECT each.value, created_at, images.id FROM images, {each}(tags) AS each ORDER BY 1, 2, 3
+"""
+FILTERED_BY = {
+    "sqlite": (PROPERTIES.format(each="json_each"), TAGS.format(each="json_each")),
+    "postgresql": (PROPERTIES.format(each="json_each_text"), TAGS.format(each="json_array_elements_text")),
+}
+FASTER = {"sqlite": "PRAGMA cache_size = -500000", "postgresql": "SET LOCAL session_replication_role = replica"}
+"""For the transaction that fills: memory for pages, and no look at the image of each tag and property."""
+
+
 def fill(engine: Engine, count: int, *, lab: str = "lab") -> None:
     """Insert *count* images without asking for each, as fast as it goes. *lab*: the project of two of five."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         indexes = _indexes(connection)
         for index in indexes:
             connection.execute(text(f"DROP INDEX {index}"))
+        connection.execute(text(FASTER[connection.dialect.name]))
         put_images(connection, count, lab)
-        # A value at a time: rows in the order of the clustered key go in many times faster.
-        for name in Seed(0).properties:
-            rows = [(name, seed.properties[name], seed.created_at, seed.id) for seed in map(Seed, range(count))]
-            put(connection, "image_properties", ("name", "value", "created_at", "image_id"), sorted(rows))
-        tagged = sorted((tag, seed.created_at, seed.id) for seed in map(Seed, range(count)) for tag in seed.tags)
-        put(connection, "image_tags", ("tag", "created_at", "image_id"), tagged)
+        for statement in FILTERED_BY[connection.dialect.name]:
+            connection.execute(text(statement))
         shared = [seed for seed in map(Seed, range(min(count, 2000))) if seed.visibility == "shared"]
         members = ((lab, s.id, "accepted", s.created_at, s.created_at, s.created_at) for s in shared)
         put(
