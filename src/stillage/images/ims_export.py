@@ -9,7 +9,7 @@ from typing import Any
 
 from stillage.errors import ImsRefusal
 from stillage.ids import ProjectId
-from stillage.images.image import Image, Visibility
+from stillage.images.image import PACKAGES, Image, Visibility
 from stillage.images.object_name import ObjectName
 from stillage.images.object_name import parse as parse_object
 from stillage.images.status import Status
@@ -55,6 +55,10 @@ def require_exportable(image: Image, project_id: ProjectId, export: Export) -> N
         raise ImsRefusal("IMG.0046", f"image {image.id} is {image.status}; only active images can be exported")
     if image.disk_format == "iso":
         raise ImsRefusal("IMG.0167", f"image {image.id} is an ISO image, which cannot be exported; download it")
+    if image.container_format in PACKAGES:
+        raise ImsRefusal(
+            "IMG.0071", f"image {image.id} is a package ({image.container_format}), not a disk; download it"
+        )
     if (image.size or 0) > LARGEST_QUICK:
         raise ImsRefusal("IMG.0160", f"image {image.id} has more than 1 TB and cannot be exported; download it")
     if (image.size or 0) > LARGEST and export.disk_format != QUICK:

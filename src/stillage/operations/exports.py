@@ -17,6 +17,7 @@ from stillage.db import Connection, blobs, jobs
 from stillage.db import images as db_images
 from stillage.db.session import Database
 from stillage.errors import ImageDamaged, ImsRefusal, ObjectExists, ObjectNotFound
+from stillage.formats.base import SECTOR
 from stillage.ids import JobId
 from stillage.images import ims_export
 from stillage.images.access import Access, Seen
@@ -26,7 +27,7 @@ from stillage.images.job import Job, JobKind, NewJob
 from stillage.images.object_name import parse as parse_object
 from stillage.lanes import Lane
 from stillage.operations.disks.converting import Converted, Converting
-from stillage.operations.disks.wanted import wanted_of
+from stillage.operations.disks.wanted import require_fits, wanted_of
 from stillage.operations.download import Download
 from stillage.operations.jobs import Queue
 from stillage.operations.running import Kind, Kinds, Result, Run
@@ -66,6 +67,7 @@ class Exports:
         Raises:
             ImageNotFound, Forbidden, ImageDamaged: If the principal may not read it, or nobody can.
             ImsRefusal: If it cannot be exported, or another export of it runs.
+            DiskDoesNotFit: If the format cannot hold its disk.
             BucketNotFound: If the project may not write there.
             ObjectExists: If there is an object of the name.
         """
@@ -73,6 +75,7 @@ class Exports:
         ims_export.require_exportable(image, principal.project_id, export)
         # It writes to a bucket of the project: who may only read there may not.
         self._access.require_allowed(principal, "modify_image", Seen(image))
+        await self._require_possible(image, export.disk_format)
         await self._require_absent(principal, export)
         new = NewJob(
             JobId(str(uuid4())),
@@ -90,6 +93,10 @@ class Exports:
 
     def kinds(self) -> Kinds:
         return {JobKind.EXPORT_OBJECT: Kind(self._run)}
+
+    async def _require_possible(self, image: Image, disk_format: str) -> None:
+        if image.virtual_size and not await self._is_in(image, disk_format):
+            require_fits(wanted_of(disk_format, None), -(-image.virtual_size // SECTOR) * SECTOR)
 
     async def _require_absent(self, principal: Principal, export: Export) -> None:
         bucket = self._buckets.of(principal.project_id, export.target.bucket, write=True)
@@ -142,10 +149,13 @@ class Exports:
 
     async def _opened(self, image: Image, disk_format: str) -> AbstractAsyncContextManager[Converted]:
         """Return what opens the image in this format: its own bytes, if they are that already."""
-        inside = await self._database.read(blobs.inside, image.id)
-        if disk_format == (inside.found or image.disk_format):
+        if await self._is_in(image, disk_format):
             return self._as_it_is(image)
         return self._converting.open(image, wanted_of(disk_format, None))
+
+    async def _is_in(self, image: Image, disk_format: str) -> bool:
+        inside = await self._database.read(blobs.inside, image.id)
+        return disk_format == (inside.found or image.disk_format)
 
     @asynccontextmanager
     async def _as_it_is(self, image: Image) -> AsyncIterator[Converted]:

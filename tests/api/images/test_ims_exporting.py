@@ -8,6 +8,7 @@ import pytest
 
 from image_api import Person, Town
 from ims_jobs import ended
+from qcow2_images import Qcow2
 from stillage.errors import BucketFailed
 from stillage.stores.buckets.base import Found
 from stillage.stores.buckets.folder import FolderBucket
@@ -75,9 +76,15 @@ async def test_its_own_format_is_exported_as_it_is(erin: Person, bucket: Path) -
 
 async def test_what_cannot_be_exported_is_refused_at_once(town: Town, erin: Person, bucket: Path) -> None:
     queued, stored = (await erin.create())["id"], (await erin.stored(DATA))["id"]
+    package = (await erin.stored(disk_format="vmdk", container_format="ova"))["id"]
+    large = (
+        await erin.stored(Qcow2(size=3 << 40, l1_entries=6144, l1=[0] * 6144, clusters=0).build(), disk_format="qcow2")
+    )["id"]
     before = names(bucket)
     given = {"bucket_url": "outgoing:new.img", "file_format": "qcow2"}
     for image_id, change, code in (
+        (package, {}, "IMG.0071"),
+        (large, {"file_format": "vhd"}, "IMG.0072"),
         (queued, {}, "IMG.0046"),
         (stored, {"file_format": "qed"}, "IMG.0072"),
         (stored, {"file_format": None}, "IMG.0072"),

@@ -325,7 +325,6 @@ NEVER: Mapping[str, tuple[str, ...]] = {
     ),
     "it is allowed here": (
         "IMG.0009",
-        "IMG.0071",
         "IMG.0081",
         "IMG.0083",
         "IMG.0084",

@@ -31,6 +31,8 @@ CODES: Mapping[type[StillageError], tuple[int, str]] = {
     errors.SharedWithItself: (400, "IMG.0076"),
     errors.BodyMissing: (400, "IMG.0007"),
     errors.ImageProtected: (400, "IMG.0028"),
+    errors.NotConvertible: (400, "IMG.0071"),
+    errors.DiskDoesNotFit: (400, "IMG.0072"),
     errors.Conflict: (409, "IMG.0046"),
     errors.NotReadyForImport: (400, "IMG.0046"),
     errors.ImportRunning: (400, "IMG.0046"),

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 from stillage.errors import FormatNotAvailable, InvalidInput
+from stillage.formats.block_map import BlockMap
 from stillage.formats.packing import outputs as packing
-from stillage.formats.views.outputs import OUTPUTS
+from stillage.formats.packing.base import EPOCH, Made
+from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.images.image import DISK_FORMATS, Image
 
 PACKED = {(output.disk_format, output.subformat): output for output in packing.OUTPUTS if output.is_stream}
@@ -34,6 +36,14 @@ class Wanted(NamedTuple):
 
 
 RAW = Wanted("raw", "")
+
+
+def require_fits(wanted: Wanted, size: int) -> None:
+    """Raise DiskDoesNotFit if no disk of *size* bytes can be what is *wanted*, as is known without its data."""
+    if (output := wanted.packing) is not None:
+        packing.packer_of(output, size, Made(bytes(16)))
+    else:
+        view_of(*wanted, size, BlockMap(size, ()), bytes(16), EPOCH)
 
 
 def wanted_of(disk_format: str, subformat: str | None, compression: str | None = None) -> Wanted:
