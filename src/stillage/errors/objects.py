@@ -55,12 +55,12 @@ class BucketFailed(Unavailable):
         super().__init__(f"the bucket {bucket!r} cannot be used: {why}; {self.fix}")
 
 
-class NotForQuickImport(InvalidInput):
-    """A quick import got a disk in a format that would have to be converted."""
+class UnexpectedFormat(InvalidInput):
+    """A file of a bucket has a format that the request excludes: it asks for a quick import, or for an ISO image."""
 
-    code = "not_for_quick_import"
-    fix = "import it with POST /v2/cloudimages/action, which takes every format"
+    code = "unexpected_format"
+    fix = "use POST /v2/cloudimages/action without is_quick_import and without the type IsoImage; it takes every format"
 
     def __init__(self, found: str | None, allowed: Iterable[str]) -> None:
         formats = ", ".join(sorted(allowed))
-        super().__init__(f"the file is {found or 'of no known format'}; a quick import takes {formats}: {self.fix}")
+        super().__init__(f"the file is {found or 'of no known format'}, and this import takes {formats}: {self.fix}")

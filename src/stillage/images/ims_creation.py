@@ -4,7 +4,7 @@ Source: IMS API Reference, "Creating an Image", "Importing an Image File Quickly
 External Image File".
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from stillage.images.object_name import parse as parse_object
 ENVIRONMENTS = {None: None, "": None, "ECS": None, "FusionCompute": None, "BMS": "Ironic", "Ironic": "Ironic"}
 """The value of ``virtual_env_type`` for each type; None leaves what follows from the format."""
 ISO, DATA = "IsoImage", "DataImage"
-QUICK = ("raw", "zvhd2")
+QUICK, ISO_FORMAT = ("raw", "zvhd2"), "iso"
 OS_TYPES = ("Linux", "Windows", "Other")
 MAX_DATA_DISK = 2048
 ELSEWHERE = ("instance_id", "volume_id", "backup_id", "vault_id")
@@ -30,13 +30,13 @@ class FromFile:
     Attributes:
         document: The attributes of the image.
         is_data: It is no system disk.
-        is_quick: Only the formats of `QUICK` are taken.
+        only: The formats that the file may have; None for any.
     """
 
     document: Mapping[str, Any]
     source: ObjectName
     is_data: bool = False
-    is_quick: bool = False
+    only: Sequence[str] | None = None
 
 
 def parse(
@@ -62,7 +62,7 @@ def parse(
     document: dict[str, Any] = {
         "name": ims_values.name(given.get("name")),
         "container_format": "bare",
-        "disk_format": "iso" if kind == ISO else None,
+        "disk_format": ISO_FORMAT if kind == ISO else None,
         "min_disk": ims_values.disk(given.get("min_disk"), most=MAX_DATA_DISK if is_data else ims_values.MAX_MIN_DISK),
         "min_ram": ims_values.memory("min_ram", given.get("min_ram") or 0),
         "tags": list(keyed_tags.of_creation(given.get("tags"), given.get("image_tags"))),
@@ -76,7 +76,8 @@ def parse(
     if is_data or ENVIRONMENTS.get(kind):
         document["virtual_env_type"] = DATA if is_data else ENVIRONMENTS[kind]
     document |= _system(given, versions, needs_version=kind == ISO or (is_quick and not is_data), is_iso=kind == ISO)
-    return FromFile(document, source, is_data, is_quick)
+    only = (ISO_FORMAT,) if kind == ISO else QUICK if is_quick else None
+    return FromFile(document, source, is_data, only)
 
 
 def require_possible(given: Mapping[str, Any], *, takes_data_images: bool = False) -> None:

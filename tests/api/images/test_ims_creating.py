@@ -8,6 +8,7 @@ import pytest
 
 from image_api import Person
 from ims_jobs import ended, listed
+from samples import load
 
 DATA = bytes(range(256)) * 4096
 ACTION = "/v2/cloudimages/action"
@@ -82,6 +83,47 @@ async def test_of_a_bad_file_nothing_remains(erin: Person) -> None:
     quick = {**WEB, "os_version": "CentOS 7.3 64bit", "type": "ECS"}
     job = await ended(erin, await erin("POST", "/v2/cloudimages/quickimport/action", quick))
     assert job["status"] == "SUCCESS", "raw needs no conversion"
+
+
+QUICK = "/v2/cloudimages/quickimport/action"
+
+
+async def test_a_quick_import_takes_raw_and_zvhd2_alone(erin: Person, tmp_path: Path) -> None:
+    for name in ("zvhd2-mixed.zvhd2", "qcow2-v3-plain.qcow2", "vmdk-streamopt.vmdk"):
+        (tmp_path / "buckets" / "lab" / "incoming" / name).write_bytes(load(name))
+    system = {**WEB, "min_disk": 1024, "os_version": "CentOS 7.3 64bit"}
+    for path, more in (
+        (QUICK, {}),
+        (QUICK, {"type": "DataImage"}),
+        (ACTION, {"is_quick_import": True}),
+        (ACTION, {"is_quick_import": "true"}),
+    ):
+        job = await ended(erin, await erin("POST", path, {**system, **more, "image_url": "incoming:zvhd2-mixed.zvhd2"}))
+        assert job["status"] == "SUCCESS", job
+        (image,) = await listed(erin, job["entities"]["image_id"])
+        assert image["disk_format"] == "zvhd2"
+    for name in ("qcow2-v3-plain.qcow2", "vmdk-streamopt.vmdk"):
+        job = await ended(erin, await erin("POST", QUICK, {**system, "image_url": f"incoming:{name}"}))
+        assert (job["status"], job["error_code"]) == ("FAIL", "IMG.0057")
+        assert "raw" in job["fail_reason"]
+        assert "zvhd2" in job["fail_reason"]
+        assert await listed(erin, job["entities"]["image_id"]) == []
+
+
+async def test_an_iso_file_is_created_or_registered(erin: Person, tmp_path: Path) -> None:
+    (tmp_path / "buckets" / "lab" / "incoming" / "small.iso").write_bytes(load("small.iso"))
+    iso = {**WEB, "image_url": "incoming:small.iso", "type": "IsoImage", "os_version": "CentOS 7.3 64bit"}
+    job = await ended(erin, await erin("POST", ACTION, iso))
+    assert job["status"] == "SUCCESS", job
+    registered = (await erin.create(name="iso", disk_format="iso", __os_version="CentOS 7.3 64bit"))["id"]
+    path = f"/v1/cloudimages/{registered}/upload"
+    assert (await ended(erin, await erin("PUT", path, {"image_url": iso["image_url"]})))["status"] == "SUCCESS"
+    for image_id in (job["entities"]["image_id"], registered):
+        (image,) = await listed(erin, image_id)
+        assert (image["status"], image["disk_format"]) == ("active", "iso")
+        assert (image["virtual_env_type"], image["__os_version"]) == ("IsoImage", "CentOS 7.3 64bit")
+    job = await ended(erin, await erin("POST", ACTION, {**iso, "image_url": "incoming:web.img"}))
+    assert (job["status"], job["error_code"]) == ("FAIL", "IMG.0057"), "raw is no ISO"
 
 
 async def test_terraform_finds_the_image_in_a_job_within_the_job(erin: Person) -> None:

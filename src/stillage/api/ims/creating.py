@@ -96,4 +96,4 @@ async def _create_together(request: web.Request, document: Mapping[str, Any]) ->
 
 
 def _creation(wanted: FromFile, kind: JobKind) -> Creation:
-    return Creation(kind, wanted.document, wanted.source, ims_creation.QUICK if wanted.is_quick else None)
+    return Creation(kind, wanted.document, wanted.source, wanted.only)

@@ -40,7 +40,7 @@ CODES: Mapping[type[StillageError], tuple[int, str]] = {
     errors.ObjectNotFound: (400, "IMG.0121"),
     errors.ObjectExists: (400, "IMG.0070"),
     errors.ObjectChanged: (400, "IMG.0057"),
-    errors.NotForQuickImport: (400, "IMG.0057"),
+    errors.UnexpectedFormat: (400, "IMG.0057"),
     errors.ImageGone: (404, "IMG.0144"),
     errors.UploadGone: (410, "IMG.0046"),
     errors.ProtocolUnknown: (412, "IMG.0001"),

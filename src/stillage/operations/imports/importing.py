@@ -15,7 +15,6 @@ import structlog
 from stillage.db import Connection, imports, lifecycle
 from stillage.db.imports import Undoing
 from stillage.errors import (
-    NotForQuickImport,
     StorageFull,
     StoreFailed,
     StoreReadOnly,
@@ -23,6 +22,7 @@ from stillage.errors import (
     StoreStalled,
     StoreTakesNoUploads,
     Unavailable,
+    UnexpectedFormat,
 )
 from stillage.identity.vault import Vault
 from stillage.ids import ImageId, StoreId
@@ -210,7 +210,7 @@ class Importing:
     async def _require_format(self, plan: Plan, only: Sequence[str]) -> None:
         image = await self._context.image(plan)
         if image.disk_format not in only:
-            raise NotForQuickImport(image.disk_format, only)
+            raise UnexpectedFormat(image.disk_format, only)
 
     async def _note(self, plan: Plan, store: StoreId, *, failed: bool = False) -> None:
         write = self._context.database.write
