@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fakes import Clock
 from image_api import Person, Town
 
 NO_IMAGE = "0d6f4a8e-6a55-4d0e-9f0b-2f6f2f0c9a99"
@@ -93,6 +94,18 @@ async def test_jobs_are_the_projects_own(town: Town, erin: Person, olga: Person)
         assert answer.status == status, path
         if code is not None:
             assert answer.json["error"]["code"] == code
+
+
+async def test_a_job_can_be_read_for_seven_days(town: Town, erin: Person, clock: Clock) -> None:
+    image_id = (await erin.stored())["id"]
+    job_id = (await erin("POST", MEMBERS, {"images": [image_id], "projects": ["works"]})).json["job_id"]
+    paths = (f"/v1/lab/jobs/{job_id}", f"/v1/cloudimages/job/{job_id}")
+    for days, status in ((7, 200), (0.01, 404)):
+        clock.advance(days * 86400)
+        await town.worker.services.jobs.forget_old()
+        answers = [await erin("GET", path) for path in paths]
+        assert [answer.status for answer in answers] == [status, status]
+    assert {answer.json["error"]["code"] for answer in answers} == {"IMG.0023"}
 
 
 async def test_only_members_answer(erin: Person, olga: Person) -> None:
