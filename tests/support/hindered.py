@@ -16,9 +16,10 @@ from typing import Any
 
 from stillage.cli import main
 from stillage.cli.server import worker
-from stillage.db import lifecycle, writing
+from stillage.db import job_parts, lifecycle, writing
 from stillage.db.writing import Unit
 from stillage.operations.upload.verification import Verification
+from stillage.stores.buckets.folder_writer import FolderWriter
 from stillage.stores.files import blobs
 
 FOLDER = Path()
@@ -102,6 +103,9 @@ def hinder() -> None:
     before(blobs, "_delete", "before the bytes are removed")
     after_commit("end_of_dead", "when pieces of a dead worker have ended")
     after_commit("forget_results", "in a sweep")
+    after(FolderWriter, "_commit", "when the exported object is there")
+    after(job_parts, "note_ready", "in the transaction of a part that is ready")
+    after(job_parts, "finish", "in the transaction that ends the parts")
     worker.HANGS_AFTER_S = 1.0  # a hang is ours, and known to be one
     without_nameless_files()
 
