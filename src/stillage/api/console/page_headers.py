@@ -1,27 +1,15 @@
-"""The headers of everything below /console/: its pages load nothing but their own files, and nobody frames them.
-
-Source: W3C, "Content Security Policy Level 3"; WHATWG, "HTML", "Cross-origin opener policies".
-"""
+"""The headers of everything below /console/, errors and sessions as well as pages: see `files.SAFE`."""
 
 from aiohttp import web
 
+from stillage.api.console.files import SAFE
 from stillage.api.dialects import route_of
 
 PREFIX = "/console"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the headers to every answer of the console, errors included."""
+    """Add the headers to every answer of the console."""
     dialect = route_of(request).dialect
     if dialect is not None and PREFIX in dialect.prefixes:
-        response.headers.update(HEADERS)
+        response.headers.update(SAFE)
