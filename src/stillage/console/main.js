@@ -4,14 +4,15 @@
 // * A page is a component in pages/, with a line in PAGES below. One that few need is loaded with `later`.
 // * A text is a key in text/en.json, text/de.json and text/zh-CN.json of its folder, shown with `t`: core/i18n.js.
 // * A call is `request(method, path, {body})` or `getJson(path)`: core/api.js. Only the public API is called.
-// * What is joined into the first page is whatever this file imports statically; no two of those modules may declare
-//   the same name at their top level, and all imports and exports are by name. `later` and workers are files apart.
+// * What this file imports statically is served as one file: modules import and export by name (no default, no "as"),
+//   and not one another. A page that is loaded with `later` is another file: name it in ENTRIES of api/console/assets.py.
 // * In a template every tag is closed, <br /> too; scripts/check_templates.py finds the others.
 
 import { html, render, useEffect, useState } from "./vendor/htm-preact-standalone.module.js";
 import { announce } from "./core/announce.js";
 import { config } from "./core/config.js";
 import { loadLanguage, t } from "./core/i18n.js";
+import { listenToKeys } from "./core/keys.js";
 import { matched, navigate, place } from "./core/router.js";
 import { findSession, session } from "./core/session.js";
 import { useStore } from "./core/store.js";
@@ -21,11 +22,7 @@ import { SignInPage } from "./pages/sign_in.js";
 import { Skeleton } from "./ui/loading.js";
 import { Problem } from "./ui/problem.js";
 import { Shell } from "./ui/shell.js";
-
-/** Each page by its pattern, and the key of its title. @type {[string, any, string][]} */
-const PAGES = [
-  ["/images", ImagesPage, "nav.images"],
-];
+import { pickFiles } from "./upload/wanted.js";
 
 /**
  * A page that is loaded when it is first shown.
@@ -50,13 +47,28 @@ export function later(file, name) {
   };
 }
 
+const LaterImage = later("pages/image.js", "ImagePage");
+const LaterAdmin = later("pages/admin.js", "AdminPage");
+
+/** Each page by its pattern, and the key of its title. @type {[string, any, string][]} */
+const PAGES = [
+  ["/images", ImagesPage, "nav.images"],
+  ["/images/:id", LaterImage, "image"],
+  ["/images/:id/:tab", LaterImage, "image"],
+  ["/jobs", later("pages/jobs.js", "JobsPage"), "nav.jobs"],
+  ["/access", later("pages/access.js", "AccessPage"), "nav.access"],
+  ["/admin", LaterAdmin, "nav.admin"],
+  ["/admin/:tab", LaterAdmin, "nav.admin"],
+  ["/help", later("pages/help.js", "HelpPage"), "nav.help"],
+];
+
 function App() {
   const { path } = useStore(place);
   const known = useStore(session);
   if (path === "/sign-in" || !known) return html`<${SignInPage} />`;
   for (const [pattern, component, title] of PAGES) {
     const parts = matched(pattern, path);
-    if (parts) return html`<${Shell}><${Titled} key=${pattern} title=${t(title)}><${component} ...${parts} /><//><//>`;
+    if (parts) return html`<${Shell}><${Titled} key=${title} title=${t(title)}><${component} ...${parts} /><//><//>`;
   }
   return html`<${Shell}><${Titled} title=${t("not_found")}><h1>${t("not_found")}</h1><p>${t("not_found.why")}</p><//><//>`;
 }
@@ -72,6 +84,7 @@ function Titled({ title, children }) {
 
 async function begin() {
   applyTheme();
+  listenToKeys({ upload: () => session.get() && pickFiles() });
   const root = /** @type {HTMLElement} */ (document.getElementById("app"));
   try {
     await Promise.all([loadLanguage(), findSession()]);

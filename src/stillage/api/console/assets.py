@@ -16,7 +16,9 @@ from stillage.api.console.joining import join_modules
 
 FOLDER = Path(__file__).parents[2] / "console"
 # Each is joined with what it imports and no earlier one has. All but the first are loaded when they are needed.
-ENTRIES = ("main.js",)
+ENTRIES = ("main.js", "pages/image.js", "pages/jobs.js", "pages/access.js", "pages/admin.js", "pages/help.js")
+WORKERS = ("upload/worker.js",)
+"""Have a copy of everything that they import: a worker shares nothing with the page."""
 STYLE = "app.css"
 VENDOR = "vendor/"
 LANGUAGES = ("en", "de", "zh-CN")
@@ -94,6 +96,8 @@ def _joined(sources: Mapping[str, str]) -> dict[str, str]:
         served |= {path: joined.stub(path) for path, names in joined.exports.items() if names}
         served[entry] = joined.text
         places |= dict.fromkeys(joined.exports, entry)
+    for worker in WORKERS:
+        served[worker] = join_modules(worker, sources.__getitem__, elsewhere=lambda _path: None).text
     return served
 
 

@@ -1,15 +1,93 @@
-// Page: the images.
+// Page: the images. Tabs, search and filters are in the address, so that it can be kept and passed on.
 
-import { html } from "../vendor/htm-preact-standalone.module.js";
-import { getJson } from "../core/api.js";
-import { size, t } from "../core/i18n.js";
+import { html, useEffect, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
+import { listCommands } from "../core/commands.js";
+import { plural, t } from "../core/i18n.js";
+import { changeQuery, Link, place } from "../core/router.js";
+import { useStore } from "../core/store.js";
+import { AsCommand } from "../ui/as_command.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
 import { Problem } from "../ui/problem.js";
+import { BulkActions } from "./bulk.js";
+import { countOffers, isFiltered, loadList, OFFERS, TABS, wantedList } from "./image_query.js";
+import { FilterBar } from "./image_filters.js";
+import { ImageTable } from "./image_table.js";
+import { NoImages, UploadButton } from "./no_images.js";
+
+const ASKED_AFTER_MS = 1500;
 
 export function ImagesPage() {
-  const { data, error, again } = useLoaded((signal) => getJson("/v2/images?limit=50", { signal }), []);
-  if (error) return html`<${Problem} error=${error} retry=${again} />`;
-  if (!data) return html`<${Skeleton} />`;
-  return html`<h1>${t("nav.images")}</h1>
-    <ul>${data.images.map((/** @type {any} */ image) => html`<li key=${image.id}><bdi>${image.name}</bdi> ${image.status} ${size(image.size)}</li>`)}</ul>`;
+  const { query: address } = useStore(place);
+  const wanted = wantedList(address);
+  const list = useLoaded((signal) => loadList(wanted, signal), [wanted.path, wanted.query.toString()]);
+  const [selected, setSelected] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
+  useEffect(() => setSelected(new Set()), [wanted.query.toString()]);
+  const images = list.data?.images ?? [];
+  return html`
+    <div class="page-head">
+      <h1>${t("nav.images")}</h1>
+      <${AsCommand} commands=${() => listCommands(wanted.query)} />
+      <${UploadButton} />
+    </div>
+    <${Tabs} tab=${wanted.tab} />
+    ${wanted.tab === "shared" && html`<${Offers} />`}
+    <${FilterBar} tab=${wanted.tab} />
+    ${list.error && html`<${Problem} error=${list.error} retry=${list.again} />`}
+    ${!list.data && !list.error && html`<${Skeleton} lines=${6} />`}
+    ${list.data && images.length > 0 && html`
+      <${BulkActions} images=${images.filter((image) => selected.has(image.id))} tab=${wanted.tab} again=${list.again} clear=${() => setSelected(new Set())} />
+      <${ImageTable} images=${images} selected=${selected} select=${setSelected} tab=${wanted.tab} again=${list.again} />
+      <${Paging} marker=${list.data.marker} count=${images.length} />`}
+    ${list.data && images.length === 0 && html`<${NoImages} tab=${wanted.tab} filtered=${isFiltered(address)} />`}
+  `;
+}
+
+/** @param {{tab: string}} props */
+function Tabs({ tab }) {
+  const offers = useOffers();
+  return html`<nav class="tabs" aria-label=${t("images.tabs")}>
+    ${TABS.map((each) => html`<${Link} key=${each} to=${each === "mine" ? "/images" : `/images?tab=${each}`} current=${each === tab}>
+      ${t(`images.tab.${each}`)}
+      ${each === "shared" && offers > 0 && html`<span class="count" title=${plural("images.offers", offers)}>${offers}<span class="visually-hidden"> ${t("images.offers.waiting")}</span></span>`}
+    <//>`)}
+  </nav>`;
+}
+
+/** How many offers wait. It is asked for when the list is there: it is the less important one. */
+function useOffers() {
+  const [offers, setOffers] = useState(0);
+  useEffect(() => {
+    const aborting = new AbortController();
+    const timer = setTimeout(() => countOffers(aborting.signal).then(setOffers, () => {}), ASKED_AFTER_MS);
+    return () => {
+      clearTimeout(timer);
+      aborting.abort();
+    };
+  }, []);
+  return offers;
+}
+
+function Offers() {
+  const { query } = useStore(place);
+  const chosen = OFFERS.find((each) => each === query.get("offer")) ?? "accepted";
+  return html`<div class="tools" role="group" aria-label=${t("images.offer")}>
+    ${OFFERS.map((each) => html`<button key=${each} type="button" aria-pressed=${each === chosen} onClick=${() => changeQuery({ offer: each, marker: null })}>${t(`images.offer.${each}`)}</button>`)}
+  </div>`;
+}
+
+/** @param {{marker: string | null, count: number}} props */
+function Paging({ marker, count }) {
+  const { query } = useStore(place);
+  const top = useRef(false);
+  useEffect(() => {
+    if (top.current) scrollTo(0, 0);
+    top.current = true;
+  }, [query.get("marker")]);
+  return html`<nav class="paging" aria-label=${t("images.pages")}>
+    <span class="note">${plural("images.shown", count)}</span>
+    ${query.has("marker") && html`
+      <button type="button" onClick=${() => changeQuery({ marker: null })}>${t("images.first_page")}</button>
+      <button type="button" onClick=${() => history.back()}>${t("images.previous_page")}</button>`}
+    ${marker && html`<button type="button" onClick=${() => changeQuery({ marker })}>${t("images.next_page")}</button>`}
+  </nav>`;
 }

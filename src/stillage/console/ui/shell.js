@@ -8,9 +8,11 @@ import { Link, navigate, place } from "../core/router.js";
 import { isAdmin, session, signOut } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { SignInForm } from "../pages/sign_in.js";
+import { Dock } from "../upload/dock.js";
 import { Choices } from "./choices.js";
 import { asked, Dialog, QuestionDialog } from "./dialog.js";
 import { Icon } from "./icons.js";
+import { KeyDialog } from "./key_list.js";
 
 const ENTRIES = ["images", "jobs", "access", "admin", "help"];
 
@@ -29,7 +31,9 @@ export function Shell({ children }) {
       <${Who} />
     </header>
     <main id="page" tabindex="-1"><${Focused} path=${path}>${children}<//></main>
+    <${Dock} />
     <${Notices} />
+    <${KeyDialog} />
     <${Asking} />
     <${SigningInAgain} />
   `;

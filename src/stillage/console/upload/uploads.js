@@ -2,6 +2,7 @@
 
 import { announce } from "../core/announce.js";
 import { addressOf, ApiError, request } from "../core/api.js";
+import { config } from "../core/config.js";
 import { percent, t } from "../core/i18n.js";
 import { store } from "../core/store.js";
 import { doneOf, ratesOf, sampled, tenth } from "./figures.js";
@@ -105,7 +106,7 @@ export function start(id, file, document, proves) {
 /** @param {import("./worker.js").Order} what */
 function order(what) {
   if (!worker) {
-    worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    worker = new Worker(`${config.files}/upload/worker.js`, { type: "module" });
     worker.onmessage = ({ data }) => heard(data);
     worker.onerror = (event) => rows.get().forEach((row) => row.stage === "running" && fail(row.id, new Error(event.message)));
     if (!navigator.onLine) tellConnection();

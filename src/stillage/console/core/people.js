@@ -1,0 +1,54 @@
+// The Identity API and quotas as the administration uses them.
+
+import { getJson, request } from "./api.js";
+
+const V3 = "/identity/v3";
+
+/** @typedef {{id: string, name: string, enabled: boolean, description?: string, default_project_id?: string | null}} User */
+/** @typedef {{id: string, name: string, enabled: boolean, description: string}} Project */
+
+/** @param {AbortSignal} signal @returns {Promise<User[]>} */
+export async function listUsers(signal) {
+  return (await getJson(`${V3}/users`, { signal })).users;
+}
+
+/** @param {AbortSignal} signal @returns {Promise<Project[]>} */
+export async function listProjects(signal) {
+  return (await getJson(`${V3}/projects`, { signal })).projects;
+}
+
+/** @param {AbortSignal} signal @returns {Promise<{id: string, name: string}[]>} */
+export async function listRoles(signal) {
+  return (await getJson(`${V3}/roles`, { signal })).roles;
+}
+
+/**
+ * Create a user, who has a role in their default project.
+ * @param {{name: string, password: string, project: string, role: string}} wanted Ids of project and role.
+ */
+export async function createUser({ name, password, project, role }) {
+  const body = { user: { name, password, default_project_id: project } };
+  const { user } = (await request("POST", `${V3}/users`, { body })).json;
+  await request("PUT", `${V3}/projects/${project}/users/${user.id}/roles/${role}`);
+  return user;
+}
+
+/** @param {string} id @param {Record<string, unknown>} changes */
+export function changeUser(id, changes) {
+  return request("PATCH", `${V3}/users/${id}`, { body: { user: changes } });
+}
+
+/** @param {string} id */
+export function deleteUser(id) {
+  return request("DELETE", `${V3}/users/${id}`);
+}
+
+/** @param {string} name @param {string} description */
+export function createProject(name, description) {
+  return request("POST", `${V3}/projects`, { body: { project: { name, description } } });
+}
+
+/** @param {string} id @param {Record<string, unknown>} changes */
+export function changeProject(id, changes) {
+  return request("PATCH", `${V3}/projects/${id}`, { body: { project: changes } });
+}

@@ -1,0 +1,84 @@
+// The search field of the images, and the filters as chips.
+
+import { html, useEffect, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
+import { config } from "../core/config.js";
+import { hasText, t } from "../core/i18n.js";
+import { changeQuery, place } from "../core/router.js";
+import { useStore } from "../core/store.js";
+import { Icon } from "../ui/icons.js";
+import { FILTERS } from "./image_query.js";
+
+const STATUSES = ["active", "queued", "saving", "uploading", "importing", "deactivated", "killed"];
+const WAIT_MS = 250;
+
+/** @param {{tab: string}} props */
+export function FilterBar({ tab }) {
+  const { query } = useStore(place);
+  const chips = FILTERS.flatMap((name) => query.getAll(name).map((value) => ({ name, value })));
+  return html`<search class="filters">
+    <${SearchField} />
+    <${AddFilter} name="status" values=${STATUSES} />
+    <${AddFilter} name="disk_format" values=${config.disk_formats} />
+    ${tab === "mine" && html`<${AddFilter} name="visibility" values=${config.visibilities} />`}
+    <${AddTag} />
+    ${chips.length > 0 && html`<ul class="chips" aria-label=${t("filter.active")}>${chips.map((chip) => Chip(chip.name, chip.value))}</ul>`}
+  </search>`;
+}
+
+function SearchField() {
+  const { query } = useStore(place);
+  const inAddress = query.get("q") ?? "";
+  const [text, setText] = useState(inAddress);
+  const timer = useRef(0);
+  useEffect(() => setText(inAddress), [inAddress]);
+  const change = (/** @type {any} */ event) => {
+    const typed = event.target.value;
+    setText(typed);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => changeQuery({ q: typed.trim() || null, marker: null }, { replace: true }), WAIT_MS);
+  };
+  return html`<label class="search">
+    <${Icon} name="search" /><span class="visually-hidden">${t("filter.search")}</span>
+    <input id="search" type="search" value=${text} placeholder=${t("filter.search")} onInput=${change} autocomplete="off" spellcheck=${false} />
+  </label>`;
+}
+
+/** @param {string} name @param {string} value */
+export function filterText(name, value) {
+  return hasText(`${name}.${value}`) ? t(`${name}.${value}`) : value;
+}
+
+/** @param {{name: string, values: string[]}} props */
+function AddFilter({ name, values }) {
+  const { query } = useStore(place);
+  const chosen = query.getAll(name);
+  if (chosen.length) return null;
+  const add = (/** @type {any} */ event) => changeQuery({ [name]: event.target.value, marker: null });
+  return html`<select class="add-filter" aria-label=${t(`filter.${name}`)} onChange=${add}>
+    <option value="" selected>${t(`filter.${name}`)}</option>
+    ${values.map((value) => html`<option key=${value} value=${value}>${filterText(name, value)}</option>`)}
+  </select>`;
+}
+
+function AddTag() {
+  const { query } = useStore(place);
+  const add = (/** @type {any} */ event) => {
+    event.preventDefault();
+    const field = event.target.elements.tag;
+    if (field.value.trim()) changeQuery({ tag: [...query.getAll("tag"), field.value.trim()], marker: null });
+    field.value = "";
+  };
+  return html`<form class="add-tag" onSubmit=${add}><input name="tag" aria-label=${t("filter.tag")} placeholder=${t("filter.tag")} maxlength="255" /></form>`;
+}
+
+/** @param {string} name @param {string} value */
+function Chip(name, value) {
+  const remove = () => {
+    const others = place.get().query.getAll(name).filter((each) => each !== value);
+    changeQuery({ [name]: others, marker: null });
+  };
+  const text = `${t(`filter.${name}`)}: ${filterText(name, value)}`;
+  return html`<li key=${`${name}=${value}`}><button type="button" class="chip" aria-label=${t("filter.remove", { filter: text })} onClick=${remove}>
+    <bdi>${text}</bdi><${Icon} name="close" />
+  </button></li>`;
+}

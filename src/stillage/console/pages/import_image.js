@@ -1,0 +1,58 @@
+// Import an image from an address: the server fetches the bytes itself, and verifies them.
+
+import { html, useState } from "../vendor/htm-preact-standalone.module.js";
+import { notify } from "../core/announce.js";
+import { request } from "../core/api.js";
+import { curl } from "../core/commands.js";
+import { config } from "../core/config.js";
+import { t } from "../core/i18n.js";
+import { pathOf } from "../core/images.js";
+import { Tools } from "../ui/as_command.js";
+import { Dialog } from "../ui/dialog.js";
+import { Problem } from "../ui/problem.js";
+
+/** @param {{done: () => void}} props */
+export function ImportButton({ done }) {
+  const [open, setOpen] = useState(false);
+  if (!config.import_methods.includes("web-download")) return null;
+  return html`<button type="button" class="primary" onClick=${() => setOpen(true)}>${t("import.open")}</button>
+    ${open && html`<${ImportForm} onClose=${() => setOpen(false)} done=${done} />`}`;
+}
+
+/** @param {{onClose: () => void, done: () => void}} props */
+function ImportForm({ onClose, done }) {
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  const [busy, setBusy] = useState(false);
+  const [given, setGiven] = useState({ name: "", uri: "", format: "qcow2" });
+  const change = (/** @type {any} */ event) => setGiven({ ...given, [event.target.name]: event.target.value });
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      const record = { name: given.name, disk_format: given.format, container_format: "bare" };
+      const { id } = (await request("POST", "/v2/images", { body: record })).json;
+      await request("POST", `${pathOf(id)}/import`, { body: { method: { name: "web-download", uri: given.uri } } });
+      notify(t("import.done", { name: given.name }));
+      done();
+      onClose();
+    } catch (problem) {
+      setError(problem);
+      setBusy(false);
+    }
+  };
+  const commands = {
+    stillage: `stillage import ${given.uri || "URL"} --name ${given.name || "NAME"}`,
+    curl: curl("POST", "/v2/images/IMAGE_ID/import", { body: { method: { name: "web-download", uri: given.uri || "URL" } } }),
+  };
+  return html`<${Dialog} wide title=${t("import.open")} onClose=${onClose}><form onSubmit=${submit}>
+    <p class="note">${t("import.why")}</p>
+    <label class="field"><span>${t("import.url")}</span><input name="uri" type="url" required placeholder="https://cloud.debian.org/images/…/debian.qcow2" value=${given.uri} onInput=${change} /></label>
+    <label class="field"><span>${t("image.name")}</span><input name="name" required maxlength="255" value=${given.name} onInput=${change} /></label>
+    <label class="field"><span>${t("image.format")}</span><select name="format" onChange=${change}>
+      ${config.disk_formats.map((each) => html`<option key=${each} value=${each} selected=${each === given.format}>${each}</option>`)}
+    </select></label>
+    ${error && html`<${Problem} error=${error} />`}
+    <details><summary>${t("command.open")}</summary><${Tools} commands=${commands} /></details>
+    <div class="buttons"><button type="button" class="quiet" onClick=${onClose}>${t("cancel")}</button><button class="primary" disabled=${busy}>${t("import.action")}</button></div>
+  </form><//>`;
+}
