@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from stillage.audit_settings import AuditSettings
 from stillage.bucket_settings import BUCKET_KINDS
 from stillage.config import Settings
 from stillage.import_settings import ImportSettings
@@ -69,11 +70,14 @@ TABLE = """
 
 
 def page() -> str:
+    audit = "\n## Audit\n" + _table(AuditSettings)
     jobs = "\n## Jobs\n" + _table(JobSettings)
     sources = "\n## Imports\n" + _table(ImportSettings)
     stores = STORES + "".join(map(_table, KINDS))
     buckets = BUCKETS + "".join(map(_table, BUCKET_KINDS))
-    return HEAD + _rows(Settings, JobSettings, ImportSettings) + jobs + sources + stores + buckets
+    return (
+        HEAD + _rows(Settings, AuditSettings, JobSettings, ImportSettings) + audit + jobs + sources + stores + buckets
+    )
 
 
 def _table(model: type[BaseModel]) -> str:

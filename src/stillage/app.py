@@ -30,9 +30,7 @@ from stillage.api.metrics import Metrics
 from stillage.api.profiles import PROFILES
 from stillage.api.routing import ShallowRouter
 from stillage.api.services import SERVICES, Services
-from stillage.audit.file import AuditFile
-from stillage.audit.trail import Sink, Trail
-from stillage.audit.webhook import Webhook
+from stillage.auditing import trail_of
 from stillage.authentication import authentication_of
 from stillage.config import Settings
 from stillage.db import blobs
@@ -77,7 +75,6 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.operations.upload.ingest import Ingest
 from stillage.operations.verdicts import Verdicts
-from stillage.outgoing.peer import HttpPeer
 from stillage.sources import import_rules_of, sources_of
 from stillage.storage import buckets_of, stores_of
 
@@ -85,7 +82,6 @@ log = structlog.get_logger()
 
 NO_LEASES = LeaseOwner(NodeId(""), "")
 """A process that sweeps or scrubs, and takes no lease."""
-WEBHOOK_S = 10.0  # for an answer; no request waits for it
 # For signed bodies whose digest is not in the head: 20 of the largest size.
 BUFFERED_BYTES = 240 << 20
 
@@ -148,7 +144,7 @@ async def build(
     disks = Disks(database, download, slots=settings.convert_slots)
     inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
     counters = Metrics(shared_folder(settings))
-    trail = _trail(settings, counters, owner, clock)
+    trail = trail_of(settings, counters.dropped, owner, clock)
     report = report_to(trail, counters.count_job)
     queue = Queue(database, clock=clock, report=report)
     sources = sources or sources_of(settings)
@@ -244,21 +240,6 @@ async def build(
         buckets.close()
         stores.close()
         database.close()
-
-
-def _trail(settings: Settings, counters: Metrics, owner: LeaseOwner, clock: Clock) -> Trail:
-    """Return what records changes."""
-
-    def dropped(sink: str) -> Callable[[int], None]:
-        return counters.unheard.labels(sink).inc
-
-    sinks: list[Sink] = []
-    if settings.audit_file is not None:
-        sinks.append(AuditFile(settings.audit_file, dropped=dropped("file")))
-    if settings.audit_webhook is not None:
-        url = settings.audit_webhook.get_secret_value()
-        sinks.append(Webhook(HttpPeer(url, "the audit webhook", timeout_s=WEBHOOK_S), dropped=dropped("webhook")))
-    return Trail(sinks, node=owner.node or "stillage", clock=clock)
 
 
 async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:

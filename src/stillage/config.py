@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from stillage.audit_settings import AuditSettings
 from stillage.console_settings import ConsoleSettings
 from stillage.errors import BadSettings
 from stillage.formats.allowable import why_not_allowable
@@ -42,7 +43,7 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(ImportSettings, JobSettings, LocationSettings, ConsoleSettings):
+class Settings(AuditSettings, ImportSettings, JobSettings, LocationSettings, ConsoleSettings):
     """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -177,8 +178,6 @@ class Settings(ImportSettings, JobSettings, LocationSettings, ConsoleSettings):
     )
     max_user_credentials: int = Field(100, ge=0, le=MOST_ROWS, description="application credentials of one user")
     max_user_temporary_keys: int = Field(1000, ge=0, le=MOST_ROWS, description="temporary access keys of one user")
-    audit_file: Path | None = Field(None, description="file for the audit, one JSON line per event (docs/audit.md)")
-    audit_webhook: SecretStr | None = Field(None, description="https:// URL to which audit events are POSTed as JSON")
     metrics_listen: str | None = Field(None, description="HOST:PORT that serves /metrics without a token")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto is console on a terminal, otherwise json"
@@ -242,15 +241,6 @@ class Settings(ImportSettings, JobSettings, LocationSettings, ConsoleSettings):
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("must be a URL without user, query or fragment")
         return value.rstrip("/").removesuffix("/v3")
-
-    @field_validator("audit_webhook")
-    @classmethod
-    def _is_safe(cls, value: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(value.get_secret_value() if value else "")
-        near = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if value and (not parts.hostname or not (near or parts.scheme == "https")):
-            raise ValueError("must be an https:// URL; http:// is allowed for this machine only")
-        return value or None
 
     @model_validator(mode="after")
     def _keystone_with_user(self) -> "Settings":

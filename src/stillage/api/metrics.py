@@ -57,6 +57,10 @@ class Metrics:
         )
         self.outcomes = Counter("stillage_uploads", "Ended uploads by outcome", ["outcome"], registry=self.registry)
 
+    def dropped(self, sink: str) -> Callable[[int], None]:
+        """Return what counts events that *sink* of the audit loses."""
+        return self.unheard.labels(sink).inc
+
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request. *route*: its pattern."""
         counters = self._of_requests.get((method, route, status))
