@@ -7,9 +7,11 @@ than its lease, and that another has taken over from, changes nothing.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -29,7 +31,7 @@ from sqlalchemy import (
 
 from stillage.db.columns import UtcTime
 from stillage.db.jobs import can_move_to, end_values, job_of, lock_image_of
-from stillage.db.leases import Dead, Lease, LeaseOwner, is_of
+from stillage.db.leases import Dead, Lease, LeaseOwner, NodeId, is_of
 from stillage.db.lookups import Keys, Lookup, Rows
 from stillage.db.quotas import PREFIX
 from stillage.db.tables import job_steps, jobs, usage
@@ -41,6 +43,9 @@ LEASE = Lease(jobs.c.lease_owner, jobs.c.lease_until)
 TAKES = int.from_bytes(b"jobtakes")
 """The advisory lock of PostgreSQL that those who take jobs take turns with, so that limits hold exactly."""
 SHORT_STEP = 64
+NOW = bindparam("now", type_=UtcTime)
+KINDS: BindParameter[str] = bindparam("kinds", expanding=True)
+HOLDS_A_LEASE = and_(jobs.c.state == State.RUNNING, jobs.c.lease_owner.is_not(None), jobs.c.lease_until > NOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def _any(rows: Rows) -> bool:
 
 
 DUE = [
-    exists().where(jobs.c.state == state, jobs.c.lease_until <= bindparam("now", type_=UtcTime)).label(str(state))
+    exists().where(jobs.c.state == state, jobs.c.lease_until <= NOW).label(str(state))
     for state in (State.RUNNING, State.ACCEPTED)
 ]
 is_due = Lookup(select(*DUE), _keys, _any)
@@ -102,7 +107,8 @@ def take(
     First one that has begun. Then the oldest of the project that has the fewest running.
     """
     _wait_for_other_takers(connection)
-    job_id: str | None = connection.execute(_next(owner, kinds, now, limits)).scalar()
+    found = connection.execute(_next(owner.node, limits), {"kinds": sorted(kinds), "now": now})
+    job_id: str | None = found.scalar()
     return None if job_id is None else _take(connection, JobId(job_id), owner, now, until)
 
 
@@ -111,15 +117,11 @@ def _wait_for_other_takers(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TAKES})
 
 
-def _holds_a_lease(now: datetime) -> ColumnElement[bool]:
-    return and_(jobs.c.state == State.RUNNING, jobs.c.lease_owner.is_not(None), jobs.c.lease_until > now)
-
-
-def _next(owner: LeaseOwner, kinds: Collection[str], now: datetime, limits: JobLimits) -> Select[Any]:
+@lru_cache
+def _next(node: NodeId, limits: JobLimits) -> Select[Any]:
     """Select the id of the job to take next. Reads a few index entries for each project that has jobs."""
-    begun, waiting = (_oldest(state, kinds, now) for state in (State.RUNNING, State.ACCEPTED))
-    oldest = union_all(begun, waiting).subquery()
-    on_node = select(func.count()).where(_holds_a_lease(now), is_of(owner.node, LEASE.owner)).scalar_subquery()
+    oldest = union_all(_oldest(State.RUNNING), _oldest(State.ACCEPTED)).subquery()
+    on_node = select(func.count()).where(HOLDS_A_LEASE, is_of(node, LEASE.owner)).scalar_subquery()
     query = select(jobs.c.id).join(oldest, oldest.c.id == jobs.c.id).where(on_node < limits.node)
     own = select(usage.c.max_jobs).where(usage.c.scope == literal(PREFIX).concat(oldest.c.project_id))
     limit = func.coalesce(own.scalar_subquery(), NO_LIMIT if limits.project is None else limits.project)
@@ -128,7 +130,7 @@ def _next(owner: LeaseOwner, kinds: Collection[str], now: datetime, limits: JobL
     return query.order_by(has_begun, oldest.c.running, jobs.c.lease_until, jobs.c.id).limit(1)
 
 
-def _oldest(state: State, kinds: Collection[str], now: datetime) -> Select[Any]:
+def _oldest(state: State) -> Select[Any]:
     """Select for each project the oldest job in *state* that is due, and how many the project has running."""
     first = select(func.min(jobs.c.project_id).label("project_id")).where(jobs.c.state == state)
     projects = first.cte(f"projects_{state}", recursive=True)
@@ -137,9 +139,9 @@ def _oldest(state: State, kinds: Collection[str], now: datetime) -> Select[Any]:
     projects = projects.union_all(select(another).where(projects.c.project_id.is_not(None)))
 
     of_project = jobs.c.project_id == projects.c.project_id
-    due = and_(jobs.c.state == state, of_project, jobs.c.lease_until <= now, jobs.c.kind.in_(kinds))
+    due = and_(jobs.c.state == state, of_project, jobs.c.lease_until <= NOW, jobs.c.kind.in_(KINDS))
     oldest = select(jobs.c.id).where(due).order_by(jobs.c.lease_until, jobs.c.id).limit(1).scalar_subquery()
-    running = select(func.count()).where(_holds_a_lease(now), of_project).scalar_subquery()
+    running = select(func.count()).where(HOLDS_A_LEASE, of_project).scalar_subquery()
     return select(oldest.label("id"), running.label("running"), projects.c.project_id).select_from(projects)
 
 

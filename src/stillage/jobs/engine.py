@@ -84,12 +84,11 @@ class Engine:
 
     async def _take_again_and_again(self) -> None:
         while not self._is_stopping:
-            was_rung = self._bell.is_set()
             self._bell.clear()
             try:
-                if was_rung or await self._database.look_up(job_runs.is_due, self._clock()):
-                    while not self._is_stopping and await self._take_one():
-                        pass
+                # A lookup costs little; a transaction that finds nothing to take would be in the way of one that does.
+                while await self._database.look_up(job_runs.is_due, self._clock()) and await self._take_one():
+                    pass
             except StillageError as error:
                 log.warning("no job could be taken; trying again", why=str(error))
             except Exception:
@@ -100,8 +99,8 @@ class Engine:
                     await self._bell.wait()
 
     async def _take_one(self) -> bool:
-        """Begin a job that is due; False if there is none, or this process has enough."""
-        if len(self._runs) >= self._limits.node:
+        """Begin a job that is due; False if there is none, or this process has enough, or stops."""
+        if self._is_stopping or len(self._runs) >= self._limits.node:
             return False
         kinds, now = list(self._kinds), self._clock()
         until = now + timedelta(seconds=LEASE_S)
