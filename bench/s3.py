@@ -22,9 +22,12 @@ from bench.measuring import GIB, MIB, run_client, size_of
 from bench.targets import Setup, StillageTarget, cpu_seconds, peak_memory, reset_peak_memory
 
 MANY = 50
+MADE: Any = None
+"""No certificate: they serve without TLS."""
 BARS = {
     "upload: CPU s/GiB above files": 1.5, "upload: MiB of one": 80, "upload: MiB of 50 at once": 600,
-    "download: CPU s/GiB": 1.0, "resumable: server's CPU, of plain": 2.1, "resumable: s to the verdict": 2.0,
+    "download: CPU s/GiB": 1.0, "download: requests/GiB": 8,
+    "resumable: server's CPU, of plain": 2.1, "resumable: s to the verdict": 2.0,
 }  # fmt: skip
 
 
@@ -39,18 +42,21 @@ class S3Bench:
         self._folder = folder
         settings = s3_server.settings()
         os.environ |= {"AWS_ACCESS_KEY_ID": s3_server.ACCESS, "AWS_SECRET_ACCESS_KEY": s3_server.SECRET}
-        table = {"id": "s3", "type": "s3", "bucket": settings.bucket, "prefix": settings.prefix}
-        table |= {"endpoint": str(settings.endpoint), "region": "us-east-1"}
-        file = folder / "stillage.toml"
-        lines = [f"{name} = {json.dumps(value)}" for name, value in table.items()]
-        file.write_text("\n".join(["[[stores]]", *lines, "sign_payload = false", ""]))
-        made: Any = None
-        self.bucket = StillageTarget(folder / "bucket", Setup(), made, arguments=("--config", str(file)))
-        self.files = StillageTarget(folder / "files", Setup(), made)
-        self.server = _process_named("weed", s3_server.endpoint())
         self.url, self.name = str(settings.endpoint), settings.bucket
+        self._prefix = settings.prefix
+        self.bucket = self._node_on(self.url, folder / "bucket")
+        self.files = StillageTarget(folder / "files", Setup(), MADE)
+        self.server = _process_named("weed", s3_server.endpoint())
         self.source = folder / "source"
         self.source.write_bytes(os.urandom(min(size, 64 * MIB)))
+
+    def _node_on(self, endpoint: str, folder: Path) -> StillageTarget:
+        table = {"id": "s3", "type": "s3", "bucket": self.name, "prefix": self._prefix}
+        table |= {"endpoint": endpoint, "region": "us-east-1"}
+        file = folder.with_suffix(".toml")
+        lines = [f"{name} = {json.dumps(value)}" for name, value in table.items()]
+        file.write_text("\n".join(["[[stores]]", *lines, "sign_payload = false", ""]))
+        return StillageTarget(folder, Setup(), MADE, arguments=("--config", str(file)))
 
     def close(self) -> None:
         self.bucket.stop()
@@ -67,8 +73,31 @@ class S3Bench:
         _, server = self._cpu(self.bucket, lambda path: verdict.append(self._resumable(path)))
         figures["resumable: server's CPU, of plain"] = server / plain_server
         figures["resumable: s to the verdict"] = verdict[0]
+        figures |= self._requests()
         figures |= self._against_s5cmd()
         return figures
+
+    def _requests(self) -> Mapping[str, float]:
+        """Return how many requests the server of the bucket gets for each GiB, from a node that asks it by a proxy."""
+        from rude_s3 import RudeS3  # noqa: PLC0415 - it is the tests'
+
+        proxy = RudeS3(self.url)
+        with proxy.running() as url:
+            node = self._node_on(url, self._folder / "counted")
+            try:
+                path = node.new_image()
+                proxy.asked.clear()
+                self._put(node, [path], self._size)
+                up = len(proxy.asked)
+                run_client(Job(node.port, False, "GET", [path], node.headers, self._size))
+                down = len(proxy.asked) - up
+                node.delete(path)
+            finally:
+                node.stop()
+        return {
+            "upload: requests/GiB": up / self._size * GIB,
+            "download: requests/GiB": down / self._size * GIB,
+        }
 
     def _cpu(self, target: StillageTarget, send: Callable[[str], object]) -> tuple[float, float]:
         """Return the CPU seconds for each GiB of the node, and of the bucket's server."""
@@ -166,7 +195,8 @@ def main() -> None:
         print(json.dumps(figures))
         return
     for name, figure in figures.items():
-        print(f"{name:36} {figure:8.2f}" + (f"   bar {BARS[name]:g}" if name in BARS else "   bar 0.9 at least"))
+        bar = f"   bar {BARS[name]:g}" if name in BARS else "   bar 0.9 at least" if "s5cmd" in name else ""
+        print(f"{name:36} {figure:8.2f}{bar}")
 
 
 if __name__ == "__main__":
