@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db import usage
@@ -38,16 +39,20 @@ SETTABLE = (
     "owner", "name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
 )  # fmt: skip
 ADD = insert(images)
-SAVE = (
-    update(images)
-    .where(
+FORMATS = frozenset({"disk_format", "container_format"})
+
+
+@lru_cache(64)
+def _saving(names: frozenset[str]) -> Update:
+    """A statement that changes the columns *names*. SQLite writes the indexes of each, changed or not."""
+    saved = update(images).where(
         images.c.id == bindparam("image_id"),
         images.c.version == bindparam("version_before"),
         images.c.deleted_at.is_(None),
     )
-    .returning(*COLUMNS)
-)
-SAVE_WITH_FORMATS = SAVE.where(images.c.status == bindparam("status_before"))
+    if names & FORMATS:
+        saved = saved.where(images.c.status == bindparam("status_before"))
+    return saved.values({name: bindparam(name) for name in names}).returning(*COLUMNS)
 
 
 def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> None:
@@ -87,12 +92,14 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
     Touches only what users set: status, sizes and digests belong to uploads, which may run meanwhile.
     None if the record has changed since *before* was read, or, if a format changes, an upload has begun.
     """
-    values = {name: getattr(after, name) for name in SETTABLE}
-    values |= {"tags": list(after.tags), "properties": dict(after.properties)}
+    values = {name: value for name in SETTABLE if (value := getattr(after, name)) != getattr(before, name)}
+    if before.tags != after.tags:
+        values["tags"] = list(after.tags)
+    if before.properties != after.properties:
+        values["properties"] = dict(after.properties)
     values |= {"version": before.version + 1, "updated_at": after.updated_at}
-    values |= {"image_id": before.id, "version_before": before.version, "status_before": before.status}
-    keeps_formats = (before.disk_format, before.container_format) == (after.disk_format, after.container_format)
-    row = connection.execute(SAVE if keeps_formats else SAVE_WITH_FORMATS, values).first()
+    keys = {"image_id": before.id, "version_before": before.version, "status_before": before.status}
+    row = connection.execute(_saving(frozenset(values)), values | keys).first()
     if row is None:
         return None
     if before.owner != after.owner:
