@@ -46,6 +46,15 @@ def has_no_property(name: str) -> Clause:
     return ~exists().where(*named).correlate(images)
 
 
+def is_member(*named: Clause) -> Clause:
+    """The image is shared so with one project: a look-up, as `is_entry`."""
+    key = *named, image_members.c.image_id == images.c.id
+    return (
+        select(literal_column("1", Integer)).select_from(image_members).where(*key).correlate(images).scalar_subquery()
+        == 1
+    )
+
+
 def has_members() -> Clause:
     return exists().where(image_members.c.image_id == images.c.id).correlate(images)
 

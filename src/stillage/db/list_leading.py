@@ -1,4 +1,6 @@
-"""Which index a list is read from: the one that gives the fewest images, as far as counting a few entries tells.
+"""Which indexes a list is read from: those that give the fewest images, as far as counting a few entries tells.
+
+The images of a list by another key than time are sorted if they are few, else read from an index of that key.
 
 It is decided here and not by the engine's planner, because SQLite keeps no statistics and PostgreSQL's know nothing of
 a property's name together with its value.
@@ -13,9 +15,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, func, literal_column, select
 
-from stillage.db.list_sources import Source, candidates, filtering, scope_of
+from stillage.db.list_filters import holds
+from stillage.db.list_sources import Source, candidates, filtering, scope_of, walking
 from stillage.db.lookups import Memory, Question, Questions
-from stillage.db.rules import clause_of
+from stillage.db.rules import Clause, clause_of
 from stillage.images.query import Query
 from stillage.images.rules import Expression, assume
 
@@ -43,12 +46,15 @@ class Plan:
     Attributes:
         scope: The branches of what the principal may list.
         filters: Sources that can lead in their place.
-        sizes: Two statements, which count the entries of *filters*, and of *scope*; None if that would decide nothing.
+        walks: For each branch, the same images in the order of the list; empty if that is time, as all sources are.
+        filter_sizes, scope_sizes: Statements that count entries; None if that would decide nothing.
     """
 
     scope: tuple[Source, ...]
     filters: tuple[Source, ...] = ()
-    sizes: tuple[Select[Any], Select[Any]] | None = None
+    walks: tuple[tuple[Source, ...], ...] = ()
+    filter_sizes: Select[Any] | None = None
+    scope_sizes: Select[Any] | None = None
 
 
 def leading(memory: Memory, kind: Query, values: Mapping[str, Any]) -> Questions[tuple[Source, ...]]:
@@ -57,14 +63,14 @@ def leading(memory: Memory, kind: Query, values: Mapping[str, Any]) -> Questions
     *values*: Of the parameters.
     """
     plan = plan_of(kind)
-    if plan.sizes is None:
+    if plan.scope_sizes is None:
         return plan.scope
     remembered: OrderedDict[int, tuple[float, tuple[Source, ...]]]
     remembered = memory.setdefault("leading", OrderedDict())
     now, key = time.monotonic(), hash((plan, *values.values()))
     until, sources = remembered.get(key, (0.0, ()))
     if now >= until:
-        sources = yield from _counted(plan, plan.sizes, values)
+        sources = yield from _counted(plan, plan.scope_sizes, values)
         remembered[key] = now + REMEMBERED_S, sources
         remembered.move_to_end(key)
         if len(remembered) > REMEMBERED:
@@ -81,36 +87,47 @@ def plan_of(kind: Query) -> Plan:
         if condition.column == "id":
             return Plan((filtering(condition, scope),))
     filters = tuple(candidates(kind, scope))[:CANDIDATES]
-    if not filters:
+    key = kind.order[0].column
+    walks = () if key == "created_at" else tuple(tuple(walking(source, key)) for source in scope)
+    if not filters and not walks:
         return Plan(scope)
-    return Plan(scope, filters, (_sizes(filters), _sizes(scope)))
+    hidden = [holds(each, leads=True) for each in kind.conditions if each.column == "os_hidden"]
+    filter_sizes = _sizes(_size(source) for source in filters) if filters else None
+    scope_sizes = _sizes(_size(source, *(hidden if source.hidden_is_next else ())) for source in scope)
+    return Plan(scope, filters, walks, filter_sizes, scope_sizes)
 
 
-def _counted(
-    plan: Plan, counts: tuple[Select[Any], Select[Any]], values: Mapping[str, Any]
-) -> Questions[tuple[Source, ...]]:
-    of_filters, of_scope = counts
-    (sizes,) = yield Question(of_filters, values)
-    size, source = min(zip(sizes, plan.filters, strict=True), key=lambda pair: pair[0])
-    if size <= FEW:
-        return (source,)
-    (parts,) = yield Question(of_scope, values)
+def _counted(plan: Plan, scope_sizes: Select[Any], values: Mapping[str, Any]) -> Questions[tuple[Source, ...]]:
+    size, leader = COUNTED + 1, None
+    if plan.filter_sizes is not None:
+        (sizes,) = yield Question(plan.filter_sizes, values)
+        size, leader = min(zip(sizes, plan.filters, strict=True), key=lambda pair: pair[0])
+        if size <= FEW:
+            return (leader,)
+    (parts,) = yield Question(scope_sizes, values)
     listed = sum(parts)
-    if size <= COUNTED:
-        return (source,) if size <= listed else plan.scope
+    if leader is not None and size <= min(listed, COUNTED):
+        return (leader,)
+    if plan.walks:
+        return tuple(_sorted_branches(plan, parts))
     big = tuple(source for source in plan.filters if source.in_order)
-    return big[:1] if big and listed > COUNTED else plan.scope
+    return big[:1] if big and min(size, listed) > COUNTED else plan.scope
 
 
-def _sizes(sources: Iterable[Source]) -> Select[Any]:
-    columns: list[Any] = [_size(source) for source in sources]
+def _sorted_branches(plan: Plan, sizes: Iterable[int]) -> Iterable[Source]:
+    """Few images are sorted, unless their index tells of no others."""
+    for size, branch, walk in zip(sizes, plan.scope, plan.walks, strict=True):
+        yield from walk if branch.walk.is_exact or size > COUNTED else (branch,)
+
+
+def _sizes(sizes: Iterable[ColumnElement[int]]) -> Select[Any]:
+    columns: list[Any] = list(sizes)
     return select(*columns)
 
 
-def _size(source: Source) -> ColumnElement[int]:
-    some: Select[Any] = (
-        select(literal_column("1")).select_from(source.index).where(*source.entries).limit(constant(COUNTED + 1))
-    )
+def _size(source: Source, *also: Clause) -> ColumnElement[int]:
+    entries: Select[Any] = select(literal_column("1")).select_from(source.index).where(*source.entries, *also)
+    some = entries.limit(constant(COUNTED + 1))
     return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 

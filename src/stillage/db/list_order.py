@@ -3,25 +3,48 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, false, or_, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, false, or_, true, tuple_
 
 from stillage.db.rules import Clause
 from stillage.db.tables import images
 from stillage.images.query import Key
 
+Columns = Mapping[str, ColumnElement[Any]]
 
-def ordered(column: ColumnElement[Any], key: Key) -> ColumnElement[Any]:
-    """Null is less than everything. PostgreSQL has to be told, but where nothing is null that would hide the index."""
+
+def ordered(column: ColumnElement[Any], key: Key, part: bool | None = None) -> ColumnElement[Any]:
+    """Null is less than everything. PostgreSQL has to be told, but where nothing is null that would hide the index.
+
+    *part*: All of them are null, or none is.
+    """
     direction = column.desc() if key.descending else column.asc()
-    if not images.c[key.column].nullable:
+    if part is not None or not images.c[key.column].nullable:
         return direction
     return direction.nulls_last() if key.descending else direction.nulls_first()
 
 
-def after(order: Sequence[Key], columns: Mapping[str, ColumnElement[Any]], nulls: frozenset[str]) -> Clause:
-    """What comes after the marker in *order*."""
+def after(order: Sequence[Key], columns: Columns, nulls: frozenset[str], part: bool | None = None) -> Clause:
+    """What comes after the marker in *order*.
+
+    *part*: Only of the images whose first key is null, or of those where it is not; None: of all.
+    """
+    first, *rest = order
+    if part is None:
+        return _after(order, columns, nulls, nullable=any(images.c[key.column].nullable for key in order))
+    if part is not (first.column in nulls):
+        return true()  # `reaches` says whether they come before it
+    if part:
+        return after(rest, columns, nulls)
+    return _after(order, columns, nulls, nullable=any(images.c[key.column].nullable for key in rest))
+
+
+def reaches(part: bool | None, first: Key, nulls: frozenset[str]) -> bool:
+    """Whether any image of *part* (see `after`) can come after the marker."""
+    return part in (None, first.column in nulls) or part == first.descending
+
+
+def _after(order: Sequence[Key], columns: Columns, nulls: frozenset[str], *, nullable: bool) -> Clause:
     directions = {key.descending for key in order}
-    nullable = any(images.c[key.column].nullable for key in order)
     if len(directions) == 1 and not nullable:
         # Both engines look up a row value in an index, but not the equivalent condition with AND and OR.
         place = tuple_(*[_place(key) for key in order])

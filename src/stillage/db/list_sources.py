@@ -1,12 +1,12 @@
 """What a list can be read from: sets of images, each in the order of one index."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, literal_column, or_
 
-from stillage.db.list_filters import has_members, has_property, has_tag, holds
+from stillage.db.list_filters import has_members, has_property, has_tag, holds, is_member
 from stillage.db.rules import PROJECT, Clause
 from stillage.db.tables import INDEXED, image_members, image_properties, image_tags, images
 from stillage.images.access import OWNER_NAMES
@@ -15,11 +15,39 @@ from stillage.images.query import Condition, Operator, Query, Sharing
 from stillage.images.rules import PrincipalKey
 
 LISTED = images.c.deleted_at.is_(None)
+OF_ANYBODY = images.c.created_at > literal_column("0")
+"""See `ANYBODYS` of the indexes."""
 LEADING = frozenset({*INDEXED, "owner"})
 IN_ORDER = frozenset({"name", "owner"})
 NOTHING: Mapping[str, PrincipalKey] = {}
 OWN = dict.fromkeys(OWNER_NAMES, PrincipalKey("project_id"))
+READABLE = frozenset({Visibility.PUBLIC, Visibility.COMMUNITY})
 SHARED: Mapping[str, str | PrincipalKey] = {"visibility": Visibility.SHARED, "member_id": PrincipalKey("project_id")}
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Indexes, one for each sort key, that have some images one after the other in that order.
+
+    Attributes:
+        indexes: How their names begin.
+        entries: Which entries are read.
+        also: What is true of the images that are wanted, if the entries have others too.
+    """
+
+    indexes: str = "ix_images"
+    entries: tuple[Clause, ...] = ()
+    also: tuple[Clause, ...] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """No entry is read for nothing, whether hidden images are wanted or the others."""
+        return bool(self.entries) and not self.also
+
+
+ALL = Walk()
+OF_PROJECT = "ix_images_owner"
+OF_PRIMARY_KEY = "sqlite_autoindex_images_1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +63,9 @@ class Source:
         known: Attributes of all its images, in the words of `images.rules`.
         in_order: The entries come in the order of time and id, however many there are.
         hidden_is_next: Whether an image is hidden stands in the index behind what *entries* say.
+        walk: How its images are read in another order, if they are many.
+        sorted_index: The index, which is in the order of the list's first key and not of time.
+        nulls: Of *sorted_index*, only images that lack the key, or only those that have it; None if all have it.
     """
 
     entries: tuple[Clause, ...]
@@ -46,6 +77,9 @@ class Source:
     known: Mapping[str, str | PrincipalKey | None] = field(default_factory=dict)
     in_order: bool = True
     hidden_is_next: bool = False
+    walk: Walk = ALL
+    sorted_index: str | None = None
+    nulls: bool | None = None
 
     @property
     def rows(self) -> FromClause:
@@ -72,10 +106,15 @@ def scope_of(query: Query) -> list[Source]:
     if wanted in (Visibility.PUBLIC, Visibility.COMMUNITY):
         return [_branch_of(wanted)]
     if wanted is not None:
-        own = _branch(is_own, _is(wanted), known={**OWN, "visibility": wanted})
+        walk = Walk(OF_PROJECT, (is_own,), _only(wanted))
+        own = _branch(is_own, _is(wanted), known={**OWN, "visibility": wanted}, walk=walk)
         return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
     readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
-    return [_branch(is_own, known=OWN), *map(_branch_of, readable), *_shared_with(query)]
+    return [
+        _branch(is_own, known=OWN, walk=Walk(OF_PROJECT, (is_own,))),
+        *map(_branch_of, readable),
+        *_shared_with(query),
+    ]
 
 
 def _shared_so(query: Query, sharing: Sharing) -> Iterable[Source]:
@@ -84,8 +123,8 @@ def _shared_so(query: Query, sharing: Sharing) -> Iterable[Source]:
     known = {} if query.sees_all else OWN
 
     def of(visibility: Visibility, *also: Clause) -> Source:
-        entries = (*own, _is(visibility))
-        return _branch(*entries, also=also, known={**known, "visibility": visibility})
+        walk = Walk(OF_PROJECT if own else ALL.indexes, own, _only(visibility))
+        return _branch(*own, _is(visibility), also=also, known={**known, "visibility": visibility}, walk=walk)
 
     if sharing is Sharing.PRIVATE:
         yield of(Visibility.PRIVATE)
@@ -98,30 +137,61 @@ def _shared_so(query: Query, sharing: Sharing) -> Iterable[Source]:
 
 
 def _branch_of(visibility: Visibility) -> Source:
-    return _branch(_is(visibility), known={"visibility": visibility})
+    is_so = _is(visibility)
+    walk = Walk("ix_images_visibility", (is_so,)) if visibility in READABLE else Walk(also=_only(visibility))
+    return _branch(is_so, known={"visibility": visibility}, walk=walk)
 
 
 def _is(visibility: Visibility) -> Clause:
-    """As a literal: PostgreSQL knows how many images have it, also where it makes one plan for all values."""
+    """As a literal: PostgreSQL knows how many images have it, also where it makes one plan for all values.
+
+    And an index of a few visibilities alone can be used.
+    """
     return images.c.visibility == literal_column(f"'{visibility}'", images.c.visibility.type)
 
 
+def _only(visibility: Visibility) -> tuple[Clause, ...]:
+    """As what it is not: given an equation, an engine may start from all images of that visibility."""
+    return tuple(~_is(other) for other in Visibility if other is not visibility)
+
+
 def _branch(
-    *entries: Clause, also: tuple[Clause, ...] = (), known: Mapping[str, str | PrincipalKey | None] = NOTHING
+    *entries: Clause,
+    also: tuple[Clause, ...] = (),
+    known: Mapping[str, str | PrincipalKey | None] = NOTHING,
+    walk: Walk = ALL,
 ) -> Source:
-    return Source((LISTED, *entries), also=also, known=known, hidden_is_next=True)
+    return Source((LISTED, *entries), also=also, known=known, hidden_is_next=True, walk=walk)
 
 
 def _shared_with(query: Query) -> Iterable[Source]:
     for status in query.member_statuses:
+        entries = image_members.c.member_id == PROJECT, image_members.c.status == status
         yield Source(
-            (image_members.c.member_id == PROJECT, image_members.c.status == status),
+            entries,
             index=image_members,
             created_at=image_members.c.image_created_at,
             id=image_members.c.image_id,
-            # As what it is not: with an equation SQLite may start from the shared images of all projects.
-            also=tuple(~_is(other) for other in Visibility if other is not Visibility.SHARED),
+            also=_only(Visibility.SHARED),
             known=SHARED,
+            walk=Walk(also=(is_member(*entries),)),
+        )
+
+
+def walking(source: Source, key: str) -> Iterable[Source]:
+    """The same images in the order of *key*. Those that lack it are apart: so each part is one range of the index."""
+    walk, name = source.walk, f"{source.walk.indexes}_{key}"
+    for nulls in (False, True) if images.c[key].nullable else (None,):
+        yield replace(
+            source,
+            entries=(LISTED, *(walk.entries or (OF_ANYBODY,))),
+            index=images,
+            created_at=images.c.created_at,
+            id=images.c.id,
+            also=(*source.also, *walk.also),
+            hidden_is_next=bool(walk.entries),
+            sorted_index=OF_PRIMARY_KEY if name == "ix_images_id" else name,
+            nulls=nulls,
         )
 
 
@@ -144,7 +214,7 @@ def candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
 
 def filtering(condition: Condition, scope: Sequence[Source]) -> Source:
     return Source(
-        (LISTED, holds(condition, leads=True)),
+        (LISTED, OF_ANYBODY, holds(condition, leads=True)),
         also=(_in_scope(scope),),
         tells=condition,
         # Most images are active, and of few formats: what many have is no good start.

@@ -6,6 +6,7 @@ A page comes out of one ordered index wherever there is one: the smallest of the
   its index and gives its first rows in order; the page is merged from them. One condition with OR would read
   everybody's images to find a few.
 * A filter leads if fewer images pass it than the principal may list.
+* In another order than time, branches with few images are sorted; the others are walked along an index of the sort key.
 
 The rule `get_image` is a filter like others, so that a page is full, ends at an image that the principal sees, and is
 read in one pass, whatever the rule. Most of it is known of a whole branch: of the default rule nothing is left to ask.
@@ -23,7 +24,7 @@ from sqlalchemy import ColumnElement, GenerativeSelect, Select, bindparam, selec
 from stillage.db.images import COLUMNS, image_of
 from stillage.db.list_filters import has_no_property, has_property, has_tag, holds, is_entry
 from stillage.db.list_leading import KEPT, constant, leading
-from stillage.db.list_order import after, ordered
+from stillage.db.list_order import after, ordered, reaches
 from stillage.db.list_sources import LISTED, Source
 from stillage.db.lookups import AT_ONCE, Inquiry, Memory, Question, Questions
 from stillage.db.rules import Clause, clause_of
@@ -32,7 +33,7 @@ from stillage.errors import InvalidInput
 from stillage.ids import ProjectId, UserId
 from stillage.images.image import Image
 from stillage.images.paging import full_page
-from stillage.images.query import Query
+from stillage.images.query import Key, Operator, Query
 from stillage.images.rules import Expression
 
 S = TypeVar("S", bound=GenerativeSelect)
@@ -44,6 +45,7 @@ CHANGED_BY_DELETION = frozenset({"status", "updated_at"})
 
 
 def _page_of(memory: Memory, query: Query) -> Questions[list[Image]]:
+    query = replace(query, order=tuple(_deciding(query)))
     last = None if query.marker is None else (yield from _marker(query))
     if query.limit == 0:
         return []
@@ -60,6 +62,14 @@ def _page_of(memory: Memory, query: Query) -> Questions[list[Image]]:
     statement, by_value = _statement(kind, sources, behind), _depends_on_values(kind)
     rows = yield Question(statement, values, is_long=query.limit > AT_ONCE, by_value=by_value)
     return full_page(map(image_of, rows), query.limit)
+
+
+def _deciding(query: Query) -> Iterable[Key]:
+    """The keys of the order in which two images of the list can differ."""
+    same = {
+        each.column for each in query.conditions if each.operator is Operator.EQ and isinstance(each.value, str | int)
+    }
+    return (key for key in query.order if key.column not in same or key.column == "id")
 
 
 def _depends_on_values(kind: Query) -> bool:
@@ -143,12 +153,13 @@ def _statement(query: Query, sources: tuple[Source, ...], behind: frozenset[str]
 
     *behind*: Which attributes of the marker are null; None for the first page.
     """
-    if len(sources) == 1:
+    if len(sources) == 1 and _is_in_order(sources[0], query):
         return _page(select(*COLUMNS), sources[0], query, behind)
     names = [key.column for key in query.order]  # the last one is the id
     pages = [
         _page(select(*[source.columns[name].label(name) for name in names]), source, query, behind).subquery()
         for source in sources
+        if behind is None or reaches(source.nulls, query.order[0], behind)
     ]
     merged = union(*[select(page) for page in pages])
     firsts = _cut(merged, dict(merged.selected_columns), query).subquery()
@@ -159,13 +170,27 @@ def _statement(query: Query, sources: tuple[Source, ...], behind: frozenset[str]
 def _page(page: Select[Any], source: Source, query: Query, behind: frozenset[str] | None) -> Select[Any]:
     page = page.select_from(source.rows).where(LISTED, *source.entries, *source.also)
     page = page.where(*_filters(query, source))
+    if source.sorted_index is not None:
+        page = page.with_hint(images, f"INDEXED BY {source.sorted_index}", "sqlite")
+    if source.nulls is not None:
+        key = images.c[query.order[0].column]
+        page = page.where(key.is_(None) if source.nulls else key.is_not(None))
     if behind is not None:
-        page = page.where(after(query.order, source.columns, behind))
-    return _cut(page, source.columns, query)
+        page = page.where(after(query.order, source.columns, behind, source.nulls))
+    if not _is_in_order(source, query):
+        # Few images: neither engine may walk along an index in the wanted order until it meets them.
+        few = page.offset(constant(0)).subquery()
+        return _cut(select(few), dict(few.c), query)
+    return _cut(page, source.columns, query, source.nulls)
 
 
-def _cut(page: S, columns: Mapping[str, ColumnElement[Any]], query: Query) -> S:
-    order = [ordered(columns[key.column], key) for key in query.order]
+def _is_in_order(source: Source, query: Query) -> bool:
+    return source.sorted_index is not None or query.order[0].column == "created_at"
+
+
+def _cut(page: S, columns: Mapping[str, ColumnElement[Any]], query: Query, part: bool | None = None) -> S:
+    first, *rest = query.order
+    order = [ordered(columns[first.column], first, part), *[ordered(columns[key.column], key) for key in rest]]
     return page.order_by(*order).limit(constant(query.limit))
 
 

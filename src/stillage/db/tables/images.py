@@ -1,6 +1,8 @@
 """Tables of image records: what they are, and what lists are filtered by."""
 
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import chain
 
 from sqlalchemy import (
     JSON,
@@ -20,6 +22,10 @@ from stillage.db.columns import StoreList, UtcTime, sorted_text
 from stillage.db.tables.base import metadata
 
 LIVE = text("deleted_at IS NULL")
+ANYBODYS = text("created_at > 0")
+"""True of every image, and for ever. Only a statement that says so is read from an index of all projects' images in the
+order of a sort key. PostgreSQL would choose it for the list of one project too, and meet all the others first.
+"""
 
 
 def live(name: str, *columns: str) -> Index:
@@ -28,18 +34,28 @@ def live(name: str, *columns: str) -> Index:
 
 
 def live_with(column: str) -> Index:
-    """An index of those that have a value of *column*: no filter finds the others, and most new images lack eight."""
-    where = LIVE if column in ALWAYS else text(f"deleted_at IS NULL AND {column} IS NOT NULL")
-    return Index(f"ix_images_{column}", column, "created_at", "id", sqlite_where=where)
+    """An index of those that have a value of *column*: no filter finds the others, and most new images lack five."""
+    where = f"{LIVE} AND {ANYBODYS}" + ("" if column in ALWAYS else f" AND {column} IS NOT NULL")
+    return Index(f"ix_images_{column}", column, "created_at", "id", sqlite_where=text(where))
 
 
+def in_order_of(key: str) -> Iterable[Index]:
+    """Indexes of the images of one project, and of those that everybody may read, sorted by *key*."""
+    columns = "os_hidden", key, *(() if key == "id" else ("created_at", "id"))
+    yield live(f"ix_images_owner_{key}", "owner", *columns)
+    readable = text(f"{LIVE} AND (visibility = 'public' OR visibility = 'community')")
+    yield Index(f"ix_images_visibility_{key}", "visibility", *columns, sqlite_where=readable)
+
+
+SORTED = ("name", "status", "container_format", "disk_format", "size", "id", "updated_at")
+"""Keys beside the time of creation that a list can be sorted by."""
 INDEXED = (
     "name", "status", "protected", "container_format", "disk_format", "min_disk", "min_ram", "size", "virtual_size",
     "checksum", "os_hash_algo", "os_hash_value", "updated_at",
 )  # fmt: skip
 """Columns of `images` that a list can be filtered by and that are in no other index."""
-ALWAYS = frozenset({"status", "protected", "min_disk", "min_ram", "updated_at"})
-"""Those of them that are never null."""
+ALWAYS = frozenset({"protected", "min_disk", "min_ram", *SORTED})
+"""Those of them whose index has every image: they are never null, or a sorted list has the others too."""
 
 # A deleted image keeps its row (`deleted_at`), so that its id is never used again.
 images = Table(
@@ -83,6 +99,7 @@ images = Table(
     live("ix_images_visibility", "visibility", "os_hidden", "created_at", "id"),
     live("ix_images_created_at", "os_hidden", "created_at", "id"),
     *map(live_with, INDEXED),
+    *chain.from_iterable(map(in_order_of, SORTED)),
 )
 
 

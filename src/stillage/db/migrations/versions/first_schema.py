@@ -22,7 +22,9 @@ INDEXED = (
     "name", "status", "protected", "container_format", "disk_format", "min_disk", "min_ram", "size", "virtual_size",
     "checksum", "os_hash_algo", "os_hash_value", "updated_at",
 )  # fmt: skip
-ALWAYS = frozenset({"status", "protected", "min_disk", "min_ram", "updated_at"})
+SORTED = ("name", "status", "container_format", "disk_format", "size", "id", "updated_at")
+ALWAYS = frozenset({"protected", "min_disk", "min_ram", *SORTED})
+READABLE = sa.text(f"{LIVE} AND (visibility = 'public' OR visibility = 'community')")
 
 
 def upgrade() -> None:
@@ -89,10 +91,20 @@ def _create_images() -> None:
         postgresql_where=LIVE,
     )
     for name in INDEXED:
-        where = LIVE if name in ALWAYS else sa.text(f"deleted_at IS NULL AND {name} IS NOT NULL")
+        where = sa.text(f"{LIVE} AND created_at > 0" + ("" if name in ALWAYS else f" AND {name} IS NOT NULL"))
         op.create_index(
             f"ix_images_{name}", "images", [name, "created_at", "id"], sqlite_where=where, postgresql_where=where
         )
+    for key in SORTED:
+        rest = [key] if key == "id" else [key, "created_at", "id"]
+        for prefix, where in (("owner", LIVE), ("visibility", READABLE)):
+            op.create_index(
+                f"ix_images_{prefix}_{key}",
+                "images",
+                [prefix, "os_hidden", *rest],
+                sqlite_where=where,
+                postgresql_where=where,
+            )
     op.create_index(
         "ix_images_visibility",
         "images",
