@@ -69,6 +69,7 @@ from stillage.operations.shares import Shares
 from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
 from stillage.operations.upkeep.exclusive import Exclusive
+from stillage.operations.upkeep.look import Look
 from stillage.operations.upkeep.reachable import report_unreachable
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
@@ -366,7 +367,8 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
     database = worker.services.database
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
     set_clock = partial(set_by, database, worker.clock)
-    return Upkeep(worker.sweep, worker.scrub, exclusive, schedule=schedule, first=set_clock, also=also)
+    look = Look(database, worker.services.stores, clock=worker.clock)
+    return Upkeep(worker.sweep, worker.scrub, look, exclusive, schedule=schedule, first=set_clock, also=also)
 
 
 def _metrics_alone(counters: Metrics) -> web.Application:

@@ -22,6 +22,7 @@ from stillage.images.image import Content, Image
 from stillage.images.status import Status
 from stillage.jobs.upkeep import Schedule, Upkeep
 from stillage.operations.upkeep.exclusive import Exclusive
+from stillage.operations.upkeep.look import Look
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import MOST_FAILURES, Sweep, Swept, remove_blob
 from stillage.stores.abilities import SHARDS
@@ -262,7 +263,8 @@ def upkeep(
         sweep_s=0.001, orphan_age_s=0, scrub_every_s=changes.get("scrub_every_s"), scrub_bytes_per_s=1e9
     )
     sweep, scrub = Sweep(database, only(store), clock=clock), Scrub(database, only(store), clock=clock)
-    return Upkeep(sweep, scrub, exclusive_of(database, clock), schedule=schedule, also=[also])
+    look = Look(database, only(store), clock=clock)
+    return Upkeep(sweep, scrub, look, exclusive_of(database, clock), schedule=schedule, also=[also])
 
 
 def exclusive_of(database: Database, clock: Clock) -> Exclusive:
@@ -323,7 +325,8 @@ async def test_no_upload_ends_before_the_clock_is_set(database: Database, clock:
     store = MemoryStore()
     schedule = Schedule(sweep_s=0.001, orphan_age_s=0, scrub_every_s=None, scrub_bytes_per_s=1)
     scrub, sweep = Scrub(database, only(store), clock=clock), NoSweep(database, only(store), clock=clock)
-    async with Upkeep(sweep, scrub, exclusive_of(database, clock), schedule=schedule, first=set_clock).running():
+    look, exclusive = Look(database, only(store), clock=clock), exclusive_of(database, clock)
+    async with Upkeep(sweep, scrub, look, exclusive, schedule=schedule, first=set_clock).running():
 
         async def three_times() -> bool:
             return len(done) > 3

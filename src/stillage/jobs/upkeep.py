@@ -1,6 +1,6 @@
 """Runs a worker's background jobs: a sweep every minute, and a slow scrub all the time.
 
-Every process of every node sweeps, which does no harm; one of them scrubs.
+Every process of every node sweeps, which does no harm; one of them scrubs, and one looks at what is in buckets.
 """
 
 import asyncio
@@ -13,12 +13,15 @@ import structlog
 
 from stillage.errors import StillageError
 from stillage.operations.upkeep.exclusive import Exclusive
+from stillage.operations.upkeep.look import Look
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.abilities import SHARDS
 
 log = structlog.get_logger()
 
+LOOK_EVERY_S = 86400.0
+"""How often stores are asked what they have of each blob, if they can say that."""
 
 Work = Callable[[], Awaitable[object]]
 
@@ -45,6 +48,7 @@ class Upkeep:
         self,
         sweep: Sweep,
         scrub: Scrub,
+        look: Look,
         exclusive: Exclusive,
         *,
         schedule: Schedule,
@@ -56,6 +60,7 @@ class Upkeep:
         self._first = first
         self._sweep = sweep
         self._scrub = scrub
+        self._look = look
         self._schedule = schedule
         self._also = also
         self._shard = random.randrange(SHARDS)  # noqa: S311 - no secret; nodes begin at different places
@@ -67,6 +72,8 @@ class Upkeep:
         works = [self._end_once, self._remove_once]
         if self._schedule.scrub_every_s is not None:
             works.append(self._scrub_once)
+            if self._look.has_stores:
+                works.append(self._look_once)
         tasks = [asyncio.create_task(self._again_and_again(work, self._schedule.sweep_s)) for work in works]
         try:
             yield
@@ -100,6 +107,12 @@ class Upkeep:
 
     async def _scrub_once(self) -> None:
         await self._exclusive.run("scrub", self._scrub_all)
+
+    async def _look_once(self) -> None:
+        await self._exclusive.run("look", self._look_at_all)
+
+    async def _look_at_all(self) -> None:
+        await self._look(older_than_s=LOOK_EVERY_S)
 
     async def _scrub_all(self) -> None:
         every_s = self._schedule.scrub_every_s or 0

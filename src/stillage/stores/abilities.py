@@ -41,6 +41,32 @@ class Lists(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What a store says that it has of a blob.
+
+    Attributes:
+        size: In bytes.
+        version: Another text for other bytes, and maybe for the same bytes once they were stored again.
+    """
+
+    size: int
+    version: str
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """Can say what it has of a blob without reading it. Without it only a scrub finds out that a blob is gone."""
+
+    async def look(self, key: BlobKey) -> Glimpse:
+        """Return what there is.
+
+        Raises:
+            BlobNotFound: If there is nothing.
+            Unavailable: If it cannot be said now.
+        """
+
+
 @runtime_checkable
 class Measures(Protocol):
     """Can say how much room is left. Without it an upload for which there is no room ends when a write fails."""

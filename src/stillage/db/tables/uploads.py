@@ -18,6 +18,8 @@ blobs = Table(
     # for what a store did late: bytes of one that was removed, pieces of one that is published.
     Column("kept_until", UtcTime),
     Column("scrubbed_at", UtcTime),
+    Column("looked_at", UtcTime),  # when its store was asked what it has, without reading it
+    Column("version", String(255)),  # what the store called it then
     Column("size", BigInteger),
     Column("checksum", String(32)),
     Column("os_hash_algo", String(64)),
@@ -28,6 +30,7 @@ blobs = Table(
     Column("data_map", LargeBinary),  # where a raw disk holds data
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
+    Index("ix_blobs_store_looked_at", "store", "looked_at"),
     Index("ix_blobs_kept_until", "kept_until", sqlite_where=text("kept_until IS NOT NULL")),
     Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_os_hash_value", "os_hash_value"),

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 BLOCK = 1 << 20
+GONE = "its bytes are gone"
+WERE_STORED = "were stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Scrub:
             async with self._stores.uncached(stored.blob) as reader:
                 return await self._compare(stored, reader, bytes_per_s)
         except BlobNotFound:
-            return _Found("its bytes are gone")
+            return _Found(GONE)
         except (StoreFailed, StoreReadOnly) as error:  # the latter for a file without read permission
             return _Found(f"its bytes cannot be read: {error}")
 
@@ -139,7 +141,12 @@ class Scrub:
                     await asyncio.sleep(begun + offset / bytes_per_s - asyncio.get_running_loop().time())
             hash_value = await hashing.call(digests[stored.os_hash_algo].hexdigest)
         if offset != stored.size:
-            return _Found(f"{offset} bytes are there, {stored.size} were stored")
+            return _Found(of_other_size(offset, stored.size))
         if hash_value != stored.os_hash_value:
             return _Found(f"their {stored.os_hash_algo} is {hash_value}, and was {stored.os_hash_value}")
         return _Found(None, digests["sha256"].hexdigest())
+
+
+def of_other_size(found: int, stored: int) -> str:
+    """Return the damage of a blob of which *found* bytes are there, and *stored* bytes were."""
+    return f"{found} bytes are there, {stored} {WERE_STORED}"

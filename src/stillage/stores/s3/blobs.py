@@ -15,7 +15,7 @@ import botocore.session
 from stillage.errors import BlobNotFound
 from stillage.ids import BlobKey
 from stillage.spans import Span
-from stillage.stores.abilities import Cached, OldBlobs, Recall, Source, recall_nothing
+from stillage.stores.abilities import Cached, Glimpse, OldBlobs, Recall, Source, recall_nothing
 from stillage.stores.base import Block
 from stillage.stores.s3.assembly import Assembly
 from stillage.stores.s3.buffers import BUFFERS, Blocks, Buffers
@@ -72,6 +72,10 @@ class S3Store:
     @asynccontextmanager
     async def uncached(self, key: BlobKey) -> AsyncIterator["_S3Reader"]:
         yield _S3Reader(self._transfers, key, await self._stored(key), None)
+
+    async def look(self, key: BlobKey) -> Glimpse:
+        stored = await self._stored(key)
+        return Glimpse(stored.size, stored.etag)
 
     async def begin(self, key: BlobKey) -> None:
         await self._transfers.soon(self.client.put, object_of(key, BEGUN), Blocks([]))

@@ -172,6 +172,8 @@ def _create_uploads() -> None:
         sa.Column("damage", sa.Text(), nullable=True),
         sa.Column("kept_until", UtcTime(), nullable=True),
         sa.Column("scrubbed_at", UtcTime(), nullable=True),
+        sa.Column("looked_at", UtcTime(), nullable=True),
+        sa.Column("version", sa.String(length=255), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("checksum", sa.String(length=32), nullable=True),
         sa.Column("os_hash_algo", sa.String(length=64), nullable=True),
@@ -193,6 +195,7 @@ def _create_uploads() -> None:
     op.create_index("ix_blobs_os_hash_value", "blobs", ["os_hash_value"])
     op.create_index("ix_blobs_sha256", "blobs", ["sha256"])
     op.create_index("ix_blobs_state_scrubbed_at", "blobs", ["state", "scrubbed_at"])
+    op.create_index("ix_blobs_store_looked_at", "blobs", ["store", "looked_at"])
     op.create_table(
         "placements",
         sa.Column("image_id", sa.String(length=36), nullable=False),
