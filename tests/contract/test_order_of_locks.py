@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, text, update
 from sqlalchemy.exc import DBAPIError
 
 import builders
@@ -31,19 +31,22 @@ from stillage.db import (
     pieces,
     placements,
     rights,
+    tables,
     uploads,
 )
 from stillage.db.blobs import Stored
+from stillage.db.imports import Undoing
 from stillage.db.job_runs import Hold, News
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim
 from stillage.db.session import make_engine
 from stillage.ids import BlobKey, BlobRef, ImageId, JobId, ProjectId, StoreId, UploadId, UserId
 from stillage.images.image import Content
-from stillage.images.job import Failure
+from stillage.images.job import Failure, Job
 from stillage.images.quota import Limits, Quotas
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Grant
+from stillage.operations.imports.together import Together
 from stillage.spans import Span
 from stores import FILES, in_files
 
@@ -55,7 +58,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 CONTENT = Content(50, None, "raw", "c" * 32, "sha512", "d" * 128)
 LIMITS = Limits()
-LOCKS = re.compile("^(INSERT|UPDATE|DELETE)|FOR (UPDATE|SHARE)")
+LOCKS = re.compile(r"^\s*(INSERT|UPDATE|DELETE)|FOR (UPDATE|SHARE)")
 
 
 def claim_on(name: str, owner: str | None) -> Claim:
@@ -69,17 +72,29 @@ IMPORTED, TASK = claim_on("e", "node/1"), JobId("task")
 SCRUBBED = Stored(SOURCE.blob, 50, "c" * 32, "sha512", "d" * 128, NOW)
 COPY = BlobRef(StoreId("cold"), BlobKey("a-copy"))
 FIRST = Span(0, 100)
+WHOLE, PARTS = job_id(5), {ImageId("f"): job_id(7), ImageId("g"): job_id(6)}
 JOB, GONE = Hold(job_id(1), ONE, 1), Failure("gone", "it is gone")
 
 
+def work_of(image_id: ImageId) -> dict[str, Any]:
+    return {"image_id": image_id, "import_req": {}, "backend": [COPY.store]}
+
+
 def there(connection: Connection) -> None:
-    """A resumable upload with a piece, a plain one, a queued image, an active one, and one that is imported."""
+    """A resumable upload with a piece, a plain one, a queued image, an active one, and some that are imported."""
     identity.add_project(connection, Project(OPENER.project_id, "mine"), NOW)
     identity.add_user(connection, User(OPENER.user_id, "erin", "-"), NOW)
     identity.grant(connection, OPENER.user_id, OPENER.project_id, "member")
-    for name in "abcde":
+    for name in "abcdefg":
         images.add(connection, builders.image(id=name, owner="mine"))
     imports.begin(connection, IMPORTED.image_id, Status.QUEUED, TASK, [COPY.store], NOW)
+    jobs.enqueue(connection, new_job(5, kind="another"), NOW)
+    for image_id, part in PARTS.items():
+        imports.begin(connection, image_id, Status.QUEUED, part, [COPY.store], NOW)
+        connection.execute(update(tables.images).where(tables.images.c.id == image_id).values(stores=(COPY.store,)))
+        jobs.enqueue(
+            connection, replace(new_job(image_id=image_id, parent=WHOLE), id=part, input=work_of(image_id)), NOW
+        )
     uploads.begin(connection, RESUMING, Expected(), NOW, NOW, LIMITS, 1)
     pieces.begin(connection, "piece", RESUMING.upload_id, FIRST, LeaseOwner.parse("node/1"))
     lifecycle.claim(connection, PLAIN, NOW, NOW, reserve=1)
@@ -123,6 +138,33 @@ def end_import(connection: Connection) -> None:
     imports.finish(connection, IMPORTED.image_id, TASK, NOW)
 
 
+def undo(connection: Connection, part: Job) -> None:
+    assert part.image_id is not None
+    imports.fail(connection, part.image_id, part.id, Undoing("it failed"), NOW)
+    lifecycle.mark_deleted(connection, part.image_id, NOW)
+
+
+class Times:
+    """All that ends several imports together wants of its context here."""
+
+    def clock(self) -> datetime:
+        return NOW
+
+
+TOGETHER = Together(Times(), None, undo)  # type: ignore[arg-type]
+
+
+def fail_together(connection: Connection) -> None:
+    whole = jobs.cancel(connection, WHOLE, GONE, NOW)
+    assert whole is not None
+    TOGETHER.failed(connection, whole)
+
+
+def end_together(connection: Connection) -> None:
+    rights.hold(connection, OPENER)
+    TOGETHER._activate(connection, jobs.load(connection, WHOLE))
+
+
 UNITS: dict[str, Unit] = {
     "claim": lambda c: lifecycle.claim(c, NEW, NOW, NOW, reserve=1),
     "extend": lambda c: blobs.extend(c, PLAIN, 5, LIMITS),
@@ -130,6 +172,9 @@ UNITS: dict[str, Unit] = {
     "publish resumable": publish_resumable,
     "publish same": publish_same,
     "claim for an import": claim_for_import,
+    "end imports together": end_together,
+    "fail imports together": fail_together,
+    "delete one of several": lambda c: lifecycle.mark_deleted(c, ImageId("g"), NOW),
     "end an import": end_import,
     "delete source": lambda c: lifecycle.mark_deleted(c, SOURCE.image_id, NOW),
     "delete copy": lambda c: copies.remove(c, SOURCE.image_id, COPY.store, NOW),

@@ -49,7 +49,7 @@ def finish(connection: Connection, part: JobId, result: Mapping[str, Any], now: 
 
 
 def fail(connection: Connection, part: JobId, failure: Failure, now: datetime) -> None:
-    """End a part without success, unless it has ended. The row of its image is locked as well."""
+    """End a part without success, unless it has ended. The row of its image stays locked, in either case."""
     lock_image_of(connection, part)
     values = end_values(State.FAILED, now) | {"error_kind": failure.kind, "error_message": failure.message}
     connection.execute(update(jobs).where(jobs.c.id == part, can_move_to(State.FAILED)).values(values))

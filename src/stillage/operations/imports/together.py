@@ -44,9 +44,11 @@ class Together:
 
     def failed(self, connection: Connection, job: Job) -> None:
         """Remove the images of all parts, and say in each why. In the transaction in which *job* fails."""
-        for part in _by_image(job_parts.of(connection, job.id)):
-            failure = _failure_of(part, job)
+        failures = [(part, _failure_of(part, job)) for part in _by_image(job_parts.of(connection, job.id))]
+        # All images are locked before the project's usage changes: who deletes one holds it, and then wants the usage.
+        for part, failure in failures:
             job_parts.fail(connection, part.id, failure, self._context.clock())
+        for part, failure in failures:
             self._undo(connection, replace(part, failure=failure))
 
     async def _end(self, whole: Job) -> None:
