@@ -7,6 +7,7 @@ import pytest
 from image_api import Person, Town
 from protocols import queued
 from samples import load
+from server import Answer
 from stillage.formats.registry import rules
 
 PLAIN = {"disk_format": "qcow2", "container_format": "bare"}
@@ -20,32 +21,33 @@ async def verdict(person: Person, image_id: str) -> dict[str, Any]:
     return document
 
 
-async def sent_at_once(person: Person, image_id: str, data: bytes) -> int:
-    return (await person.upload(image_id, data)).status
+async def sent_at_once(person: Person, image_id: str, data: bytes) -> Answer:
+    return await person.upload(image_id, data)
 
 
-async def sent_in_pieces(person: Person, image_id: str, data: bytes) -> int:
+async def sent_in_pieces(person: Person, image_id: str, data: bytes) -> Answer:
     opened = (await person("POST", f"/v2/images/{image_id}/uploads", {"size": len(data)})).json
     sent = f"bytes 0-{len(data) - 1}/{len(data)}"
-    return (await person("PUT", opened["url"], data, content_range=sent)).status
+    return await person("PUT", opened["url"], data, content_range=sent)
 
 
 @pytest.mark.parametrize("send", [sent_at_once, sent_in_pieces])
 async def test_why_bytes_were_refused_is_kept_until_others_are_accepted(erin: Person, rita: Person, send: Any) -> None:
     image_id = (await erin.create(**PLAIN))["id"]
     nothing = await verdict(erin, image_id)
-    assert (nothing["accepted"], nothing["message"], nothing["facts"]) == (None, None, None)
-    assert await send(erin, image_id, NOT_QCOW2) == 415
+    assert (nothing["accepted"], nothing["message"], nothing["format"]) == (None, None, None)
+    refusal = (await send(erin, image_id, NOT_QCOW2)).json["error"]
     refused = await verdict(rita, image_id)
-    assert (refused["accepted"], refused["rule"], refused["declared"]) == (False, "format.mismatch", "qcow2")
+    assert (refused["accepted"], refused["rule"], refused["declared"]) == (False, refusal["rule"], "qcow2")
     assert (await erin.show(image_id))["os_stillage_reason"].startswith(refused["message"])
-    assert (refused["found"], refused["facts"]) == ("raw", None)
-    assert await send(erin, image_id, load("qcow2-v3-plain.qcow2")) == 204
+    assert (refused["found"], refused["size"]) == (refusal.get("found"), None)
+    assert (await send(erin, image_id, load("qcow2-v3-plain.qcow2"))).status == 204
     accepted = await verdict(rita, image_id)
     assert (accepted["accepted"], accepted["rule"], accepted["message"]) == (True, None, None)
-    assert accepted["facts"]["format"] == accepted["found"] == "qcow2"
-    assert accepted["facts"]["virtual_size"] == (await erin.show(image_id))["virtual_size"]
-    assert accepted["facts"]["details"]
+    assert accepted["format"] == accepted["found"] == "qcow2"
+    image = await erin.show(image_id)
+    assert (accepted["virtual_size"], accepted["size"]) == (image["virtual_size"], image["size"])
+    assert accepted["details"]
 
 
 async def test_an_upload_that_breaks_off_later_is_no_verdict(erin: Person) -> None:

@@ -7,15 +7,6 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from stillage.api.json_schemas import member
 
 
-class DiskFacts(TypedDict):
-    """What an inspector found in the bytes of an image."""
-
-    format: Annotated[str | None, member("A disk_format")]
-    subformat: Annotated[str | None, member("The finer kind, as streamOptimized; null where there is one kind only")]
-    virtual_size: Annotated[int | None, member("Bytes of the disk that a guest sees")]
-    details: Annotated[dict[str, str], member("More, by the format, as cluster_size")]
-
-
 class ImageVerdict(TypedDict):
     """Whether the bytes of an image were accepted, and why not."""
 
@@ -27,7 +18,11 @@ class ImageVerdict(TypedDict):
     found: Annotated[str | None, member("The format that was found")]
     declared: Annotated[str | None, member("The disk_format of the image then")]
     fix: Annotated[str | None, member("A command that makes an acceptable image of IN, called OUT")]
-    facts: Annotated[DiskFacts | None, member("Of the data that the image has")]
+    format: Annotated[str | None, member("As found")]
+    subformat: Annotated[str | None, member("The finer kind, as streamOptimized; null where there is one kind only")]
+    virtual_size: Annotated[int | None, member("Bytes of the disk that a guest sees")]
+    size: Annotated[int | None, member("Bytes of the data")]
+    details: Annotated[dict[str, str], member("What else is known of the disk, by its format, as cluster_size")]
 
 
 class RuleOfImages(TypedDict):

@@ -36,22 +36,20 @@ async def rules(request: web.Request) -> web.Response:
 
 
 def _document(image: Image, verdict: ImageVerdict) -> documents.ImageVerdict:
-    refusal, facts = verdict.refusal or {}, verdict.facts
+    refusal, facts = verdict.refusal or {}, verdict.facts or {}
+    found = facts.get("format") or refusal.get("found")
     return {
         "image_id": image.id,
         "accepted": verdict.accepted,
         "message": verdict.message,
         "rule": refusal.get("rule"),
         "offset": refusal.get("offset"),
-        "found": refusal.get("found") if facts is None else facts["format"],
+        "found": found,
         "declared": refusal.get("declared", image.disk_format),
         "fix": refusal.get("fix"),
-        "facts": None
-        if facts is None
-        else {
-            "format": facts["format"],
-            "subformat": facts["subformat"] or None,
-            "virtual_size": facts["virtual_size"],
-            "details": dict(facts["details"]),
-        },
+        "format": found,
+        "subformat": facts.get("subformat") or None,
+        "virtual_size": facts.get("virtual_size"),
+        "size": image.size if verdict.facts is not None else None,
+        "details": dict(facts.get("details", {})),
     }
