@@ -30,7 +30,7 @@ from stillage.api.metrics import Metrics
 from stillage.api.profiles import PROFILES
 from stillage.api.routing import ShallowRouter
 from stillage.api.services import SERVICES, Services
-from stillage.auditing import trail_of
+from stillage.auditing import audit_of, trail_of
 from stillage.authentication import authentication_of
 from stillage.config import Settings
 from stillage.db import blobs
@@ -145,7 +145,8 @@ async def build(
     disks = Disks(database, download, slots=settings.convert_slots)
     inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
     counters = Metrics(shared_folder(settings))
-    trail = trail_of(settings, counters.dropped, owner, clock)
+    audit_events = audit_of(settings, database, access, clock)
+    trail = trail_of(settings, audit_events, counters.dropped, owner, clock)
     report = report_to(trail, counters.count_job)
     queue = Queue(database, clock=clock, report=report)
     sources = sources or sources_of(settings)
@@ -180,6 +181,7 @@ async def build(
         tags=Tags(database, access=access),
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),
+        audit=audit_events,
         info=Info(database, access=access, limits=quotas.project),
         quotas=ProjectQuotas(
             database, access=access, default=quotas.project, knows_projects=known.embedded is not None
@@ -364,6 +366,7 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
         scrub_bytes_per_s=settings.scrub_bytes_per_s,
     )
     also = [worker.services.uploads.upkeep, worker.services.jobs.forget_old, worker.forget_old]
+    also.append(worker.services.audit.forget_old)
     database = worker.services.database
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
     set_clock = partial(set_by, database, worker.clock)

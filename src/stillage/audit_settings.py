@@ -5,12 +5,18 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from stillage.job_settings import Seconds
+
 
 class AuditSettings(BaseModel, defer_build=True):
     """Where what changes something is recorded, beside the log; see [the audit](audit.md)."""
 
     audit_file: Path | None = Field(None, description="file for the audit, one JSON line per event (docs/audit.md)")
     audit_webhook: SecretStr | None = Field(None, description="https:// URL to which audit events are POSTed as JSON")
+    audit_events: int = Field(
+        100_000, ge=0, le=10_000_000, description="latest events that GET /v2/audit can show; 0 keeps none"
+    )
+    audit_keep_s: Seconds = Field(90 * 86400, gt=0, description="how long GET /v2/audit can show an event")
 
     @field_validator("audit_webhook")
     @classmethod

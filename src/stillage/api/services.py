@@ -16,6 +16,7 @@ from stillage.api.profiles import Profile
 from stillage.audit.trail import Trail
 from stillage.db.session import Database
 from stillage.identity.base import Identity, Sessions
+from stillage.operations.audit import Audit
 from stillage.operations.cache import ImageCache
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.packed import PackedDownloads
@@ -74,6 +75,7 @@ class Services:
     shares: Shares
     info: Info
     quotas: ProjectQuotas
+    audit: Audit
     ingest: Ingest
     uploads: Uploads
     imports: Imports

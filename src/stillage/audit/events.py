@@ -7,9 +7,9 @@ OpenStack's pyCADF and keystonemiddleware.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from stillage.accounts.principal import Principal
+from stillage.audit.event_ids import event_id
 from stillage.images.job import Job, State
 
 EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
@@ -65,7 +65,7 @@ def event_of_job(job: Job, *, now: datetime, node: str) -> dict[str, Any]:
     """Return the beginning or the end of *job* as a CADF event, as *node* saw it."""
     event = {
         "typeURI": EVENT,
-        "id": str(uuid4()),
+        "id": event_id(now),
         "eventType": "activity",
         "eventTime": now.astimezone(UTC).isoformat(),
         "action": "stop/job" if job.has_ended else "start/job",
@@ -90,7 +90,7 @@ def event_of(change: Change, *, now: datetime, node: str) -> dict[str, Any]:
     }
     event = {
         "typeURI": EVENT,
-        "id": str(uuid4()),
+        "id": event_id(now),
         "eventType": "activity",
         "eventTime": now.astimezone(UTC).isoformat(),
         "action": change.action.verb,

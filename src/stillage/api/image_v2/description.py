@@ -43,6 +43,13 @@ LIST_QUERY = {
     "updated_at": TEXT,
 }
 PAGES = {"limit": {**COUNT, "minimum": 1}, "marker": TEXT}
+AUDIT_QUERY = {
+    **dict.fromkeys(("target", "user", "action"), TEXT),
+    "since": {**TEXT, "description": "a time; events from then on"},
+    "until": {**TEXT, "description": "a time; events before it"},
+    "format": {"enum": ["json", "jsonl"], "description": "jsonl: all of them, one in a line"},
+    **PAGES,
+}
 TASK_QUERY = {
     "limit": COUNT,
     "marker": TEXT,
@@ -202,6 +209,7 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/quotas/{project_id}": Details({200: "ProjectQuota"}, READS),
     "PUT /v2/quotas/{project_id}": Details({200: "ProjectQuota"}, (*READS, 413), body={JSON: ref("NewQuota")}),
     "DELETE /v2/quotas/{project_id}": Details({204: None}, READS),
+    "GET /v2/audit": Details({200: "AuditEvents"}, (400, 401, 403), query=AUDIT_QUERY),
     "GET /v2/usage": Details({200: "UsageOfProjects"}, (400, 401, 403), query={"by": {"enum": ["project"]}, **PAGES}),
 }
 
@@ -225,6 +233,7 @@ def schemas() -> Mapping[str, Schema]:
         documents.ImportMethods,
         documents.NewImport,
         documents.Usage,
+        documents.AuditEvents,
         documents.ProjectQuotas,
         documents.UsageOfProjects,
         documents.NewQuota,

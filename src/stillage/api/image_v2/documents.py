@@ -312,6 +312,13 @@ class UsageOfProjects(TypedDict):
     next: NotRequired[str]
 
 
+class AuditEvents(TypedDict):
+    """What was changed or tried, as CADF events, the newest first; docs/audit.md has their members."""
+
+    events: list[dict[str, Any]]
+    next: NotRequired[str]
+
+
 class DataMap(TypedDict):
     """How much of a disk holds data."""
 

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from stillage.api.image_v2 import (
+    audit,
     cache,
     data,
     disks,
@@ -72,3 +73,4 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_put("/v2/quotas/{project_id}", quotas.change)
     router.add_delete("/v2/quotas/{project_id}", quotas.reset)
     router.add_get("/v2/usage", quotas.usage, allow_head=False)
+    router.add_get("/v2/audit", audit.read, allow_head=False)

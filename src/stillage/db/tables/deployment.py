@@ -1,8 +1,8 @@
 """Tables of the whole deployment: what is in use, which versions can use the schema, who does background work."""
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
 
-from stillage.db.columns import UtcTime
+from stillage.db.columns import UtcTime, sorted_text
 from stillage.db.leases import OwnerText
 from stillage.db.tables.base import metadata
 
@@ -37,4 +37,20 @@ job_leases = Table(
     Column("job", String(32), primary_key=True),
     Column("lease_owner", OwnerText, nullable=False),
     Column("lease_expires_at", UtcTime, nullable=False),
+)
+
+# The latest audit events. The order of their ids is that of their times.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", sorted_text(36), primary_key=True),
+    Column("action", String(64), nullable=False),
+    Column("user_id", String(255), nullable=False),
+    Column("project_id", String(255)),  # of who did it
+    Column("owner", String(255)),  # of the image that it was done to, if it is another project
+    Column("target_id", String(255), nullable=False),
+    Column("event", Text, nullable=False),  # CADF, as JSON
+    Index("ix_audit_events_target_id", "target_id", "id"),
+    Index("ix_audit_events_project_id", "project_id", "id"),
+    Index("ix_audit_events_owner", "owner", "id", sqlite_where=text("owner IS NOT NULL")),
 )
