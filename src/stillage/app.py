@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from stillage import __version__
 from stillage.api import audit, cors, metrics, middleware, root
 from stillage.api.console import dialect as console
 from stillage.api.console import page_headers
@@ -66,6 +67,7 @@ from stillage.operations.metadefs import Metadefs
 from stillage.operations.quotas import ProjectQuotas
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.shares import Shares
+from stillage.operations.status import StatusReports
 from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
 from stillage.operations.upkeep.exclusive import Exclusive
@@ -182,6 +184,15 @@ async def build(
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),
         audit=audit_events,
+        status=StatusReports(
+            database,
+            stores,
+            access=access,
+            owner=owner,
+            version=__version__,
+            scrub_every_s=settings.scrub_every_s,
+            clock=clock,
+        ),
         info=Info(database, access=access, limits=quotas.project),
         quotas=ProjectQuotas(
             database, access=access, default=quotas.project, knows_projects=known.embedded is not None
@@ -366,7 +377,7 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
         scrub_bytes_per_s=settings.scrub_bytes_per_s,
     )
     also = [worker.services.uploads.upkeep, worker.services.jobs.forget_old, worker.forget_old]
-    also.append(worker.services.audit.forget_old)
+    also += [worker.services.audit.forget_old, worker.services.status.report]
     database = worker.services.database
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
     set_clock = partial(set_by, database, worker.clock)

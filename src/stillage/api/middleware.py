@@ -39,6 +39,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             response.force_close()
         response = await answer(request, response)
         seconds = time.perf_counter() - begun
+        app_services.status.rates.count()
         app_services.metrics.count(request.method, route_of(request).pattern, response.status, seconds)
         log.info(
             "request",

@@ -36,6 +36,7 @@ from stillage.operations.metadefs import Metadefs
 from stillage.operations.quotas import ProjectQuotas
 from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.shares import Shares
+from stillage.operations.status import StatusReports
 from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
 from stillage.operations.upload.ingest import Ingest
@@ -76,6 +77,7 @@ class Services:
     info: Info
     quotas: ProjectQuotas
     audit: Audit
+    status: StatusReports
     ingest: Ingest
     uploads: Uploads
     imports: Imports

@@ -8,7 +8,7 @@ from yarl import URL
 from stillage import times
 from stillage.accounts.names import is_name
 from stillage.api.http.json_bodies import encoded, json_response
-from stillage.api.image_v2 import documents
+from stillage.api.image_v2 import admin_documents as documents
 from stillage.api.paging import limit_of, marker_of
 from stillage.api.services import principal, public_url, services
 from stillage.audit.event_ids import first_id

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
-from stillage.api.image_v2 import documents, task_documents, verdict_documents
+from stillage.api.image_v2 import admin_documents, documents, task_documents, verdict_documents
 from stillage.api.image_v2.cache import TARGET, TARGETS
 from stillage.api.image_v2.disks import MOST_CELLS
 from stillage.api.image_v2.metadefs import description as metadefs
@@ -210,6 +210,7 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/quotas/{project_id}": Details({200: "ProjectQuota"}, (*READS, 413), body={JSON: ref("NewQuota")}),
     "DELETE /v2/quotas/{project_id}": Details({204: None}, READS),
     "GET /v2/audit": Details({200: "AuditEvents"}, (400, 401, 403), query=AUDIT_QUERY),
+    "GET /v2/status": Details({200: "DeploymentStatus"}, (401, 403)),
     "GET /v2/usage": Details({200: "UsageOfProjects"}, (400, 401, 403), query={"by": {"enum": ["project"]}, **PAGES}),
 }
 
@@ -233,10 +234,11 @@ def schemas() -> Mapping[str, Schema]:
         documents.ImportMethods,
         documents.NewImport,
         documents.Usage,
-        documents.AuditEvents,
-        documents.ProjectQuotas,
-        documents.UsageOfProjects,
-        documents.NewQuota,
+        admin_documents.DeploymentStatus,
+        admin_documents.AuditEvents,
+        admin_documents.ProjectQuotas,
+        admin_documents.UsageOfProjects,
+        admin_documents.NewQuota,
         documents.DataMap,
         task_documents.Task,
         task_documents.Tasks,

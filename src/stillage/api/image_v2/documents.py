@@ -263,62 +263,6 @@ class Usage(TypedDict):
     usage: ProjectUsage
 
 
-Limit = Annotated[int, member(minimum=-1)]
-
-
-class QuotaNumbers(TypedDict):
-    """Bytes of all images, images, uploads and inspections that run, jobs that run."""
-
-    bytes: Limit
-    images: Limit
-    uploads: Limit
-    jobs: Limit
-
-
-class ProjectQuota(TypedDict):
-    """What a project uses and may use."""
-
-    project_id: str
-    project_name: NotRequired[Annotated[str, member("If the embedded identity has the project")]]
-    limits: Annotated[QuotaNumbers, member("Those that hold; -1 is none")]
-    own: Annotated[list[str], member("Names of the limits that were set for the project; others are of the settings")]
-    usage: QuotaNumbers
-
-
-class NewLimits(TypedDict, total=False):
-    bytes: Limit | None
-    images: Limit | None
-    uploads: Limit | None
-    jobs: Limit | None
-
-
-class NewQuota(TypedDict):
-    """The limits of one project: -1 is none; what is null or missing is left to the settings."""
-
-    limits: NewLimits
-
-
-class ProjectQuotas(TypedDict):
-    """Projects with limits of their own."""
-
-    quotas: list[ProjectQuota]
-    next: NotRequired[str]
-
-
-class UsageOfProjects(TypedDict):
-    """What projects use and may use."""
-
-    usage: list[ProjectQuota]
-    next: NotRequired[str]
-
-
-class AuditEvents(TypedDict):
-    """What was changed or tried, as CADF events, the newest first; docs/audit.md has their members."""
-
-    events: list[dict[str, Any]]
-    next: NotRequired[str]
-
-
 class DataMap(TypedDict):
     """How much of a disk holds data."""
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 from stillage.api.http.json_bodies import json_object, json_response
-from stillage.api.image_v2 import documents
+from stillage.api.image_v2 import admin_documents as documents
 from stillage.api.paging import limit_of, marker_of
 from stillage.api.services import note, principal, public_url, services
 from stillage.errors import InvalidInput

@@ -15,6 +15,7 @@ from stillage.api.image_v2 import (
     members,
     quotas,
     schemas,
+    status,
     tags,
     tasks,
     verdicts,
@@ -68,9 +69,14 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/info/stores/detail", info.stores_detail, allow_head=False)
     router.add_get("/v2/info/import", info.import_methods, allow_head=False)
     router.add_get("/v2/info/usage", info.usage, allow_head=False)
+    _add_administration(router)
+
+
+def _add_administration(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/quotas", quotas.list_own, allow_head=False)
     router.add_get("/v2/quotas/{project_id}", quotas.show, allow_head=False)
     router.add_put("/v2/quotas/{project_id}", quotas.change)
     router.add_delete("/v2/quotas/{project_id}", quotas.reset)
     router.add_get("/v2/usage", quotas.usage, allow_head=False)
     router.add_get("/v2/audit", audit.read, allow_head=False)
+    router.add_get("/v2/status", status.show, allow_head=False)

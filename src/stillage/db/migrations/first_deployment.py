@@ -22,6 +22,15 @@ def create_deployment() -> None:
         sa.PrimaryKeyConstraint("job", name=op.f("pk_job_leases")),
     )
     op.create_table(
+        "processes",
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("started_at", UtcTime(), nullable=False),
+        sa.Column("seen_at", UtcTime(), nullable=False),
+        sa.Column("requests", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", name=op.f("pk_processes")),
+    )
+    op.create_table(
         "audit_events",
         sa.Column("id", sorted_text(36), nullable=False),
         sa.Column("action", sa.String(length=64), nullable=False),

@@ -1,6 +1,6 @@
 """Tables of the whole deployment: what is in use, which versions can use the schema, who does background work."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text, text
 
 from stillage.db.columns import UtcTime, sorted_text
 from stillage.db.leases import OwnerText
@@ -37,6 +37,17 @@ job_leases = Table(
     Column("job", String(32), primary_key=True),
     Column("lease_owner", OwnerText, nullable=False),
     Column("lease_expires_at", UtcTime, nullable=False),
+)
+
+# Server processes that live, and what they count; each writes its row with every sweep.
+processes = Table(
+    "processes",
+    metadata,
+    Column("owner", OwnerText, primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("requests", JSON, nullable=False),  # of the last hour, by minute
 )
 
 # The latest audit events. The order of their ids is that of their times.
