@@ -39,7 +39,7 @@ from stillage.db.clock import Clock, clock_of, now, set_by
 from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
-from stillage.deployment import policy_of, profile_of, quotas_of, shown_of
+from stillage.deployment import policy_of, profile_of, quotas_of, shown_of, shown_settings_of
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
@@ -184,6 +184,7 @@ async def build(
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),
         audit=audit_events,
+        settings=shown_settings_of(settings),
         status=StatusReports(
             database,
             stores,

@@ -19,7 +19,7 @@ def test_every_route_has_a_row() -> None:
 
 
 def test_every_named_test_is_there() -> None:
-    named = re.findall(r"\b((?:conformance/|e2e/|identity/)?test_\w+)", TEXT)
+    named = re.findall(r"\b((?:cli/|conformance/|e2e/|identity/)?test_\w+)", TEXT)
     assert len(named) > 60
     for name in named:
         places = [f"{name}.py", f"api/images/{name}.py", f"api/{name}.py", f"conformance/{name}.py"]

@@ -1,8 +1,9 @@
 """What handlers use: the services that `app` built, and what a request carries (principal, ids, base URLs)."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -53,6 +54,7 @@ class Services:
         embedded: The embedded identity service, for the identity API; None with an external Keystone.
         sessions: Signs browsers in; None without the console.
         keystone_url: URL of the external Keystone for clients.
+        settings: As administrators are shown them, without secrets.
         trail: Records every change.
         addresses: The public URL, and addresses of clients.
         cors_origins: Sites whose pages may use the APIs, as browsers write them.
@@ -78,6 +80,7 @@ class Services:
     quotas: ProjectQuotas
     audit: Audit
     status: StatusReports
+    settings: Sequence[Mapping[str, Any]]
     ingest: Ingest
     uploads: Uploads
     imports: Imports

@@ -28,6 +28,10 @@ class Info:
         """Raise Forbidden unless *principal* may see the details of stores."""
         self._access.require_role(principal, "stores_info_detail", "see how the stores are made")
 
+    def require_settings(self, principal: Principal) -> None:
+        """Raise Forbidden unless *principal* may read the settings."""
+        self._access.require_role(principal, "context_is_admin", "read the settings")
+
     def require_metrics(self, principal: Principal) -> None:
         """Raise Forbidden unless *principal* may read the metrics, which cover all projects."""
         self._access.require_role(principal, "context_is_admin", "read the metrics")

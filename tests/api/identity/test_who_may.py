@@ -37,6 +37,7 @@ ROUTES: list[tuple[str, str, Any, int, int, int]] = [
     ("PUT", "/v2/quotas/{lab}", {"limits": {}}, 401, 403, 200),
     ("DELETE", "/v2/quotas/{lab}", None, 401, 403, 204),
     ("GET", "/v2/status", None, 401, 403, 200),
+    ("GET", "/v2/settings", None, 401, 403, 200),
     ("GET", "/v2/audit", None, 401, 200, 200),
     ("GET", "/v2/usage?by=project", None, 401, 200, 200),
     ("DELETE", "/v3/users/{paul}", None, 401, 403, 204),

@@ -49,7 +49,14 @@ async def test_every_document_is_as_described(town: Town, erin: Person, olga: Pe
         await ask(f"GET /v2/info/{name}")
     await replace(ask, person=ada)("GET /v2/info/stores/detail")
     await replace(ask, person=ada)("PUT /v2/quotas/{project_id}", {"limits": {"jobs": -1}}, project_id="ops")
-    for route in ("GET /v2/quotas/{project_id}", "GET /v2/quotas", "GET /v2/usage", "GET /v2/audit", "GET /v2/status"):
+    for route in (
+        "GET /v2/quotas/{project_id}",
+        "GET /v2/quotas",
+        "GET /v2/usage",
+        "GET /v2/audit",
+        "GET /v2/status",
+        "GET /v2/settings",
+    ):
         await replace(ask, person=ada)(route, project_id="ops")
     await tasks(replace(ask, person=ada), town.application[SERVICES].queue)
     await replace(ask, person=ada)("GET /v2/cache")

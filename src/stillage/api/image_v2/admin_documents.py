@@ -116,3 +116,19 @@ class DeploymentStatus(TypedDict):
     inspections: int
     jobs: JobCounts
     requests_by_minute: Annotated[list[int], member("Of the last hour, the oldest first, of all processes")]
+
+
+class Setting(TypedDict):
+    """One setting of the node that answers."""
+
+    name: str
+    value: Annotated[Any, member("JSON; null of a secret, and of what is not set and has no default")]
+    meaning: str
+    set: Annotated[bool, member("It differs from its default")]
+    secret: Annotated[bool, member("It is never shown")]
+
+
+class DeploymentSettings(TypedDict):
+    """The settings of the node that answers."""
+
+    settings: list[Setting]

@@ -210,6 +210,7 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/quotas/{project_id}": Details({200: "ProjectQuota"}, (*READS, 413), body={JSON: ref("NewQuota")}),
     "DELETE /v2/quotas/{project_id}": Details({204: None}, READS),
     "GET /v2/audit": Details({200: "AuditEvents"}, (400, 401, 403), query=AUDIT_QUERY),
+    "GET /v2/settings": Details({200: "DeploymentSettings"}, (401, 403)),
     "GET /v2/status": Details({200: "DeploymentStatus"}, (401, 403)),
     "GET /v2/usage": Details({200: "UsageOfProjects"}, (400, 401, 403), query={"by": {"enum": ["project"]}, **PAGES}),
 }
@@ -235,6 +236,7 @@ def schemas() -> Mapping[str, Schema]:
         documents.NewImport,
         documents.Usage,
         admin_documents.DeploymentStatus,
+        admin_documents.DeploymentSettings,
         admin_documents.AuditEvents,
         admin_documents.ProjectQuotas,
         admin_documents.UsageOfProjects,

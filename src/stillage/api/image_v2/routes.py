@@ -80,3 +80,4 @@ def _add_administration(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/usage", quotas.usage, allow_head=False)
     router.add_get("/v2/audit", audit.read, allow_head=False)
     router.add_get("/v2/status", status.show, allow_head=False)
+    router.add_get("/v2/settings", status.settings, allow_head=False)
