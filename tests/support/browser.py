@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from server import TIMEOUT_S, Server
 
@@ -20,6 +20,7 @@ FLAGS = [
     "--disable-dev-shm-usage",
 ]
 
+expect.set_options(timeout=TIMEOUT_S * 1000)
 CLOUDS = {"demo": "stillage", "admin": "stillage-admin"}
 
 

@@ -9,12 +9,20 @@ export const notices = store(/** @type {Notice[]} */ ([]));
 const SHOWN_MS = 6000;
 let noticeId = 0;
 
-/** Let a screen reader say *text* when it is free. @param {string} text */
+/** @type {string[]} */
+const waiting = [];
+const GATHERED_MS = 100;
+
+/** Let a screen reader say *text* when it is free. What is told at the same moment is said together. @param {string} text */
 export function announce(text) {
+  waiting.push(text);
+  if (waiting.length > 1) return;
   const region = document.getElementById("announcer");
-  if (!region) return;
-  region.textContent = "";
-  setTimeout(() => (region.textContent = text), 50); // the same text again is news only after an empty region
+  if (region) region.textContent = ""; // the same text again is news only after an empty region
+  setTimeout(() => {
+    if (region) region.textContent = waiting.join(" ");
+    waiting.length = 0;
+  }, GATHERED_MS);
 }
 
 /** Show and say *text* for some seconds; a problem stays until it is closed. @param {string} text @param {"done" | "problem"} [kind] */

@@ -19,6 +19,7 @@ export async function loadLanguage() {
   if (!answer.ok) return;
   catalogue = await answer.json();
   language.current = wanted;
+  made.clear();
   document.documentElement.lang = wanted;
 }
 
@@ -43,16 +44,30 @@ export function hasText(key) {
   return key in catalogue;
 }
 
+/** Formatters by name. Making one takes as long as drawing a row, and the language does not change. @type {Map<string, any>} */
+const made = new Map();
+
+/**
+ * @template T
+ * @param {string} name
+ * @param {() => T} make
+ * @returns {T}
+ */
+function once(name, make) {
+  if (!made.has(name)) made.set(name, make());
+  return made.get(name);
+}
+
 /** @param {string} key @param {number} count @param {Record<string, string | number>} [values] */
 export function plural(key, count, values = {}) {
-  const form = new Intl.PluralRules(language.current).select(count);
+  const form = once("plural", () => new Intl.PluralRules(language.current)).select(count);
   const found = `${key}.${form}` in catalogue ? `${key}.${form}` : `${key}.other`;
   return t(found, { count: number(count), ...values });
 }
 
 /** @param {number} value @param {number} [digits] After the point. */
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(language.current, { maximumFractionDigits: digits }).format(value);
+  return once(`number ${digits}`, () => new Intl.NumberFormat(language.current, { maximumFractionDigits: digits })).format(value);
 }
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -73,7 +88,8 @@ export function percent(share) {
 /** @param {string | number | null | undefined} when @returns {string} */
 export function dateTime(when) {
   if (!when) return "–";
-  return new Intl.DateTimeFormat(language.current, { dateStyle: "medium", timeStyle: "short" }).format(new Date(when));
+  const words = once("time", () => new Intl.DateTimeFormat(language.current, { dateStyle: "medium", timeStyle: "short" }));
+  return words.format(new Date(when));
 }
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
@@ -83,7 +99,7 @@ const SPANS = [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 
 export function age(when) {
   if (!when) return "–";
   const seconds = (new Date(when).getTime() - Date.now()) / 1000;
-  const words = new Intl.RelativeTimeFormat(language.current, { numeric: "auto" });
+  const words = once("age", () => new Intl.RelativeTimeFormat(language.current, { numeric: "auto" }));
   for (const [unit, length] of SPANS) {
     if (Math.abs(seconds) >= length) return words.format(Math.round(seconds / length), unit);
   }

@@ -52,3 +52,19 @@ export function createProject(name, description) {
 export function changeProject(id, changes) {
   return request("PATCH", `${V3}/projects/${id}`, { body: { project: changes } });
 }
+
+/**
+ * @typedef {{bytes: number, images: number, uploads: number, jobs: number}} Numbers
+ * @typedef {{project_id: string, limits: Numbers, own: (keyof Numbers)[], usage: Numbers}} Quota  A limit of -1 is none.
+ */
+
+/** What projects use and may use, by the id of the project. @param {AbortSignal} signal @returns {Promise<Map<string, Quota>>} */
+export async function quotasByProject(signal) {
+  const { usage } = await getJson("/v2/usage?by=project", { signal });
+  return new Map(usage.map((/** @type {Quota} */ quota) => [quota.project_id, quota]));
+}
+
+/** Replace the limits of a project; null leaves one to the settings. @param {string} id @param {Record<string, number | null>} limits */
+export function setQuota(id, limits) {
+  return request("PUT", `/v2/quotas/${id}`, { body: { limits } });
+}

@@ -45,7 +45,7 @@ function Facts({ verdict }) {
     [t("disk.fact.size"), bytes ? `${size(bytes)} (${number(bytes)} B)` : null],
     ...Object.entries(details).map(([name, value]) => /** @type {[string, string]} */ ([name.replaceAll("_", " "), String(value)])),
   ];
-  return html`<section><h3>${t("disk.facts")}</h3>
+  return html`<section><h2>${t("disk.facts")}</h2>
     <dl class="facts">${shown.map(([name, value]) => value && html`<dt key=${name}>${name}</dt><dd><bdi class="num">${value}</bdi></dd>`)}</dl>
   </section>`;
 }

@@ -4,24 +4,29 @@ import { html, useState } from "../vendor/htm-preact-standalone.module.js";
 import { notify } from "../core/announce.js";
 import { curl } from "../core/commands.js";
 import { t } from "../core/i18n.js";
-import { changeProject, createProject, listProjects } from "../core/people.js";
+import { changeProject, createProject, listProjects, quotasByProject } from "../core/people.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Badge } from "../ui/badge.js";
 import { FormDialog } from "../ui/form_dialog.js";
 import { List } from "../ui/lists.js";
 import { useLoaded } from "../ui/loading.js";
+import { QuotaBars, QuotaForm } from "./quota.js";
 
 /** @typedef {import("../core/people.js").Project} Project */
 
 export function ProjectsTab() {
   const projects = useLoaded(listProjects, []);
+  const quotas = useLoaded(quotasByProject, []);
+  const [limited, setLimited] = useState(/** @type {Project | null} */ (null));
   const [making, setMaking] = useState(false);
   const act = (/** @type {Promise<unknown>} */ acting) => acting.then(projects.again, (error) => notify(error.message, "problem"));
   const columns = [
     { title: "project", cell: (/** @type {Project} */ project) => html`<bdi>${project.name}</bdi>${project.description && html`<small><bdi>${project.description}</bdi></small>`}` },
     { title: "image.id", cell: (/** @type {Project} */ project) => html`<code>${project.id}</code>` },
     { title: "image.status", cell: (/** @type {Project} */ project) => html`<${Badge} status=${project.enabled ? "enabled" : "disabled"} />` },
+    { title: "quota", cell: (/** @type {Project} */ project) => html`<${QuotaBars} quota=${quotas.data?.get(project.id)} />` },
     { title: "", cell: (/** @type {Project} */ project) => html`<div class="row end">
+        <button type="button" class="small" onClick=${() => setLimited(project)}>${t("quota.change")}</button>
         <button type="button" class="small" onClick=${() => act(changeProject(project.id, { enabled: !project.enabled }))}>${t(project.enabled ? "disable" : "enable")}</button>
       </div>` },
   ];
@@ -29,11 +34,12 @@ export function ProjectsTab() {
     await createProject(String(form.get("name")), String(form.get("description") ?? ""));
     projects.again();
   };
-  const commands = () => ({ openstack: "openstack project list\nopenstack project create NAME", stillage: "stillage project list\nstillage project create NAME", curl: curl("GET", "/identity/v3/projects") });
+  const commands = () => ({ openstack: "openstack project list\nopenstack project create NAME", stillage: "stillage project create NAME\nstillage quota set NAME --bytes 500GiB", curl: curl("GET", "/identity/v3/projects") });
   return html`<section class="stack">
     <div class="page-head"><p class="lead">${t("projects.lead")}</p><${AsCommand} commands=${commands} />
       <button type="button" class="primary" onClick=${() => setMaking(true)}>${t("project.new")}</button></div>
     <${List} name=${t("admin.tab.projects")} loaded=${projects} columns=${columns} keyOf=${(/** @type {Project} */ project) => project.id} none=${t("projects.none")} />
+    ${limited && html`<${QuotaForm} project=${limited} quota=${quotas.data?.get(limited.id)} again=${quotas.again} onClose=${() => setLimited(null)} />`}
     ${making && html`<${FormDialog} title=${t("project.new")} action=${t("create")} act=${create} onClose=${() => setMaking(false)}>
       <label class="field"><span>${t("project")}</span><input name="name" required maxlength="64" autocomplete="off" /></label>
       <label class="field"><span>${t("description")} <small>${t("optional")}</small></span><input name="description" maxlength="255" autocomplete="off" /></label>

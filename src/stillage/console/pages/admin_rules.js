@@ -15,8 +15,8 @@ export function RulesTab() {
   const shown = rules.data?.filter((/** @type {any} */ rule) => JSON.stringify(rule).toLowerCase().includes(text.toLowerCase())) ?? null;
   const columns = [
     { title: "rule.id", cell: (/** @type {any} */ rule) => html`<code>${rule.id}</code>` },
-    { title: "rule.text", cell: (/** @type {any} */ rule) => html`${rule.why ?? rule.text ?? rule.description}${rule.fix && html`<small class="mono">${rule.fix}</small>`}` },
-    { title: "rule.here", cell: (/** @type {any} */ rule) => html`<${Badge} status=${rule.allowed ? "allowed" : "refused"} />` },
+    { title: "rule.text", cell: (/** @type {any} */ rule) => html`${rule.meaning}${rule.fix && html`<small class="mono">${rule.fix}</small>`}` },
+    { title: "rule.here", cell: (/** @type {any} */ rule) => html`<${Badge} status=${rule.allowed ? "allowed" : "refused"} />${!rule.allowed && rule.allowable && html`<small>${t("rule.allowable")}</small>`}` },
   ];
   return html`<section class="stack">
     <div class="page-head"><p class="lead">${t("rules.lead")}</p><${AsCommand} commands=${() => ({ curl: curl("GET", "/v2/rules"), stillage: "stillage inspect FILE" })} /></div>

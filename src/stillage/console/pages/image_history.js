@@ -53,7 +53,7 @@ function Moments({ image }) {
 /** @param {{events: any[]}} props */
 export function Audit({ events }) {
   if (!events.length) return html`<p class="note">${t("history.audit.none")}</p>`;
-  return html`<div class="table"><table>
+  return html`<div class="table" tabindex="0" role="group" aria-label=${t("history.audit")}><table>
     <caption class="visually-hidden">${t("history.audit")}</caption>
     <thead><tr><th scope="col">${t("audit.when")}</th><th scope="col">${t("audit.who")}</th><th scope="col">${t("audit.what")}</th><th scope="col">${t("audit.target")}</th><th scope="col">${t("audit.outcome")}</th></tr></thead>
     <tbody>${events.map((event, index) => html`<tr key=${event.id ?? index}>

@@ -4,7 +4,7 @@ import { getJson } from "../core/api.js";
 import { session } from "../core/session.js";
 
 export const TABS = /** @type {const} */ (["mine", "shared", "public", "hidden"]);
-export const PAGE_SIZE = 50;
+export const PAGE_SIZE = 30;
 export const OFFERS = /** @type {const} */ (["accepted", "pending", "rejected"]);
 /** Filters that are chips: their name in the address is that of the API. */
 export const FILTERS = /** @type {const} */ (["status", "disk_format", "visibility", "tag"]);

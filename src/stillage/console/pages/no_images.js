@@ -31,5 +31,5 @@ const FIRST = {
 
 /** Asks for files, and opens the dialog for their images. */
 export function UploadButton() {
-  return html`<button type="button" class="primary" onClick=${pickFiles}><${Icon} name="uploads" />${t("upload.new")}</button>`;
+  return html`<button type="button" class="primary" onClick=${pickFiles}><${Icon} name="uploads" />${t("images.upload")}</button>`;
 }

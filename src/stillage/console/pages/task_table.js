@@ -7,7 +7,7 @@ import { Badge } from "../ui/badge.js";
 
 /** @param {{tasks: any[], withImage?: boolean}} props */
 export function TaskTable({ tasks, withImage }) {
-  return html`<div class="table"><table>
+  return html`<div class="table" tabindex="0" role="group" aria-label=${t("nav.jobs")}><table>
     <caption class="visually-hidden">${t("nav.jobs")}</caption>
     <thead><tr>
       <th scope="col">${t("job.kind")}</th><th scope="col">${t("job.status")}</th>

@@ -18,7 +18,9 @@ export function List({ name, loaded, columns, keyOf, none }) {
   if (error) return html`<${Problem} error=${error} retry=${again} />`;
   if (!data) return html`<${Skeleton} lines=${4} />`;
   if (!data.length) return html`<div class="empty"><p>${none}</p></div>`;
-  return html`<div class="table"><table>
+  // What scrolls can be reached by the keyboard: by its buttons, or else itself.
+  const reach = columns.every(({ title }) => title) ? { tabindex: 0, role: "group", "aria-label": name } : {};
+  return html`<div class="table" ...${reach}><table>
     <caption class="visually-hidden">${name}</caption>
     <thead><tr>${columns.map(({ title, number }, index) => html`<th key=${index} scope="col" class=${number ? "num" : ""}>
       ${title ? t(title) : html`<span class="visually-hidden">${t("image.actions")}</span>`}</th>`)}</tr></thead>
