@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes test-ceph test-tempest check docs docs-pages bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
+.PHONY: help setup serve dev test test-thorough test-nodes test-ceph test-tempest check docs docs-pages console-pictures bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -76,6 +76,10 @@ docs: dev ## build the documentation site into site/, and fail at a link that le
 
 docs-pages: dev ## write the pages of docs/ that are made from the code: settings, rules, routes, commands
 	@for script in scripts/*_page.py; do .venv/bin/python "$$script" || exit 1; done
+
+console-pictures: dev ## take the pictures of docs/console.md from a running server
+	@scripts/system-packages pngquant
+	PYTHONPATH=tests/support .venv/bin/python scripts/console_pictures.py
 
 bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench $(BENCH_ARGS)

@@ -16,7 +16,7 @@ export function RulesTab() {
   const columns = [
     { title: "rule.id", cell: (/** @type {any} */ rule) => html`<code>${rule.id}</code>` },
     { title: "rule.text", cell: (/** @type {any} */ rule) => html`${rule.meaning}${rule.fix && html`<small class="mono">${rule.fix}</small>`}` },
-    { title: "rule.here", cell: (/** @type {any} */ rule) => html`<${Badge} status=${rule.allowed ? "allowed" : "refused"} />${!rule.allowed && rule.allowable && html`<small>${t("rule.allowable")}</small>`}` },
+    { title: "rule.here", cell: (/** @type {any} */ rule) => html`${rule.allowed ? html`<${Badge} status="allowed" />` : t("status.refused")}${!rule.allowed && rule.allowable && html`<small>${t("rule.allowable")}</small>`}` },
   ];
   return html`<section class="stack">
     <div class="page-head"><p class="lead">${t("rules.lead")}</p><${AsCommand} commands=${() => ({ curl: curl("GET", "/v2/rules"), stillage: "stillage inspect FILE" })} /></div>
