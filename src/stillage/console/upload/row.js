@@ -19,7 +19,7 @@ import { abandon, dismissRow, hasFile, replaceFile, speedOf, steer, tryAgain } f
 export function UploadRow({ row }) {
   const state = stateOf(row);
   const { upload } = row;
-  return html`<li class=${`upload ${state}`} data-state=${state} data-image=${row.id}>
+  return html`<li class=${`upload ${state}`} data-state=${state} data-image=${row.id} data-sent=${row.sent}>
     <div class="upload-head">
       <span class=${`badge ${BADGES[state] ?? ""}`}>
         <${Link} to=${`/images/${row.id}`} class="name"><bdi>${row.imageName || row.id}</bdi><//>
