@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev test test-thorough test-nodes test-ceph test-tempest check docs docs-pages console-pictures bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
+.PHONY: help setup serve dev dist test test-thorough test-nodes test-ceph test-tempest check docs docs-pages console-pictures bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,6 +26,9 @@ serve: setup ## set up and serve; honours STILLAGE_DATA, STILLAGE_LISTEN, STILLA
 
 dev: $(DEV) ## make .venv with the tools for tests and checks as well
 	@:
+
+dist: ## build the wheel and the sdist into dist/
+	@scripts/dist
 
 test: dev ## set up, system packages included, and run the tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages

@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, FromClause, create_engine, event, text
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 
 from stillage.db.columns import decoded
@@ -27,7 +27,7 @@ from stillage.db.lookups import Inquiry, OnLoop
 from stillage.db.sqlite_lookups import SqliteLookups
 from stillage.db.trouble import translated
 from stillage.db.writing import Writers
-from stillage.errors import Unavailable
+from stillage.errors import BadSettings, Unavailable
 
 log = structlog.get_logger()
 
@@ -114,21 +114,39 @@ class Database:
 
 
 def make_engine(url: str, *, connections: int = CONNECTIONS) -> Engine:
-    """Return an engine with our settings. *url*: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
-    if (parsed := make_url(url)).get_backend_name() != "sqlite":
-        timeouts: dict[str, Any] = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_WITHIN_S}
-        if "options" not in parsed.query:
-            timeouts["options"] = f"-c lock_timeout={round(LOCK_TIMEOUT_S * 1000)}"
-        engine = create_engine(
-            url,
-            pool_size=connections - ON_LOOP,
-            max_overflow=0,
-            pool_pre_ping=True,
-            connect_args=timeouts,
-            json_deserializer=decoded,
-        )
-        event.listen(engine, "handle_error", _leave_standby)
-        return engine
+    """Return an engine with our settings. *url*: ``sqlite:///PATH`` or ``postgresql+psycopg://…``.
+
+    Raises:
+        BadSettings: If what speaks with the database is not installed.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    try:
+        return _postgresql(parsed, connections)
+    except ModuleNotFoundError as error:
+        raise BadSettings(
+            f"database_url names PostgreSQL, and {error.name} is missing; run: pip install 'stillage[postgresql]'"
+        ) from error
+
+
+def _postgresql(url: URL, connections: int) -> Engine:
+    timeouts: dict[str, Any] = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_WITHIN_S}
+    if "options" not in url.query:
+        timeouts["options"] = f"-c lock_timeout={round(LOCK_TIMEOUT_S * 1000)}"
+    engine = create_engine(
+        url,
+        pool_size=connections - ON_LOOP,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args=timeouts,
+        json_deserializer=decoded,
+    )
+    event.listen(engine, "handle_error", _leave_standby)
+    return engine
+
+
+def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_size=SQLITE_READERS + SQLITE_WRITERS,
@@ -137,11 +155,11 @@ def make_engine(url: str, *, connections: int = CONNECTIONS) -> Engine:
         json_deserializer=decoded,
     )
     engine.dialect.statement_compiler = _SqliteCompiler
-    if parsed.database:
-        event.listen(engine, "do_connect", partial(_make_private, Path(parsed.database)))
+    if url.database:
+        event.listen(engine, "do_connect", partial(_make_private, Path(url.database)))
     event.listen(engine, "connect", _prepare_sqlite)
-    if parsed.database:
-        event.listen(engine, "connect", partial(_close_to_others, Path(parsed.database)))
+    if url.database:
+        event.listen(engine, "connect", partial(_close_to_others, Path(url.database)))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
