@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stillage.client.local import HOLE
-from stillage.spans import Span, gaps, merged
+from stillage.spans import Span, gaps, merged, total
 
 MIB = 1 << 20
-SMALLEST = 4 * MIB
+SMALLEST = 8 * MIB
+"""Pieces are multiples of this, the size of a part in a bucket: the bucket's server copies parts that are whole."""
 LARGEST = 64 * MIB
 FEWEST_ROUNDS = 4
 """At least this many pieces per connection, so that none waits long for the slowest at the end."""
@@ -27,11 +28,13 @@ class Piece:
 
 def piece_size(missing: int, connections: int) -> int:
     """Return how large pieces should be when *missing* bytes are sent over *connections*."""
-    rounds = max(FEWEST_ROUNDS, -(-missing // (connections * LARGEST)))
-    return min(LARGEST, max(SMALLEST, -(-missing // (connections * rounds))))
+    size = missing // (connections * FEWEST_ROUNDS)
+    return min(LARGEST, max(SMALLEST, size - size % SMALLEST))
 
 
-def plan(wanted: Span, received: Iterable[Span], zeros: Iterable[Span], size: int) -> list[Piece]:
+def plan(
+    wanted: Span, received: Iterable[Span], zeros: Iterable[Span], size: int, *, connections: int | None = None
+) -> list[Piece]:
     """Return the pieces of at most *size* bytes that make *wanted* complete, in the order of their places.
 
     Args:
@@ -39,19 +42,27 @@ def plan(wanted: Span, received: Iterable[Span], zeros: Iterable[Span], size: in
         received: What the server has. In any order; may overlap.
         zeros: Where the file has only zeros. In any order; may overlap.
         size: Of a piece with data; zeros are never cut.
+        connections: Cut ever smaller pieces for these towards the end, as `piece_size` says. The server verifies an
+            image in order, and has little left after the last byte then: not what came side by side.
     """
     holes = merged(zeros)
-    found: list[Piece] = []
-    for gap in gaps(merged(received), wanted):
-        data = gaps(holes, gap)
-        found += (Piece(span, zeros=True) for span in gaps(data, gap))
-        found += (Piece(piece) for span in data for piece in _cut(span, size))
+    missing = gaps(merged(received), wanted)
+    data = [span for gap in missing for span in gaps(holes, gap)]
+    found = [Piece(span, zeros=True) for gap in missing for span in gaps(data, gap)]
+    left = total(data)
+    for span in data:
+        found += (Piece(piece) for piece in _cut(span, size, left, connections))
+        left -= span.length
     return sorted(found, key=lambda piece: piece.span)
 
 
-def _cut(span: Span, size: int) -> Iterator[Span]:
-    for start in range(span.first, span.end, size):
-        yield Span(start, min(start + size, span.end))
+def _cut(span: Span, size: int, left: int, connections: int | None) -> Iterator[Span]:
+    """Yield the parts of *span*, with which *left* bytes begin that are to be sent."""
+    at = span.first
+    while at < span.end:
+        length = size if connections is None else min(size, piece_size(left - (at - span.first), connections))
+        yield Span(at, min(at + length, span.end))
+        at += length
 
 
 class ZeroMap:

@@ -17,7 +17,7 @@ from stillage.client.digests import Digests
 from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.images import Images, OpenUpload, Proof
 from stillage.client.local import Rules
-from stillage.client.pieces import MIB, piece_size, plan
+from stillage.client.pieces import LARGEST, MIB, plan
 from stillage.client.plain import PlainSending
 from stillage.client.progress import Progress
 from stillage.client.sending import Sending
@@ -249,8 +249,11 @@ class Upload:
     async def _send_pieces(self, source: Source, begun: Begun, upload: OpenUpload) -> None:
         self.outcome.way = "pieces"
         received = total(upload.received)
-        size = self._order.piece_bytes or piece_size(source.size - received, self._order.connections)
-        pieces = plan(Span(0, source.size), upload.received, begun.zeros, size)
+        whole = Span(0, source.size)
+        if size := self._order.piece_bytes:
+            pieces = plan(whole, upload.received, begun.zeros, size)
+        else:
+            pieces = plan(whole, upload.received, begun.zeros, LARGEST, connections=self._order.connections)
         self._progress.begin("sending", source.size, received)
         sending = Sending(self._session.retry, self._images, source, begun.image_id, upload.url, self._progress)
         try:

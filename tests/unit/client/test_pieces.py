@@ -41,6 +41,16 @@ def test_pieces_are_neither_tiny_nor_huge_and_keep_every_connection_busy(missing
         assert -(-missing // size) >= 4 * connections - connections
 
 
+@given(size=st.integers(1, 1 << 34), connections=st.integers(1, 16))
+def test_pieces_become_smaller_towards_the_end_until_the_last_ones_are_small(size: int, connections: int) -> None:
+    pieces = plan(Span(0, size), (), (), LARGEST, connections=connections)
+    lengths = [piece.length for piece in pieces]
+    assert sum(lengths) == size
+    assert lengths == sorted(lengths, reverse=True)
+    assert max(lengths[-connections:]) <= 2 * SMALLEST or len(lengths) == 1
+    assert all(piece.span.first % SMALLEST == 0 for piece in pieces)
+
+
 def test_a_zero_piece_is_never_cut() -> None:
     assert plan(Span(0, 100), (), [Span(10, 90)], 5)[2] == Piece(Span(10, 90), zeros=True)
 
