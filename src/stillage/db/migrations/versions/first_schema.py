@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from stillage.db.columns import UtcTime, sorted_text
+from stillage.db.migrations.first_blobs import create_blobs
 from stillage.db.migrations.first_console import create_console
 from stillage.db.migrations.first_deployment import create_deployment
 from stillage.db.migrations.first_jobs import create_jobs
@@ -164,38 +165,7 @@ def _create_uploads() -> None:
         sa.Column("max_jobs", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_usage")),
     )
-    op.create_table(
-        "blobs",
-        sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("store", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("damage", sa.Text(), nullable=True),
-        sa.Column("kept_until", UtcTime(), nullable=True),
-        sa.Column("scrubbed_at", UtcTime(), nullable=True),
-        sa.Column("looked_at", UtcTime(), nullable=True),
-        sa.Column("version", sa.String(length=255), nullable=True),
-        sa.Column("size", sa.BigInteger(), nullable=True),
-        sa.Column("checksum", sa.String(length=32), nullable=True),
-        sa.Column("os_hash_algo", sa.String(length=64), nullable=True),
-        sa.Column("os_hash_value", sa.String(length=128), nullable=True),
-        sa.Column("sha256", sa.String(length=64), nullable=True),
-        sa.Column("found", sa.String(length=32), nullable=True),
-        sa.Column("facts", sa.JSON(), nullable=True),
-        sa.Column("data_map", sa.LargeBinary(), nullable=True),
-        sa.Column("created_at", UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_blobs")),
-    )
-    op.create_index(
-        "ix_blobs_kept_until",
-        "blobs",
-        ["kept_until"],
-        postgresql_where=sa.text("kept_until IS NOT NULL"),
-        sqlite_where=sa.text("kept_until IS NOT NULL"),
-    )
-    op.create_index("ix_blobs_os_hash_value", "blobs", ["os_hash_value"])
-    op.create_index("ix_blobs_sha256", "blobs", ["sha256"])
-    op.create_index("ix_blobs_state_scrubbed_at", "blobs", ["state", "scrubbed_at"])
-    op.create_index("ix_blobs_store_looked_at", "blobs", ["store", "looked_at"])
+    create_blobs()
     op.create_table(
         "placements",
         sa.Column("image_id", sa.String(length=36), nullable=False),
