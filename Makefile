@@ -120,7 +120,7 @@ chaos: dev ## kill everything, again and again, and look what is left; CHAOS_ARG
 chaos-nodes: dev ## kill nodes, their database and their S3 server, again and again, and look what is left; CHAOS_ARGS="--events 500"
 	PYTHONPATH=tests/support .venv/bin/python -m chaos_nodes $(CHAOS_ARGS)
 
-chaos-jobs: dev ## kill processes that run jobs 200 times on each database; CHAOS_ARGS="--kills 200 --seed 1"
+chaos-jobs: dev ## kill processes that run jobs 200 times on each database, ten minutes each; CHAOS_ARGS="--kills 200 --seed 1"
 	PYTHONPATH=tests/support .venv/bin/python -m chaos_jobs $(CHAOS_ARGS)
 
 failover-times: dev ## measure how long clients wait when one of two nodes is killed; two minutes
