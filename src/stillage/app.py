@@ -53,6 +53,7 @@ from stillage.operations.disks.opening import Disks
 from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
+from stillage.operations.events.hub import Events
 from stillage.operations.exports import Exports
 from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.images import Images
@@ -204,6 +205,7 @@ async def build(
         creations=importing.create,
         exports=exports,
         inspect=inspect,
+        events=Events(database, access=access, clock=clock),
         verdicts=Verdicts(database, access=access, allowed=rules.policy.allowed),
         queue=queue,
         tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),
@@ -337,6 +339,7 @@ async def serve(
                 await stop.wait()
                 reporting.cancel()
                 log.info("stopping")
+            worker.services.events.close()
             cut_off = await stopping.stop(runner, worker.services.running, stop)
             over()
         await metrics_runner.cleanup()

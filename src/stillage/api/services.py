@@ -23,6 +23,7 @@ from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
+from stillage.operations.events.hub import Events
 from stillage.operations.exports import Exports
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
@@ -88,6 +89,7 @@ class Services:
     exports: Exports
     inspect: Inspect
     verdicts: Verdicts
+    events: Events
     queue: Queue
     jobs: Jobs
     tasks: Tasks

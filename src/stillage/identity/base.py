@@ -41,8 +41,11 @@ class Sessions(Protocol):
             TooManyFailures, TooManyAtOnce, Unavailable: If it must not be tried now.
         """
 
-    async def find(self, text: str) -> Session:
-        """Return the session, which counts as used. Raises Unauthenticated if it has ended, or never was."""
+    async def find(self, text: str, *, is_use: bool = True) -> Session:
+        """Return the session. Raises Unauthenticated if it has ended, or never was.
+
+        *is_use*: False to look only, so that it ends no later because of this.
+        """
 
     async def end(self, text: str) -> None:
         """End the session; it is no error if it has ended."""

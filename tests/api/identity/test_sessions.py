@@ -3,11 +3,14 @@
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
+import pytest
 from aiohttp import ClientResponse, ClientSession
 
-from asking import headers_of
+from asking import TOKENS, headers_of
 from described import Described, documents_of
+from event_stream import event_stream
 from stillage.api.console.description import DETAILS
+from stillage.operations.events import hub
 from stillage.operations.identity.accounts import Accounts
 
 SESSION = "/console/session"
@@ -140,3 +143,23 @@ async def test_every_document_is_as_described(api: ClientSession) -> None:
     described.check(f"POST {SESSION}", 201, said)
     described.check(f"GET {SESSION}", 200, (await ask(api, "GET", SESSION, cookie=cookie))[1])
     assert {one for one in documents_of(DETAILS) if SESSION in one[0]} <= described.seen
+
+
+async def test_a_stream_of_events_ends_with_the_session_or_the_token(
+    api: ClientSession, monkeypatch: pytest.MonkeyPatch, accounts: Accounts
+) -> None:
+    monkeypatch.setattr(hub, "READ_EVERY_S", 0.02)
+    cookie, _ = await sign_in(api)
+    token, root = await headers_of(api), await headers_of(api, "root")
+    ours = origin(api)
+    async with (
+        event_stream(api, "", Cookie=cookie) as of_session,
+        event_stream(api, "", **token) as of_token,
+        event_stream(api, "", **root) as of_root,
+    ):
+        assert (await ask(api, "DELETE", SESSION, cookie=cookie, Origin=ours))[0] == 204
+        assert await of_session.ended()
+        assert (await ask(api, "DELETE", TOKENS, **token, X_Subject_Token=token["X-Auth-Token"]))[0] == 204
+        assert await of_token.ended()
+        await accounts.set_user_enabled("root", enabled=False)
+        assert await of_root.ended()

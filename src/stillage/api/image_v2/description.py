@@ -178,6 +178,7 @@ DETAILS: Mapping[str, Details] = {
     "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
     "GET /v2/images/{image_id}/verdict": Details({200: "ImageVerdict"}, READS),
+    "GET /v2/events": Details({200: "text"}, (401, 429, 503), headers={"Last-Event-ID": TEXT}),
     "GET /v2/rules": Details({200: "Rules"}, (401,)),
     "POST /v2/images/{image_id}/locations": Details({202: None}, WRITES, body={JSON: ref("NewLocation")}),
     "GET /v2/images/{image_id}/locations": Details({200: "Locations"}, READS),

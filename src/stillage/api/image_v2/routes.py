@@ -7,6 +7,7 @@ from stillage.api.image_v2 import (
     cache,
     data,
     disks,
+    events,
     images,
     imports,
     info,
@@ -41,6 +42,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/images/{image_id}/map", disks.data_map, allow_head=False)
     router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)
     router.add_get("/v2/images/{image_id}/verdict", verdicts.show, allow_head=False)
+    router.add_get("/v2/events", events.stream, allow_head=False)
     router.add_get("/v2/rules", verdicts.rules, allow_head=False)
     router.add_delete("/v2/stores/{store}/{image_id}", images.delete_copy)
     uploads.add_routes(router)

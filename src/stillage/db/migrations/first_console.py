@@ -17,3 +17,5 @@ def create_console() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_keystone_sessions_expires_at", "keystone_sessions", ["expires_at"])
+    deleted = sa.text("deleted_at IS NOT NULL")
+    op.create_index("ix_images_deleted_at", "images", ["deleted_at"], sqlite_where=deleted, postgresql_where=deleted)

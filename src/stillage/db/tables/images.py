@@ -100,6 +100,8 @@ images = Table(
     live("ix_images_created_at", "os_hidden", "created_at", "id"),
     *map(live_with, INDEXED),
     *chain.from_iterable(map(in_order_of, SORTED)),
+    # For streams of events: what was deleted just now.
+    Index("ix_images_deleted_at", "deleted_at", sqlite_where=text("deleted_at IS NOT NULL")),
 )
 
 

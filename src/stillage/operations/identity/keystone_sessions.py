@@ -44,12 +44,13 @@ class KeystoneSessions:
         await self._database.write(sessions.add, row)
         return Opened(text, await self._session(row))
 
-    async def find(self, text: str) -> Session:
+    async def find(self, text: str, *, is_use: bool = True) -> Session:
         """See `identity.base.Sessions`."""
         session = await self._session(await self._get(text))
-        if used := renewed(session, self._clock()):
+        if is_use and (used := renewed(session, self._clock())):
             await self._database.write(sessions.use, digest_of(text), used.idle_until)
-        return used or session
+            return used
+        return session
 
     async def end(self, text: str) -> None:
         """See `identity.base.Sessions`. The token is revoked as well, if Keystone can be reached."""

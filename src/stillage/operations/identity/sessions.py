@@ -34,7 +34,7 @@ class EmbeddedSessions:
             raise Unauthenticated
         return Opened(issued.text, _session(issued.token))
 
-    async def find(self, text: str) -> Session:
+    async def find(self, text: str, *, is_use: bool = True) -> Session:
         """See `identity.base.Sessions`."""
         token = None
         if is_token(text, SESSION_PREFIX):
@@ -42,9 +42,10 @@ class EmbeddedSessions:
         if token is None:
             raise Unauthenticated
         session = _session(token)
-        if used := renewed(session, self._clock()):
+        if is_use and (used := renewed(session, self._clock())):
             await self._database.write(tokens.use, token.digest, used.idle_until)
-        return used or session
+            return used
+        return session
 
     async def end(self, text: str) -> None:
         """See `identity.base.Sessions`."""

@@ -1,0 +1,1 @@
+"""Streams of events: what changes, told to who may know of it."""
