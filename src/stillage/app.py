@@ -62,6 +62,7 @@ from stillage.operations.imports.sources import Sources
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
+from stillage.operations.links import Links
 from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
@@ -178,6 +179,7 @@ async def build(
         sessions=known.sessions if settings.console else None,
         keystone_url=settings.keystone_public_url or settings.keystone_url,
         cache=cache,
+        links=Links(database, download, uploads.rights, vault, clock=clock),
         locations=Locations(database, stores, access=access, shown=shown_of(settings)),
         metadefs=Metadefs(database, access=access, clock=clock),
         images=images,
@@ -326,7 +328,7 @@ async def serve(
             Runner, header_timeout_s=settings.header_timeout_s, idle_timeout_s=settings.idle_timeout_s
         )
         runner = make_runner(make_web(worker.services), prefix=worker.services.addresses.prefix)
-        metrics_runner = make_runner(_metrics_alone(worker.services.metrics))
+        metrics_runner = make_runner(metrics.alone(worker.services.metrics))
         await runner.setup()
         await metrics_runner.setup()
         await listen(metrics_runner, metrics_sockets, None, worker.services.descriptors)
@@ -359,7 +361,7 @@ async def work(
     async with build(settings, owner=owner) as worker:
         await worker.sweep.end_dead_uploads(dead=owner.node)  # of the process that had its name before
         runner = Runner(
-            _metrics_alone(worker.services.metrics),
+            metrics.alone(worker.services.metrics),
             header_timeout_s=settings.header_timeout_s,
             idle_timeout_s=settings.idle_timeout_s,
         )
@@ -387,12 +389,3 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
     set_clock = partial(set_by, database, worker.clock)
     look = Look(database, worker.services.stores, clock=worker.clock)
     return Upkeep(worker.sweep, worker.scrub, look, exclusive, schedule=schedule, first=set_clock, also=also)
-
-
-def _metrics_alone(counters: Metrics) -> web.Application:
-    async def show(_request: web.Request) -> web.Response:
-        return metrics.response(counters)
-
-    application = web.Application()
-    application.router.add_get("/metrics", show)
-    return application

@@ -118,3 +118,14 @@ class Metrics:
 
 def response(metrics: Metrics) -> web.Response:
     return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def alone(metrics: Metrics) -> web.Application:
+    """Return an application that serves nothing but the metrics, to everybody."""
+
+    async def show(_request: web.Request) -> web.Response:
+        return response(metrics)
+
+    application = web.Application()
+    application.router.add_get("/metrics", show)
+    return application

@@ -32,6 +32,7 @@ from stillage.operations.imports.creating import Creations
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
+from stillage.operations.links import Links
 from stillage.operations.locations import Locations
 from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
@@ -72,6 +73,7 @@ class Services:
     keystone_url: str | None
     images: Images
     members: Members
+    links: Links
     locations: Locations
     cache: ImageCache
     metadefs: Metadefs
@@ -116,8 +118,9 @@ class Services:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# The second part is a secret: it authorises resuming the upload.
+# The second part is a secret: it authorises resuming the upload, or downloading the image.
 CAPABILITY = re.compile(r"(/uploads/[^/.]*)\.[^/]*")
+LINK = re.compile(r"(/links/)[^/]*")
 
 SERVICES = web.AppKey("services", Services)
 NOTED = web.RequestKey("noted", dict[str, str])
@@ -140,8 +143,9 @@ def note(request: web.Request, **facts: str) -> None:
 
 
 def shown_path(request: web.Request) -> str:
-    """The request's path for logs, without the secret that an upload's URL may end with."""
+    """The request's path for logs, without the secret that the URL of an upload or a link may end with."""
     path = request.path
+    path = LINK.sub(r"\1…", path) if "/links/" in path else path
     return CAPABILITY.sub(r"\1.…", path) if "/uploads/" in path else path
 
 

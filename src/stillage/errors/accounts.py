@@ -1,6 +1,6 @@
 """What keeps somebody out: logins, tokens, signatures and access keys."""
 
-from stillage.errors.base import Conflict, Forbidden, InvalidInput, StillageError, TooLarge
+from stillage.errors.base import Conflict, Forbidden, InvalidInput, NotFound, StillageError, TooLarge
 
 
 class Unauthenticated(StillageError):
@@ -56,6 +56,16 @@ class CrossSite(Forbidden):
             "this request comes from a page of another site: with the cookie of the console it needs "
             f"Sec-Fetch-Site: same-origin, or the Origin of this server; {self.fix}"
         )
+
+
+class LinkInvalid(NotFound):
+    """The address of a download is none, has expired, or whoever made it may no longer download the image."""
+
+    code = "link_invalid"
+    fix = "make a new one with POST /v2/images/{image_id}/links"
+
+    def __init__(self) -> None:
+        super().__init__(f"this address does not download an image, or does not any more; {self.fix}")
 
 
 class HttpsNeeded(Forbidden):

@@ -18,6 +18,7 @@ NAMES |= {
     "job_id": "j",
     "task_id": "t",
     "upload": "u",
+    "link": "l",
     "credential_id": "c",
     "access": "A",
     "rest": "r",

@@ -124,6 +124,7 @@ async def images_and_members(ask: Checked, olga: Person) -> None:
     await ask(f"GET {one}/map", image_id=image_id)
     await ask(f"GET {one}/layout", image_id=image_id)
     await ask(f"GET {one}/verdict", image_id=image_id)
+    await ask(f"POST {one}/links", status=201, image_id=image_id)
     await ask("GET /v2/rules")
     for data in (DATA, b"QFI\xfb" + bytes(508)):
         await ask(f"POST {IMAGES}/inspect", data)

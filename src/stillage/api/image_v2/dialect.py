@@ -8,12 +8,14 @@ from stillage.api import log_context
 from stillage.api.credentials import principal_of
 from stillage.api.dialects import Dialect, route_of
 from stillage.api.image_v2.description import DESCRIPTION
+from stillage.api.image_v2.links import USE
 from stillage.api.image_v2.metadefs.description import CHANGES as METADEF_CHANGES
 from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
 from stillage.api.problems import Wording
-from stillage.api.services import PRINCIPAL
+from stillage.api.services import PRINCIPAL, services
 from stillage.audit.events import PROJECT, SERVICE, Action
+from stillage.operations.links import PREFIX
 
 IMAGE = f"{SERVICE}/images/image"
 # QEMU and other programs that read a disk over HTTP can send a password, and no header of ours.
@@ -45,6 +47,7 @@ CHANGES: Mapping[str, Action] = {
     "DELETE /v2/cache": Action("delete/cached", IMAGE),
     "PUT /v2/quotas/{project_id}": Action("update/quota", PROJECT),
     "DELETE /v2/quotas/{project_id}": Action("delete/quota", PROJECT),
+    "POST /v2/images/{image_id}/links": Action("create/link", IMAGE),
     "POST /v2/images/{image_id}/locations": Action("update/file", IMAGE),
     **METADEF_CHANGES,
 }
@@ -58,6 +61,10 @@ async def authenticate(request: web.Request) -> None:
     """
     route = route_of(request).name
     if route in BY_CAPABILITY and "." in request.match_info["upload"]:
+        return
+    if route == USE and request.match_info["link"].startswith(PREFIX):
+        opened = services(request).links.open(request.match_info["image_id"], request.match_info["link"])
+        request[PRINCIPAL] = await opened
         return
     principal = request[PRINCIPAL] = await principal_of(request, takes_password=route in TAKES_PASSWORD)
     log_context.add(user_id=principal.user_id, project_id=principal.project_id)

@@ -61,6 +61,20 @@ class NewLocation(TypedDict):
     validation_data: NotRequired[NewDigest]
 
 
+@with_config(ConfigDict(extra="forbid"))
+class NewDownloadLink(TypedDict):
+    """An address to make."""
+
+    expires_s: NotRequired[Annotated[int, member("Seconds that it is valid: 900 if missing, 86400 at most", minimum=1)]]
+
+
+class DownloadLink(TypedDict):
+    """An address that downloads an image for a short time."""
+
+    url: Annotated[str, member("Needs no token: whoever knows it may download the image")]
+    expires_at: str
+
+
 class Located(TypedDict, total=False):
     """What an image says of where its bytes are."""
 

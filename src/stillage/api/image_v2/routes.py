@@ -12,6 +12,7 @@ from stillage.api.image_v2 import (
     imports,
     info,
     inspection,
+    links,
     locations,
     members,
     quotas,
@@ -41,11 +42,9 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/images/{image_id}/disk", disks.disk)
     router.add_get("/v2/images/{image_id}/map", disks.data_map, allow_head=False)
     router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)
-    router.add_get("/v2/images/{image_id}/verdict", verdicts.show, allow_head=False)
-    router.add_get("/v2/events", events.stream, allow_head=False)
-    router.add_get("/v2/rules", verdicts.rules, allow_head=False)
     router.add_delete("/v2/stores/{store}/{image_id}", images.delete_copy)
     uploads.add_routes(router)
+    _add_extensions(router)
     router.add_post("/v2/images/{image_id}/locations", locations.add)
     router.add_get("/v2/images/{image_id}/locations", locations.list_locations, allow_head=False)
     router.add_post("/v2/images/{image_id}/members", members.add)
@@ -83,3 +82,12 @@ def _add_administration(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/audit", audit.read, allow_head=False)
     router.add_get("/v2/status", status.show, allow_head=False)
     router.add_get("/v2/settings", status.settings, allow_head=False)
+
+
+def _add_extensions(router: web.UrlDispatcher) -> None:
+    """Add what Glance has nothing like."""
+    router.add_post("/v2/images/{image_id}/links", links.create)
+    router.add_get("/v2/images/{image_id}/links/{link}", links.use)
+    router.add_get("/v2/images/{image_id}/verdict", verdicts.show, allow_head=False)
+    router.add_get("/v2/events", events.stream, allow_head=False)
+    router.add_get("/v2/rules", verdicts.rules, allow_head=False)
