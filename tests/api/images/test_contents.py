@@ -3,6 +3,7 @@
 import pytest
 
 from image_api import Person
+from samples import load
 
 MIB = 1 << 20
 
@@ -10,13 +11,14 @@ MIB = 1 << 20
 async def test_the_map_says_how_much_of_each_cell_holds_data(erin: Person) -> None:
     image = await erin.stored(b"x" * MIB + bytes(6 * MIB) + b"y" * MIB)
     answer = await erin("GET", f"/v2/images/{image['id']}/map?cells=4")
-    assert answer.json == {"size": 8 * MIB, "data": 2 * MIB, "cells": [0.5, 0, 0, 0.5]}
+    file = {"size": 8 * MIB, "data": [0.5, 0, 0, 0.5], "compressed": [0] * 4, "holes": [0.5, 1, 1, 0.5]}
+    assert answer.json == {"size": 8 * MIB, "data": 2 * MIB, "cells": [0.5, 0, 0, 0.5], "file": file}
 
 
 async def test_a_small_disk_has_no_more_cells_than_blocks(erin: Person) -> None:
     image = await erin.stored(b"x" * 512)
     answer = await erin("GET", f"/v2/images/{image['id']}/map")
-    assert answer.json == {"size": 512, "data": 512, "cells": [1]}
+    assert {name: answer.json[name] for name in ("size", "data", "cells")} == {"size": 512, "data": 512, "cells": [1]}
 
 
 @pytest.mark.parametrize("cells", ["0", "4097", "-1", "ten", "", "%E0%A5%A7"])
@@ -44,6 +46,27 @@ async def test_the_layout_names_partitions_and_file_systems(erin: Person) -> Non
         "label": "",
         "partitions": [{**partition, "file_system": "ext2", "label": "home"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("qcow2-v3-plain.qcow2", {"data"}),
+        ("qcow2-v3-zlib.qcow2", {"compressed"}),
+        ("qcow-v1-plain.qcow", {"data"}),
+        ("qed-plain.qed", {"data"}),
+        ("small.iso", {"data", "holes"}),
+    ],
+)
+async def test_the_map_says_what_the_bytes_of_the_file_are(erin: Person, name: str, kinds: set[str]) -> None:
+    image = await erin.stored(load(name), disk_format=name.rpartition(".")[2])
+    found = (await erin("GET", f"/v2/images/{image['id']}/map?cells=64")).json["file"]
+    assert (found["size"], len(found["data"])) == (image["size"], min(64, image["size"]))
+    assert {kind for kind in ("data", "compressed", "holes") if any(found[kind])} == kinds
+    parts = zip(found["data"], found["compressed"], found["holes"], strict=True)
+    shares = [sum(part) for part in parts]
+    assert all(0 <= share <= 1.001 for share in shares)
+    assert (await erin("GET", f"/v2/images/{image['id']}/layout")).status == 200
 
 
 async def test_who_may_not_download_an_image_learns_nothing_of_its_contents(

@@ -33,11 +33,22 @@ async def disk(request: web.Request) -> web.StreamResponse:
 
 
 async def data_map(request: web.Request) -> web.Response:
-    """GET /v2/images/{image_id}/map: how much of each part of the disk holds data."""
+    """GET /v2/images/{image_id}/map: how much of each part of the disk, and of its file, holds data."""
     cells = _cells(request)
     image = await services(request).download.describe(principal(request), request.match_info["image_id"])
     found = await services(request).contents.map(principal(request), image, cells)
-    document: documents.DataMap = {"size": found.size, "data": found.data, "cells": list(found.cells)}
+    file = found.file
+    document: documents.DataMap = {
+        "size": found.size,
+        "data": found.data,
+        "cells": list(found.cells),
+        "file": {
+            "size": file.size,
+            "data": list(file.data),
+            "compressed": list(file.compressed),
+            "holes": list(file.holes),
+        },
+    }
     return json_response(document)
 
 

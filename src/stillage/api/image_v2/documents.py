@@ -277,6 +277,18 @@ class Usage(TypedDict):
     usage: ProjectUsage
 
 
+Shares = list[Annotated[float, member(minimum=0, maximum=1)]]
+
+
+class FileMap(TypedDict):
+    """How much of each equal part of an image's file is what; the rest is the format's own structure."""
+
+    size: Annotated[int, member("Bytes of the file", minimum=0)]
+    data: Annotated[Shares, member("Data of the disk")]
+    compressed: Annotated[Shares, member("Compressed data of the disk; rounded up")]
+    holes: Annotated[Shares, member("Zeros of a disk that is stored as it is")]
+
+
 class DataMap(TypedDict):
     """How much of a disk holds data."""
 
@@ -285,6 +297,7 @@ class DataMap(TypedDict):
     cells: Annotated[
         list[Annotated[float, member(minimum=0, maximum=1)]], member("How much of each equal part of the disk does")
     ]
+    file: FileMap
 
 
 class Contained(TypedDict):

@@ -17,6 +17,7 @@ from stillage.errors import NotConvertible
 from stillage.formats.base import MalformedImage
 from stillage.formats.block_map import BlockMap
 from stillage.formats.disk import Disk, Zeros
+from stillage.formats.file_map import FileMap, file_map_of, file_map_of_raw
 from stillage.formats.noted_map import noted_data
 from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, Recent, open_disk
@@ -46,6 +47,7 @@ class Chart:
         lock: Held while the disk is read, where its units continue one another.
         views: Of the formats that were asked for last.
         mapping: Finds out where it holds data, once; None until somebody needs to know.
+        filing: The same for what the bytes of the file are.
     """
 
     disk: Disk
@@ -54,6 +56,7 @@ class Chart:
     lock: Lock = field(default_factory=Lock)
     views: OrderedDict[Wanted, View] = field(default_factory=OrderedDict)
     mapping: "asyncio.Future[BlockMap] | None" = None
+    filing: "asyncio.Future[FileMap] | None" = None
 
 
 class Charts:
@@ -103,6 +106,19 @@ class Charts:
             chart.mapping.add_done_callback(lambda done: done.exception())
         return await asyncio.shield(chart.mapping)
 
+    async def file_map(self, image: Image, chart: Chart, file: BlobFile) -> FileMap:
+        """Return what the bytes of the file are.
+
+        Raises:
+            NotConvertible: If its tables cannot be read.
+        """
+        if chart.filing is None or (chart.filing.done() and chart.filing.exception() is not None):
+            reader = DiskReader(chart.disk, file.read_at, recent=chart.recent)
+            size, noted = image.size or 0, chart.inside.data_map
+            chart.filing = asyncio.wrap_future(file.start(explained, image, _file_map_of, reader, size, noted))
+            chart.filing.add_done_callback(lambda done: done.exception())
+        return await asyncio.shield(chart.filing)
+
     async def view(self, image: Image, chart: Chart, wanted: Wanted, file: BlobFile) -> View:
         """Return the disk as what is *wanted*.
 
@@ -151,6 +167,12 @@ def data_of(reader: DiskReader, noted: bytes | None) -> BlockMap:
     return BlockMap(
         reader.size, ((extent.at, extent.length) for extent in reader.extents() if not isinstance(extent, Zeros))
     )
+
+
+def _file_map_of(reader: DiskReader, size: int, noted: bytes | None) -> FileMap:
+    if noted is not None:
+        return file_map_of_raw(noted_data(noted), reader.size, size)
+    return file_map_of(reader.extents(), size)
 
 
 def explained(image: Image, work: Callable[..., T], *args: object) -> T:

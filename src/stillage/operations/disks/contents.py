@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from stillage.accounts.principal import Principal
 from stillage.formats.block_map import BlockMap
+from stillage.formats.file_map import FileMap, reduced
 from stillage.formats.file_systems import HEAD, FileSystem, find_file_system
 from stillage.formats.partitions import Partition, find_partitions
 from stillage.formats.reading import DiskReader
@@ -19,11 +20,13 @@ class DataMap(NamedTuple):
         size: Bytes of the disk.
         data: Bytes of the blocks that hold data.
         cells: How much of each part of the disk does, from 0 to 1.
+        file: What the bytes of the file are that the disk is stored in.
     """
 
     size: int
     data: int
     cells: Sequence[float]
+    file: FileMap
 
 
 class Layout(NamedTuple):
@@ -49,14 +52,15 @@ class Contents:
         self._disks = disks
 
     async def map(self, principal: Principal, image: Image, cells: int) -> DataMap:
-        """Return where the disk of *image* holds data, in that many *cells*.
+        """Return where the disk of *image* and its file hold data, each in that many *cells*.
 
         Raises:
             StillageError: As `Disks.open`.
         """
         async with self._disks.open(principal, image) as disk:
-            data = await disk.data()
-            return DataMap(disk.size, min(disk.size, data.count * data.block), cells_of(data, cells))
+            data, file = await disk.data(), await disk.file_map()
+            held = min(disk.size, data.count * data.block)
+            return DataMap(disk.size, held, cells_of(data, cells), reduced(file, cells))
 
     async def layout(self, principal: Principal, image: Image) -> Layout:
         """Return partitions and file systems of the disk of *image*, which *principal* may download.

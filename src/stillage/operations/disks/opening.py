@@ -14,6 +14,7 @@ from stillage.db.blobs import Inside
 from stillage.db.session import Database
 from stillage.errors import NotConvertible
 from stillage.formats.block_map import BlockMap
+from stillage.formats.file_map import FileMap
 from stillage.formats.reading import DiskReader
 from stillage.formats.views.base import View
 from stillage.images.image import Image
@@ -128,6 +129,10 @@ class OpenDisk:
             NotConvertible: If its tables cannot be read.
         """
         return await self._charts.data(self._image, self._chart, self.file)
+
+    async def file_map(self) -> FileMap:
+        """Return what the bytes of the file are; raises as `data`."""
+        return await self._charts.file_map(self._image, self._chart, self.file)
 
     async def view(self, wanted: Wanted) -> View:
         """Return the disk as what is *wanted*; raises as `Charts.view`."""
