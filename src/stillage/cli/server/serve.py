@@ -169,16 +169,17 @@ async def _report_missing_stores(worker: app.Worker) -> None:
 
 def print_welcome(data_folder: DataFolder, settings: Settings, link: str | None = None) -> None:
     """Print that the server is ready, and how to use it. *link*: see `_prepare`."""
-    text = _with_keystone(settings) if settings.keystone_url else _by_itself(data_folder, settings)
-    print(text + _console(settings, link), flush=True)  # noqa: T201 - what a user of the command reads
+    console = _console(settings, link)
+    text = _with_keystone(settings, console) if settings.keystone_url else _by_itself(data_folder, settings, console)
+    print(text, flush=True)  # noqa: T201 - what a user of the command reads
 
 
-def _by_itself(data_folder: DataFolder, settings: Settings) -> str:
+def _by_itself(data_folder: DataFolder, settings: Settings, console: str) -> str:
     url, folder = client_url(settings), data_folder.folder.resolve()
     trust = f"--cacert {folder}/tls/ca.pem " if settings.tls and settings.tls_certificate is None else ""
     return f"""
 Stillage is ready at {url}
-
+{console}
   OpenStack clients:
     {_first_steps(data_folder)}
 
@@ -195,9 +196,9 @@ def _console(settings: Settings, link: str | None) -> str:
         return ""
     address = f"{client_url(settings)}/console/"
     if link is None:
-        return f"  Console: {address}\n"
+        return f"\n  Console: {address}\n"
     minutes = int(LINK_LIFETIME.total_seconds()) // 60
-    return f"  Console, signed in as {ADMIN} (once, within {minutes} minutes):\n    {address}#link={link}\n"
+    return f"\n  Console, signed in as {ADMIN} (once, within {minutes} minutes):\n    {address}#link={link}\n"
 
 
 def _first_steps(data_folder: DataFolder) -> str:
@@ -207,11 +208,11 @@ def _first_steps(data_folder: DataFolder) -> str:
     openstack --os-cloud stillage image list"""
 
 
-def _with_keystone(settings: Settings) -> str:
+def _with_keystone(settings: Settings, console: str) -> str:
     url = client_url(settings)
     return f"""
 Stillage is ready at {url}
-
+{console}
   Keystone at {settings.keystone_url} manages users and tokens. Add this server to its catalogue once:
     openstack service create --name stillage image
     openstack endpoint create --region {settings.region} image public {url}
