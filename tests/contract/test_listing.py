@@ -224,7 +224,10 @@ def test_the_pages_are_what_a_plain_filter_and_sort_give(
     with rolled_back(engine) as connection, patch.multiple(list_leading, COUNTED=counted, FEW=few):
         forget_what_leads(connection)
         store(connection, world)
-        assert all_pages(connection, query) == expected(world, query)
+        everything = expected(world, query)
+        assert all_pages(connection, query) == everything
+        assert listing.count(connection, query) == min(len(everything), limit)
+        assert listing.count(connection, replace(query, limit=1000)) == len(everything)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

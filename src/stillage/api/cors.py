@@ -15,7 +15,7 @@ HEADERS = "*, Authorization"
 """A page may send any header. The star does not stand for Authorization."""
 KEPT_S = 3600
 EXPOSED = (
-    "X-Subject-Token, X-Openstack-Request-Id, Location, ETag, Allow, Retry-After, WWW-Authenticate, "
+    "X-Subject-Token, X-Openstack-Request-Id, X-Total-Count, Location, ETag, Allow, Retry-After, WWW-Authenticate, "
     "Content-Disposition, Content-Range, Content-MD5, OpenStack-image-store-ids, OpenStack-image-import-methods, "
     "Upload-Offset, Upload-Length, Upload-Complete, Upload-Incomplete, Upload-Limit, Upload-Expires, Upload-Metadata, "
     "Upload-Defer-Length, Upload-Draft-Interop-Version, "

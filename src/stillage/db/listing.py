@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, GenerativeSelect, Select, bindparam, select, union
+from sqlalchemy import ColumnElement, GenerativeSelect, Select, bindparam, func, select, union
 
 from stillage.db.images import COLUMNS, image_of
 from stillage.db.list_filters import has_no_property, has_property, has_tag, holds, is_entry
@@ -33,7 +33,7 @@ from stillage.errors import InvalidInput
 from stillage.ids import ProjectId, UserId
 from stillage.images.image import Image
 from stillage.images.paging import full_page
-from stillage.images.query import Key, Operator, Query
+from stillage.images.query import NEWEST_FIRST, Key, Operator, Query
 from stillage.images.rules import Expression
 
 S = TypeVar("S", bound=GenerativeSelect)
@@ -72,6 +72,16 @@ def _deciding(query: Query) -> Iterable[Key]:
     return (key for key in query.order if key.column not in same or key.column == "id")
 
 
+def _count_of(memory: Memory, query: Query) -> Questions[int]:
+    # In an order that has indexes, and from the first image on: the others count as well.
+    kind, values = _parted(replace(query, order=NEWEST_FIRST, marker=None))
+    sources = yield from leading(memory, kind, values)
+    if not sources:
+        return 0
+    rows = yield Question(_counted(kind, sources), values, by_value=_depends_on_values(kind))
+    return int(rows[0][0])
+
+
 def _depends_on_values(kind: Query) -> bool:
     """Whether how many images pass a filter should decide the plan. Tags and properties are looked up by whole keys."""
     return any(isinstance(condition.value, str) for condition in kind.conditions)
@@ -91,6 +101,14 @@ page = Inquiry(_page_of, _is_short)
 Raises:
     InvalidInput: If the marker is no image that the principal may see.
 """
+
+
+def _never(query: Query) -> bool:  # noqa: ARG001 - however few there are in the end
+    return False
+
+
+count = Inquiry(_count_of, _never)
+"""Returns how many images a query finds on all pages, at most its limit."""
 
 
 def _parted(query: Query) -> tuple[Query, dict[str, Any]]:
@@ -165,6 +183,14 @@ def _statement(query: Query, sources: tuple[Source, ...], behind: frozenset[str]
     firsts = _cut(merged, dict(merged.selected_columns), query).subquery()
     order = [ordered(firsts.c[key.column], key) for key in query.order]
     return select(*COLUMNS).join(firsts, images.c.id == firsts.c.id).order_by(*order)
+
+
+@lru_cache(KEPT)
+def _counted(query: Query, sources: tuple[Source, ...]) -> Select[Any]:
+    """How many images all sources have together. Each is read up to the limit, and UNION drops duplicates."""
+    pages = [_page(select(source.columns["id"].label("id")), source, query, None).subquery() for source in sources]
+    ids = union(*[select(page.c.id) for page in pages]).limit(constant(query.limit)).subquery()
+    return select(func.count()).select_from(ids)
 
 
 def _page(page: Select[Any], source: Source, query: Query, behind: frozenset[str] | None) -> Select[Any]:

@@ -91,6 +91,9 @@ class Sharing(StrEnum):
     RECEIVED = "received"
 
 
+NEWEST_FIRST = (Key("created_at", descending=True), Key("id", descending=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A page of images.
@@ -116,7 +119,7 @@ class Query:
     user: UserId
     sees_all: bool
     rule: Expression
-    order: tuple[Key, ...] = (Key("created_at", descending=True), Key("id", descending=True))
+    order: tuple[Key, ...] = NEWEST_FIRST
     limit: int = DEFAULT_LIMIT
     marker: str | None = None
     visibility: Visibility | None = None

@@ -37,6 +37,9 @@ from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
 
+COUNTED = 10_000
+"""Images are counted up to here: to count all of a large deployment would take longer than any page."""
+
 # In each round another request's change succeeded, so even with many writers the rounds end.
 ATTEMPTS = 50
 
@@ -110,6 +113,11 @@ class Images:
             InvalidInput: If the marker is not an image that the principal may see.
         """
         return await self._database.look_up(listing.page, query)
+
+    async def count(self, query: Query) -> tuple[int, bool]:
+        """Return how many images *query* finds on all pages, and whether there are more than the `COUNTED` counted."""
+        found = await self._database.look_up(listing.count, replace(query, limit=COUNTED + 1))
+        return min(found, COUNTED), found > COUNTED
 
     async def kinds(self, principal: Principal, images: Collection[Image]) -> Mapping[ImageId, ImageKind]:
         """Return how each of *images* is shared, for *principal*."""

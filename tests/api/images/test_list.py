@@ -35,6 +35,20 @@ async def test_every_page_in_turn(erin: Person, clock: Clock) -> None:
     assert seen == list("abcde")
 
 
+async def test_the_images_of_all_pages_are_counted(erin: Person, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    await make(erin, clock, *"abcde")
+    answer = await erin("GET", "/v2/images?limit=2&count=1")
+    assert (answer.json["count"], answer.headers["x-total-count"], len(answer.json["images"])) == (5, "5", 2)
+    assert "count" not in answer.json["next"]
+    assert (await erin.page("?count=1&name=contains:c"))["count"] == 1
+    assert (await erin.page(f"?count=1&marker={answer.json['images'][1]['id']}"))["count"] == 5
+    assert (await erin.page("?count=1&limit=0"))["count"] == 5
+    monkeypatch.setattr("stillage.operations.images.COUNTED", 4)
+    answer = await erin("GET", "/v2/images?count=1")
+    assert (answer.json["count"], answer.json["count_is_more"]) == (4, True)
+    assert "x-total-count" not in answer.headers
+
+
 async def test_a_full_last_page_leads_to_an_empty_one(erin: Person, clock: Clock) -> None:
     await make(erin, clock, "a", "b")
     page = await erin.page("?limit=2")

@@ -23,6 +23,7 @@ from stillage.operations.disks.wanted import PACKED
 LIST_QUERY = {
     "limit": COUNT,
     "marker": TEXT,
+    "count": {"const": "1", "description": "count the images of all pages"},
     "sort_key": {"type": "array", "items": {"enum": list(SORT_KEYS)}},
     "sort_dir": {"type": "array", "items": {"enum": ["asc", "desc"]}},
     "sort": TEXT,

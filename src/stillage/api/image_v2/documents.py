@@ -140,6 +140,8 @@ class Images(TypedDict):
     first: str
     next: NotRequired[str]
     schema: str
+    count: NotRequired[Annotated[int, member("With count=1: how many there are on all pages")]]
+    count_is_more: NotRequired[Annotated[bool, member("There are more than count says")]]
 
 
 class Change(TypedDict):

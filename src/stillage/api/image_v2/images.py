@@ -22,6 +22,8 @@ from stillage.images.query import Query
 
 STORE_IDS = "OpenStack-image-store-ids"
 IMPORT_METHODS = "OpenStack-image-import-methods"
+COUNT = ("count", "1")
+TOTAL = "X-Total-Count"
 PATCHES = (patch.V2_1, patch.V2_0)
 
 
@@ -47,18 +49,29 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def list_images(request: web.Request) -> web.Response:
-    """GET /v2/images: a page of the images that match the query, newest first by default."""
-    pairs = list(request.query.items())
+    """GET /v2/images: a page of the images that match the query, newest first by default; `count=1` counts them all."""
+    pairs = [(name, value) for name, value in request.query.items() if (name, value) != COUNT]
     operations = services(request).images
     query = _query(request, pairs)
     images = await operations.page(query)
     several, more = _has_several_stores(request), await _more(request, images)
+    counted = await operations.count(query) if COUNT in request.query.items() else None
 
     def shown() -> web.Response:
         full = is_full(images, query.limit)
-        return json_response(list_view(images, is_full=full, query=pairs, with_stores=several, more=more))
+        document = list_view(images, is_full=full, query=pairs, with_stores=several, more=more)
+        return json_response(document) if counted is None else _counted(document, *counted)
 
     return shown() if len(images) <= SHOWN_AT_ONCE else await asyncio.to_thread(shown)
+
+
+def _counted(document: documents.Images, count: int, has_more: bool) -> web.Response:
+    """Return a page that says how many images there are on all pages, or more than how many."""
+    document["count"] = count
+    if has_more:
+        document["count_is_more"] = True
+        return json_response(document)
+    return json_response(document, headers={TOTAL: str(count)})
 
 
 async def update(request: web.Request) -> web.Response:
