@@ -9,11 +9,12 @@ import { AuditTab } from "./admin_audit.js";
 import { OverviewTab } from "./admin_overview.js";
 import { ProjectsTab } from "./admin_projects.js";
 import { RulesTab } from "./admin_rules.js";
+import { SettingsTab } from "./admin_settings.js";
 import { UploadsTab } from "./admin_uploads.js";
 import { UsersTab } from "./admin_users.js";
 
 /** @type {[string, any][]} */
-const TABS = [["overview", OverviewTab], ["projects", ProjectsTab], ["users", UsersTab], ["uploads", UploadsTab], ["audit", AuditTab], ["rules", RulesTab]];
+const TABS = [["overview", OverviewTab], ["projects", ProjectsTab], ["users", UsersTab], ["uploads", UploadsTab], ["audit", AuditTab], ["rules", RulesTab], ["settings", SettingsTab]];
 
 /** @param {{tab?: string}} props */
 export function AdminPage({ tab = "overview" }) {

@@ -1,10 +1,11 @@
 // Page: one image. Its status says why; what can be done with it; and five tabs.
 
-import { html } from "../vendor/htm-preact-standalone.module.js";
+import { html, useEffect, useState } from "../vendor/htm-preact-standalone.module.js";
 import { addressOf } from "../core/api.js";
 import { imageCommands } from "../core/commands.js";
-import { size, t } from "../core/i18n.js";
+import { percent, size, t } from "../core/i18n.js";
 import { nameOf, pathOf, showImage } from "../core/images.js";
+import { onEvents, useLive } from "../core/live.js";
 import { Link } from "../core/router.js";
 import { DiskPicture } from "../disk/picture.js";
 import { AsCommand } from "../ui/as_command.js";
@@ -24,6 +25,7 @@ const TABS = [["overview", Overview], ["disk", Disk], ["sharing", Sharing], ["hi
 /** @param {{id: string, tab?: string}} props */
 export function ImagePage({ id, tab = "overview" }) {
   const { data: image, error, again } = useLoaded((signal) => showImage(id, signal), [id]);
+  useLive(({ kind, data }) => kind === "image" && data.id === id, again);
   if (!image && error) return html`<${Back} /><h1>${t("image.not_found")}</h1><${Problem} error=${error} retry=${again} />`;
   if (!image) return html`<${Back} /><${Skeleton} lines=${6} />`;
   const [name, content] = TABS.find(([each]) => each === tab) ?? TABS[0] ?? ["overview", Overview];
@@ -51,11 +53,21 @@ function Back() {
 function Why({ image }) {
   const why = whyOf(image);
   const bad = image.os_stillage_damage || image.os_stillage_reason;
+  const upload = useUpload(image.id);
   return html`<div class=${`status-line ${bad ? "problem" : ""}`}>
     <${StatusBadge} image=${image} />
     <span>${[image.disk_format, image.size === null ? "" : size(image.size), t(`visibility.${image.visibility}`)].filter(Boolean).join(" · ")}</span>
+    ${upload?.size && upload.status !== "ended" && html`<p class="progress-cell"><progress max="1" value=${upload.received / upload.size} aria-label=${t("job.progress")}></progress>
+      <span>${t("image.receiving", { received: percent(upload.received / upload.size), verified: percent(upload.verified / upload.size) })}</span></p>`}
     ${why && html`<p><bdi>${why}</bdi></p>`}
   </div>`;
+}
+
+/** How far the open upload of an image is, as far as one was told. @param {string} id @returns {any} */
+function useUpload(id) {
+  const [upload, setUpload] = useState(/** @type {any} */ (null));
+  useEffect(() => onEvents(({ kind, data }) => kind === "upload" && data.image_id === id && setUpload(data)), [id]);
+  return upload;
 }
 
 /** @param {{image: import("../core/images.js").Image}} props */

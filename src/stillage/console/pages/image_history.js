@@ -57,11 +57,11 @@ export function Audit({ events }) {
     <caption class="visually-hidden">${t("history.audit")}</caption>
     <thead><tr><th scope="col">${t("audit.when")}</th><th scope="col">${t("audit.who")}</th><th scope="col">${t("audit.what")}</th><th scope="col">${t("audit.target")}</th><th scope="col">${t("audit.outcome")}</th></tr></thead>
     <tbody>${events.map((event, index) => html`<tr key=${event.id ?? index}>
-      <td title=${dateTime(event.time)}>${age(event.time)}</td>
-      <td><bdi>${event.user ?? "–"}</bdi>${event.project && html`<small><bdi>${event.project}</bdi></small>`}</td>
-      <td>${event.action}${event.changed && html`<small><bdi>${event.changed}</bdi></small>`}</td>
-      <td><bdi class="mono">${event.target ?? "–"}</bdi></td>
-      <td>${event.outcome ?? ""}</td>
+      <td title=${dateTime(event.eventTime)}>${age(event.eventTime)}</td>
+      <td><bdi>${event.initiator?.name ?? event.initiator?.id ?? "–"}</bdi>${event.initiator?.host?.address && html`<small>${event.initiator.host.address}</small>`}</td>
+      <td>${event.action}</td>
+      <td><bdi class="mono">${event.target?.id ?? "–"}</bdi></td>
+      <td>${event.outcome}${event.reason && html`<small>${event.reason.reasonCode}</small>`}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }

@@ -4,6 +4,7 @@ import { html } from "../vendor/htm-preact-standalone.module.js";
 import { useCommands } from "../core/commands.js";
 import { t } from "../core/i18n.js";
 import { Snippet } from "../ui/as_command.js";
+import { DownloadLink } from "./download_link.js";
 
 /** @param {{image: import("../core/images.js").Image}} props */
 export function UseIt({ image }) {
@@ -12,5 +13,6 @@ export function UseIt({ image }) {
     ${useCommands(image).map(([key, text]) => html`<section key=${key} class="stack">
       <div><h2>${t(`use.${key}`)}</h2><p class="note">${t(`use.${key}.why`)}</p><${Snippet} text=${text} /></div>
     </section>`)}
+    <${DownloadLink} image=${image} />
   </div>`;
 }

@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
 import { listCommands } from "../core/commands.js";
 import { plural, t } from "../core/i18n.js";
+import { useLive } from "../core/live.js";
 import { changeQuery, Link, place } from "../core/router.js";
 import { useStore } from "../core/store.js";
 import { AsCommand } from "../ui/as_command.js";
@@ -20,6 +21,11 @@ export function ImagesPage() {
   const { query: address } = useStore(place);
   const wanted = wantedList(address);
   const list = useLoaded((signal) => loadList(wanted, signal), [wanted.path, wanted.query.toString()]);
+  const shown = list.data?.images;
+  useLive(
+    ({ kind, data }) => kind === "image" && (["created", "deleted"].includes(data.change) || Boolean(shown?.some((image) => image.id === data.id))),
+    list.again,
+  );
   const [selected, setSelected] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   useEffect(() => setSelected(new Set()), [wanted.query.toString()]);
   const images = list.data?.images ?? [];

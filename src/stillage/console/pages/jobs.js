@@ -5,6 +5,7 @@ import { ApiError, getJson } from "../core/api.js";
 import { curl } from "../core/commands.js";
 import { t } from "../core/i18n.js";
 import { pathOf } from "../core/images.js";
+import { useLive } from "../core/live.js";
 import { isAdmin, session } from "../core/session.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
@@ -40,6 +41,7 @@ async function tasksOf(id, signal) {
 
 export function JobsPage() {
   const { data: tasks, error, again } = useLoaded(loadTasks, []);
+  useLive(({ kind }) => kind === "job", again);
   const commands = () => ({ curl: curl("GET", isAdmin() ? `/v2/tasks?limit=${SHOWN}` : "/v2/images/IMAGE_ID/tasks"), stillage: "stillage job list", openstack: "openstack image task list" });
   return html`
     <div class="page-head">
