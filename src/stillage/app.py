@@ -39,7 +39,7 @@ from stillage.db.clock import Clock, clock_of, now, set_by
 from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
-from stillage.deployment import policy_of, profile_of, quotas_of, shown_of, shown_settings_of
+from stillage.deployment import authority_of, policy_of, profile_of, quotas_of, shown_of, shown_settings_of
 from stillage.identity.passwords import Passwords
 from stillage.identity.vault import Vault
 from stillage.images.access import Access
@@ -224,6 +224,7 @@ async def build(
         running=stopping.Running(),
         addresses=Addresses(settings.public_url, settings.trusted_proxies, settings.proxy_headers),
         region=settings.region,
+        authority=authority_of(settings),
         cors_origins=settings.cors_origins,
         os_versions=tuple(settings.os_versions) if settings.strict_os_version else None,
         idle_s=settings.idle_timeout_s,

@@ -24,6 +24,13 @@ def shown_of(settings: Settings) -> Shown:
     return Shown(first=settings.show_image_direct_url, all=settings.show_multiple_locations)
 
 
+def authority_of(settings: Settings) -> str | None:
+    """Return the authority whose certificate the server uses; None if it is not its own."""
+    path = settings.data / "tls" / "ca.pem"
+    is_own = settings.tls and settings.tls_certificate is None
+    return path.read_text() if is_own and path.exists() else None
+
+
 def quotas_of(settings: Settings) -> Quotas:
     """Return what projects may use that have no limits of their own, and what this node may."""
     project = Limits(

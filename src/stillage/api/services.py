@@ -57,6 +57,7 @@ class Services:
         sessions: Signs browsers in; None without the console.
         keystone_url: URL of the external Keystone for clients.
         settings: As administrators are shown them, without secrets.
+        authority: PEM of the certificate authority to trust, if the server made its own certificate.
         trail: Records every change.
         addresses: The public URL, and addresses of clients.
         cors_origins: Sites whose pages may use the APIs, as browsers write them.
@@ -107,6 +108,7 @@ class Services:
     running: Running
     addresses: Addresses
     region: str
+    authority: str | None
     cors_origins: frozenset[str]
     os_versions: Sequence[str] | None
     idle_s: float

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from yarl import URL
 from image_api import Town
 from stillage.api.console.assets import FOLDER, LANGUAGES, assets
 from stillage.api.console.files import language_of
+from stillage.config import load
+from stillage.deployment import authority_of
 
 Serve = Callable[..., AbstractAsyncContextManager[Town]]
 VENDORED = "htm-preact-standalone.module.js"
@@ -144,3 +147,15 @@ async def test_without_a_console_there_is_no_page_and_nobody_is_led_to_one(serve
         for path in ("/console", "/console/", "/console/config", f"/console/{assets().digest}/main.js"):
             assert (await get(town, path))[0] == 404, path
         assert (await get(town, "/", Accept="text/html"))[0] == 300
+
+
+async def test_who_must_trust_our_own_authority_finds_it(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "tls" / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    async with serve() as town:  # over plain HTTP there is nothing to trust
+        assert (await get(town, "/console/ca.pem"))[0] == 404
+        assert json.loads((await get(town, "/console/config"))[2])["authority"] is False
+    settings: dict[str, Any] = {"data": tmp_path, "tls": True}
+    assert authority_of(load(**settings)) == "-----BEGIN CERTIFICATE-----\n"
+    own = {"tls_certificate": tmp_path / "c.pem", "tls_key": tmp_path / "k.pem"}
+    assert authority_of(load(**settings, **own)) is None

@@ -39,6 +39,7 @@ class ConsoleConfig(TypedDict):
     import_methods: list[str]
     stores: Annotated[list[str], member("Ids of the stores; the first is the default")]
     languages: list[str]
+    authority: Annotated[bool, member("The server made its own certificate; /console/ca.pem is what to trust")]
     limits: ConsoleLimits
 
 
@@ -55,5 +56,6 @@ def config_of(request: web.Request) -> ConsoleConfig:
         "import_methods": list(used.imports.methods),
         "stores": sorted((store.id for store in used.stores), key=lambda name: name != used.stores.default.id),
         "languages": list(LANGUAGES),
+        "authority": used.authority is not None,
         "limits": {"image_bytes": used.uploads.max_bytes, "upload_age_s": used.uploads.max_age_s},
     }

@@ -15,7 +15,7 @@ from stillage.api.console.assets import FOLDER, LANGUAGES, Asset, assets
 from stillage.api.console.config import config_of
 from stillage.api.description import Details
 from stillage.api.http.json_bodies import json_response
-from stillage.api.services import public_url
+from stillage.api.services import public_url, services
 from stillage.errors import RouteNotFound
 
 POLICY = (
@@ -34,6 +34,7 @@ ASK_AGAIN = "no-cache"
 DETAILS: Mapping[str, Details] = {
     "GET /console": Details({308: None}),
     "GET /console/config": Details({200: "ConsoleConfig"}),
+    "GET /console/ca.pem": Details({200: "text"}, (404,)),
     "GET /console/{digest}/{file}": Details({200: "text", 304: None}, (404,)),
     "GET /console/{page}": Details({200: "text", 304: None}),
 }
@@ -65,6 +66,15 @@ async def without_slash(request: web.Request) -> web.Response:
 async def show_config(request: web.Request) -> web.Response:
     """GET /console/config: what the console must know of this server before anyone signs in."""
     return json_response(config_of(request), headers={hdrs.CACHE_CONTROL: ASK_AGAIN})
+
+
+async def show_authority(request: web.Request) -> web.Response:
+    """GET /console/ca.pem: the certificate authority to trust, if the server made its own certificate."""
+    authority = services(request).authority
+    if authority is None:
+        raise RouteNotFound
+    headers = {hdrs.CONTENT_DISPOSITION: 'attachment; filename="ca.pem"', hdrs.CACHE_CONTROL: ASK_AGAIN}
+    return web.Response(text=authority, content_type="application/x-pem-file", headers=headers)
 
 
 def language_of(accepted: str) -> str:
@@ -113,5 +123,6 @@ def _answer(request: web.Request, asset: Asset, headers: Mapping[str, str]) -> w
 def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/console", without_slash)
     router.add_get("/console/config", show_config)
+    router.add_get("/console/ca.pem", show_authority)
     router.add_get("/console/{digest:[0-9a-f]{16}}/{file:.+}", file)
     router.add_get("/console/{page:.*}", page)

@@ -8,7 +8,8 @@ import { shellWord } from "./commands.js";
 
 export const NO_CREDENTIAL = { id: "CREDENTIAL_ID", secret: "SECRET" };
 export const NO_KEY = { access: "ACCESS_KEY", secret: "SECRET_KEY" };
-const CA = "ca.pem";
+/** The line that names the authority, if one has to be named. @param {string} line */
+const trusting = (line) => (config.authority ? `${line}\n` : "");
 
 /** @param {Credential} credential */
 export function cloudsYaml({ id, secret }) {
@@ -20,8 +21,7 @@ export function cloudsYaml({ id, secret }) {
       application_credential_id: ${JSON.stringify(id)}
       application_credential_secret: ${JSON.stringify(secret)}
     region_name: ${JSON.stringify(config.region)}
-    cacert: ${CA}  # leave out if your system trusts the server
-`;
+${trusting("    cacert: ca.pem")}`;
 }
 
 /** @param {Credential} credential */
@@ -31,8 +31,7 @@ export OS_AUTH_URL=${shellWord(config.identity.url)}
 export OS_APPLICATION_CREDENTIAL_ID=${shellWord(id)}
 export OS_APPLICATION_CREDENTIAL_SECRET=${shellWord(secret)}
 export OS_REGION_NAME=${shellWord(config.region)}
-export OS_CACERT=${CA}  # leave out if your system trusts the server
-`;
+${trusting("export OS_CACERT=ca.pem")}`;
 }
 
 /** @param {AccessKey} key */
@@ -51,8 +50,7 @@ export function terraformProvider({ id, secret }) {
   application_credential_id     = ${JSON.stringify(id)}
   application_credential_secret = ${JSON.stringify(secret)}
   region                        = ${JSON.stringify(config.region)}
-  cacert_file                   = ${JSON.stringify(CA)} # leave out if your system trusts the server
-}
+${trusting('  cacert_file                   = "ca.pem"')}}
 `;
 }
 

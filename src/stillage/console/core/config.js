@@ -14,6 +14,7 @@
  * @property {string[]} import_methods
  * @property {string[]} stores
  * @property {string[]} languages
+ * @property {boolean} authority The server made its own certificate; /console/ca.pem is what to trust.
  * @property {{image_bytes: number, upload_age_s: number}} limits
  */
 

@@ -1,6 +1,7 @@
 // Page: access. Application credentials, access keys, this session, and files by which other programs sign in.
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
+import { addressOf } from "../core/api.js";
 import { curl } from "../core/commands.js";
 import { cloudsYaml, keyVariables, NO_CREDENTIAL, NO_KEY, openrc, terraformProvider } from "../core/cloud_files.js";
 import { config } from "../core/config.js";
@@ -8,6 +9,7 @@ import { dateTime, t } from "../core/i18n.js";
 import { navigate } from "../core/router.js";
 import { session, signOut } from "../core/session.js";
 import { AsCommand } from "../ui/as_command.js";
+import { Icon } from "../ui/icons.js";
 import { SaveButton } from "../ui/save.js";
 import { AccessKeys } from "./access_keys.js";
 import { Credentials } from "./credentials.js";
@@ -39,7 +41,9 @@ function Files() {
       <${SaveButton} name="openrc.sh" text=${() => openrc(NO_CREDENTIAL)} />
       <${SaveButton} name="aksk.sh" text=${() => keyVariables(NO_KEY)} />
       <${SaveButton} name="provider.tf" text=${() => terraformProvider(NO_CREDENTIAL)} />
+      ${config.authority && html`<a class="button" href=${addressOf("/console/ca.pem")} download="ca.pem"><${Icon} name="download" />ca.pem</a>`}
     </div>
+    ${config.authority && html`<p class="note">${t("access.authority")}</p>`}
   </section>`;
 }
 

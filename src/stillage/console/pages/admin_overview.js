@@ -41,7 +41,7 @@ function Now({ status }) {
 function StoreList({ loaded }) {
   const columns = [
     { title: "overview.store", cell: (/** @type {any} */ store) => html`${store.id}<small>${store.type}${store.read_only ? ` · ${t("overview.read_only")}` : ""}</small>` },
-    { title: "image.status", cell: (/** @type {any} */ store) => (store.problem ? html`<${Badge} status="failure" /><small class="why">${store.problem}</small>` : html`<${Badge} status="enabled" />`) },
+    { title: "image.status", cell: (/** @type {any} */ store) => (store.problem ? html`<${Badge} status="failure" /><small class="why">${store.problem}</small>` : html`<${Badge} status="reachable" />`) },
     { title: "overview.blobs", number: true, cell: (/** @type {any} */ store) => number(store.blobs) },
     { title: "overview.used", number: true, cell: (/** @type {any} */ store) => size(store.used_bytes) },
     { title: "overview.free", number: true, cell: (/** @type {any} */ store) => size(store.free_bytes) },
