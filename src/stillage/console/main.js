@@ -88,7 +88,9 @@ async function begin() {
   const root = /** @type {HTMLElement} */ (document.getElementById("app"));
   try {
     await Promise.all([loadLanguage(), findSession()]);
-    if (!session.get() && place.get().path !== "/sign-in") {
+    const byLink = location.hash.startsWith("#link="); // of `stillage serve`: it signs in whoever was signed in before
+    if (byLink) navigate(`/sign-in${location.hash}`, { replace: true });
+    else if (!session.get() && place.get().path !== "/sign-in") {
       const wanted = place.get().path + location.search;
       navigate(wanted === "/" ? "/sign-in" : `/sign-in?to=${encodeURIComponent(wanted)}`, { replace: true });
     } else if (place.get().path === "/") navigate("/images", { replace: true });

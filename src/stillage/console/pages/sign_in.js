@@ -5,13 +5,12 @@ import { config } from "../core/config.js";
 import { t } from "../core/i18n.js";
 import { navigate, place } from "../core/router.js";
 import { signIn } from "../core/session.js";
-import { useStore } from "../core/store.js";
 import { Choices } from "../ui/choices.js";
 import { Problem } from "../ui/problem.js";
 
 export function SignInPage() {
-  const { query } = useStore(place);
-  const link = new URLSearchParams(location.hash.slice(1)).get("link") ?? query.get("link");
+  // In the fragment, which is not sent: so it is in no log, and is gone when the next page is shown.
+  const link = new URLSearchParams(location.hash.slice(1)).get("link");
   return html`<main class="sign-in" id="page" tabindex="-1">
     <h1 class="brand">Stillage</h1>
     <p class="lead">${t("sign_in.lead")}</p>

@@ -1,0 +1,163 @@
+"""What people do on the pages, and that the server has it afterwards."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, Page, expect
+
+from browser import sign_in, tab
+from server import Server
+
+pytestmark = pytest.mark.thorough
+
+
+def button(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_new_credential_is_shown_once_and_its_clouds_yaml_signs_in(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    page.goto("/console/access")
+    button(page, "New credential")
+    page.get_by_label("Name").fill("ci")
+    button(page, "Create")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("shown once")
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="clouds.yaml").click()
+    cloud = yaml.safe_load(Path(saved.value.path()).read_text())["clouds"]["stillage"]
+    with page.expect_download() as saved:
+        page.evaluate("document.querySelector('a[download=\"ca.pem\"]').click()")
+    assert Path(saved.value.path()).read_text() == (server.data_folder / "tls" / "ca.pem").read_text()
+    auth = cloud["auth"]
+    credential = {"id": auth["application_credential_id"], "secret": auth["application_credential_secret"]}
+    identity = {"methods": ["application_credential"], "application_credential": credential}
+    answer = server.call("POST", f"{urlsplit(auth['auth_url']).path}/auth/tokens", {"auth": {"identity": identity}})
+    assert answer.status == 201, answer.body
+    button(page, "I have saved it")
+    expect(page.get_by_role("row").filter(has_text="ci")).to_be_visible()
+    assert credential["secret"] not in page.content()
+
+
+def test_an_administrator_makes_a_project_a_user_and_a_quota(browser: Browser, server: Server) -> None:
+    with tab(browser, server) as admin:
+        sign_in(admin, server, "admin", "/admin/projects")
+        button(admin, "New project")
+        admin.get_by_role("textbox", name="Project").fill("works")
+        button(admin, "Create")
+        row = admin.get_by_role("row").filter(has_text="works")
+        row.get_by_role("button", name="Quota").click()
+        admin.get_by_label("Data").fill("2")
+        button(admin, "Save")
+        expect(row).to_contain_text("0 B of 2 GiB (0 %)")
+        admin.goto("/console/admin/users")
+        button(admin, "New user")
+        admin.get_by_role("textbox", name="User").fill("olga")
+        admin.get_by_label("Password").fill("correct horse battery")
+        admin.get_by_role("dialog").get_by_label("Project").select_option("works")
+        button(admin, "Create")
+        expect(admin.get_by_role("row").filter(has_text="olga")).to_contain_text("Enabled")
+    with tab(browser, server) as page:
+        page.goto("/console/")
+        page.get_by_label("User").fill("olga")
+        page.get_by_label("Password").fill("correct horse battery")
+        button(page, "Sign in")
+        expect(page.get_by_role("heading", level=2)).to_have_text("Drop a disk image here")
+
+
+def test_an_image_is_shared_offered_accepted_and_rejected(browser: Browser, server: Server) -> None:
+    server.cli("project", "create", "guests")
+    server.cli("user", "create", "greta", "--project", "guests", "--password-stdin", stdin="correct horse battery\n")
+    image_id = server.stored(bytes(512), name="shared-golden", visibility="shared")
+    with tab(browser, server) as guest:
+        guest.goto("/console/access")
+        guest.get_by_label("User").fill("greta")
+        guest.get_by_label("Password").fill("correct horse battery")
+        button(guest, "Sign in")
+        project = re.search(r"[0-9a-f]{32}", guest.locator("dt", has_text="Project").locator("+ dd").inner_text())
+        assert project
+        with tab(browser, server) as owner:
+            sign_in(owner, server, path=f"/images/{image_id}/sharing")
+            owner.get_by_label("ID of a project").fill(project[0])
+            button(owner, "Share")
+            expect(owner.get_by_role("row").filter(has_text=project[0])).to_contain_text("Waiting")
+            guest.goto("/console/images")
+            guest.get_by_role("link", name="Shared with me").click()
+            button(guest, "Waiting")
+            button(guest, "Accept")
+            button(guest, "Accepted")
+            expect(guest.get_by_role("link", name="shared-golden")).to_be_visible()
+            owner.reload()
+            expect(owner.get_by_role("row").filter(has_text=project[0])).to_contain_text("Accepted")
+            guest.get_by_role("link", name="shared-golden").click()
+            guest.get_by_role("link", name="Sharing").click()
+            button(guest, "Reject")
+            expect(guest.get_by_text("You rejected this image")).to_be_visible()
+
+
+def test_several_images_are_tagged_and_deleted_and_what_is_protected_stays(page: Page, server: Server) -> None:
+    for name in ("one", "two"):
+        server.create(name=f"bulk-{name}")
+    server.create(name="bulk-kept", protected=True)
+    page.goto("/console/images?q=bulk-")
+    page.get_by_label("Select all on this page").check()
+    button(page, "Tag")
+    page.get_by_role("dialog").get_by_label("Tag").fill("old")
+    button(page, "Add the tag")
+    expect(page.locator(".tag", has_text="old")).to_have_count(3)
+    page.get_by_label("Select all on this page").check()
+    button(page, "Delete")
+    expect(page.get_by_role("dialog")).to_contain_text("1 of them is protected and stays")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("1 image could not be changed: bulk-kept")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(2)
+
+
+def test_attributes_change_and_a_download_is_the_file(page: Page, server: Server) -> None:
+    data = bytes(range(256)) * 4
+    image_id = server.stored(data, name="plain")
+    page.goto(f"/console/images/{image_id}")
+    page.get_by_label("New tag").fill("first")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tag", has_text="first")).to_be_visible()
+    page.get_by_label("Name of the property").fill("a/b~c")
+    page.get_by_label("Value").fill("<i>")
+    page.keyboard.press("Enter")
+    expect(page.locator("dd", has_text="<i>")).to_be_visible()
+    shown = server.show(image_id)
+    assert (shown["tags"], shown["a/b~c"]) == (["first"], "<i>")
+    button(page, "Actions")
+    button(page, "Hide")
+    expect(page.get_by_text("plain is in no default list now.").first).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download").click()
+    assert Path(saved.value.path()).read_bytes() == data
+
+
+def test_commands_on_the_page_do_what_the_page_shows(page: Page, server: Server) -> None:
+    server.create(name="it's a name", tags=["cmd"])
+    page.goto("/console/images?tag=cmd")
+    button(page, "As a command")
+    button(page, "curl")
+    text = page.locator("dialog pre").inner_text()
+    address = re.search(r"'?(https://[^'\s]+)'?", text)
+    assert address
+    answer = server.api("GET", address[1].removeprefix(server.url))
+    assert [image["name"] for image in answer.json["images"]] == ["it's a name"]
+
+
+def test_the_link_of_the_server_signs_in_once(browser: Browser, server: Server) -> None:
+    link = re.search(r"https://\S+/console/#link=\S+", server.output)
+    assert link
+    with tab(browser, server) as page:
+        page.goto(link[0])
+        expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+        expect(page.locator(".who")).to_contain_text("admin")
+    with tab(browser, server) as page:
+        page.goto(link[0])
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.get_by_label("Password")).to_be_visible()
