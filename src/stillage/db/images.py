@@ -22,7 +22,7 @@ from stillage.db.tables import (
 from stillage.errors import AlreadyExists, ImageNotFound
 from stillage.ids import ImageId, ProjectId
 from stillage.images.access import Seen
-from stillage.images.automatic import BY_FORMAT, indexed
+from stillage.images.automatic import indexed
 from stillage.images.image import Image, Visibility
 from stillage.images.quota import Limits, Usage, scope_of_project
 from stillage.images.status import Status
@@ -122,7 +122,7 @@ def set_properties(connection: Connection, image_id: ImageId, properties: Mappin
     connection.execute(
         delete(image_properties).where(
             image_properties.c.image_id == image_id,
-            image_properties.c.name.in_({*properties, *of_format, BY_FORMAT}),
+            image_properties.c.name.in_({*properties, *of_format}),
         )
     )
     _index_properties(connection, image, {**properties, **of_format})

@@ -24,6 +24,8 @@ from stillage.db.rules import Clause
 from stillage.db.tables import image_members, image_properties, image_tags, images
 from stillage.images.query import Condition, Operator, TimeRange
 
+COLUMNS: Mapping[str, ColumnElement[Any]] = {**images.c}
+
 
 def is_entry(table: Table, *named: Clause) -> Clause:
     """The image has this tag or property: a look-up of one whole key for each image, which EXISTS need not be."""
@@ -40,12 +42,6 @@ def has_property(name: str, value: str) -> tuple[Clause, Clause]:
     return table.name == bindparam(name, type_=table.name.type), table.value == bindparam(value, type_=table.value.type)
 
 
-def has_no_property(name: str) -> Clause:
-    table = image_properties.c
-    named = table.image_id == images.c.id, table.name == bindparam(name, type_=table.name.type)
-    return ~exists().where(*named).correlate(images)
-
-
 def is_member(*named: Clause) -> Clause:
     """The image is shared so with one project: a look-up, as `is_entry`."""
     key = *named, image_members.c.image_id == images.c.id
@@ -59,8 +55,9 @@ def has_members() -> Clause:
     return exists().where(image_members.c.image_id == images.c.id).correlate(images)
 
 
-def holds(condition: Condition, *, leads: bool = False) -> Clause:
-    column, value = images.c[condition.column], condition.value
+def holds(condition: Condition, columns: Mapping[str, ColumnElement[Any]] = COLUMNS, *, leads: bool = False) -> Clause:
+    """*columns*: where a source has what is compared; its own index, if it can."""
+    column, value = columns[condition.column], condition.value
     if isinstance(value, tuple):
         return column.in_([literal(each, column.type) for each in value])
     if isinstance(value, bool):

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, GenerativeSelect, Select, bindparam, func, select, union
 
 from stillage.db.images import COLUMNS, image_of
-from stillage.db.list_filters import has_no_property, has_property, has_tag, holds, is_entry
+from stillage.db.list_filters import has_property, has_tag, holds, is_entry
 from stillage.db.list_leading import KEPT, constant, leading
 from stillage.db.list_order import after, ordered, reaches
 from stillage.db.list_sources import LISTED, Source
@@ -90,9 +90,7 @@ def _depends_on_values(kind: Query) -> bool:
 def _is_short(query: Query) -> bool:
     """Statements of many filters take many milliseconds to make."""
     compared = sum(len(each.value) if isinstance(each.value, tuple) else 1 for each in query.conditions)
-    return (
-        query.limit <= AT_ONCE and compared + len(query.tags) + len(query.properties) + len(query.lacks) <= FEW_FILTERS
-    )
+    return query.limit <= AT_ONCE and compared + len(query.tags) + len(query.properties) <= FEW_FILTERS
 
 
 page = Inquiry(_page_of, _is_short)
@@ -129,7 +127,6 @@ def _parted(query: Query) -> tuple[Query, dict[str, Any]]:
     properties = {(f"name_{n}", f"value_{n}"): each for n, each in enumerate(query.properties)}
     for (named, valued), (name, value) in properties.items():
         values |= {named: name, valued: indexed_value(value)}
-    lacks = {f"lacks_{number}": name for number, name in enumerate(query.lacks)}
     kind = replace(
         query,
         project=ANYBODY,
@@ -138,9 +135,8 @@ def _parted(query: Query) -> tuple[Query, dict[str, Any]]:
         conditions=tuple(conditions),
         tags=tuple(tags),
         properties=tuple(properties),
-        lacks=tuple(lacks),
     )
-    return kind, values | tags | lacks
+    return kind, values | tags
 
 
 def _marker(query: Query) -> Questions[Image]:
@@ -223,12 +219,11 @@ def _cut(page: S, columns: Mapping[str, ColumnElement[Any]], query: Query, part:
 def _filters(query: Query, source: Source) -> Iterable[Clause]:
     for condition in query.conditions:
         if condition != source.tells:
-            yield holds(condition, leads=condition.column == "os_hidden" and source.hidden_is_next)
+            leads = condition.column == "os_hidden" and source.hidden_is_next
+            yield holds(condition, source.columns, leads=leads)
     for tag in query.tags:
         if tag != source.tells:
             yield is_entry(image_tags, has_tag(tag))
     for name, value in query.properties:
         if (name, value) != source.tells:
             yield is_entry(image_properties, *has_property(name, value))
-    for name in query.lacks:
-        yield has_no_property(name)

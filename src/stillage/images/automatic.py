@@ -1,7 +1,7 @@
 """Attributes that Huawei-style clouds give every image by themselves, computed from what the record says.
 
-Nothing of it is stored but the version that a client names. What differs from the default of most images stands in the
-index of properties as well, under names that no client can set, so that a list can be filtered by it.
+Nothing of it is stored but the version that a client names. What the guest is stands in the index of properties as
+well, under names that no client can set, so that a list can be filtered by it, however few images have a value.
 
 Source: IMS API Reference, "Image Attributes" and "Creating Image Metadata (Native OpenStack API)".
 """
@@ -24,19 +24,14 @@ COMPUTED = frozenset({
 SYSTEM = COMPUTED | {"__originalimagename", "__data_origin", "__backup_id", "__system__cmkid", "__image_location"}
 """What no client may set where the IMS document is followed."""
 
-DEFAULTS: Mapping[str, str] = {
-    VERSION: UNKNOWN_VERSION,
-    "__os_type": "Linux",
-    "__platform": "Other",
-    "__os_bit": "64",
-    "virtual_env_type": "FusionCompute",
-}
-"""What follows from the version and the format unless a client sets it, as it is for most images."""
+ARM = "__support_arm"
+ARCHITECTURE = "architecture"
+"""A filter of lists alone: ``arm``, or ``x86`` for every other image."""
+GUEST = (VERSION, "__os_type", "__platform", "__os_bit", "virtual_env_type")
+"""What follows from the version and the format unless a client sets it."""
 
 INDEX_PREFIX = "os_stillage_automatic:"
 """Begins the names that only `indexed` gives."""
-BY_FORMAT = f"{INDEX_PREFIX}virtual_env_type"
-"""The one of them that changes when the data shows another format."""
 
 
 class ImageKind(StrEnum):
@@ -57,13 +52,14 @@ def guest_attributes(image: Image) -> Mapping[str, str]:
         "__os_bit": str(system.bits),
         "virtual_env_type": "IsoImage" if image.disk_format == "iso" else "FusionCompute",
     }
-    return {name: image.properties.get(name, value) for name, value in derived.items()}
+    return {name: image.properties.get(name, derived[name]) for name in GUEST}
 
 
 def indexed(image: Image) -> Mapping[str, str]:
-    """Return the attributes of the guest that are not the default, by the names under which they are indexed."""
-    attributes = guest_attributes(image)
-    return {INDEX_PREFIX + name: value for name, value in attributes.items() if value != DEFAULTS[name]}
+    """Return what lists are filtered by beside the properties, by the names under which it is indexed."""
+    architecture = "arm" if image.properties.get(ARM) == "true" else "x86"
+    attributes = {**guest_attributes(image), ARCHITECTURE: architecture}
+    return {INDEX_PREFIX + name: value for name, value in attributes.items()}
 
 
 def automatic(image: Image, kind: ImageKind) -> Mapping[str, str]:

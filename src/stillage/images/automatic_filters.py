@@ -6,7 +6,7 @@ Source: IMS API Reference, "Querying Images": query parameters.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from stillage.images.automatic import DEFAULTS, INDEX_PREFIX, KIND_OF_IMAGE, REGISTERED, ImageKind
+from stillage.images.automatic import GUEST, INDEX_PREFIX, KIND_OF_IMAGE, REGISTERED, ImageKind
 from stillage.images.query import Query, Sharing
 
 # What every image has; the first value is the attribute's. The others are ways to ask for every image.
@@ -30,18 +30,20 @@ class Translated:
     Attributes:
         pairs: Those that any list takes.
         properties: Of the index; the image must have all of them.
-        lacks: Properties that the image must not have.
         kinds: Values of ``__imagetype`` that were asked for.
     """
 
     pairs: list[tuple[str, str]] = field(default_factory=list)
     properties: list[tuple[str, str]] = field(default_factory=list)
-    lacks: list[str] = field(default_factory=list)
     kinds: set[str] = field(default_factory=set)
 
     def never(self) -> None:
         """Let the list be empty."""
         self.properties.append((NO_IMAGE, "true"))
+
+    def add_indexed(self, name: str, value: str) -> None:
+        """Add a filter by an attribute of `images.automatic.indexed`."""
+        self.properties.append((INDEX_PREFIX + name, value))
 
     def apply(self, query: Query) -> Query:
         """Return *query*, made of `pairs`, with the other filters."""
@@ -49,7 +51,6 @@ class Translated:
             query,
             sharing=self._sharing(),
             properties=(*query.properties, *self.properties),
-            lacks=(*query.lacks, *self.lacks),
         )
 
     def _sharing(self) -> Sharing | None:
@@ -76,21 +77,14 @@ def _add(translated: Translated, name: str, value: str) -> None:
             translated.never()
     elif name in NEVER:
         translated.never()
-    elif name in DEFAULTS:
-        _add_default(translated, name, value)
+    elif name in GUEST:
+        translated.add_indexed(name, value)
     elif name == "__image_size":
         translated.pairs.append(("size", value))
     elif name == KIND_OF_IMAGE:
         translated.kinds.add(value)
     else:
         translated.pairs.append((name, value))
-
-
-def _add_default(translated: Translated, name: str, value: str) -> None:
-    if value == DEFAULTS[name]:
-        translated.lacks.append(INDEX_PREFIX + name)
-    else:
-        translated.properties.append((INDEX_PREFIX + name, value))
 
 
 def _scope_of_kinds(translated: Translated) -> None:

@@ -112,7 +112,6 @@ class Query:
         conditions: All must hold.
         tags: The image must have all of them.
         properties: Names and values; the image must have all of them.
-        lacks: Names of properties that the image must not have.
     """
 
     project: ProjectId
@@ -129,7 +128,6 @@ class Query:
     conditions: tuple[Condition, ...] = (Condition("os_hidden", Operator.EQ, value=False),)
     tags: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
-    lacks: tuple[str, ...] = ()
 
 
 def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from stillage.api.ims.shape import SAVING
 from stillage.errors import InvalidInput
-from stillage.images.automatic import KIND_OF_IMAGE, ImageKind
+from stillage.images.automatic import ARCHITECTURE, KIND_OF_IMAGE, ImageKind
 from stillage.images.automatic_filters import Translated, translate
 from stillage.images.status import Status
 
@@ -15,7 +15,7 @@ DEFAULT_LIMIT = 500
 IGNORED = frozenset({"flavor_id"})
 # IMS knows three visibilities, which say the same as the kind of an image.
 KINDS = {"public": ImageKind.PUBLIC, "private": ImageKind.PRIVATE, "shared": ImageKind.SHARED}
-ARM = "__support_arm"
+ARCHITECTURES = ("x86", "arm")
 
 
 def parse(given: Iterable[tuple[str, str]]) -> Translated:
@@ -29,7 +29,7 @@ def parse(given: Iterable[tuple[str, str]]) -> Translated:
         pairs.append(("limit", str(DEFAULT_LIMIT)))
     translated = translate(pairs)
     for name, value in list(translated.pairs):
-        if name == "architecture":
+        if name == ARCHITECTURE:
             translated.pairs.remove((name, value))
             _architecture(translated, value)
     return translated
@@ -50,9 +50,6 @@ def _renamed(name: str, value: str) -> Sequence[tuple[str, str]]:
 
 
 def _architecture(translated: Translated, value: str) -> None:
-    if value == "arm":
-        translated.properties.append((ARM, "true"))
-    elif value == "x86":
-        translated.lacks.append(ARM)
-    else:
-        raise InvalidInput(f"architecture must be x86 or arm, not {value[:32]!r}")
+    if value not in ARCHITECTURES:
+        raise InvalidInput(f"architecture must be {' or '.join(ARCHITECTURES)}, not {value[:32]!r}")
+    translated.add_indexed(ARCHITECTURE, value)
