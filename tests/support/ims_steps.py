@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from described import Described
 from image_api import Person, Town
 from ims_jobs import ended
 from server import Answer
 from shapes import Has, differences
+from stillage.api.ims.dialect import IMS
 
 NAME = re.compile(r"\$(\w+)")
 OWN = re.compile(r"\$(?:active|queued|tagged|open|pending)")
@@ -192,13 +194,18 @@ IMAGES: Mapping[str, Callable[["Walk"], Awaitable[str]]] = {
 
 @dataclass
 class Walk:
-    """People who walk through steps, with the values that those have."""
+    """People who walk through steps, with the values that those have.
+
+    Attributes:
+        described: What every answer must agree with.
+    """
 
     people: Mapping[str, Person]
     values: dict[str, str]
+    described: Described | None = None
 
     @classmethod
-    def in_town(cls, town: Town) -> "Walk":
+    def in_town(cls, town: Town, described: Described | None = None) -> "Walk":
         people = {
             "erin": town.person(),
             "rita": town.person(roles="reader", user="rita"),
@@ -206,7 +213,7 @@ class Walk:
             "ada": town.person("ops", "admin", user="ada"),
         }
         values = {"project": "lab", "works": "works", "none": NONE}
-        return cls({**people, "": replace(people["erin"], token="")}, values)
+        return cls({**people, "": replace(people["erin"], token="")}, values, described)
 
     async def show(self, operation: Operation) -> None:
         """Take every step of *operation*; an image that others own must then be as one that is not there."""
@@ -242,6 +249,11 @@ class Walk:
             yield text
         if answer.status != step.status or not answer.body:
             return
+        if self.described is not None and answer.status < 300:
+            route = self.described.route_of(method, path)
+            assert route is not None, f"{method} {path} is not described"
+            if IMS.has(route.partition(" ")[2]):
+                self.described.check(route, answer.status, answer.json)
         self._keep(step, answer)
         if step.ends is not None:
             for text in differences(await self._filled(step.ends), await self._ended(step.by, answer), "job"):

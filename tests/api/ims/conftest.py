@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from described import Described
 from fakes import cheap_passwords
 from image_api import Town, image_api
 from ims_steps import Walk, disc
@@ -51,6 +52,12 @@ async def town(
             yield town
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def described(town: Town) -> Described:
+    async with town.session.get("/openapi.json") as response:
+        return Described(await response.json())
+
+
 @pytest.fixture
-def walk(town: Town) -> Walk:
-    return Walk.in_town(town)
+def walk(town: Town, described: Described) -> Walk:
+    return Walk.in_town(town, described)

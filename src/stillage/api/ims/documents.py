@@ -1,14 +1,35 @@
 """The JSON documents of IMS, as types. Source: IMS API Reference."""
 
+from collections.abc import Mapping
 from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-
-class ImsImages(TypedDict):
-    """``GET /v2/cloudimages``; each image has the members of the image API, and the automatic attributes."""
-
-    images: list[dict[str, Any]]
+ATTRIBUTES: Mapping[str, str] = {
+    "__os_version": "Version of the operating system",
+    "__os_type": "Linux, Windows or Other",
+    "__os_bit": "32 or 64",
+    "__platform": "Distribution",
+    "__imagetype": "gold, private or shared",
+    "__isregistered": "true",
+    "__image_source_type": "uds",
+    "__image_size": "Bytes of the data, in decimal digits",
+    "__root_origin": "file",
+    "virtual_env_type": "FusionCompute, Ironic, DataImage or IsoImage",
+    "enterprise_project_id": "0",
+}
+"""What every image has beside the members of the image API: texts, all of them."""
+SOMETIMES: Mapping[str, str] = {
+    "active_at": "When the image became active",
+    "max_ram": "MB of memory at most, in decimal digits",
+    "__description": "A description for people",
+    "__data_origin": "What the image was made from",
+    "__originalimagename": "Id of the image that it is a copy of",
+    "__is_config_init": "false",
+    "__support_arm": "true or false",
+    "hw_firmware_type": "bios or uefi",
+    "hw_vif_multiqueue_enabled": "true or false",
+}
 
 
 class ImsTag(TypedDict):
@@ -46,6 +67,34 @@ class ImsTagOfImage(TypedDict):
 class ImsTagsAction(TypedDict):
     action: str
     tags: list[ImsTag]
+
+
+class ImsRemovedTag(TypedDict):
+    key: str
+    value: NotRequired[str | None]
+
+
+class ImsRemovedTags(TypedDict):
+    tags: list[ImsRemovedTag]
+
+
+class ImsKeyMatch(TypedDict):
+    key: str
+    values: list[str]
+
+
+class ImsTagQuery(TypedDict):
+    """A search for images by tags; numbers may be texts."""
+
+    action: str
+    tags: NotRequired[list[ImsKeyMatch]]
+    tags_any: NotRequired[list[ImsKeyMatch]]
+    not_tags: NotRequired[list[ImsKeyMatch]]
+    not_tags_any: NotRequired[list[ImsKeyMatch]]
+    without_any_tag: NotRequired[bool]
+    limit: NotRequired[int | str]
+    offset: NotRequired[int | str]
+    matches: NotRequired[list[ImsTag]]
 
 
 class ImsResourceDetail(TypedDict):
@@ -150,6 +199,23 @@ class ImsCreation(TypedDict):
     architecture: NotRequired[str]
     enterprise_project_id: NotRequired[str]
     data_images: NotRequired[list[ImsDataImage]]
+
+
+class ImsWholeImage(TypedDict):
+    """An image of a server with its disks, which is refused: there are no servers."""
+
+    name: str
+    instance_id: NotRequired[str]
+    backup_id: NotRequired[str]
+
+
+class ImsCopyElsewhere(TypedDict):
+    """A copy in another region, which is refused: there is one."""
+
+    name: str
+    region: NotRequired[str]
+    project_name: NotRequired[str]
+    agency_name: NotRequired[str]
 
 
 class ImsCopy(TypedDict):

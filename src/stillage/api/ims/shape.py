@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stillage.api.image_v2.shape import image_view as record_view
-from stillage.api.ims.documents import ImsImages, ImsOsPlatform, ImsTag
+from stillage.api.ims.documents import ImsOsPlatform, ImsTag
 from stillage.ids import ImageId
 from stillage.images import keyed_tags
 from stillage.images.automatic import ImageKind, automatic
@@ -33,7 +33,7 @@ def image_view(image: Image, kind: ImageKind) -> dict[str, Any]:
     }
 
 
-def images_view(images: Sequence[Image], kinds: Mapping[ImageId, ImageKind]) -> ImsImages:
+def images_view(images: Sequence[Image], kinds: Mapping[ImageId, ImageKind]) -> dict[str, list[dict[str, Any]]]:
     return {"images": [image_view(image, kinds[image.id]) for image in images]}
 
 
