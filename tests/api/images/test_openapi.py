@@ -12,14 +12,16 @@ from aiohttp import web
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from image_api import V2_0, V2_1, Town
 from server import Server
 from stillage.api import root
 from stillage.api.image_v2 import description
+from stillage.api.ims import description as ims_description
 
-EXAMPLES = 6
+EXAMPLES, MANY = 6, 12
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 
 
@@ -97,26 +99,59 @@ def test_generated_requests_are_answered_as_described(server: Server) -> None:
     assert sum(1 for statuses in seen.values() if min(statuses) < 400) > 30, "more than refusals were seen"
 
 
-def ask(operation: Any, server: Server, session: requests.Session) -> set[int]:
+@pytest.mark.thorough
+def test_many_generated_requests_to_ims_are_answered_as_described(server: Server) -> None:
+    """Every operation of the dialect alone, with values that its description allows and with others."""
+    document = server.call("GET", "/openapi.json").json
+    of_ims: dict[str, dict[str, Any]] = {}
+    for method, _, path in (label.partition(" ") for label in ims_description.DETAILS):
+        of_ims.setdefault(path, {})[method.lower()] = document["paths"][path][method.lower()]
+    seen: dict[str, set[int]] = {}
+    with requests.Session() as session:
+        session.headers["X-Auth-Token"] = server.token("admin", "demo")
+        for result in schemathesis.openapi.from_dict({**document, "paths": of_ims}).get_all_operations():
+            assert isinstance(result, Ok)
+            operation = result.ok()
+            for mode in GenerationMode:
+                statuses = ask(operation, server, session, examples=MANY, mode=mode)
+                seen.setdefault(operation.label, set()).update(statuses)
+    assert set(seen) == set(ims_description.DETAILS)
+    assert sum(1 for statuses in seen.values() if min(statuses) < 400) > 6, "more than refusals were seen"
+
+
+def ask(
+    operation: Any,
+    server: Server,
+    session: requests.Session,
+    *,
+    examples: int = EXAMPLES,
+    mode: GenerationMode = GenerationMode.POSITIVE,
+) -> set[int]:
     """Send a few generated requests, check the answers, and return their statuses."""
-    image_id = server.create(protected=True)
+    known = {"image_id": server.create(protected=True), "project_id": project_of(server)}
     statuses: list[int] = []
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=operation.as_strategy())
+    @given(case=operation.as_strategy(mode))
     def check(case: Any) -> None:
-        if "image_id" in (case.path_parameters or {}) and len(statuses) % 2:
-            case.path_parameters["image_id"] = image_id
+        if len(statuses) % 2:
+            case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
         response = case.call(base_url=server.url, session=session)
         statuses.append(response.status_code)
         case.validate_response(response, checks=CHECKS)
 
     check()
     return set(statuses)
+
+
+def project_of(server: Server) -> str:
+    token = server.token("admin", "demo")
+    shown = server.call("GET", "/v3/auth/tokens", headers={"X-Auth-Token": token, "X-Subject-Token": token})
+    return str(shown.json["token"]["project"]["id"])
