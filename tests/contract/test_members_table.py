@@ -1,6 +1,7 @@
 """Members on every engine."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -8,7 +9,7 @@ from builders import T0, image
 from stillage.db import images, lifecycle, members
 from stillage.db.session import Database
 from stillage.errors import AlreadyExists
-from stillage.ids import ProjectId
+from stillage.ids import ImageId, ProjectId
 from stillage.images.member import Member, MemberStatus
 
 THEIRS, OTHER = ProjectId("mill"), ProjectId("yard")
@@ -61,3 +62,12 @@ async def test_deleting_an_image_ends_its_shares(database: Database) -> None:
     await database.write(members.add, image(), THEIRS, T0)
     await database.write(lifecycle.mark_deleted, image().id, LATER)
     assert await database.read(members.list_of, image().id) == []
+
+
+@pytest.mark.parametrize("others", [0, 3, 100])
+async def test_images_with_members_are_told_from_those_without(database: Database, others: int) -> None:
+    without = [ImageId(str(UUID(int=number))) for number in range(others)]
+    assert await database.look_up(members.shared_of, [image().id, *without]) == set()
+    for project in (THEIRS, OTHER):
+        await database.write(members.add, image(), project, T0)
+    assert await database.look_up(members.shared_of, [*without, image().id]) == {image().id}

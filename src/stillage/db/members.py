@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from stillage.db.lookups import AT_ONCE, Inquiry, Memory, Question, Questions
 from stillage.db.tables import image_members, images
 from stillage.errors import AlreadyExists
 from stillage.ids import ImageId, ProjectId
@@ -58,10 +60,29 @@ def list_of(connection: Connection, image_id: str) -> list[Member]:
     return [_member(row) for row in rows]
 
 
-def shared_of(connection: Connection, image_ids: Collection[ImageId]) -> set[ImageId]:
-    """Return which of *image_ids* have members."""
-    ids = select(image_members.c.image_id).where(image_members.c.image_id.in_(image_ids)).distinct()
-    return set(connection.execute(ids).scalars())
+def _shared_of(_memory: Memory, image_ids: Collection[ImageId]) -> Questions[set[ImageId]]:
+    if len(image_ids) > AT_ONCE:
+        question = Question(WITH_MEMBERS, {"ids": list(image_ids)})
+    else:
+        question = Question(_with_members(len(image_ids)), {f"id_{n}": one for n, one in enumerate(image_ids)})
+    return {row.image_id for row in (yield question)}
+
+
+def _is_page(image_ids: Collection[ImageId]) -> bool:
+    return len(image_ids) <= AT_ONCE
+
+
+@lru_cache(AT_ONCE + 1)
+def _with_members(count: int) -> Select[tuple[Any]]:
+    ids = [bindparam(f"id_{number}", type_=image_members.c.image_id.type) for number in range(count)]
+    return select(image_members.c.image_id).where(image_members.c.image_id.in_(ids)).distinct()
+
+
+WITH_MEMBERS = (
+    select(image_members.c.image_id).where(image_members.c.image_id.in_(bindparam("ids", expanding=True))).distinct()
+)
+shared_of = Inquiry(_shared_of, _is_page)
+"""Returns which of the images have members."""
 
 
 def set_status(

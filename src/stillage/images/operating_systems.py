@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 # One line for each template: {a,b} stands for one of the texts in it.
 DOCUMENTED = """
@@ -92,6 +92,7 @@ class OperatingSystem:
     bits: int
 
 
+@lru_cache(1024)
 def system_of(version: str) -> OperatingSystem:
     """Return what *version* says, documented or not."""
     platform = next((name for prefix, name in PLATFORMS.items() if version.startswith(prefix)), "Other")

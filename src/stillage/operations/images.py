@@ -121,10 +121,11 @@ class Images:
 
     async def kinds(self, principal: Principal, images: Collection[Image]) -> Mapping[ImageId, ImageKind]:
         """Return how each of *images* is shared, for *principal*."""
-        in_doubt = [image.id for image in images if image.visibility is Visibility.SHARED]
-        shared = await self._database.read(members.shared_of, in_doubt) if in_doubt else ()
+        project = principal.project_id
+        own = [image.id for image in images if image.visibility is Visibility.SHARED and image.owner == project]
+        shared = await self._database.look_up(members.shared_of, own) if own else set[ImageId]()
         return {
-            image.id: kind_of(image, is_foreign=image.owner != principal.project_id, has_members=image.id in shared)
+            image.id: kind_of(image, is_foreign=image.owner != project, has_members=image.id in shared)
             for image in images
         }
 
