@@ -117,12 +117,13 @@ FILTERED_BY = {
 }
 FASTER = {"sqlite": "PRAGMA cache_size = -500000", "postgresql": "SET LOCAL session_replication_role = replica"}
 """For the transaction that fills: memory for pages, and no look at the image of each tag and property."""
+MEMBER_COLUMNS = ("member_id", "image_id", "status", "image_created_at", "created_at", "updated_at")
 
 
 def fill(engine: Engine, count: int, *, lab: str = "lab") -> None:
     """Insert *count* images without asking for each, as fast as it goes. *lab*: the project of two of five."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        indexes = _indexes(connection)
+        indexes = indexes_of(connection)
         for index in indexes:
             connection.execute(text(f"DROP INDEX {index}"))
         connection.execute(text(FASTER[connection.dialect.name]))
@@ -131,18 +132,13 @@ def fill(engine: Engine, count: int, *, lab: str = "lab") -> None:
             connection.execute(text(statement))
         shared = [seed for seed in map(Seed, range(min(count, 2000))) if seed.visibility == "shared"]
         members = ((lab, s.id, "accepted", s.created_at, s.created_at, s.created_at) for s in shared)
-        put(
-            connection,
-            "image_members",
-            ("member_id", "image_id", "status", "image_created_at", "created_at", "updated_at"),
-            members,
-        )
+        put(connection, "image_members", MEMBER_COLUMNS, members)
         for made in indexes.values():
             connection.execute(text(made))
     settle(engine)
 
 
-def _indexes(connection: Connection) -> dict[str, str]:
+def indexes_of(connection: Connection) -> dict[str, str]:
     """What makes each index of the tables that are filled: of all rows at once, many times faster than row by row."""
     master = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name"
     catalog = "SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE 'ix%' AND tablename"

@@ -98,6 +98,8 @@ def requests_for(image: str) -> list[Request]:
         Request("… by name", f"{listed}&name=web-{middle.number // 4:07}", both(0.05)),
         Request("… by tag", f"{listed}&tag=nightly", both(0.05)),
         Request("… by property", f"{listed}&os_distro=distro-0", both(0.05)),
+        Request("GET /v2/cloudimages?limit=25", "/v2/cloudimages?limit=25", both(0.05)),
+        Request("… by platform", "/v2/cloudimages?limit=25&__platform=Other", both(0.05)),
         Request("POST /v2/images", "/v2/images", both(0.05), verb="POST", body=new, status=201),
         Request("PATCH", "/v2/images/%s", both(0.04), verb="PATCH", body=changed, content_type=PATCH_TYPE),
         Request("DELETE", "/v2/images/%s", both(0.04), verb="DELETE", status=204),
