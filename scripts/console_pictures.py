@@ -27,7 +27,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 PAGES = {
     "images": "/images", "image": "/images/ID", "disk": "/images/ID/disk", "sharing": "/images/ID/sharing",
     "history": "/images/ID/history", "use": "/images/ID/use", "jobs": "/jobs", "access": "/access", "help": "/help",
-    "admin": "/admin", "projects": "/admin/projects", "users": "/admin/users", "rules": "/admin/rules",
+    "admin": "/admin", "projects": "/admin/projects", "users": "/admin/users", "audit": "/admin/audit",
+    "rules": "/admin/rules", "settings": "/admin/settings",
 }  # fmt: skip
 RECORDS: list[tuple[str, str, list[str], int]] = [
     ("ubuntu-26.04-server", "ubuntu", ["ubuntu", "lts"], 3),
@@ -48,13 +49,13 @@ def main() -> None:
             server.start()
             image_id = fill(server, Path(folder))
             for look, options in LOOKS.items():
-                take_all(browser, server, image_id, look, options)
+                take_all(browser, server, image_id, Path(folder), look, options)
         finally:
             server.close()
     subprocess.run(["pngquant", "--force", "--ext", ".png", "--speed", "1", "48", *FOLDER.glob("*.png")], check=True)
 
 
-def take_all(browser: Browser, server: Server, image_id: str, look: str, options: dict[str, Any]) -> None:
+def take_all(browser: Browser, server: Server, image_id: str, folder: Path, look: str, options: dict[str, Any]) -> None:
     with tab(browser, server, **options) as page:
         page.goto("/console/")
         expect(page.get_by_label("User")).to_be_focused()
@@ -65,6 +66,22 @@ def take_all(browser: Browser, server: Server, image_id: str, look: str, options
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             expect(page.locator("[aria-busy]")).to_have_count(0)
             take(page, name, look)
+        take_upload(page, folder, look)
+
+
+def take_upload(page: Page, folder: Path, look: str) -> None:
+    """Upload an image that becomes active and one that is refused, and take the dock."""
+    page.goto("/console/images?q=debian")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="New image").click()
+    good = folder / f"debian-{look}.qcow2"
+    good.write_bytes((folder / "disk.qcow2").read_bytes())
+    chooser.value.set_files([good, folder / "bad.qcow2"])
+    take(page, "new-images", look)
+    page.get_by_role("button", name="Upload 2 images").click()
+    expect(page.locator(".dock")).to_contain_text("Refused.")
+    expect(page.locator(".dock")).to_contain_text("Active.")
+    take(page, "uploads", look)
 
 
 def take(page: Page, name: str, look: str) -> None:

@@ -17,7 +17,8 @@ LOOKS: list[tuple[Scheme, int]] = [("light", 1280), ("dark", 390)]
 PAGES = [
     "/images", "/images?tab=shared", "/images?tab=hidden", "/images?q=nothing&status=active&tag=x", "/images/ID",
     "/images/ID/disk", "/images/ID/sharing", "/images/ID/history", "/images/ID/use", "/jobs", "/access", "/help",
-    "/admin", "/admin/projects", "/admin/users", "/admin/uploads", "/admin/audit", "/admin/rules", "/no-such-page",
+    "/admin", "/admin/projects", "/admin/users", "/admin/uploads", "/admin/audit", "/admin/rules",
+    "/admin/settings", "/no-such-page",
 ]  # fmt: skip
 
 

@@ -21,8 +21,7 @@ export function ProjectsTab() {
   const [making, setMaking] = useState(false);
   const act = (/** @type {Promise<unknown>} */ acting) => acting.then(projects.again, (error) => notify(error.message, "problem"));
   const columns = [
-    { title: "project", cell: (/** @type {Project} */ project) => html`<bdi>${project.name}</bdi>${project.description && html`<small><bdi>${project.description}</bdi></small>`}` },
-    { title: "image.id", cell: (/** @type {Project} */ project) => html`<code>${project.id}</code>` },
+    { title: "project", cell: (/** @type {Project} */ project) => html`<bdi>${project.name}</bdi>${project.description && html`<small><bdi>${project.description}</bdi></small>`}<small class="mono">${project.id}</small>` },
     { title: "image.status", cell: (/** @type {Project} */ project) => html`<${Badge} status=${project.enabled ? "enabled" : "disabled"} />` },
     { title: "quota", cell: (/** @type {Project} */ project) => html`<${QuotaBars} quota=${quotas.data?.get(project.id)} />` },
     { title: "", cell: (/** @type {Project} */ project) => html`<div class="row end">

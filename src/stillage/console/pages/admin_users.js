@@ -22,8 +22,7 @@ export function UsersTab() {
   const act = (/** @type {Promise<unknown>} */ acting) => acting.then(users.again, (error) => notify(error.message, "problem"));
   const me = session.get()?.user.id;
   const columns = [
-    { title: "sign_in.user", cell: (/** @type {User} */ user) => html`<bdi>${user.name}</bdi>${user.description && html`<small><bdi>${user.description}</bdi></small>`}` },
-    { title: "image.id", cell: (/** @type {User} */ user) => html`<code>${user.id}</code>` },
+    { title: "sign_in.user", cell: (/** @type {User} */ user) => html`<bdi>${user.name}</bdi>${user.description && html`<small><bdi>${user.description}</bdi></small>`}<small class="mono">${user.id}</small>` },
     { title: "image.status", cell: (/** @type {User} */ user) => html`<${Badge} status=${user.enabled ? "enabled" : "disabled"} />` },
     { title: "", cell: (/** @type {User} */ user) => html`<div class="row end">
         <button type="button" class="small" onClick=${() => setChanging(user)}>${t("user.password")}</button>
