@@ -4,6 +4,8 @@ from stillage.errors import StillageError
 
 GIVE_UP_AFTER_S = 900.0
 """How long to retry a request without any success, by default."""
+FIRST_CONTACT_S = 15.0
+"""How long to try to reach a server that has not answered yet: it is more likely down, or another, than interrupted."""
 
 
 class ClientError(StillageError):

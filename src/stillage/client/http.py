@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -226,12 +227,18 @@ def _origin(url: str) -> str:
 
 def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot reach {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+        return f"cannot reach {error.host}:{error.port}: {_reason(error.os_error)}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection"
     if isinstance(error, OSError) and error.strerror:
         return f"the connection broke: {error.strerror}"
     return "the connection broke"
+
+
+def _reason(error: OSError) -> str:
+    # The loop's own text for a refused connection is "Connect call failed", with the address once more.
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 def _first(document: Mapping[str, Any], names: Sequence[str]) -> str:

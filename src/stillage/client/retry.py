@@ -3,13 +3,15 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from stillage.client.errors import GIVE_UP_AFTER_S, NetworkGaveUp
+from stillage.client.errors import FIRST_CONTACT_S, GIVE_UP_AFTER_S, NetworkGaveUp
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+MOST_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,31 @@ class Retry:
         self.sleep = sleep
         self._say = say
         self._said = False
+        self._why = ""
 
     def say(self, why: str) -> None:
+        self._why = why
         if not self._said:
             self._said = True
             self._say(f"{why}; trying again")
 
     def forget_what_was_said(self) -> None:
         self._said = False
+
+    @asynccontextmanager
+    async def first_contact(self, url: str) -> AsyncIterator[None]:
+        """Give up within `FIRST_CONTACT_S` what is done inside: the first request to the server at *url*.
+
+        Raises:
+            NetworkGaveUp: If there was no answer by then.
+        """
+        self._why = f"no answer from {url}"
+        try:
+            async with asyncio.timeout(FIRST_CONTACT_S):
+                yield
+        except TimeoutError as error:
+            advice = "check the address, and that the server runs"
+            raise NetworkGaveUp(f"{self._why}; gave up after {FIRST_CONTACT_S:g} seconds; {advice}") from error
 
 
 class Outage:
@@ -79,7 +98,7 @@ class Outage:
         left = self._since + retry.give_up_after_s - now
         if left <= 0:
             raise NetworkGaveUp(f"{why}; gave up after {retry.give_up_after_s:g} seconds")
-        most = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)
+        most = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, MOST_DOUBLINGS))
         self._failures += 1
         pause = max(random.uniform(most / 2, most), at_least_s or 0)  # noqa: S311 - no secret
         await retry.sleep(min(pause, max(left, FIRST_PAUSE_S)))

@@ -23,6 +23,7 @@ class Session:
         self.place = place
         self.retry = retry
         self._authority = authority
+        self._has_answered = False
 
     @classmethod
     @asynccontextmanager
@@ -42,7 +43,9 @@ class Session:
         async with Http(cloud) as http:
             kind = KeyAuthority if cloud.auth_type == "aksk" else TokenAuthority
             authority: Authority = kind(cloud, http, retry)
-            yield cls(http, authority, await authority.enter(), retry)
+            async with retry.first_contact(cloud.find("auth_url") or cloud.name):
+                place = await authority.enter()
+            yield cls(http, authority, place, retry)
 
     async def ask(self, request: Request) -> Answer:
         """Send *request*, with retries, and return the final answer.
@@ -50,6 +53,11 @@ class Session:
         Raises:
             NetworkGaveUp: If there was none for too long.
         """
+        if not self._has_answered:
+            async with self.retry.first_contact(self.place.image_url):
+                answer = await insist(lambda: self.once(request), self.retry)
+            self._has_answered = True
+            return answer
         return await insist(lambda: self.once(request), self.retry)
 
     async def ask_as_anybody(self, request: Request) -> Answer:
