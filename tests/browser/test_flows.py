@@ -161,3 +161,16 @@ def test_the_link_of_the_server_signs_in_once(browser: Browser, server: Server) 
         page.goto(link[0])
         expect(page.get_by_role("alert")).to_be_visible()
         expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_a_list_shows_what_others_make_meanwhile_in_all_tabs(page: Page, server: Server) -> None:
+    other = page.context.new_page()  # the one that does not have the stream
+    for each in (page, other):
+        each.goto("/console/images?q=meanwhile")
+        expect(each.get_by_role("heading", level=2)).to_have_text("Nothing found")
+    image_id = server.create(name="made meanwhile")
+    for each in (page, other):
+        expect(each.get_by_role("row").filter(has_text="No data yet")).to_be_visible()
+    assert server.upload(image_id, bytes(512)).status == 204
+    for each in (page, other):
+        expect(each.get_by_role("row").filter(has_text="Active")).to_be_visible()

@@ -24,6 +24,12 @@ function tell(event) {
   for (const listener of [...listeners]) listener(event);
 }
 
+/** Tell all tabs. @param {LiveEvent} event */
+function pass(event) {
+  channel?.postMessage(event);
+  tell(event);
+}
+
 /** Begin to listen, or to lead. */
 function begin() {
   if (channel) return;
@@ -37,11 +43,11 @@ function open() {
   const stream = new EventSource(addressOf("/v2/events"));
   for (const kind of KINDS) {
     stream.addEventListener(kind, (message) => {
-      const event = { kind, data: message.data ? JSON.parse(message.data) : null };
-      channel?.postMessage(event);
-      tell(event);
+      pass({ kind, data: message.data ? JSON.parse(message.data) : null });
     });
   }
+  // What happened between reading a page and the opening of its stream was told to nobody.
+  stream.onopen = () => pass({ kind: "reset", data: null });
   stream.onerror = () => {
     if (stream.readyState === EventSource.CLOSED) setTimeout(open, AGAIN_AFTER_MS);
   };

@@ -61,13 +61,27 @@ export function isFiltered(address) {
 }
 
 /**
- * @param {Wanted} wanted
- * @param {AbortSignal} signal
- * @returns {Promise<{images: import("../core/images.js").Image[], marker: string | null}>} The marker of the next page.
+ * @typedef {object} Listed
+ * @property {import("../core/images.js").Image[]} images
+ * @property {string | null} marker Of the next page.
+ * @property {number | null} count Of the images on all pages, if it is known.
+ * @property {boolean} isMore There are more than *count*.
  */
-export async function loadList(wanted, signal) {
-  const { images } = await getJson(`${wanted.path}?${wanted.query}`, { signal });
-  return { images, marker: images.length === PAGE_SIZE ? images[images.length - 1].id : null };
+
+/** The count of the list that was shown last: it is asked for with a first page only. */
+let counted = { list: "", count: /** @type {number | null} */ (null), isMore: false };
+
+/** @param {Wanted} wanted @param {AbortSignal} signal @returns {Promise<Listed>} */
+export async function loadList({ tab, path, query }, signal) {
+  const all = new URLSearchParams(query);
+  all.delete("marker");
+  const list = `${path}?${all}`;
+  const counts = tab !== "shared" && (!query.has("marker") || counted.list !== list);
+  const answer = await getJson(`${path}?${query}${counts ? "&count=1" : ""}`, { signal });
+  if (counts) counted = { list, count: answer.count ?? null, isMore: answer.count_is_more ?? false };
+  const { images } = answer;
+  const { count, isMore } = counted.list === list ? counted : { count: null, isMore: false };
+  return { images, marker: images.length === PAGE_SIZE ? images[images.length - 1].id : null, count, isMore };
 }
 
 /** How many offers wait for an answer, up to a page of them. @param {AbortSignal} signal @returns {Promise<number>} */

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
 import { listCommands } from "../core/commands.js";
-import { plural, t } from "../core/i18n.js";
+import { number, plural, t } from "../core/i18n.js";
 import { useLive } from "../core/live.js";
 import { changeQuery, Link, place } from "../core/router.js";
 import { useStore } from "../core/store.js";
@@ -15,7 +15,7 @@ import { FilterBar } from "./image_filters.js";
 import { ImageTable } from "./image_table.js";
 import { NoImages, UploadButton } from "./no_images.js";
 
-const ASKED_AFTER_MS = 1500;
+const ASKED_AFTER_MS = 4000;
 
 export function ImagesPage() {
   const { query: address } = useStore(place);
@@ -43,7 +43,7 @@ export function ImagesPage() {
     ${list.data && images.length > 0 && html`
       <${BulkActions} images=${images.filter((image) => selected.has(image.id))} tab=${wanted.tab} again=${list.again} clear=${() => setSelected(new Set())} />
       <${ImageTable} images=${images} selected=${selected} select=${setSelected} tab=${wanted.tab} again=${list.again} />
-      <${Paging} marker=${list.data.marker} count=${images.length} />`}
+      <${Paging} list=${list.data} />`}
     ${list.data && images.length === 0 && html`<${NoImages} tab=${wanted.tab} filtered=${isFiltered(address)} />`}
   `;
 }
@@ -81,8 +81,16 @@ function Offers() {
   </div>`;
 }
 
-/** @param {{marker: string | null, count: number}} props */
-function Paging({ marker, count }) {
+/** @param {import("./image_query.js").Listed} list */
+function howMany({ images, count, isMore }) {
+  if (count === null) return plural("images.shown", images.length);
+  if (!isMore && count <= images.length) return plural("images.total", count);
+  return t(isMore ? "images.shown.of_more" : "images.shown.of", { shown: number(images.length), count: number(count) });
+}
+
+/** @param {{list: import("./image_query.js").Listed}} props */
+function Paging({ list }) {
+  const { marker } = list;
   const { query } = useStore(place);
   const top = useRef(false);
   useEffect(() => {
@@ -90,7 +98,7 @@ function Paging({ marker, count }) {
     top.current = true;
   }, [query.get("marker")]);
   return html`<nav class="paging" aria-label=${t("images.pages")}>
-    <span class="note">${plural("images.shown", count)}</span>
+    <span class="note">${howMany(list)}</span>
     ${query.has("marker") && html`
       <button type="button" onClick=${() => changeQuery({ marker: null })}>${t("images.first_page")}</button>
       <button type="button" onClick=${() => history.back()}>${t("images.previous_page")}</button>`}
