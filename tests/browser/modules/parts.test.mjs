@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { meaningOf } from "../../../src/stillage/console/upload/answers.js";
-import { commandsFor, fixFor, quoted } from "../../../src/stillage/console/upload/commands.js";
+import { newImageCommands } from "../../../src/stillage/console/upload/commands.js";
+import { fixFor, quoted } from "../../../src/stillage/console/upload/fixes.js";
 import { ratesOf, sampled, tenth } from "../../../src/stillage/console/upload/figures.js";
 import { guessFormat, guessName } from "../../../src/stillage/console/upload/guess.js";
 import { halved, MIB, paced, pauseMs } from "../../../src/stillage/console/upload/pace.js";
@@ -103,12 +104,17 @@ test("the fix names the file, quoted for a shell", () => {
   assert.equal(quoted("$(reboot)"), "'$(reboot)'");
 });
 
-test("the command of a new image has what the form says", () => {
-  const { stillage, openstack } = commandsFor({ name: "a b", disk_format: "qcow2", visibility: "private", properties: { os_distro: "debian" } }, "x.qcow2");
-  assert.match(stillage, /stillage upload x.qcow2/);
+test("the commands of a new image have what the form says", () => {
+  const image = { name: "a b", disk_format: "qcow2", visibility: "private", properties: { os_distro: "${x}" }, min_disk: 3 };
+  const { stillage, openstack, curl, terraform } = newImageCommands(image, "x y.qcow2", "https://images.example.net");
+  assert.match(stillage, /stillage upload 'x y.qcow2'/);
   assert.match(stillage, /--name 'a b'/);
+  assert.match(stillage, /--min-disk 3/);
   assert.match(openstack, /--disk-format qcow2/);
-  assert.match(openstack, /--property os_distro=debian/);
+  assert.match(openstack, /--property 'os_distro=\$\{x\}'/);
+  assert.match(curl, /"min_disk":3/);
+  assert.match(curl, /-T 'x y.qcow2'/);
+  assert.match(terraform, /"os_distro" = "\$\$\{x\}"/);
 });
 
 test("formats are guessed by their signatures", () => {

@@ -12,7 +12,7 @@ export function shellWord(text) {
 
 /** @param {string} text @returns {string} As a string of Terraform's language, which expands nothing in it. */
 function terraformText(text) {
-  return JSON.stringify(text).replaceAll("${", "$${").replaceAll("%{", "%%{");
+  return JSON.stringify(text).replaceAll("${", () => "$${").replaceAll("%{", "%%{");
 }
 
 /**

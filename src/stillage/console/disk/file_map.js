@@ -1,9 +1,8 @@
-// The stored file as a bar: structure, data, compressed data, holes, and a pin on the byte that breaks a rule.
+// The stored file as a bar: structure, data, compressed data, holes.
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
-import { number, percent, size, t } from "../core/i18n.js";
-import { Pin } from "./file_bar.js";
-import { partOf, percentage } from "./geometry.js";
+import { percent, size, t } from "../core/i18n.js";
+import { percentage } from "./geometry.js";
 import { Scale } from "./guest_bar.js";
 
 /** @typedef {"structure" | "data" | "compressed" | "holes"} Kind */
@@ -12,24 +11,17 @@ import { Scale } from "./guest_bar.js";
 /** @type {readonly Kind[]} */
 const KINDS = ["structure", "data", "compressed", "holes"];
 
-/** @param {{map: {file?: FileCells} | null, verdict: any}} props */
-export function FileMap({ map, verdict }) {
-  const file = map?.file;
-  const hazard = verdict?.offset !== undefined ? verdict : verdict?.hazards?.[0];
-  const bytes = file?.size ?? verdict?.size;
-  const pin = hazard?.offset ?? null;
-  if (!bytes || (!file && pin === null)) return null;
-  const shares = file ? sharesOf(file) : null;
+/** @param {{file: FileCells}} props */
+export function FileMap({ file }) {
+  const shares = sharesOf(file);
   return html`<figure class="picture">
-    <figcaption>${t("disk.file")} <span class="soft num">${size(bytes)}</span></figcaption>
-    <svg class="file-map" role="img" aria-label=${shares ? labelOf(shares) : t("disk.file")}>
+    <figcaption>${t("disk.file")} <span class="soft num">${size(file.size)}</span></figcaption>
+    <svg class="file-map" role="img" aria-label=${labelOf(shares)}>
       <rect class="kind-structure" width="100%" height="28"></rect>
-      ${file && html`<${Cells} file=${file} />`}
-      ${pin !== null && html`<svg y="20" overflow="visible"><${Pin} at=${partOf({ first: pin, end: pin }, bytes).at} /></svg>`}
+      <${Cells} file=${file} />
     </svg>
-    <${Scale} bytes=${bytes} />
-    ${pin !== null && html`<p class="wrong"><strong>${t("disk.refused_at", { rule: hazard.rule, byte: number(pin) })}</strong> ${hazard.message}</p>`}
-    ${shares && html`<${Legend} shares=${shares} bytes=${bytes} />`}
+    <${Scale} bytes=${file.size} />
+    <${Legend} shares=${shares} bytes=${file.size} />
   </figure>`;
 }
 

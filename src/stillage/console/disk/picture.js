@@ -3,8 +3,10 @@
 import { html } from "../vendor/htm-preact-standalone.module.js";
 import { getJson } from "../core/api.js";
 import { number, size, t } from "../core/i18n.js";
+import { Snippet } from "../ui/as_command.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
 import { Problem } from "../ui/problem.js";
+import { FileBar } from "./file_bar.js";
 import { FileMap } from "./file_map.js";
 import { GuestBar } from "./guest_bar.js";
 import { Partitions } from "./partitions.js";
@@ -17,12 +19,23 @@ export function DiskPicture({ id }) {
   const verdict = useLoaded((signal) => getJson(`${path}/verdict`, { signal }), [id]);
   const map = useLoaded((signal) => getJson(`${path}/map?cells=${CELLS}`, { signal }), [id]);
   const layout = useLoaded((signal) => getJson(`${path}/layout`, { signal }), [id]);
+  if (verdict.data?.accepted === false) return html`<${Refused} verdict=${verdict.data} />`;
   return html`<div class="loose disk-picture">
-    <${FileMap} map=${map.data} verdict=${verdict.data} />
-    <${Part} loaded=${map}>${map.data && html`<${GuestBar} map=${map.data} />`}<//>
-    <${Part} loaded=${layout}>${layout.data && html`<${Partitions} layout=${layout.data} />`}<//>
-    ${verdict.data && html`<${Facts} verdict=${verdict.data} />`}
+    <${Part} loaded=${map}>${map.data && html`<${FileMap} file=${map.data.file} /><${GuestBar} map=${map.data} />`}<//>
+    ${!map.error && html`<${Part} loaded=${layout}>${layout.data && html`<${Partitions} layout=${layout.data} />`}<//>`}
+    ${verdict.data?.format && html`<${Facts} facts=${verdict.data} />`}
   </div>`;
+}
+
+/** What is known of bytes that were refused, and are not kept. @param {{verdict: any}} props */
+function Refused({ verdict: { message, rule, offset, found, fix, size: bytes } }) {
+  return html`<section class="stack refused-disk">
+    <h2>${t("disk.refused")}</h2>
+    <p>${message}</p>
+    ${bytes && offset !== null && html`<${FileBar} size=${bytes} received=${[]} pin=${offset} />`}
+    <p class="note">${[found, offset === null ? rule : t("disk.refused_at", { rule, byte: number(offset) })].filter(Boolean).join(" · ")}</p>
+    ${fix && html`<${Snippet} text=${fix} />`}
+  </section>`;
 }
 
 /** @param {{loaded: import("../ui/loading.js").Loaded<any>, children?: any}} props */
@@ -35,17 +48,21 @@ function Part({ loaded, children }) {
   return loaded.data ? children : html`<${Skeleton} lines=${2} />`;
 }
 
-/** @param {{verdict: any}} props */
-function Facts({ verdict }) {
-  const { format, subformat, virtual_size: virtual, size: bytes, details = {} } = verdict;
+/** @param {{facts: any}} props */
+function Facts({ facts: { format, subformat, virtual_size: virtual, size: bytes, details } }) {
   /** @type {[string, string | null][]} */
   const shown = [
     [t("disk.fact.format"), [format, subformat].filter(Boolean).join(", ") || null],
-    [t("disk.fact.virtual_size"), virtual ? `${size(virtual)} (${number(virtual)} B)` : null],
-    [t("disk.fact.size"), bytes ? `${size(bytes)} (${number(bytes)} B)` : null],
+    [t("disk.fact.virtual_size"), virtual === null ? null : exactly(virtual)],
+    [t("disk.fact.size"), bytes === null ? null : exactly(bytes)],
     ...Object.entries(details).map(([name, value]) => /** @type {[string, string]} */ ([name.replaceAll("_", " "), String(value)])),
   ];
-  return html`<section><h2>${t("disk.facts")}</h2>
-    <dl class="facts">${shown.map(([name, value]) => value && html`<dt key=${name}>${name}</dt><dd><bdi class="num">${value}</bdi></dd>`)}</dl>
+  return html`<section class="stack"><h2>${t("disk.facts")}</h2>
+    <dl class="facts">${shown.map(([name, value]) => value && html`<dt key=${name}>${name}</dt><dd><bdi>${value}</bdi></dd>`)}</dl>
   </section>`;
+}
+
+/** @param {number} bytes */
+function exactly(bytes) {
+  return t("disk.exactly", { size: size(bytes), bytes: number(bytes) });
 }

@@ -1,32 +1,6 @@
-// Commands that do what the dock does, to be copied: how to fix a file, how to make the image without this page. Pure.
+// What the form for new images does, as commands: curl, openstack, stillage, Terraform. Pure.
 
-/** @param {string} word @returns {string} As one word for a shell. */
-export function quoted(word) {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'"'"'`)}'`;
-}
-
-/**
- * The command that makes an acceptable image of this very file.
- *
- * @param {string} fix As the server says it, with IN, OUT and FORMAT.
- * @param {string} fileName
- * @param {string | null} format What the file was found to be.
- */
-export function fixFor(fix, fileName, format) {
-  /** @type {Record<string, string>} */
-  const words = { IN: quoted(fileName), OUT: quoted(fixedName(fileName, fix)), FORMAT: format ?? "FORMAT" };
-  return fix.replace(/\b(IN|OUT|FORMAT)\b/g, (word) => words[word] ?? word);
-}
-
-/** @param {string} fileName @param {string} fix */
-function fixedName(fileName, fix) {
-  const written = /-O (\w+)/.exec(fix)?.[1];
-  const unpacked = /\.(gz|bz2|xz|zst|lz4|lz|lzo)$/i.exec(fileName);
-  if (!written && unpacked) return fileName.slice(0, unpacked.index);
-  const stem = fileName.replace(/\.[^.]+$/, "");
-  const suffix = written ?? (/\.([^.]+)$/.exec(fileName)?.[1] || "img");
-  return `${stem}.fixed.${suffix}`;
-}
+import { quoted } from "./fixes.js";
 
 /**
  * @typedef {object} NewImage What the form says.
@@ -38,17 +12,61 @@ function fixedName(fileName, fix) {
  * @property {number | null} [min_ram] MiB.
  */
 
-/** @param {NewImage} image @param {string} fileName @returns {Record<string, string>} By the name of the client. */
-export function commandsFor(image, fileName) {
+/** The record, as the API takes it. @param {NewImage} image @returns {Record<string, unknown>} */
+export function recordOf({ name, disk_format, visibility, properties, min_disk, min_ram }) {
+  const sizes = { ...(min_disk ? { min_disk } : {}), ...(min_ram ? { min_ram } : {}) };
+  return { ...properties, name, disk_format, container_format: "bare", visibility, ...sizes };
+}
+
+/**
+ * @param {NewImage} image
+ * @param {string} fileName
+ * @param {string} server Its address.
+ * @returns {import("../core/commands.js").Commands}
+ */
+export function newImageCommands(image, fileName, server) {
   const file = quoted(fileName);
-  const properties = Object.entries(image.properties);
-  const stillage = [
-    `stillage upload ${file}`, `--name ${quoted(image.name)}`, `--disk-format ${image.disk_format}`,
-    `--visibility ${image.visibility}`, ...properties.map(([name, value]) => `--property ${quoted(`${name}=${value}`)}`),
+  const rest = [
+    ...(image.min_disk ? [`--min-disk ${image.min_disk}`] : []), ...(image.min_ram ? [`--min-ram ${image.min_ram}`] : []),
+    ...Object.entries(image.properties).map(([name, value]) => `--property ${quoted(`${name}=${value}`)}`),
   ];
-  const openstack = [
-    `openstack image create ${quoted(image.name)}`, `--file ${file}`, `--disk-format ${image.disk_format}`,
-    "--container-format bare", `--${image.visibility}`, ...properties.map(([name, value]) => `--property ${quoted(`${name}=${value}`)}`),
-  ];
-  return { stillage: stillage.join(" \\\n    "), openstack: openstack.join(" \\\n    ") };
+  const common = [`--disk-format ${image.disk_format}`, ...rest];
+  return {
+    stillage: joined([`stillage upload ${file}`, `--name ${quoted(image.name)}`, `--visibility ${image.visibility}`, ...common]),
+    openstack: joined([`openstack image create ${quoted(image.name)}`, `--file ${file}`, "--container-format bare", `--${image.visibility}`, ...common]),
+    curl: curlOf(image, file, server),
+    terraform: terraformOf(image, fileName),
+  };
+}
+
+/** @param {NewImage} image @param {string} file @param {string} server */
+function curlOf(image, file, server) {
+  const token = '-H "X-Auth-Token: $OS_TOKEN"';
+  const create = joined([
+    `ID=$(curl -sS ${quoted(`${server}/v2/images`)}`, token, '-H "Content-Type: application/json"',
+    `-d ${quoted(JSON.stringify(recordOf(image)))} | sed 's/.*"id": *"\\([^"]*\\)".*/\\1/')`,
+  ]);
+  const send = joined([`curl -sS -X PUT "${server}/v2/images/$ID/file"`, token, '-H "Content-Type: application/octet-stream"', `-T ${file}`]);
+  return `${create}\n${send}`;
+}
+
+/** @param {NewImage} image @param {string} fileName */
+function terraformOf(image, fileName) {
+  const properties = Object.entries(image.properties).map(([name, value]) => `    ${text(name)} = ${text(value)}`);
+  return [
+    'resource "openstack_images_image_v2" "image" {', `  name             = ${text(image.name)}`, `  local_file_path  = ${text(fileName)}`,
+    `  disk_format      = ${text(image.disk_format)}`, '  container_format = "bare"', `  visibility       = ${text(image.visibility)}`,
+    ...(image.min_disk ? [`  min_disk_gb      = ${image.min_disk}`] : []), ...(image.min_ram ? [`  min_ram_mb       = ${image.min_ram}`] : []),
+    ...(properties.length ? ["  properties = {", ...properties, "  }"] : []), "}",
+  ].join("\n");
+}
+
+/** A string of Terraform's language, in which nothing is expanded. @param {string} value */
+function text(value) {
+  return JSON.stringify(value).replaceAll("${", () => "$${").replaceAll("%{", "%%{");
+}
+
+/** @param {string[]} words */
+function joined(words) {
+  return words.join(" \\\n  ");
 }

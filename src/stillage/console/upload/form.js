@@ -1,11 +1,11 @@
 // The form for new images: one per file, named after it, of the format that its first bytes show.
 
 import { html, useEffect, useState } from "../vendor/htm-preact-standalone.module.js";
-import { config } from "../core/config.js";
+import { config, serverUrl } from "../core/config.js";
 import { plural, size, t } from "../core/i18n.js";
+import { Tools } from "../ui/as_command.js";
 import { Dialog } from "../ui/dialog.js";
-import { commandsFor } from "./commands.js";
-import { CopyButton } from "./copy_button.js";
+import { newImageCommands } from "./commands.js";
 import { guessFormat, guessName, HEAD_BYTES, TAIL_BYTES } from "./guess.js";
 import { PropertyFields } from "./property_fields.js";
 import { createImage } from "./uploads.js";
@@ -46,7 +46,7 @@ export function NewImagesForm({ chosen, onClose }) {
           <input type="number" min="0" inputmode="numeric" value=${sizes.min_ram} onInput=${(/** @type {any} */ event) => setSizes({ ...sizes, min_ram: event.target.value })} /></label>
       </div>
       <${PropertyFields} properties=${properties} onChange=${setProperties} />
-      ${images[0] && chosen[0] && html`<${Commands} image=${images[0]} fileName=${chosen[0].file.name} />`}
+      ${images[0] && chosen[0] && html`<details><summary>${t("upload.form.command")}</summary><${Tools} commands=${newImageCommands(images[0], chosen[0].file.name, serverUrl)} /></details>`}
       ${problem && html`<p class="problem" role="alert">${problem}</p>`}
       <div class="buttons">
         <button type="button" class="quiet" onClick=${onClose}>${t("cancel")}</button>
@@ -67,13 +67,6 @@ function FileFields({ file, draft, onChange }) {
         ${config.disk_formats.map((each) => html`<option key=${each} value=${each} selected=${each === draft?.disk_format}>${each}</option>`)}
       </select></label>
   </fieldset>`;
-}
-
-/** @param {{image: import("./commands.js").NewImage, fileName: string}} props */
-function Commands({ image, fileName }) {
-  return html`<details><summary>${t("upload.form.command")}</summary>
-    ${Object.entries(commandsFor(image, fileName)).map(([client, command]) => html`<div key=${client} class="command"><pre><code>${command}</code></pre><${CopyButton} text=${command} /></div>`)}
-  </details>`;
 }
 
 /** @param {Chosen} chosen @returns {Promise<Draft>} */

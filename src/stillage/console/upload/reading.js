@@ -18,6 +18,7 @@ export class Reader {
     this.shortest = shortestRun(file.size);
     /** @type {Promise<unknown>} */
     this.last = Promise.resolve();
+    this.buffer = new ArrayBuffer(0);
   }
 
   /** @param {Span} span @returns {Promise<Prepared[]>}  Throws FileChanged. */
@@ -29,7 +30,6 @@ export class Reader {
         const data = bytes.subarray(part.first - span.first, part.end - span.first);
         found.push({ ...part, digest: part.zeros ? "" : await sha256(data) });
       }
-      free(bytes);
       return found;
     });
   }
@@ -39,7 +39,6 @@ export class Reader {
     return this.inTurn(async () => {
       const bytes = await this.read(span);
       const zero = isZero(bytes);
-      free(bytes);
       return zero;
     });
   }
@@ -49,15 +48,35 @@ export class Reader {
     return this.file.slice(span.first, span.end);
   }
 
-  /** @param {Span} span @returns {Promise<Uint8Array<ArrayBuffer>>} */
+  /** @param {Span} span @returns {Promise<Uint8Array<ArrayBuffer>>}  In the buffer that the next call reads into. */
   async read(span) {
     try {
-      const bytes = new Uint8Array(await this.slice(span).arrayBuffer());
-      if (bytes.length === span.end - span.first) return bytes;
+      const bytes = await this.fill(this.slice(span).stream().getReader({ mode: "byob" }), span.end - span.first);
+      if (bytes) return bytes;
     } catch {
       // NotReadableError and NotFoundError: browsers compare size and time of the file with those of when it was chosen
     }
     throw new FileChanged("the file changed on disk, or can no longer be read");
+  }
+
+  /**
+   * Read into the same memory again and again: what is left to the garbage collector piles up faster than it comes by.
+   *
+   * @param {ReadableStreamBYOBReader} reader
+   * @param {number} length
+   * @returns {Promise<Uint8Array<ArrayBuffer> | null>}  Null if there are fewer bytes.
+   */
+  async fill(reader, length) {
+    let buffer = this.buffer.byteLength < length ? new ArrayBuffer(length) : this.buffer;
+    for (let at = 0; at < length; ) {
+      const { value } = await reader.read(new Uint8Array(buffer, at, length - at));
+      if (!value?.length) return null;
+      buffer = value.buffer;
+      at += value.length;
+    }
+    this.buffer = buffer;
+    void reader.cancel();
+    return new Uint8Array(buffer, 0, length);
   }
 
   /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
@@ -71,9 +90,4 @@ export class Reader {
 /** @param {Uint8Array<ArrayBuffer>} bytes @returns {Promise<string>}  In base64. */
 async function sha256(bytes) {
   return btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))));
-}
-
-/** Give the memory back at once, not when the collector comes by. @param {Uint8Array<ArrayBuffer>} bytes */
-function free(bytes) {
-  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
 }

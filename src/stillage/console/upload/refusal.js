@@ -4,8 +4,8 @@ import { html, useEffect, useState } from "../vendor/htm-preact-standalone.modul
 import { getJson } from "../core/api.js";
 import { number, size, t } from "../core/i18n.js";
 import { FileBar } from "../disk/file_bar.js";
-import { CopyButton } from "./copy_button.js";
-import { fixFor } from "./commands.js";
+import { Snippet } from "../ui/as_command.js";
+import { fixFor } from "./fixes.js";
 
 /** @typedef {import("./engine.js").Problem} Problem */
 
@@ -21,7 +21,7 @@ export function Refusal({ row, problem }) {
     </p>
     ${fix && html`<div class="fix">
       <p class="note">${t("upload.fix")}</p>
-      <div class="command"><pre><code>${fix}</code></pre><${CopyButton} text=${fix} /></div>
+      <${Snippet} text=${fix} />
     </div>`}
     ${row.upload && html`<p class="note">${t("upload.only_sent", { size: size(row.sent) })}</p>`}
   </div>`;
@@ -29,15 +29,18 @@ export function Refusal({ row, problem }) {
 
 /** The rule's id; what it means follows when it is asked for. @param {{id: string}} props */
 function Rule({ id }) {
-  const [meaning, setMeaning] = useState("");
+  const [rule, setRule] = useState(/** @type {{meaning: string} | null} */ (null));
   useEffect(() => {
     const asking = new AbortController();
     getJson("/v2/rules", { signal: asking.signal }).then(
-      ({ rules }) => setMeaning(rules.find((/** @type {any} */ rule) => rule.id === id)?.meaning ?? ""),
+      ({ rules }) => setRule(rules.find((/** @type {any} */ each) => each.id === id) ?? null),
       () => undefined,
     );
     return () => asking.abort();
   }, [id]);
-  if (!meaning) return html`<code class="rule">${id}</code>`;
-  return html`<details class="rule"><summary><code>${id}</code></summary><p>${meaning}</p></details>`;
+  if (!rule) return html`<code class="rule">${id}</code>`;
+  return html`<details class="rule">
+    <summary><code>${id}</code></summary>
+    <p>${rule.meaning}</p>
+  </details>`;
 }

@@ -72,7 +72,7 @@ function Says({ row, state }) {
   if (state === "needs-file") return t("upload.needs_file", { file: row.known?.fileName ?? row.imageName, percent: percent(row.share), size: size(row.size) });
   if (state === "failed" || state === "refused") return html`<${Failure} row=${row} />`;
   if (!upload) return null;
-  if (state === "active") return t(row.sent ? "upload.active" : "upload.here", { size: size(row.size), sent: size(row.sent) });
+  if (state === "active") return t(`upload.active.${row.sent >= row.size ? "whole" : row.sent ? "part" : "here"}`, { size: size(row.size), sent: size(row.sent) });
   if (state === "verifying") return html`<span>${t("upload.verifying", { percent: percent(row.share) })}</span><span class="num">${size(upload.verified)} / ${size(row.size)}</span>`;
   if (state === "checking") return t("upload.checking");
   return html`<${Sending} row=${row} state=${state} />`;

@@ -5,6 +5,7 @@ import { addressOf, ApiError, request } from "../core/api.js";
 import { config } from "../core/config.js";
 import { percent, t } from "../core/i18n.js";
 import { store } from "../core/store.js";
+import { recordOf } from "./commands.js";
 import { doneOf, ratesOf, sampled, tenth } from "./figures.js";
 import { fingerprint } from "./fingerprint.js";
 import { forget, remember } from "./memory.js";
@@ -69,17 +70,11 @@ export async function createImage(image, { file, handle }) {
   files.set(id, file);
   try {
     await remember({ id, fileName: file.name, fingerprint: await fingerprint(file), handle });
-    await request("POST", "/v2/images", { body: { ...documentOf(image), id } });
+    await request("POST", "/v2/images", { body: { ...recordOf(image), id } });
     await openUpload(id);
   } catch (error) {
     fail(id, error);
   }
-}
-
-/** @param {import("./commands.js").NewImage} image */
-function documentOf({ name, disk_format, visibility, properties, min_disk, min_ram }) {
-  const sizes = { ...(min_disk ? { min_disk } : {}), ...(min_ram ? { min_ram } : {}) };
-  return { ...properties, name, disk_format, container_format: "bare", visibility, ...sizes };
 }
 
 /** @param {string} id */

@@ -16,8 +16,8 @@ import { held, setPaused } from "./engine.js";
 import { alone } from "./lanes.js";
 import { Sender } from "./sender.js";
 
-/** Progress within a piece is told so often at most. */
-const REPORT_EVERY_MS = 200;
+/** Progress is told so often at most: the page draws each report. */
+const REPORT_EVERY_MS = 250;
 
 /** @type {Map<string, Sender>} */
 const senders = new Map();
@@ -72,14 +72,14 @@ function connect(offline) {
   }
 }
 
-/** Reports changes at once, and mere progress from time to time. @param {string} key */
+/** Reports what the user should see at once, and mere progress from time to time. @param {string} key */
 function reporter(key) {
   /** @type {Upload | null} */
   let last = null;
   let due = 0;
   return (/** @type {Upload} */ upload, /** @type {number} */ flying, /** @type {number} */ sent) => {
     const now = performance.now();
-    if (upload === last && now < due) return;
+    if (now < due && last?.phase === upload.phase && last.hold === upload.hold && last.paused === upload.paused) return;
     last = upload;
     due = now + REPORT_EVERY_MS;
     tell({ key, upload, flying, sent });
