@@ -30,13 +30,14 @@ class LoadBalancer(Server):
 
 
 @contextmanager
-def load_balancer(kind: str, nodes: Sequence[Server], folder: Path) -> Iterator[LoadBalancer]:
-    """Run *kind*, ``nginx`` or ``haproxy``, before *nodes*."""
+def load_balancer(kind: str, nodes: Sequence[Server], folder: Path, *, most_body: str = "0") -> Iterator[LoadBalancer]:
+    """Run *kind*, ``nginx`` or ``haproxy``, before *nodes*. *most_body*: the limit of nginx; 0 is none."""
     program = shutil.which(kind, path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if program is None:
         pytest.fail(f"{kind} is missing; run scripts/system-packages", pytrace=False)
     port = free_port()
     text = adapted(documented(kind), nodes, folder, port)
+    text = text.replace("client_max_body_size 0;", f"client_max_body_size {most_body};")
     arguments = {"nginx": ["-p", str(folder), "-c", "nginx.conf"], "haproxy": ["-db", "-f", "haproxy.cfg"]}
     (folder / {"nginx": "stillage.conf", "haproxy": "haproxy.cfg"}[kind]).write_text(text)
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=Path.home().owner()))

@@ -1,0 +1,207 @@
+"""Uploads from a real browser to a real server: what a person sees, and what arrives."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from console_uploads import hostile, noise, only_image, person, received, row, sent, upload, wait_until_received
+from load_balancer import load_balancer
+from server import MIB, Server, eventually, free_port
+
+MOST_AGAIN = 0.01
+LANES = 4
+
+
+@pytest.fixture(autouse=True)
+def no_images(server: Server) -> Iterator[None]:
+    """Leave none to the next test."""
+    yield
+    for image in server.api("GET", "/v2/images").json["images"]:
+        server.api("DELETE", f"/v2/images/{image['id']}")
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest()
+
+
+def require_whole(server: Server, file: Path) -> None:
+    """Fail unless the one image is active with the bytes of *file*."""
+    image = only_image(server)
+    assert image["status"] == "active"
+    assert image["os_hash_value"] == digest(file)
+
+
+def test_a_file_becomes_an_image_and_a_hostile_one_is_refused_with_its_fix(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    good, bad = noise(tmp_path / "good disk.raw", 2), hostile(tmp_path / "bad disk.qcow2", 0)
+    with person(browser, server) as page:
+        upload(page, good, bad)
+        row(page, "active")
+        refused = row(page, "refused")
+        assert "backing file" in refused.inner_text()
+        assert "qcow2.backing-file" in refused.inner_text()
+        assert "at byte 8" in refused.inner_text()
+        assert refused.locator(".pin").count() == 1
+        assert "qemu-img convert -O qcow2 'bad disk.qcow2'" in refused.locator("pre").inner_text()
+    images = {image["name"]: image for image in server.api("GET", "/v2/images").json["images"]}
+    assert images["good disk"]["os_hash_value"] == digest(good)
+    assert images["bad disk"]["status"] == "queued"
+
+
+@pytest.mark.thorough
+def test_a_reload_in_the_middle_sends_almost_nothing_again(browser: Browser, server: Server, tmp_path: Path) -> None:
+    file, other = noise(tmp_path / "disk.raw", 200), noise(tmp_path / "other.raw", 200)
+    with person(browser, server) as page:
+        page.on("dialog", lambda dialog: dialog.accept())  # asks whether to leave
+        upload(page, file)
+        wait_until_received(server, 90 * MIB)
+        page.reload()
+        waiting = row(page, "needs-file")
+        kept = received(server)
+        waiting.get_by_label("Choose the file").set_input_files(other)
+        assert "not the file" in row(page, "needs-file").get_by_role("alert").inner_text()
+        waiting.get_by_label("Choose the file").set_input_files(file)
+        row(page, "active")
+        assert sent(page) - (200 * MIB - kept) <= MOST_AGAIN * 200 * MIB
+    require_whole(server, file)
+
+
+@pytest.mark.thorough
+def test_another_browser_goes_on_and_the_server_notices_another_file(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    file, other = noise(tmp_path / "disk.raw", 100), noise(tmp_path / "other.raw", 100)
+    with person(browser, server) as page:
+        upload(page, file)
+        wait_until_received(server, 40 * MIB)
+        row(page, "sending").get_by_role("button", name="Pause").click()
+    with person(browser, server) as page:
+        # An upload whose last byte came a moment ago is taken for one that is running.
+        eventually(lambda: page.reload() and page.locator("[data-state=needs-file]").count(), "it is offered")
+        page.get_by_label("Choose the file").set_input_files(other)
+        assert "not the file" in page.get_by_role("alert").inner_text()
+        page.get_by_label("Choose the file").set_input_files(file)
+        row(page, "active")
+    require_whole(server, file)
+
+
+@pytest.mark.thorough
+def test_an_upload_outlives_a_killed_server(browser: Browser, tmp_path: Path) -> None:
+    file = noise(tmp_path / "disk.raw", 120)
+    server = Server(tmp_path / "home", tls=True, arguments=("--listen", f"127.0.0.1:{free_port()}"))
+    try:
+        with person(browser, server.start()) as page:
+            upload(page, file)
+            wait_until_received(server, 30 * MIB)
+            server.kill()
+            assert "trying again" in row(page, "waiting").inner_text()
+            server.start()  # at the same address
+            row(page, "active")
+        require_whole(server, file)
+    finally:
+        server.close()
+
+
+@pytest.mark.thorough
+def test_an_upload_waits_for_the_network(browser: Browser, server: Server, tmp_path: Path) -> None:
+    file = noise(tmp_path / "disk.raw", 120)
+    with person(browser, server) as page:
+        upload(page, file)
+        wait_until_received(server, 30 * MIB)
+        page.context.set_offline(True)
+        assert "No network" in row(page, "offline").inner_text()
+        page.context.set_offline(False)
+        row(page, "active")
+    require_whole(server, file)
+
+
+@pytest.mark.thorough
+def test_two_tabs_share_four_lanes(browser: Browser, server: Server, tmp_path: Path) -> None:
+    files = [noise(tmp_path / f"disk{number}.raw", 160) for number in range(2)]
+    lanes = "navigator.locks.query().then(({held}) => held.filter(({name}) => name.includes('lane')).length)"
+    with person(browser, server) as page:
+        other = page.context.new_page()
+        other.goto("/console/images")
+        other.locator("main h1").wait_for()
+        upload(page, files[0])
+        upload(other, files[1])
+        seen = []
+        while not page.locator("[data-state=active]").count():
+            seen.append(page.evaluate(lanes))
+        row(other, "active")
+    assert 0 < max(seen) <= LANES
+    assert {image["status"] for image in server.api("GET", "/v2/images").json["images"]} == {"active"}
+
+
+@pytest.mark.thorough
+def test_a_hostile_image_of_2_gib_is_refused_after_its_first_mib(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    with person(browser, server) as page:
+        upload(page, hostile(tmp_path / "disk.qcow2", 2 << 30))
+        assert "qcow2.backing-file" in row(page, "refused").inner_text()
+        assert sent(page) <= 4 * MIB
+
+
+@pytest.mark.thorough
+def test_a_proxy_that_refuses_large_requests_gets_small_ones(browser: Browser, tmp_path: Path) -> None:
+    node = Server(tmp_path / "home", trusted_proxies="127.0.0.1")
+    file = noise(tmp_path / "disk.raw", 8)
+    (tmp_path / "nginx").mkdir()
+    try:
+        node.start()
+        with load_balancer("nginx", [node, node], tmp_path / "nginx", most_body="600k") as proxy:
+            proxy.data_folder = node.data_folder  # where the password is
+            with person(browser, proxy) as page:
+                upload(page, file)
+                row(page, "active")
+                assert sent(page) >= 8 * MIB
+        require_whole(node, file)
+    finally:
+        node.close()
+
+
+@pytest.mark.thorough
+def test_a_file_that_changes_while_it_is_sent_is_noticed(browser: Browser, server: Server, tmp_path: Path) -> None:
+    file = noise(tmp_path / "disk.raw", 120)
+    with person(browser, server) as page:
+        upload(page, file)
+        wait_until_received(server, 20 * MIB)
+        with file.open("ab") as changing:
+            changing.write(b"more")
+        assert "changed on disk" in row(page, "changed").inner_text()
+    assert only_image(server)["status"] == "saving"
+
+
+@pytest.mark.thorough
+def test_an_upload_outlives_its_session(browser: Browser, server: Server, tmp_path: Path) -> None:
+    file, second = noise(tmp_path / "disk.raw", 120), noise(tmp_path / "second.raw", 2)
+    with person(browser, server) as page:
+        upload(page, file)
+        wait_until_received(server, 30 * MIB)
+        page.context.clear_cookies()
+        row(page, "active")
+        require_whole(server, file)
+        upload(page, second)  # has to wait
+        page.get_by_label("Password").fill(server.clouds["stillage"]["auth"]["password"])
+        page.get_by_role("button", name="Sign in").click()
+        eventually(lambda: page.locator("[data-state=active]").count() == 2, "the second is active as well")
+
+
+@pytest.mark.thorough
+def test_a_browser_that_keeps_nothing_uploads_all_the_same(browser: Browser, server: Server, tmp_path: Path) -> None:
+    file = noise(tmp_path / "disk.raw", 3)
+    with person(browser, server) as page:
+        page.add_init_script(
+            "IDBFactory.prototype.open = () => { throw new DOMException('full', 'QuotaExceededError') }"
+        )
+        page.reload()
+        page.locator("main h1").wait_for()
+        upload(page, file)
+        row(page, "active")
+    require_whole(server, file)

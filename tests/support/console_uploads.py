@@ -1,0 +1,74 @@
+"""What tests of the console's uploads do in the page: choose files, wait for a state, ask what the server has."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page
+
+from browser import sign_in, tab
+from server import MIB, Server, eventually
+
+
+@contextmanager
+def person(browser: Browser, server: Server, **options: Any) -> Iterator[Page]:
+    """Yield the console, with somebody who has signed in."""
+    with tab(browser, server, **options) as page:
+        sign_in(page, server)
+        yield page
+
+
+def upload(page: Page, *files: Path) -> None:
+    """Make an image of each of *files*, as the form suggests."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="New image").first.click()
+    chooser.value.set_files(list(files))
+    page.get_by_role("dialog").get_by_role("button", name="Upload").click()
+
+
+def row(page: Page, state: str) -> Locator:
+    """Return the row of the dock in *state*, when there is one."""
+    found = page.locator(f".dock [data-state={state}]")
+    found.first.wait_for()
+    return found
+
+
+def sent(page: Page) -> int:
+    """Return how many bytes the page has sent for the first row of the dock."""
+    return int(page.locator(".dock [data-sent]").first.get_attribute("data-sent") or 0)
+
+
+def received(server: Server) -> int:
+    """Return how many bytes the server has of the upload that was opened last."""
+    uploads = server.api("GET", "/v2/uploads").json["uploads"]
+    return int(uploads[0]["received"]) if uploads else 0
+
+
+def wait_until_received(server: Server, least: int) -> int:
+    eventually(lambda: received(server) >= least, f"{least} bytes are there")
+    return received(server)
+
+
+def noise(path: Path, mebibytes: int) -> Path:
+    """Write a raw disk without zeros that no other file resembles."""
+    with path.open("wb") as file:
+        for _ in range(mebibytes):
+            file.write(os.urandom(MIB))
+    return path
+
+
+def hostile(path: Path, size: int) -> Path:
+    """Write a qcow2 of *size* bytes, almost all of them holes, that names a file of its reader."""
+    command = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", str(path), "8G"]
+    subprocess.run(command, check=True)
+    os.truncate(path, max(size, path.stat().st_size))
+    return path
+
+
+def only_image(server: Server) -> dict[str, Any]:
+    """Return the one image that is there."""
+    [image] = server.api("GET", "/v2/images").json["images"]
+    return dict(image)
