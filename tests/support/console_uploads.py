@@ -18,6 +18,7 @@ def person(browser: Browser, server: Server, **options: Any) -> Iterator[Page]:
     """Yield the console, with somebody who has signed in."""
     with tab(browser, server, **options) as page:
         sign_in(page, server)
+        page.get_by_role("navigation").first.wait_for()  # the form to sign in is gone, and takes no keys any more
         yield page
 
 
