@@ -90,3 +90,9 @@ def test_a_nearly_empty_image_takes_what_its_data_takes_and_comes_back(tmp_path:
     assert report["peak_memory"] > 0
     assert all(resident > 0 for _, resident in report["curve"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_upload_from_a_browser_is_measured_beside_the_command() -> None:
+    figures = answer_of("bench.console", "--size", "8MiB", "--json")
+    assert figures["size"] == 8 << 20
+    assert min(figures["browser_s"], figures["command_s"], figures["refused_mib"]) > 0
