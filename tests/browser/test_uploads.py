@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from console_uploads import hostile, noise, only_image, person, received, row, sent, upload, wait_until_received
 from load_balancer import load_balancer
@@ -131,9 +131,13 @@ def test_two_tabs_share_four_lanes(browser: Browser, server: Server, tmp_path: P
         upload(page, files[0])
         upload(other, files[1])
         seen = []
+        third = page.context.new_page()
+        third.goto("/console/images")
+        assert "Another tab" in row(third, "elsewhere").first.inner_text()
         while not page.locator("[data-state=active]").count():
             seen.append(page.evaluate(lanes))
         row(other, "active")
+        expect(third.locator(".dock")).to_have_count(0)
     assert 0 < max(seen) <= LANES
     assert {image["status"] for image in server.api("GET", "/v2/images").json["images"]} == {"active"}
 

@@ -8,7 +8,7 @@ import { hasEnded } from "./phases.js";
 import { dropped, hasFiles } from "./dropping.js";
 import { NewImagesForm } from "./form.js";
 import { keepAwake } from "./awake.js";
-import { findUnfinished } from "./resuming.js";
+import { findUnfinished, watchOtherTabs } from "./resuming.js";
 import { UploadRow } from "./row.js";
 import { dismissRow, isBusy, rows } from "./uploads.js";
 import { wantFiles, wantedFiles } from "./wanted.js";
@@ -18,7 +18,7 @@ export function Dock() {
   const wanted = useStore(wantedFiles);
   const [isOpen, setOpen] = useState(true);
   useEffect(() => void findUnfinished().catch(() => undefined), []);
-  useEffect(() => rows.subscribe(() => keepAwake(isBusy())), []);
+  useEffect(() => rows.subscribe(() => (keepAwake(isBusy()), watchOtherTabs())), []);
   useWarning();
   const close = () => wantedFiles.set(null);
   return html`

@@ -4,8 +4,9 @@
 // wait for seconds. Web Locks are the count, because they hold across tabs and are given back when a tab dies.
 
 import { MOST_LANES } from "./pace.js";
+import { lockOf } from "./phases.js";
 
-const NAMES = Array.from({ length: MOST_LANES }, (_, index) => `stillage-upload-lane-${index}`);
+const NAMES = Array.from({ length: MOST_LANES }, (_, index) => `stillage-lane-${index}`);
 
 /**
  * Run `work` on one of the lanes, when one is free.
@@ -24,14 +25,14 @@ export async function onLane(work) {
 }
 
 /**
- * Do `work` unless another tab does the same.
+ * Do `work` unless another tab sends the same image.
  *
- * @param {string} name
+ * @param {string} id  Of the image.
  * @param {() => Promise<void>} work
  * @returns {Promise<boolean>}  False if another tab does.
  */
-export async function alone(name, work) {
-  return navigator.locks.request(`stillage-upload-${name}`, { ifAvailable: true }, async (lock) => {
+export async function alone(id, work) {
+  return navigator.locks.request(lockOf(id), { ifAvailable: true }, async (lock) => {
     if (lock) await work();
     return lock !== null;
   });

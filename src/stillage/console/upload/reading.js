@@ -1,6 +1,6 @@
 // Reads pieces of a file: where they have zeros, and the SHA-256 of what has to be sent.
 //
-// One piece is in memory at a time, whatever the number of lanes: what is sent is a slice of the file, which the
+// One piece is in memory at a time, whatever the number of files and lanes: what is sent is a slice, which the
 // browser reads once more, and the digest proves that both times it was the same.
 
 /**
@@ -11,19 +11,21 @@
 import { FileChanged } from "./transport.js";
 import { isZero, segments, shortestRun } from "./zeros.js";
 
+/** The end of what all readers do, one after the other. @type {Promise<unknown>} */
+let lastTurn = Promise.resolve();
+/** The memory that they share. */
+let kept = new ArrayBuffer(0);
+
 export class Reader {
   /** @param {File} file */
   constructor(file) {
     this.file = file;
     this.shortest = shortestRun(file.size);
-    /** @type {Promise<unknown>} */
-    this.last = Promise.resolve();
-    this.buffer = new ArrayBuffer(0);
   }
 
   /** @param {Span} span @returns {Promise<Prepared[]>}  Throws FileChanged. */
   prepare(span) {
-    return this.inTurn(async () => {
+    return inTurn(async () => {
       const bytes = await this.read(span);
       const found = [];
       for (const part of segments(bytes, span.first, this.shortest)) {
@@ -36,11 +38,7 @@ export class Reader {
 
   /** Whether the file has nothing but zeros there. @param {Span} span @returns {Promise<boolean>} */
   isZero(span) {
-    return this.inTurn(async () => {
-      const bytes = await this.read(span);
-      const zero = isZero(bytes);
-      return zero;
-    });
+    return inTurn(async () => isZero(await this.read(span)));
   }
 
   /** @param {Span} span */
@@ -67,24 +65,24 @@ export class Reader {
    * @returns {Promise<Uint8Array<ArrayBuffer> | null>}  Null if there are fewer bytes.
    */
   async fill(reader, length) {
-    let buffer = this.buffer.byteLength < length ? new ArrayBuffer(length) : this.buffer;
+    let buffer = kept.byteLength < length ? new ArrayBuffer(length) : kept;
     for (let at = 0; at < length; ) {
       const { value } = await reader.read(new Uint8Array(buffer, at, length - at));
       if (!value?.length) return null;
       buffer = value.buffer;
       at += value.length;
     }
-    this.buffer = buffer;
+    kept = buffer;
     void reader.cancel();
     return new Uint8Array(buffer, 0, length);
   }
+}
 
-  /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
-  inTurn(work) {
-    const result = this.last.then(work);
-    this.last = result.catch(() => undefined);
-    return result;
-  }
+/** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+function inTurn(work) {
+  const result = lastTurn.then(work);
+  lastTurn = result.catch(() => undefined);
+  return result;
 }
 
 /** @param {Uint8Array<ArrayBuffer>} bytes @returns {Promise<string>}  In base64. */

@@ -6,7 +6,8 @@ import { t } from "../core/i18n.js";
 import { session } from "../core/session.js";
 import { fingerprint, isSame } from "./fingerprint.js";
 import { forget, remembered } from "./memory.js";
-import { addRow, change, rows, start } from "./uploads.js";
+import { imageOfLock, lockOf } from "./phases.js";
+import { addRow, change, dismissRow, rows, start } from "./uploads.js";
 
 /** @typedef {import("./uploads.js").Row} Row */
 
@@ -19,7 +20,11 @@ export async function findUnfinished() {
   for (const document of documents) {
     const id = document.image_id;
     const memory = known.get(id) ?? null;
-    if (rows.get().some((row) => row.id === id) || (!memory && isFresh(document))) continue;
+    if (rows.get().some((row) => row.id === id)) continue;
+    if (!memory && isFresh(document)) {
+      lookAgain();
+      continue;
+    }
     const received = document.size ? document.received / document.size : 0;
     addRow({
       id, imageName: await nameOf(id), fileName: null, size: document.size ?? memory?.fingerprint.size ?? 0,
@@ -29,6 +34,14 @@ export async function findUnfinished() {
   }
   const open = new Set(documents.map((document) => document.image_id));
   for (const id of known.keys()) if (!open.has(id) && !rows.get().some((row) => row.id === id)) await forget(id);
+}
+
+let lookingAgain = 0;
+
+/** Look again when an upload that seems to run elsewhere should have stopped. */
+function lookAgain() {
+  clearTimeout(lookingAgain);
+  lookingAgain = Number(setTimeout(() => session.get() && findUnfinished(), RUNS_S * 1000));
 }
 
 /** The user's own. @returns {Promise<any[]>} */
@@ -45,7 +58,23 @@ function isFresh({ expires_at: expires }) {
 /** Ids of images that other tabs send. @returns {Promise<Set<string>>} */
 async function runningElsewhere() {
   const { held = [] } = await navigator.locks.query();
-  return new Set(held.map(({ name = "" }) => name.replace("stillage-upload-", "")));
+  return new Set(held.map(({ name = "" }) => imageOfLock(name)).filter((id) => id !== null));
+}
+
+/** Images whose other tab we wait for. @type {Set<string>} */
+const watched = new Set();
+
+/** Look again at uploads of other tabs when those have ended, or were closed. */
+export function watchOtherTabs() {
+  for (const { id, stage } of rows.get()) {
+    if (stage !== "elsewhere" || watched.has(id)) continue;
+    watched.add(id);
+    void navigator.locks.request(lockOf(id), () => undefined).then(() => {
+      watched.delete(id);
+      dismissRow(id);
+      return findUnfinished();
+    });
+  }
 }
 
 /** @param {string} id @returns {Promise<string>} */

@@ -4,6 +4,7 @@ import { announce } from "../core/announce.js";
 import { addressOf, ApiError, request } from "../core/api.js";
 import { config } from "../core/config.js";
 import { percent, t } from "../core/i18n.js";
+import { session } from "../core/session.js";
 import { store } from "../core/store.js";
 import { recordOf } from "./commands.js";
 import { doneOf, ratesOf, sampled, tenth } from "./figures.js";
@@ -200,6 +201,15 @@ export function speedOf(row) {
 function tellConnection() {
   worker?.postMessage({ type: "connection", isOffline: !navigator.onLine });
 }
+
+/** Whoever signs in next sees nothing of it; the uploads themselves wait at the server. */
+session.subscribe(() => {
+  if (session.get()) return;
+  worker?.terminate();
+  worker = null;
+  files.clear();
+  rows.set([]);
+});
 
 addEventListener("online", tellConnection);
 addEventListener("offline", tellConnection);

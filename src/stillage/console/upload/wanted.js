@@ -12,9 +12,13 @@ export function wantFiles(chosen) {
   if (chosen.length) wantedFiles.set([...(wantedFiles.get() ?? []), ...chosen]);
 }
 
+/** The input is in no document, so something must hold it while the user looks for files. */
+const picking = { input: /** @type {HTMLInputElement | null} */ (null) };
+
 /** Let the user choose files, and open the form for them. */
 export function pickFiles() {
   const input = document.createElement("input");
+  picking.input = input;
   input.type = "file";
   input.multiple = true;
   input.onchange = () => wantFiles([...(input.files ?? [])].map((file) => ({ file, handle: null })));
