@@ -19,11 +19,11 @@ async def test_a_server_that_refuses_connections_is_given_up_soon_and_with_the_r
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retry, "FIRST_CONTACT_S", 0.01)
-    persistent = Retry(give_up_after_s=900, sleep=_instantly)
+    retrying = Retry(give_up_after_s=900, sleep=_instantly)
 
     async def insist() -> None:
-        outage = Outage(persistent)
-        async with persistent.first_contact(URL):
+        outage = Outage(retrying)
+        async with retrying.first_contact(URL):
             while True:
                 await outage.wait("connection refused")
 
