@@ -101,3 +101,18 @@ def test_a_broken_file_is_named_and_not_quoted(tmp_path: Path) -> None:
 def test_nothing_at_all_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BadCloud, match=r"clouds\.yaml, or set OS_AUTH_URL"):
         choose(None, {"HOME": str(tmp_path)}, folder=tmp_path)
+
+
+def test_the_deployment_on_this_machine_is_used_where_nothing_else_names_a_cloud(tmp_path: Path) -> None:
+    served = {"stillage": {"auth": AUTH}, "stillage-admin": {"auth": AUTH}}
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data", served)
+    local = tmp_path / "data" / "clouds.yaml"
+    nobody = {"HOME": str(tmp_path / "nobody")}
+    assert choose(None, nobody, folder=tmp_path, local=lambda: local).name == "stillage"
+    assert choose("stillage-admin", nobody, folder=tmp_path, local=lambda: local).name == "stillage-admin"
+    environ = write(tmp_path, {"lab": {"auth": AUTH}})
+    assert choose(None, environ, folder=tmp_path, local=lambda: local).name == "lab"
+    assert choose("stillage", environ, folder=tmp_path, local=lambda: local).name == "stillage"
+    with pytest.raises(BadCloud, match="which cloud"):
+        choose(None, nobody, folder=tmp_path)

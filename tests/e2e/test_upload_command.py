@@ -55,6 +55,16 @@ def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, shell
     assert "verified by md5 and sha512" in done.out
 
 
+def test_the_server_on_this_machine_needs_no_clouds_yaml(server: Server, shells: Shells, tmp_path: Path) -> None:
+    (tmp_path / "disk.qcow2").write_bytes(load("qcow2-v3-plain.qcow2"))
+    by_settings = Person(tmp_path, shells, {"STILLAGE_DATA": str(server.data_folder)})
+    assert by_settings.run("upload", "disk.qcow2", "--name", "local").status == 0
+    nobody = Person(tmp_path, shells)
+    assert nobody.run("download", "local", "-o", "copy", "--data", str(server.data_folder)).status == 0
+    refused = nobody.upload("disk.qcow2")
+    assert (refused.status, refused.views[0]["code"]) == (2, "invalid_cloud"), "JSON even without a cloud"
+
+
 def test_several_files_are_sent_and_the_status_is_the_worst(server: Server, person: Person) -> None:
     (person.folder / "evil.qcow2").write_bytes(load("qcow2-v3-backing.qcow2"))
     done = person.upload("evil.qcow2", "disk.raw", "missing")

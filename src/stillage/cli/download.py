@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
+from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Parallel, Talk
 from stillage.cli.options import Json
 from stillage.client.errors import GIVE_UP_AFTER_S
 
@@ -28,6 +28,7 @@ def download(
     give_up_after: GiveUpAfter = GIVE_UP_AFTER_S,
     as_json: Json = False,
     cloud: CloudName = None,
+    data: LocalData = None,
 ) -> None:
     """Download an image to a file. Run the same command again to resume after an interruption.
 
@@ -41,8 +42,6 @@ def download(
         connections=parallel,
         force=force,
         disk=disk_format is not None,
-        cloud=cloud,
-        give_up_after_s=give_up_after,
-        as_json=as_json,
+        talk=Talk(cloud, data, give_up_after_s=give_up_after, as_json=as_json),
     )
     raise typer.Exit(status)

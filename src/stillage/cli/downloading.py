@@ -8,6 +8,7 @@ import typer
 from rich.filesize import decimal
 
 from stillage.cli import conversation, statuses
+from stillage.cli.cloud_options import Talk
 from stillage.cli.show.progress import show_progress
 from stillage.cli.show.texts import readable
 from stillage.client.download import Download, Fetched
@@ -22,15 +23,13 @@ def download_image(
     connections: int,
     force: bool,
     disk: bool,
-    cloud: str | None,
-    give_up_after_s: float,
-    as_json: bool,
+    talk: Talk,
 ) -> int:
     """Download *image*, an id or a name, to *output* and return the exit status. *output* None: its name, here.
 
     With *disk* the disk inside the image comes in its place, raw.
     """
-    with show_progress(quiet=as_json) as shown:
+    with show_progress(quiet=talk.as_json) as shown:
         shown.file = readable(image)
 
         async def fetch(session: Session) -> int:
@@ -49,7 +48,7 @@ def download_image(
             except StillageError as error:
                 problem = error
             seconds = time.monotonic() - started
-            if as_json:
+            if talk.as_json:
                 typer.echo(json.dumps(_view(one.outcome, seconds, problem)))
             elif problem is not None:
                 typer.echo(f"{shown.file}: {problem}", err=True)
@@ -57,7 +56,7 @@ def download_image(
                 typer.echo(_sentence(one.outcome, seconds))
             return statuses.status_of(problem)
 
-        return conversation.converse(cloud, give_up_after_s, shown, fetch)
+        return conversation.converse(talk, shown, fetch)
 
 
 def _view(outcome: Fetched, seconds: float, problem: StillageError | None) -> dict[str, Any]:

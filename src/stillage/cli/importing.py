@@ -10,6 +10,7 @@ import typer
 from rich.filesize import decimal
 
 from stillage.cli import conversation, statuses
+from stillage.cli.cloud_options import Talk
 from stillage.cli.imports import file_name_of
 from stillage.cli.show.progress import Switch, show_progress
 from stillage.cli.show.texts import readable
@@ -27,9 +28,7 @@ def import_all(
     all_stores: bool,
     must_succeed: bool,
     waits: bool,
-    cloud: str | None,
-    give_up_after_s: float,
-    as_json: bool,
+    talk: Talk,
 ) -> int:
     """Import the sources of *formats*, which says of each what it is, and return the exit status.
 
@@ -40,18 +39,16 @@ def import_all(
         all_stores: Fill all there are.
         must_succeed: False if one store is enough.
         waits: Until each import has ended.
-        cloud: Entry in clouds.yaml; None takes the environment's.
-        give_up_after_s: Without any success.
-        as_json: Print for scripts.
+        talk: The options of the conversation.
     """
     order = Order(attributes, stores, all_stores, must_succeed, waits)
-    with show_progress(quiet=as_json) as shown:
+    with show_progress(quiet=talk.as_json) as shown:
 
         async def import_each(session: Session) -> int:
-            importer = _Importer(session, order, shown, as_json=as_json)
+            importer = _Importer(session, order, shown, as_json=talk.as_json)
             return max([await importer.run(source, kind) for source, kind in formats.items()])
 
-        return conversation.converse(cloud, give_up_after_s, shown, import_each)
+        return conversation.converse(talk, shown, import_each)
 
 
 class _Importer:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter
+from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
 from stillage.cli.options import Json
 from stillage.cli.upload import Container, MinDisk, MinRam, Name, Property, Protected, Tag, Visible, one_of, pairs
 from stillage.client.attributes import Attributes
@@ -52,6 +52,7 @@ def command(
     give_up_after: GiveUpAfter = GIVE_UP_AFTER_S,
     as_json: Json = False,
     cloud: CloudName = None,
+    data: LocalData = None,
 ) -> None:
     """Import images: the server reads URLs itself, and verifies files that are staged.
 
@@ -85,9 +86,7 @@ def command(
         all_stores=all_stores,
         must_succeed=not allow_failure,
         waits=wait,
-        cloud=cloud,
-        give_up_after_s=give_up_after,
-        as_json=as_json,
+        talk=Talk(cloud, data, give_up_after_s=give_up_after, as_json=as_json),
     )
     raise typer.Exit(status)
 

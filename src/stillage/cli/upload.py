@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, Parallel
+from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Parallel, Talk
 from stillage.cli.options import Config, Json
 from stillage.client.attributes import Attributes
 from stillage.client.errors import GIVE_UP_AFTER_S
@@ -57,6 +57,7 @@ def upload(
     give_up_after: GiveUpAfter = GIVE_UP_AFTER_S,
     as_json: Json = False,
     cloud: CloudName = None,
+    data: LocalData = None,
     config_file: Config = None,
 ) -> None:
     """Upload files as images. Run the same command again to resume after an interruption.
@@ -91,10 +92,7 @@ def upload(
         piece_bytes=_bytes(piece_size),
         inspects=not no_inspect,
         instant=instant,
-        config_file=config_file,
-        cloud=cloud,
-        give_up_after_s=give_up_after,
-        as_json=as_json,
+        talk=Talk(cloud, data, config_file, give_up_after, as_json),
     )
     raise typer.Exit(status)
 

@@ -11,6 +11,7 @@ from rich.filesize import decimal
 
 from stillage import config
 from stillage.cli import conversation, statuses
+from stillage.cli.cloud_options import Talk
 from stillage.cli.show.progress import Switch, show_progress
 from stillage.cli.show.texts import readable
 from stillage.client.attributes import Attributes
@@ -30,10 +31,7 @@ def upload_files(
     piece_bytes: int | None,
     inspects: bool,
     instant: bool,
-    config_file: Path | None,
-    cloud: str | None,
-    give_up_after_s: float,
-    as_json: bool,
+    talk: Talk,
 ) -> int:
     """Upload *files* and return the exit status.
 
@@ -45,21 +43,18 @@ def upload_files(
         piece_bytes: Of a request; None lets the size decide.
         inspects: Whether to inspect a file before anything of it is sent.
         instant: Whether to ask first if the server has the same bytes.
-        config_file: TOML file with the settings to inspect files by.
-        cloud: Entry in clouds.yaml; None takes the environment's.
-        give_up_after_s: Without any success.
-        as_json: Print for scripts.
+        talk: The options of the conversation. Its settings are also those to inspect files by.
     """
     try:
-        settings = config.load(config_file)
+        settings = config.load(talk.config_file)
         rules = Rules(policy_of(settings), profile_of(settings).may_be_empty) if inspects else None
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
         return statuses.USAGE
     order = Order(attributes, image, connections, piece_bytes, rules, instant)
-    with show_progress(quiet=as_json) as shown:
-        sender = _Sender(order, shown, as_json=as_json)
-        return conversation.converse(cloud, give_up_after_s, shown, lambda session: sender.send_all(session, files))
+    with show_progress(quiet=talk.as_json) as shown:
+        sender = _Sender(order, shown, as_json=talk.as_json)
+        return conversation.converse(talk, shown, lambda session: sender.send_all(session, files))
 
 
 class _Sender:

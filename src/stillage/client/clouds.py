@@ -4,7 +4,7 @@ Source: openstacksdk, "Configuring OpenStack SDK Applications"; for access keys 
 Huawei-style clouds read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ SETTINGS = (
     "auth_type",
     "image_endpoint_override",
 )
+LOCAL = "stillage"
+"""The entry that ``stillage serve`` writes for the user of everyday work."""
 NO_WORDS = ("", "0", "false", "no", "off")
 
 
@@ -79,13 +81,16 @@ class Cloud:
         return next((str(self.auth[name]) for name in names if self.auth.get(name) not in (None, "")), None)
 
 
-def choose(name: str | None, environ: Mapping[str, str], *, folder: Path) -> Cloud:
-    """Return the cloud *name*. Without a name, use ``OS_CLOUD``, the environment or the only entry.
+def choose(
+    name: str | None, environ: Mapping[str, str], *, folder: Path, local: Callable[[], Path | None] = lambda: None
+) -> Cloud:
+    """Return the cloud *name*. Without a name, use ``OS_CLOUD``, the environment, the only entry or what runs here.
 
     Args:
         name: From the command line.
         environ: The process's environment.
         folder: Where the command runs.
+        local: Returns the clouds.yaml of the deployment on this machine; called if nothing else names a cloud.
 
     Raises:
         BadCloud: If there is none, there are several to choose from, or it is not usable.
@@ -97,6 +102,9 @@ def choose(name: str | None, environ: Mapping[str, str], *, folder: Path) -> Clo
     entries = read(environ, folder=folder)
     if wanted is None and len(entries) == 1:
         wanted = next(iter(entries))
+    if wanted not in entries and (wanted is not None or not entries) and (path := local()) is not None:
+        entries = {**_clouds_in(path), **entries}
+        wanted = wanted or LOCAL
     if wanted is None:
         known = f"one of {', '.join(sorted(entries))}" if entries else "a cloud in clouds.yaml, or set OS_AUTH_URL"
         raise BadCloud(f"which cloud? Name {known} with --os-cloud or OS_CLOUD")
@@ -156,8 +164,10 @@ def read(environ: Mapping[str, str], *, folder: Path) -> dict[str, dict[str, Any
 
 def _document(named: str | None, stem: str, environ: Mapping[str, str], folder: Path) -> dict[str, Any]:
     path = Path(named) if named else _found(stem, environ, folder)
-    if path is None:
-        return {}
+    return {} if path is None else _clouds_in(path)
+
+
+def _clouds_in(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
