@@ -22,7 +22,7 @@ from stillage.api.http.receiving import AHEAD, BLOCK, LOOK_EVERY_S, Blocks
 from stillage.cli.server import certificate
 from stillage.errors import BodyIncomplete, PeerTooSlow
 
-IDLE_S = 1.4
+IDLE_S = 3.0
 SIZES = [DIRECT, 3 * BLOCK + 1, 9 * BLOCK - 1]
 
 Reader = asyncio.StreamReader
