@@ -109,6 +109,7 @@ def test_several_images_are_tagged_and_deleted_and_what_is_protected_stays(page:
     page.get_by_role("dialog").get_by_label("Tag").fill("old")
     button(page, "Add the tag")
     expect(page.locator(".tag", has_text="old")).to_have_count(3)
+    expect(page.get_by_text("3 images changed.").first).to_be_visible()  # the list is read again before that
     page.get_by_label("Select all on this page").check()
     button(page, "Delete")
     expect(page.get_by_role("dialog")).to_contain_text("1 of them is protected and stays")
