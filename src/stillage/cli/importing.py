@@ -11,9 +11,8 @@ from rich.filesize import decimal
 
 from stillage.cli import conversation, statuses
 from stillage.cli.cloud_options import Talk
-from stillage.cli.imports import file_name_of
 from stillage.cli.show.progress import Switch, show_progress
-from stillage.cli.show.texts import readable
+from stillage.cli.show.texts import file_name_of, readable
 from stillage.client.attributes import Attributes
 from stillage.client.importing import Import, Order, Outcome
 from stillage.client.session import Session

@@ -6,6 +6,7 @@ import typer
 
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
 from stillage.cli.options import Json
+from stillage.cli.show.texts import file_name_of
 from stillage.cli.upload import Container, MinDisk, MinRam, Name, Property, Protected, Tag, Visible, one_of, pairs
 from stillage.client.attributes import Attributes
 from stillage.client.errors import GIVE_UP_AFTER_S
@@ -104,9 +105,3 @@ def format_of(source: str) -> str:
     if suffix not in SUFFIXES:
         raise typer.BadParameter(f"the name of {source!r} does not tell its format", param_hint="--disk-format")
     return SUFFIXES[suffix]
-
-
-def file_name_of(source: str) -> str:
-    """Return the last part of a path or URL, without a query."""
-    path = source.partition("?")[0].partition("#")[0] if "://" in source else source
-    return path.rstrip("/").rpartition("/")[2] or source

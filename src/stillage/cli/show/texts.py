@@ -25,3 +25,9 @@ def say(line: str, *, problem: bool = False) -> None:
     stream = sys.stderr if problem else sys.stdout
     stream.write(f"{line}\n")
     stream.flush()
+
+
+def file_name_of(source: str) -> str:
+    """Return the last part of a path or URL, without a query."""
+    path = source.partition("?")[0].partition("#")[0] if "://" in source else source
+    return path.rstrip("/").rpartition("/")[2] or source
