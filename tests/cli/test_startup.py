@@ -30,6 +30,8 @@ LISTED = (
     "upload --help",
     "download --help",
     "import --help",
+    "image --help",
+    "image list --help",
     "inspect --help",
     "inspect {file} --json",
     "convert --help",
@@ -39,6 +41,7 @@ REACHED = (
     "upload --no-inspect --cloud nowhere {file}",
     "upload --cloud nowhere {file}",
     "download --cloud nowhere x",
+    "image list --cloud nowhere",
     "import --cloud nowhere {file}",
 )
 RUN = """

@@ -29,6 +29,9 @@ class Commands(LazyGroup):
             "stillage.cli.download:download",
             "Download an image to a file. Run the same command again to resume after an interruption.",
         ),
+        "image": Command(
+            "stillage.cli.images:app", "Images at a server: list, show, set, delete, share and save them."
+        ),
         "inspect": Command(
             "stillage.cli.inspect:inspect",
             "Say whether files would be accepted, and why not. Status: 0 accepted, 1 refused, 2 unreadable.",
