@@ -29,17 +29,17 @@ def document(done: Ended, status: int = 0) -> Any:
 
 
 def test_an_image_is_listed_shown_changed_shared_saved_and_deleted(server: Server, person: Person) -> None:
-    image_id = server.stored(DATA, name="kept [red]", tags=["t1"], os_distro="debian")
+    image_id = server.stored(DATA, name="kept [red]", tags=["of-the-command"], os_distro="debian")
     server.stored(DATA, name="other")
-    listed = document(person.run("image", "list", "--json", "--tag", "t1", "--name", "kept [red]"))
+    listed = document(person.run("image", "list", "--json", "--tag", "of-the-command", "--name", "kept [red]"))
     assert [image["id"] for image in listed["images"]] == [image_id]
-    table = person.run("image", "list", "--tag", "t1")
+    table = person.run("image", "list", "--tag", "of-the-command")
     assert (table.status, "[red]" in table.out, "other" in table.out) == (0, True, False)
     assert len(document(person.run("image", "list", "--json", "--limit", "1"))["images"]) == 1
 
     changes = (
         "--name",
-        "web",
+        "renamed by the command",
         "--property",
         "a/b~c=1",
         "--remove-property",
@@ -50,35 +50,47 @@ def test_an_image_is_listed_shown_changed_shared_saved_and_deleted(server: Serve
         "3",
     )
     changed = document(person.run("image", "set", "kept [red]", *changes, "--json"))
-    assert changed.items() >= {"id": image_id, "name": "web", "a/b~c": "1", "tags": ["t1", "t2"], "min_disk": 3}.items()
+    assert (
+        changed.items()
+        >= {
+            "id": image_id,
+            "name": "renamed by the command",
+            "a/b~c": "1",
+            "tags": ["of-the-command", "t2"],
+            "min_disk": 3,
+        }.items()
+    )
     assert "os_distro" not in changed
-    assert document(person.run("image", "show", "web", "--json")) == changed
+    assert document(person.run("image", "show", "renamed by the command", "--json")) == changed
     assert image_id in person.run("image", "show", image_id).out
 
-    assert document(person.run("image", "set", "web", "--visibility", "shared", "--json"))["visibility"] == "shared"
+    assert (
+        document(person.run("image", "set", "renamed by the command", "--visibility", "shared", "--json"))["visibility"]
+        == "shared"
+    )
     for _ in range(2):
-        shared = document(person.run("image", "share", "web", "p1", "p2", "--json"))
+        shared = document(person.run("image", "share", "renamed by the command", "p1", "p2", "--json"))
         assert sorted(member["member_id"] for member in shared["members"]) == ["p1", "p2"]
-    left = document(person.run("image", "share", "web", "--remove", "p1", "--json"))
+    left = document(person.run("image", "share", "renamed by the command", "--remove", "p1", "--json"))
     assert [member["member_id"] for member in left["members"]] == ["p2"]
-    missing = document(person.run("image", "share", "web", "--remove", "p1", "--json"), 3)
+    missing = document(person.run("image", "share", "renamed by the command", "--remove", "p1", "--json"), 3)
     assert "not shared with p1" in missing["error"]
 
-    assert person.run("image", "save", "web", "-o", "copy").status == 0
+    assert person.run("image", "save", "renamed by the command", "-o", "copy").status == 0
     assert (person.folder / "copy").read_bytes() == DATA
 
-    deleted = document(person.run("image", "delete", "web", "nothing", "--json"), 3)
+    deleted = document(person.run("image", "delete", "renamed by the command", "nothing", "--json"), 3)
     assert [(view["image"], view["status"]) for view in deleted["images"]] == [(image_id, 0), (None, 3)]
     assert server.api("GET", f"/v2/images/{image_id}").status == 404
 
 
 def test_every_error_is_one_sentence_a_status_and_json_if_asked(server: Server, person: Person) -> None:
     for _ in range(2):
-        server.stored(DATA, name="twins")
+        server.stored(DATA, name="twins of the command")
     gone = person.run("image", "show", "nothing")
     assert (gone.status, gone.out, gone.error) == (3, "", "stillage: there is no image 'nothing'\n")
     assert document(person.run("image", "show", "nothing", "--json"), 3)["error"] == "there is no image 'nothing'"
-    assert document(person.run("image", "show", "twins", "--json"), 2)["code"] == "unusable_file"
+    assert document(person.run("image", "show", "twins of the command", "--json"), 2)["code"] == "unusable_file"
     assert document(person.run("image", "list", "--json", "--cloud", "nowhere"), 2)["code"] == "invalid_cloud"
-    assert person.run("image", "set", "twins").status == 2
+    assert person.run("image", "set", "twins of the command").status == 2
     assert person.run("image", "list", "--status", "lost").status == 2
