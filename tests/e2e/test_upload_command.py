@@ -72,6 +72,9 @@ def test_several_files_are_sent_and_the_status_is_the_worst(server: Server, pers
     assert [view["status"] for view in done.views] == [1, 0, 2]
     assert [view["code"] for view in done.views] == ["refused_locally", None, "unusable_file"]
     assert "backing file" in done.views[0]["error"]
+    assert (done.views[0]["rule"], done.views[0]["offset"]) == ("qcow2.backing-file", 8)
+    assert done.views[0]["fix"].startswith("qemu-img ")
+    assert "evil.qcow2" in done.views[0]["fix"]
     assert done.views[0]["image"] is None
     assert server.show(done.views[1]["image"])["name"] == "disk.raw"
 
@@ -89,6 +92,7 @@ def test_a_refusal_of_the_server_leaves_no_record(server: Server, person: Person
     assert done.status == 3
     assert "backing file" in done.views[0]["error"]
     assert done.views[0]["code"] == "content_rejected", "the server's own"
+    assert (done.views[0]["rule"], done.views[0]["offset"]) == ("qcow2.backing-file", 8)
     assert server.api("GET", f"/v2/images/{done.views[0]['image']}").status == 404
     assert person.kept("uploads") == []
 

@@ -67,7 +67,7 @@ def converse(
         return status_of(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         why = f"interrupted; {after_interrupt}"
-        _tell(talk, why, {"status": INTERRUPTED, "error": why, "code": "interrupted"})
+        _tell(talk, why, {**result_view(None), "status": INTERRUPTED, "error": why, "code": "interrupted"})
         return INTERRUPTED
 
 

@@ -90,7 +90,7 @@ class _Conversion:
             raise UnusableFile(f"cannot read it: {error.strerror}") from error
         self.outcome.verdict = verdict
         if not verdict.accepted:
-            raise RefusedLocally("; ".join(hazard.reason for hazard in verdict.hazards))
+            raise RefusedLocally.because(verdict.hazards)
 
     def _write(self, file: "_File", wanted: Wanted, path: Path, pool: Pool) -> None:
         verdict = self.outcome.verdict
@@ -160,7 +160,8 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except MalformedImage as broken:
         message = f"{broken} ({broken.hazard.rule.id}): the image is damaged; nothing was written"
-        raise RefusedLocally(message) from broken
+        facts = {"rule": broken.hazard.rule.id, "offset": broken.hazard.offset}
+        raise RefusedLocally(message).note(facts) from broken
     except FileExistsError as error:
         raise UnusableFile(f"{readable(str(path))} exists; use --force to overwrite it") from error
     except OSError as error:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from stillage.cli.show.texts import command_for
 from stillage.client.errors import (
     BadCloud,
+    ClientError,
     NetworkGaveUp,
     RefusedLocally,
     ServerRefused,
@@ -28,7 +30,26 @@ def status_of(problem: StillageError | None) -> int:
     return OK if problem is None else STATUSES.get(type(problem), USAGE)
 
 
-def result_view(problem: StillageError | None) -> dict[str, Any]:
-    """Return what JSON says of how a command ended."""
-    error, code = (None, None) if problem is None else (str(problem), problem.code)
-    return {"status": status_of(problem), "error": error, "code": code}
+def result_view(problem: StillageError | None, file: str | None = None) -> dict[str, Any]:
+    """Return what JSON says of how a command ended.
+
+    Args:
+        problem: What it ended with; None for success.
+        file: Name of the file that it is about, for the command that fixes it.
+    """
+    view: dict[str, Any] = {
+        "status": status_of(problem),
+        "error": None,
+        "code": None,
+        "rule": None,
+        "offset": None,
+        "fix": None,
+    }
+    if problem is None:
+        return view
+    view |= {"error": str(problem), "code": problem.code, "fix": problem.fix}
+    if isinstance(problem, ClientError):
+        view |= {"rule": problem.rule, "offset": problem.offset}
+        if problem.command is not None:
+            view["fix"] = problem.command if file is None else command_for(problem.command, file, None)
+    return view

@@ -94,7 +94,7 @@ class _Sender:
 def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | None) -> dict[str, Any]:
     return {
         "file": readable(file),
-        **statuses.result_view(problem),
+        **statuses.result_view(problem, file),
         "image": outcome.image_id,
         "size": outcome.size,
         "way": outcome.way,

@@ -1,6 +1,9 @@
 """Errors that end a transfer, as the client sees them. The commands turn each kind into an exit status."""
 
-from stillage.errors import StillageError
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from stillage.errors import ContentRejected, StillageError
 
 GIVE_UP_AFTER_S = 900.0
 """How long to retry a request without any success, by default."""
@@ -12,7 +15,21 @@ class ClientError(StillageError):
     """The base of all errors of the client side."""
 
     code = "client_error"
-    fix = "do what the message says"
+    fix: str = "do what the message says"
+    rule: str | None = None
+    """The rule that the bytes break, where that is why."""
+    offset: int | None = None
+    """The byte of the file where it shows."""
+    command: str | None = None
+    """The command that makes an acceptable image, with IN and OUT for the file names."""
+
+    def note(self, facts: Mapping[str, Any]) -> Self:
+        """Take rule, offset and command from *facts*, those of a `ContentRejected`, and return this error."""
+        rule, offset, command = facts.get("rule"), facts.get("offset"), facts.get("fix")
+        self.rule = rule if isinstance(rule, str) else None
+        self.offset = offset if isinstance(offset, int) else None
+        self.command = command if isinstance(command, str) else None
+        return self
 
 
 class BadCloud(ClientError):
@@ -34,6 +51,11 @@ class RefusedLocally(ClientError):
 
     code = "refused_locally"
     fix = "run `stillage inspect FILE`, which shows how to fix the file"
+
+    @classmethod
+    def because(cls, hazards: Sequence[ContentRejected]) -> Self:
+        """Return the error for a file that has *hazards*, the most telling first."""
+        return cls("; ".join(hazard.reason for hazard in hazards)).note(hazards[0].facts)
 
 
 class ServerRefused(ClientError):

@@ -94,8 +94,15 @@ class Answer:
             ServerRefused: If not.
         """
         if self.status not in statuses:
-            raise ServerRefused(f"the server answered {self.message}", status=self.status, code=self.code)
+            raise self.refusal(f"the server answered {self.message}")
         return self
+
+    def refusal(self, why: str) -> ServerRefused:
+        """Return the error that this answer is, with the facts that a server may have added."""
+        document = self.json
+        facts = document.get("error", document) if isinstance(document, dict) else None
+        refused = ServerRefused(why, status=self.status, code=self.code)
+        return refused.note(facts) if isinstance(facts, dict) else refused
 
     def document(self, *statuses: int) -> dict[str, Any]:
         """The JSON object of an answer with one of *statuses*.

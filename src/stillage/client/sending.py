@@ -125,7 +125,7 @@ class Sending:
             if await self._is_active():
                 return None
             return Failure(said, 0)
-        raise ServerRefused(said, status=answer.status, code=answer.code)
+        raise answer.refusal(said)
 
     async def _gone(self, answer: Answer) -> None:
         """The upload has ended: either it succeeded and the answer was lost, or it failed.
@@ -134,7 +134,7 @@ class Sending:
             ServerRefused: If not.
         """
         if not await self._is_active():
-            raise ServerRefused(f"the upload has ended: {answer.message}", status=answer.status, code=answer.code)
+            raise answer.refusal(f"the upload has ended: {answer.message}")
 
     async def _is_active(self) -> bool:
         """Return whether the image has its bytes, so that nothing is left to do."""

@@ -73,7 +73,7 @@ class Source:
         except OSError as error:
             raise UnusableFile(f"cannot read it: {error.strerror}") from error
         if not verdict.accepted:
-            raise RefusedLocally("; ".join(hazard.reason for hazard in verdict.hazards))
+            raise RefusedLocally.because(verdict.hazards)
         return verdict, zeros.runs
 
     def holes(self) -> list[Span]:

@@ -37,7 +37,7 @@ def view_of_outcome(request: ConvertRequest, outcome: Outcome, problem: Stillage
     return {
         "file": readable(request.source),
         "output": readable(request.output),
-        **result_view(problem),
+        **result_view(problem, request.source),
         "format": verdict and verdict.format,
         "output_format": wanted and wanted.disk_format,
         "output_subformat": wanted and (wanted.subformat or None),
