@@ -44,6 +44,14 @@ class Commands(LazyGroup):
             "stillage.cli.scrub:command",
             "Read every stored image again and compare it with what was uploaded. Status 1 if any is damaged.",
         ),
+        "backup": Command(
+            "stillage.cli.backup:backup",
+            "Copy a node to DIR while it serves, and verify the copy. Run it again to copy what is new.",
+        ),
+        "restore": Command(
+            "stillage.cli.backup:restore",
+            "Restore a backup in DIR to a new data folder, and verify it. Run it again after an interruption.",
+        ),
         "worker": Command(
             "stillage.cli.server.jobs_alone:command",
             "Run jobs, such as imports, and serve nothing. For servers with run_jobs = false, or beside others.",
