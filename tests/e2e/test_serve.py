@@ -7,7 +7,6 @@ import socket
 import ssl
 import stat
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -118,11 +117,14 @@ def test_nobody_else_is_trusted_and_no_other_name(server: Server) -> None:
             trust.wrap_socket(plain, server_hostname=name)
 
 
-def test_plain_http_on_a_tls_port_is_turned_away(server: Server) -> None:
-    with socket.create_connection(server.address, TIMEOUT_S) as plain:
-        plain.sendall(request("GET", "/healthz"))
-        with suppress(ConnectionResetError):
-            assert not plain.recv(1000).startswith(b"HTTP/1.1 200")
+def test_plain_http_on_a_tls_port_is_told_to_use_https(server: Server) -> None:
+    for sent in (request("GET", "/healthz"), b"PUT /v2/images/x/file HTTP/1.1\r\nHost: x\r\n\r\n" + bytes(MIB)):
+        with socket.create_connection(server.address, TIMEOUT_S) as plain:
+            plain.sendall(sent)
+            plain.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: plain.recv(1 << 16), b""))
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"use https:// in place of http://" in answer
     assert server.call("GET", "/healthz").status == 200
 
 

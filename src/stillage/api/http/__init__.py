@@ -19,6 +19,7 @@ aiohttp handles malformed heads, contradictory lengths, truncated chunks and bac
 * **The time limit of answers** (`listening`). aiohttp waits for ever for a client to read. We set a limit in the
   kernel, if it has one.
 * **The time limit of TLS** (`listening`). Python allows half a minute and more for the handshake and the shutdown.
+* **Plain HTTP to the port for HTTPS** (`plain_http`). Python closes the connection without a word. We answer 400.
 * **The limit of open files** (`accepting`). uvloop resets connections that it has no descriptor for. Ours wait.
 * **Draining** (`stopping`). aiohttp's graceful shutdown drops the incoming bytes of running uploads. We count running
   requests, stop listening, wait for the count to fall to zero, and only then let aiohttp clean up.

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import structlog
 
+from stillage.api.http import plain_http
 from stillage.api.http.descriptors import Descriptors
 
 log = structlog.get_logger()
@@ -103,7 +104,9 @@ class Acceptor:
 
     async def _begin(self, connection: socket.socket) -> None:
         # Errors here are the client's: it disconnected, or does not speak TLS.
-        with suppress(OSError, ssl.SSLError):
+        with suppress(OSError, ssl.SSLError):  # TimeoutError is one
+            if self._tls is not None and await plain_http.refuses(connection, self._handshake_s, self._goodbye_s):
+                return
             await self._loop.connect_accepted_socket(
                 self._make_protocol,
                 connection,
