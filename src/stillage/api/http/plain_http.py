@@ -42,11 +42,11 @@ async def _is_plain(connection: socket.socket, within_s: float | None) -> bool:
     with suppress(BlockingIOError):
         return _begins_plain(connection)
     loop = asyncio.get_running_loop()
-    readable = loop.create_future()
-    loop.add_reader(connection, lambda: readable.done() or readable.set_result(None))
+    readable = asyncio.Event()
+    loop.add_reader(connection, readable.set)
     try:
         async with asyncio.timeout(within_s):
-            await readable
+            await readable.wait()
     finally:
         loop.remove_reader(connection)
     return _begins_plain(connection)
