@@ -47,6 +47,7 @@ SECTIONS = {
         "The image and its task, as an import ends on its own.",
     ),
     "stores": ("The store", "The image API. Only the operator can do something about these."),
+    "emulator": ("Faults for tests", "Any API of a server that was started with `--ephemeral`, with any status."),
 }
 COMMANDS = """
 ## Commands

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from stillage.auditing import audit_of, trail_of
 from stillage.authentication import authentication_of
 from stillage.config import Settings
 from stillage.db import blobs
-from stillage.db.clock import Clock, clock_of, now, set_by
+from stillage.db.clock import Clock, clock_of, set_by
 from stillage.db.job_runs import JobLimits
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
@@ -55,7 +55,6 @@ from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.events.hub import Events
 from stillage.operations.exports import Exports
-from stillage.operations.identity.bootstrap import bootstrap
 from stillage.operations.images import Images
 from stillage.operations.imports.service import import_service
 from stillage.operations.imports.sources import Sources
@@ -82,6 +81,7 @@ from stillage.operations.upload.ingest import Ingest
 from stillage.operations.verdicts import Verdicts
 from stillage.sources import import_rules_of, sources_of
 from stillage.storage import buckets_of, stores_of
+from stillage.stores.catalog import Stores
 
 log = structlog.get_logger()
 
@@ -105,7 +105,13 @@ class Worker:
 
 @asynccontextmanager
 async def build(
-    settings: Settings, *, owner: LeaseOwner = NO_LEASES, clock: Clock | None = None, sources: Sources | None = None
+    settings: Settings,
+    *,
+    owner: LeaseOwner = NO_LEASES,
+    clock: Clock | None = None,
+    sources: Sources | None = None,
+    stores: Stores | None = None,
+    passwords: Passwords | None = None,
 ) -> AsyncIterator[Worker]:
     """Build a worker, and close it at the end.
 
@@ -114,11 +120,13 @@ async def build(
         owner: This process, in the leases that it takes.
         clock: That of the database, if None.
         sources: Where imports get bytes from; the settings say it, if None.
+        stores: The settings say it, if None. Closed at the end.
+        passwords: Hashes them as OWASP recommends, if None.
     """
     profile = profile_of(settings)
     database = Database(settings.database, connections=settings.database_connections)
     clock = clock or await clock_of(database)
-    stores = stores_of(settings, lambda store_id: database.read(blobs.held_by, store_id))
+    stores = stores or stores_of(settings, lambda store_id: database.read(blobs.held_by, store_id))
     quotas = quotas_of(settings)
     rules = UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
@@ -132,7 +140,7 @@ async def build(
         spare_bytes=settings.spare_bytes,
     )
     access = Access(settings.policy)
-    known = authentication_of(settings, database, clock)
+    known = authentication_of(settings, database, clock, passwords)
     ingest = Ingest(database, stores, access=access, rules=rules, owner=owner, clock=clock)
     uploads = Uploads(
         database,
@@ -262,17 +270,8 @@ async def build(
         database.close()
 
 
-async def make_identity_bootstrap(database: Database, admin_password: str | None) -> dict[str, str]:
-    """Create the first users in *database* if they are missing; return the passwords that were set."""
-    passwords = Passwords()
-    try:
-        return await bootstrap(database, passwords, admin_password=admin_password, clock=now)
-    finally:
-        passwords.close()
-
-
-def make_web(services: Services) -> web.Application:
-    """Return the web application: every route and middleware."""
+def make_web(services: Services, *, also: Sequence[Dialect] = ()) -> web.Application:
+    """Return the web application: every route and middleware. *also*: APIs beside those of every deployment."""
     application = web.Application(
         middlewares=[
             middleware.observe,
@@ -285,7 +284,7 @@ def make_web(services: Services) -> web.Application:
     )
     application._router = ShallowRouter()  # noqa: SLF001 - its argument is deprecated, and there is no other way
     application[SERVICES] = services
-    application[ROUTES] = routes = KnownRoutes(dialects_of(services))
+    application[ROUTES] = routes = KnownRoutes([*dialects_of(services), *also])
     application.on_response_prepare.append(middleware.add_headers)
     application.on_response_prepare.append(tus.mark)
     application.on_response_prepare.append(identity_v3.mark)
@@ -319,10 +318,13 @@ async def serve(
     ready: Callable[[], None],
     stop: stopping.Stop,
     over: Callable[[], None],
+    build: Callable[..., AbstractAsyncContextManager[Worker]] = build,
+    make_web: Callable[[Services], web.Application] = make_web,
 ) -> None:
     """Serve until *stop* is asked for, then let running requests finish within the time it allows.
 
     *over* is called when they have, or are cut off: what follows takes long only if the disk or the database hangs.
+    *build* and *make_web* are others for an ephemeral server, which emulates faults.
     """
     async with build(settings, owner=owner) as worker:
         make_runner = partial(

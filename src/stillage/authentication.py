@@ -35,13 +35,15 @@ class Authentication:
     close: Callable[[], Awaitable[None]]
 
 
-def authentication_of(settings: Settings, database: Database, clock: Clock) -> Authentication:
-    """Return what authenticates principals: the cloud's Keystone, or the embedded identity."""
+def authentication_of(
+    settings: Settings, database: Database, clock: Clock, passwords: Passwords | None = None
+) -> Authentication:
+    """Return what authenticates principals: the cloud's Keystone, or the embedded identity, with its *passwords*."""
     if settings.keystone_url is not None:
         return _keystone(settings, settings.keystone_url, database, clock)
     embedded = EmbeddedIdentity(
         database,
-        Passwords(),
+        passwords or Passwords(),
         secret=settings.secret,
         clock=clock,
         lifetime_s=settings.token_lifetime_s,

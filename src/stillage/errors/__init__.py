@@ -7,6 +7,7 @@ is an attribute. `api.problems` is the one place that turns a class into a statu
 from stillage.errors.accounts import *
 from stillage.errors.base import *
 from stillage.errors.disks import *
+from stillage.errors.emulator import *
 from stillage.errors.images import *
 from stillage.errors.imports import *
 from stillage.errors.ims import *

@@ -18,15 +18,27 @@ from stillage.cli import logs
 from stillage.cli.options import Config, Data
 from stillage.cli.server import processes
 from stillage.cli.server.data_folder import DataFolder, client_url
+from stillage.cli.server.ephemeral_options import (
+    AccessKey,
+    Clouds,
+    EndsWithStdin,
+    Ephemeral,
+    Options,
+    Password,
+    ReadyFile,
+    SecretKey,
+    StartOfTime,
+)
 from stillage.cli.server.listening import bind
 from stillage.cli.server.worker import Plan, return_large_memory, run_worker, tls_of
 from stillage.config import Settings
 from stillage.db import blobs, schema
-from stillage.db.clock import clock_of
+from stillage.db.clock import clock_of, now
 from stillage.db.leases import LeaseOwner, NodeId
 from stillage.db.session import Database
 from stillage.errors import BadSettings, StillageError
-from stillage.operations.identity.bootstrap import ADMIN
+from stillage.identity.passwords import Passwords
+from stillage.operations.identity.bootstrap import ADMIN, bootstrap
 from stillage.operations.identity.sessions import new_link
 from stillage.operations.identity.shared_secret import require_shared_secret
 
@@ -41,9 +53,26 @@ def command(
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", help="Number of worker processes. Default: 1.")] = None,
     config_file: Config = None,
+    ephemeral: Ephemeral = False,
+    clouds: Clouds = None,
+    ready_file: ReadyFile = None,
+    password: Password = None,
+    access_key: AccessKey = None,
+    secret_key: SecretKey = None,
+    clock: StartOfTime = None,
+    ends_with_stdin: EndsWithStdin = False,
 ) -> None:
     """Serve the image API. The first start creates everything it needs in the data folder."""
-    serve(lambda: config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
+    options = Options(clouds, ready_file, password, access_key, secret_key, clock, ends_with_stdin)
+    if not ephemeral:
+        options.require_none()
+        serve(lambda: config.load(config_file, data=data, listen=listen, tls=tls, workers=workers))
+        return
+    options.require_usable(data=data, tls=tls or None, workers=workers)
+    from stillage.cli.server import ephemeral as emulator  # noqa: PLC0415 - only tests need it
+
+    given = {"listen": listen or "127.0.0.1:0", "tls": False, "workers": 1}
+    emulator.serve(lambda folder: config.load(config_file, data=folder, **given), options)
 
 
 def serve(load: Callable[[], Settings]) -> None:
@@ -127,13 +156,22 @@ async def _prepare(data_folder: DataFolder, settings: Settings, node_id: NodeId)
         await require_shared_secret(database, settings.secret, settings.secret_path)
         if settings.keystone_url is None:
             chosen = settings.admin_password.get_secret_value() if settings.admin_password else None
-            made = await app.make_identity_bootstrap(database, chosen)
+            made = await _make_users(database, chosen)
             data_folder.write_clouds(settings, made if chosen is None else {**made, "admin": chosen})
     finally:
         database.close()
     # No other process uses this folder, so whatever earlier processes were receiving is lost.
     await _sweep(settings, node_id)
     return await _sign_in_link(settings) if settings.console and settings.keystone_url is None else None
+
+
+async def _make_users(database: Database, admin_password: str | None) -> dict[str, str]:
+    """Create the first users in *database* if they are missing; return the passwords that were set."""
+    passwords = Passwords()
+    try:
+        return await bootstrap(database, passwords, admin_password=admin_password, clock=now)
+    finally:
+        passwords.close()
 
 
 async def _sign_in_link(settings: Settings) -> str | None:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Timer
@@ -32,6 +32,10 @@ M_MMAP_THRESHOLD = -3
 RETURNED_AT_ONCE = 4 << 20
 
 
+Serve = Callable[..., Awaitable[None]]
+"""Serves, as `app.serve` does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a worker needs to run; can be sent to another process."""
@@ -49,6 +53,7 @@ def run_worker(
     ready: Callable[[], None],
     *,
     has_parent: bool = False,
+    serve: Serve = app.serve,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT, or until the parent says that another worker serves instead."""
     tls = None if plan.certificate is None else tls_of(plan.certificate)
@@ -66,7 +71,7 @@ def run_worker(
             loop.add_signal_handler(RETIRE, partial(stop.ask, plan.settings.restart_grace_s, replaced=True))
         else:
             loop.add_signal_handler(signal.SIGHUP, log.warning, ALONE)
-        await app.serve(
+        await serve(
             plan.settings,
             sockets,
             tls=tls,
