@@ -135,6 +135,19 @@ async def test_a_status_for_the_requests_that_a_rule_meets(lab: Lab) -> None:
     assert (await lab.get("/v2/images", "status=499")).status == 499
 
 
+async def test_a_request_that_is_delayed_holds_up_no_other(lab: Lab) -> None:
+    delayed = asyncio.create_task(lab.get("/v2/images", "delay=600"))
+
+    async def has_come() -> bool:
+        return len((await lab.emulate("GET", "/requests", 200))["requests"]) == 1
+
+    await eventually(has_come)
+    assert (await lab.get("/v2/schemas/image")).status == 200
+    assert not delayed.done()
+    delayed.cancel()
+    await asyncio.wait({delayed})
+
+
 async def test_a_fault_that_cannot_be_understood_is_an_error_of_the_request(lab: Lab) -> None:
     for answer in (
         await lab.get("/v2/images", "bogus=1"),
@@ -186,6 +199,8 @@ async def test_a_store_without_room_and_a_slow_one(lab: Lab) -> None:
     image_id = await lab.image()
     full = await lab.put(image_id, "full_store")
     assert (full.status, (await full.json())["error"]["stillage_code"]) == (413, "storage_full")
+    [refused] = (await lab.emulate("GET", "/requests?method=PUT", 200))["requests"]
+    assert refused["body_bytes"] == 0, "it was refused early"
     assert (await lab.put(image_id, "slow_store=10000000")).status == 204
     assert await (await lab.get(f"/v2/images/{image_id}/file", "slow_store=10000000")).read() == DATA
 
@@ -217,8 +232,10 @@ async def test_an_image_is_stuck_in_saving_until_the_fault_is_removed(lab: Lab) 
 
 
 async def test_a_server_ends_although_an_upload_is_stuck(tmp_path: Path, migrated_sqlite: Path) -> None:
+    before = asyncio.all_tasks()
     async with serve(tmp_path, migrated_sqlite, emulates=True) as lab:
         assert (await lab.put(await lab.image(), "stuck_in_saving")).status == 204
+    assert asyncio.all_tasks() <= before
 
 
 async def test_a_token_that_has_expired_stays_so(lab: Lab) -> None:
