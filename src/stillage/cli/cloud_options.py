@@ -28,6 +28,31 @@ GiveUpAfter = Annotated[
     float, typer.Option("--give-up-after", min=0, metavar="S", help="Seconds without progress before giving up.")
 ]
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only; of an upload also the image's id.")]
+LimitRate = Annotated[
+    str | None,
+    typer.Option("--limit-rate", metavar="RATE", help="Bytes per second, such as 10MiB, over all connections."),
+]
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+SMALLEST_RATE = 16 << 10
+
+
+def size_of(text: str | None, option: str, smallest: int) -> int | None:
+    """Return the bytes that *text* says, such as ``16MiB``.
+
+    Raises:
+        BadParameter: If it is not a size of at least *smallest* bytes, which is a number of KiB.
+    """
+    if text is None:
+        return None
+    unit = next((unit for unit in UNITS if text.lower().endswith(unit.lower())), "")
+    number = text[: len(text) - len(unit)]
+    if not number.isascii() or not number.isdigit() or (size := int(number) * UNITS.get(unit, 1)) < smallest:
+        raise typer.BadParameter(
+            f"{text!r} is not a size of at least {smallest >> 10}KiB, for instance 16MiB", param_hint=option
+        )
+    return size
+
 
 @dataclass(frozen=True, slots=True)
 class Talk:
@@ -39,6 +64,8 @@ class Talk:
         config_file: TOML file with the settings of the deployment on this machine.
         give_up_after_s: Without any success.
         as_json: Print for scripts.
+        quiet: Print errors only.
+        bytes_per_s: The most of the transfer; None does not limit it.
     """
 
     cloud: str | None = None
@@ -46,3 +73,5 @@ class Talk:
     config_file: Path | None = None
     give_up_after_s: float = GIVE_UP_AFTER_S
     as_json: bool = False
+    quiet: bool = False
+    bytes_per_s: int | None = None

@@ -45,7 +45,12 @@ def state_folder() -> Path:
 
 
 def converse(
-    talk: Talk, progress: Progress, work: Callable[[Session], Awaitable[int]], *, after_interrupt: str = RESUME
+    talk: Talk,
+    progress: Progress,
+    work: Callable[[Session], Awaitable[int]],
+    *,
+    after_interrupt: str = RESUME,
+    to_pipe: bool = False,
 ) -> int:
     """Do *work* in a session with the cloud of *talk*; return the exit status.
 
@@ -54,6 +59,7 @@ def converse(
         progress: Where outages are told.
         work: Prints what came of it, and returns the exit status.
         after_interrupt: What to do after Ctrl-C.
+        to_pipe: Standard output has data, so JSON goes to standard error.
     """
 
     async def run() -> int:
@@ -63,15 +69,20 @@ def converse(
     try:
         return uvloop.run(run())
     except StillageError as error:
-        _tell(talk, str(error), result_view(error))
+        _tell(talk, str(error), result_view(error), to_pipe=to_pipe)
         return status_of(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         why = f"interrupted; {after_interrupt}"
-        _tell(talk, why, {**result_view(None), "status": INTERRUPTED, "error": why, "code": "interrupted"})
+        _tell(
+            talk,
+            why,
+            {**result_view(None), "status": INTERRUPTED, "error": why, "code": "interrupted"},
+            to_pipe=to_pipe,
+        )
         return INTERRUPTED
 
 
-def _tell(talk: Talk, why: str, view: dict[str, object]) -> None:
+def _tell(talk: Talk, why: str, view: dict[str, object], *, to_pipe: bool) -> None:
     typer.echo(f"stillage: {why}", err=True)
     if talk.as_json:
-        typer.echo(json.dumps(view))
+        typer.echo(json.dumps(view), err=to_pipe)

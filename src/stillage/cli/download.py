@@ -4,13 +4,26 @@ from typing import Annotated, Literal
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Parallel, Talk
+from stillage.cli.cloud_options import (
+    SMALLEST_RATE,
+    CloudName,
+    GiveUpAfter,
+    LimitRate,
+    LocalData,
+    Parallel,
+    Quiet,
+    Talk,
+    size_of,
+)
 from stillage.cli.options import Json
 from stillage.client.errors import GIVE_UP_AFTER_S
 
 ImageName = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image.")]
 Output = Annotated[
-    str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: the image's name, in the current folder.")
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="- is standard output. Default: the image's name, in the current folder."
+    ),
 ]
 DiskFormat = Annotated[
     Literal["raw"] | None,
@@ -25,6 +38,8 @@ def download(
     parallel: Parallel = 4,
     disk_format: DiskFormat = None,
     force: Force = False,
+    limit_rate: LimitRate = None,
+    quiet: Quiet = False,
     give_up_after: GiveUpAfter = GIVE_UP_AFTER_S,
     as_json: Json = False,
     cloud: CloudName = None,
@@ -34,6 +49,8 @@ def download(
 
     Status: 0 done, 2 usage error, 3 refused by the server, 4 no network, 5 file and image differ, 130 interrupted.
     """
+    rate = size_of(limit_rate, "--limit-rate", SMALLEST_RATE)
+    talk = Talk(cloud, data, None, give_up_after, as_json, quiet, rate)
     from stillage.cli.downloading import download_image  # noqa: PLC0415 - what it imports would slow down --help
 
     status = download_image(
@@ -42,6 +59,6 @@ def download(
         connections=parallel,
         force=force,
         disk=disk_format is not None,
-        talk=Talk(cloud, data, give_up_after_s=give_up_after, as_json=as_json),
+        talk=talk,
     )
     raise typer.Exit(status)

@@ -6,6 +6,7 @@ from stillage.cli.show.texts import command_for
 from stillage.client.errors import (
     BadCloud,
     ClientError,
+    NameTaken,
     NetworkGaveUp,
     RefusedLocally,
     ServerRefused,
@@ -17,6 +18,7 @@ from stillage.errors import StillageError
 OK, REFUSED_LOCALLY, USAGE, SERVER_REFUSED, NETWORK, UNVERIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 STATUSES: dict[type[StillageError], int] = {
     RefusedLocally: REFUSED_LOCALLY,
+    NameTaken: REFUSED_LOCALLY,
     BadCloud: USAGE,
     UnusableFile: USAGE,
     ServerRefused: SERVER_REFUSED,

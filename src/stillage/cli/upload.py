@@ -4,13 +4,22 @@ from typing import Annotated
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Parallel, Talk
+from stillage.cli.cloud_options import (
+    SMALLEST_RATE,
+    CloudName,
+    GiveUpAfter,
+    LimitRate,
+    LocalData,
+    Parallel,
+    Quiet,
+    Talk,
+    size_of,
+)
 from stillage.cli.options import Config, Json
 from stillage.client.attributes import Attributes
 from stillage.client.errors import GIVE_UP_AFTER_S
 from stillage.images.image import CONTAINER_FORMATS, DISK_FORMATS, Visibility
 
-UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 SMALLEST_PIECE = 64 << 10
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Disk images.")]
@@ -37,6 +46,16 @@ Instant = Annotated[
     bool, typer.Option("--instant", help="Hash the file first, and send nothing that the server already has.")
 ]
 
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Delete other images of this name in the project once this one is verified.")
+]
+IfChanged = Annotated[
+    bool, typer.Option("--if-changed", help="Send nothing if an image of this name has these bytes already.")
+]
+UniqueName = Annotated[
+    bool, typer.Option("--unique-name", help="As --if-changed; refuse the upload if one of this name has other bytes.")
+]
+
 
 def upload(
     files: Files,
@@ -54,6 +73,11 @@ def upload(
     piece_size: PieceSize = None,
     no_inspect: NoInspect = False,
     instant: Instant = False,
+    replace: Replace = False,
+    if_changed: IfChanged = False,
+    unique_name: UniqueName = False,
+    limit_rate: LimitRate = None,
+    quiet: Quiet = False,
     give_up_after: GiveUpAfter = GIVE_UP_AFTER_S,
     as_json: Json = False,
     cloud: CloudName = None,
@@ -82,6 +106,11 @@ def upload(
         raise typer.BadParameter(
             "an existing image keeps its attributes; remove the other options", param_hint="--image"
         )
+    if replace and unique_name:
+        raise typer.BadParameter("use --replace or --unique-name, not both", param_hint="--replace")
+    if image is not None and (replace or if_changed or unique_name):
+        raise typer.BadParameter("an image that exists has its name; remove --image", param_hint="--image")
+    rate = size_of(limit_rate, "--limit-rate", SMALLEST_RATE)
     from stillage.cli.uploading import upload_files  # noqa: PLC0415 - what it imports would slow down --help
 
     status = upload_files(
@@ -89,10 +118,11 @@ def upload(
         None if image else given,
         image,
         connections=parallel,
-        piece_bytes=_bytes(piece_size),
+        piece_bytes=size_of(piece_size, "--piece-size", SMALLEST_PIECE),
         inspects=not no_inspect,
         instant=instant,
-        talk=Talk(cloud, data, config_file, give_up_after, as_json),
+        by_name=(replace, if_changed, unique_name),
+        talk=Talk(cloud, data, config_file, give_up_after, as_json, quiet, rate),
     )
     raise typer.Exit(status)
 
@@ -108,17 +138,3 @@ def pairs(properties: list[str]) -> dict[str, str]:
     if wrong := next((key for key, equals, _ in parted if not equals or not key), None):
         raise typer.BadParameter(f"{wrong!r} is not KEY=VALUE", param_hint="--property")
     return {key: value for key, _, value in parted}
-
-
-def _bytes(text: str | None) -> int | None:
-    if text is None:
-        return None
-    number, factor = text, 1
-    for unit, size in UNITS.items():
-        if text.lower().endswith(unit.lower()):
-            number, factor = text[: -len(unit)], size
-    if not number.isascii() or not number.isdigit() or int(number) * factor < SMALLEST_PIECE:
-        raise typer.BadParameter(
-            f"{text!r} is not a size of at least 64KiB, for instance 16MiB", param_hint="--piece-size"
-        )
-    return int(number) * factor

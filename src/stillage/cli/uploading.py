@@ -16,6 +16,8 @@ from stillage.cli.show.progress import Switch, show_progress
 from stillage.cli.show.texts import readable
 from stillage.client.attributes import Attributes
 from stillage.client.local import Rules
+from stillage.client.rate_limit import RateLimit
+from stillage.client.same_name import NamedUpload, NameRules
 from stillage.client.session import Session
 from stillage.client.upload import Order, Outcome, Upload
 from stillage.deployment import policy_of, profile_of
@@ -31,6 +33,7 @@ def upload_files(
     piece_bytes: int | None,
     inspects: bool,
     instant: bool,
+    by_name: tuple[bool, bool, bool],
     talk: Talk,
 ) -> int:
     """Upload *files* and return the exit status.
@@ -43,6 +46,7 @@ def upload_files(
         piece_bytes: Of a request; None lets the size decide.
         inspects: Whether to inspect a file before anything of it is sent.
         instant: Whether to ask first if the server has the same bytes.
+        by_name: What to do about images of the same name, as in `NameRules`.
         talk: The options of the conversation. Its settings are also those to inspect files by.
     """
     try:
@@ -51,17 +55,19 @@ def upload_files(
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
         return statuses.USAGE
-    order = Order(attributes, image, connections, piece_bytes, rules, instant)
-    with show_progress(quiet=talk.as_json) as shown:
-        sender = _Sender(order, shown, as_json=talk.as_json)
+    rate = None if talk.bytes_per_s is None else RateLimit(talk.bytes_per_s)
+    order = Order(attributes, image, connections, piece_bytes, rules, instant, rate)
+    with show_progress(quiet=talk.as_json or talk.quiet) as shown:
+        sender = _Sender(order, shown, NameRules(*by_name), talk)
         return conversation.converse(talk, shown, lambda session: sender.send_all(session, files))
 
 
 class _Sender:
-    def __init__(self, order: Order, shown: Switch, *, as_json: bool) -> None:
+    def __init__(self, order: Order, shown: Switch, by_name: NameRules, talk: Talk) -> None:
         self._order = order
         self._shown = shown
-        self._as_json = as_json
+        self._by_name = by_name
+        self._talk = talk
 
     async def send_all(self, session: Session, files: list[str]) -> int:
         """Send one file after the other; return the highest status."""
@@ -76,16 +82,20 @@ class _Sender:
         one: Upload | None = None
         problem: StillageError | None = None
         try:
-            one = Upload(session, order, state=conversation.state_folder(), progress=self._shown)
-            await one.run(file)
+            state = conversation.state_folder()
+            one = Upload(session, order, state=state, progress=self._shown)
+            name = order.attributes.name if order.attributes is not None else ""
+            await NamedUpload(session, one, self._by_name, state=state).run(file, name)
         except StillageError as error:
             problem = error
         outcome = one.outcome if one is not None else Outcome()
         seconds = time.monotonic() - started
-        if self._as_json:
+        if self._talk.as_json:
             typer.echo(json.dumps(_view(file, outcome, seconds, problem)))
         elif problem is not None:
             typer.echo(f"{self._shown.file}: {problem}", err=True)
+        elif self._talk.quiet:
+            typer.echo(outcome.image_id)
         else:
             typer.echo(_sentence(self._shown.file, outcome, seconds))
         return statuses.status_of(problem)
@@ -102,12 +112,15 @@ def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | 
         "zeros": outcome.zeros,
         "resumed": outcome.resumed,
         "verified": dict(outcome.verified),
+        "replaced": list(outcome.replaced),
         "seconds": round(seconds, 3),
     }
 
 
 def _sentence(file: str, outcome: Outcome, seconds: float) -> str:
     """Return what to print after success: the image, how its bytes were sent, and what was compared."""
+    if outcome.way == "unchanged":
+        return f"{file}: image {outcome.image_id} has these bytes already{_replaced(outcome)}; nothing was sent"
     parts = [f"{decimal(outcome.sent)} sent in {seconds:.1f} s"]
     if outcome.sent:
         parts[0] += f" ({outcome.sent / max(seconds, 1e-3) / 1e6:.0f} MB/s)"
@@ -118,4 +131,8 @@ def _sentence(file: str, outcome: Outcome, seconds: float) -> str:
     if outcome.way == "instant":
         parts.append("the server already had these bytes")
     compared = " and ".join(sorted(outcome.verified)) or "the size"
-    return f"{file}: image {outcome.image_id} is active; {', '.join(parts)}; verified by {compared}"
+    return f"{file}: image {outcome.image_id} is active; {', '.join(parts)}; verified by {compared}{_replaced(outcome)}"
+
+
+def _replaced(outcome: Outcome) -> str:
+    return f"; deleted {', '.join(outcome.replaced)}" if outcome.replaced else ""

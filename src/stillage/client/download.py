@@ -21,6 +21,7 @@ from stillage.client.images import Images
 from stillage.client.part_file import PartFile
 from stillage.client.pieces import MIB, Piece, piece_size, plan
 from stillage.client.progress import Progress
+from stillage.client.rate_limit import RateLimit
 from stillage.client.retry import Outage
 from stillage.client.session import Session
 from stillage.client.state import Shelf
@@ -52,10 +53,19 @@ class Download:
         force: Overwrite an existing file.
         disk: Fetch the disk inside the image, raw, in place of the image. Nobody knows its digest.
         progress: Where to report.
+        rate: Limits the rate.
     """
 
     def __init__(
-        self, session: Session, *, state: Path, connections: int, force: bool, progress: Progress, disk: bool = False
+        self,
+        session: Session,
+        *,
+        state: Path,
+        connections: int,
+        force: bool,
+        progress: Progress,
+        disk: bool = False,
+        rate: RateLimit | None = None,
     ) -> None:
         self._session = session
         self._images = Images(session)
@@ -63,6 +73,7 @@ class Download:
         self._connections = connections
         self._force = force
         self._disk = disk
+        self._rate = rate
         self._progress = progress
         self._waiting: deque[Piece] = deque()
         self._has_answered = asyncio.Event()
@@ -133,7 +144,7 @@ class Download:
             try:
                 request = self._images.data(image_id, span, disk=self._disk)
                 async with self._session.stream(request) as (response, limit):
-                    refusal = await _find_refusal(response)
+                    refusal = await find_refusal(response)
                     if refusal is not None:
                         why, pause = f"the server answered {refusal.message}", refusal.retry_after_s
                     else:
@@ -166,6 +177,9 @@ class Download:
             alive(limit)
             piece = block[: max(0, wanted.end - at)]
             skip = min(len(piece), max(0, wanted.first - at))
+            if self._rate is not None:
+                await self._rate.take(len(piece))
+                alive(limit)
             if piece[skip:]:
                 await part.write(at + skip, piece[skip:])
                 self.outcome.received += len(piece) - skip
@@ -177,7 +191,7 @@ class Download:
         return Span(max(wanted.first, min(at, wanted.end)), wanted.end)
 
 
-async def _find_refusal(response: aiohttp.ClientResponse) -> Answer | None:
+async def find_refusal(response: aiohttp.ClientResponse) -> Answer | None:
     """Return *response* as an answer if it has no data and the same request may succeed later; None if it has data.
 
     Raises:

@@ -58,6 +58,13 @@ class RefusedLocally(ClientError):
         return cls("; ".join(hazard.reason for hazard in hazards)).note(hazards[0].facts)
 
 
+class NameTaken(ClientError):
+    """Another image has the name that was to be the only one, so nothing was sent."""
+
+    code = "name_taken"
+    fix = "use another --name, or --replace to replace that image"
+
+
 class ServerRefused(ClientError):
     """The server refused the request, and would refuse it again. A code of the server's own takes the place of this."""
 

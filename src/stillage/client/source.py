@@ -14,6 +14,7 @@ from stillage.client.http import Body
 from stillage.client.local import Identity, Rules, inspect_file, size_of
 from stillage.client.pieces import ZeroMap
 from stillage.client.progress import Progress
+from stillage.client.rate_limit import RateLimit
 from stillage.client.state import Entry
 from stillage.formats.safety import Declaration
 from stillage.formats.verdict import Verdict
@@ -34,6 +35,7 @@ class Source:
         self.path = path
         self.descriptor = descriptor
         self.size = size
+        self.rate: RateLimit | None = None
         self.identity = Identity.of(descriptor, size)
 
     @classmethod
@@ -93,12 +95,14 @@ class Source:
         """Return the bytes of *span* as a request body. *sent* is called with how many the connection has taken."""
 
         async def body() -> AsyncIterator[memoryview]:
-            at = span.first
+            at, step = span.first, WRITTEN if self.rate is None else min(WRITTEN, self.rate.piece)
             while at < span.end:
                 block = await asyncio.to_thread(self.read, at, min(READ, span.end - at))
                 view = memoryview(block)
-                for start in range(0, len(block), WRITTEN):
-                    piece = view[start : start + WRITTEN]
+                for start in range(0, len(block), step):
+                    piece = view[start : start + step]
+                    if self.rate is not None:
+                        await self.rate.take(len(piece))
                     yield piece
                     sent(len(piece))
                 at += len(block)

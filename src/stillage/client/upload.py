@@ -20,6 +20,7 @@ from stillage.client.local import Rules
 from stillage.client.pieces import LARGEST, MIB, plan
 from stillage.client.plain import PlainSending
 from stillage.client.progress import Progress
+from stillage.client.rate_limit import RateLimit
 from stillage.client.sending import Sending
 from stillage.client.session import Session
 from stillage.client.source import Source
@@ -49,6 +50,7 @@ class Order:
         piece_bytes: Size of a piece; None chooses it by the size of the file.
         rules: Rules to inspect the file by before anything is sent; None leaves that to the server.
         instant: Hash the file first, and send nothing if the server already has the bytes.
+        rate: Limits the rate.
     """
 
     attributes: Attributes | None
@@ -57,6 +59,7 @@ class Order:
     piece_bytes: int | None = None
     rules: Rules | None = None
     instant: bool = False
+    rate: RateLimit | None = None
 
 
 @dataclass(slots=True)
@@ -64,11 +67,12 @@ class Outcome:
     """The result so far.
 
     Attributes:
-        way: How the bytes were sent: ``pieces``, ``plain`` or ``instant``.
+        way: How the bytes were sent: ``pieces``, ``plain`` or ``instant``; ``unchanged`` if they were there.
         sent: Bytes sent over the network in this run.
         zeros: Bytes that were only declared to be zeros.
         resumed: Bytes sent by earlier runs.
         verified: The digests of the record that were compared with the file.
+        replaced: Ids of images of the same name that were deleted.
     """
 
     size: int = 0
@@ -78,6 +82,7 @@ class Outcome:
     zeros: int = 0
     resumed: int = 0
     verified: Mapping[str, str] = field(default_factory=dict)
+    replaced: tuple[str, ...] = ()
 
 
 class Upload:
@@ -106,7 +111,7 @@ class Upload:
             ClientError: If that was not possible; its kind says why.
         """
         with Source.opened(name) as source:
-            self.outcome.size = source.size
+            self.outcome.size, source.rate = source.size, self._order.rate
             with self._entry(source).held("is uploading this file as the same image") as entry:
                 begun = await self._begin(source, entry)
                 await self._finish(source, begun)

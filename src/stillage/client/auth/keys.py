@@ -33,10 +33,13 @@ class KeyAuthority:
         if self._project_id is None and name is not None:
             self._project_id = await self._project_named(name)
         if self._cloud.image_url:
-            return Place(image_url_of(self._cloud, ()), self._project_id or self._access_key)
+            return self._place(image_url_of(self._cloud, ()))
         answer = await self._ask("/auth/catalog")
         catalogue = answer.document(200).get("catalog") or []
-        return Place(image_url_of(self._cloud, catalogue), self._project_id or self._access_key)
+        return self._place(image_url_of(self._cloud, catalogue))
+
+    def _place(self, image_url: str) -> Place:
+        return Place(image_url, self._project_id or self._access_key, self._project_id is not None)
 
     async def signed(self, request: Request) -> Request:
         headers = dict(request.headers)

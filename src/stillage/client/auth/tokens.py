@@ -27,10 +27,12 @@ class Place:
 
     Attributes:
         image_url: Without a version and a trailing slash.
+        is_project_known: False if `project_id` only stands for the project, which the server chooses.
     """
 
     image_url: str
     project_id: str
+    is_project_known: bool = True
 
 
 class Authority(Protocol):
