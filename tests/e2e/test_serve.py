@@ -154,6 +154,8 @@ def test_the_welcome_tells_where_everything_is(server: Server) -> None:
     assert found
     assert found[1] == server.url
     assert f"OS_CLIENT_CONFIG_FILE={server.data_folder / 'clouds.yaml'}" in server.output
+    assert f"stillage upload --data {server.data_folder} disk.img\n" in server.output
+    assert f"remove {server.data_folder} with every image in it" in server.output
 
 
 def test_it_tells_whether_it_is_alive_and_ready(either: Server) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -217,15 +218,28 @@ def _by_itself(data_folder: DataFolder, settings: Settings, console: str) -> str
     trust = f"--cacert {folder}/tls/ca.pem " if settings.tls and settings.tls_certificate is None else ""
     return f"""
 Stillage is ready at {url}
-{console}
+{console}{_this_command(data_folder)}
   OpenStack clients:
     {_first_steps(data_folder)}
+
+  Stop: Ctrl-C. Start over: stop, and remove {folder} with every image in it.
 
   curl:
     T=$({sys.argv[0]} token --data {folder}) ID=$(cat /proc/sys/kernel/random/uuid)
     curl {trust}-H "X-Auth-Token: $T" {url}/v2/images -d '{{"id": "'$ID'", "name": "disk", "container_format": "bare"}}'
     curl -i {trust}{url}/v2/images/$ID/file -X PUT -H "X-Auth-Token: $T" \\
          -H "Content-Type:application/octet-stream" -T disk.img
+"""
+
+
+def _this_command(data_folder: DataFolder) -> str:
+    if not data_folder.knows_demo():
+        return ""
+    folder = shlex.quote(str(data_folder.folder.resolve()))
+    return f"""
+  Upload, and list what is there:
+    {sys.argv[0]} upload --data {folder} disk.img
+    {sys.argv[0]} image list --data {folder}
 """
 
 
