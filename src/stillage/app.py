@@ -343,7 +343,8 @@ async def serve(
                 reporting = asyncio.create_task(report_unreachable(worker.services.stores))
                 await stop.wait()
                 reporting.cancel()
-                log.info("stopping")
+                counts = worker.services.running.counts
+                log.info("stopping", **counts, at_most_s=round(stop.grace_s), again="Ctrl-C again ends it at once")
             worker.services.events.close()
             cut_off = await stopping.stop(runner, worker.services.running, stop)
             over()

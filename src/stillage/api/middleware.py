@@ -33,7 +33,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     _normalise_image_id(request)
     begun = time.perf_counter()
     app_services = services(request)
-    with app_services.running:
+    with app_services.running.request(request.method, request.path):
         response = await handler(request)
         if app_services.running.draining:
             response.force_close()

@@ -1,7 +1,9 @@
 """Stop gracefully: drain running requests within a grace period."""
 
 import asyncio
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from aiohttp import web
 
@@ -9,12 +11,23 @@ from aiohttp import web
 CLEAN_UP_S = 1.0
 
 
+KINDS = ("uploads", "downloads", "others")
+
+
+def kind_of(method: str, path: str) -> str:
+    """Return which of `KINDS` a request is, for a person who waits for it."""
+    moves_data = path.endswith(("/file", "/disk", "/stage")) or "/uploads/" in path
+    if not moves_data or "/tags/" in path or method not in ("PUT", "PATCH", "POST", "GET"):
+        return "others"
+    return "downloads" if method == "GET" else "uploads"
+
+
 class Running:
     """Counts running requests, so that a stop can wait for them."""
 
     def __init__(self) -> None:
         self._stop: Stop | None = None
-        self._count = 0
+        self._counts = Counter[str]()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -28,14 +41,23 @@ class Running:
         """True if no other process takes requests either."""
         return self._stop is not None and not self._stop.replaced
 
-    def __enter__(self) -> None:
-        self._count += 1
-        self._idle.clear()
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many requests run now, by their kind: see `kind_of`."""
+        return {kind: self._counts[kind] for kind in KINDS}
 
-    def __exit__(self, *_: object) -> None:
-        self._count -= 1
-        if not self._count:
-            self._idle.set()
+    @contextmanager
+    def request(self, method: str, path: str) -> Iterator[None]:
+        """Count a request."""
+        kind = kind_of(method, path)
+        self._counts[kind] += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._counts[kind] -= 1
+            if not any(self._counts.values()):
+                self._idle.set()
 
     async def drain(self, stop: "Stop") -> int:
         """Wait until no request runs or the grace period of *stop* is over. Return how many still run."""
@@ -44,7 +66,7 @@ class Running:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
-        return self._count
+        return self._counts.total()
 
 
 class Stop:
@@ -55,6 +77,15 @@ class Stop:
         self._asked = asyncio.Event()
         self._hurried = asyncio.Event()
         self._until = 0.0
+
+    @property
+    def grace_s(self) -> float:
+        """How long requests may still run, once a stop is requested."""
+        return max(0.0, self._until - asyncio.get_running_loop().time())
+
+    def interrupt(self, grace_s: float) -> None:
+        """As `ask`, for somebody at a terminal: who asks again no longer wants to wait."""
+        self.ask(0 if self._asked.is_set() else grace_s)
 
     def ask(self, grace_s: float, *, replaced: bool = False) -> None:
         """Stop after *grace_s* at the latest. With several calls, the earliest deadline applies.

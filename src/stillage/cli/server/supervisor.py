@@ -25,7 +25,7 @@ from stillage import app
 from stillage.cli.server import link, processes
 from stillage.cli.server.link import Held
 from stillage.cli.server.listening import bound_again
-from stillage.cli.server.worker import HANGS_AFTER_S, RETIRE, Plan, end_soon
+from stillage.cli.server.worker import HANGS_AFTER_S, HURRY, RETIRE, Plan, end_soon
 from stillage.cli.server.worker_process import Worker, clean_up_after, start
 from stillage.config import Settings
 
@@ -69,8 +69,8 @@ def supervise(
 
     held = [Held(lock, [sock], metrics_sockets if slot == 0 else []) for slot, sock in enumerate(sockets)]
     supervisor = _Supervisor(plan, held, ended)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGINT, lambda *_: supervisor.interrupt())
     signal.signal(signal.SIGHUP, lambda *_: supervisor.ask_renewal())
     try:
         supervisor.run(ready, renewed)
@@ -98,6 +98,7 @@ class _Supervisor:
     def __init__(self, plan: Plan, held: Sequence[Held], ended: Callable[[BaseProcess, Settings], None]) -> None:
         """*ended* is called for each worker that ends early."""
         self.stopping = False
+        self._interrupted = False
         self._kill_after_s = plan.settings.shutdown_grace_s + 2 * HANGS_AFTER_S
         self._kill_at: float | None = None
         self._held = list(held)
@@ -144,6 +145,15 @@ class _Supervisor:
             if worker.process.is_alive():
                 worker.process.terminate()
         self._wake_up()
+
+    def interrupt(self) -> None:
+        """As `stop`; the second time let the workers cut off what they still wait for."""
+        if self._interrupted:
+            for worker in self._workers:
+                if worker.process.is_alive() and worker.process.pid is not None:
+                    os.kill(worker.process.pid, HURRY)
+        self._interrupted = True
+        self.stop()
 
     def end(self) -> None:
         """Stop, and wait until no worker is left."""

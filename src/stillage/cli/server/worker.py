@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 # Sent by the parent when another worker serves instead. SIGHUP is for the parent only.
 RETIRE = signal.SIGUSR1
+HURRY = signal.SIGUSR2
+"""Sent by the parent when nobody wants to wait for requests any more."""
 ALONE = "SIGHUP was ignored: replacing workers while they serve needs --workers 2 or more"
 # How long a process may take to clean up after its last request.
 HANGS_AFTER_S = 10.0
@@ -65,8 +67,11 @@ def run_worker(
 
     async def run() -> None:
         stop, loop = Stop(), asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.ask, plan.settings.shutdown_grace_s)
+        grace_s = plan.settings.shutdown_grace_s
+        loop.add_signal_handler(signal.SIGTERM, stop.ask, grace_s)
+        # Ctrl-C at a terminal reaches a worker twice, once through its parent, which sends HURRY for a second one.
+        loop.add_signal_handler(signal.SIGINT, stop.ask if has_parent else stop.interrupt, grace_s)
+        loop.add_signal_handler(HURRY, stop.ask, 0)
         if has_parent:
             loop.add_signal_handler(RETIRE, partial(stop.ask, plan.settings.restart_grace_s, replaced=True))
         else:
