@@ -21,7 +21,7 @@ from stillage.images.image import Image
 from stillage.images.quota import Usage
 from stillage.images.status import Status
 from stillage.images.upload import Expected, Upload
-from stillage.operations.resumable.instant import Proof
+from stillage.operations.resumable.possession import Proof
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.base import BlobReader

@@ -31,7 +31,7 @@ from stillage.images.upload import Expected, Piece, Upload
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.rights import EmbeddedRights
-from stillage.operations.resumable.instant import Proof
+from stillage.operations.resumable.possession import Proof
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.spans import Span
 from stillage.stores.base import BlobReader

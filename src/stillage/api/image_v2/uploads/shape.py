@@ -7,7 +7,7 @@ from stillage.api.image_v2.uploads import documents
 from stillage.api.image_v2.uploads.upload_request import location_of, path_of
 from stillage.api.services import services
 from stillage.images.upload import Ranges, Upload
-from stillage.operations.resumable.instant import Proof
+from stillage.operations.resumable.possession import Proof
 from stillage.times import to_seconds
 
 SHOWN = 4096 + 64  # the most that there can be
