@@ -39,3 +39,24 @@ def create_blobs() -> None:
     op.create_index("ix_blobs_sha256", "blobs", ["sha256"])
     op.create_index("ix_blobs_state_scrubbed_at", "blobs", ["state", "scrubbed_at"])
     op.create_index("ix_blobs_store_looked_at", "blobs", ["store", "looked_at"])
+    _create_digests_of_pieces()
+
+
+def _create_digests_of_pieces() -> None:
+    of_blob = ["blob_key"], ["blobs.key"]
+    op.create_table(
+        "blob_pieces",
+        sa.Column("blob_key", sa.String(length=64), nullable=False),
+        sa.Column("digests", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(*of_blob, name=op.f("fk_blob_pieces_blob_key"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("blob_key", name=op.f("pk_blob_pieces")),
+    )
+    op.create_table(
+        "blob_samples",
+        sa.Column("sample", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("blob_key", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(*of_blob, name=op.f("fk_blob_samples_blob_key"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("sample", "blob_key", name=op.f("pk_blob_samples")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_blob_samples_blob_key", "blob_samples", ["blob_key"])

@@ -50,6 +50,25 @@ placements = Table(
     sqlite_with_rowid=False,
 )
 
+# Digests of the pieces of a blob's bytes, by which later uploads find what they need not send. Not in `blobs`: they are
+# long, and its rows are written often.
+blob_pieces = Table(
+    "blob_pieces",
+    metadata,
+    Column("blob_key", String(64), ForeignKey("blobs.key", ondelete="CASCADE"), primary_key=True),
+    Column("digests", LargeBinary, nullable=False),
+)
+
+# A few of them, to find blobs that may have pieces in common.
+blob_samples = Table(
+    "blob_samples",
+    metadata,
+    Column("sample", BigInteger, primary_key=True, autoincrement=False),
+    Column("blob_key", String(64), ForeignKey("blobs.key", ondelete="CASCADE"), primary_key=True),
+    Index("ix_blob_samples_blob_key", "blob_key"),
+    sqlite_with_rowid=False,
+)
+
 # One attempt to give an image its bytes. The row lives exactly as long as the attempt.
 uploads = Table(
     "uploads",

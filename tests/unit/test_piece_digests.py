@@ -1,0 +1,85 @@
+"""Digests of pieces: they do not depend on how the bytes are cut, and find what two files have in common."""
+
+import hashlib
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillage.formats.piece_digests import (
+    FIRST,
+    GROUP,
+    LOWEST,
+    PIECE,
+    PieceHasher,
+    PieceList,
+    Run,
+    runs_in_common,
+    zero_digest,
+)
+from stillage.spans import Span
+
+MIB = 1 << 20
+DISK = bytes(PIECE) + bytes(MIB + 5) + b"data after zeros" + bytes(PIECE - MIB - 21) + b"x" * MIB + bytes(2 * MIB)
+
+
+def packed(*names: int) -> bytes:
+    """Digests of made-up pieces, one for each name."""
+    return b"".join(hashlib.sha256(bytes([name])).digest() for name in names)
+
+
+def files(*names: int, tail: int = 0) -> PieceList:
+    return PieceList(0, packed(*names), len(names) * PIECE - tail)
+
+
+def test_each_digest_is_the_sha256_of_its_piece_however_the_bytes_come() -> None:
+    expected = b"".join(hashlib.sha256(DISK[at : at + PIECE]).digest() for at in range(0, len(DISK), PIECE))
+    for block in (MIB, 3 * MIB + 1, len(DISK)):
+        hasher = PieceHasher()
+        for at in range(0, len(DISK), block):
+            hasher.feed(DISK[at : at + block])
+        assert hasher.packed() == expected
+
+
+def test_an_empty_file_has_no_pieces() -> None:
+    assert PieceHasher().packed() == b""
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=9), st.lists(st.integers(0, 6), max_size=9), st.integers(0, 3))
+def test_what_two_files_have_in_common_is_every_piece_that_both_have(one: list[int], other: list[int], at: int) -> None:
+    at = min(at, len(one) - 1)
+    wanted = PieceList(at, packed(*one[at:]), len(one) * PIECE)
+    found = {
+        first: run.at + first - run.span.first
+        for run in runs_in_common(wanted, files(*other))
+        for first in range(run.span.first, run.span.end, PIECE)
+    }
+    assert set(found) == {number * PIECE for number in range(at, len(one)) if one[number] in other}
+    assert all(other[place // PIECE] == one[first // PIECE] for first, place in found.items())
+
+
+def test_neighbours_that_are_neighbours_in_the_other_file_are_one_run() -> None:
+    assert runs_in_common(files(1, 1, 2, 9, 3), files(1, 1, 2, 3)) == [
+        Run(Span(0, 3 * PIECE), 0),
+        Run(Span(4 * PIECE, 5 * PIECE), 3 * PIECE),
+    ]
+
+
+def test_a_short_last_piece_is_no_whole_one() -> None:
+    assert runs_in_common(files(1, 2), files(2, tail=5)) == []
+    assert runs_in_common(files(1, 2, tail=5), files(2, tail=5)) == [Run(Span(PIECE, 2 * PIECE - 5), 0)]
+
+
+def test_samples_are_few_and_a_similar_file_has_some_of_them() -> None:
+    digests = [random.Random(number).randbytes(32) for number in range(8 * GROUP)]
+    known = set(PieceList(0, b"".join(digests), len(digests) * PIECE).samples())
+    assert len(known) <= FIRST + 8 * LOWEST
+    for number in range(0, len(digests), 10):
+        digests[number] = random.Random(-number).randbytes(32)
+    for group in range(8):
+        part = PieceList(group * GROUP, b"".join(digests[group * GROUP :][:GROUP]), len(digests) * PIECE)
+        assert known & set(part.samples())
+
+
+def test_zeros_are_no_sample() -> None:
+    assert PieceList(0, zero_digest(PIECE) * 3 + zero_digest(7), 3 * PIECE + 7).samples() == []
