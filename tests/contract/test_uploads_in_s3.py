@@ -15,6 +15,7 @@ import pytest
 import builders
 import s3_server
 from fakes import Clock
+from piece_lists import listed, proven
 from rude_s3 import CutAnswer, Fault, LoseAnswer, Refuse, RudeS3
 from s3_server import contents, session, settings
 from stillage.db import images as db
@@ -29,6 +30,7 @@ from stillage.errors import (
     Unavailable,
     UploadGone,
 )
+from stillage.formats.piece_digests import PIECE
 from stillage.ids import StoreId, UploadId
 from stillage.images.access import Access
 from stillage.images.image import Image
@@ -40,6 +42,7 @@ from stillage.operations.resumable.uploads import Uploads
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.ingest import Ingest
+from stillage.spans import Span
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.memory import MemoryStore
 from stillage.stores.s3 import partial
@@ -356,3 +359,19 @@ async def test_another_copy_is_read_and_a_scrub_tells_if_an_object_was_truncated
     scrub = Scrub(node.database, both, clock=clock)
     damages = {scrubbed.stored.blob.store: scrubbed.damage async for scrubbed in scrub(older_than_s=0)}
     assert damages == {FILES: f"{MIB} bytes are there, {len(DATA)} were stored", spare: None}
+
+
+async def test_pieces_that_another_image_in_the_bucket_has_are_taken_from_there(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    changed = bytes([DATA[0] ^ 1]) + DATA[1:]
+    original = await one.ingest(ME, (await one.image()).id, sliced(DATA), Expected(len(DATA)))
+    upload = await two.uploads.open(ME, (await two.image()).id, Expected(len(DATA)))
+    found = await two.uploads.having.find(upload, listed(changed), ME)
+    assert (found.missing, found.proof is None) == ((Span(0, PIECE),), False)
+    assert found.proof is not None
+    answer = (found.proof.nonce, proven(found.proof, changed))
+    progress = await two.uploads.having.take(upload, listed(changed), *answer)
+    image = (await two.uploads.receive(progress.upload, Piece(0, PIECE), sliced(changed[:PIECE]))).image
+    assert image is not None
+    assert await two.stored(image) == changed
+    await nothing_else_is_stored(two, original, image)

@@ -159,6 +159,9 @@ DETAILS: Mapping[str, Details] = {
     "POST /v2/images/{image_id}/uploads/{upload}/proof": Details(
         {204: None}, (*WRITES, 408, 410), body={JSON: ref("Proof")}
     ),
+    "POST /v2/images/{image_id}/uploads/{upload}/have": Details(
+        {200: "Missing", 202: "Upload", 204: None}, (*WRITES, 408, 410, 429, 503), body={JSON: ref("PieceDigests")}
+    ),
     "DELETE /v2/images/{image_id}/uploads/{upload}": Details({204: None}, (*READS, 410, 412)),
     "POST /v2/images/inspect": Details(
         {200: "VerdictView"}, (400, 401, 408, 413, 415), query=DECLARED, headers=INSPECT_HEADERS, body={OCTETS: {}}
@@ -260,6 +263,8 @@ def schemas() -> Mapping[str, Schema]:
         verdict_documents.Rules,
         upload_documents.NewUpload,
         upload_documents.Proof,
+        upload_documents.PieceDigests,
+        upload_documents.Missing,
         *metadefs.DOCUMENTS,
         VerdictView,
     )

@@ -34,6 +34,7 @@ CHANGES: Mapping[str, Action] = {
     "PATCH /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
     "POST /v2/images/{image_id}/uploads/{upload}": Action("update/file", IMAGE),
     "POST /v2/images/{image_id}/uploads/{upload}/proof": Action("update/file", IMAGE),
+    "POST /v2/images/{image_id}/uploads/{upload}/have": Action("update/file", IMAGE),
     "DELETE /v2/images/{image_id}/uploads/{upload}": Action("delete/upload", IMAGE),
     "POST /v2/images/{image_id}/actions/deactivate": Action("disable", IMAGE),
     "POST /v2/images/{image_id}/actions/reactivate": Action("enable", IMAGE),

@@ -34,6 +34,7 @@ from stillage.images.status import Status
 from stillage.images.upload import Expected, Piece, Progress, Ranges, Upload
 from stillage.operations.resumable.capability import Capabilities
 from stillage.operations.resumable.context import Context
+from stillage.operations.resumable.having import Having
 from stillage.operations.resumable.instant import Instant
 from stillage.operations.resumable.lists import UploadLists
 from stillage.operations.resumable.pieces import Pieces
@@ -58,6 +59,7 @@ class Uploads:
 
     Attributes:
         instant: Uploads whose bytes are stored here already.
+        having: Takes pieces that are stored here already.
         lists: Which uploads are open.
         staging: Receives bytes that wait for an import.
         max_bytes: The largest image.
@@ -85,6 +87,7 @@ class Uploads:
         self.context = Context(database, stores, access, self.rights, rules, owner, max_age_s, clock)
         self.verifier = Verifier(self.context)
         self.instant = Instant(self.context, secret)
+        self.having = Having(self.context, secret, self.receive)
         self.lists = UploadLists(self.context)
         self._pieces = Pieces(self.context, self.verifier)
         self.staging = Staging(self.context, self.verifier)

@@ -3,7 +3,7 @@
 Source: docs/resumable.md, "The upload" and "Bytes that are here already".
 """
 
-from typing import Annotated, NotRequired
+from typing import Annotated, NotRequired, Required
 
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
@@ -80,6 +80,24 @@ class NewUpload(TypedDict, total=False):
 
     size: Annotated[int | None, member("Bytes of the whole image")]
     digests: Annotated[dict[str, str], member("Digests of the whole image, in hex", **DIGEST_OF_EACH)]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class PieceDigests(TypedDict, total=False):
+    """Digests of consecutive pieces of the file, and the proof that the client has those that are here already."""
+
+    digests: Required[Annotated[str, member("SHA-256 of each piece, 32 bytes each, all of them in base64")]]
+    first: Annotated[int, member("Number of the first piece; 0 by default", minimum=0)]
+    nonce: Annotated[str, member("The nonce of the answer, to take what is here already")]
+    proof: Annotated[list[str], member("SHA-256 of the nonce and of each range's bytes, in hex")]
+
+
+class Missing(TypedDict):
+    """Which bytes of the pieces in a list have to be sent."""
+
+    piece_size: Annotated[int, member("Bytes of a piece; the last one of a file may be shorter")]
+    missing: list[Range]
+    proof: NotRequired[Annotated[ProofRequest, member("What to prove to take the others")]]
 
 
 class Proof(TypedDict):

@@ -13,7 +13,7 @@ from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, document_respo
 from stillage.api.image_v2.uploads.upload_request import receive, upload_of
 from stillage.api.services import PRINCIPAL, principal, services
 from stillage.errors import Conflict
-from stillage.images.upload import Piece, Upload
+from stillage.images.upload import Piece, Progress, Upload
 
 
 async def put(request: web.Request) -> web.Response:
@@ -44,7 +44,11 @@ async def put_file(request: web.Request, *, staged: bool = False) -> web.Respons
 
 
 async def _receive(request: web.Request, upload: Upload, piece: Piece) -> web.Response:
-    progress = await receive(request, upload, piece)
+    return await answer_to(request, await receive(request, upload, piece))
+
+
+async def answer_to(request: web.Request, progress: Progress) -> web.Response:
+    """204 when nothing more is to be sent; 202 with the upload before."""
     if progress.image is not None or (progress.upload.staged and progress.upload.is_whole):
         return web.Response(status=204)
     return await document_response(request, progress.upload, status=202, most=SHOWN_OF_A_PIECE)

@@ -2,12 +2,13 @@
 
 from aiohttp import web
 
-from stillage.api.image_v2.uploads import lists, pieces, resource
+from stillage.api.image_v2.uploads import having, lists, pieces, resource
 
 UPLOADS = "/v2/images/{image_id}/uploads"
 UPLOAD = UPLOADS + "/{upload}"
 BY_CAPABILITY = frozenset({
     f"GET {UPLOAD}", f"PUT {UPLOAD}", f"PATCH {UPLOAD}", f"DELETE {UPLOAD}", f"POST {UPLOAD}", f"POST {UPLOAD}/proof",
+    f"POST {UPLOAD}/have",
 })  # fmt: skip
 """Routes that accept a capability in place of a token: each begins by looking up its upload by it.
 
@@ -28,3 +29,4 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_delete(UPLOAD, resource.abandon)
     router.add_post(UPLOAD, resource.override)
     router.add_post(UPLOAD + "/proof", resource.prove)
+    router.add_post(UPLOAD + "/have", having.have)

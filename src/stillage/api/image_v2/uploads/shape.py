@@ -1,5 +1,7 @@
 """An upload as JSON. Source: docs/resumable.md, "The upload"."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
@@ -8,6 +10,7 @@ from stillage.api.image_v2.uploads.upload_request import location_of, path_of
 from stillage.api.services import services
 from stillage.images.upload import Ranges, Upload
 from stillage.operations.resumable.possession import Proof
+from stillage.spans import Span
 from stillage.times import to_seconds
 
 SHOWN = 4096 + 64  # the most that there can be
@@ -36,7 +39,12 @@ async def document_of(request: web.Request, upload: Upload, *, most: int = SHOWN
 
 
 def spans_of(ranges: Ranges) -> list[list[int]]:
-    return [[span.first, span.end - 1] for span in ranges.spans]
+    return ranges_of(ranges.spans)
+
+
+def ranges_of(spans: Iterable[Span]) -> list[list[int]]:
+    """Return first and last byte of each."""
+    return [[span.first, span.end - 1] for span in spans]
 
 
 async def document_response(
@@ -46,5 +54,5 @@ async def document_response(
     headers = {"Location": location_of(request, upload), "Cache-Control": "no-store"}
     document = await document_of(request, upload, most=most)
     if proof is not None:
-        document["proof"] = {"nonce": proof.nonce, "ranges": [[span.first, span.end - 1] for span in proof.ranges]}
+        document["proof"] = {"nonce": proof.nonce, "ranges": ranges_of(proof.ranges)}
     return json_response(document, status=status, headers=headers)
