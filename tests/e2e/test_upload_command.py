@@ -46,6 +46,21 @@ def test_a_file_becomes_an_image_that_is_the_file(server: Server, person: Person
     assert person.kept("uploads") == []
 
 
+def test_of_a_file_that_changed_a_little_a_little_is_sent(server: Server, person: Person) -> None:
+    data = random.Random(11).randbytes(5 * MIB)
+    (person.folder / "disk.raw").write_bytes(data)
+    first = person.upload("disk.raw").views[0]
+    assert (first["sent"], first["taken"]) == (5 * MIB, 0)
+    changed = data[:-1] + bytes([data[-1] ^ 1])
+    (person.folder / "disk.raw").write_bytes(changed)
+    view = person.upload("disk.raw").views[0]
+    assert (view["sent"], view["taken"]) == (MIB, 4 * MIB)
+    assert server.download(view["image"]).body == changed
+    (person.folder / "copy.raw").write_bytes(changed)
+    done = person.run("upload", "copy.raw")
+    assert (done.status, "5.2 MB taken from what the server already had" in done.out) == (0, True), done
+
+
 def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, shells: Shells, tmp_path: Path) -> None:
     (tmp_path / "disk.qcow2").write_bytes(load("qcow2-v3-plain.qcow2"))
     person = Person(tmp_path, shells, {"OS_CLIENT_CONFIG_FILE": str(server.data_folder / "clouds.yaml")})

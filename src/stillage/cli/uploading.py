@@ -111,6 +111,7 @@ def _view(file: str, outcome: Outcome, seconds: float, problem: StillageError | 
         "sent": outcome.sent,
         "zeros": outcome.zeros,
         "resumed": outcome.resumed,
+        "taken": outcome.taken,
         "verified": dict(outcome.verified),
         "replaced": list(outcome.replaced),
         "seconds": round(seconds, 3),
@@ -128,6 +129,8 @@ def _sentence(file: str, outcome: Outcome, seconds: float) -> str:
         parts.append(f"{decimal(outcome.zeros)} of zeros skipped")
     if outcome.resumed:
         parts.append(f"{decimal(outcome.resumed)} resumed")
+    if outcome.taken:
+        parts.append(f"{decimal(outcome.taken)} taken from what the server already had")
     if outcome.way == "instant":
         parts.append("the server already had these bytes")
     compared = " and ".join(sorted(outcome.verified)) or "the size"

@@ -3,7 +3,9 @@
 Source: OpenStack Image API v2, "Images" and "Image data"; docs/upload.md for ``/uploads``.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -13,6 +15,7 @@ from stillage.client.auth.tokens import json_request
 from stillage.client.errors import ServerRefused, UnusableFile
 from stillage.client.http import Answer, Body, Request
 from stillage.client.session import Session
+from stillage.formats.piece_digests import PieceList
 from stillage.spans import Span
 
 # A server without resumable uploads has no such path, or allows other methods on it.
@@ -44,6 +47,14 @@ class OpenUpload:
     received: tuple[Span, ...] = ()
     verified: int = 0
     proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What the server lacks of the pieces in a list; with a proof it takes the others from where it has them."""
+
+    missing: tuple[Span, ...]
+    proof: Proof | None
 
 
 class Images:
@@ -200,6 +211,22 @@ class Images:
         answer = await self._by_capability(json_request("POST", f"{url}/proof", document))
         return answer.status == 204
 
+    async def find_missing(self, url: str, pieces: PieceList) -> Missing | None:
+        """Return which of *pieces* the server lacks; None if it does not tell."""
+        answer = await self._by_capability(json_request("POST", f"{url}/have", _listed(pieces)))
+        if answer.status != 200:
+            return None
+        with suppress(KeyError, TypeError, ValueError):
+            document = answer.document(200)
+            return Missing(_spans(document["missing"]), _proof_of(document))
+        return None
+
+    async def take(self, url: str, pieces: PieceList, proof: Proof, digests: Sequence[str]) -> bool:
+        """Answer *proof*; True if the upload has those of *pieces* that were not missing."""
+        document = {**_listed(pieces), "nonce": proof.nonce, "proof": list(digests)}
+        answer = await self._by_capability(json_request("POST", f"{url}/have", document))
+        return answer.status in (202, 204)
+
     async def abandon(self, url: str) -> None:
         """Abandon an upload. Failures are ignored."""
         await self._by_capability(Request("DELETE", url))
@@ -217,12 +244,11 @@ class Images:
 
 def _upload_of(document: Mapping[str, Any], url: str) -> OpenUpload:
     try:
-        proof = document.get("proof")
         return OpenUpload(
             url=url,
             received=_spans(document.get("ranges")),
             verified=int(document.get("verified") or 0),
-            proof=Proof(str(proof["nonce"]), _spans(proof["ranges"])) if proof else None,
+            proof=_proof_of(document),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ServerRefused("cannot understand the server's answer about the upload", status=200) from error
@@ -230,3 +256,12 @@ def _upload_of(document: Mapping[str, Any], url: str) -> OpenUpload:
 
 def _spans(ranges: Any) -> tuple[Span, ...]:
     return tuple(Span(int(first), int(last) + 1) for first, last in ranges or ())
+
+
+def _proof_of(document: Mapping[str, Any]) -> Proof | None:
+    proof = document.get("proof")
+    return Proof(str(proof["nonce"]), _spans(proof["ranges"])) if proof else None
+
+
+def _listed(pieces: PieceList) -> dict[str, Any]:
+    return {"first": pieces.first, "digests": b64encode(pieces.packed).decode()}

@@ -15,6 +15,7 @@ from stillage.client.attributes import Attributes
 from stillage.client.begun import PACKAGES, Begun
 from stillage.client.digests import Digests
 from stillage.client.errors import ServerRefused, UnusableFile
+from stillage.client.having import Having
 from stillage.client.images import Images, OpenUpload, Proof
 from stillage.client.local import Rules
 from stillage.client.pieces import LARGEST, MIB, plan
@@ -71,6 +72,7 @@ class Outcome:
         sent: Bytes sent over the network in this run.
         zeros: Bytes that were only declared to be zeros.
         resumed: Bytes sent by earlier runs.
+        taken: Bytes that the server took from images that it has.
         verified: The digests of the record that were compared with the file.
         replaced: Ids of images of the same name that were deleted.
     """
@@ -81,6 +83,7 @@ class Outcome:
     sent: int = 0
     zeros: int = 0
     resumed: int = 0
+    taken: int = 0
     verified: Mapping[str, str] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
 
@@ -253,6 +256,7 @@ class Upload:
 
     async def _send_pieces(self, source: Source, begun: Begun, upload: OpenUpload) -> None:
         self.outcome.way = "pieces"
+        upload = await self._with_what_is_there(source, begun, upload)
         received = total(upload.received)
         whole = Span(0, source.size)
         if size := self._order.piece_bytes:
@@ -265,6 +269,17 @@ class Upload:
             await sending.run(pieces, self._order.connections)
         finally:
             self.outcome.sent, self.outcome.zeros = sending.sent, sending.zeros
+
+    async def _with_what_is_there(self, source: Source, begun: Begun, upload: OpenUpload) -> OpenUpload:
+        """Have the server take what it has of the file; return the upload as it is then."""
+        having = Having(self._images, source, upload.url, self._progress)
+        if not await having.run(upload.received, begun.zeros):
+            return upload
+        now = await self._images.find_upload(upload.url)
+        if not isinstance(now, OpenUpload):
+            return upload  # it has ended, as the next request will find
+        self.outcome.taken = total(now.received) - total(upload.received)
+        return now
 
     async def _send_plainly(self, source: Source, image_id: str) -> None:
         self.outcome.way = "plain"
