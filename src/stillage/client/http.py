@@ -122,7 +122,9 @@ class Http:
     """Use it as an asynchronous context manager; leaving closes every connection."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._trust = _trust_of(cloud)
+        # Whom the machine trusts, aiohttp has read already, and reading takes long.
+        is_usual = cloud.verify and cloud.cacert is None and cloud.certificate is None
+        self._trust = True if is_usual else trust_of(cloud)
 
     async def __aenter__(self) -> Self:
         self._client = aiohttp.ClientSession(
@@ -205,9 +207,12 @@ async def _watched(request: Request, limit: asyncio.Timeout, own: list[Exception
         raise
 
 
-def _trust_of(cloud: Cloud) -> ssl.SSLContext | bool:
-    if cloud.verify and cloud.cacert is None and cloud.certificate is None:
-        return True  # whom the machine trusts; aiohttp has read them, and reading takes long
+def trust_of(cloud: Cloud) -> ssl.SSLContext:
+    """Return whom to trust as *cloud* says.
+
+    Raises:
+        BadCloud: If its certificates cannot be read.
+    """
     try:
         trust = ssl.create_default_context(cafile=cloud.cacert)
         if cloud.certificate is not None:

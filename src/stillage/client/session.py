@@ -60,6 +60,10 @@ class Session:
             return answer
         return await insist(lambda: self.once(request), self.retry)
 
+    async def signed(self, request: Request) -> Request:
+        """Return *request* with authentication, for what is sent otherwise."""
+        return await self._authority.signed(request)
+
     async def ask_as_anybody(self, request: Request) -> Answer:
         """As `ask`, without a token, for URLs with a capability."""
         return await insist(lambda: self.http.send(request), self.retry)
