@@ -14,7 +14,8 @@ HEAD = """\
 
 The help of each command. More is in [upload.md](upload.md) on `upload` and `download`, in
 [formats.md](formats.md#before-the-upload) on `inspect`, in [identity.md](identity.md#administer) on users, projects and
-keys, and in [operation.md](operation.md) on `serve` and `scrub`. This page is written by `scripts/cli_page.py`.
+keys, in [operation.md](operation.md) on `serve` and `scrub`, and in [doctor.md](doctor.md) on `doctor`. This page is
+written by `scripts/cli_page.py`.
 """
 
 

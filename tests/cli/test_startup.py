@@ -32,6 +32,7 @@ LISTED = (
     "import --help",
     "image --help",
     "image list --help",
+    "doctor --help",
     "inspect --help",
     "inspect {file} --json",
     "convert --help",

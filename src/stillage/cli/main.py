@@ -40,6 +40,10 @@ class Commands(LazyGroup):
             "stillage.cli.convert:convert",
             "Convert a disk image. OUT appears when it is complete; until then nothing of it can be seen.",
         ),
+        "doctor": Command(
+            "stillage.cli.doctor:doctor",
+            "Probe the path to a server, and say which directive of a proxy would break a large upload.",
+        ),
         "scrub": Command(
             "stillage.cli.scrub:command",
             "Read every stored image again and compare it with what was uploaded. Status 1 if any is damaged.",
