@@ -9,6 +9,7 @@ from typing import Any
 import typer
 import uvloop
 
+from stillage.cli.cloud_options import Talk
 from stillage.cli.conversation import chosen
 from stillage.cli.statuses import INTERRUPTED, OK, status_of
 from stillage.client.clouds import Cloud
@@ -39,7 +40,7 @@ def examine(
 
 
 def _cloud_of(url: str | None, name: str | None, cacert: str | None) -> Cloud:
-    found = chosen(name) if name or url is None else Cloud(url, {}, cacert=os.environ.get("OS_CACERT") or None)
+    found = chosen(Talk(name)) if name or url is None else Cloud(url, {}, cacert=os.environ.get("OS_CACERT") or None)
     return dataclasses.replace(found, cacert=cacert or found.cacert)
 
 
