@@ -345,20 +345,6 @@ def test_a_worker_whose_parent_dies_before_it_has_begun_does_not_begin(own_serve
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.thorough)])
-def test_ctrl_c_says_what_it_waits_for_and_the_second_one_ends_it(own_server: MakeServer, workers: int) -> None:
-    server = own_server(arguments=("--workers", str(workers)), shutdown_grace_s=3600).start()
-    image_id = server.create()
-    client = begin(server, image_id, WITH_LENGTH, len(DATA))
-    server.await_status(image_id, "saving")
-    server.run.process.send_signal(signal.SIGINT)
-    eventually(lambda: '"uploads": 1' in server.log, "the server says that it waits for an upload")
-    assert not server.run.has_ended
-    server.run.process.send_signal(signal.SIGINT)
-    assert server.run.wait() == 0
-    client.close()
-
-
 def test_of_several_workers_each_finishes_its_upload_when_stopped(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     images = [server.create() for _ in range(6)]

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 RETIRE = signal.SIGUSR1
 HURRY = signal.SIGUSR2
 """Sent by the parent when nobody wants to wait for requests any more."""
-ALONE = "SIGHUP was ignored: replacing workers while they serve needs --workers 2 or more"
+ALONE = "settings were not read again: replacing workers while they serve needs --workers 2 or more"
 # How long a process may take to clean up after its last request.
 HANGS_AFTER_S = 10.0
 M_MMAP_THRESHOLD = -3
@@ -75,7 +75,7 @@ def run_worker(
         if has_parent:
             loop.add_signal_handler(RETIRE, partial(stop.ask, plan.settings.restart_grace_s, replaced=True))
         else:
-            loop.add_signal_handler(signal.SIGHUP, log.warning, ALONE)
+            loop.add_signal_handler(signal.SIGHUP, hang_up, tls, plan.certificate)
         await serve(
             plan.settings,
             sockets,
@@ -88,6 +88,24 @@ def run_worker(
         )
 
     uvloop.run(run())
+
+
+def hang_up(tls: ssl.SSLContext | None, certificate: tuple[str, str] | None) -> None:
+    """Let new connections have the certificate that is in its files now. What cannot be used changes nothing."""
+    log.warning(ALONE)
+    if tls is None or certificate is None:
+        return
+    try:
+        renewed = tls_of(certificate)
+    except OSError as error:  # SSLError is a subclass
+        log.error("cannot use the new certificate; the old one stays", why=error.strerror or str(error))
+        return
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = renewed
+
+    tls.sni_callback = choose  # called for each client, also for one that names no server
+    log.info("the certificate was read again")
 
 
 def end_soon() -> None:
