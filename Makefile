@@ -36,7 +36,7 @@ test: dev ## set up, system packages included, and run the tests; PYTEST_ARGS="-
 	@exec .venv/bin/pytest -n 4 --dist loadgroup -m "not thorough and not glance" $(PYTEST_ARGS)
 
 test-thorough: dev ## run the tests that repeat, kill or simulate at length, which `make test` leaves out
-	@scripts/system-packages
+	@scripts/system-packages prometheus
 	@scripts/clients
 	@exec .venv/bin/pytest -n 4 --dist loadgroup -m thorough $(PYTEST_ARGS)
 

@@ -200,6 +200,7 @@ async def build(
             database,
             stores,
             access=access,
+            limits=quotas.project,
             owner=owner,
             version=__version__,
             scrub_every_s=settings.scrub_every_s,
@@ -331,7 +332,7 @@ async def serve(
             Runner, header_timeout_s=settings.header_timeout_s, idle_timeout_s=settings.idle_timeout_s
         )
         runner = make_runner(make_web(worker.services), prefix=worker.services.addresses.prefix)
-        metrics_runner = make_runner(metrics.alone(worker.services.metrics))
+        metrics_runner = make_runner(metrics.alone(worker.services.metrics, worker.services.status))
         await runner.setup()
         await metrics_runner.setup()
         await listen(metrics_runner, metrics_sockets, None, worker.services.descriptors)
@@ -365,7 +366,7 @@ async def work(
     async with build(settings, owner=owner) as worker:
         await worker.sweep.end_dead_uploads(dead=owner.node)  # of the process that had its name before
         runner = Runner(
-            metrics.alone(worker.services.metrics),
+            metrics.alone(worker.services.metrics, worker.services.status),
             header_timeout_s=settings.header_timeout_s,
             idle_timeout_s=settings.idle_timeout_s,
         )

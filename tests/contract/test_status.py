@@ -10,6 +10,7 @@ from stillage.db.processes import Process
 from stillage.db.session import Database
 from stillage.ids import ProjectId, StoreId, UserId
 from stillage.images.access import Access
+from stillage.images.quota import Limits
 from stillage.operations.request_rates import RequestRates
 from stillage.operations.status import StatusReports
 from stillage.stores.catalog import NamedStore, Stores
@@ -40,6 +41,7 @@ async def test_the_requests_of_all_processes_are_added_up(database: Database) ->
             database,
             stores,
             access=Access({}),
+            limits=Limits(),
             owner=owner,  # type: ignore[arg-type]
             version="0.1.0",
             scrub_every_s=60,

@@ -36,7 +36,7 @@ def _state(app_services: Services) -> str:
 async def show_metrics(request: web.Request) -> web.Response:
     """GET /metrics: metrics, for administrators. `metrics_listen` serves them to Prometheus without a token."""
     services(request).info.require_metrics(principal(request))
-    return metrics.response(services(request).metrics)
+    return await metrics.response(services(request).metrics, services(request).status)
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

@@ -9,8 +9,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from stillage.api import deployment_metrics
 from stillage.errors import InternalError, StillageError
 from stillage.images.job import Job
+from stillage.operations.status import StatusReports
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600)
 
@@ -116,15 +118,17 @@ class Metrics:
         return generate_latest(registry)
 
 
-def response(metrics: Metrics) -> web.Response:
-    return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def response(metrics: Metrics, status: StatusReports) -> web.Response:
+    """Return the counters of this node, and how the deployment is."""
+    body = metrics.exposition() + deployment_metrics.exposition(await status.measure())
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def alone(metrics: Metrics) -> web.Application:
+def alone(metrics: Metrics, status: StatusReports) -> web.Application:
     """Return an application that serves nothing but the metrics, to everybody."""
 
     async def show(_request: web.Request) -> web.Response:
-        return response(metrics)
+        return await response(metrics, status)
 
     application = web.Application()
     application.router.add_get("/metrics", show)

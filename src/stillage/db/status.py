@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from stillage.db.leases import LeaseOwner
-from stillage.db.tables import blobs, images, inspections, job_leases, jobs, upload_pieces, uploads
+from stillage.db.tables import blobs, images, inspections, job_leases, jobs, upload_pieces, uploads, usage
 from stillage.images.job import State
+from stillage.images.quota import scope_of_project
 
 SCRUB = "scrub"
 
@@ -101,3 +102,27 @@ def _add(held: dict[str, int], rows: Sequence[Any]) -> None:
 
 def _count(connection: Connection, table: Any) -> int:
     return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What there is and who has it, for monitoring.
+
+    Attributes:
+        images: By status, without deleted ones.
+        projects: By id, those that use most first: bytes, images, and their own limits of both, None if not set.
+    """
+
+    images: Mapping[str, int]
+    projects: Mapping[str, tuple[int, int, int | None, int | None]]
+
+
+def used(connection: Connection, most: int) -> Used:
+    """Count images and what the *most* largest projects use. Reads a row of every image."""
+    by_status = select(images.c.status, func.count()).where(images.c.deleted_at.is_(None)).group_by(images.c.status)
+    of_projects = usage.c.scope.startswith(scope_of_project(None))
+    columns = (usage.c.scope, usage.c.bytes, usage.c.images, usage.c.max_bytes, usage.c.max_images)
+    largest = select(*columns).where(of_projects).order_by(usage.c.bytes.desc(), usage.c.scope).limit(most)
+    prefix = len(scope_of_project(None))
+    projects = {row[0][prefix:]: (row[1], row[2], row[3], row[4]) for row in connection.execute(largest)}
+    return Used({row[0]: row[1] for row in connection.execute(by_status)}, projects)

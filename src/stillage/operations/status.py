@@ -1,6 +1,7 @@
 """Says how the deployment is: stores, scrub, damage, nodes, what runs, and how many requests there are."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,10 +11,11 @@ from stillage.db import processes, status
 from stillage.db.leases import LeaseOwner
 from stillage.db.processes import Process
 from stillage.db.session import Database
-from stillage.db.status import Running, Stored
-from stillage.errors import StillageError
+from stillage.db.status import Running, Stored, Used
+from stillage.errors import StillageError, Unavailable
 from stillage.ids import StoreId
 from stillage.images.access import Access
+from stillage.images.quota import Limits
 from stillage.operations.request_rates import MINUTES, RequestRates
 from stillage.stores.abilities import Measures, Rations
 from stillage.stores.base import Store
@@ -22,6 +24,8 @@ from stillage.stores.catalog import Stores
 COUNTED_S = 60.0
 """For so long what is stored is not counted again: that reads every blob."""
 STORE_S = 5.0
+PROJECTS = 100
+"""Of so many, those that use most, monitoring sees the usage: each is a time series."""
 SEEN_S = 600.0
 """A process that was not seen for so long, which is several sweeps, is forgotten."""
 
@@ -45,6 +49,33 @@ class Status:
     requests: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The deployment as monitoring sees it.
+
+    Attributes:
+        free: As in `Status`.
+        database_s: How long the database took to answer; None if it did not. Then nothing was counted.
+        limits: Of projects that have none of their own.
+    """
+
+    free: Mapping[StoreId, int | str | None]
+    database_s: float | None
+    counts: "Counts | None"
+    limits: Limits
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is counted once in `COUNTED_S`, because it reads a row of every blob and image."""
+
+    stored: Stored
+    used: Used
+    running: Running
+    processes: Sequence[Process]
+
+
 class StatusReports:
     def __init__(
         self,
@@ -52,21 +83,35 @@ class StatusReports:
         stores: Stores,
         *,
         access: Access,
+        limits: Limits,
         owner: LeaseOwner,
         version: str,
         scrub_every_s: float,
         clock: Callable[[], datetime],
     ) -> None:
-        """*owner*: this process, without a name if it serves nothing."""
+        """Prepare to count.
+
+        Args:
+            database: Of the deployment.
+            stores: All of them.
+            access: Who may see it.
+            limits: Of projects that have none of their own.
+            owner: This process, without a name if it serves nothing.
+            version: Of this process.
+            scrub_every_s: How often every image is read again.
+            clock: The time.
+        """
         self._database = database
         self._stores = stores
         self._access = access
+        self._limits = limits
         self._owner = owner
         self._version = version
         self._scrub_every = timedelta(seconds=scrub_every_s)
         self._clock = clock
         self._started_at = clock()
         self._counted: tuple[datetime, Stored] | None = None
+        self._counts: tuple[datetime, Counts] | None = None
         self.rates = RequestRates(clock)
 
     async def show(self, principal: Principal) -> Status:
@@ -79,6 +124,27 @@ class StatusReports:
         alive = [*others, self._process(now)]
         free = dict(zip((one.id for one in self._stores), await asyncio.gather(*self._rooms()), strict=True))
         return Status(now, await self._stored(now), free, running, since, alive, _by_minute(alive, now))
+
+    async def measure(self) -> Measured:
+        """Return how the deployment is, for monitoring. Never fails: what does not answer is part of it."""
+        free = dict(zip((one.id for one in self._stores), await asyncio.gather(*self._rooms()), strict=True))
+        begun = time.perf_counter()
+        try:
+            await self._database.check()
+            database_s = time.perf_counter() - begun
+            counts = await self._count()
+        except Unavailable:
+            return Measured(free, None, None, self._limits, self._version)
+        return Measured(free, database_s, counts, self._limits, self._version)
+
+    async def _count(self) -> Counts:
+        now = self._clock()
+        if self._counts is None or now - self._counts[0] > timedelta(seconds=COUNTED_S):
+            read, since = self._database.read, now - self._scrub_every
+            used, alive = await read(status.used, PROJECTS), await read(processes.find)
+            counts = Counts(await self._stored(now), used, await read(status.running, now, since), alive)
+            self._counts = now, counts
+        return self._counts[1]
 
     async def report(self) -> None:
         """Tell the other processes of this one. For the sweep."""
