@@ -54,6 +54,23 @@ def test_a_file_becomes_an_image_and_a_hostile_one_is_refused_with_its_fix(
 
 
 @pytest.mark.thorough
+def test_of_a_file_that_resembles_an_image_only_the_difference_is_sent(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    file = noise(tmp_path / "disk.raw", 40)
+    assert server.upload(server.create(), file.read_bytes()).status == 204
+    with file.open("r+b") as changed:
+        changed.seek(30 * MIB)
+        changed.write(b"changed")
+    with person(browser, server) as page:
+        upload(page, file)
+        row(page, "active")
+        assert sent(page) <= (1 + 4) * MIB  # the first MiB goes before anybody asks
+    hashes = {image["os_hash_value"] for image in server.api("GET", "/v2/images").json["images"]}
+    assert digest(file) in hashes
+
+
+@pytest.mark.thorough
 def test_a_reload_in_the_middle_sends_almost_nothing_again(browser: Browser, server: Server, tmp_path: Path) -> None:
     file, other = noise(tmp_path / "disk.raw", 200), noise(tmp_path / "other.raw", 200)
     with person(browser, server) as page:

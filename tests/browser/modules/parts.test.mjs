@@ -5,6 +5,7 @@ import { newImageCommands } from "../../../src/stillage/console/upload/commands.
 import { fixFor, quoted } from "../../../src/stillage/console/upload/fixes.js";
 import { ratesOf, sampled, tenth } from "../../../src/stillage/console/upload/figures.js";
 import { guessFormat, guessName } from "../../../src/stillage/console/upload/guess.js";
+import { listsOf } from "../../../src/stillage/console/upload/having.js";
 import { halved, MIB, paced, pauseMs } from "../../../src/stillage/console/upload/pace.js";
 import { fromRanges, gaps, merged } from "../../../src/stillage/console/upload/spans.js";
 import { isZero, segments } from "../../../src/stillage/console/upload/zeros.js";
@@ -157,4 +158,12 @@ test("the pictures' parts are inside, in order, and seen", () => {
   assert.deepEqual([0, 0.001, 0.5, 1].map(shadeOf), [0, 1, 2, 4]);
   const parts = withGaps([{ first: 60, length: 100 }, { first: 10, length: 20 }], 100);
   assert.deepEqual(parts.map(({ span }) => [span.first, span.end]), [[0, 10], [10, 30], [30, 60], [60, 100]]);
+});
+
+test("the lists of pieces are short at first, and leave out what the server has", () => {
+  const piece = 4 * MIB;
+  const lists = [...listsOf(60 * piece + 1, [{ first: 0, end: MIB }, { first: 55 * piece, end: 60 * piece }])];
+  assert.deepEqual(lists.map(({ first, spans }) => [first, spans.length]), [[0, 16], [16, 32], [48, 13]]);
+  assert.deepEqual(lists[2]?.spans[12], { first: 60 * piece, end: 60 * piece + 1 });
+  assert.deepEqual([...listsOf(piece, [{ first: 0, end: piece }])], []);
 });

@@ -41,6 +41,14 @@ export class Reader {
     return inTurn(async () => isZero(await this.read(span)));
   }
 
+  /** SHA-256 of the text `before`, and the bytes there. @param {Span} span @returns {Promise<Uint8Array>} */
+  digest(span, before = "") {
+    return inTurn(async () => {
+      const bytes = await this.read(span);
+      return digestOf(before ? new Uint8Array(await new Blob([before, bytes]).arrayBuffer()) : bytes);
+    });
+  }
+
   /** @param {Span} span */
   slice(span) {
     return this.file.slice(span.first, span.end);
@@ -87,5 +95,10 @@ function inTurn(work) {
 
 /** @param {Uint8Array<ArrayBuffer>} bytes @returns {Promise<string>}  In base64. */
 async function sha256(bytes) {
-  return btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))));
+  return btoa(String.fromCharCode(...(await digestOf(bytes))));
+}
+
+/** @param {Uint8Array<ArrayBuffer>} bytes */
+async function digestOf(bytes) {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }

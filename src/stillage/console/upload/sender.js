@@ -9,6 +9,7 @@
 
 import { meaningOf } from "./answers.js";
 import { arrived, begin, ended, failed, grown, heard, held, impatient, next, retried, returned, succeeded, taken, tooLargeForProxy } from "./engine.js";
+import { listsOf, takeWhatIsThere } from "./having.js";
 import { onLane } from "./lanes.js";
 import { MIB } from "./pace.js";
 import { hasEnded } from "./phases.js";
@@ -46,6 +47,9 @@ export class Sender {
     /** @type {Map<Span, number>} Bytes sent of pieces that have not been answered. */
     this.counts = new Map();
     this.sent = 0;
+    this.hasAsked = false;
+    /** While the server is asked for pieces that it has, none are sent. */
+    this.isAsking = false;
     /** @type {Set<() => void>} */
     this.waiting = new Set();
     /** @type {Promise<unknown>} */
@@ -86,8 +90,20 @@ export class Sender {
   /** @param {Upload} upload */
   set(upload) {
     this.upload = upload;
+    if (upload.phase === "sending" && !this.hasAsked) void this.askForPieces();
     this.tell();
     this.wake();
+  }
+
+  /** Once the first piece is verified: have the server take what it has of the file. */
+  async askForPieces() {
+    this.hasAsked = this.isAsking = true;
+    const lists = listsOf(this.upload.size, this.upload.received);
+    const isStopped = () => this.isOver || this.upload.paused || this.upload.hold !== null;
+    // Whatever goes wrong here, the next piece shows it as well.
+    const hadAny = await takeWhatIsThere(this.url, this.reader, lists, isStopped).catch(() => true);
+    this.isAsking = false;
+    this.set({ ...this.upload, stale: this.upload.stale || hadAny });
   }
 
   tell() {
@@ -109,14 +125,14 @@ export class Sender {
 
   async runLane() {
     while (!this.isOver) {
-      if (!next(this.upload)) await this.changed();
+      if (this.isAsking || !next(this.upload)) await this.changed();
       else await onLane((release) => this.sendNext(release));
     }
   }
 
   /** @param {() => void} release */
   async sendNext(release) {
-    const piece = this.isOver ? null : next(this.upload); // other lanes have been at it while we waited for ours
+    const piece = this.isOver || this.isAsking ? null : next(this.upload); // other lanes have been at it while we waited for ours
     if (!piece) return;
     this.set(taken(this.upload, piece));
     try {

@@ -21,6 +21,19 @@ export async function ask(url) {
   return answered(() => fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(ASK_WITHIN_MS) }));
 }
 
+/**
+ * Ask which of some pieces are missing; with a proof, have the server take the others.
+ *
+ * @param {string} url
+ * @param {{ first: number, digests: string, nonce?: string, proof?: string[] }} list
+ * @returns {Promise<Answer>}
+ */
+export async function have(url, list) {
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify(list);
+  return answered(() => fetch(`${url}/have`, { method: "POST", headers, body, signal: AbortSignal.timeout(STALLED_MS) }));
+}
+
 /** Send zeros, which are only declared. @param {string} url @param {Span} span @param {number} size @returns {Promise<Answer>} */
 export async function declareZeros(url, span, size) {
   const headers = { "Content-Range": contentRange(span, size), "Upload-Zeros": "?1" };
