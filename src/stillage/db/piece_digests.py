@@ -28,7 +28,7 @@ def add(connection: Connection, key: BlobKey, packed: bytes, size: int) -> None:
 def similar(connection: Connection, samples: Collection[int], project_id: ProjectId, limit: int) -> list[ImageId]:
     """Return active images that have some of *samples*, those with the most first.
 
-    Of *project_id*, for all, or shared with it: whether it may read them is for the caller to check.
+    Of *project_id*, for all, or shared with it: rights are checked elsewhere.
     """
     shared = select(image_members.c.image_id).where(
         image_members.c.image_id == images.c.id, image_members.c.member_id == project_id
