@@ -77,7 +77,7 @@ check: dev docs ## linters, format, types, the import rule and the links of the 
 docs: dev ## build the documentation site into site/, and fail at a link that leads nowhere
 	PYTHONPATH=scripts .venv/bin/zensical build --strict
 
-docs-pages: dev ## write the pages of docs/ that are made from the code: settings, rules, routes, commands
+docs-pages: dev ## write the pages of docs/ that are made from the code: settings, rules, routes, commands; and the manual page
 	@for script in scripts/*_page.py; do .venv/bin/python "$$script" || exit 1; done
 
 console-pictures: dev ## take the pictures of docs/console.md from a running server

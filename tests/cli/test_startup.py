@@ -127,6 +127,34 @@ def test_the_list_says_of_a_command_what_its_own_help_says_first(name: str) -> N
     assert " ".join(first.split()) == row.help
 
 
+def completed(line: str, folder: Path) -> tuple[list[str], set[str]]:
+    """Return what bash would offer for the last word of *line*, and what was imported to know it."""
+    asked = {"_STILLAGE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+    environment = {"HOME": str(folder), "PATH": "/usr/bin", **asked}
+    done = subprocess.run([sys.executable, "-c", RUN, "[]"], env=environment, capture_output=True, check=False)
+    return done.stdout.decode().split(), set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def test_a_shell_completes_commands_options_and_values_without_a_server(tmp_path: Path) -> None:
+    for line, offered in (
+        ("stillage upl", "upload"),
+        ("stillage image sh", "share"),
+        ("stillage upload --if", "--if-changed"),
+        ("stillage image list --visibility comm", "community"),
+    ):
+        words, modules = completed(line, tmp_path)
+        assert offered in words, line
+        assert modules & {*SERVER, "aiohttp", "yaml"} == set(), line
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell_asks_the_command(shell: str) -> None:
+    done = CliRunner().invoke(app, ["completion", shell])
+    assert done.exit_code == 0
+    assert f"_STILLAGE_COMPLETE=complete_{shell}" in done.output
+    assert CliRunner().invoke(app, ["completion", "cmd"]).exit_code == 2
+
+
 def test_the_version_is_printed() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.output) == (0, f"stillage {__version__}\n")

@@ -1,5 +1,6 @@
 """``stillage``: serve, and administer what it serves."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -61,6 +62,9 @@ class Commands(LazyGroup):
             "Run jobs, such as imports, and serve nothing. For servers with run_jobs = false, or beside others.",
         ),
         "job": Command("stillage.cli.jobs:app", "Imports and other work that outlives its request."),
+        "completion": Command(
+            "stillage.cli.completion:completion", "Print the completion of a shell, to be read at its start."
+        ),
         "token": Command("stillage.cli.token:token", "Print a token for X-Auth-Token."),
         "user": Command("stillage.cli.users:app", "Users of the embedded identity."),
         "project": Command("stillage.cli.projects:app", "Projects of the embedded identity."),
@@ -92,6 +96,10 @@ def options(
 def run() -> None:
     """The command's entry: a user reads a sentence, never a traceback."""
     garbage.start()
+    if "_STILLAGE_COMPLETE" in os.environ:
+        from stillage.cli.completion import prepare  # noqa: PLC0415 - only a shell that completes a line needs it
+
+        prepare()
     try:
         app()
     except StillageError as error:
