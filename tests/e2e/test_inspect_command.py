@@ -125,6 +125,17 @@ def test_the_picture_shows_structure_data_and_zeros_where_they_are() -> None:
     assert layout.cell_of(60 * MIB) is None
 
 
+def test_the_picture_of_a_file_is_that_of_its_bytes(folder: Path) -> None:
+    data = bytes(5 * MIB) + b"x" * (20 * MIB) + bytes(7 * MIB) + b"y" + bytes(3 * MIB)
+    (folder / "disk").write_bytes(data)
+    by_bytes, by_file, done = Layout(len(data)), Layout(len(data)), list[int]()
+    by_bytes.saw(0, data)
+    with (folder / "disk").open("rb") as file:
+        by_file.look(file.fileno(), done.append)
+    assert by_file.picture(None) == by_bytes.picture(None)
+    assert sum(done) == len(data)
+
+
 @pytest.mark.parametrize("size", [1, 59, 60, 61, 1000])
 def test_a_picture_of_a_small_file_has_a_cell_for_what_there_is(size: int) -> None:
     layout = Layout(size)

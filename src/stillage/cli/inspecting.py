@@ -17,7 +17,7 @@ from stillage.cli.local_rules import local_rules
 from stillage.cli.show.layout import Layout
 from stillage.cli.show.report import print_verdict
 from stillage.cli.show.texts import command_for, readable
-from stillage.client.local import HOLE, Rules, inspect_file, size_of
+from stillage.client.local import Rules, inspect_file, size_of
 from stillage.errors import BadSettings
 from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration
@@ -35,7 +35,7 @@ def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, c
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
         return UNREADABLE
-    by = _Inspector(Declaration(disk_format), rules)
+    by = _Inspector(Declaration(disk_format), rules, draws=not as_json)
     return max([_inspect_one(by, name, as_json=as_json) for name in files])
 
 
@@ -76,6 +76,7 @@ def _print_json(document: dict[str, Any]) -> None:
 class _Inspector:
     declaration: Declaration
     rules: Rules
+    draws: bool = True
 
     def file(self, name: str) -> tuple[Verdict, Layout | None]:
         """Inspect one file, whole.
@@ -93,16 +94,12 @@ class _Inspector:
 
     def _run(self, descriptor: int, name: str) -> tuple[Verdict, Layout | None]:
         size = size_of(descriptor)
-        layout = None if size is None else Layout(size)
+        layout = None if size is None or not self.draws else Layout(size)
         formats = FORMATS if layout is None else layout.watched(FORMATS)
-        with _progress(name, size) as advance:
-
-            def saw(start: int, block: bytes) -> None:
-                if layout is not None and block is not HOLE:
-                    layout.saw(start, block)
-                advance(len(block))
-
-            found = inspect_file(descriptor, size, self.declaration, self.rules, formats=formats, saw=saw)
+        found = inspect_file(descriptor, size, self.declaration, self.rules, formats=formats)
+        if layout is not None:
+            with _progress(name, size) as advance:
+                layout.look(descriptor, advance)
         return found, layout
 
 

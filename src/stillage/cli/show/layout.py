@@ -1,10 +1,12 @@
 """Draws a file in one line: where its structures, its other bytes and its zeros are."""
 
-from collections.abc import Generator, Sequence
+import os
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from stillage.formats.base import Facts, Format, Hazard, Inspection, Region, Rule, Stream, Want
+from stillage.holes import next_data
 
 CELLS = 60
 ZEROS = bytes(1 << 20)
@@ -30,6 +32,21 @@ class Layout:
     def cell_of(self, offset: int) -> int | None:
         """Return the cell of *offset*; None if it is past the end."""
         return offset // self._cell if offset < self._size else None
+
+    def look(self, descriptor: int, advance: Callable[[int], object]) -> None:
+        """Look at the bytes of the file *descriptor*: of each cell as many as it takes to find one that is not zero.
+
+        *advance* is called with how many bytes are done.
+        """
+        for cell in range(len(self._holds_data)):
+            at, end = cell * self._cell, min((cell + 1) * self._cell, self._size)
+            while not self._holds_data[cell] and (at := next_data(descriptor, at, end)) < end:
+                block = os.pread(descriptor, min(len(ZEROS), end - at), at)
+                if not block:
+                    break
+                self.saw(at, block)
+                at += len(block)
+            advance(min(self._cell, self._size - cell * self._cell))
 
     def saw(self, start: int, block: bytes) -> None:
         """Note the bytes that begin at *start*."""
