@@ -68,8 +68,9 @@ def test_jobs_meet_only_what_names_no_request() -> None:
     faults = Faults()
     faults.add(rule_of({"full_store": True, "method": "PUT"}))
     assert not faults.outside_of_requests().full
-    faults.add(rule_of({"full_store": True}))
+    faults.add(rule_of({"full_store": True, "stuck_in_saving": True}))
     assert faults.outside_of_requests().full
+    assert faults.outside_of_requests().hold is None
 
 
 def test_removing_a_rule_releases_what_it_held() -> None:

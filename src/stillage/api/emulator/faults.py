@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from stillage.api.emulator.fault import NOTHING, Fault, Rule
@@ -77,19 +77,18 @@ class Faults:
         fault = NOTHING
         for one in due:
             fault |= one.rule.fault
-        removed = [one.removed for one in due if one.rule.fault.stuck_in_saving]
-        return fault | own, _in_store(fault | own, *removed, self._cleared)
+        released = next((one.removed for one in due if one.rule.fault.stuck_in_saving), self._cleared)
+        return fault | own, _in_store(fault | own, released)
 
     def outside_of_requests(self) -> StoreFault:
-        """Return what the store does for jobs: the faults of all rules that name no request."""
+        """Return what the store does for jobs: the faults of all rules that name no request. It holds no job."""
         general = [one for _, one in self if one.rule.method is None and one.rule.path is None]
         fault = NOTHING
         for one in general:
             fault |= one.rule.fault
-        removed = [one.removed for one in general if one.rule.fault.stuck_in_saving]
-        return _in_store(fault, *removed, self._cleared)
+        return _in_store(replace(fault, stuck_in_saving=False), self._cleared)
 
 
-def _in_store(fault: Fault, released: asyncio.Event, *_others: asyncio.Event) -> StoreFault:
+def _in_store(fault: Fault, released: asyncio.Event) -> StoreFault:
     hold = Hold(released) if fault.stuck_in_saving else None
     return StoreFault(fault.full_store, fault.slow_store, hold, in_blocks=fault.cut_answer_at is not None)
