@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -177,8 +178,9 @@ def _say_ready(folder: DataFolder, endpoint: Endpoint, options: Options) -> None
 
 
 def _end_with_stdin() -> None:
-    while os.read(0, 4096):
-        pass
+    with suppress(OSError):  # there was none to begin with
+        while os.read(0, 4096):
+            pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
