@@ -5,6 +5,7 @@ from typing import Any
 
 from stillage.client.http import Broken
 from stillage.client.images import Images
+from stillage.client.phases import Phases
 from stillage.client.progress import Progress
 from stillage.client.retry import Failure, Outage, Retry
 from stillage.client.source import Source
@@ -52,7 +53,7 @@ class PlainSending:
 
     async def _try(self, *, again: bool = False) -> Failure | None:
         """Send everything once. Returns what failed, if another attempt may succeed."""
-        self._progress.begin("sending", self._source.size)
+        self._phases = Phases(self._progress, self._source.size)
         body = self._source.body(Span(0, self._source.size), self._count)
         try:
             answer = await self._images.put(self._image_id, body, self._source.size, stage=self._stage)
@@ -66,4 +67,4 @@ class PlainSending:
 
     def _count(self, more: int) -> None:
         self.sent += more
-        self._progress.advance(more)
+        self._phases.advance(more)

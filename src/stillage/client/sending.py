@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stillage.client.errors import ServerRefused
 from stillage.client.http import Answer, Broken
 from stillage.client.images import GONE, Images
+from stillage.client.phases import WAITING, Phases
 from stillage.client.pieces import Piece, plan
 from stillage.client.progress import Progress
 from stillage.client.retry import Failure, Outage, Retry
@@ -43,6 +44,8 @@ class Sending:
             NetworkGaveUp: If it cannot be reached for too long.
             UnusableFile: If the file cannot be read.
         """
+        size = self._source.size
+        self._phases = Phases(self._progress, size, size - _length(pieces))
         most = max((piece.length for piece in pieces if not piece.zeros), default=1)
         await self._send_all(pieces, connections)
         while not self._is_complete:
@@ -78,7 +81,7 @@ class Sending:
             before, missing = missing, await self._missing(piece)
             if _length(missing) < _length(before):
                 outage.over()
-            self._progress.advance(_length(before) - _length(missing))
+            self._phases.advance(_length(before) - _length(missing))
 
     async def _try(self, piece: Piece) -> Failure | None:
         """Send *piece* once. Return the failure if it is worth another try."""
@@ -88,7 +91,7 @@ class Sending:
             nonlocal counted
             counted += more
             self.sent += more
-            self._progress.advance(more)
+            self._phases.advance(more)
 
         body = None if piece.zeros else self._source.body(piece.span, count)
         try:
@@ -98,10 +101,10 @@ class Sending:
         else:
             failure = await self._failure_of(answer)
         if failure is not None:
-            self._progress.advance(-counted)
+            self._phases.advance(-counted)
         elif piece.zeros:
             self.zeros += piece.length
-            self._progress.advance(piece.length)
+            self._phases.advance(piece.length)
         return failure
 
     async def _failure_of(self, answer: Answer) -> Failure | None:
@@ -161,11 +164,11 @@ class Sending:
                 await self._gone(found)
                 return
             if missing := plan(Span(0, self._source.size), found.received, (), size):
-                self._progress.advance(-_length(missing))
+                self._phases.advance(-_length(missing))
                 await self._send_all(missing, connections)
                 return
             if verified < 0:
-                self._progress.begin("waiting for the server's verdict", self._source.size, found.verified)
+                self._progress.begin(WAITING, self._source.size, found.verified)
             if found.verified > verified:
                 self._progress.advance(found.verified - verified if verified >= 0 else 0)
                 verified = found.verified
@@ -179,7 +182,7 @@ class Sending:
         """Send the last byte again: its answer is the verdict, even from a server that was restarted."""
         last = Piece(Span(self._source.size - 1, self._source.size))
         failure = await self._try(last)
-        self._progress.advance(-1 if failure is None else 0)
+        self._phases.advance(-1 if failure is None else 0)
         if not self._is_complete:
             why = failure.why if failure else "the server has all bytes but does not finish verifying them"
             await outage.wait(why, at_least_s=failure.at_least_s if failure else None)

@@ -257,13 +257,11 @@ class Upload:
     async def _send_pieces(self, source: Source, begun: Begun, upload: OpenUpload) -> None:
         self.outcome.way = "pieces"
         upload = await self._with_what_is_there(source, begun, upload)
-        received = total(upload.received)
         whole = Span(0, source.size)
         if size := self._order.piece_bytes:
             pieces = plan(whole, upload.received, begun.zeros, size)
         else:
             pieces = plan(whole, upload.received, begun.zeros, LARGEST, connections=self._order.connections)
-        self._progress.begin("sending", source.size, received)
         sending = Sending(self._session.retry, self._images, source, begun.image_id, upload.url, self._progress)
         try:
             await sending.run(pieces, self._order.connections)
