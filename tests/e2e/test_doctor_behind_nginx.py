@@ -39,13 +39,17 @@ BAD: dict[str, tuple[dict[str, str], set[str], str]] = {
     "compressing": ({"gzip": "on", "gzip_types": "*", "gzip_proxied": "any"}, {"etag", "compression"}, "gzip off"),
 }
 
+SILENT = "silent"
+"""Gives up an answer that is silent for 8 s; only what takes minutes finds it."""
+PAGES = {name: bad for name, (bad, _, _) in BAD.items()} | {SILENT: {"proxy_read_timeout": "8s"}}
+
 
 @pytest.fixture(scope="module")
 def ports(shared_server: MakeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """The port of each entry of `BAD`, at one nginx before one server."""
+    """The port of each entry of `PAGES`, at one nginx before one server."""
     folder = tmp_path_factory.mktemp("nginx")
-    found = {name: free_port() for name in BAD}
-    pages = (_page(port, BAD[name][0], "{}:{}".format(*shared_server().address)) for name, port in found.items())
+    found = {name: free_port() for name in PAGES}
+    pages = (_page(port, PAGES[name], "{}:{}".format(*shared_server().address)) for name, port in found.items())
     (folder / "stillage.conf").write_text("\n".join(pages))
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=Path.home().owner()))
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -84,8 +88,18 @@ def test_a_setting_of_nginx_that_breaks_transfers_is_found_and_named(
     assert server.api("GET", "/v2/images?name=stillage-doctor").json["images"] == []
 
 
-def _examined(person: Person, url: str, has_problems: bool) -> dict[str, Any]:
-    done = person.run("doctor", url, "--os-cloud", "stillage", "--json", "--wait", "5" if has_problems else "30")
+def test_a_proxy_that_does_not_wait_for_a_verdict_is_found_by_waiting(
+    ports: dict[str, int], shared_server: MakeServer, shells: Shells, tmp_path: Path
+) -> None:
+    person = Person.of(shared_server(), tmp_path, shells)
+    found = _examined(person, f"http://127.0.0.1:{ports[SILENT]}", True, "--thorough")
+    assert found["upload_idle"]["result"] == "good"  # the server's own limit comes first, with its reason
+    assert (found["answer_idle"]["result"], found["answer_idle"]["nginx"]) == ("problem", ["proxy_read_timeout 1h;"])
+
+
+def _examined(person: Person, url: str, has_problems: bool, *more: str) -> dict[str, Any]:
+    wait = "5" if has_problems else "30"
+    done = person.run("doctor", url, "--os-cloud", "stillage", "--json", "--wait", wait, *more)
     assert done.status == has_problems, (done.out, done.error)
     [view] = done.views
     return {finding["check"]: finding for finding in view["findings"]}

@@ -180,7 +180,9 @@ def test_a_head_has_its_status_and_headers() -> None:
     assert found == Head(401, {"server": "x", "via": "1.1 y"})
 
 
-@pytest.mark.parametrize("url", ["", "x", "ftp://x", "https://", "https://x:y", "https://x\r\nA: b", "http://[x"])
+@pytest.mark.parametrize(
+    "url", ["", "x", "ftp://x", "https://", "https://x:y", "https://x/a\r\nA: b", "http://x/a b", "http://[x"]
+)
 def test_what_is_no_url_is_refused_with_a_sentence(url: str) -> None:
     with pytest.raises(BadCloud, match="not a valid URL"):
         Target.of(url, trust=None)  # type: ignore[arg-type]

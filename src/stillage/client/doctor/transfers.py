@@ -3,13 +3,13 @@
 import struct
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from stillage.client.attributes import Attributes
 from stillage.client.doctor.bodies import OCTETS, PIECE, Early
 from stillage.client.doctor.wire import Cut, Head, Target, Wire
-from stillage.client.http import Request
+from stillage.client.http import Broken, Request
 from stillage.client.images import Images
 from stillage.client.session import Session
 
@@ -98,12 +98,13 @@ class Transfers:
     async def listen(self) -> bool | None:
         """Say whether a stream survives `SILENCE_S` without a byte; None if the server has no streams."""
         request = Request("GET", self._session.url("/v2/events"), idle_s=4 * SILENCE_S)
-        async with self._session.stream(request) as (response, _):
-            if response.status != 200:
-                return None
-            while piece := await response.content.readany():
-                if piece.startswith(b":"):
-                    return True
+        with suppress(Broken):
+            async with self._session.stream(request) as (response, _):
+                if response.status != 200:
+                    return None
+                while piece := await response.content.readany():
+                    if piece.startswith(b":"):
+                        return True
         return False
 
     @asynccontextmanager
