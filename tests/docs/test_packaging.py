@@ -1,0 +1,108 @@
+"""The files of packaging/: the unit of systemd, the container, and two nodes with compose."""
+
+import re
+import runpy
+import shutil
+import subprocess
+import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import yaml
+
+from server import COMMAND
+from stillage import config
+
+PACKAGING = Path(__file__).parents[2] / "packaging"
+COMPOSE = yaml.safe_load((PACKAGING / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+LEAST_EXPOSED = 20
+"""Tenths of what `systemd-analyze security` counts: below 2 it is called OK."""
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit, with a command that there is on this machine."""
+    path = tmp_path / "stillage.service"
+    text = (PACKAGING / "stillage.service").read_text()
+    path.write_text(text.replace("/opt/stillage/bin/stillage", str(COMMAND)))
+    return path
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+@pytest.mark.parametrize(
+    "words", [("verify",), ("security", "--offline=true", f"--threshold={LEAST_EXPOSED}")], ids=lambda words: words[0]
+)
+def test_systemd_accepts_the_unit_and_finds_it_hardened(unit: Path, words: tuple[str, ...]) -> None:
+    line = ["systemd-analyze", *words, str(unit)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert unit.name not in done.stderr
+
+
+def test_the_container_runs_without_root_from_compiled_code_and_has_a_health_check() -> None:
+    text = (PACKAGING / "Containerfile").read_text().replace("\\\n", " ")
+    build, last = re.split(r"^FROM .*$", text, flags=re.MULTILINE)[1:]
+    assert "compileall" in build
+    words = dict(line.split(maxsplit=1) for line in last.splitlines() if line and line[0].isupper())
+    assert words["USER"] == "10001:10001"
+    assert words["VOLUME"] == "/data"
+    assert "healthy.py" in words["HEALTHCHECK"]
+    copied = [line.split()[1] for line in last.splitlines() if line.startswith("COPY packaging")]
+    assert all((PACKAGING.parent / path).is_file() for path in copied)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_container_is_healthy_when_its_server_is_ready(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("STILLAGE_TLS", "0")
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        monkeypatch.setenv("STILLAGE_LISTEN", f"0.0.0.0:{server.server_port}")
+        Thread(target=server.handle_request, daemon=True).start()
+        assert runpy.run_path(str(PACKAGING / "healthy.py"))["is_ready"]() is (status == 200)
+
+
+def test_the_nodes_of_compose_have_settings_that_the_server_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {})
+    for name in ("node1", "node2"):
+        given = {
+            k.removeprefix("STILLAGE_").lower(): v for k, v in SERVICES[name]["environment"].items() if "STILLAGE" in k
+        }
+        settings = config.load(PACKAGING / "compose.toml", data=tmp_path, **given)
+        assert (settings.node_name, settings.stores[0].type, settings.tls) == (name, "s3", False)
+        assert SERVICES[name]["read_only"]
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+
+
+def test_what_compose_names_is_there() -> None:
+    named = {volume.split(":")[0] for one in SERVICES.values() for volume in one.get("volumes", [])}
+    assert {name for name in named if not name.startswith(".")} == set(COMPOSE["volumes"])
+    files = {name for name in named if Path(name).suffix}
+    assert all((PACKAGING / name).is_file() for name in files)
+    assert {one for service in SERVICES.values() for one in service.get("depends_on", {})} <= set(SERVICES)
+    proxies = tomllib.loads((PACKAGING / "compose.toml").read_text())["trusted_proxies"]
+    assert [COMPOSE["networks"]["default"]["ipam"]["config"][0]["subnet"]] == proxies
+
+
+@pytest.mark.thorough
+def test_nginx_accepts_its_settings(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+    assert nginx, "this test needs nginx: scripts/system-packages"
+    text = re.sub(r"node\d", "127.0.0.1", (PACKAGING / "nginx.conf").read_text())
+    text = re.sub(r"^ +ssl_certificate.*\n", "", text, flags=re.MULTILINE).replace("8443 ssl", "8443")
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\n{text}")
+    line = [nginx, "-t", "-e", str(tmp_path / "errors"), "-c", str(tmp_path / "nginx.conf")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
