@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stillage.cli.cloud_options import CloudName
+from stillage.cli.cloud_options import CloudName, LocalData, Talk
 from stillage.cli.options import Json
 
 Url = Annotated[
@@ -28,6 +28,7 @@ def doctor(
     cacert: CaCert = None,
     as_json: Json = False,
     cloud: CloudName = None,
+    data: LocalData = None,
 ) -> None:
     """Probe the path to a server, and say which directive of a proxy would break a large upload.
 
@@ -37,4 +38,4 @@ def doctor(
     """
     from stillage.cli.doctoring import examine  # noqa: PLC0415 - what it imports would slow down --help
 
-    raise typer.Exit(examine(url, cloud, cacert=cacert, answer_s=wait, thorough=thorough, as_json=as_json))
+    raise typer.Exit(examine(url, Talk(cloud, data, as_json=as_json), cacert=cacert, answer_s=wait, thorough=thorough))

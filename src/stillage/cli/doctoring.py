@@ -11,7 +11,7 @@ import uvloop
 
 from stillage.cli.cloud_options import Talk
 from stillage.cli.conversation import chosen
-from stillage.cli.statuses import INTERRUPTED, OK, status_of
+from stillage.cli.statuses import INTERRUPTED, OK, result_view
 from stillage.client.clouds import Cloud
 from stillage.client.doctor.examination import Examination
 from stillage.client.doctor.findings import Finding, Result
@@ -19,29 +19,30 @@ from stillage.client.errors import NetworkGaveUp
 from stillage.errors import StillageError
 
 PROBLEMS = 1
+INTERRUPT = "interrupted; run the same command again, and look for images named stillage-doctor"
 
 
-def examine(
-    url: str | None, cloud: str | None, *, cacert: str | None, answer_s: float, thorough: bool, as_json: bool
-) -> int:
-    """Examine *url*, or *cloud*, and return the exit status. A URL alone is examined without credentials."""
+def examine(url: str | None, talk: Talk, *, cacert: str | None, answer_s: float, thorough: bool) -> int:
+    """Examine *url*, or the cloud of *talk*; return the exit status. A URL alone is examined without credentials."""
     one: Examination | None = None
     try:
-        one = Examination(_cloud_of(url, cloud, cacert), url, answer_s=answer_s, thorough=thorough)
+        one = Examination(_cloud_of(url, talk, cacert), url, answer_s=answer_s, thorough=thorough)
         uvloop.run(one.run())
         _require_reached(one)
     except StillageError as error:
-        return _end(one, status_of(error), error, as_json=as_json)
+        return _end(one, result_view(error), as_json=talk.as_json)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        typer.echo("stillage: interrupted; images named stillage-doctor may be left, and can be deleted", err=True)
-        return INTERRUPTED
-    found = any(finding.result is Result.PROBLEM for finding in one.findings)
-    return _end(one, PROBLEMS if found else OK, None, as_json=as_json)
+        ended = {"status": INTERRUPTED, "error": INTERRUPT, "code": "interrupted"}
+        return _end(one, result_view(None) | ended, as_json=talk.as_json)
+    has_problems = any(finding.result is Result.PROBLEM for finding in one.findings)
+    return _end(one, result_view(None) | {"status": PROBLEMS if has_problems else OK}, as_json=talk.as_json)
 
 
-def _cloud_of(url: str | None, name: str | None, cacert: str | None) -> Cloud:
-    found = chosen(Talk(name)) if name or url is None else Cloud(url, {}, cacert=os.environ.get("OS_CACERT") or None)
-    return dataclasses.replace(found, cacert=cacert or found.cacert)
+def _cloud_of(url: str | None, talk: Talk, cacert: str | None) -> Cloud:
+    if url is None or talk.cloud or talk.data:
+        found = chosen(talk)
+        return dataclasses.replace(found, cacert=cacert or found.cacert)
+    return Cloud(url, {}, cacert=cacert or os.environ.get("OS_CACERT") or None)
 
 
 def _require_reached(one: Examination) -> None:
@@ -50,27 +51,19 @@ def _require_reached(one: Examination) -> None:
         raise NetworkGaveUp(f"{unreached.what}; {unreached.advice.fix}")
 
 
-def _end(one: Examination | None, status: int, error: StillageError | None, *, as_json: bool) -> int:
+def _end(one: Examination | None, ended: dict[str, Any], *, as_json: bool) -> int:
+    """Print what was found and how it *ended*, as of `result_view`; return the status."""
     if as_json:
-        typer.echo(json.dumps(_view(one, status, error)))
-        return status
+        findings = [] if one is None else [view_of(finding) for finding in one.findings]
+        typer.echo(json.dumps({"url": None if one is None else one.url, **ended, "findings": findings}))
+        return int(ended["status"])
     if one is not None and one.is_reached:
         from stillage.cli.show.findings import print_findings  # noqa: PLC0415 - it takes a while to import
 
         print_findings(one.url, one.findings)
-    if error is not None:
-        typer.echo(f"stillage: {error}", err=True)
-    return status
-
-
-def _view(one: Examination | None, status: int, error: StillageError | None) -> dict[str, Any]:
-    return {
-        "url": None if one is None else one.url,
-        "status": status,
-        "error": None if error is None else str(error),
-        "code": None if error is None else error.code,
-        "findings": [] if one is None else [view_of(finding) for finding in one.findings],
-    }
+    if ended["error"] is not None:
+        typer.echo(f"stillage: {ended['error']}", err=True)
+    return int(ended["status"])
 
 
 def view_of(finding: Finding) -> dict[str, Any]:
