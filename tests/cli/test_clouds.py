@@ -115,4 +115,4 @@ def test_the_deployment_on_this_machine_is_used_where_nothing_else_names_a_cloud
     assert choose(None, environ, folder=tmp_path, local=lambda: local).name == "lab"
     assert choose("stillage", environ, folder=tmp_path, local=lambda: local).name == "stillage"
     with pytest.raises(BadCloud, match="which cloud"):
-        choose(None, nobody, folder=tmp_path)
+        choose(None, nobody, folder=tmp_path / "empty")
