@@ -117,6 +117,12 @@ async def test_digests_alone_give_nothing(world: World) -> None:
             await having.take(of, pieces, said, digests, ME)
     with pytest.raises(Conflict, match="send the bytes"):
         await world.uploads.instant.prove(upload, nonce, right, ME)
+    changed = await having.find(upload, listed(CHANGED), ME)
+    assert changed.proof is not None
+    packed = listed(CHANGED).packed
+    with_the_same_runs = PieceList(0, packed[:32] + bytes(32) + packed[64:], len(CHANGED))
+    with pytest.raises(Conflict, match="another upload"):
+        await having.take(upload, with_the_same_runs, changed.proof.nonce, proven(changed.proof, CHANGED), ME)
     world.clock.advance(601)
     with pytest.raises(Conflict, match="has expired"):
         await having.take(upload, listed(DATA), nonce, right, ME)

@@ -14,6 +14,6 @@ def test_the_first_list_is_short_and_all_together_are_the_file() -> None:
 def test_what_is_there_or_zeros_is_not_asked_for_where_it_is_much() -> None:
     needless = [Span(0, 50 * PIECE + 1), Span(51 * PIECE, 52 * PIECE), Span(300 * PIECE, 400 * PIECE)]
     assert list(lists_of(400 * PIECE, needless)) == [
-        range(50, 66), range(66, 130), range(130, 194), range(194, 258), range(258, 322),
+        range(48, 64), range(64, 128), range(128, 192), range(192, 256), range(256, 320),
     ]  # fmt: skip
     assert list(lists_of(PIECE, [Span(0, PIECE)])) == []

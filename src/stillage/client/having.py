@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from stillage.client.images import Images
 from stillage.client.progress import Progress
 from stillage.client.source import Source
-from stillage.formats.piece_digests import PIECE, PieceList
+from stillage.formats.piece_digests import GROUP, PIECE, PieceList
 from stillage.spans import Span, gaps, merged
 
 FIRST_LIST = 16
@@ -21,10 +21,13 @@ MOST_IMAGES = 3
 
 
 def lists_of(size: int, needless: Iterable[Span]) -> Iterator[range]:
-    """Yield the numbers of the pieces to ask for, in lists, without what is *needless* as far as that is easy."""
+    """Yield the numbers of the pieces to ask for, in lists, without what is *needless* as far as that is easy.
+
+    They begin with whole groups, whose samples are those of the same group of another image.
+    """
     at, most = 0, FIRST_LIST
     for needed in gaps(merged(needless), Span(0, size)):
-        at = max(at, needed.first // PIECE)
+        at = max(at, needed.first // PIECE // GROUP * GROUP)
         while at * PIECE < needed.end:
             end = min(at + most, -(-size // PIECE))
             yield range(at, end)
@@ -41,7 +44,9 @@ class Having:
         self._progress = progress
 
     async def run(self, received: Iterable[Span], zeros: Iterable[Span]) -> bool:
-        """Have the server take what it has of the file; return whether it had any. Ends with a list of nothing.
+        """Have the server take what it has of the file; return whether it had any.
+
+        If it has nothing of the first list, it is asked for no other.
 
         Raises:
             UnusableFile: If the file cannot be read.
@@ -51,21 +56,24 @@ class Having:
         has_taken = False
         for numbers in lists_of(self._source.size, [*received, *zeros]):
             pieces = await asyncio.to_thread(self._list_of, numbers)
-            if not await self._take(pieces):
+            has_some = await self._take(pieces)
+            has_taken = has_taken or bool(has_some)
+            if has_some is None or not has_taken:
                 break
-            has_taken = True
             self._progress.advance(pieces.span.length)
         return has_taken
 
-    async def _take(self, pieces: PieceList) -> bool:
-        """Have the server take those of *pieces* that it has; False if it has none, or does not know."""
+    async def _take(self, pieces: PieceList) -> bool | None:
+        """Have the server take those of *pieces* that it has; False if it has none, None if asking is no use."""
         for known in range(MOST_IMAGES):
             found = await self._images.find_missing(self._url, pieces)
-            if found is None or found.proof is None:
+            if found is None:
+                return None
+            if found.proof is None:
                 return known > 0
             digests = await asyncio.to_thread(self._digests_of, found.proof.spans, found.proof.nonce)
             if not await self._images.take(self._url, pieces, found.proof, digests):
-                return False
+                return None
             if not found.missing:
                 break
         return True

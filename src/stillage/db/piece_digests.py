@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, or_, select
+from sqlalchemy import Connection, func, insert, literal_column, or_, select
 
 from stillage.db.placements import PUBLISHED, ref_of
 from stillage.db.tables import blob_pieces, blob_samples, blobs, image_members, images, placements
@@ -13,6 +13,8 @@ from stillage.images.image import Visibility
 from stillage.images.status import Status
 
 GOOD = PUBLISHED & blobs.c.damage.is_(None)
+# Not the column itself, as `PUBLISHED`: SQLite would read all active images.
+ACTIVE = func.coalesce(images.c.status, literal_column("''")) == literal_column(f"'{Status.ACTIVE}'")
 
 
 def add(connection: Connection, key: BlobKey, packed: bytes, size: int) -> None:
@@ -39,7 +41,7 @@ def similar(connection: Connection, samples: Collection[int], project_id: Projec
         .join(placements, placements.c.image_id == images.c.id)
         .join(blobs, blobs.c.key == placements.c.blob_key)
         .join(blob_samples, blob_samples.c.blob_key == blobs.c.key)
-        .where(blob_samples.c.sample.in_(samples), GOOD, images.c.status == Status.ACTIVE)
+        .where(blob_samples.c.sample.in_(samples), GOOD, ACTIVE)
         .where(or_(images.c.owner == project_id, for_all, shared.exists()))
         .group_by(images.c.id)
         .order_by(func.count().desc(), images.c.created_at.desc())

@@ -11,6 +11,8 @@ import { gaps } from "./spans.js";
 import { have } from "./transport.js";
 
 const PIECE = 4 * MIB;
+/** Lists begin with whole groups: one piece of each tells the server whether an image is similar. */
+const GROUP = 16;
 /** Pieces of the first list: enough to see whether the server has a similar image. */
 const FIRST_LIST = 16;
 /** Of the others. The server copies them all before it answers. */
@@ -28,7 +30,7 @@ const MOST_IMAGES = 3;
 export function* listsOf(size, received) {
   let [at, most] = [0, FIRST_LIST];
   for (const needed of gaps(received, { first: 0, end: size })) {
-    at = Math.max(at, Math.floor(needed.first / PIECE));
+    at = Math.max(at, Math.floor(needed.first / PIECE / GROUP) * GROUP);
     while (at * PIECE < needed.end) {
       const end = Math.min(at + most, Math.ceil(size / PIECE));
       const spans = Array.from({ length: end - at }, (_, index) => spanOf(at + index, size));
@@ -44,7 +46,7 @@ function spanOf(number, size) {
 }
 
 /**
- * Have the server take what it has. Ends with the first list of which it has nothing.
+ * Have the server take what it has. If that is nothing of the first list, it is asked for no other.
  *
  * @param {string} url  Of the upload.
  * @param {import("./reading.js").Reader} reader
@@ -55,8 +57,10 @@ function spanOf(number, size) {
 export async function takeWhatIsThere(url, reader, lists, isStopped) {
   let hadAny = false;
   for (const { first, spans } of lists) {
-    if (isStopped() || !(await takeList(url, reader, { first, digests: await packed(reader, spans) }))) break;
-    hadAny = true;
+    if (isStopped()) break;
+    const hasSome = await takeList(url, reader, { first, digests: await packed(reader, spans) });
+    hadAny ||= hasSome === true;
+    if (hasSome === null || !hadAny) break;
   }
   return hadAny;
 }
@@ -65,18 +69,18 @@ export async function takeWhatIsThere(url, reader, lists, isStopped) {
  * @param {string} url
  * @param {import("./reading.js").Reader} reader
  * @param {{ first: number, digests: string }} list
- * @returns {Promise<boolean>}  False if the server has none of these pieces, or does not know.
+ * @returns {Promise<boolean | null>}  False if the server has none of these pieces; null if there is no use in asking.
  */
 async function takeList(url, reader, list) {
   for (let known = 0; known < MOST_IMAGES; known++) {
     const found = await have(url, list);
-    if (found.status !== 200) return false;
+    if (found.status !== 200) return null;
     const { missing, proof } = /** @type {{ missing: unknown[], proof?: Proof }} */ (JSON.parse(found.body));
     if (!proof) return known > 0;
     const digests = [];
     for (const [first, last] of proof.ranges) digests.push(hex(await reader.digest({ first, end: last + 1 }, proof.nonce)));
     const { status } = await have(url, { ...list, nonce: proof.nonce, proof: digests });
-    if (status !== 202 && status !== 204) return false;
+    if (status !== 202 && status !== 204) return null;
     if (!missing.length) break;
   }
   return true;
