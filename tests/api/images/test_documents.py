@@ -1,5 +1,6 @@
 """Every document of the image API is as described, and has no member that its description does not have."""
 
+import base64
 import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ MISSING = "00000000-0000-4000-8000-000000000000"
 DATA = b"x" * 512
 IMAGES = "/v2/images"
 UPLOADS = "/v2/images/{image_id}/uploads"
+PIECE = 4 << 20
 PLAIN = {"disk_format": "raw", "container_format": "bare"}
 
 
@@ -130,6 +132,20 @@ async def images_and_members(ask: Checked, olga: Person) -> None:
         await ask(f"POST {IMAGES}/inspect", data)
 
 
+async def pieces_that_are_here(ask: Checked) -> None:
+    first, last = b"x" * PIECE, b"y"
+    await ask.person.stored(first + last)
+    image_id = (await ask.person.create(**PLAIN))["id"]
+    opened = (await ask(f"POST {UPLOADS}", {"size": PIECE + 1}, status=201, image_id=image_id)).json
+    one = {"image_id": image_id, "upload": opened["id"]}
+    listed = {"digests": base64.b64encode(hashlib.sha256(first).digest()).decode()}
+    asked = (await ask(f"POST {UPLOADS}/{{upload}}/have", listed, **one)).json["proof"]
+    nonce, proof = asked["nonce"], []
+    for begin, end in asked["ranges"]:
+        proof.append(hashlib.sha256(nonce.encode() + first[begin : end + 1]).hexdigest())
+    await ask(f"POST {UPLOADS}/{{upload}}/have", {**listed, "nonce": nonce, "proof": proof}, 202, **one)
+
+
 async def uploads(ask: Checked) -> None:
     await ask.person.stored(DATA)
     image_id = (await ask.person.create(**PLAIN))["id"]
@@ -141,6 +157,7 @@ async def uploads(ask: Checked) -> None:
     await ask(f"GET {UPLOADS}", image_id=image_id)
     await ask("GET /v2/uploads")
     await ask(f"PUT {UPLOADS}/{{upload}}", DATA[:8], status=202, **one, content_range="bytes 0-7/512")
+    await pieces_that_are_here(ask)
     other = (await ask.person.create(**PLAIN))["id"]
     await ask("PUT /v2/images/{image_id}/stage", DATA[:8], 202, image_id=other, content_range="bytes 0-7/512")
     await ask("PUT /v2/images/{image_id}/file", DATA[16:], 202, image_id=image_id, content_range="bytes 16-511/512")
