@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web, web_protocol
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
+from aiohttp.test_utils import make_mocked_request
 
 import stillage
 
@@ -25,6 +26,7 @@ PRIVATE = {
         "_buffer_paused", "_loop", "_max_msg_queue_size", "_messages", "_parser", "_pause_transport_reading",
         "_read_bufsize", "_reading_paused", "_resume_transport_reading", "_waiter",
     },
+    "BaseRequest": {"_payload_writer"},
     "StreamReader": {"_buffer", "_eof", "_read_nowait_chunk", "_wait"},
     "AppRunner": {"_make_server"},
     "Server": {"_kwargs", "_loop"},
@@ -52,6 +54,7 @@ async def test_aiohttp_has_what_we_use(owner: str) -> None:
     server = web.Server(handler)
     owners: dict[str, object] = {
         "RequestHandler": server(),
+        "BaseRequest": make_mocked_request("GET", "/"),
         "StreamReader": StreamReader(BaseProtocol(loop), 1, loop=loop),
         "AppRunner": web.AppRunner(web.Application()),
         "Server": server,
