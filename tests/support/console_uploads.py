@@ -33,7 +33,7 @@ def upload(page: Page, *files: Path) -> None:
 def row(page: Page, state: str) -> Locator:
     """Return the row of the dock in *state*, when there is one."""
     found = page.locator(f".dock [data-state={state}]")
-    found.first.wait_for()
+    found.first.wait_for(timeout=UPLOADED_WITHIN_S * 1000)
     return found
 
 
