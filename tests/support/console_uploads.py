@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Locator, Page
 from browser import sign_in, tab
 from server import MIB, Server, eventually
 
+UPLOADED_WITHIN_S = 300.0  # only how long a broken upload is waited for
+
 
 @contextmanager
 def person(browser: Browser, server: Server, **options: Any) -> Iterator[Page]:
