@@ -57,7 +57,8 @@ def test_the_clouds_log_in(either: Server) -> None:
         assert endpoints == {either.url}
 
 
-def test_the_link_that_is_printed_signs_a_browser_in_as_the_administrator_once(server: Server) -> None:
+def test_the_link_that_is_printed_signs_a_browser_in_as_the_administrator_once(own_server: MakeServer) -> None:
+    server = own_server(tls=True).start()  # the link of one that other tests share may have ended
     [address, link] = eventually(
         lambda: (found := re.search(r"^ *(\S+/console/)#link=(\S+)$", server.output, re.MULTILINE)) and found.groups(),
         "the server prints the link",
