@@ -41,6 +41,7 @@ OPEN = 12
 STEPS, STEP_S = 4, 0.3
 ENOUGH_SLOTS = 32
 SETTLES_IN_S = 60.0
+MORE_KILLS = 40  # a kill may meet a process that has no job
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,10 @@ class JobsChaos:
     counts: Counter[str] = field(default_factory=Counter)
 
     def run(self, kills: int) -> list[str]:
-        """Kill so often; return what is broken."""
+        """Kill so often, and on until a job was taken again; return what is broken."""
         for runner in self.runners:
             runner.begin()
-        while self.counts["kills"] < kills:
+        while self.counts["kills"] < kills or (self._retakes() == 0 and self.counts["kills"] < kills + MORE_KILLS):
             self._feed()
             time.sleep(self.dice.uniform(0.05, 0.8))
             self._hurt(self.dice.choice(self.runners))
@@ -130,8 +131,11 @@ class JobsChaos:
         lines = read(self.journal)
         jobs = self._jobs()
         self.counts["jobs"] = len(jobs)
-        self.counts["retakes"] = sum(line.run > 1 and line.what == "begins" for line in lines)
+        self.counts["retakes"] = self._retakes()
         return list(broken(lines, jobs))
+
+    def _retakes(self) -> int:
+        return sum(line.run > 1 and line.what == "begins" for line in read(self.journal))
 
     @property
     def longest_rest_s(self) -> float:
