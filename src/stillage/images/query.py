@@ -150,7 +150,7 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
         sees_all=viewer.sees_all,
         rule=viewer.rule,
         order=_order(given),
-        limit=_limit(_single(given, "limit")),
+        limit=limit_of(_single(given, "limit")),
         marker=None if marker is None else image_id_of(marker),
         visibility=_visibility(visibility),
         communities=visibility == "all",
@@ -164,14 +164,18 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
 # Paging and sorting
 
 
-def _limit(given: str | None) -> int:
-    """Return the page size. More than `MAX_LIMIT` is silently reduced to it, as in Glance."""
+def limit_of(given: str | None, *, most: int = MAX_LIMIT) -> int:
+    """Return the page size. More than *most* is silently reduced to it, as in Glance.
+
+    Raises:
+        InvalidInput: If it is no number.
+    """
     if given is None:
         return DEFAULT_LIMIT
     if not (given.isascii() and given.isdigit()):
         raise InvalidInput(f"limit must be an integer of 0 or more, not {given[:32]!r}")
     digits = given.lstrip("0")
-    return MAX_LIMIT if len(digits) > 9 else min(int(digits or "0"), MAX_LIMIT)
+    return most if len(digits) > 9 else min(int(digits or "0"), most)
 
 
 def _order(given: Sequence[tuple[str, str]]) -> tuple[Key, ...]:

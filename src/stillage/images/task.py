@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from stillage.errors import InvalidInput
 from stillage.ids import JobId, image_id_of
 from stillage.images.job import JobKind, State
+from stillage.images.query import DEFAULT_LIMIT, limit_of
 
-DEFAULT_LIMIT, MAX_LIMIT = 25, 1000
 IMPORT = "api_image_import"
 TYPES: Mapping[str, str] = {
     JobKind.IMPORT_STAGED: IMPORT,
@@ -68,7 +68,7 @@ def parse(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
     return TaskQuery(
         kinds=() if "type" in given else tuple(TYPES),
         state=state,
-        limit=_limit(given.get("limit")),
+        limit=limit_of(given.get("limit")),
         marker=task_id_of(given["marker"]) if "marker" in given else None,
         sort_key=_one_of("sort_key", given.get("sort_key", "created_at"), SORT_KEYS),
         descends=_one_of("sort_dir", given.get("sort_dir", "desc"), ("asc", "desc")) == "desc",
@@ -78,16 +78,6 @@ def parse(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
 def task_id_of(text: str) -> JobId:
     """Return the id of a job that *text* is, in any case of letters."""
     return JobId(image_id_of(text))
-
-
-def _limit(given: str | None) -> int:
-    """Return the page size. More than `MAX_LIMIT` is silently reduced to it, as in Glance."""
-    if given is None:
-        return DEFAULT_LIMIT
-    if not (given.isascii() and given.isdigit()):
-        raise InvalidInput(f"limit must be an integer of 0 or more, not {given[:32]!r}")
-    digits = given.lstrip("0")
-    return MAX_LIMIT if len(digits) > 9 else min(int(digits or "0"), MAX_LIMIT)
 
 
 def _one_of(what: str, value: str, allowed: Sequence[str] | Mapping[str, object]) -> str:

@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from stillage.errors import InvalidInput
 from stillage.ids import UploadId
+from stillage.images.query import DEFAULT_LIMIT, limit_of
 
-DEFAULT_LIMIT, MAX_LIMIT = 25, 100
+MAX_LIMIT = 100
 PARAMETERS = ("limit", "marker", "status")
 
 
@@ -50,7 +51,9 @@ def parse(pairs: Sequence[tuple[str, str]]) -> UploadQuery:
             raise InvalidInput(f"{name} was given twice with different values; give it once")
     marker = given.get("marker")
     return UploadQuery(
-        _status(given.get("status")), _limit(given.get("limit")), None if marker is None else UploadId(marker)
+        _status(given.get("status")),
+        limit_of(given.get("limit"), most=MAX_LIMIT),
+        None if marker is None else UploadId(marker),
     )
 
 
@@ -60,13 +63,3 @@ def _status(given: str | None) -> UploadStatus | None:
     if given not in set(UploadStatus):
         raise InvalidInput(f"status must be one of {', '.join(UploadStatus)}, not {given[:32]!r}")
     return UploadStatus(given)
-
-
-def _limit(given: str | None) -> int:
-    """Return the page size. More than `MAX_LIMIT` is silently reduced to it, as in other lists."""
-    if given is None:
-        return DEFAULT_LIMIT
-    if not (given.isascii() and given.isdigit()):
-        raise InvalidInput(f"limit must be an integer of 0 or more, not {given[:32]!r}")
-    digits = given.lstrip("0")
-    return MAX_LIMIT if len(digits) > 3 else min(int(digits or "0"), MAX_LIMIT)
