@@ -29,8 +29,7 @@ COLUMNS: Mapping[str, ColumnElement[Any]] = {**images.c}
 
 def is_entry(table: Table, *named: Clause) -> Clause:
     """The image has this tag or property: a look-up of one whole key for each image, which EXISTS need not be."""
-    key = *named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id
-    return select(literal_column("1", Integer)).select_from(table).where(*key).correlate(images).scalar_subquery() == 1
+    return _is_row(table, *named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id)
 
 
 def has_tag(parameter: str) -> Clause:
@@ -44,11 +43,11 @@ def has_property(name: str, value: str) -> tuple[Clause, Clause]:
 
 def is_member(*named: Clause) -> Clause:
     """The image is shared so with one project: a look-up, as `is_entry`."""
-    key = *named, image_members.c.image_id == images.c.id
-    return (
-        select(literal_column("1", Integer)).select_from(image_members).where(*key).correlate(images).scalar_subquery()
-        == 1
-    )
+    return _is_row(image_members, *named, image_members.c.image_id == images.c.id)
+
+
+def _is_row(table: Table, *key: Clause) -> Clause:
+    return select(literal_column("1", Integer)).select_from(table).where(*key).correlate(images).scalar_subquery() == 1
 
 
 def has_members() -> Clause:

@@ -206,9 +206,8 @@ def candidates(query: Query, scope: Sequence[Source]) -> Iterable[Source]:
     for tag in query.tags:
         yield Source((has_tag(tag),), table, table.c.created_at, table.c.image_id, also, tells=tag)
     for condition in query.conditions:
-        if (
-            condition.column in LEADING and condition.operator is not Operator.CONTAINS
-        ):  # no index finds a part of a name
+        # No index finds a part of a name.
+        if condition.column in LEADING and condition.operator is not Operator.CONTAINS:
             yield filtering(condition, scope)
 
 
