@@ -27,7 +27,7 @@ class Running:
 
     def __init__(self) -> None:
         self._stop: Stop | None = None
-        self._counts = Counter[str]()
+        self._requests: dict[object, tuple[str, str]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -44,19 +44,20 @@ class Running:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many requests run now, by their kind: see `kind_of`."""
-        return {kind: self._counts[kind] for kind in KINDS}
+        found = Counter(kind_of(method, path) for method, path in self._requests.values())
+        return {kind: found[kind] for kind in KINDS}
 
     @contextmanager
     def request(self, method: str, path: str) -> Iterator[None]:
         """Count a request."""
-        kind = kind_of(method, path)
-        self._counts[kind] += 1
+        key = object()
+        self._requests[key] = method, path
         self._idle.clear()
         try:
             yield
         finally:
-            self._counts[kind] -= 1
-            if not any(self._counts.values()):
+            del self._requests[key]
+            if not self._requests:
                 self._idle.set()
 
     async def drain(self, stop: "Stop") -> int:
@@ -66,7 +67,7 @@ class Running:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
-        return self._counts.total()
+        return len(self._requests)
 
 
 class Stop:
