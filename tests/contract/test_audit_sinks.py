@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stillage.audit import webhook
+from stillage.audit import queued
 from stillage.audit.file import AuditFile
 from stillage.audit.webhook import BATCH, Webhook
 from stillage.errors import BadSettings, Unavailable
@@ -99,7 +99,7 @@ async def test_what_is_refused_is_dropped_and_counted(lost: Lost, status: int) -
 async def test_who_writes_never_waits_and_what_is_too_much_is_counted(
     lost: Lost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook, "LAST_S", 0.01)
+    monkeypatch.setattr(queued, "LAST_S", 0.01)
     receiver = Receiver()
     receiver.open.clear()
     async with hook(receiver, lost, waiting=10) as sink:
