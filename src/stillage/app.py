@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -113,7 +113,7 @@ async def build(
     stores: Stores | None = None,
     passwords: Passwords | None = None,
 ) -> AsyncIterator[Worker]:
-    """Build a worker, and close it at the end.
+    """Build a worker, and close it at the end; also what was built of it, if the rest cannot be.
 
     Args:
         settings: Of the deployment.
@@ -123,12 +123,146 @@ async def build(
         stores: The settings say it, if None. Closed at the end.
         passwords: Hashes them as OWASP recommends, if None.
     """
+    # Closed in reverse: so nothing outlives what it needs.
+    async with AsyncExitStack() as closing:
+        profile = profile_of(settings)
+        database = Database(settings.database, connections=settings.database_connections)
+        closing.callback(database.close)
+        clock = clock or await clock_of(database)
+        stores = stores or stores_of(settings, lambda store_id: database.read(blobs.held_by, store_id))
+        closing.callback(stores.close)
+        quotas = quotas_of(settings)
+        rules = _upload_rules(settings)
+        access = Access(settings.policy)
+        known = authentication_of(settings, database, clock, passwords)
+        closing.push_async_callback(known.close)
+        counters = Metrics(shared_folder(settings))
+        audit_events = audit_of(settings, database, access, clock)
+        trail = trail_of(settings, audit_events, counters.dropped, owner, clock)
+        closing.push_async_callback(trail.close)
+        ingest = Ingest(database, stores, access=access, rules=rules, owner=owner, clock=clock)
+        closing.push_async_callback(ingest.close)
+        uploads = Uploads(
+            database,
+            stores,
+            access=access,
+            rights=known.rights,
+            rules=rules,
+            secret=settings.secret,
+            owner=owner,
+            max_age_s=settings.upload_age_s,
+            clock=clock,
+        )
+        closing.push_async_callback(uploads.close)
+        download = Download(database, stores, access=access, deleted_s=settings.deleted_download_s)
+        disks = Disks(database, download, slots=settings.convert_slots)
+        closing.push_async_callback(disks.close)
+        inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
+        closing.push_async_callback(inspect.close)
+        report = report_to(trail, counters.count_job)
+        queue = Queue(database, clock=clock, report=report)
+        sources = sources or sources_of(settings)
+        closing.push_async_callback(sources.close)
+        vault = Vault(settings.secret)
+        images = Images(
+            database,
+            stores,
+            access=access,
+            defaults=profile.defaults,
+            limits=quotas.project,
+            max_tags=profile.max_tags,
+            max_record_bytes=settings.max_record_bytes,
+            deleted_download_s=settings.deleted_download_s,
+            clock=clock,
+            report=report,
+        )
+        buckets = buckets_of(settings)
+        closing.callback(buckets.close)
+        import_rules = import_rules_of(settings, rules)
+        importing = import_service(uploads, queue, sources, buckets, images, disks, import_rules, vault)
+        closing.push_async_callback(importing.close)
+        exports = Exports(database, queue, download, importing.converting, buckets, access=access, clock=clock)
+        kinds = kinds_of(importing.kinds, exports.kinds())
+        cache = ImageCache(database, stores, access=access)
+        closing.push_async_callback(cache.close)
+        services = Services(
+            identity=known.identity,
+            embedded=known.embedded,
+            sessions=known.sessions if settings.console else None,
+            keystone_url=settings.keystone_public_url or settings.keystone_url,
+            cache=cache,
+            links=Links(database, download, uploads.rights, vault, clock=clock),
+            locations=Locations(database, stores, access=access, shown=shown_of(settings)),
+            metadefs=Metadefs(database, access=access, clock=clock),
+            images=images,
+            tags=Tags(database, access=access),
+            shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
+            members=Members(database, access=access, rules=profile.sharing, clock=clock),
+            audit=audit_events,
+            settings=shown_settings_of(settings),
+            status=StatusReports(
+                database,
+                stores,
+                access=access,
+                limits=quotas.project,
+                owner=owner,
+                version=__version__,
+                scrub_every_s=settings.scrub_every_s,
+                clock=clock,
+            ),
+            info=Info(database, access=access, limits=quotas.project),
+            quotas=ProjectQuotas(
+                database, access=access, default=quotas.project, knows_projects=known.embedded is not None
+            ),
+            ingest=ingest,
+            uploads=uploads,
+            imports=importing.accept,
+            creations=importing.create,
+            exports=exports,
+            inspect=inspect,
+            events=Events(database, access=access, clock=clock),
+            verdicts=Verdicts(database, access=access, allowed=rules.policy.allowed),
+            queue=queue,
+            tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),
+            jobs=Jobs(database, kinds, clock=clock, report=report, keep_s=settings.job_keep_s),
+            download=download,
+            views=Views(disks),
+            packed_downloads=PackedDownloads(disks),
+            contents=Contents(disks),
+            database=database,
+            stores=stores,
+            profile=PROFILES[settings.profile],
+            metrics=counters,
+            trail=trail,
+            running=stopping.Running(),
+            addresses=Addresses(settings.public_url, settings.trusted_proxies, settings.proxy_headers),
+            region=settings.region,
+            authority=authority_of(settings),
+            cors_origins=settings.cors_origins,
+            os_versions=tuple(settings.os_versions) if settings.strict_os_version else None,
+            idle_s=settings.idle_timeout_s,
+            least_bytes_per_s=settings.min_upload_bytes_per_s,
+            request_s=settings.request_timeout_s,
+            buffers=Allowance(BUFFERED_BYTES),
+            descriptors=Descriptors(),
+        )
+        sweep, scrub = Sweep(database, stores, clock=clock), Scrub(database, stores, clock=clock)
+        engine = Engine(
+            database,
+            queue,
+            kinds,
+            owner=owner,
+            clock=clock,
+            limits=JobLimits(settings.job_slots, settings.max_project_jobs),
+            report=report,
+            gauge=counters.running_jobs.set,
+        )
+        yield Worker(services, sweep, scrub, engine, clock, known.forget_old)
+
+
+def _upload_rules(settings: Settings) -> UploadRules:
     profile = profile_of(settings)
-    database = Database(settings.database, connections=settings.database_connections)
-    clock = clock or await clock_of(database)
-    stores = stores or stores_of(settings, lambda store_id: database.read(blobs.held_by, store_id))
-    quotas = quotas_of(settings)
-    rules = UploadRules(
+    return UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,
         hash_algorithm=settings.hash_algorithm,
         may_be_empty=profile.may_be_empty,
@@ -136,139 +270,9 @@ async def build(
         format_property=profile.format_property,
         lease_s=settings.lease_s,
         policy=policy_of(settings),
-        quotas=quotas,
+        quotas=quotas_of(settings),
         spare_bytes=settings.spare_bytes,
     )
-    access = Access(settings.policy)
-    known = authentication_of(settings, database, clock, passwords)
-    ingest = Ingest(database, stores, access=access, rules=rules, owner=owner, clock=clock)
-    uploads = Uploads(
-        database,
-        stores,
-        access=access,
-        rights=known.rights,
-        rules=rules,
-        secret=settings.secret,
-        owner=owner,
-        max_age_s=settings.upload_age_s,
-        clock=clock,
-    )
-    download = Download(database, stores, access=access, deleted_s=settings.deleted_download_s)
-    disks = Disks(database, download, slots=settings.convert_slots)
-    inspect = Inspect(database, access=access, rules=rules, owner=owner, clock=clock)
-    counters = Metrics(shared_folder(settings))
-    audit_events = audit_of(settings, database, access, clock)
-    trail = trail_of(settings, audit_events, counters.dropped, owner, clock)
-    report = report_to(trail, counters.count_job)
-    queue = Queue(database, clock=clock, report=report)
-    sources = sources or sources_of(settings)
-    vault = Vault(settings.secret)
-    images = Images(
-        database,
-        stores,
-        access=access,
-        defaults=profile.defaults,
-        limits=quotas.project,
-        max_tags=profile.max_tags,
-        max_record_bytes=settings.max_record_bytes,
-        deleted_download_s=settings.deleted_download_s,
-        clock=clock,
-        report=report,
-    )
-    buckets = buckets_of(settings)
-    import_rules = import_rules_of(settings, rules)
-    importing = import_service(uploads, queue, sources, buckets, images, disks, import_rules, vault)
-    exports = Exports(database, queue, download, importing.converting, buckets, access=access, clock=clock)
-    kinds = kinds_of(importing.kinds, exports.kinds())
-    cache = ImageCache(database, stores, access=access)
-    services = Services(
-        identity=known.identity,
-        embedded=known.embedded,
-        sessions=known.sessions if settings.console else None,
-        keystone_url=settings.keystone_public_url or settings.keystone_url,
-        cache=cache,
-        links=Links(database, download, uploads.rights, vault, clock=clock),
-        locations=Locations(database, stores, access=access, shown=shown_of(settings)),
-        metadefs=Metadefs(database, access=access, clock=clock),
-        images=images,
-        tags=Tags(database, access=access),
-        shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
-        members=Members(database, access=access, rules=profile.sharing, clock=clock),
-        audit=audit_events,
-        settings=shown_settings_of(settings),
-        status=StatusReports(
-            database,
-            stores,
-            access=access,
-            limits=quotas.project,
-            owner=owner,
-            version=__version__,
-            scrub_every_s=settings.scrub_every_s,
-            clock=clock,
-        ),
-        info=Info(database, access=access, limits=quotas.project),
-        quotas=ProjectQuotas(
-            database, access=access, default=quotas.project, knows_projects=known.embedded is not None
-        ),
-        ingest=ingest,
-        uploads=uploads,
-        imports=importing.accept,
-        creations=importing.create,
-        exports=exports,
-        inspect=inspect,
-        events=Events(database, access=access, clock=clock),
-        verdicts=Verdicts(database, access=access, allowed=rules.policy.allowed),
-        queue=queue,
-        tasks=Tasks(database, access=access, keep_s=settings.job_keep_s),
-        jobs=Jobs(database, kinds, clock=clock, report=report, keep_s=settings.job_keep_s),
-        download=download,
-        views=Views(disks),
-        packed_downloads=PackedDownloads(disks),
-        contents=Contents(disks),
-        database=database,
-        stores=stores,
-        profile=PROFILES[settings.profile],
-        metrics=counters,
-        trail=trail,
-        running=stopping.Running(),
-        addresses=Addresses(settings.public_url, settings.trusted_proxies, settings.proxy_headers),
-        region=settings.region,
-        authority=authority_of(settings),
-        cors_origins=settings.cors_origins,
-        os_versions=tuple(settings.os_versions) if settings.strict_os_version else None,
-        idle_s=settings.idle_timeout_s,
-        least_bytes_per_s=settings.min_upload_bytes_per_s,
-        request_s=settings.request_timeout_s,
-        buffers=Allowance(BUFFERED_BYTES),
-        descriptors=Descriptors(),
-    )
-    try:
-        sweep, scrub = Sweep(database, stores, clock=clock), Scrub(database, stores, clock=clock)
-        limits = JobLimits(settings.job_slots, settings.max_project_jobs)
-        engine = Engine(
-            database,
-            queue,
-            kinds,
-            owner=owner,
-            clock=clock,
-            limits=limits,
-            report=report,
-            gauge=counters.running_jobs.set,
-        )
-        yield Worker(services, sweep, scrub, engine, clock, known.forget_old)
-    finally:
-        await ingest.close()
-        await importing.close()
-        await sources.close()
-        await uploads.close()
-        await inspect.close()
-        await cache.close()
-        await trail.close()
-        await known.close()
-        await disks.close()
-        buckets.close()
-        stores.close()
-        database.close()
 
 
 def make_web(services: Services, *, also: Sequence[Dialect] = ()) -> web.Application:
