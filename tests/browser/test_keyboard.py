@@ -54,7 +54,7 @@ def test_from_signing_in_to_deleting_a_protected_image_and_signing_out(server: S
         write("golden")
         press("Enter")
         expect(page.get_by_role("row")).to_have_count(2)
-        expect(page.locator("[aria-live=polite]")).to_contain_text("golden is deleted.")
+        expect(page.locator("[aria-live=polite]")).to_contain_text("golden has been deleted.")
 
         press("?")
         expect(page.get_by_role("dialog")).to_be_visible()

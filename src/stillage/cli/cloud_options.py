@@ -28,10 +28,10 @@ GiveUpAfter = Annotated[
     float, typer.Option("--give-up-after", min=0, metavar="S", help="Seconds without progress before giving up.")
 ]
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only; of an upload also the image's id.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors, and the id of an uploaded image.")]
 LimitRate = Annotated[
     str | None,
-    typer.Option("--limit-rate", metavar="RATE", help="Bytes per second, such as 10MiB, over all connections."),
+    typer.Option("--limit-rate", metavar="RATE", help="Maximum bytes per second, such as 10MiB, over all connections."),
 ]
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SMALLEST_RATE = 16 << 10

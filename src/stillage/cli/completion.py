@@ -20,7 +20,7 @@ class Shell(StrEnum):
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="The shell.", show_default=False)]) -> None:
-    """Print the completion of a shell, to be read at its start.
+    """Print the completion script of a shell.
 
     bash: eval "$(stillage completion bash)" in ~/.bashrc.
 

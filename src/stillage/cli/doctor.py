@@ -9,7 +9,7 @@ from stillage.cli.options import Json
 
 Url = Annotated[
     str | None,
-    typer.Argument(metavar="URL", help="Of the image service. Default: what the cloud says.", show_default=False),
+    typer.Argument(metavar="URL", help="URL of the image service. Default: that of the cloud.", show_default=False),
 ]
 CaCert = Annotated[
     str | None,
@@ -17,7 +17,7 @@ CaCert = Annotated[
 ]
 Wait = Annotated[float, typer.Option("--wait", min=0.1, metavar="S", help="Seconds to wait for an answer that is due.")]
 Thorough = Annotated[
-    bool, typer.Option("--thorough", help="Also wait longer than usual time limits, and send 321 MiB; takes minutes.")
+    bool, typer.Option("--thorough", help="Also test long time limits and send 321 MiB; takes minutes.")
 ]
 
 
@@ -32,7 +32,7 @@ def doctor(
 ) -> None:
     """Probe the path to a server, and say which directive of a proxy would break a large upload.
 
-    Without a cloud it asks what can be asked without a login. With one it also uploads small images, and deletes them.
+    Without a cloud it runs the probes that need no login. With one it also uploads small images, and deletes them.
 
     Status: 0 good, 1 problems found, 2 usage error, 4 no network, 130 interrupted.
     """

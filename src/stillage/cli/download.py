@@ -22,7 +22,10 @@ ImageName = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of
 Output = Annotated[
     str | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="- is standard output. Default: the image's name, in the current folder."
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="File, or - for standard output. Default: the image's name, here.",
     ),
 ]
 DiskFormat = Annotated[

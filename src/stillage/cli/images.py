@@ -18,12 +18,12 @@ app.command("save")(download)
 Image = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image.")]
 Several = Annotated[list[str], typer.Argument(metavar="ID|NAME…", help="Ids or names of images.")]
 Projects = Annotated[list[str] | None, typer.Argument(metavar="PROJECT…", help="Ids of projects to share it with.")]
-NamedSo = Annotated[str | None, typer.Option("--name", help="Only images of this name.", show_default=False)]
+NamedSo = Annotated[str | None, typer.Option("--name", help="Only images with this name.", show_default=False)]
 Tagged = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only images with this tag.")]
 InStatus = Annotated[Status | None, typer.Option("--status", help="Only images in this status.", show_default=False)]
 Seen = Annotated[Visibility | None, typer.Option(help="Only images of this visibility.", show_default=False)]
-Hidden = Annotated[bool, typer.Option("--hidden", help="Hidden images in place of the others.")]
-Most = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most so many. Default: all.")]
+Hidden = Annotated[bool, typer.Option("--hidden", help="List hidden images instead.")]
+Most = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Most images to list. Default: all.")]
 NewName = Annotated[str | None, typer.Option("--name", help="New name.", show_default=False)]
 Visible = Annotated[Visibility | None, typer.Option(help="New visibility.", show_default=False)]
 NoProperty = Annotated[
@@ -31,9 +31,9 @@ NoProperty = Annotated[
 ]
 Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag to add; may be repeated.")]
 NoTag = Annotated[list[str] | None, typer.Option("--remove-tag", metavar="TAG", help="Tag to remove; may be repeated.")]
-Hide = Annotated[bool | None, typer.Option("--hide/--unhide", help="Leave it out of usual lists.")]
+Hide = Annotated[bool | None, typer.Option("--hide/--unhide", help="Hide it from default lists.")]
 Unshared = Annotated[
-    list[str] | None, typer.Option("--remove", metavar="PROJECT", help="Project to share it with no longer.")
+    list[str] | None, typer.Option("--remove", metavar="PROJECT", help="Project to stop sharing it with.")
 ]
 
 
@@ -71,7 +71,7 @@ def show(
     cloud: CloudName = None,
     data: LocalData = None,
 ) -> None:
-    """Show everything that the server says of an image."""
+    """Show all attributes of an image."""
     from stillage.cli import image_actions  # noqa: PLC0415
 
     raise typer.Exit(image_actions.show(_talk(cloud, data, give_up_after, as_json), image))
@@ -121,7 +121,7 @@ def delete(
     cloud: CloudName = None,
     data: LocalData = None,
 ) -> None:
-    """Delete images. One that cannot be deleted does not keep the others."""
+    """Delete images. If one cannot be deleted, the others still are."""
     from stillage.cli import image_actions  # noqa: PLC0415
 
     raise typer.Exit(image_actions.delete(_talk(cloud, data, give_up_after, as_json), images))
@@ -137,7 +137,7 @@ def share(
     cloud: CloudName = None,
     data: LocalData = None,
 ) -> None:
-    """Share an image with projects, or end that; print all projects it is shared with.
+    """Share an image with projects, or stop sharing it; print all projects it is shared with.
 
     A project sees the image in its lists once it has accepted it; it can show and download it at once.
     """

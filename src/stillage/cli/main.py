@@ -62,9 +62,7 @@ class Commands(LazyGroup):
             "Run jobs, such as imports, and serve nothing. For servers with run_jobs = false, or beside others.",
         ),
         "job": Command("stillage.cli.jobs:app", "Imports and other work that outlives its request."),
-        "completion": Command(
-            "stillage.cli.completion:completion", "Print the completion of a shell, to be read at its start."
-        ),
+        "completion": Command("stillage.cli.completion:completion", "Print the completion script of a shell."),
         "token": Command("stillage.cli.token:token", "Print a token for X-Auth-Token."),
         "user": Command("stillage.cli.users:app", "Users of the embedded identity."),
         "project": Command("stillage.cli.projects:app", "Projects of the embedded identity."),

@@ -59,7 +59,7 @@ def set_quota(
     data: Data = None,
     config_file: Config = None,
 ) -> None:
-    """Set limits of one project. Those that are not mentioned stay as they are."""
+    """Set limits of one project. Limits that are not given stay unchanged."""
     given = {"bytes": size, "images": images, "uploads": uploads, "jobs": jobs}
     new = {limit: _limit(limit, text) for limit, text in given.items() if text is not None}
 

@@ -53,7 +53,10 @@ IfChanged = Annotated[
     bool, typer.Option("--if-changed", help="Send nothing if an image of this name has these bytes already.")
 ]
 UniqueName = Annotated[
-    bool, typer.Option("--unique-name", help="As --if-changed; refuse the upload if one of this name has other bytes.")
+    bool,
+    typer.Option(
+        "--unique-name", help="Like --if-changed, but refuse the upload if an image of this name has different bytes."
+    ),
 ]
 
 

@@ -59,7 +59,7 @@ class RefusedLocally(ClientError):
 
 
 class NameTaken(ClientError):
-    """Another image has the name that was to be the only one, so nothing was sent."""
+    """Another image already has this name, so nothing was sent."""
 
     code = "name_taken"
     fix = "use another --name, or --replace to replace that image"

@@ -59,7 +59,7 @@ class CrossSite(Forbidden):
 
 
 class LinkInvalid(NotFound):
-    """The address of a download is none, has expired, or whoever made it may no longer download the image."""
+    """The download link is not valid, has expired, or its creator may no longer download the image."""
 
     code = "link_invalid"
     fix = "make a new one with POST /v2/images/{image_id}/links"
@@ -112,7 +112,7 @@ class UserLimitReached(Forbidden):
 
 
 class LastAdministrator(Conflict):
-    """Nobody who can log in would have the role admin any more."""
+    """After this change nobody who can log in would have the role admin."""
 
     code = "last_administrator"
     fix = "give another user the role admin first"

@@ -23,7 +23,7 @@ class DiskDoesNotFit(Conflict):
 
 
 class NotConvertible(Conflict):
-    """The image has no disk that could be read: no data yet, a package, or a format without a reader."""
+    """The image has no disk that can be read: no data yet, a package, or a format without a reader."""
 
     code = "not_convertible"
     fix = "download the image as it is, without disk_format"

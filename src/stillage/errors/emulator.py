@@ -4,7 +4,7 @@ from stillage.errors.base import StillageError
 
 
 class EmulatedFault(StillageError):
-    """A test has asked for this failure. Only an ephemeral server has such."""
+    """A test asked for this failure. Only an ephemeral server does this."""
 
     code = "emulated_fault"
     fix = "remove the fault with DELETE /_emulator/faults, or the header X-Emulator-Fault"

@@ -127,7 +127,7 @@ class NotShareable(Forbidden):
 
 
 class SharedWithItself(InvalidInput):
-    """The project that owns an image is to become a member of it."""
+    """An image cannot be shared with the project that owns it."""
 
     code = "shared_with_itself"
     fix = "name other projects"

@@ -24,7 +24,8 @@ Password = Annotated[
 AccessKey = Annotated[str | None, typer.Option(metavar="TEXT", help="Ephemeral: access key of demo. Default: random.")]
 SecretKey = Annotated[str | None, typer.Option(metavar="TEXT", help="Ephemeral: its secret key. Default: random.")]
 StartOfTime = Annotated[
-    str | None, typer.Option("--clock", metavar="TIME", help="Ephemeral: when its time begins. Default: the true time.")
+    str | None,
+    typer.Option("--clock", metavar="TIME", help="Ephemeral: start time of its clock. Default: the current time."),
 ]
 EndsWithStdin = Annotated[bool, typer.Option("--ends-with-stdin", help="Ephemeral: stop when standard input ends.")]
 
