@@ -43,6 +43,14 @@ class Fetched:
     verified: Mapping[str, str] = field(default_factory=dict)
 
 
+async def find_with_data(images: Images, image: str) -> Mapping[str, Any]:
+    """Return the record of the image with this name or id; ServerRefused if it has no data."""
+    record = await images.get_by_name(image)
+    if record["status"] != "active" or record.get("size") is None:
+        raise ServerRefused(f"image {record['id']} is {record['status']}; it has no data to download", status=409)
+    return record
+
+
 class Download:
     """Fetches one image.
 
@@ -85,9 +93,7 @@ class Download:
         Raises:
             ClientError: If that was not possible; its kind says why.
         """
-        record = await self._images.get_by_name(image)
-        if record["status"] != "active" or record.get("size") is None:
-            raise ServerRefused(f"image {record['id']} is {record['status']}; it has no data to download", status=409)
+        record = await find_with_data(self._images, image)
         path = _path_of(output or _name_of(record))
         size = await self._images.disk_size(str(record["id"])) if self._disk else int(record["size"])
         self.outcome.size, self.outcome.image_id, self.outcome.file = size, str(record["id"]), str(path)

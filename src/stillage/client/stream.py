@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import os
 
-from stillage.client.download import READ, Fetched, find_refusal
-from stillage.client.errors import ServerRefused, UnusableFile
+from stillage.client.download import READ, Fetched, find_refusal, find_with_data
+from stillage.client.errors import UnusableFile
 from stillage.client.http import Broken, alive
 from stillage.client.images import Images
 from stillage.client.progress import Progress
@@ -42,10 +42,8 @@ class StreamDownload:
         Raises:
             ClientError: If that was not possible, or the bytes are not those of the record; then they are out already.
         """
-        record = await self._images.get_by_name(image)
+        record = await find_with_data(self._images, image)
         image_id = str(record["id"])
-        if record["status"] != "active" or record.get("size") is None:
-            raise ServerRefused(f"image {image_id} is {record['status']}; it has no data to download", status=409)
         size = await self._images.disk_size(image_id) if self._disk else int(record["size"])
         self.outcome.size, self.outcome.image_id = size, image_id
         known = {} if self._disk else digests_of(record)
