@@ -133,7 +133,7 @@ def test_attributes_change_and_a_download_is_the_file(page: Page, server: Server
     assert (shown["tags"], shown["a/b~c"]) == (["first"], "<i>")
     button(page, "Actions")
     button(page, "Hide")
-    expect(page.get_by_text("plain is in no default list now.").first).to_be_visible()
+    expect(page.get_by_text("plain no longer appears in lists.").first).to_be_visible()
     with page.expect_download() as saved:
         page.get_by_role("link", name="Download").click()
     assert Path(saved.value.path()).read_bytes() == data
