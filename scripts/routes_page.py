@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from stillage.api import openapi
+from stillage.api.application import dialects_of
 from stillage.api.dialects import Dialect
 from stillage.api.profiles import PROFILES
-from stillage.app import dialects_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "routes.md"
 HEAD = """\

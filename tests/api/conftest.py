@@ -13,9 +13,11 @@ from aiohttp import ClientSession
 from deployments import ByName, Deploy, Deployment
 from fakes import OpenRights
 from serving import serving
-from stillage import app, authentication
+from stillage import authentication
+from stillage.api.application import make_web
 from stillage.config import load
 from stillage.db.leases import LeaseOwner
+from stillage.worker import build_worker
 
 
 @pytest.fixture
@@ -32,9 +34,9 @@ def deploy(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     @asynccontextmanager
     async def make(**given: Any) -> AsyncIterator[Deployment]:
         settings = load(data=tmp_path, tls=False, **{"spare_bytes": 0, **given})
-        async with app.build(settings, owner=LeaseOwner.parse("node/1")) as worker:
+        async with build_worker(settings, owner=LeaseOwner.parse("node/1")) as worker:
             services = dataclasses.replace(worker.services, identity=ByName())
-            async with serving(app.make_web(services)) as url, ClientSession(url) as session:
+            async with serving(make_web(services)) as url, ClientSession(url) as session:
                 yield Deployment(url, worker, session, tmp_path)
 
     return make

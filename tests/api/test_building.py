@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stillage import app
 from stillage.config import load
 from stillage.errors import BadSettings
+from stillage.worker import build_worker
 
 
 async def test_what_was_built_is_closed_if_the_rest_cannot_be(migrated_sqlite: Path, tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ async def test_what_was_built_is_closed_if_the_rest_cannot_be(migrated_sqlite: P
     settings = load(data=tmp_path, tls=False, import_ca=tmp_path / "nothing.pem")
     threads = set(threading.enumerate())
     with pytest.raises(BadSettings, match=r"nothing\.pem"):
-        async with app.build(settings):
+        async with build_worker(settings):
             pass
     await asyncio.get_running_loop().shutdown_default_executor()
     assert set(threading.enumerate()) <= threads

@@ -25,7 +25,7 @@ from fakes import OpenRights, cheap_passwords
 from image_api import OpenIdentity
 from job_world import eventually
 from serving import serving
-from stillage import app
+from stillage.api.application import make_web
 from stillage.api.emulator.clock import EmulatedClock
 from stillage.api.emulator.dialect import dialect
 from stillage.api.emulator.emulator import Emulator
@@ -34,6 +34,7 @@ from stillage.db.leases import LeaseOwner
 from stillage.ids import StoreId
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.emulated import EmulatedStore
+from stillage.worker import build_worker
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ADMIN = {"Authorization": encode_basic_auth("admin", "secret")}
@@ -82,12 +83,12 @@ async def serve(folder: Path, database: Path, *, emulates: bool) -> AsyncIterato
     store = EmulatedStore(folder / "blobs", emulator.faults.outside_of_requests)
     stores = Stores([NamedStore(StoreId("files"), store, "file", "")], default=StoreId("files"))
     owner = LeaseOwner.parse("test/1")
-    async with app.build(
+    async with build_worker(
         settings, owner=owner, clock=emulator.clock, stores=stores, passwords=cheap_passwords()
     ) as worker:
         services = dataclasses.replace(worker.services, identity=OpenIdentity())
         services.uploads.rights.identity = OpenRights()
-        application = app.make_web(services, also=[dialect(emulator, services.profile.wording)] if emulates else [])
+        application = make_web(services, also=[dialect(emulator, services.profile.wording)] if emulates else [])
         if emulates:
             emulator.install(application)
         # A new connection for each request: on a used one aiohttp would send a request again that was cut off.

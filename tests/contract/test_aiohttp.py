@@ -19,7 +19,7 @@ from aiohttp.test_utils import make_mocked_request
 import stillage
 
 SOURCE = Path(stillage.__file__).parent
-USERS = [*sorted((SOURCE / "api").rglob("*.py")), *sorted((SOURCE / "client").rglob("*.py")), SOURCE / "app.py"]
+USERS = [*sorted((SOURCE / "api").rglob("*.py")), *sorted((SOURCE / "client").rglob("*.py"))]
 
 PRIVATE = {
     "RequestHandler": {

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from postgres import PostgresServer
-from stillage import app
 from stillage.config import load
 from stillage.db import clock as clocks
 from stillage.db.clock import DatabaseClock, clock_of, now, set_by
 from stillage.db.session import Database
 from stillage.errors import Unavailable
+from stillage.worker import build_worker
 
 LONG_AGO = datetime(1999, 12, 31, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -34,7 +34,7 @@ async def test_nodes_on_postgresql_go_by_its_clock_whatever_their_own_says(
 ) -> None:
     (tmp_path / "secret.key").write_bytes(bytes(32))
     monkeypatch.setattr(clocks.DatabaseClock.__init__, "__defaults__", (lambda: LONG_AGO,))
-    async with app.build(load(data=tmp_path, database_url=url)) as worker:
+    async with build_worker(load(data=tmp_path, database_url=url)) as worker:
         assert is_now(worker.clock())
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from aiohttp import ClientSession
 
 from builders import principal
-from stillage import app
 from stillage.accounts.principal import Principal
+from stillage.worker import Worker
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -30,7 +30,7 @@ class ByName:
 @dataclass(frozen=True)
 class Deployment:
     url: str
-    worker: app.Worker
+    worker: Worker
     session: ClientSession
     data_folder: Path
 

@@ -15,8 +15,8 @@ from yarl import URL
 from fakes import OpenRights
 from server import Answer
 from serving import serving
-from stillage import app
 from stillage.accounts.principal import Principal
+from stillage.api.application import make_web
 from stillage.config import Settings
 from stillage.db.leases import LeaseOwner
 from stillage.errors import Unauthenticated
@@ -25,6 +25,7 @@ from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
 from stillage.images.patch import V2_0, V2_1
 from stillage.operations.imports.sources import Sources
+from stillage.worker import Worker, build_worker
 
 OCTETS = "application/octet-stream"
 __all__ = ["OCTETS", "V2_0", "V2_1", "Person", "Town", "image_api"]
@@ -143,7 +144,7 @@ class Town:
     session: ClientSession
     url: str
     application: web.Application
-    worker: app.Worker
+    worker: Worker
 
     def person(self, project: str = "lab", roles: str = "member", user: str = "erin") -> Person:
         return Person(self.session, f"{user}@{project} {roles}", project)
@@ -158,11 +159,11 @@ async def image_api(
     *identity*: knows people as the rows of the database do; None believes what tokens say.
     """
     owner = LeaseOwner.parse("test/1")
-    async with app.build(settings, owner=owner, clock=clock, sources=sources) as worker:
+    async with build_worker(settings, owner=owner, clock=clock, sources=sources) as worker:
         services = dataclasses.replace(worker.services, identity=identity or OpenIdentity())
         if identity is None:
             services.uploads.rights.identity = OpenRights()
-        application = app.make_web(services)
+        application = make_web(services)
         async with (
             serving(application, prefix=services.addresses.prefix) as url,
             ClientSession(url) as session,

@@ -1,4 +1,4 @@
-"""What handlers use: the services that `app` built, and what a request carries (principal, ids, base URLs)."""
+"""What handlers use: the services that `worker` built, and what a request carries (principal, ids, base URLs)."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from stillage import app as server
 from stillage import config
 from stillage.cli import logs
 from stillage.cli.accounts import require_database, show
@@ -19,6 +18,7 @@ from stillage.ids import ImageId, JobId, ProjectId, image_id_of
 from stillage.images.job import Job, State
 from stillage.operations.jobs import Jobs
 from stillage.times import to_seconds
+from stillage.worker import build_worker
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def _run(work: Callable[[Jobs], Awaitable[T]], settings: Settings) -> T:
     logs.configure(settings.log_format, settings.log_level)
 
     async def run() -> T:
-        async with server.build(settings) as worker:
+        async with build_worker(settings) as worker:
             schema.require_usable(worker.services.database.engine)
             return await work(worker.services.jobs)
 

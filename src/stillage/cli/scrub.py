@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stillage import app, config
+from stillage import config
 from stillage.cli import logs
 from stillage.cli.accounts import require_database
 from stillage.cli.options import Config, Data, Json
@@ -17,6 +17,7 @@ from stillage.config import Settings
 from stillage.db import schema
 from stillage.operations.upkeep.scrub import Scrubbed
 from stillage.times import CENTURY_S
+from stillage.worker import build_worker
 
 
 def _above_zero(rate: float | None) -> float | None:
@@ -68,7 +69,7 @@ async def _scrub(
     settings: Settings, older_than_s: float, bytes_per_s: float | None, *, damaged_only: bool, as_json: bool
 ) -> tuple[int, int]:
     read = damaged = 0
-    async with app.build(settings) as worker:
+    async with build_worker(settings) as worker:
         schema.require_usable(worker.services.database.engine)
         scrub = worker.scrub(older_than_s=older_than_s, bytes_per_s=bytes_per_s, damaged_only=damaged_only)
         async for scrubbed in scrub:

@@ -1,4 +1,4 @@
-"""Which kinds of jobs there are, and what does them. `app` gives it the operations."""
+"""Which kinds of jobs there are, and what does them. `worker` gives it the operations."""
 
 from stillage.operations.running import Kind, Kinds
 

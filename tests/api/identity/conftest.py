@@ -10,11 +10,12 @@ from aiohttp import ClientSession
 
 from fakes import Clock
 from serving import serving
-from stillage import app
+from stillage.api.application import make_web
 from stillage.config import Settings, load
 from stillage.db.leases import LeaseOwner
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
+from stillage.worker import build_worker
 
 
 @pytest.fixture
@@ -44,9 +45,9 @@ async def api(
     settings: Settings, identity: EmbeddedIdentity, people: None, clock: Clock
 ) -> AsyncIterator[ClientSession]:
     """A session whose base URL is the server's."""
-    async with app.build(settings, owner=LeaseOwner.parse("test/1"), clock=clock) as worker:
+    async with build_worker(settings, owner=LeaseOwner.parse("test/1"), clock=clock) as worker:
         services = dataclasses.replace(
             worker.services, identity=identity, embedded=identity, sessions=identity.sessions
         )
-        async with serving(app.make_web(services)) as url, ClientSession(url) as session:
+        async with serving(make_web(services)) as url, ClientSession(url) as session:
             yield session

@@ -13,9 +13,10 @@ from fake_keystone import SERVICE_PASSWORD, FakeKeystone
 from fakes import Clock
 from image_api import Town
 from serving import serving
-from stillage import app
+from stillage.api.application import make_web
 from stillage.config import load
 from stillage.db.leases import LeaseOwner
+from stillage.worker import build_worker
 
 Serve = Callable[..., AbstractAsyncContextManager[Town]]
 
@@ -39,10 +40,10 @@ def serve(migrated_sqlite: Path, tmp_path: Path, clock: Clock, keystone: FakeKey
             "keystone_username": "stillage",
             "keystone_secret": SERVICE_PASSWORD,
         } | settings
-        async with app.build(
+        async with build_worker(
             load(data=tmp_path, tls=False, **given), owner=LeaseOwner.parse("test/1"), clock=clock
         ) as worker:
-            application = app.make_web(worker.services)
+            application = make_web(worker.services)
             async with serving(application) as url, ClientSession(url) as session:
                 yield Town(session, url, application, worker)
 

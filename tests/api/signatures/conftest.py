@@ -10,10 +10,12 @@ import pytest
 from fakes import Clock, cheap_passwords
 from serving import serving
 from signing_people import Office, Signing
-from stillage import app, authentication
+from stillage import authentication
+from stillage.api.application import make_web
 from stillage.config import load
 from stillage.db.leases import LeaseOwner
 from stillage.operations.identity.accounts import Accounts
+from stillage.worker import build_worker
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ async def office(
     monkeypatch.setattr(authentication, "Passwords", cheap_passwords)
     shutil.copy(migrated_sqlite, tmp_path / "stillage.db")
     (tmp_path / "secret.key").write_bytes(bytes(32))
-    async with app.build(
+    async with build_worker(
         load(data=tmp_path, tls=False, **settings), owner=LeaseOwner.parse("test/1"), clock=clock
     ) as worker:
         passwords = cheap_passwords()
@@ -39,7 +41,7 @@ async def office(
         await accounts.create_user("erin", "erins", project="lab")
         await accounts.create_user("ada", "adas", project="lab", role="admin")
         await accounts.create_user("paul", "pauls")
-        async with serving(app.make_web(worker.services), prefix=worker.services.addresses.prefix) as url:
+        async with serving(make_web(worker.services), prefix=worker.services.addresses.prefix) as url:
             yield Office(url, worker.services, accounts, clock)
         passwords.close()
 

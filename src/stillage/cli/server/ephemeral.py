@@ -24,6 +24,7 @@ from argon2 import PasswordHasher
 from stillage import app
 from stillage.accounts.access_key import AccessKey
 from stillage.accounts.secrets import PERMANENT, new_access, new_secret
+from stillage.api.application import make_web
 from stillage.api.emulator.clock import EmulatedClock, time_of
 from stillage.api.emulator.dialect import dialect
 from stillage.api.emulator.emulator import PREFIX, Emulator
@@ -46,6 +47,7 @@ from stillage.operations.identity.shared_secret import require_shared_secret
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.emulated import EmulatedStore
 from stillage.stores.files.disk import write_whole
+from stillage.worker import build_worker
 
 USER = "demo"
 NODE = NodeId("ephemeral")
@@ -193,10 +195,10 @@ class _Ephemeral:
     def serve(self, settings: Settings, *arguments: Any, **named: Any) -> Awaitable[None]:
         store = EmulatedStore(settings.data / "blobs", self._emulator.faults.outside_of_requests)
         stores = Stores([NamedStore(STORE, store, "file", "Local files")], default=STORE)
-        build = partial(app.build, clock=self._emulator.clock, stores=stores, passwords=_passwords())
+        build = partial(build_worker, clock=self._emulator.clock, stores=stores, passwords=_passwords())
         return app.serve(settings, *arguments, build=build, make_web=self._make_web, **named)
 
     def _make_web(self, services: Services) -> web.Application:
-        application = app.make_web(services, also=[dialect(self._emulator, services.profile.wording)])
+        application = make_web(services, also=[dialect(self._emulator, services.profile.wording)])
         self._emulator.install(application)
         return application

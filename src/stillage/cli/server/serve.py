@@ -13,7 +13,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from stillage import app, config
+from stillage import config
 from stillage.accounts.session import LINK_LIFETIME
 from stillage.cli import logs
 from stillage.cli.options import Config, Data
@@ -42,6 +42,7 @@ from stillage.identity.passwords import Passwords
 from stillage.operations.identity.bootstrap import ADMIN, bootstrap
 from stillage.operations.identity.sessions import new_link
 from stillage.operations.identity.shared_secret import require_shared_secret
+from stillage.worker import Worker, build_worker
 
 log = structlog.get_logger()
 
@@ -192,14 +193,14 @@ async def _require_shared_secret(settings: Settings) -> None:
 
 
 async def _sweep(settings: Settings, node_id: NodeId) -> None:
-    async with app.build(settings) as worker:
+    async with build_worker(settings) as worker:
         await _report_missing_stores(worker)
         swept = await worker.sweep(dead=node_id)
     if swept.uploads or swept.blobs:
         log.warning("cleaned up after a crash", uploads=swept.uploads, blobs=swept.blobs)
 
 
-async def _report_missing_stores(worker: app.Worker) -> None:
+async def _report_missing_stores(worker: Worker) -> None:
     """Log which stores have images and are not in the settings. A store that is lost must not stop the others."""
     used = await worker.services.database.read(blobs.stores_in_use)
     for store in sorted(used - {named.id for named in worker.services.stores}):

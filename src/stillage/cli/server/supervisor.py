@@ -21,13 +21,13 @@ from multiprocessing.process import BaseProcess
 import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
-from stillage import app
 from stillage.cli.server import link, processes
 from stillage.cli.server.link import Held
 from stillage.cli.server.listening import bound_again
 from stillage.cli.server.worker import HANGS_AFTER_S, HURRY, RETIRE, Plan, end_soon
 from stillage.cli.server.worker_process import Worker, clean_up_after, start
 from stillage.config import Settings
+from stillage.worker import shared_folder
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ def supervise(
         ready: Called when all workers serve.
         renewed: Returns the plan for new workers, at SIGHUP; None to keep the old ones.
     """
-    shared = app.shared_folder(plan.settings)
+    shared = shared_folder(plan.settings)
     assert shared is not None  # noqa: S101 - several workers share it
     shared.mkdir(mode=0o700, exist_ok=True)
     for old in shared.glob("*.db"):

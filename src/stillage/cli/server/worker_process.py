@@ -12,13 +12,13 @@ from threading import Thread
 
 import structlog
 
-from stillage import app
 from stillage.cli import logs
 from stillage.cli.server import link
 from stillage.cli.server.worker import Plan, return_large_memory, run_worker
 from stillage.config import Settings
 from stillage.db.leases import LeaseOwner
 from stillage.errors import StillageError
+from stillage.worker import build_worker
 
 log = structlog.get_logger()
 
@@ -90,5 +90,5 @@ def clean_up_after(dead: BaseProcess, settings: Settings) -> None:
 
 
 async def _end_uploads(settings: Settings, dead: LeaseOwner) -> None:
-    async with app.build(settings) as worker:
+    async with build_worker(settings) as worker:
         await worker.sweep.end_dead_uploads(dead=dead)
