@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, cast
 
 import forked
-from stillage import app
+from stillage import worker
 from stillage.jobs.kinds import kinds_of
 from stillage.jobs.run import LiveRun
 from stillage.operations.running import Kind, Result, Run
@@ -61,7 +61,7 @@ def with_test_kind(known: Any) -> Any:
 
 
 if __name__ == "__main__":
-    setattr(app, "kinds_of", with_test_kind(kinds_of))  # noqa: B010 - it is no public name of that module
+    setattr(worker, "kinds_of", with_test_kind(kinds_of))  # noqa: B010 - it is no public name of that module
     for name in (*forked.IMPORTED, "stillage.cli.server.jobs_alone"):
         import_module(name)
     forked.serve(socket.socket(fileno=os.dup(0)))
