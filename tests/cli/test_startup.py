@@ -17,7 +17,8 @@ from stillage.cli.main import Commands, app
 
 SERVER = (
     "aiohttp.web", "aiohttp.web_protocol", "sqlalchemy", "alembic", "structlog", "prometheus_client", "uvloop",
-    "stillage.app", "stillage.worker", "stillage.api", "stillage.db", "stillage.jobs", "stillage.operations", "stillage.stores",
+    "stillage.app", "stillage.worker", "stillage.api", "stillage.db", "stillage.jobs", "stillage.operations",
+    "stillage.stores",
 )  # fmt: skip
 UNUSED = (
     "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "boto3", "botocore", "alembic", "cryptography",
