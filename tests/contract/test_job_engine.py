@@ -18,6 +18,7 @@ from stillage.db.jobs import Filter
 from stillage.db.leases import LeaseOwner
 from stillage.db.session import Database
 from stillage.errors import InvalidInput, JobEnded, PassingTrouble
+from stillage.images.access import Access
 from stillage.images.job import Job, State
 from stillage.jobs import engine as engine_module
 from stillage.jobs.engine import Engine
@@ -43,7 +44,7 @@ class Node:
     def __post_init__(self) -> None:
         kinds = {"test": Kind(self.work, self.clear_up)}
         self.queue = Queue(self.database, clock=now, report=self.report)
-        self.jobs = Jobs(self.database, kinds, clock=now, report=self.report, keep_s=3600)
+        self.jobs = Jobs(self.database, kinds, access=Access({}), clock=now, report=self.report, keep_s=3600)
         self.engine = Engine(
             self.database,
             self.queue,
@@ -261,6 +262,8 @@ async def test_ended_jobs_are_forgotten(database: Database) -> None:
     job = await node.outcome()
     await node.jobs.forget_old()
     assert await node.jobs.get(job.id) == job
-    forgetful = Jobs(database, {}, clock=lambda: now() + timedelta(hours=2), report=node.report, keep_s=3600)
+    later = now() + timedelta(hours=2)
+    access = Access({})
+    forgetful = Jobs(database, {}, access=access, clock=lambda: later, report=node.report, keep_s=3600)
     await forgetful.forget_old()
     assert await node.jobs.list_of(Filter(), 10) == []

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
+from stillage.accounts.principal import Principal
 from stillage.db import Connection, job_parts
 from stillage.db import jobs as db
 from stillage.db.jobs import Filter
 from stillage.db.session import Database
-from stillage.errors import JobCancelled, JobEnded
+from stillage.errors import InvalidInput, JobCancelled, JobEnded
 from stillage.ids import JobId
+from stillage.images.access import Access
 from stillage.images.job import Failure, Job, NewJob
+from stillage.images.job_query import JobQuery
 from stillage.operations.running import Kinds
 
 Report = Callable[[Job], Awaitable[None]]
@@ -44,11 +47,19 @@ class Jobs:
     """Shows jobs, and cancels them."""
 
     def __init__(
-        self, database: Database, kinds: Kinds, *, clock: Callable[[], datetime], report: Report, keep_s: float
+        self,
+        database: Database,
+        kinds: Kinds,
+        *,
+        access: Access,
+        clock: Callable[[], datetime],
+        report: Report,
+        keep_s: float,
     ) -> None:
         """*keep_s*: how long a job is kept after its end."""
         self._database = database
         self._kinds = kinds
+        self._access = access
         self._clock = clock
         self._report = report
         self.keep_s = keep_s
@@ -60,6 +71,17 @@ class Jobs:
     async def list_of(self, those: Filter, limit: int, after: Job | None = None) -> Sequence[Job]:
         """Return at most *limit* jobs, the newest first, that come *after* that one."""
         return await self._database.read(db.list_of, those, limit, after)
+
+    async def page(self, principal: Principal, query: JobQuery) -> Sequence[Job]:
+        """Return a page of the jobs that the principal's project asked for; an administrator sees those of all.
+
+        Raises:
+            InvalidInput: If the marker is none of them.
+        """
+        project = None if self._access.is_admin(principal) else principal.project_id
+        states = None if query.state is None else (query.state,)
+        those = Filter(project_id=project, image_id=query.image_id, states=states)
+        return await self._database.read(_page, those, query)
 
     async def parts_of(self, job_id: JobId) -> Sequence[Job]:
         """Return the parts of a job, in order."""
@@ -89,3 +111,10 @@ class Jobs:
         if (kind := self._kinds.get(job.kind)) is not None and kind.failed is not None:
             kind.failed(connection, job)
         return job
+
+
+def _page(connection: Connection, those: Filter, query: JobQuery) -> Sequence[Job]:
+    after = None if query.marker is None else db.find(connection, query.marker)
+    if query.marker is not None and (after is None or those.project_id not in (None, after.project_id)):
+        raise InvalidInput(f"marker {query.marker[:36]!r} is no job; start again without marker")
+    return db.list_of(connection, those, query.limit, after)

@@ -104,6 +104,7 @@ async def tasks(ask: Checked, queue: Queue) -> None:
     image_id = (await ask.person.create())["id"]
     task_id = (await queue.enqueue(new_job(kind=JobKind.IMPORT_URL, image_id=image_id))).id
     await ask("GET /v2/tasks")
+    await ask("GET /v2/jobs")
     await ask("GET /v2/tasks/{task_id}", task_id=task_id)
     await ask("GET /v2/images/{image_id}/tasks", image_id=image_id)
 

@@ -13,6 +13,7 @@ from stillage.api.json_schemas import Schema, components_of
 from stillage.formats.verdict import VerdictView
 from stillage.formats.views.outputs import OUTPUTS
 from stillage.images.image import DISK_FORMATS
+from stillage.images.job import State
 from stillage.images.patch import V2_0, V2_1
 from stillage.images.query import SORT_KEYS
 from stillage.images.task import SORT_KEYS as TASK_SORT_KEYS
@@ -60,6 +61,7 @@ TASK_QUERY = {
     "type": {"enum": ["import"]},
 }
 
+JOB_QUERY = {"limit": COUNT, "marker": TEXT, "state": {"enum": list(State)}, "image_id": TEXT}
 UPLOAD_QUERY = {"limit": COUNT, "marker": TEXT, "status": {"enum": list(UploadStatus)}}
 UPLOAD_HEADERS = {
     "X-Openstack-Image-Size": {**COUNT, "description": "bytes to expect; beats Content-Length"},
@@ -196,6 +198,7 @@ DETAILS: Mapping[str, Details] = {
     "PUT /v2/images/{image_id}/tags/{tag}": Details({204: None}, WRITES),
     "DELETE /v2/images/{image_id}/tags/{tag}": Details({204: None}, (*READS, 409)),
     "GET /v2/images/{image_id}/tasks": Details({200: "ImageTasks"}, READS),
+    "GET /v2/jobs": Details({200: "ListedJobs"}, (400, 401, 403), query=JOB_QUERY),
     "GET /v2/tasks": Details({200: "Tasks"}, (400, 401, 403), query=TASK_QUERY),
     "POST /v2/tasks": Details({}, (400, 401, 403, 413, 415), body={JSON: ref("NewTask")}),
     "GET /v2/tasks/{task_id}": Details({200: "Task"}, READS),
@@ -254,6 +257,7 @@ def schemas() -> Mapping[str, Schema]:
         task_documents.Task,
         task_documents.ImageTasks,
         task_documents.NewTask,
+        task_documents.ListedJobs,
         documents.Layout,
         documents.DownloadLink,
         documents.NewDownloadLink,

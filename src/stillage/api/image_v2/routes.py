@@ -12,6 +12,7 @@ from stillage.api.image_v2 import (
     imports,
     info,
     inspection,
+    jobs,
     links,
     locations,
     members,
@@ -91,3 +92,4 @@ def _add_extensions(router: web.UrlDispatcher) -> None:
     router.add_get("/v2/images/{image_id}/verdict", verdicts.show, allow_head=False)
     router.add_get("/v2/events", events.stream, allow_head=False)
     router.add_get("/v2/rules", verdicts.rules, allow_head=False)
+    router.add_get("/v2/jobs", jobs.list_all, allow_head=False)

@@ -6,6 +6,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from stillage.api.image_v2.documents import ID, READ_ONLY
 from stillage.api.json_schemas import member
+from stillage.images.job import JobKind, State
 from stillage.images.task import STATES, TYPE_NAMES
 
 
@@ -64,3 +65,30 @@ class NewTask(TypedDict):
 
     type: Annotated[str, member(enum=list(TYPE_NAMES))]
     input: dict[str, Any]
+
+
+class ListedJob(TypedDict):
+    """A job of any kind: what it does, how far it is, and how it ended."""
+
+    id: Annotated[str, member("An identifier", **ID)]
+    kind: Annotated[str, member("What it does", examples=list(JobKind))]
+    state: Annotated[str, member("How far it is", enum=list(State))]
+    step: Annotated[str, member("What it is doing, or did last, in a few words")]
+    progress: Annotated[float, member("How much of it is done", minimum=0, maximum=1)]
+    project_id: Annotated[str, member("Project that asked for it")]
+    user_id: Annotated[str, member("User that asked for it")]
+    image_id: Annotated[str | None, member("Image that it is about")]
+    parent: Annotated[str | None, member("Job that it is a part of")]
+    message: Annotated[str | None, member("Why it failed; null unless it did")]
+    code: Annotated[str | None, member("Of the error, for programs; null unless it failed")]
+    created_at: Annotated[str, member("When it was accepted")]
+    updated_at: Annotated[str, member("When it last changed")]
+    ended_at: Annotated[str | None, member("When it ended; null until then")]
+
+
+class ListedJobs(TypedDict):
+    """A page of jobs, with the path of the first page and, if there may be more, of the next."""
+
+    jobs: list[ListedJob]
+    first: str
+    next: NotRequired[str]

@@ -50,6 +50,14 @@ export function listCommands(query) {
   };
 }
 
+/** @param {URLSearchParams} query Of the list of jobs, as it is sent. @param {boolean} isAdmin @returns {Commands} */
+export function jobCommands(query, isAdmin) {
+  const state = query.get("state");
+  const commands = { curl: curl("GET", `/v2/jobs?${query}`) };
+  // Glance shows tasks to administrators; the command of ours reads the database, on the machine of the server.
+  return isAdmin ? { ...commands, openstack: "openstack image task list", stillage: `stillage job list${state ? ` --state ${state}` : ""}` } : commands;
+}
+
 /** @param {import("./images.js").Image} image @returns {Commands} */
 export function imageCommands(image) {
   const { id } = image;

@@ -3,10 +3,9 @@
 import { html } from "../vendor/htm-preact-standalone.module.js";
 import { getJson } from "../core/api.js";
 import { age, dateTime, t } from "../core/i18n.js";
-import { pathOf } from "../core/images.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
 import { Problem } from "../ui/problem.js";
-import { TaskTable } from "./task_table.js";
+import { JobTable } from "./job_table.js";
 
 /** @typedef {import("../core/images.js").Image} Image */
 
@@ -24,18 +23,18 @@ async function perhaps(path, signal) {
 export function History({ image }) {
   const { data, error, again } = useLoaded(
     (signal) => Promise.all([
-      perhaps(`${pathOf(image.id)}/tasks`, signal),
+      getJson(`/v2/jobs?image_id=${image.id}&limit=100`, { signal }),
       perhaps(`/v2/audit?target=${image.id}`, signal),
     ]),
     [image.id, image.updated_at],
   );
   if (error) return html`<${Problem} error=${error} retry=${again} />`;
   if (!data) return html`<${Skeleton} />`;
-  const [tasks, audit] = data;
+  const [{ jobs }, audit] = data;
   return html`<div class="loose">
     <section class="stack"><h2>${t("history.record")}</h2><${Moments} image=${image} /></section>
     <section class="stack"><h2>${t("history.jobs")}</h2>
-      ${tasks?.tasks.length ? html`<${TaskTable} tasks=${tasks.tasks} />` : html`<p class="note">${t("history.jobs.none")}</p>`}</section>
+      ${jobs.length ? html`<${JobTable} jobs=${jobs} />` : html`<p class="note">${t("history.jobs.none")}</p>`}</section>
     ${audit && html`<section class="stack"><h2>${t("history.audit")}</h2><${Audit} events=${audit.events ?? []} /></section>`}
   </div>`;
 }

@@ -1,59 +1,70 @@
 // Page: jobs, which are imports, conversions, exports and copies that outlive the request that asked for them.
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
-import { ApiError, getJson } from "../core/api.js";
-import { curl } from "../core/commands.js";
+import { getJson } from "../core/api.js";
+import { jobCommands } from "../core/commands.js";
 import { t } from "../core/i18n.js";
-import { pathOf } from "../core/images.js";
 import { useLive } from "../core/live.js";
-import { isAdmin, session } from "../core/session.js";
+import { changeQuery, place } from "../core/router.js";
+import { isAdmin } from "../core/session.js";
+import { useStore } from "../core/store.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
 import { Problem } from "../ui/problem.js";
 import { ImportButton } from "./import_image.js";
-import { TaskTable } from "./task_table.js";
+import { JOB_STATES, JobTable, stateText } from "./job_table.js";
 
-const SHOWN = 50;
+const PAGE_SIZE = 30;
 
-/**
- * The jobs that one may see: an administrator all of them; others those of the project's images that run now, and of
- * the newest ones.
- * @param {AbortSignal} signal
- * @returns {Promise<any[]>}
- */
-async function loadTasks(signal) {
-  if (isAdmin()) return (await getJson(`/v2/tasks?limit=${SHOWN}`, { signal })).tasks;
-  const query = `owner=${session.get()?.project.id ?? ""}&sort=updated_at:desc&limit=20`;
-  const { images } = await getJson(`/v2/images?${query}`, { signal });
-  const found = await Promise.all(images.map((/** @type {any} */ image) => tasksOf(image.id, signal)));
-  return found.flat().sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
-}
-
-/** @param {string} id @param {AbortSignal} signal @returns {Promise<any[]>} */
-async function tasksOf(id, signal) {
-  try {
-    return (await getJson(`${pathOf(id)}/tasks`, { signal })).tasks;
-  } catch (error) {
-    if (error instanceof ApiError && [403, 404].includes(error.status)) return [];
-    throw error;
+/** The request for the page of jobs that the address asks for. @param {URLSearchParams} address @returns {URLSearchParams} */
+function wantedJobs(address) {
+  const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+  for (const name of ["state", "marker"]) {
+    const value = address.get(name);
+    if (value) query.set(name, value);
   }
+  return query;
 }
 
 export function JobsPage() {
-  const { data: tasks, error, again } = useLoaded(loadTasks, []);
+  const { query: address } = useStore(place);
+  const query = wantedJobs(address);
+  const { data, error, again } = useLoaded((signal) => getJson(`/v2/jobs?${query}`, { signal }), [query.toString()]);
   useLive(({ kind }) => kind === "job", again);
-  const commands = () => ({ curl: curl("GET", isAdmin() ? `/v2/tasks?limit=${SHOWN}` : "/v2/images/IMAGE_ID/tasks"), stillage: "stillage job list", openstack: "openstack image task list" });
+  const jobs = data?.jobs;
   return html`
     <div class="page-head">
       <h1>${t("nav.jobs")}</h1>
-      <${AsCommand} commands=${commands} />
+      <${AsCommand} commands=${() => jobCommands(query, isAdmin())} />
       <button type="button" onClick=${again}>${t("refresh")}</button>
       <${ImportButton} done=${again} />
     </div>
     <p class="lead">${t("jobs.lead")}</p>
+    <${States} chosen=${query.get("state")} />
     ${error && html`<${Problem} error=${error} retry=${again} />`}
-    ${!tasks && !error && html`<${Skeleton} />`}
-    ${tasks && tasks.length > 0 && html`<${TaskTable} tasks=${tasks} withImage />`}
-    ${tasks && !tasks.length && html`<div class="empty"><h2>${t("jobs.none")}</h2><p>${t("jobs.none.why")}</p></div>`}
+    ${!jobs && !error && html`<${Skeleton} />`}
+    ${jobs?.length > 0 && html`<${JobTable} jobs=${jobs} withImage /><${Paging} next=${data.next} />`}
+    ${jobs?.length === 0 && html`<div class="empty"><h2>${t("jobs.none")}</h2><p>${t("jobs.none.why")}</p></div>`}
   `;
+}
+
+/** @param {{chosen: string | null}} props */
+function States({ chosen }) {
+  const choices = [null, ...JOB_STATES];
+  return html`<div class="tools" role="group" aria-label=${t("job.status")}>
+    ${choices.map((each) => html`<button key=${each} type="button" aria-pressed=${each === chosen} onClick=${() => changeQuery({ state: each, marker: null })}>${each ? stateText(each) : t("jobs.all")}</button>`)}
+  </div>`;
+}
+
+/** @param {{next?: string}} props  The path of the next page. */
+function Paging({ next }) {
+  const { query } = useStore(place);
+  const marker = next ? new URLSearchParams(next.split("?")[1]).get("marker") : null;
+  if (!marker && !query.has("marker")) return null;
+  return html`<nav class="paging" aria-label=${t("jobs.pages")}>
+    ${query.has("marker") && html`
+      <button type="button" onClick=${() => changeQuery({ marker: null })}>${t("images.first_page")}</button>
+      <button type="button" onClick=${() => history.back()}>${t("images.previous_page")}</button>`}
+    ${marker && html`<button type="button" onClick=${() => changeQuery({ marker })}>${t("images.next_page")}</button>`}
+  </nav>`;
 }
