@@ -180,7 +180,7 @@ class Settings(AuditSettings, ImportSettings, JobSettings, LocationSettings, Con
     max_user_temporary_keys: int = Field(1000, ge=0, le=MOST_ROWS, description="temporary access keys of one user")
     metrics_listen: str | None = Field(None, description="HOST:PORT that serves /metrics without a token")
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="auto is console on a terminal, otherwise json"
+        "auto", description="console (short lines) or json; auto is console on a terminal, otherwise json"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 

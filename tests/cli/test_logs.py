@@ -1,6 +1,7 @@
 """The log tells everything but secrets."""
 
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -32,3 +33,13 @@ def test_a_traceback_does_not_show_the_values_of_variables(log_format: str, caps
     assert logged.count("ZeroDivisionError") >= 2
     assert "test_logs.py" in logged
     assert "gst1secret" not in logged
+
+
+def test_a_line_for_people_is_short(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("console", "info")
+    logger = structlog.get_logger()
+    logger.info("request", method="GET", path="/v2/images", status=200, seconds=0.002, peer="::1", request_id="req-1")
+    logger.error("disk is gone", store="files")
+    request, error = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v2/images 200 2 ms ::1 *", request)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \[error\] disk is gone +store=files", error)

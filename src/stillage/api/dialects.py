@@ -30,6 +30,7 @@ class Dialect:
         wording: The format of its errors.
         changes: Routes that change something, with the action for the audit event.
         description: What it adds to the OpenAPI description.
+        pieces: Routes of which a whole takes many requests: the log tells the whole, and of these only what fails.
     """
 
     prefixes: tuple[str, ...]
@@ -39,6 +40,7 @@ class Dialect:
     wording: Wording
     changes: Mapping[str, Action]
     description: Description
+    pieces: frozenset[str] = frozenset()
 
     def has(self, path: str) -> bool:
         return any(path == prefix or (prefix != "/" and path.startswith(f"{prefix}/")) for prefix in self.prefixes)
@@ -54,6 +56,7 @@ class KnownRoute:
         dialect: None if the path belongs to none.
         action: What a request does, for the audit event; None if it changes nothing.
         is_public: True if it needs no principal.
+        is_piece: True if it is one of many requests for a whole, which the log tells.
     """
 
     name: str
@@ -61,6 +64,7 @@ class KnownRoute:
     dialect: Dialect | None
     action: Action | None
     is_public: bool
+    is_piece: bool = False
 
 
 class KnownRoutes:
@@ -86,7 +90,8 @@ class KnownRoutes:
         dialect = find_dialect(self.dialects, path)
         if dialect is None:
             return KnownRoute(name, pattern, None, None, is_public=False)
-        return KnownRoute(name, pattern, dialect, dialect.changes.get(name), name in dialect.public)
+        is_public, is_piece = name in dialect.public, name in dialect.pieces
+        return KnownRoute(name, pattern, dialect, dialect.changes.get(name), is_public, is_piece)
 
 
 def _path_of(request: web.Request) -> str:

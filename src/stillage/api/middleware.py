@@ -1,14 +1,16 @@
 """Middleware, from the outside in: log and count requests, translate errors, authenticate before a body is read."""
 
+import logging
 import random
 import time
+from http import HTTPStatus
 from uuid import UUID
 
 import structlog
 from aiohttp import web
 
 from stillage.api import log_context
-from stillage.api.dialects import route_of
+from stillage.api.dialects import KnownRoute, route_of
 from stillage.api.gateway import errors as gateway
 from stillage.api.gateway.signatures import forget_body
 from stillage.api.http.answer import answer
@@ -40,8 +42,10 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await answer(request, response)
         seconds = time.perf_counter() - begun
         app_services.status.rates.count()
-        app_services.metrics.count(request.method, route_of(request).pattern, response.status, seconds)
-        log.info(
+        known = route_of(request)
+        app_services.metrics.count(request.method, known.pattern, response.status, seconds)
+        log.log(
+            _level(known, response.status),
             "request",
             method=request.method,
             path=shown_path(request),
@@ -95,6 +99,10 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
     response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+def _level(known: KnownRoute, status: int) -> int:
+    return logging.DEBUG if known.is_piece and status < HTTPStatus.BAD_REQUEST else logging.INFO
 
 
 def _normalise_image_id(request: web.Request) -> None:

@@ -1,5 +1,6 @@
-"""Sends audit events to the log, and to the file and the webhook in the settings."""
+"""Sends audit events to the database, the file and the webhook in the settings, or to the log if there is none."""
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -39,7 +40,8 @@ class Trail:
         await self._write(event_of_job(job, now=self._clock(), node=self._node))
 
     async def _write(self, event: Event) -> None:
-        log.info("audit", **event)
+        # Apart from the log, which has a line for each request; but never nowhere.
+        log.log(logging.DEBUG if self._sinks else logging.INFO, "audit", **event)
         for sink in self._sinks:
             await sink.write(event)
 

@@ -1,4 +1,4 @@
-"""Structured logs: console for people, JSON for machines. Everything goes to standard error."""
+"""Structured logs: short lines for people, JSON for machines. Everything goes to standard error."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ import structlog
 
 from stillage.api import log_context
 from stillage.cli.log_lines import LogLines, as_it_is
+from stillage.cli.short_lines import shorten
 
 ENCODER = json.JSONEncoder(default=repr)
 
@@ -21,20 +22,9 @@ def configure(log_format: str, level: str) -> None:
         level: Least level shown.
     """
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    # Never with the values of local variables: tokens and passwords are among them.
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False))
-        if for_people
-        else _as_json
-    )
-    shared: list[structlog.typing.Processor] = [
-        log_context.merge,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if not for_people:
-        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        shared.append(structlog.processors.ExceptionRenderer(tracebacks))
+    shared: list[structlog.typing.Processor] = [log_context.merge, structlog.processors.add_log_level]
+    shared += _for_people() if for_people else _for_machines()
+    renderer = _console() if for_people else _as_json
     number = logging.getLevelNamesMapping()[level.upper()]
     lines = LogLines(sys.stderr, lambda event: str(renderer(None, "", event)))
     structlog.configure(
@@ -47,6 +37,26 @@ def configure(log_format: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def _for_people() -> list[structlog.typing.Processor]:
+    return [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False), shorten]
+
+
+def _for_machines() -> list[structlog.typing.Processor]:
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(tracebacks),
+    ]
+
+
+def _console() -> structlog.typing.Processor:
+    # Never with the values of local variables: tokens and passwords are among them.
+    tracebacks = structlog.dev.RichTracebackFormatter(show_locals=False)
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False, exception_formatter=tracebacks
+    )
 
 
 def _as_json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:

@@ -88,7 +88,7 @@ class Exports:
         )
         job = await self._database.write(self._accept, new, image)
         await self._queue.accepted(job)
-        log.info("export accepted", image_id=image.id, task=job.id, target=str(export.target))
+        log.debug("export accepted", image_id=image.id, task=job.id, target=str(export.target))
         return job
 
     def kinds(self) -> Kinds:

@@ -81,7 +81,7 @@ class Images:
         """
         image = self.prepare(principal, document)
         await self._database.write(db.add, image, self._limits)
-        log.info("image created", image_id=image.id)
+        log.debug("image created", image_id=image.id)
         return image
 
     def prepare(self, principal: Principal, document: Mapping[str, Any]) -> Image:
@@ -202,7 +202,7 @@ class Images:
         deleted = await self._database.write(lifecycle.mark_deleted, image.id, self._clock(), self._keep_until())
         if deleted is None:
             raise ImageNotFound(image_id)
-        log.info("image deleted", image_id=image.id)
+        log.debug("image deleted", image_id=image.id)
         for job in deleted.jobs:
             await self._report(job)
         await self._remove(deleted.blobs)
@@ -228,7 +228,7 @@ class Images:
         if named.read_only:
             raise Conflict(f"the store {store!r} is read-only; nothing is deleted from it")
         blobs = await self._database.write(copies.remove, image.id, store, self._clock(), self._keep_until())
-        log.info("copy deleted", image_id=image.id, store=store)
+        log.debug("copy deleted", image_id=image.id, store=store)
         await self._remove(blobs)
 
     async def _remove(self, blobs: Iterable[BlobRef]) -> None:

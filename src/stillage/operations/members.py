@@ -45,7 +45,7 @@ class Members:
         require_count("members", len(shared) + 1, self._rules.max_members)
         add = members.add_and_open if self._rules.shares_private else members.add
         member = await self._database.write(add, image, member_id, self._clock())
-        log.info("image shared", image_id=image.id, member_id=member_id)
+        log.debug("image shared", image_id=image.id, member_id=member_id)
         return member
 
     async def list(self, principal: Principal, image_id: str) -> Sequence[Member]:
@@ -89,7 +89,7 @@ class Members:
         remove = members.remove_and_close if self._rules.shares_private else members.remove
         if not await self._database.write(remove, image.id, ProjectId(member_id)):
             raise _no_member(image, member_id)
-        log.info("image no longer shared", image_id=image.id, member_id=member_id)
+        log.debug("image no longer shared", image_id=image.id, member_id=member_id)
 
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
         return await self._database.look_up(db.find_seen, image_id, principal.project_id)

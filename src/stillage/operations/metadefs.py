@@ -43,7 +43,7 @@ class Metadefs:
         contents = Contents(namespace, sorted(definitions, key=lambda each: (each.kind, each.name)))
         self._access.require_add(principal, {each.kind for each in definitions})
         await self._database.write(db.add, contents)
-        log.info("namespace created", namespace=namespace.name)
+        log.debug("namespace created", namespace=namespace.name)
         return contents
 
     async def page(self, principal: Principal, query: NamespaceQuery) -> Sequence[Contents]:
@@ -65,7 +65,7 @@ class Metadefs:
         """Delete a namespace with everything in it. Forbidden if it is protected."""
         check = self._access.check(principal, name, "delete_metadef_namespace", deletes=True)
         await self._database.write(db.remove, name, check)
-        log.info("namespace deleted", namespace=name)
+        log.debug("namespace deleted", namespace=name)
 
     # What is in them
 

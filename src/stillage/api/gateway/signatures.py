@@ -8,10 +8,10 @@ cannot tell.
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
-import structlog
 from aiohttp import hdrs, web
 
 from stillage.accounts.principal import Principal
+from stillage.api import log_context
 from stillage.api.http.body import BODY, TARGET, Body, length_of, receive
 from stillage.api.services import services
 from stillage.errors import SignatureRefused, SignedBodyTooLarge
@@ -19,8 +19,6 @@ from stillage.identity.signing.authorization import is_signed
 from stillage.identity.signing.canonical import EMPTY_SHA256, Head
 from stillage.identity.signing.signature import MAX_BODY
 from stillage.operations.identity.signatures import Recognised, Signatures
-
-log = structlog.get_logger()
 
 PROJECT = "X-Project-Id"
 BUFFERED = web.RequestKey("buffered", int)
@@ -46,7 +44,7 @@ async def signer_of(request: web.Request, signatures: Signatures) -> Principal:
     try:
         return await _signer(request, signatures)
     except SignatureRefused as refused:
-        log.info("signed request refused", fault=refused.fault)
+        log_context.add(fault=refused.fault)
         raise
 
 

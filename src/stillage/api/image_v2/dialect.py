@@ -11,7 +11,7 @@ from stillage.api.image_v2.description import DESCRIPTION
 from stillage.api.image_v2.links import USE
 from stillage.api.image_v2.metadefs.description import CHANGES as METADEF_CHANGES
 from stillage.api.image_v2.routes import add_routes
-from stillage.api.image_v2.uploads.routes import BY_CAPABILITY
+from stillage.api.image_v2.uploads.routes import BY_CAPABILITY, PIECES
 from stillage.api.problems import Wording
 from stillage.api.services import PRINCIPAL, services
 from stillage.audit.events import PROJECT, SERVICE, Action
@@ -81,4 +81,5 @@ def dialect(wording: Wording) -> Dialect:
         wording=wording,
         changes=CHANGES,
         description=DESCRIPTION,
+        pieces=PIECES,
     )

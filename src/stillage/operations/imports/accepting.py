@@ -143,7 +143,7 @@ class Imports:
         if job is None:
             raise await self._why_not(image.id, request.method)
         await self._queue.accepted(job)
-        log.info("import accepted", image_id=image.id, task=task, method=request.method, stores=stores)
+        log.debug("import accepted", image_id=image.id, task=task, method=request.method, stores=stores)
         return job
 
     async def _writable(self, principal: Principal, image_id: str, method: Method) -> Image:

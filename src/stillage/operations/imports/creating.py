@@ -151,7 +151,7 @@ class Creations:
         job = await self._database.write(self._accept, made, whole)
         await self._queue.accepted(job)
         for image, _ in made:
-            log.info("creation accepted", image_id=image.id, task=job.id, kind=job.kind)
+            log.debug("creation accepted", image_id=image.id, task=job.id, kind=job.kind)
         return job
 
     def _accept(self, connection: Connection, made: Sequence[tuple[Image, NewJob]], whole: NewJob | None) -> Job:

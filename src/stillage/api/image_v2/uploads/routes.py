@@ -14,6 +14,8 @@ BY_CAPABILITY = frozenset({
 
 See `upload_request.upload_of`.
 """
+PIECES = BY_CAPABILITY - {f"DELETE {UPLOAD}"}
+"""Requests of which an upload takes many: pieces, and asking how far it is."""
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
