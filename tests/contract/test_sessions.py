@@ -8,7 +8,7 @@ import pytest
 from fakes import Clock
 from stillage.accounts.session import IDLE, LIFETIME, LINK_LIFETIME, ByForm, ByLink, Opened
 from stillage.db.session import Database
-from stillage.errors import InvalidInput, TooManyFailures, Unauthenticated
+from stillage.errors import InvalidInput, NotFound, TooManyFailures, Unauthenticated
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.identity.sessions import EmbeddedSessions, new_link
@@ -136,3 +136,23 @@ async def test_programs_that_log_in_again_and_again_end_no_session(
     assert not await ended(sessions, opened)
     with pytest.raises(Unauthenticated):
         await identity.token_of(issued[0].text)
+
+
+async def test_the_places_of_a_user_are_those_that_have_not_ended(
+    sessions: EmbeddedSessions, database: Database, clock: Clock
+) -> None:
+    opened = [await sessions.sign_in(form(), "192.0.2.7"), await sessions.sign_in(form(project="archive"), None)]
+    who = opened[0].session.principal
+    for user in ("erin", "root"):
+        assert await new_link(database, user, clock=clock)
+    listed = await sessions.list_of(who, opened[0].text)
+    assert sorted((each.kind, each.project_name, each.address, each.is_current) for each in listed) == [
+        ("link", "lab", None, False), ("session", "archive", None, False), ("session", "lab", "192.0.2.7", True),
+    ]  # fmt: skip
+    other = next(each for each in listed if each.project_name == "archive")
+    await sessions.end_of(who, other.id)
+    assert [await ended(sessions, each) for each in opened] == [False, True]
+    with pytest.raises(NotFound, match="sessions"):
+        await sessions.end_of(who, other.id)
+    clock.time += IDLE
+    assert await sessions.list_of(who, None) == []

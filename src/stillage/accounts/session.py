@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from stillage.accounts.names import DOMAIN_NAME, is_name
 from stillage.accounts.principal import Principal
-from stillage.errors import InvalidInput
+from stillage.errors import Forbidden, InvalidInput
 
 LIFETIME = timedelta(days=7)
 IDLE = timedelta(hours=12)
@@ -37,6 +38,44 @@ class Opened:
 
     text: str = field(repr=False)
     session: Session
+
+
+class SignInKind(StrEnum):
+    """What somebody is signed in with."""
+
+    SESSION = "session"
+    """A browser."""
+    LINK = "link"
+    """A link that begins a session, and has not been used."""
+    TOKEN = "token"  # noqa: S105 - no secret
+    APPLICATION_CREDENTIAL = "application_credential"
+    """A token that a program got with one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """One place where a user is signed in, as its user sees it.
+
+    Attributes:
+        id: Names it; no secret.
+        project_id: None for a token without a project.
+        credential: The name of the application credential that it was got with.
+        used_at: When a session was used last, see `last_use`; None for what is no session: that is not written down.
+        address: Of the client that signed in; None if unknown.
+        is_current: The request that asks came with it.
+    """
+
+    id: str
+    kind: SignInKind
+    project_id: str | None
+    project_name: str | None
+    credential: str | None
+    begun_at: datetime
+    used_at: datetime | None
+    expires_at: datetime
+    idle_until: datetime | None
+    address: str | None
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +119,22 @@ def renewed(session: Session, now: datetime) -> Session | None:
     if until - session.idle_until < RENEWED_EVERY:
         return None
     return Session(session.principal, session.expires_at, until)
+
+
+def last_use(begun_at: datetime, idle_until: datetime) -> datetime:
+    """Return when a session was used last, as far as it is written down.
+
+    The use may be up to `RENEWED_EVERY` later, and in the last hours of a session, when it cannot end later, up to
+    `IDLE`.
+    """
+    return max(begun_at, idle_until - IDLE)
+
+
+def require_may_end(principal: Principal) -> None:
+    """Raise Forbidden if *principal* may not end other sessions and tokens of its user."""
+    # Otherwise the thief of a credential could sign its owner out again and again.
+    if principal.is_restricted:
+        raise Forbidden("restricted application credentials and temporary access keys may not end sessions and tokens")
 
 
 def _require_members(document: Mapping[str, Any], known: tuple[str, ...]) -> None:

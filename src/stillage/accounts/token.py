@@ -61,7 +61,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """A token about to be issued."""
+    """A token about to be issued. *address*: of the client, as far as it is known."""
 
     digest: str
     audit_id: str
@@ -72,3 +72,4 @@ class NewToken:
     expires_at: datetime
     credential_id: str | None = None
     idle_until: datetime | None = None
+    address: str | None = None

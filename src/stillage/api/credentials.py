@@ -62,6 +62,13 @@ def credentials_of(request: web.Request) -> tuple[str, Callable[[], Awaitable[Pr
     return f"{id(request)}", partial(_for_a_while, principal(request), time.monotonic() + SIGNED_S)
 
 
+def text_of(request: web.Request) -> str | None:
+    """Return the token or session that authenticated *request*, as `principal_of` chooses; None for a signature."""
+    if find_signatures(request) is not None:
+        return None
+    return only(request, TOKEN) or cookie_of(request).text or None
+
+
 async def _principal_of_session(sessions: Sessions, text: str) -> Principal:
     return (await sessions.find(text, is_use=False)).principal
 

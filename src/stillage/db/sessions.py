@@ -1,7 +1,7 @@
 """Sessions of the console with an external Keystone. Plain functions of a connection, as in `db.images`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +17,32 @@ class SessionRow:
     """One session. *sealed*: Keystone's token, encrypted."""
 
     digest: str
+    audit_id: str
+    user_id: str
+    project_id: str
+    project_name: str
+    address: str | None
     sealed: str = field(repr=False)
+    begun_at: datetime
     expires_at: datetime
     idle_until: datetime
 
 
+COLUMNS = tuple(table.c["hash" if each.name == "digest" else each.name] for each in fields(SessionRow))
+MOST = 1000
+"""Of one user's that are listed."""
+
+
 def add(connection: Connection, row: SessionRow) -> None:
-    values = {"hash": row.digest, "sealed": row.sealed, "expires_at": row.expires_at, "idle_until": row.idle_until}
+    values = {column.name: value for column, value in zip(COLUMNS, astuple(row), strict=True)}
     connection.execute(insert(table).values(values))
+
+
+def of_user(connection: Connection, user_id: str, now: datetime) -> list[SessionRow]:
+    """Return the sessions of a user that are good *now*, the newest first."""
+    good = (table.c.user_id == user_id) & (table.c.expires_at > now) & (table.c.idle_until > now)
+    rows = connection.execute(select(*COLUMNS).where(good).order_by(table.c.begun_at.desc(), table.c.hash).limit(MOST))
+    return [SessionRow(*row) for row in rows]
 
 
 def use(connection: Connection, digest: str, idle_until: datetime) -> None:
@@ -50,8 +68,6 @@ def _row(rows: Rows) -> SessionRow | None:
 
 
 NOW = bindparam("now", type_=UtcTime)
-FIND = select(table.c.hash, table.c.sealed, table.c.expires_at, table.c.idle_until).where(
-    table.c.hash == bindparam("digest"), table.c.expires_at > NOW, table.c.idle_until > NOW
-)
+FIND = select(*COLUMNS).where(table.c.hash == bindparam("digest"), table.c.expires_at > NOW, table.c.idle_until > NOW)
 find = Lookup(FIND, _keys, _row)
 """Returns the session if it is good *now*."""

@@ -92,6 +92,7 @@ def _insert(connection: Connection, new: NewToken, most: int) -> Token:
         "issued_at": new.issued_at,
         "expires_at": new.expires_at,
         "idle_until": new.idle_until,
+        "address": new.address,
     }
     try:
         connection.execute(insert(tokens).values(values))

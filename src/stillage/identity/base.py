@@ -1,9 +1,10 @@
 """The interfaces between a request and its `Principal`."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from stillage.accounts.principal import Principal
-from stillage.accounts.session import Opened, Session, SignIn
+from stillage.accounts.session import Opened, Session, SignedIn, SignIn
 
 
 class Identity(Protocol):
@@ -49,3 +50,19 @@ class Sessions(Protocol):
 
     async def end(self, text: str) -> None:
         """End the session; it is no error if it has ended."""
+
+    async def list_of(self, principal: Principal, current: str | None) -> Sequence[SignedIn]:
+        """Return where the principal's user is signed in, the newest first.
+
+        Args:
+            principal: Who asks.
+            current: The text of the token or session that the request came with; None if it came with neither.
+        """
+
+    async def end_of(self, principal: Principal, audit_id: str) -> None:
+        """End one of the places that `list_of` returns.
+
+        Raises:
+            NotFound: If the user has none with this id.
+            Forbidden: If the principal is restricted.
+        """

@@ -1,41 +1,18 @@
 """Signing in to the console, and what its cookie opens, over HTTP."""
 
-from http.cookies import Morsel, SimpleCookie
-from typing import Any
-
 import pytest
-from aiohttp import ClientResponse, ClientSession
+from aiohttp import ClientSession
 
 from asking import TOKENS, headers_of
+from browsing import ERIN, SESSION, ask, cookie, sign_in
 from described import Described, documents_of
 from event_stream import event_stream
 from stillage.api.console.description import DETAILS
 from stillage.operations.events import hub
 from stillage.operations.identity.accounts import Accounts
 
-SESSION = "/console/session"
-ERIN = {"user": "erin", "password": "erins", "project": "lab"}
 PROXIED = {"Host": "images.example.test"}
 KEYS = "/v3.0/OS-CREDENTIAL/credentials"
-
-
-async def sign_in(api: ClientSession, wanted: Any = ERIN, **headers: str) -> tuple[str, dict[str, Any]]:
-    """Return a Cookie header, and what the answer says."""
-    async with api.post(SESSION, json=wanted, headers=headers) as response:
-        assert response.status == 201, await response.text()
-        morsel = cookie(response)
-        return f"{morsel.key}={morsel.value}", await response.json()
-
-
-def cookie(response: ClientResponse) -> Morsel[str]:
-    [morsel] = SimpleCookie(response.headers["Set-Cookie"]).values()
-    return morsel
-
-
-async def ask(api: ClientSession, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with api.request(method, path, json=body, headers=sent) as response:
-        return response.status, await response.json(content_type=None) if await response.read() else None
 
 
 async def test_who_is_signed_in_is_said_until_they_sign_out(api: ClientSession) -> None:
@@ -142,6 +119,7 @@ async def test_every_document_is_as_described(api: ClientSession) -> None:
     cookie, said = await sign_in(api)
     described.check(f"POST {SESSION}", 201, said)
     described.check(f"GET {SESSION}", 200, (await ask(api, "GET", SESSION, cookie=cookie))[1])
+    described.check("GET /console/sessions", 200, (await ask(api, "GET", "/console/sessions", cookie=cookie))[1])
     assert {one for one in documents_of(DETAILS) if SESSION in one[0]} <= described.seen
 
 

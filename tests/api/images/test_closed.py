@@ -20,6 +20,7 @@ NAMES |= {
     "upload": "u",
     "link": "l",
     "credential_id": "c",
+    "session_id": "s",
     "access": "A",
     "rest": "r",
     "store": "s",

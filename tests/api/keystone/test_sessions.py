@@ -71,3 +71,20 @@ async def test_without_the_console_there_are_no_sessions(serve: Serve, keystone:
         keystone.passwords["erin"] = "erins"
         assert (await sign_in(town))[0] == 404
         assert await ask(town, "GET", "/v2/images", "stillage=gsc1" + "A" * 43) == 401
+
+
+async def test_a_session_is_ended_from_another_one_and_so_is_its_token(town: Town, keystone: FakeKeystone) -> None:
+    keystone.passwords["erin"] = "erins"
+    cookies = [(await sign_in(town))[1] for _ in range(2)]
+    tokens = len(keystone.tokens)
+    url = f"{town.url}/console/sessions"
+    async with town.session.get(url, headers={"Cookie": cookies[0]}) as response:
+        listed = (await response.json())["sessions"]
+    assert sorted((each["kind"], each["project_id"], each["is_current"]) for each in listed) == [
+        ("session", "lab", False), ("session", "lab", True),
+    ]  # fmt: skip
+    other = next(each["id"] for each in listed if not each["is_current"])
+    assert await ask(town, "DELETE", f"/console/sessions/{other}", cookies[0]) == 204
+    assert await ask(town, "DELETE", f"/console/sessions/{other}", cookies[0]) == 404
+    assert len(keystone.tokens) == tokens - 1
+    assert [await ask(town, "GET", "/v2/images", each) for each in cookies] == [200, 401]

@@ -30,6 +30,8 @@ DETAILS: Mapping[str, Details] = {
     ),
     "GET /console/session": Details({200: "ConsoleSession"}, (401,)),
     "DELETE /console/session": Details({204: None}, (401, 403)),
+    "GET /console/sessions": Details({200: "SignedInPlaces"}, (401,)),
+    "DELETE /console/sessions/{session_id}": Details({204: None}, (401, 403, 404)),
     **files.DETAILS,
 }
 
@@ -40,7 +42,7 @@ def details(method: str, path: str) -> Details:
 
 @cache
 def schemas() -> Mapping[str, Schema]:
-    return components_of(documents.ConsoleSession, ConsoleConfig)
+    return components_of(documents.ConsoleSession, documents.SignedInPlaces, ConsoleConfig)
 
 
 DESCRIPTION = Description(details, schemas)

@@ -15,6 +15,7 @@ from stillage.audit.events import USER, Action
 CHANGES: Mapping[str, Action] = {
     "POST /console/session": Action("authenticate", USER),
     "DELETE /console/session": Action("revoke", "data/security/session"),
+    "DELETE /console/sessions/{session_id}": Action("revoke", "data/security/session"),
 }
 
 

@@ -4,6 +4,8 @@ from aiohttp import web
 
 from stillage.accounts.session import Session, sign_in_of
 from stillage.api.console import documents
+from stillage.api.credentials import principal_of
+from stillage.api.dialects import route_of
 from stillage.api.http.json_bodies import json_object, json_response
 from stillage.api.services import PRINCIPAL, note, principal, services
 from stillage.api.session_cookie import (
@@ -19,6 +21,7 @@ from stillage.times import to_microseconds
 
 MAX_BODY = 16 * 1024
 SESSION = web.RequestKey("session", Session)
+BY_ANYTHING = frozenset({"GET /console/sessions", "DELETE /console/sessions/{session_id}"})
 PRIVATE = {"Cache-Control": "no-store"}
 
 
@@ -30,7 +33,7 @@ async def sign_in(request: web.Request) -> web.Response:
     require_own_page(request)
     require_safe_transport(request)
     wanted = sign_in_of(await json_object(request, limit=MAX_BODY))
-    opened = await _sessions(request).sign_in(wanted, services(request).addresses.client(request))
+    opened = await sessions_of(request).sign_in(wanted, services(request).addresses.client(request))
     request[PRINCIPAL] = opened.session.principal
     note(request, target=opened.session.principal.user_id)
     response = json_response(_document(opened.session), status=201, headers=PRIVATE)
@@ -45,7 +48,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def sign_out(request: web.Request) -> web.Response:
     """DELETE /console/session: sign out; the session ends."""
-    await _sessions(request).end(cookie_of(request).text)
+    await sessions_of(request).end(cookie_of(request).text)
     note(request, target=principal(request).user_id)
     response = web.Response(status=204, headers=PRIVATE)
     set_cookie(request, response, "")
@@ -53,12 +56,15 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 async def authenticate(request: web.Request) -> None:
-    """Authenticate by the cookie alone: a token is no session."""
+    """Authenticate by the cookie alone, since a token is no session; where sessions are listed, by anything."""
+    if route_of(request).name in BY_ANYTHING:
+        request[PRINCIPAL] = await principal_of(request)
+        return
     session = request[SESSION] = await session_of(request)
     request[PRINCIPAL] = session.principal
 
 
-def _sessions(request: web.Request) -> Sessions:
+def sessions_of(request: web.Request) -> Sessions:
     sessions = services(request).sessions
     if sessions is None:
         raise RouteNotFound

@@ -13,6 +13,7 @@ import { Icon } from "../ui/icons.js";
 import { SaveButton } from "../ui/save.js";
 import { AccessKeys } from "./access_keys.js";
 import { Credentials } from "./credentials.js";
+import { SignedIn } from "./signed_in.js";
 
 export function AccessPage() {
   const known = session.get();
@@ -30,6 +31,7 @@ export function AccessPage() {
       ${config.identity.kind === "keystone" && html`<p class="hint">${t("access.keystone")}</p>`}
       <${Files} />
       <${ThisSession} session=${known} />
+      <${SignedIn} />
     </div>
   `;
 }

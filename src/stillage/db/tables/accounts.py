@@ -67,6 +67,7 @@ tokens = Table(
     Column("issued_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Column("idle_until", UtcTime),  # of a session of the console; it moves when the session is used
+    Column("address", String(64)),  # of the client that it was issued to
     Index("ix_tokens_user_id", "user_id"),
     Index("ix_tokens_application_credential_id", "application_credential_id"),
     Index("ix_tokens_expires_at", "expires_at"),
@@ -78,9 +79,16 @@ keystone_sessions = Table(
     "keystone_sessions",
     metadata,
     Column("hash", String(64), primary_key=True),
+    Column("audit_id", String(32), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("project_id", String(64), nullable=False),
+    Column("project_name", String(255), nullable=False),
+    Column("address", String(64)),
     Column("sealed", Text, nullable=False),
+    Column("begun_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Column("idle_until", UtcTime, nullable=False),
+    Index("ix_keystone_sessions_user_id", "user_id"),
     Index("ix_keystone_sessions_expires_at", "expires_at"),
     sqlite_with_rowid=False,
 )

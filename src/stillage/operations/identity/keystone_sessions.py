@@ -1,17 +1,29 @@
 """Sign in to the console with an external Keystone, and out: a session keeps Keystone's token, encrypted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from stillage.accounts.principal import Kind
-from stillage.accounts.secrets import SESSION_PREFIX, digest_of, is_token, new_token
-from stillage.accounts.session import IDLE, LIFETIME, ByForm, Opened, Session, SignIn, renewed
+from stillage.accounts.principal import Kind, Principal
+from stillage.accounts.secrets import SESSION_PREFIX, digest_of, is_token, new_audit_id, new_token
+from stillage.accounts.session import (
+    IDLE,
+    LIFETIME,
+    ByForm,
+    Opened,
+    Session,
+    SignedIn,
+    SignIn,
+    SignInKind,
+    last_use,
+    renewed,
+    require_may_end,
+)
 from stillage.db import sessions
 from stillage.db.session import Database
 from stillage.db.sessions import SessionRow
-from stillage.errors import SecretUnreadable, Unauthenticated, Unavailable
+from stillage.errors import NotFound, SecretUnreadable, Unauthenticated, Unavailable
 from stillage.identity.base import Identity
 from stillage.identity.keystone.users import LoggedIn, log_in, log_out
 from stillage.identity.vault import Vault
@@ -40,7 +52,7 @@ class KeystoneSessions:
         async with self._guard.attempt(f"user {wanted.user} of {wanted.domain}", address):
             user = await log_in(self._keystone, wanted)
         text = new_token(SESSION_PREFIX)
-        row = self._row(digest_of(text), user)
+        row = self._row(digest_of(text), user, address)
         await self._database.write(sessions.add, row)
         return Opened(text, await self._session(row))
 
@@ -54,7 +66,24 @@ class KeystoneSessions:
 
     async def end(self, text: str) -> None:
         """See `identity.base.Sessions`. The token is revoked as well, if Keystone can be reached."""
-        row = await self._get(text)
+        await self._end(await self._get(text))
+
+    async def list_of(self, principal: Principal, current: str | None) -> Sequence[SignedIn]:
+        """See `identity.base.Sessions`. Other tokens of the user are Keystone's."""
+        digest = None if current is None else digest_of(current)
+        rows = await self._database.read(sessions.of_user, principal.user_id, self._clock())
+        return [_signed_in(row, digest) for row in rows]
+
+    async def end_of(self, principal: Principal, audit_id: str) -> None:
+        """See `identity.base.Sessions`."""
+        require_may_end(principal)
+        rows = await self._database.read(sessions.of_user, principal.user_id, self._clock())
+        found = next((row for row in rows if row.audit_id == audit_id), None)
+        if found is None:
+            raise NotFound(f"you are not signed in as {audit_id[:40]!r}; GET /console/sessions lists where you are")
+        await self._end(found)
+
+    async def _end(self, row: SessionRow) -> None:
         await self._database.write(sessions.end, row.digest)
         with suppress(Unavailable, Unauthenticated):
             await log_out(self._keystone, self._token(row))
@@ -64,11 +93,21 @@ class KeystoneSessions:
         over = await self._database.write(sessions.forget_expired, self._clock())
         return over + await self._guard.forget_old()
 
-    def _row(self, digest: str, user: LoggedIn) -> SessionRow:
-        now = self._clock()
-        sealed = self._vault.seal(_name(digest), user.token)
-        expires_at = min(now + LIFETIME, user.validated.expires_at)
-        return SessionRow(digest, sealed, expires_at, min(now + IDLE, expires_at))
+    def _row(self, digest: str, user: LoggedIn, address: str | None) -> SessionRow:
+        now, known = self._clock(), user.validated
+        expires_at = min(now + LIFETIME, known.expires_at)
+        return SessionRow(
+            digest=digest,
+            audit_id=new_audit_id(),
+            user_id=known.user_id,
+            project_id=known.project_id or "",
+            project_name=known.project_name,
+            address=address,
+            sealed=self._vault.seal(_name(digest), user.token),
+            begun_at=now,
+            expires_at=expires_at,
+            idle_until=min(now + IDLE, expires_at),
+        )
 
     async def _get(self, text: str) -> SessionRow:
         row = None
@@ -87,6 +126,22 @@ class KeystoneSessions:
             return self._vault.open(_name(row.digest), row.sealed)
         except SecretUnreadable as error:  # the deployment has another secret now
             raise Unauthenticated from error
+
+
+def _signed_in(row: SessionRow, current: str | None) -> SignedIn:
+    return SignedIn(
+        id=row.audit_id,
+        kind=SignInKind.SESSION,
+        project_id=row.project_id,
+        project_name=row.project_name,
+        credential=None,
+        begun_at=row.begun_at,
+        used_at=last_use(row.begun_at, row.idle_until),
+        expires_at=row.expires_at,
+        idle_until=row.idle_until,
+        address=row.address,
+        is_current=row.digest == current,
+    )
 
 
 def _name(digest: str) -> str:

@@ -84,7 +84,7 @@ class Login:
             case ByPassword():
                 return await self._by_password(request.method, request.scope, address, self._token)
             case ByToken():
-                return await self._by_token(request.method, request.scope)
+                return await self._by_token(request.method, request.scope, address)
             case ByCredential():
                 return await self._by_credential(request.method, address)
 
@@ -92,12 +92,12 @@ class Login:
         """Begin a session of the console, in a project. Raises: As a call, and InvalidInput without a project."""
         return await self._by_password(method, scope, address, SESSION)
 
-    async def session_for_link(self, digest: str) -> Issued:
+    async def session_for_link(self, digest: str, address: str | None) -> Issued:
         """Begin a session for the link with this digest, which ends; Unauthenticated if it has ended."""
         link = await self._database.look_up(tokens.find, digest, self._clock())
         if link is None:
             raise Unauthenticated
-        text, new = self._new(link.user_id, link.project_id, link.methods, SESSION)
+        text, new = self._new(link.user_id, link.project_id, link.methods, SESSION, address=address)
         return Issued(text, await self._database.write(tokens.issue_for_link, new, digest, self._most))
 
     async def without_password(self, user: User, project_id: ProjectId | None) -> Issued:
@@ -116,10 +116,10 @@ class Login:
         project_id = await self._project(scope, user.id)
         if kind is SESSION and project_id is None:
             raise InvalidInput("name the project to sign in to: this user has no default project")
-        text, new = self._new(user.id, project_id, ("password",), kind)
+        text, new = self._new(user.id, project_id, ("password",), kind, address=address)
         return Issued(text, await self._database.write(tokens.issue_for_password, new, user.password_hash, self._most))
 
-    async def _by_token(self, method: ByToken, scope: Scope) -> Issued:
+    async def _by_token(self, method: ByToken, scope: Scope, address: str | None) -> Issued:
         if not is_token(method.token):
             raise Unauthenticated
         parent = await self._database.look_up(tokens.find, digest_of(method.token), self._clock())
@@ -132,6 +132,7 @@ class Login:
             # Not valid longer than the old token; otherwise a leaked token could be renewed for ever.
             expires_at=parent.expires_at,
             credential_id=parent.credential.id if parent.credential else None,
+            address=address,
         )
         return Issued(text, await self._database.write(tokens.issue_for_token, new, parent.digest, self._most))
 
@@ -148,6 +149,7 @@ class Login:
             ("application_credential",),
             expires_at=credential.expires_at,
             credential_id=credential.id,
+            address=address,
         )
         return Issued(text, await self._database.write(tokens.issue, new, self._most))
 
@@ -160,6 +162,7 @@ class Login:
         *,
         expires_at: datetime | None = None,
         credential_id: str | None = None,
+        address: str | None = None,
     ) -> tuple[str, NewToken]:
         """Return a new token's text and its row. *expires_at* may shorten its life."""
         now = self._clock()
@@ -168,7 +171,8 @@ class Login:
         idle_until = None if kind.idle is None else now + kind.idle
         text, audit_id = new_token(kind.prefix), new_audit_id()
         digest = digest_of(text)
-        return text, NewToken(digest, audit_id, user_id, project_id, methods, now, end, credential_id, idle_until)
+        new = NewToken(digest, audit_id, user_id, project_id, methods, now, end, credential_id, idle_until, address)
+        return text, new
 
     async def _project(self, scope: Scope, user_id: UserId) -> ProjectId | None:
         match scope:

@@ -1,18 +1,27 @@
 """Sign in to the console, and out: sessions are rows of the token table, which end as tokens do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from stillage.accounts.login_request import ByPassword, OtherScope, ProjectScope, Reference
 from stillage.accounts.names import is_default_domain
-from stillage.accounts.principal import Kind
+from stillage.accounts.principal import Kind, Principal
 from stillage.accounts.secrets import LINK_PREFIX, SESSION_PREFIX, digest_of, is_token, new_audit_id, new_token
-from stillage.accounts.session import LINK_LIFETIME, ByForm, Opened, Session, SignIn, renewed
+from stillage.accounts.session import (
+    LINK_LIFETIME,
+    ByForm,
+    Opened,
+    Session,
+    SignedIn,
+    SignIn,
+    renewed,
+    require_may_end,
+)
 from stillage.accounts.token import NewToken, Token
-from stillage.db import identity, tokens
+from stillage.db import identity, signed_in, tokens
 from stillage.db.session import Database
-from stillage.errors import Unauthenticated
+from stillage.errors import NotFound, Unauthenticated
 from stillage.operations.identity.login import Login
 
 
@@ -29,7 +38,7 @@ class EmbeddedSessions:
         if isinstance(wanted, ByForm):
             issued = await self._login.session(*_login_of(wanted), address)
         elif is_token(wanted.link, LINK_PREFIX):
-            issued = await self._login.session_for_link(digest_of(wanted.link))
+            issued = await self._login.session_for_link(digest_of(wanted.link), address)
         else:
             raise Unauthenticated
         return Opened(issued.text, _session(issued.token))
@@ -50,6 +59,17 @@ class EmbeddedSessions:
     async def end(self, text: str) -> None:
         """See `identity.base.Sessions`."""
         await self._database.write(tokens.revoke, digest_of(text))
+
+    async def list_of(self, principal: Principal, current: str | None) -> Sequence[SignedIn]:
+        """See `identity.base.Sessions`. The tokens of programs are among them."""
+        digest = None if current is None else digest_of(current)
+        return await self._database.read(signed_in.of_user, principal.user_id, self._clock(), digest)
+
+    async def end_of(self, principal: Principal, audit_id: str) -> None:
+        """See `identity.base.Sessions`."""
+        require_may_end(principal)
+        if not await self._database.write(signed_in.end, principal.user_id, audit_id):
+            raise NotFound(f"you are not signed in as {audit_id[:40]!r}; GET /console/sessions lists where you are")
 
 
 async def new_link(database: Database, user: str, *, clock: Callable[[], datetime]) -> str | None:

@@ -330,6 +330,7 @@ def _create_accounts() -> None:
         sa.Column("issued_at", UtcTime(), nullable=False),
         sa.Column("expires_at", UtcTime(), nullable=False),
         sa.Column("idle_until", UtcTime(), nullable=True),
+        sa.Column("address", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
             ["application_credential_id"],
             ["application_credentials.id"],
