@@ -3,8 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from aftermath import a_second_upload_succeeds, begin, holds, nothing_is_left_of_it, received_bytes
 from rude import CHUNKED, WITH_LENGTH, Body, Rude, request
 from server import MIB, Hindered, MakeServer, Server, eventually, is_alive
+from workers import await_another, every_worker_answers, kill_worker, worker_with_upload
 
 DIED = "the server that received the data stopped"
 DATA = os.urandom(3 * MIB)
@@ -209,17 +209,6 @@ def test_a_second_server_on_the_same_port_says_so(server: Hindered, own_server: 
 # Several workers
 
 
-def worker_with_upload(server: Server) -> int:
-    """The worker that has a file of the blob folder open."""
-
-    def ask() -> int | None:
-        return next((pid for pid in server.workers if server.open_blobs(pid)), None)
-
-    pid = eventually(ask, "a worker receives an upload")
-    assert pid
-    return pid
-
-
 def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     assert len(before := server.workers) == 2
@@ -229,12 +218,11 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
     with begin(server, image_id, WITH_LENGTH, len(DATA)) as client:
         client.send(DATA[:MIB])
         killed = worker_with_upload(server)
-        os.kill(killed, signal.SIGKILL)
+        kill_worker(server, killed)
         assert client.rest() == b""
-    eventually(lambda: "a worker died" in server.log, "its socket is closed")  # who waited there is reset
     server.await_status(image_id, "queued")
     assert DIED in server.show(image_id)["os_stillage_reason"]
-    eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
+    await_another(server, killed)
     assert len(set(before) & set(server.workers)) == 1
     assert server.blobs() == stored
     a_second_upload_succeeds(server, image_id)
@@ -244,7 +232,7 @@ def test_a_worker_that_is_killed_is_started_again_and_its_upload_ends(own_server
 def test_while_a_worker_is_missing_its_clients_are_the_others(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     before = server.workers
-    os.kill(before[0], signal.SIGKILL)
+    kill_worker(server, before[0])
     (new,) = eventually(lambda: set(server.workers) - set(before), "another is being started")
     os.kill(new, signal.SIGSTOP)
     try:
@@ -258,11 +246,11 @@ def test_a_worker_that_dies_while_the_database_is_away_is_started_again(own_serv
     database, away, killed = server.data_folder / "stillage.db", server.data_folder / "away", server.workers[0]
     database.rename(away)
     database.mkdir()
-    os.kill(killed, signal.SIGKILL)
+    kill_worker(server, killed)
     eventually(lambda: '"the database does not answer"' in server.log, "the parent has tried to clean up")
     database.rmdir()
     away.rename(database)
-    eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
+    await_another(server, killed)
     holds(server, server.stored(DATA[:MIB]), DATA[:MIB])
     assert server.stop() == 0
 
@@ -292,7 +280,7 @@ def test_a_database_that_hangs_keeps_no_parent_from_ending(own_hindered: Callabl
     server = own_hindered(workers=2)
     server.start()
     server.stop_at("when pieces of a dead worker have ended")
-    os.kill(server.workers[0], signal.SIGKILL)
+    kill_worker(server, server.workers[0])
     eventually(server.has_stopped, "the parent cleans up")
     assert server.stop() == 0
     server.go_on()
@@ -305,16 +293,15 @@ def test_a_disk_that_hangs_keeps_no_dead_worker_from_being_replaced(own_hindered
     image_id = server.create()
     with begin(server, image_id, WITH_LENGTH, 5 * MIB) as client:
         client.send(os.urandom(3 * MIB))
-        old = set(server.workers)
-        os.kill(worker_with_upload(server), signal.SIGKILL)
-    eventually(lambda: len(server.workers) == 2 and set(server.workers) != old, "another worker is started")
+        killed = worker_with_upload(server)
+        kill_worker(server, killed)
+    await_another(server, killed)
     assert server.await_status(image_id, "queued")["os_stillage_reason"]
 
 
 def test_a_stop_while_a_dead_worker_is_being_replaced_is_not_forgotten(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
-    os.kill(server.workers[0], signal.SIGKILL)
-    eventually(lambda: "a worker died; restarting it" in server.log, "the parent has noticed")
+    kill_worker(server, server.workers[0])
     assert server.stop() == 0
     assert server.log.count('"stopped"') == 1, "nobody was started to be stopped"
 
@@ -339,7 +326,7 @@ def test_a_worker_whose_parent_dies_before_it_has_begun_does_not_begin(own_serve
     for pid in early:
         os.kill(pid, signal.SIGCONT)
     try:
-        eventually(lambda: not any(is_alive(pid) for pid in early), "it has ended by itself", within_s=30)
+        eventually(lambda: not any(is_alive(pid) for pid in early), "it has ended by itself")
     finally:
         for pid in filter(is_alive, early):
             os.kill(pid, signal.SIGKILL)
@@ -413,8 +400,8 @@ def test_after_a_restart_in_vain_the_workers_are_those_of_before(own_server: Mak
     server.run.process.send_signal(signal.SIGHUP)
     eventually(lambda: "a new worker failed to start" in server.log, "the parent gives it up")
     killed = server.workers[0]
-    os.kill(killed, signal.SIGKILL)
-    eventually(lambda: len(server.workers) == 2 and killed not in server.workers, "there are two workers again")
+    kill_worker(server, killed)
+    await_another(server, killed)
     eventually(lambda: every_worker_answers(server), "both of them serve")
     assert server.stop() == 0
 
@@ -430,18 +417,6 @@ def test_a_new_worker_that_is_killed_before_it_serves_is_started_again(own_serve
     assert server.stop() == 0
 
 
-def every_worker_answers(server: Server) -> bool:
-    """False, almost certainly, if one of them does not: the kernel spreads connections."""
-    try:
-        for _ in range(12):
-            with closing(HTTPConnection(*server.address, timeout=3)) as connection:
-                connection.request("GET", "/healthz")
-                assert connection.getresponse().status == 200
-    except OSError:
-        return False
-    return True
-
-
 def test_a_hangup_of_workers_alone_changes_nothing(own_server: MakeServer) -> None:
     server = own_server(arguments=("--workers", "2")).start()
     image_id, before = server.create(), server.workers
@@ -450,7 +425,7 @@ def test_a_hangup_of_workers_alone_changes_nothing(own_server: MakeServer) -> No
         worker_with_upload(server)
         for pid in before:
             os.kill(pid, signal.SIGHUP)
-        eventually(lambda: every_worker_answers(server), "both of them serve", within_s=20)
+        eventually(lambda: every_worker_answers(server), "both of them serve")
         client.send(DATA[MIB:])
         assert client.answer().status == 204
     assert server.workers == before

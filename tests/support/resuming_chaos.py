@@ -23,6 +23,7 @@ from typing import Any
 from postgres import PostgresServer, postgres_server
 from resuming_client import __file__ as CLIENT  # noqa: N812 - the program
 from server import MIB, Server, eventually, free_port
+from workers import kill_worker
 
 ENGINES = ("sqlite", "postgresql")
 PROTOCOLS = ("pieces", "tus", "ietf")
@@ -113,7 +114,8 @@ class ResumingChaos:
             workers = self._server.workers
             if not workers:
                 return
-            _kill(self._dice.choice(workers))
+            with suppress(ProcessLookupError):
+                kill_worker(self._server, self._dice.choice(workers))
         else:
             workers = self._server.workers
             self._server.kill()

@@ -1,0 +1,52 @@
+"""Kills a worker of a server that has several, and waits until its parent has noticed or has started another."""
+
+import os
+import signal
+from contextlib import closing
+from http.client import HTTPConnection
+
+from server import TIMEOUT_S, Server, eventually
+
+DIED = "a worker died; restarting it"
+
+
+def worker_with_upload(server: Server) -> int:
+    """The worker that has a file of the blob folder open."""
+
+    def ask() -> int | None:
+        return next((pid for pid in server.workers if server.open_blobs(pid)), None)
+
+    pid = eventually(ask, "a worker receives an upload")
+    assert pid
+    return pid
+
+
+def kill_worker(server: Server, pid: int) -> None:
+    """Kill it, and return when its parent has closed its socket.
+
+    Until then the socket takes connections, and whoever is among them is reset.
+    """
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: any((event["event"], event.get("pid")) == (DIED, pid) for event in server.events), DIED)
+
+
+def await_another(server: Server, killed: int, *, of: int = 2) -> None:
+    """Wait until there are as many workers again, none of which is *killed*. The new one may not serve yet."""
+
+    def are_complete() -> bool:
+        workers = server.workers  # read once: a second look finds others
+        return len(workers) == of and killed not in workers
+
+    eventually(are_complete, f"there are {of} workers again")
+
+
+def every_worker_answers(server: Server, *, within_s: float = TIMEOUT_S) -> bool:
+    """False, almost certainly, if one of them does not: the kernel spreads connections."""
+    try:
+        for _ in range(12):
+            with closing(HTTPConnection(*server.address, timeout=within_s)) as connection:
+                connection.request("GET", "/healthz")
+                assert connection.getresponse().status == 200
+    except OSError:
+        return False
+    return True
