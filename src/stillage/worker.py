@@ -32,6 +32,7 @@ from stillage.jobs.kinds import kinds_of
 from stillage.jobs.reporting import report_to
 from stillage.operations.audit import Audit
 from stillage.operations.cache import ImageCache
+from stillage.operations.copies import Copies
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.opening import Disks
 from stillage.operations.disks.packed import PackedDownloads
@@ -295,6 +296,7 @@ def _services(ground: _Ground, data: _ImageData, background: _Background) -> Ser
         cache=data.cache,
         links=Links(database, data.download, data.uploads.rights, ground.vault, clock=clock),
         locations=Locations(database, stores, access=access, shown=shown_of(settings)),
+        copies=Copies(database, stores, access=access),
         metadefs=Metadefs(database, access=access, clock=clock),
         images=background.images,
         tags=Tags(database, access=access),

@@ -19,6 +19,7 @@ from stillage.db.session import Database
 from stillage.identity.base import Identity, Sessions
 from stillage.operations.audit import Audit
 from stillage.operations.cache import ImageCache
+from stillage.operations.copies import Copies
 from stillage.operations.disks.contents import Contents
 from stillage.operations.disks.packed import PackedDownloads
 from stillage.operations.disks.view import Views
@@ -76,6 +77,7 @@ class Services:
     members: Members
     links: Links
     locations: Locations
+    copies: Copies
     cache: ImageCache
     metadefs: Metadefs
     tags: Tags

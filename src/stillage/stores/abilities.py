@@ -76,6 +76,19 @@ class Measures(Protocol):
 
 
 @runtime_checkable
+class Allocates(Protocol):
+    """Can say how much of a disk a blob takes. Without it the size of an image is all that is known."""
+
+    async def allocated_bytes(self, key: BlobKey) -> int:
+        """Return how many bytes of the disk a published blob takes; holes take none.
+
+        Raises:
+            BlobNotFound: If it is not there.
+            StoreFailed, Unavailable: If it cannot be said now.
+        """
+
+
+@runtime_checkable
 class Rations(Protocol):
     """Can say how much is left of what its operator lets it have. Without it a store may have all that it can.
 

@@ -125,6 +125,7 @@ async def images_and_members(ask: Checked, olga: Person) -> None:
     await ask(f"GET {one}/members/{{member_id}}", **share)
     await replace(ask, person=olga)(f"PUT {one}/members/{{member_id}}", {"status": "accepted"}, **share)
     await ask(f"GET {one}/map", image_id=image_id)
+    await ask(f"GET {one}/copies", image_id=image_id)
     await ask(f"GET {one}/layout", image_id=image_id)
     await ask(f"GET {one}/verdict", image_id=image_id)
     await ask(f"POST {one}/links", status=201, image_id=image_id)

@@ -177,6 +177,7 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/images/{image_id}/disk": Details(
         {200: "octets", 206: "octets", 304: None, 412: None}, (*READS, 409, 416, 503), headers={"Range": TEXT}
     ),
+    "GET /v2/images/{image_id}/copies": Details({200: "Copies"}, READS),
     "GET /v2/images/{image_id}/map": Details(
         {200: "DataMap"}, (400, *READS, 409, 503), query={"cells": {**COUNT, "minimum": 1, "maximum": MOST_CELLS}}
     ),
@@ -259,6 +260,7 @@ def schemas() -> Mapping[str, Schema]:
         task_documents.NewTask,
         task_documents.ListedJobs,
         documents.Layout,
+        documents.Copies,
         documents.DownloadLink,
         documents.NewDownloadLink,
         upload_documents.Uploads,

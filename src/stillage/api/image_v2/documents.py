@@ -291,6 +291,23 @@ class FileMap(TypedDict):
     holes: Annotated[Shares, member("Zeros of a disk that is stored as it is")]
 
 
+class Copy(TypedDict):
+    """One copy of an image's bytes."""
+
+    store: Annotated[str, member("Id of the store that has it")]
+    size: Annotated[int, member("Bytes of the file", minimum=0)]
+    allocated: Annotated[
+        int | None, member("Bytes of the disk that it takes; holes are not stored. Null if the store cannot say that")
+    ]
+    damage: Annotated[str | None, member("What a scrub found wrong with it; null if nothing")]
+
+
+class Copies(TypedDict):
+    """Where the bytes of an image are."""
+
+    copies: list[Copy]
+
+
 class DataMap(TypedDict):
     """How much of a disk holds data."""
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from stillage.api.image_v2 import (
     audit,
     cache,
+    copies,
     data,
     disks,
     events,
@@ -41,6 +42,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_put("/v2/images/{image_id}/stage", imports.stage)
     router.add_post("/v2/images/{image_id}/import", imports.start)
     router.add_get("/v2/images/{image_id}/disk", disks.disk)
+    router.add_get("/v2/images/{image_id}/copies", copies.of_image, allow_head=False)
     router.add_get("/v2/images/{image_id}/map", disks.data_map, allow_head=False)
     router.add_get("/v2/images/{image_id}/layout", disks.layout, allow_head=False)
     router.add_delete("/v2/stores/{store}/{image_id}", images.delete_copy)

@@ -10,6 +10,7 @@ import { Link } from "../core/router.js";
 import { DiskPicture } from "../disk/picture.js";
 import { AsCommand } from "../ui/as_command.js";
 import { StatusBadge, whyOf } from "../ui/badge.js";
+import { Distribution } from "../ui/distribution.js";
 import { Icon } from "../ui/icons.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
 import { Problem } from "../ui/problem.js";
@@ -32,6 +33,7 @@ export function ImagePage({ id, tab = "overview" }) {
   return html`
     <${Back} />
     <div class="page-head">
+      <${Distribution} image=${image} />
       <h1><bdi>${nameOf(image)}</bdi></h1>
       <${AsCommand} commands=${() => imageCommands(image)} />
       ${image.status === "active" && html`<a class="button primary" href=${addressOf(`${pathOf(id)}/file`)} download><${Icon} name="download" />${t("image.download")}</a>`}

@@ -4,8 +4,9 @@ import { html, useState } from "../vendor/htm-preact-standalone.module.js";
 import { shellWord } from "../core/commands.js";
 import { age, dateTime, number, size, t } from "../core/i18n.js";
 import { addTag, changeImage, escapePointer, nameOf, pathOf, propertiesOf, setAttributes } from "../core/images.js";
-import { request } from "../core/api.js";
+import { getJson, request } from "../core/api.js";
 import { Copy } from "../ui/copy.js";
+import { useLoaded } from "../ui/loading.js";
 import { Problem } from "../ui/problem.js";
 import { Tags } from "../ui/tags.js";
 
@@ -23,6 +24,21 @@ export function Overview({ image, again }) {
   </div>`;
 }
 
+/**
+ * What the copies of an image take of disks: holes are not stored. Nothing where no store can say.
+ * @param {{image: Image}} props
+ */
+function OnDisk({ image }) {
+  const { data } = useLoaded(async (signal) => (await getJson(`${pathOf(image.id)}/copies`, { signal })).copies, [image.id, image.status]);
+  const known = data?.filter((/** @type {any} */ copy) => copy.allocated !== null) ?? [];
+  if (!known.length) return data ? "–" : "…";
+  return known.map((/** @type {any} */ copy) => html`<span key=${copy.store}>${[
+    size(copy.allocated),
+    copy.allocated < copy.size && t("image.on_disk.holes"),
+    known.length > 1 && copy.store,
+  ].filter(Boolean).join(" · ")}</span> `);
+}
+
 /** @param {{image: Image}} props */
 function Facts({ image }) {
   const bytes = (/** @type {number | null} */ count) => (count === null ? "–" : `${size(count)} (${number(count)} B)`);
@@ -32,6 +48,7 @@ function Facts({ image }) {
     ["image.format", `${image.disk_format ?? "–"} · ${image.container_format ?? "–"}`],
     ["image.virtual_size", bytes(image.virtual_size)],
     ["image.size", bytes(image.size)],
+    ...(image.size === null ? [] : [/** @type {[string, any]} */ (["image.on_disk", html`<${OnDisk} image=${image} />`])]),
     ["image.needs", t("image.needs.value", { disk: image.min_disk, ram: image.min_ram })],
     ["image.owner", html`<bdi class="mono">${image.owner}</bdi>`],
     ["image.visibility", t(`visibility.${image.visibility}`)],

@@ -8,6 +8,7 @@ import { changeQuery, Link, place } from "../core/router.js";
 import { session } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { StatusBadge, whyOf } from "../ui/badge.js";
+import { Distribution } from "../ui/distribution.js";
 import { Icon } from "../ui/icons.js";
 import { Tags } from "../ui/tags.js";
 
@@ -59,7 +60,7 @@ function Row({ image, tab, again, checked, toggle }) {
   return html`<tr data-row class=${checked ? "selected" : ""}>
     <td><input type="checkbox" aria-label=${t("images.select", { name })} checked=${checked} onChange=${() => toggle(image.id)} /></td>
     <td class="names">
-      <${Link} class="name" to=${`/images/${image.id}`}><bdi>${name}</bdi><//>
+      <${Distribution} image=${image} /><${Link} class="name" to=${`/images/${image.id}`}><bdi>${name}</bdi><//>
       ${image.protected && html`<span class="lock" title=${t("image.protected")}><${Icon} name="lock" /><span class="visually-hidden">${t("image.protected")}</span></span>`}
       <${Tags} tags=${image.tags} most=${4} />
     </td>

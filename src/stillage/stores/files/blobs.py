@@ -31,6 +31,8 @@ from stillage.stores.streams import blocks_of
 from stillage.stores.threads import Threads
 
 READ_THREADS = 8
+BLOCK = 512
+"""Of `st_blocks`, whatever the file system uses."""
 DISK_TIMEOUT_S = 10.0
 
 
@@ -108,6 +110,15 @@ class FileStore:
         except OSError as error:
             raise translated(error, "tell how much room it has") from error
         return status.f_bavail * status.f_frsize
+
+    async def allocated_bytes(self, key: BlobKey) -> int:
+        try:
+            status = await self._threads.soon(os.stat, self._path(key))
+        except FileNotFoundError as error:
+            raise BlobNotFound(key) from error
+        except OSError as error:
+            raise translated(error, "tell how much of the disk a blob takes") from error
+        return status.st_blocks * BLOCK
 
     async def find_old(self, shard: int, older_than_s: float) -> OldBlobs:
         try:
