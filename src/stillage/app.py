@@ -20,6 +20,7 @@ from stillage.config import Settings
 from stillage.db.clock import set_by
 from stillage.db.leases import LeaseOwner
 from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.operations.upkeep.digesting import Digesting
 from stillage.operations.upkeep.exclusive import Exclusive
 from stillage.operations.upkeep.look import Look
 from stillage.operations.upkeep.reachable import report_unreachable
@@ -112,4 +113,7 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
     set_clock = partial(set_by, database, worker.clock)
     look = Look(database, worker.services.stores, clock=worker.clock)
-    return Upkeep(worker.sweep, worker.scrub, look, exclusive, schedule=schedule, first=set_clock, also=also)
+    alone = {"digesting": Digesting(database, worker.services.stores)}
+    return Upkeep(
+        worker.sweep, worker.scrub, look, exclusive, schedule=schedule, first=set_clock, also=also, alone=alone
+    )

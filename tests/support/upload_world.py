@@ -24,6 +24,7 @@ from stillage.images.quota import Quotas
 from stillage.images.upload import Digests, Expected, Piece, Progress, Upload
 from stillage.operations.resumable.rights import Rights
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.upkeep.digesting import Digesting
 from stillage.operations.upload.acceptance import UploadRules
 from stillage.stores.abilities import ResumableStore
 from stillage.stores.catalog import Stores
@@ -73,6 +74,10 @@ class World:
     async def stored(self, image: Image) -> bytes:
         async with self.store.reader(await key_of(self.database, image)) as reader:
             return bytes(await reader.read(0, 64 * MIB))
+
+    async def digested(self) -> None:
+        """Make the digests of the pieces of what is stored, as upkeep does."""
+        await Digesting(self.database, only(self.store))()
 
     def path_of(self, key: BlobKey) -> Path:
         return self.store.root / key[:2] / key

@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 from stillage.formats.piece_digests import (
     FIRST,
     GROUP,
+    LENGTH,
+    MOST_KEPT,
     PIECE,
+    UNKNOWN,
     PieceHasher,
     PieceList,
     Run,
+    first_unknown,
+    overlaid,
     runs_in_common,
     zero_digest,
 )
@@ -82,3 +87,36 @@ def test_samples_are_few_and_any_part_of_a_similar_file_has_some_of_them() -> No
 
 def test_zeros_are_no_sample() -> None:
     assert PieceList(0, zero_digest(PIECE) * 3 + zero_digest(7), 3 * PIECE + 7).samples() == []
+
+
+@given(
+    st.lists(st.booleans(), max_size=9), st.lists(st.booleans(), min_size=1, max_size=9), st.integers(0, 5), st.data()
+)
+def test_digests_that_are_known_stay_and_the_others_come_later(
+    before: list[bool], more: list[bool], first: int, data: st.DataObject
+) -> None:
+    def some(known: list[bool], at: int) -> bytes:
+        return b"".join(packed(at + number) if has else UNKNOWN for number, has in enumerate(known))
+
+    both = overlaid(some(before, 0), first, some(more, first))
+    known = {*(n for n, has in enumerate(before) if has), *(first + n for n, has in enumerate(more) if has)}
+    found = [both[at : at + LENGTH] for at in range(0, len(both), LENGTH)]
+    assert {number for number, digest in enumerate(found) if digest != UNKNOWN} == known
+    assert all(found[number] == packed(number) for number in known)
+    count, most = data.draw(st.integers(0, 16)), data.draw(st.integers(1, 4))
+    missing = [number for number in range(count) if number not in known]
+    numbers = first_unknown(both, count * PIECE, most)
+    assert list(numbers) == missing[: len(numbers)]
+    assert len(numbers) == most or numbers.stop not in missing
+    assert bool(numbers) == bool(missing)
+
+
+def test_of_a_very_large_file_the_digests_of_its_first_part_are_made() -> None:
+    assert first_unknown(bytes((MOST_KEPT - 1) * LENGTH), 2 * MOST_KEPT * PIECE, MOST_KEPT + 5) == range(MOST_KEPT)
+    assert not first_unknown(packed(1) * MOST_KEPT, 2 * MOST_KEPT * PIECE, 1)
+
+
+def test_of_a_list_only_the_pieces_of_some_spans() -> None:
+    of_file = PieceList(3, packed(1, 2, 3), 5 * PIECE + 9)
+    assert of_file.only([Span(3 * PIECE, 4 * PIECE), of_file.span_of(2)]) == packed(1) + UNKNOWN + packed(3)
+    assert of_file.only([]) == 3 * UNKNOWN

@@ -1,30 +1,104 @@
-"""Digests of the pieces of blobs: to find bytes that an upload need not bring. Plain functions of a connection."""
+"""Digests of the pieces of blobs: to find bytes that an upload need not bring. Plain functions of a connection.
+
+Uploads leave them to upkeep (`operations/upkeep/digesting`). None is used before all of a blob's are known.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, literal_column, or_, select
+from sqlalchemy import Connection, delete, func, insert, literal_column, or_, select, update
 
 from stillage.db.placements import PUBLISHED, ref_of
 from stillage.db.tables import blob_pieces, blob_samples, blobs, image_members, images, placements
-from stillage.formats.piece_digests import PieceList
-from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId
+from stillage.formats.piece_digests import PieceList, overlaid
+from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId
 from stillage.images.image import Visibility
 from stillage.images.status import Status
 
 GOOD = PUBLISHED & blobs.c.damage.is_(None)
+ALL_KNOWN = blobs.c.digests_due.is_(None)
 # Not the column itself, as `PUBLISHED`: SQLite would read all active images.
 ACTIVE = func.coalesce(images.c.status, literal_column("''")) == literal_column(f"'{Status.ACTIVE}'")
 
 
-def add(connection: Connection, key: BlobKey, packed: bytes, size: int) -> None:
-    """Keep the digests of the pieces of a blob of *size* bytes, which was just published."""
-    if not packed:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A good blob of which digests are missing.
+
+    Attributes:
+        known: Its digests so far, as `formats.piece_digests.overlaid` makes them.
+    """
+
+    blob: BlobRef
+    size: int
+    known: bytes
+
+
+def newest_due(connection: Connection, stores: Collection[StoreId]) -> Due | None:
+    """Return the blob of *stores* that was published last of those of which digests are missing."""
+    query = (
+        select(blobs.c.key, blobs.c.store, blobs.c.size, blobs.c.os_hash_value, blob_pieces.c.digests)
+        .outerjoin(blob_pieces, blob_pieces.c.blob_key == blobs.c.key)
+        .where(blobs.c.digests_due.is_not(None), GOOD, blobs.c.store.in_(stores))
+        .order_by(blobs.c.digests_due.desc(), blobs.c.key)
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    known = row.digests or _of_same_bytes(connection, row.os_hash_value, row.size)
+    return Due(ref_of(row), row.size, known)
+
+
+def _of_same_bytes(connection: Connection, os_hash_value: str, size: int) -> bytes:
+    """Return all digests of another blob that has the same bytes; nothing if there is none."""
+    query = (
+        select(blob_pieces.c.digests)
+        .join(blobs, blobs.c.key == blob_pieces.c.blob_key)
+        .where(blobs.c.os_hash_value == os_hash_value, blobs.c.size == size, GOOD, ALL_KNOWN)
+        .limit(1)
+    )
+    return connection.execute(query).scalar() or b""
+
+
+def note(connection: Connection, key: BlobKey, first: int, packed: bytes) -> None:
+    """Keep *packed*, digests of pieces of a blob from number *first* on, which may be `UNKNOWN`, beside those known."""
+    if not _hold(connection, key):
         return
-    connection.execute(insert(blob_pieces).values(blob_key=key, digests=packed))
-    samples = PieceList(0, packed, size).samples()
+    known = connection.execute(select(blob_pieces.c.digests).where(blob_pieces.c.blob_key == key)).scalar()
+    digests = overlaid(known or b"", first, packed)
+    if digests == known:
+        return
+    if known is None:
+        connection.execute(insert(blob_pieces).values(blob_key=key, digests=digests))
+    else:
+        connection.execute(update(blob_pieces).where(blob_pieces.c.blob_key == key).values(digests=digests))
+
+
+def complete(connection: Connection, due: Due) -> None:
+    """Use the digests of a blob from now on: all are known."""
+    key = due.blob.key
+    note(connection, key, 0, due.known)
+    if not _forget_due(connection, key):
+        return
+    samples = PieceList(0, due.known, due.size).samples()
     if samples:
         connection.execute(insert(blob_samples), [{"sample": sample, "blob_key": key} for sample in samples])
+
+
+def give_up(connection: Connection, key: BlobKey) -> None:
+    """Do without digests of a blob, which cannot be read."""
+    if _forget_due(connection, key):
+        connection.execute(delete(blob_pieces).where(blob_pieces.c.blob_key == key))
+
+
+def _hold(connection: Connection, key: BlobKey) -> bool:
+    return connection.execute(select(blobs.c.key).where(blobs.c.key == key).with_for_update()).first() is not None
+
+
+def _forget_due(connection: Connection, key: BlobKey) -> bool:
+    is_due = (blobs.c.key == key) & blobs.c.digests_due.is_not(None)
+    return connection.execute(update(blobs).where(is_due).values(digests_due=None)).rowcount == 1
 
 
 def similar(connection: Connection, samples: Collection[int], project_id: ProjectId, limit: int) -> list[ImageId]:
@@ -64,7 +138,7 @@ def find_of_image(connection: Connection, image_id: ImageId) -> KnownPieces | No
         select(blobs.c.store, blobs.c.key, blobs.c.size, blob_pieces.c.digests)
         .join(placements, placements.c.blob_key == blobs.c.key)
         .join(blob_pieces, blob_pieces.c.blob_key == blobs.c.key)
-        .where(placements.c.image_id == image_id, GOOD)
+        .where(placements.c.image_id == image_id, GOOD, ALL_KNOWN)
         .order_by(placements.c.position)
         .limit(1)
     )

@@ -4,7 +4,7 @@ Packed they are 32 bytes for each piece, in order. Clients and the server cut an
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -17,6 +17,8 @@ PIECE = 4 << 20
 """Bytes of a piece; the last one of an image may be shorter."""
 LENGTH = 32
 """Bytes of a digest."""
+UNKNOWN = bytes(LENGTH)
+"""Stands for a digest that was not made yet. No bytes have it."""
 MOST_KEPT = 32_768
 """Pieces of one image that have digests: its first 128 GiB, 1 MiB of digests. What follows has to be sent."""
 MOST_LISTED = 1024
@@ -33,7 +35,7 @@ class _Digest(Protocol):
 
 
 class PieceHasher:
-    """Feed it the bytes of an image in order, in blocks of any size. Zeros are not hashed."""
+    """Feed it the bytes of some pieces in order, in blocks of any size. Zeros are not hashed."""
 
     def __init__(self) -> None:
         self._packed = bytearray()
@@ -42,7 +44,7 @@ class PieceHasher:
 
     def feed(self, block: bytes) -> None:
         start = 0
-        while start < len(block) and len(self._packed) < MOST_KEPT * LENGTH:
+        while start < len(block):
             end = min(len(block), start + PIECE - self._begun)
             self._update(block, start, end)
             if self._begun == PIECE:
@@ -83,6 +85,29 @@ def zero_digest(length: int) -> bytes:
     return digest.digest()
 
 
+def overlaid(known: bytes, first: int, packed: bytes) -> bytes:
+    """Return the digests *known*, packed, with those of *packed*, which are of the pieces from number *first* on."""
+    both = bytearray(known.ljust(first * LENGTH + len(packed), b"\0"))
+    for at in range(0, len(packed), LENGTH):
+        digest = packed[at : at + LENGTH]
+        if digest != UNKNOWN:
+            both[first * LENGTH + at : first * LENGTH + at + LENGTH] = digest
+    return bytes(both)
+
+
+def first_unknown(known: bytes, size: int, most: int) -> range:
+    """Return the numbers of the first consecutive pieces of *size* bytes that have no digest in *known*.
+
+    At most *most* of them; none if all are known that are ever made.
+    """
+    count = min(MOST_KEPT, -(-size // PIECE))
+    digests = known.ljust(count * LENGTH, b"\0")
+    is_unknown = [digests[at : at + LENGTH] == UNKNOWN for at in range(0, count * LENGTH, LENGTH)]
+    first = next((number for number in range(count) if is_unknown[number]), count)
+    most_end = min(count, first + most)
+    return range(first, next((number for number in range(first, most_end) if not is_unknown[number]), most_end))
+
+
 @dataclass(frozen=True, slots=True)
 class PieceList:
     """The digests of consecutive pieces of a file.
@@ -121,6 +146,14 @@ class PieceList:
 
     def __iter__(self) -> Iterator[bytes]:
         return (self.digest_of(number) for number in range(len(self)))
+
+    def only(self, spans: Iterable[Span]) -> bytes:
+        """Return the digests of the pieces that *spans* are made of, packed; `UNKNOWN` in place of the others."""
+        packed = bytearray(len(self.packed))
+        for span in spans:
+            places = slice((span.first // PIECE - self.first) * LENGTH, (-(-span.end // PIECE) - self.first) * LENGTH)
+            packed[places] = self.packed[places]
+        return bytes(packed)
 
     def samples(self) -> list[int]:
         """Return what a similar image has among its own samples, as signed numbers of 64 bits.

@@ -1,13 +1,15 @@
 """Runs a worker's background jobs: a sweep every minute, and a slow scrub all the time.
 
-Every process of every node sweeps, which does no harm; one of them scrubs, and one looks at what is in buckets.
+Every process of every node sweeps, which does no harm; one of them scrubs, one looks at what is in buckets, and one
+makes digests of what is new.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -24,6 +26,7 @@ LOOK_EVERY_S = 86400.0
 """How often stores are asked what they have of each blob, if they can say that."""
 
 Work = Callable[[], Awaitable[object]]
+NOTHING: Mapping[str, Work] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,9 @@ class Upkeep:
         schedule: Schedule,
         first: Work | None = None,
         also: Sequence[Work] = (),
+        alone: Mapping[str, Work] = NOTHING,
     ) -> None:
-        """*first* is called before every sweep, *also* after it."""
+        """*first* is called before every sweep, *also* after it; of *alone* one process does each by its name."""
         self._exclusive = exclusive
         self._first = first
         self._sweep = sweep
@@ -63,13 +67,15 @@ class Upkeep:
         self._look = look
         self._schedule = schedule
         self._also = also
+        self._alone = alone
         self._shard = random.randrange(SHARDS)  # noqa: S311 - no secret; nodes begin at different places
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run in the background."""
         # Separate tasks, so that a hanging store keeps no image in `saving`.
-        works = [self._end_once, self._remove_once]
+        works: list[Work] = [self._end_once, self._remove_once]
+        works += [partial(self._exclusive.run, name, work) for name, work in self._alone.items()]
         if self._schedule.scrub_every_s is not None:
             works.append(self._scrub_once)
             if self._look.has_stores:
@@ -82,7 +88,7 @@ class Upkeep:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _again_and_again(self, work: Callable[[], Awaitable[None]], interval_s: float) -> None:
+    async def _again_and_again(self, work: Work, interval_s: float) -> None:
         while True:
             # Jitter, so that nodes started together do not run at the same moments.
             await asyncio.sleep(interval_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret

@@ -25,6 +25,7 @@ def create_blobs() -> None:
         sa.Column("found", sa.String(length=32), nullable=True),
         sa.Column("facts", sa.JSON(), nullable=True),
         sa.Column("data_map", sa.LargeBinary(), nullable=True),
+        sa.Column("digests_due", UtcTime(), nullable=True),
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_blobs")),
     )
@@ -34,6 +35,13 @@ def create_blobs() -> None:
         ["kept_until"],
         postgresql_where=sa.text("kept_until IS NOT NULL"),
         sqlite_where=sa.text("kept_until IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_blobs_digests_due",
+        "blobs",
+        ["digests_due"],
+        postgresql_where=sa.text("digests_due IS NOT NULL"),
+        sqlite_where=sa.text("digests_due IS NOT NULL"),
     )
     op.create_index("ix_blobs_os_hash_value", "blobs", ["os_hash_value"])
     op.create_index("ix_blobs_sha256", "blobs", ["sha256"])

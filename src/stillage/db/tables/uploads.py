@@ -28,10 +28,12 @@ blobs = Table(
     Column("found", String(32)),  # the format that the bytes have
     Column("facts", JSON(none_as_null=True)),  # and what else its inspector found
     Column("data_map", LargeBinary),  # where a raw disk holds data
+    Column("digests_due", UtcTime),  # since when the digests of its pieces are to be made; None once all are known
     Column("created_at", UtcTime, nullable=False),
     Index("ix_blobs_state_scrubbed_at", "state", "scrubbed_at"),
     Index("ix_blobs_store_looked_at", "store", "looked_at"),
     Index("ix_blobs_kept_until", "kept_until", sqlite_where=text("kept_until IS NOT NULL")),
+    Index("ix_blobs_digests_due", "digests_due", sqlite_where=text("digests_due IS NOT NULL")),
     Index("ix_blobs_sha256", "sha256"),
     Index("ix_blobs_os_hash_value", "os_hash_value"),
 )
@@ -50,8 +52,9 @@ placements = Table(
     sqlite_with_rowid=False,
 )
 
-# Digests of the pieces of a blob's bytes, by which later uploads find what they need not send. Not in `blobs`: they are
-# long, and its rows are written often.
+# Digests of the pieces of a blob's bytes, by which later uploads find what they need not send. As long as the blob has
+# `digests_due`, or is not published, some are zeros, and none is trusted. Not in `blobs`: they are long, and its rows
+# are written often.
 blob_pieces = Table(
     "blob_pieces",
     metadata,

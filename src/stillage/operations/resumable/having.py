@@ -7,7 +7,7 @@ compared with their digests, so that what counts are the client's bytes, whateve
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from stillage.accounts.principal import Principal
 from stillage.db import Connection, piece_digests, spans
 from stillage.db import images as db_images
-from stillage.errors import BlobNotFound, Conflict, InvalidInput, StoreFailed, UploadComplete
+from stillage.errors import BlobNotFound, Conflict, InvalidInput, StillageError, StoreFailed, UploadComplete
 from stillage.formats.piece_digests import PIECE, PieceList, Run, runs_in_common
 from stillage.ids import BlobRef, ImageId
 from stillage.images.status import Status
@@ -112,9 +112,13 @@ class Having:
         wanted = [part for run in source.runs for part in _needed(run, missing)]
         try:
             async with self._stores.reader(source.blob) as reader:
-                return await self._copy(upload, pieces, wanted, reader, sender)
+                progress = await self._copy(upload, pieces, wanted, reader, sender)
         except BlobNotFound as error:
             raise Conflict(NOT_HERE) from error
+        taken = pieces.only(run.span for run in wanted)
+        with suppress(StillageError):  # it only spares reading them again
+            await self._database.write(piece_digests.note, upload.blob.key, pieces.first, taken)
+        return progress
 
     async def _principal(self, upload: Upload, pieces: PieceList, sender: Principal | None) -> Principal:
         if upload.complete:

@@ -26,7 +26,7 @@ class Exclusive:
         self._clock = clock
         self._lease_s = lease_s
 
-    async def run(self, job: str, work: Callable[[], Awaitable[None]]) -> bool:
+    async def run(self, job: str, work: Callable[[], Awaitable[object]]) -> bool:
         """Do *work*, unless another process does *job*; return whether it was done to its end.
 
         It is cancelled if another process has taken over, because this one was stopped for longer than the lease.
