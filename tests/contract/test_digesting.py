@@ -16,6 +16,8 @@ from stillage.images.image import Image
 from stillage.operations.upkeep import digesting
 from stillage.operations.upkeep.digesting import Digesting
 from stillage.operations.upkeep.sweep import Sweep
+from stillage.operations.upload import verification
+from stillage.spans import Span
 from stillage.stores.base import BlobReader
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
@@ -24,6 +26,16 @@ from upload_world import ME, World
 
 DATA = random.Random(5).randbytes(2 * PIECE + 77)
 OTHER = random.Random(6).randbytes(PIECE + 1)
+
+
+@pytest.fixture(autouse=True)
+def none_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all images were larger than what is digested while they are uploaded."""
+    made_at_once(monkeypatch, 0)
+
+
+def made_at_once(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    monkeypatch.setattr(verification, "MADE_AT_ONCE", pieces)
 
 
 class Noted(Stores):
@@ -59,7 +71,7 @@ async def read(world: World, before: Callable[[BlobKey], Awaitable[None]] | None
 
 async def digests(world: World, image: Image) -> bytes | None:
     known = await world.database.read(piece_digests.find_of_image, image.id)
-    return None if known is None else known.pieces.packed
+    return known.pieces.packed if known is not None and known.are_whole else None
 
 
 async def left(world: World) -> object:
@@ -78,6 +90,39 @@ async def test_nothing_is_found_before_all_digests_of_an_image_are_made(world: W
     assert (await world.uploads.having.find(upload, pieces, ME)).missing == ()
     assert (await digests(world, image), await left(world)) == (pieces.packed, None)
     assert await read(world) == []
+
+
+async def test_a_small_image_has_all_its_digests_when_it_is_active(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_at_once(monkeypatch, 3)
+    image = await stored(world)
+    assert (await digests(world, image), await left(world)) == (listed(DATA).packed, None)
+
+
+@pytest.mark.parametrize(("wait_s", "missing"), [(60.0, ()), (0.0, (Span(PIECE, len(DATA)),))])
+async def test_who_has_the_beginning_of_an_image_waits_for_its_other_digests(
+    world: World, monkeypatch: pytest.MonkeyPatch, wait_s: float, missing: tuple[Span, ...]
+) -> None:
+    made_at_once(monkeypatch, 1)
+    monkeypatch.setattr(digesting, "WAIT_S", wait_s)
+    image = await stored(world)
+    upload = await world.open(len(DATA))
+    assert (await world.uploads.having.find(upload, listed(DATA), ME)).missing == missing
+    assert (await digests(world, image) is None) == bool(missing)
+    await read(world)
+    assert (await world.uploads.having.find(upload, listed(DATA), ME)).missing == ()
+
+
+async def test_digests_that_cannot_be_made_now_leave_what_is_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_at_once(monkeypatch, 1)
+    image = await stored(world)
+    world.path_of(await key_of(world.database, image)).unlink()
+    upload = await world.open(len(DATA))
+    assert (await world.uploads.having.find(upload, listed(DATA), ME)).missing == (Span(PIECE, len(DATA)),)
+    assert await left(world) is not None
 
 
 async def test_what_another_process_has_made_is_not_made_again(world: World) -> None:

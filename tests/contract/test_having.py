@@ -32,7 +32,6 @@ async def an_original(world: World, data: bytes = DATA) -> Image:
     upload = await world.open(len(data))
     image = (await world.send(upload, 0, len(data), data)).image
     assert image is not None
-    await world.digested()
     return image
 
 

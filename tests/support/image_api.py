@@ -25,7 +25,6 @@ from stillage.ids import ProjectId, UserId
 from stillage.images.access import with_implied
 from stillage.images.patch import V2_0, V2_1
 from stillage.operations.imports.sources import Sources
-from stillage.operations.upkeep.digesting import Digesting
 from stillage.worker import Worker, build_worker
 
 OCTETS = "application/octet-stream"
@@ -149,11 +148,6 @@ class Town:
 
     def person(self, project: str = "lab", roles: str = "member", user: str = "erin") -> Person:
         return Person(self.session, f"{user}@{project} {roles}", project)
-
-
-async def digested(town: Town) -> None:
-    """Make the digests of the pieces of what is stored, as upkeep does."""
-    await Digesting(town.worker.services.database, town.worker.services.stores)()
 
 
 @asynccontextmanager

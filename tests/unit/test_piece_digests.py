@@ -45,6 +45,18 @@ def test_each_digest_is_the_sha256_of_its_piece_however_the_bytes_come() -> None
         assert hasher.packed() == expected
 
 
+def test_what_follows_the_most_pieces_is_ignored() -> None:
+    hasher = PieceHasher(2)
+    hasher.feed(DISK)
+    hasher.feed(DISK)
+    assert hasher.packed() == b"".join(hashlib.sha256(DISK[at : at + PIECE]).digest() for at in (0, PIECE))
+
+
+def test_a_digest_that_stands_for_an_unknown_one_is_like_no_other() -> None:
+    partial = PieceList(0, packed(1) + UNKNOWN + packed(2), 3 * PIECE)
+    assert runs_in_common(partial, partial) == [Run(Span(0, PIECE), 0), Run(Span(2 * PIECE, 3 * PIECE), 2 * PIECE)]
+
+
 def test_an_empty_file_has_no_pieces() -> None:
     assert PieceHasher().packed() == b""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, literal, select, update
 
-from stillage.db import jobs, pieces, placements, tables, usage
+from stillage.db import jobs, piece_digests, pieces, placements, tables, usage
 from stillage.db.images import get, set_properties
 from stillage.db.leases import Dead, Lease, LeaseOwner
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
@@ -261,9 +261,10 @@ def publish(
     set_properties(connection, claim.image_id, content.properties)
     if shared is None:
         inside = {name: getattr(content, name) for name in ("sha256", "found", "facts", "data_map")}
-        due = now if content.size else None
+        due = None if piece_digests.are_whole(content.pieces, content.size) else now
         written = digests | inside | {"kept_until": pieces_until, "digests_due": due}
         reserved = placements.publish(connection, claim.image_id, claim.blob, now, written)
+        piece_digests.add(connection, claim.blob.key, content.pieces, content.size)
     else:
         reserved = placements.share(connection, claim.image_id, claim.blob, shared, content.size)
     image = get(connection, claim.image_id)

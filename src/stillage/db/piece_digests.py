@@ -1,16 +1,17 @@
 """Digests of the pieces of blobs: to find bytes that an upload need not bring. Plain functions of a connection.
 
-Uploads leave them to upkeep (`operations/upkeep/digesting`). None is used before all of a blob's are known.
+An upload makes those of the first pieces, and leaves the others to upkeep (`operations/upkeep/digesting`).
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, literal_column, or_, select, update
 
 from stillage.db.placements import PUBLISHED, ref_of
 from stillage.db.tables import blob_pieces, blob_samples, blobs, image_members, images, placements
-from stillage.formats.piece_digests import PieceList, overlaid
+from stillage.formats.piece_digests import PieceList, first_unknown, overlaid
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId
 from stillage.images.image import Visibility
 from stillage.images.status import Status
@@ -34,15 +35,36 @@ class Due:
     known: bytes
 
 
+DUE = (
+    select(blobs.c.key, blobs.c.store, blobs.c.size, blobs.c.os_hash_value, blob_pieces.c.digests)
+    .outerjoin(blob_pieces, blob_pieces.c.blob_key == blobs.c.key)
+    .where(blobs.c.digests_due.is_not(None), GOOD)
+)
+
+
+def are_whole(packed: bytes, size: int) -> bool:
+    """Whether *packed* has the digests of all pieces of *size* bytes that are ever made."""
+    return not first_unknown(packed, size, 1)
+
+
+def add(connection: Connection, key: BlobKey, packed: bytes, size: int) -> None:
+    """Keep the digests of the first pieces of a blob of *size* bytes, which was just published."""
+    note(connection, key, 0, packed)
+    _index(connection, key, PieceList(0, packed, size))
+
+
 def newest_due(connection: Connection, stores: Collection[StoreId]) -> Due | None:
     """Return the blob of *stores* that was published last of those of which digests are missing."""
-    query = (
-        select(blobs.c.key, blobs.c.store, blobs.c.size, blobs.c.os_hash_value, blob_pieces.c.digests)
-        .outerjoin(blob_pieces, blob_pieces.c.blob_key == blobs.c.key)
-        .where(blobs.c.digests_due.is_not(None), GOOD, blobs.c.store.in_(stores))
-        .order_by(blobs.c.digests_due.desc(), blobs.c.key)
-        .limit(1)
-    )
+    query = DUE.where(blobs.c.store.in_(stores)).order_by(blobs.c.digests_due.desc(), blobs.c.key).limit(1)
+    return _due(connection, query)
+
+
+def due_of(connection: Connection, key: BlobKey) -> Due | None:
+    """Return the blob if digests of it are missing."""
+    return _due(connection, DUE.where(blobs.c.key == key))
+
+
+def _due(connection: Connection, query: Select[Any]) -> Due | None:
     row = connection.execute(query).first()
     if row is None:
         return None
@@ -63,7 +85,7 @@ def _of_same_bytes(connection: Connection, os_hash_value: str, size: int) -> byt
 
 def note(connection: Connection, key: BlobKey, first: int, packed: bytes) -> None:
     """Keep *packed*, digests of pieces of a blob from number *first* on, which may be `UNKNOWN`, beside those known."""
-    if not _hold(connection, key):
+    if not packed or not _hold(connection, key):
         return
     known = connection.execute(select(blob_pieces.c.digests).where(blob_pieces.c.blob_key == key)).scalar()
     digests = overlaid(known or b"", first, packed)
@@ -76,12 +98,17 @@ def note(connection: Connection, key: BlobKey, first: int, packed: bytes) -> Non
 
 
 def complete(connection: Connection, due: Due) -> None:
-    """Use the digests of a blob from now on: all are known."""
+    """Keep that all digests of a blob are known."""
     key = due.blob.key
     note(connection, key, 0, due.known)
-    if not _forget_due(connection, key):
-        return
-    samples = PieceList(0, due.known, due.size).samples()
+    if _forget_due(connection, key):
+        _index(connection, key, PieceList(0, due.known, due.size))
+
+
+def _index(connection: Connection, key: BlobKey, pieces: PieceList) -> None:
+    """Let similar images be found by the samples of *pieces*."""
+    connection.execute(delete(blob_samples).where(blob_samples.c.blob_key == key))
+    samples = pieces.samples()
     if samples:
         connection.execute(insert(blob_samples), [{"sample": sample, "blob_key": key} for sample in samples])
 
@@ -126,21 +153,24 @@ def similar(connection: Connection, samples: Collection[int], project_id: Projec
 
 @dataclass(frozen=True, slots=True)
 class KnownPieces:
-    """A good blob, and the digests of its pieces."""
+    """A good blob, and the digests of its pieces; those of some if not *are_whole*."""
 
     blob: BlobRef
     pieces: PieceList
+    are_whole: bool
 
 
 def find_of_image(connection: Connection, image_id: ImageId) -> KnownPieces | None:
     """Return the first good copy of an image whose pieces are known."""
     query = (
-        select(blobs.c.store, blobs.c.key, blobs.c.size, blob_pieces.c.digests)
+        select(blobs.c.store, blobs.c.key, blobs.c.size, blobs.c.digests_due, blob_pieces.c.digests)
         .join(placements, placements.c.blob_key == blobs.c.key)
         .join(blob_pieces, blob_pieces.c.blob_key == blobs.c.key)
-        .where(placements.c.image_id == image_id, GOOD, ALL_KNOWN)
+        .where(placements.c.image_id == image_id, GOOD)
         .order_by(placements.c.position)
         .limit(1)
     )
     row = connection.execute(query).first()
-    return None if row is None else KnownPieces(ref_of(row), PieceList(0, row.digests, row.size))
+    if row is None:
+        return None
+    return KnownPieces(ref_of(row), PieceList(0, row.digests, row.size), row.digests_due is None)

@@ -21,6 +21,8 @@ UNKNOWN = bytes(LENGTH)
 """Stands for a digest that was not made yet. No bytes have it."""
 MOST_KEPT = 32_768
 """Pieces of one image that have digests: its first 128 GiB, 1 MiB of digests. What follows has to be sent."""
+MADE_AT_ONCE = 64
+"""Pieces of an image that have digests as soon as it is active: 256 MiB. More would cost its upload time."""
 MOST_LISTED = 1024
 """Pieces of one list, 4 GiB: so that a proof of some of their bytes says something about all of them."""
 FIRST = 8
@@ -35,16 +37,20 @@ class _Digest(Protocol):
 
 
 class PieceHasher:
-    """Feed it the bytes of some pieces in order, in blocks of any size. Zeros are not hashed."""
+    """Feed it the bytes of some pieces in order, in blocks of any size. Zeros are not hashed.
 
-    def __init__(self) -> None:
+    What follows the first *most* pieces is ignored.
+    """
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
         self._packed = bytearray()
         self._begun = 0  # bytes of the current piece
         self._digest: _Digest | None = None  # None: only zeros so far
 
     def feed(self, block: bytes) -> None:
         start = 0
-        while start < len(block):
+        while start < len(block) and len(self._packed) < self._most * LENGTH:
             end = min(len(block), start + PIECE - self._begun)
             self._update(block, start, end)
             if self._begun == PIECE:
@@ -184,15 +190,17 @@ class Run:
 
 
 def runs_in_common(wanted: PieceList, known: PieceList) -> list[Run]:
-    """Return which pieces of *wanted* are among *known*, all pieces of another file; neighbours joined."""
+    """Return which pieces of *wanted* are among *known*, those of another file from its first on; neighbours joined."""
     listed = list(wanted)
-    looked_for = set(listed)
+    looked_for = set(listed) - {UNKNOWN}
     places: dict[bytes, int] = {}
     for number, digest in enumerate(known):
         if digest in looked_for:
             places.setdefault(digest, number)
     runs: list[Run] = []
     for number, digest in enumerate(listed):
+        if digest not in looked_for:
+            continue
         span, same = wanted.span_of(number), wanted.first + number
         # The same place is better than an earlier one: neighbours stay neighbours.
         place = same if known.digest_of(same) == digest else places.get(digest)

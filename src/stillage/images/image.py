@@ -108,6 +108,7 @@ class Content:
         found: The format that the bytes have, whatever `disk_format` says; None if it is not known.
         facts: What an inspector found, as JSON: format, subformat, virtual_size, details; None if it is not known.
         data_map: Where the disk holds data, as `formats.noted_map` packs it; None where the format itself tells.
+        pieces: Digests of the first pieces, as `formats.piece_digests` packs them; others are made later.
         properties: Added to those of the image.
         container_format: None keeps that of the image.
     """
@@ -122,5 +123,6 @@ class Content:
     found: str | None = None
     facts: Mapping[str, Any] | None = None
     data_map: bytes | None = None
+    pieces: bytes = field(default=b"", repr=False)
     properties: Mapping[str, str] = field(default_factory=dict)
     container_format: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from described import Described, documents_of
-from image_api import V2_1, Person, Town, digested
+from image_api import V2_1, Person, Town
 from job_world import new_job
 from server import Answer
 from stillage.api.image_v2.description import DETAILS
@@ -42,7 +42,7 @@ class Checked:
 async def test_every_document_is_as_described(town: Town, erin: Person, olga: Person, ada: Person) -> None:
     ask = Checked(erin, Described((await erin("GET", "/openapi.json")).json))
     await images_and_members(ask, olga)
-    await uploads(ask, town)
+    await uploads(ask)
     for route in ("GET /v2", "GET /v2/"):
         await ask(route, status=300)
     await ask("GET /v2/versions")
@@ -134,10 +134,9 @@ async def images_and_members(ask: Checked, olga: Person) -> None:
         await ask(f"POST {IMAGES}/inspect", data)
 
 
-async def pieces_that_are_here(ask: Checked, town: Town) -> None:
+async def pieces_that_are_here(ask: Checked) -> None:
     first, last = b"x" * PIECE, b"y"
     await ask.person.stored(first + last)
-    await digested(town)
     image_id = (await ask.person.create(**PLAIN))["id"]
     opened = (await ask(f"POST {UPLOADS}", {"size": PIECE + 1}, status=201, image_id=image_id)).json
     one = {"image_id": image_id, "upload": opened["id"]}
@@ -149,7 +148,7 @@ async def pieces_that_are_here(ask: Checked, town: Town) -> None:
     await ask(f"POST {UPLOADS}/{{upload}}/have", {**listed, "nonce": nonce, "proof": proof}, 202, **one)
 
 
-async def uploads(ask: Checked, town: Town) -> None:
+async def uploads(ask: Checked) -> None:
     await ask.person.stored(DATA)
     image_id = (await ask.person.create(**PLAIN))["id"]
     opening = {"size": 512, "digests": {"sha512": hashlib.sha512(DATA).hexdigest()}}
@@ -160,7 +159,7 @@ async def uploads(ask: Checked, town: Town) -> None:
     await ask(f"GET {UPLOADS}", image_id=image_id)
     await ask("GET /v2/uploads")
     await ask(f"PUT {UPLOADS}/{{upload}}", DATA[:8], status=202, **one, content_range="bytes 0-7/512")
-    await pieces_that_are_here(ask, town)
+    await pieces_that_are_here(ask)
     other = (await ask.person.create(**PLAIN))["id"]
     await ask("PUT /v2/images/{image_id}/stage", DATA[:8], 202, image_id=other, content_range="bytes 0-7/512")
     await ask("PUT /v2/images/{image_id}/file", DATA[16:], 202, image_id=image_id, content_range="bytes 16-511/512")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from image_api import Person, Town, digested
+from image_api import Person
 from protocols import DATA, Pieces, holds, path_of, queued
 from server import Answer
 
@@ -33,9 +33,8 @@ def proof_of(asked: dict[str, Any], data: bytes = DATA) -> dict[str, Any]:
     return {"nonce": asked["nonce"], "proof": digests}
 
 
-async def test_a_file_whose_pieces_are_here_need_not_be_sent(town: Town, erin: Person) -> None:
+async def test_a_file_whose_pieces_are_here_need_not_be_sent(erin: Person) -> None:
     await erin.stored(DATA)
-    await digested(town)
     image_id, path = await open_upload(erin)
     answer = await have(erin, path, first=0)
     assert (answer.status, answer.json["missing"]) == (200, [])
@@ -46,13 +45,10 @@ async def test_a_file_whose_pieces_are_here_need_not_be_sent(town: Town, erin: P
     await holds(erin, image_id)
 
 
-async def test_pieces_of_another_project_are_missing_as_if_nobody_had_them(
-    town: Town, erin: Person, olga: Person
-) -> None:
+async def test_pieces_of_another_project_are_missing_as_if_nobody_had_them(erin: Person, olga: Person) -> None:
     _, path = await open_upload(erin)
     before = await have(erin, path)
     await olga.stored(DATA, visibility="private")
-    await digested(town)
     after = await have(erin, path)
     assert (before.status, before.json) == (after.status, after.json) == (200, MISSING)
     assert (await Pieces().send(erin, path, 0, DATA, size=SIZE)).status == 204

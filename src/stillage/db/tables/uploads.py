@@ -53,8 +53,8 @@ placements = Table(
 )
 
 # Digests of the pieces of a blob's bytes, by which later uploads find what they need not send. As long as the blob has
-# `digests_due`, or is not published, some are zeros, and none is trusted. Not in `blobs`: they are long, and its rows
-# are written often.
+# `digests_due`, or is not published, some are missing or zeros. Not in `blobs`: they are long, and its rows are written
+# often.
 blob_pieces = Table(
     "blob_pieces",
     metadata,

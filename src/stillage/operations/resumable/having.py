@@ -6,6 +6,7 @@ compared with their digests, so that what counts are the client's bytes, whateve
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from stillage.formats.piece_digests import PIECE, PieceList, Run, runs_in_common
 from stillage.ids import BlobRef, ImageId
 from stillage.images.status import Status
 from stillage.images.upload import Piece, Progress, Upload
+from stillage.lanes import GIVES_WAY
 from stillage.operations.resumable.context import Context
 from stillage.operations.resumable.possession import NOT_HERE, Possession, Proof
+from stillage.operations.upkeep.digesting import Digesting
 from stillage.operations.upload.verification import BLOCK
 from stillage.spans import Span, gaps, intersection, merged, total
 from stillage.stores.base import BlobReader
@@ -42,11 +45,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """An image that has *runs* of the pieces in a list, in *blob*."""
+    """An image that has *runs* of the pieces in a list, in *blob*, and perhaps more unless its digests *are_whole*."""
 
     image_id: ImageId
     blob: BlobRef
     runs: Sequence[Run]
+    are_whole: bool
 
 
 class Having:
@@ -59,6 +63,7 @@ class Having:
         self._rights = context.rights
         self._possession = Possession(context, secret, b"proofs of pieces")
         self._receive = receive
+        self._digesting = Digesting(context.database, context.stores, bytes_per_s=math.inf, nice=GIVES_WAY)
 
     async def find(self, upload: Upload, pieces: PieceList, sender: Principal | None = None) -> Found:
         """Return which of *pieces* neither the upload has, nor the image that has most of them.
@@ -78,6 +83,9 @@ class Having:
         principal = await self._principal(upload, pieces, sender)
         missing = await self._database.read(spans.uncounted, upload.id, pieces.span)
         source = await self._database.read(self._best_source, principal, pieces, missing) if missing else None
+        if source is not None and not source.are_whole:
+            await self._digesting.finish(source.blob.key)
+            source = await self._database.read(self._best_source, principal, pieces, missing)
         if source is None:
             return Found(tuple(missing))
         proof = self._possession.ask(_about(upload, pieces), source.image_id, [run.span for run in source.runs])
@@ -152,7 +160,7 @@ class Having:
             return None
         known = piece_digests.find_of_image(connection, image_id)
         runs = runs_in_common(pieces, known.pieces) if known is not None else []
-        return _Source(image_id, known.blob, runs) if known is not None and runs else None
+        return _Source(image_id, known.blob, runs, known.are_whole) if known is not None and runs else None
 
     async def _copy(
         self, upload: Upload, pieces: PieceList, runs: Sequence[Run], reader: BlobReader, sender: Principal | None

@@ -89,6 +89,7 @@ def content_of(image: Image, verified: Verified, rules: UploadRules) -> Content:
         found=verified.facts.format,
         facts=asdict(verified.facts),
         data_map=verified.data_map,
+        pieces=verified.pieces,
     )
 
 

@@ -1,7 +1,7 @@
 """Verify the bytes of an image in order: compute digests, inspect the format, refuse hostile images early.
 
-Each digest has a thread of its own, and all inspectors together have one. Every lane's queue is short, so the slowest
-lane holds back the source of the bytes.
+Each digest has a thread of its own, and all inspectors together have one. Those of the first pieces are made beside the
+quickest. Every lane's queue is short, so the slowest lane holds back the source of the bytes.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from stillage.errors import DigestMismatch
 from stillage.formats.base import Facts, ReadAt
 from stillage.formats.noted_map import NotedMap
+from stillage.formats.piece_digests import MADE_AT_ONCE, PieceHasher
 from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration, Policy, format_found, refusal
 from stillage.formats.stream import Examination, Findings
@@ -29,12 +30,14 @@ class Verified:
 
     Attributes:
         data_map: Where the disk holds data, as `NotedMap.pack`; None where the format itself tells.
+        pieces: Digests of the first pieces, packed; see `formats.piece_digests`.
     """
 
     size: int
     facts: Facts
     digests: dict[str, str]
     data_map: bytes | None = None
+    pieces: bytes = b""
 
     def require(self, declared: Iterable[tuple[str, str]]) -> None:
         """Raise DigestMismatch unless the bytes have the digests that were *declared* (algorithm, hex)."""
@@ -64,6 +67,10 @@ class Verification:
         # MD5 is not used for security: it is `checksum` in the API.
         names = sorted({"md5", *algorithms})
         self._digests: dict[str, Digest] = {name: hashlib.new(name, usedforsecurity=False) for name in names}
+        self._pieces = PieceHasher(MADE_AT_ONCE)
+        self._quickest = "sha256" if "sha256" in self._digests else "md5"
+        self._updates = {name: digest.update for name, digest in self._digests.items()}
+        self._updates[self._quickest] = self._update_with_pieces
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -83,7 +90,7 @@ class Verification:
         self.size += len(block)
         self._noted.feed(block)
         for name, lane in self._hashing.items():
-            await lane.submit(self._digests[name].update, block)
+            await lane.submit(self._updates[name], block)
         if self.size <= INSPECTED_AT_ONCE * BLOCK:
             await self._inspecting.call(self._inspect, block)
         elif self._inspecting.is_idle and self._examination.is_indifferent_to(block):
@@ -106,7 +113,11 @@ class Verification:
         facts = await self._inspecting.call(self._conclude, read_at)
         digests = {name: await lane.call(self._digests[name].hexdigest) for name, lane in self._hashing.items()}
         data_map = self._noted.pack() if _is_stored_as_it_is(facts) else None
-        return Verified(self.size, facts, digests, data_map)
+        return Verified(self.size, facts, digests, data_map, self._pieces.packed())
+
+    def _update_with_pieces(self, block: bytes) -> None:
+        self._digests[self._quickest].update(block)
+        self._pieces.feed(block)
 
     def _inspect(self, block: bytes) -> None:
         self._examination.feed(block)
