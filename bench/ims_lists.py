@@ -95,6 +95,7 @@ def fill(engine: Engine) -> None:
             for seed in shared
         ]
         put(connection, "image_members", listing.MEMBER_COLUMNS, members)
+        connection.execute(text(listing.SHARED))
         for made in indexes.values():
             connection.execute(text(made))
     settle(engine)

@@ -90,14 +90,14 @@ class Seed:
             self.id, self.owner, f"web-{number // 4:07}", "queued" if number % 1000 == 0 else "active",
             self.visibility, False, False, "bare", "qcow2", 10, 512, number * 4096, number * 8192, f"{number:032x}",
             "sha512", f"{number:0128x}", json.dumps(self.tags), json.dumps(self.properties), 1, self.created_at,
-            self.created_at,
+            self.created_at, False,
         )  # fmt: skip
 
 
 COLUMNS = (
     "id", "owner", "name", "status", "visibility", "protected", "os_hidden", "container_format", "disk_format",
     "min_disk", "min_ram", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "tags", "properties",
-    "version", "created_at", "updated_at",
+    "version", "created_at", "updated_at", "has_members",
 )  # fmt: skip
 
 
@@ -117,6 +117,7 @@ FILTERED_BY = {
 }
 FASTER = {"sqlite": "PRAGMA cache_size = -500000", "postgresql": "SET LOCAL session_replication_role = replica"}
 """For the transaction that fills: memory for pages, and no look at the image of each tag and property."""
+SHARED = "UPDATE images SET has_members = true WHERE id IN (SELECT image_id FROM image_members)"
 MEMBER_COLUMNS = ("member_id", "image_id", "status", "image_created_at", "created_at", "updated_at")
 
 
@@ -133,6 +134,7 @@ def fill(engine: Engine, count: int, *, lab: str = "lab") -> None:
         shared = [seed for seed in map(Seed, range(min(count, 2000))) if seed.visibility == "shared"]
         members = ((lab, s.id, "accepted", s.created_at, s.created_at, s.created_at) for s in shared)
         put(connection, "image_members", MEMBER_COLUMNS, members)
+        connection.execute(text(SHARED))
         for made in indexes.values():
             connection.execute(text(made))
     settle(engine)

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from stillage.db.columns import EPOCH
 from stillage.db.lookups import Compiled, Question
 from stillage.db.postgresql_lookups import BY_VALUE, FOR_ALL, PLANNING
 from stillage.images.access import Viewer
-from stillage.images.query import CONDITIONS, SORT_KEYS, parse
+from stillage.images.query import CONDITIONS, SORT_KEYS, Query, Sharing, parse
 
 MANY = 20_000
 FEW_ROWS = 300
@@ -31,13 +32,14 @@ WHO = {"a member": viewer("lab"), "an administrator": viewer("ops", "admin")}
 IMAGES = f"""
 INSERT INTO images (id, owner, name, status, visibility, protected, os_hidden, container_format, disk_format, min_disk,
     min_ram, size, virtual_size, checksum, os_hash_algo, os_hash_value, tags, properties, version, created_at,
-    updated_at)
+    updated_at, has_members)
 WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MANY - 1}),
     made AS (SELECT n, CASE WHEN n % 8000 = 4000 THEN 1 ELSE 0 END AS kind FROM numbers)
 SELECT 'id-' || n, 'owner-' || kind, 'name-' || kind, CASE kind WHEN 1 THEN 'queued' ELSE 'active' END,
     CASE n % 2 WHEN 0 THEN 'public' ELSE 'shared' END,
     kind = 1, 1 = 0, 'container-' || kind, 'disk-' || kind, kind, kind, kind, kind, 'checksum-' || kind,
-    'algorithm-' || kind, 'digest-' || kind, '[]', '{{}}', 1, {T}000000 + n, {T}000000 + kind * 100000000
+    'algorithm-' || kind, 'digest-' || kind, '[]', '{{}}', 1, {T}000000 + n, {T}000000 + kind * 100000000,
+    n % 2000 > 1
 FROM made
 """
 LACKING = """
@@ -86,9 +88,10 @@ def many(engine: Engine) -> Iterator[Connection]:
 
 def test_no_documented_filter_or_sort_alone_reads_the_table(engine: Engine, many: Connection) -> None:
     check_sorts(many)
+    check_sharing(many)
     for who, principal in WHO.items():
         for name, value in FILTERS.items():
-            found = explained(many, principal, {name: value})
+            found = explained(many, parse([(name, value)], principal))
             assert not found, f"{name}={value} of {who}: {found}"
         if engine.dialect.name == "postgresql":
             check_plans_on_the_loop(many, principal)
@@ -98,18 +101,30 @@ def check_sorts(many: Connection) -> None:
     """Of large scopes. What counts images before, a page of a filter has as well."""
     for (who, scope), key, page in itertools.product(SCOPES, SORT_KEYS, PAGES):
         asked = {**scope, "sort_key": key, **page}
-        found = explained(many, who, asked, last=True)
-        if many.dialect.name == "postgresql":
-            *_, last = questions(many, who, asked)
-            found += on_the_loop(many, last)
+        found = wrong_with_page(many, parse(asked.items(), who))
         assert not found, f"{asked} of {who}: {found}"
+
+
+def check_sharing(many: Connection) -> None:
+    """All but ten of the images that are not public have members."""
+    for sharing in (Sharing.PRIVATE, Sharing.SHARED):
+        found = wrong_with_page(many, replace(parse([], viewer("owner-0")), sharing=sharing))
+        assert not found, f"{sharing}: {found}"
+
+
+def wrong_with_page(many: Connection, query: Query) -> list[str]:
+    found = explained(many, query, last=True)
+    if many.dialect.name == "postgresql":
+        *_, last = questions(many, query)
+        found += on_the_loop(many, last)
+    return found
 
 
 def test_every_filter_is_explained() -> None:
     assert set(CONDITIONS) - {"changes-since"} <= set(FILTERS)
 
 
-def explained(connection: Connection, who: Viewer, asked: dict[str, str], *, last: bool = False) -> list[str]:
+def explained(connection: Connection, query: Query, *, last: bool = False) -> list[str]:
     """What is wrong with the plans of the statements that give the page, or of the *last* one."""
     statements: list[tuple[str, Any]] = []
 
@@ -117,7 +132,7 @@ def explained(connection: Connection, who: Viewer, asked: dict[str, str], *, las
         statements.append((statement, parameters))
 
     event.listen(connection, "before_cursor_execute", note)
-    listing.page(connection, parse(asked.items(), who))
+    listing.page(connection, query)
     event.remove(connection, "before_cursor_execute", note)
     explain = of_postgresql if connection.dialect.name == "postgresql" else of_sqlite
     return [wrong for statement in statements[-last:] for wrong in explain(connection, *statement)]
@@ -160,16 +175,18 @@ def check_plans_on_the_loop(connection: Connection, principal: Viewer) -> None:
         connection.exec_driver_sql(f"SET LOCAL {setting}")
     for name, value in FILTERS.items():
         found = [
-            wrong for one in questions(connection, principal, {name: value}) for wrong in on_the_loop(connection, one)
+            wrong
+            for one in questions(connection, parse([(name, value)], principal))
+            for wrong in on_the_loop(connection, one)
         ]
         assert not found, f"{name}={value}: {found}"
     for name, value in COMMON.items():
-        *_, last = questions(connection, principal, {name: value})  # those before count up to a limit
+        *_, last = questions(connection, parse([(name, value)], principal))  # those before count up to a limit
         assert not (found := on_the_loop(connection, last)), f"{name}={value}: {found}"
 
 
-def questions(connection: Connection, who: Viewer, asked: dict[str, str]) -> list[Question]:
-    asking, found = listing.page.questions({}, parse(asked.items(), who)), list[Question]()
+def questions(connection: Connection, query: Query) -> list[Question]:
+    asking, found = listing.page.questions({}, query), list[Question]()
     with suppress(StopIteration):
         question = next(asking)
         while True:

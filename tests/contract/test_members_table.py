@@ -1,15 +1,15 @@
 """Members on every engine."""
 
+import asyncio
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
 from builders import T0, image
 from stillage.db import images, lifecycle, members
 from stillage.db.session import Database
-from stillage.errors import AlreadyExists
-from stillage.ids import ImageId, ProjectId
+from stillage.errors import AlreadyExists, ImageNotFound
+from stillage.ids import ProjectId
 from stillage.images.member import Member, MemberStatus
 
 THEIRS, OTHER = ProjectId("mill"), ProjectId("yard")
@@ -64,10 +64,31 @@ async def test_deleting_an_image_ends_its_shares(database: Database) -> None:
     assert await database.read(members.list_of, image().id) == []
 
 
-@pytest.mark.parametrize("others", [0, 3, 100])
-async def test_images_with_members_are_told_from_those_without(database: Database, others: int) -> None:
-    without = [ImageId(str(UUID(int=number))) for number in range(others)]
-    assert await database.look_up(members.shared_of, [image().id, *without]) == set()
+async def test_the_record_says_whether_there_are_members(database: Database) -> None:
+    async def says() -> bool:
+        return (await database.read(images.get, image().id)).has_members
+
+    assert not await says()
     for project in (THEIRS, OTHER):
         await database.write(members.add, image(), project, T0)
-    assert await database.look_up(members.shared_of, [*without, image().id]) == {image().id}
+        assert await says()
+    await database.write(members.remove, image().id, THEIRS)
+    assert await says()
+    await database.write(members.remove, image().id, OTHER)
+    assert not await says()
+
+
+async def test_the_record_says_so_whoever_is_first(database: Database) -> None:
+    """One project is removed while another one is added, again and again."""
+    await database.write(members.add, image(), THEIRS, T0)
+    for before, after in [(THEIRS, OTHER), (OTHER, THEIRS)] * 5:
+        await asyncio.gather(
+            database.write(members.remove, image().id, before), database.write(members.add, image(), after, T0)
+        )
+        assert (await database.read(images.get, image().id)).has_members
+
+
+async def test_a_deleted_image_gets_no_members(database: Database) -> None:
+    await database.write(lifecycle.mark_deleted, image().id, LATER)
+    with pytest.raises(ImageNotFound):
+        await database.write(members.add, image(), THEIRS, LATER)

@@ -196,6 +196,8 @@ UNITS: dict[str, Unit] = {
     "fail a job": lambda c: job_runs.fail(c, JOB, GONE, NOW),
     "cancel a job": lambda c: jobs.cancel(c, JOB.job_id, GONE, NOW),
     "reserve": lambda c: blobs.reserve(c, RESUMING.blob, 150, LIMITS),
+    "share": lambda c: members.add(c, images.get(c, SOURCE.image_id), ProjectId("yard"), NOW),
+    "end a share": lambda c: members.remove(c, SOURCE.image_id, "theirs"),
 }
 
 

@@ -42,6 +42,7 @@ MARK_DELETED = (
         import_task=None,
         importing_to=None,
         failed_import=None,
+        has_members=False,
         # Its name stays: the next page of a list ordered by name starts after it.
         tags=[],
         properties={},

@@ -21,6 +21,7 @@ LEADING = frozenset({*INDEXED, "owner"})
 IN_ORDER = frozenset({"name", "owner"})
 NOTHING: Mapping[str, PrincipalKey] = {}
 OWN = dict.fromkeys(OWNER_NAMES, PrincipalKey("project_id"))
+EITHER = (False, True)
 READABLE = frozenset({Visibility.PUBLIC, Visibility.COMMUNITY})
 SHARED: Mapping[str, str | PrincipalKey] = {"visibility": Visibility.SHARED, "member_id": PrincipalKey("project_id")}
 
@@ -106,9 +107,7 @@ def scope_of(query: Query) -> list[Source]:
     if wanted in (Visibility.PUBLIC, Visibility.COMMUNITY):
         return [_branch_of(wanted)]
     if wanted is not None:
-        walk = Walk(OF_PROJECT, (is_own,), _only(wanted))
-        own = _branch(is_own, _is(wanted), known={**OWN, "visibility": wanted}, walk=walk)
-        return [own] if wanted is Visibility.PRIVATE else [own, *_shared_with(query)]
+        return [*_own(wanted), *(() if wanted is Visibility.PRIVATE else _shared_with(query))]
     readable = [Visibility.PUBLIC, Visibility.COMMUNITY] if query.communities else [Visibility.PUBLIC]
     return [
         _branch(is_own, known=OWN, walk=Walk(OF_PROJECT, (is_own,))),
@@ -119,21 +118,29 @@ def scope_of(query: Query) -> list[Source]:
 
 def _shared_so(query: Query, sharing: Sharing) -> Iterable[Source]:
     """An administrator lists the images of every project."""
-    own = () if query.sees_all else (images.c.owner == PROJECT,)
-    known = {} if query.sees_all else OWN
-
-    def of(visibility: Visibility, *also: Clause) -> Source:
-        walk = Walk(OF_PROJECT if own else ALL.indexes, own, _only(visibility))
-        return _branch(*own, _is(visibility), also=also, known={**known, "visibility": visibility}, walk=walk)
-
+    of = _anybodys if query.sees_all else _own
     if sharing is Sharing.PRIVATE:
-        yield of(Visibility.PRIVATE)
-        yield of(Visibility.SHARED, ~has_members())
+        yield from of(Visibility.PRIVATE)
+        yield from of(Visibility.SHARED, (False,))
     elif sharing is Sharing.SHARED:
-        yield of(Visibility.COMMUNITY)
-        yield of(Visibility.SHARED, has_members())
+        yield from of(Visibility.COMMUNITY)
+        yield from of(Visibility.SHARED, (True,))
     if sharing is not Sharing.PRIVATE:
         yield from _shared_with(query)
+
+
+def _own(visibility: Visibility, members: Sequence[bool] = EITHER) -> Iterable[Source]:
+    """A branch for those with members and one for those without: each is one range of the index."""
+    is_own = images.c.owner == PROJECT
+    for value in members:
+        has = has_members(value)
+        walk = Walk(OF_PROJECT, (is_own,), (*_only(visibility), has))
+        yield _branch(is_own, _is(visibility), has, known={**OWN, "visibility": visibility}, walk=walk)
+
+
+def _anybodys(visibility: Visibility, members: Sequence[bool] = EITHER) -> Iterable[Source]:
+    also = () if members == EITHER else tuple(map(has_members, members))
+    yield _branch(_is(visibility), also=also, known={"visibility": visibility}, walk=Walk(also=_only(visibility)))
 
 
 def _branch_of(visibility: Visibility) -> Source:

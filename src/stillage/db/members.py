@@ -1,16 +1,16 @@
-"""Members: whom images are shared with. Plain functions of a connection, as in `db.images`."""
+"""Members: whom images are shared with. Plain functions of a connection, as in `db.images`.
 
-from collections.abc import Collection
+The record says whether there are any. Whoever adds or removes one holds the record before, so that it stays true.
+"""
+
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from stillage.db.lookups import AT_ONCE, Inquiry, Memory, Question, Questions
 from stillage.db.tables import image_members, images
-from stillage.errors import AlreadyExists
+from stillage.errors import AlreadyExists, ImageNotFound
 from stillage.ids import ImageId, ProjectId
 from stillage.images.image import Image, Visibility
 from stillage.images.member import Member, MemberStatus
@@ -21,7 +21,11 @@ def add(connection: Connection, image: Image, member_id: ProjectId, now: datetim
 
     Raises:
         AlreadyExists: If it is already shared with that project.
+        ImageNotFound: If it was deleted meanwhile.
     """
+    there = (images.c.id == image.id) & images.c.deleted_at.is_(None)
+    if connection.execute(update(images).where(there).values(has_members=True)).rowcount == 0:
+        raise ImageNotFound(image.id)
     member = Member(image.id, member_id, MemberStatus.PENDING, created_at=now, updated_at=now)
     row = {
         "image_id": member.image_id,
@@ -60,31 +64,6 @@ def list_of(connection: Connection, image_id: str) -> list[Member]:
     return [_member(row) for row in rows]
 
 
-def _shared_of(_memory: Memory, image_ids: Collection[ImageId]) -> Questions[set[ImageId]]:
-    if len(image_ids) > AT_ONCE:
-        question = Question(WITH_MEMBERS, {"ids": list(image_ids)})
-    else:
-        question = Question(_with_members(len(image_ids)), {f"id_{n}": one for n, one in enumerate(image_ids)})
-    return {row.image_id for row in (yield question)}
-
-
-def _is_page(image_ids: Collection[ImageId]) -> bool:
-    return len(image_ids) <= AT_ONCE
-
-
-@lru_cache(AT_ONCE + 1)
-def _with_members(count: int) -> Select[tuple[Any]]:
-    ids = [bindparam(f"id_{number}", type_=image_members.c.image_id.type) for number in range(count)]
-    return select(image_members.c.image_id).where(image_members.c.image_id.in_(ids)).distinct()
-
-
-WITH_MEMBERS = (
-    select(image_members.c.image_id).where(image_members.c.image_id.in_(bindparam("ids", expanding=True))).distinct()
-)
-shared_of = Inquiry(_shared_of, _is_page)
-"""Returns which of the images have members."""
-
-
 def set_status(
     connection: Connection, image_id: str, member_id: str, status: MemberStatus, now: datetime
 ) -> Member | None:
@@ -95,20 +74,28 @@ def set_status(
 
 def remove(connection: Connection, image_id: str, member_id: str) -> bool:
     """End the share. False if there was none."""
-    return connection.execute(delete(image_members).where(_is(image_id, member_id))).rowcount == 1
+    its_row = images.c.id == image_id
+    connection.execute(select(images.c.id).where(its_row).with_for_update(key_share=True))
+    if connection.execute(delete(image_members).where(_is(image_id, member_id))).rowcount == 0:
+        return False
+    others = exists().where(image_members.c.image_id == image_id)
+    connection.execute(update(images).where(its_row).values(has_members=others))
+    return True
 
 
 def remove_and_close(connection: Connection, image_id: ImageId, member_id: str) -> bool:
     """`remove`; a shared image without members is a private one again."""
     removed = remove(connection, image_id, member_id)
-    if removed and not list_of(connection, image_id):
-        _set_visibility(connection, image_id, Visibility.SHARED, Visibility.PRIVATE)
+    if removed:
+        _set_visibility(connection, image_id, Visibility.SHARED, Visibility.PRIVATE, ~images.c.has_members)
     return removed
 
 
-def _set_visibility(connection: Connection, image_id: ImageId, before: Visibility, after: Visibility) -> None:
+def _set_visibility(
+    connection: Connection, image_id: ImageId, before: Visibility, after: Visibility, *also: ColumnElement[bool]
+) -> None:
     its_row = (images.c.id == image_id) & (images.c.visibility == before)
-    connection.execute(update(images).where(its_row).values(visibility=after, version=images.c.version + 1))
+    connection.execute(update(images).where(its_row, *also).values(visibility=after, version=images.c.version + 1))
 
 
 def _is(image_id: str, member_id: str) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ Source: IMS API Reference, "Image Attributes" and "Creating Image Metadata (Nati
 from collections.abc import Mapping
 from enum import StrEnum
 
+from stillage.ids import ProjectId
 from stillage.images.image import Image, Visibility
 from stillage.images.operating_systems import UNKNOWN_VERSION, system_of
 from stillage.times import to_seconds
@@ -78,10 +79,10 @@ def automatic(image: Image, kind: ImageKind) -> Mapping[str, str]:
     return attributes
 
 
-def kind_of(image: Image, *, is_foreign: bool, has_members: bool) -> ImageKind:
-    """Return the ``__imagetype`` of *image*: what its owner shares and what was received are both shared."""
+def kind_of(image: Image, project_id: ProjectId | None) -> ImageKind:
+    """Return the ``__imagetype`` of *image* for a project, which may share or receive it."""
     if image.visibility is Visibility.PUBLIC:
         return ImageKind.PUBLIC
     if image.visibility is Visibility.SHARED:
-        return ImageKind.SHARED if is_foreign or has_members else ImageKind.PRIVATE
+        return ImageKind.SHARED if image.has_members or image.owner != project_id else ImageKind.PRIVATE
     return ImageKind.SHARED if image.visibility is Visibility.COMMUNITY else ImageKind.PRIVATE

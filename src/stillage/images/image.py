@@ -41,6 +41,7 @@ class Image:
         min_ram: MiB.
         reason: Why the last upload failed, for the owner to read; None after success.
         damage: What a scrub found wrong with the bytes at rest; None while a copy of them is good.
+        has_members: Whether it is shared with any project, which may have accepted it or not.
         stores: That have the bytes, in the order in which they got them; some exactly while the image has data, or an
             import has not ended.
         active_at: When it got its data; None until then.
@@ -73,6 +74,7 @@ class Image:
     properties: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
     damage: str | None = None
+    has_members: bool = False
     stores: tuple[StoreId, ...] = ()
     active_at: datetime | None = None
     upload_id: UploadId | None = None

@@ -1,6 +1,6 @@
 """Create, show, list, change, tag, deactivate and delete image records."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,14 +9,13 @@ from uuid import uuid4
 import structlog
 
 from stillage.accounts.principal import Principal
-from stillage.db import copies, lifecycle, listing, members
+from stillage.db import copies, lifecycle, listing
 from stillage.db import images as db
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, ImageProtected, NoSuchStore, NotFound, StillageError
 from stillage.ids import BlobRef, ImageId, StoreId
 from stillage.images import patch
 from stillage.images.access import Access, Seen
-from stillage.images.automatic import ImageKind, kind_of
 from stillage.images.creation import (
     MAX_RECORD_BYTES,
     MAX_TAGS,
@@ -25,7 +24,7 @@ from stillage.images.creation import (
     require_count,
     require_record,
 )
-from stillage.images.image import Image, Visibility
+from stillage.images.image import Image
 from stillage.images.query import Query, parse
 from stillage.images.quota import Limits
 from stillage.images.status import Status
@@ -118,16 +117,6 @@ class Images:
         """Return how many images *query* finds on all pages, and whether there are more than the `COUNTED` counted."""
         found = await self._database.look_up(listing.count, replace(query, limit=COUNTED + 1))
         return min(found, COUNTED), found > COUNTED
-
-    async def kinds(self, principal: Principal, images: Collection[Image]) -> Mapping[ImageId, ImageKind]:
-        """Return how each of *images* is shared, for *principal*."""
-        project = principal.project_id
-        own = [image.id for image in images if image.visibility is Visibility.SHARED and image.owner == project]
-        shared = await self._database.look_up(members.shared_of, own) if own else set[ImageId]()
-        return {
-            image.id: kind_of(image, is_foreign=image.owner != project, has_members=image.id in shared)
-            for image in images
-        }
 
     async def update(
         self,

@@ -14,7 +14,7 @@ from stillage.images.creation import BASE, IGNORED, READ_ONLY, RESERVED_PREFIXES
 
 # Of an image: what no client sees, and what is shown under another name.
 HIDDEN = {
-    "properties", "reason", "damage", "stores", "active_at", "upload_id", "import_task", "importing_to",
+    "properties", "reason", "damage", "has_members", "stores", "active_at", "upload_id", "import_task", "importing_to",
     "failed_import", "version",
 }  # fmt: skip
 

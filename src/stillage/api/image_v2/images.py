@@ -14,7 +14,7 @@ from stillage.api.services import note, principal, public_url, services
 from stillage.errors import WrongMediaType
 from stillage.ids import StoreId
 from stillage.images import ims_values, patch
-from stillage.images.automatic import automatic
+from stillage.images.automatic import automatic, kind_of
 from stillage.images.automatic_filters import translate
 from stillage.images.image import Image
 from stillage.images.paging import is_full
@@ -132,8 +132,8 @@ async def _more(request: web.Request, images: Sequence[Image]) -> Callable[[Imag
     located = await locations_of(request, images)
     if not services(request).profile.follows_ims:
         return lambda image: located.get(image.id, NO_MORE)
-    kinds = await services(request).images.kinds(principal(request), images)
-    return lambda image: {**automatic(image, kinds[image.id]), **located.get(image.id, NO_MORE)}
+    project = principal(request).project_id
+    return lambda image: {**automatic(image, kind_of(image, project)), **located.get(image.id, NO_MORE)}
 
 
 async def _view(request: web.Request, image: Image) -> documents.Image:

@@ -20,10 +20,9 @@ async def list_images(request: web.Request) -> web.Response:
     translated = query.parse(request.query.items())
     wanted = translated.apply(operations.query(by, translated.pairs))
     images = await operations.page(wanted)
-    kinds = await operations.kinds(by, images)
     if len(images) <= SHOWN_AT_ONCE:
-        return json_response(images_view(images, kinds))
-    return await asyncio.to_thread(lambda: json_response(images_view(images, kinds)))
+        return json_response(images_view(images, by.project_id))
+    return await asyncio.to_thread(lambda: json_response(images_view(images, by.project_id)))
 
 
 async def update(request: web.Request) -> web.Response:
@@ -35,8 +34,7 @@ async def update(request: web.Request) -> web.Response:
     image = await services(request).images.update(
         principal(request), image_id, list(checked), require=_require_changeable
     )
-    kinds = await services(request).images.kinds(principal(request), [image])
-    return json_response(image_view(image, kinds[image.id]))
+    return json_response(image_view(image, principal(request).project_id))
 
 
 def _require_changeable(before: Image, after: Image) -> None:

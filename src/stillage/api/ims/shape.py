@@ -3,14 +3,14 @@
 Source: IMS API Reference, "Querying Images", "Image Attributes".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from stillage.api.image_v2.shape import image_view as record_view
 from stillage.api.ims.documents import ImsOsPlatform, ImsTag
-from stillage.ids import ImageId
+from stillage.ids import ProjectId
 from stillage.images import keyed_tags
-from stillage.images.automatic import ImageKind, automatic
+from stillage.images.automatic import ImageKind, automatic, kind_of
 from stillage.images.image import Image
 from stillage.images.operating_systems import documented, system_of
 from stillage.images.status import Status
@@ -23,7 +23,9 @@ VISIBILITY = {ImageKind.PUBLIC: "public", ImageKind.SHARED: "shared", ImageKind.
 SAVING = frozenset({Status.SAVING, Status.UPLOADING, Status.IMPORTING})
 
 
-def image_view(image: Image, kind: ImageKind) -> dict[str, Any]:
+def image_view(image: Image, project_id: ProjectId | None) -> dict[str, Any]:
+    """*project_id*: Of who asks."""
+    kind = kind_of(image, project_id)
     return {
         **record_view(image),
         **automatic(image, kind),
@@ -33,8 +35,8 @@ def image_view(image: Image, kind: ImageKind) -> dict[str, Any]:
     }
 
 
-def images_view(images: Sequence[Image], kinds: Mapping[ImageId, ImageKind]) -> dict[str, list[dict[str, Any]]]:
-    return {"images": [image_view(image, kinds[image.id]) for image in images]}
+def images_view(images: Sequence[Image], project_id: ProjectId | None) -> dict[str, list[dict[str, Any]]]:
+    return {"images": [image_view(image, project_id) for image in images]}
 
 
 def tags_view(tags: Sequence[str]) -> list[ImsTag]:

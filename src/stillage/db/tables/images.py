@@ -83,6 +83,7 @@ images = Table(
     Column("reason", Text),
     Column("refusal", JSON(none_as_null=True)),  # the facts of the last verdict that refused, whose reason is `reason`
     Column("damage", Text),  # what a scrub found in the last good copy; no bytes are served while it is set
+    Column("has_members", Boolean, nullable=False),  # kept by `db.members`, which holds the row meanwhile
     Column("stores", StoreList),  # of its published placements; read from here
     Column("upload_id", String(36)),
     Column("import_task", String(36)),
@@ -95,8 +96,8 @@ images = Table(
     Column("deleted_at", UtcTime),
     # A list always says whether it wants the hidden images; then the newest come first.
     live("ix_images_owner", "owner", "os_hidden", "created_at", "id"),
-    live("ix_images_owner_visibility", "owner", "visibility", "os_hidden", "created_at", "id"),
-    live("ix_images_visibility", "visibility", "os_hidden", "created_at", "id"),
+    live("ix_images_owner_visibility", "owner", "visibility", "has_members", "os_hidden", "created_at", "id"),
+    live("ix_images_visibility", "visibility", "os_hidden", "created_at", "id", "has_members"),
     live("ix_images_created_at", "os_hidden", "created_at", "id"),
     *map(live_with, INDEXED),
     *chain.from_iterable(map(in_order_of, SORTED)),

@@ -62,6 +62,7 @@ def _create_images() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("refusal", sa.JSON(), nullable=True),
         sa.Column("damage", sa.Text(), nullable=True),
+        sa.Column("has_members", sa.Boolean(), nullable=False),
         sa.Column("stores", sa.Text(), nullable=True),
         sa.Column("upload_id", sa.String(length=36), nullable=True),
         sa.Column("import_task", sa.String(length=36), nullable=True),
@@ -87,7 +88,7 @@ def _create_images() -> None:
     op.create_index(
         "ix_images_owner_visibility",
         "images",
-        ["owner", "visibility", "os_hidden", "created_at", "id"],
+        ["owner", "visibility", "has_members", "os_hidden", "created_at", "id"],
         sqlite_where=LIVE,
         postgresql_where=LIVE,
     )
@@ -109,7 +110,7 @@ def _create_images() -> None:
     op.create_index(
         "ix_images_visibility",
         "images",
-        ["visibility", "os_hidden", "created_at", "id"],
+        ["visibility", "os_hidden", "created_at", "id", "has_members"],
         sqlite_where=LIVE,
         postgresql_where=LIVE,
     )
