@@ -94,15 +94,3 @@ def test_what_compose_names_is_there() -> None:
     assert {one for service in SERVICES.values() for one in service.get("depends_on", {})} <= set(SERVICES)
     proxies = tomllib.loads((PACKAGING / "compose.toml").read_text())["trusted_proxies"]
     assert [COMPOSE["networks"]["default"]["ipam"]["config"][0]["subnet"]] == proxies
-
-
-@pytest.mark.thorough
-def test_nginx_accepts_its_settings(tmp_path: Path) -> None:
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-    assert nginx, "this test needs nginx: scripts/system-packages"
-    text = re.sub(r"node\d", "127.0.0.1", (PACKAGING / "nginx.conf").read_text())
-    text = re.sub(r"^ +ssl_certificate.*\n", "", text, flags=re.MULTILINE).replace("8443 ssl", "8443")
-    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\n{text}")
-    line = [nginx, "-t", "-e", str(tmp_path / "errors"), "-c", str(tmp_path / "nginx.conf")]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Real load balancers before real nodes, with the files of docs/nodes.md: names, ports and paths are the test's."""
+"""Real load balancers before real nodes, with the files of docs/nodes.md or packaging/; names and ports are ours."""
 
 import re
 import shutil
@@ -14,6 +14,7 @@ from server import Server, eventually, free_port
 from stillage.cli.server import certificate
 
 PAGE = Path(__file__).parents[2] / "docs" / "nodes.md"
+PACKAGING = Path(__file__).parents[2] / "packaging"
 NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; user {user};
 events {{}}
@@ -32,17 +33,48 @@ class LoadBalancer(Server):
 @contextmanager
 def load_balancer(kind: str, nodes: Sequence[Server], folder: Path, *, most_body: str = "0") -> Iterator[LoadBalancer]:
     """Run *kind*, ``nginx`` or ``haproxy``, before *nodes*. *most_body*: the limit of nginx; 0 is none."""
-    program = shutil.which(kind, path="/usr/sbin:/usr/local/sbin:/usr/bin")
-    if program is None:
-        pytest.fail(f"{kind} is missing; run scripts/system-packages", pytrace=False)
     port = free_port()
     text = adapted(documented(kind), nodes, folder, port)
     text = text.replace("client_max_body_size 0;", f"client_max_body_size {most_body};")
     arguments = {"nginx": ["-p", str(folder), "-c", "nginx.conf"], "haproxy": ["-db", "-f", "haproxy.cfg"]}
     (folder / {"nginx": "stillage.conf", "haproxy": "haproxy.cfg"}[kind]).write_text(text)
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=Path.home().owner()))
+    with _running(kind, arguments[kind], nodes, folder, port) as made:
+        yield made
+
+
+@contextmanager
+def packaged_load_balancer(kind: str, nodes: Sequence[Server], folder: Path) -> Iterator[LoadBalancer]:
+    """Run *kind* before *nodes* with the file of packaging/."""
+    port = free_port()
+    file = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}[kind]
+    made = certificate_in(folder)
+    names = {
+        "/etc/nginx/tls/certificate.pem": str(made.chain),
+        "/etc/nginx/tls/key.pem": str(made.key),
+        "/etc/haproxy/tls/both.pem": str(folder / "tls" / "both.pem"),
+        "listen 8443": f"listen 127.0.0.1:{port}",
+        "bind :8443": f"bind 127.0.0.1:{port}",
+    } | {f"node{number}:9292": "{}:{}".format(*node.address) for number, node in enumerate(nodes, 1)}
+    text = (PACKAGING / file).read_text()
+    for name, ours in names.items():
+        text = text.replace(name, ours)
+    (folder / file).write_text(text)
+    ours = f"daemon off; pid {folder}/nginx.pid; user {Path.home().owner()};"
+    nginx = ["-p", str(folder), "-e", "error.log", "-c", file, "-g", ours]
+    with _running(kind, {"nginx": nginx, "haproxy": ["-db", "-f", file]}[kind], nodes, folder, port) as balancer:
+        yield balancer
+
+
+@contextmanager
+def _running(
+    kind: str, arguments: Sequence[str], nodes: Sequence[Server], folder: Path, port: int
+) -> Iterator[LoadBalancer]:
+    program = shutil.which(kind, path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if program is None:
+        pytest.fail(f"{kind} is missing; run scripts/system-packages", pytrace=False)
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, *arguments[kind]], cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen([program, *arguments], cwd=folder, stdout=log, stderr=log)
     try:
         eventually(lambda: process.poll() is not None or answers(port), f"{kind} listens")
         assert process.poll() is None, (folder / "log").read_text()
@@ -63,14 +95,12 @@ def documented(language: str) -> str:
 
 def adapted(text: str, nodes: Sequence[Server], folder: Path, port: int) -> str:
     """Return *text* with this test's names in the place of the page's. Each of them must be there."""
-    made = certificate.ensure(folder / "tls", ["localhost", "127.0.0.1"])
-    both = folder / "tls" / "both.pem"
-    both.write_bytes(made.chain.read_bytes() + made.key.read_bytes())
+    made = certificate_in(folder)
     names = {f"node{number}.example.net:9292": "{}:{}".format(*node.address) for number, node in enumerate(nodes, 1)}
     listens = "bind :443" if "bind :443" in text else "listen 443"
     names[listens] = listens.replace(":443", f"127.0.0.1:{port}").replace(" 443", f" 127.0.0.1:{port}")
     if "both.pem" in text:
-        names["/etc/ssl/images.example.net/both.pem"] = str(both)
+        names["/etc/ssl/images.example.net/both.pem"] = str(folder / "tls" / "both.pem")
     else:
         names |= {"/etc/ssl/images.example.net/chain.pem": str(made.chain)}
         names |= {"/etc/ssl/images.example.net/key.pem": str(made.key)}
@@ -78,6 +108,13 @@ def adapted(text: str, nodes: Sequence[Server], folder: Path, port: int) -> str:
         assert name in text, name
         text = text.replace(name, ours)
     return text
+
+
+def certificate_in(folder: Path) -> certificate.Certificate:
+    """Make a certificate, and a file with it and its key."""
+    made = certificate.ensure(folder / "tls", ["localhost", "127.0.0.1"])
+    (folder / "tls" / "both.pem").write_bytes(made.chain.read_bytes() + made.key.read_bytes())
+    return made
 
 
 def answers(port: int) -> bool:
