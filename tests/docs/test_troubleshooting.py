@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "troubleshooting.md").read_text()
 SENTENCES = re.findall(r"^### `(.+)`$", TEXT, re.MULTILINE)
@@ -22,18 +20,15 @@ def texts() -> Iterator[str]:
                 yield node.value
 
 
-# What a format string has between its values is a constant of its own.
-ALL = "\n".join(texts())
-
-
 def test_every_entry_is_a_sentence() -> None:
     assert len(SENTENCES) == TEXT.count("\n### ")
     assert len(set(SENTENCES)) == len(SENTENCES)
 
 
-@pytest.mark.parametrize("sentence", SENTENCES)
-def test_the_code_says_the_sentence(sentence: str) -> None:
-    parts = [part.strip(" ;:,") for part in sentence.split(ELLIPSIS)]
-    assert max(map(len, parts)) >= len("has ended")
-    for part in parts:
-        assert part in ALL, part
+def test_the_code_says_each_sentence() -> None:
+    # What a format string has between its values is a constant of its own.
+    said = "\n".join(texts())
+    for sentence in SENTENCES:
+        parts = [part.strip(" ;:,") for part in sentence.split(ELLIPSIS)]
+        assert max(map(len, parts)) >= len("has ended"), sentence
+        assert [part for part in parts if part not in said] == [], sentence

@@ -75,21 +75,24 @@ def files() -> Iterator[Path]:
                 yield path
 
 
-LINES = [
-    (path.relative_to(ROOT).as_posix(), number, line)
-    for path in files()
-    for number, line in enumerate([path.name, *path.read_text().splitlines()])
-]
+@pytest.fixture(scope="module")
+def lines() -> list[tuple[str, int, str]]:
+    """Of every file: its name, and the number and the text of the line. The first one is the name of the file."""
+    return [
+        (path.relative_to(ROOT).as_posix(), number, line)
+        for path in files()
+        for number, line in enumerate([path.name, *path.read_text().splitlines()])
+    ]
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.pattern)
-def test_a_word_that_was_given_up_is_not_used(word: Word) -> None:
+def test_a_word_that_was_given_up_is_not_used(word: Word, lines: list[tuple[str, int, str]]) -> None:
     flags = re.IGNORECASE if word.pattern[0].islower() else 0
     pattern = re.compile(rf"(?<![A-Za-z]){word.pattern}", flags)
     phrases = re.compile("|".join(map(re.escape, word.phrases)) or "(?!)", re.IGNORECASE)
     found = [
         f"{name}:{number}: {line.strip()}"
-        for name, number, line in LINES
+        for name, number, line in lines
         if pattern.search(phrases.sub("", line)) and not name.startswith(word.paths or ("\0",))
     ]
     assert not found, f"say {word.instead}:\n" + "\n".join(found)
