@@ -12,6 +12,8 @@ NODES_TESTS := $(patsubst %,tests/e2e/test_%.py,upload upload_broken upload_resu
 CEPH_TESTS := tests/contract/test_store.py tests/contract/test_store_abilities.py tests/contract/test_store_s3.py \
 	tests/contract/test_uploads_in_s3.py tests/contract/test_store_cache.py tests/api/images/test_bucket.py
 CEPH_NODES_TESTS := $(patsubst %,tests/e2e/test_%.py,upload_resuming resuming ranges_and_conditions)
+# The rest of the tests takes each process ten seconds to import.
+THOROUGH_TESTS = $(patsubst %/conftest.py,%,$(shell grep -rlw thorough tests --include 'test_*.py' --include conftest.py))
 DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
@@ -33,12 +35,12 @@ dist: ## build the wheel and the sdist into dist/
 test: dev ## set up, system packages included, and run the tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages
 	@scripts/clients
-	@exec .venv/bin/pytest -n 4 --dist loadgroup -m "not thorough and not glance" $(PYTEST_ARGS)
+	@exec .venv/bin/pytest -n 4 --dist loadfile -m "not thorough and not glance" $(PYTEST_ARGS)
 
 test-thorough: dev ## run the tests that repeat, kill or simulate at length, which `make test` leaves out
 	@scripts/system-packages prometheus
 	@scripts/clients
-	@exec .venv/bin/pytest -n 4 --dist loadgroup -m thorough $(PYTEST_ARGS)
+	@exec .venv/bin/pytest -n 4 --dist loadgroup -m thorough $(or $(PYTEST_ARGS),$(THOROUGH_TESTS))
 
 test-nodes: dev ## run the tests of uploads, resuming and crashes on two nodes, each request to one at random; NODES_STORE=files|s3
 	@scripts/system-packages

@@ -66,7 +66,9 @@ class AnyNode(Server):
     @property
     def events(self) -> list[dict[str, Any]]:
         """Of all nodes, as they happened."""
-        return sorted(super().events, key=lambda event: str(event["timestamp"]))
+        return sorted(
+            (event for node in self.nodes for event in node.events), key=lambda event: str(event["timestamp"])
+        )
 
     @property
     def output(self) -> str:

@@ -182,7 +182,7 @@ class Server:
     @property
     def events(self) -> list[dict[str, Any]]:
         """The log's lines."""
-        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return [event for run in self._runs for event in run.events]
 
     @property
     def address(self) -> tuple[str, int]:
@@ -403,15 +403,22 @@ class _Run:
 
     def __post_init__(self) -> None:
         self._written: dict[str, list[str]] = {"output": [], "log": []}
+        self.events: list[dict[str, Any]] = []  # parsed once: tests that share a server ask again and again
         self.process = self.spawn(self.line, self.environment)
         assert self.process.stdout
         assert self.process.stderr
         self._threads = [
             Thread(target=self._written["output"].extend, args=(self.process.stdout,), daemon=True),
-            Thread(target=self._written["log"].extend, args=(self.process.stderr,), daemon=True),
+            Thread(target=self._read_log, daemon=True),
         ]
         for thread in self._threads:
             thread.start()
+
+    def _read_log(self) -> None:
+        for line in self.process.stderr:
+            self._written["log"].append(line)
+            if line.startswith("{"):
+                self.events.append(json.loads(line))
 
     @property
     def output(self) -> str:
