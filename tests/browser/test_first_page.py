@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import insert, select
 
 from browser import sign_in, tab
@@ -129,6 +129,27 @@ def test_a_session_that_ends_is_asked_for_again_and_the_page_goes_on(browser: Br
         expect(dialog).to_have_count(0)
         expect(page.get_by_role("row").filter(has_text="debian")).to_be_visible()
         expect(page).to_have_url(f"{server.url}/console/images?q=debia")
+
+
+def test_a_refusal_of_before_signing_in_again_does_not_ask_once_more(page: Page, server: Server) -> None:
+    late: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        late.append(route)
+        if len(late) > 1:
+            route.continue_()
+
+    page.route("**/application_credentials", hold_the_first)
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Access").click()  # asks for credentials and for access keys
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Password").fill(server.clouds["stillage"]["auth"]["password"])
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog).to_have_count(0)
+    late[0].fulfill(status=401, json={"error": {"code": 401, "message": "no session"}})
+    expect(page.locator("[aria-busy]")).to_have_count(0)  # the second answer is there
+    expect(dialog).to_have_count(0)
+    assert len(late) == 2
 
 
 def fill(server: Server, count: int) -> None:

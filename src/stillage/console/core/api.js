@@ -9,6 +9,8 @@ import { store } from "./store.js";
 
 /** True while the session is over and the user should sign in again. Requests that need it wait until it is false. */
 export const signInNeeded = store(false);
+/** How often somebody has signed in. An answer of before says nothing about the session of now. */
+export const signIns = { count: 0 };
 
 /** An answer that is no success, or no answer at all (status 0). */
 export class ApiError extends Error {
@@ -53,9 +55,10 @@ export class ApiError extends Error {
  */
 export async function request(method, path, options = {}) {
   for (;;) {
+    const before = signIns.count;
     const answer = await send(method, path, options);
     if (answer.status !== 401 || options.asks === false) return checked(answer);
-    await newSession(options.signal);
+    if (signIns.count === before) await newSession(options.signal);
   }
 }
 

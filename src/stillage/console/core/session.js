@@ -1,6 +1,6 @@
 // Who is signed in. The session itself is a cookie that scripts cannot read.
 
-import { getJson, request, signInNeeded } from "./api.js";
+import { getJson, request, signInNeeded, signIns } from "./api.js";
 import { store } from "./store.js";
 
 /**
@@ -35,6 +35,7 @@ export async function findSession() {
 /** @param {Record<string, string>} credentials `user`, `password` and perhaps `project`, or the `link` of `stillage serve`. */
 export async function signIn(credentials) {
   const answer = await request("POST", "/console/session", { body: credentials, asks: false });
+  signIns.count += 1;
   session.set(answer.json);
   signInNeeded.set(false);
 }
