@@ -1,13 +1,24 @@
 """Uploads from a real browser to a real server: what a person sees, and what arrives."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from console_uploads import hostile, noise, only_image, person, received, row, sent, upload, wait_until_received
+from console_uploads import (
+    delete_images,
+    digest,
+    hostile,
+    noise,
+    person,
+    received,
+    require_whole,
+    row,
+    sent,
+    upload,
+    wait_until_received,
+)
 from load_balancer import load_balancer
 from server import MIB, Server, eventually, free_port
 
@@ -19,20 +30,7 @@ LANES = 4
 def no_images(server: Server) -> Iterator[None]:
     """Leave none to the next test."""
     yield
-    for image in server.api("GET", "/v2/images").json["images"]:
-        server.api("DELETE", f"/v2/images/{image['id']}")
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha512").hexdigest()
-
-
-def require_whole(server: Server, file: Path) -> None:
-    """Fail unless the one image is active with the bytes of *file*."""
-    image = only_image(server)
-    assert image["status"] == "active"
-    assert image["os_hash_value"] == digest(file)
+    delete_images(server)
 
 
 def test_a_file_becomes_an_image_and_a_hostile_one_is_refused_with_its_fix(
@@ -185,33 +183,6 @@ def test_a_proxy_that_refuses_large_requests_gets_small_ones(browser: Browser, t
         require_whole(node, file)
     finally:
         node.close()
-
-
-@pytest.mark.thorough
-def test_a_file_that_changes_while_it_is_sent_is_noticed(browser: Browser, server: Server, tmp_path: Path) -> None:
-    file = noise(tmp_path / "disk.raw", 120)
-    with person(browser, server) as page:
-        upload(page, file)
-        wait_until_received(server, 20 * MIB)
-        with file.open("ab") as changing:
-            changing.write(b"more")
-        assert "changed on disk" in row(page, "changed").inner_text()
-    assert only_image(server)["status"] == "saving"
-
-
-@pytest.mark.thorough
-def test_an_upload_outlives_its_session(browser: Browser, server: Server, tmp_path: Path) -> None:
-    file, second = noise(tmp_path / "disk.raw", 120), noise(tmp_path / "second.raw", 2)
-    with person(browser, server) as page:
-        upload(page, file)
-        wait_until_received(server, 30 * MIB)
-        page.context.clear_cookies()
-        row(page, "active")
-        require_whole(server, file)
-        upload(page, second)  # has to wait
-        page.get_by_label("Password").fill(server.clouds["stillage"]["auth"]["password"])
-        page.get_by_role("button", name="Sign in").click()
-        eventually(lambda: page.locator("[data-state=active]").count() == 2, "the second is active as well")
 
 
 @pytest.mark.thorough

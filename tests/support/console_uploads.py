@@ -1,5 +1,6 @@
 """What tests of the console's uploads do in the page: choose files, wait for a state, ask what the server has."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -75,3 +76,21 @@ def only_image(server: Server) -> dict[str, Any]:
     """Return the one image that is there."""
     [image] = server.api("GET", "/v2/images").json["images"]
     return dict(image)
+
+
+def delete_images(server: Server) -> None:
+    """Leave none to the next test."""
+    for image in server.api("GET", "/v2/images").json["images"]:
+        server.api("DELETE", f"/v2/images/{image['id']}")
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest()
+
+
+def require_whole(server: Server, file: Path) -> None:
+    """Fail unless the one image is active with the bytes of *file*."""
+    image = only_image(server)
+    assert image["status"] == "active"
+    assert image["os_hash_value"] == digest(file)

@@ -124,9 +124,9 @@ class Path:
 def running(path: Path) -> Iterator[int]:
     """Run *path* in a thread of its own; its port."""
     loop = asyncio.new_event_loop()
-    server, port = loop.run_until_complete(path.listen())
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    server, port = asyncio.run_coroutine_threadsafe(path.listen(), loop).result()
 
     async def end() -> None:
         server.close()

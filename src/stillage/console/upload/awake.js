@@ -3,12 +3,18 @@
 /** @type {WakeLockSentinel | null} */
 let lock = null;
 let isWanted = false;
+/** One change after the other: a lock that is asked for twice would be kept. */
+let lastTurn = Promise.resolve();
 
 /** @param {boolean} wanted */
 export function keepAwake(wanted) {
   if (wanted === isWanted) return;
   isWanted = wanted;
-  void adjust();
+  adjustInTurn();
+}
+
+function adjustInTurn() {
+  lastTurn = lastTurn.then(adjust);
 }
 
 async function adjust() {
@@ -24,4 +30,4 @@ async function adjust() {
   }
 }
 
-document.addEventListener("visibilitychange", () => void adjust()); // it is lost when the page is hidden
+document.addEventListener("visibilitychange", adjustInTurn); // it is lost when the page is hidden

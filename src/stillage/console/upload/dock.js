@@ -1,6 +1,7 @@
 // The dock: what is being uploaded, on every page. It stays while one navigates, and minds the page while files are sent.
 
 import { html, useEffect, useState } from "../vendor/htm-preact-standalone.module.js";
+import { notify } from "../core/announce.js";
 import { t, plural } from "../core/i18n.js";
 import { useStore } from "../core/store.js";
 import { Icon } from "../ui/icons.js";
@@ -8,17 +9,22 @@ import { hasEnded } from "./phases.js";
 import { dropped, hasFiles } from "./dropping.js";
 import { NewImagesForm } from "./form.js";
 import { keepAwake } from "./awake.js";
+import { onOffer } from "./handing_over.js";
 import { findUnfinished, watchOtherTabs } from "./resuming.js";
 import { UploadRow } from "./row.js";
-import { dismissRow, isBusy, rows } from "./uploads.js";
+import { dismissRow, isBusy, isMoving, rows } from "./uploads.js";
 import { wantFiles, wantedFiles } from "./wanted.js";
 
 export function Dock() {
   const shown = useStore(rows);
   const wanted = useStore(wantedFiles);
   const [isOpen, setOpen] = useState(true);
-  useEffect(() => void findUnfinished().catch(() => undefined), []);
-  useEffect(() => rows.subscribe(() => (keepAwake(isBusy()), watchOtherTabs())), []);
+  useEffect(() => {
+    const find = () => void findUnfinished().catch(() => undefined);
+    onOffer(find);
+    find();
+  }, []);
+  useEffect(() => rows.subscribe(() => (keepAwake(isMoving()), watchOtherTabs())), []);
   useWarning();
   const close = () => wantedFiles.set(null);
   return html`
@@ -82,7 +88,10 @@ function DropTarget() {
       event.preventDefault();
       depth = 0;
       setOver(false);
-      void dropped(event).then(wantFiles);
+      void dropped(event).then(({ files, folders }) => {
+        wantFiles(files);
+        if (folders.length) notify(plural("upload.folders", folders.length, { name: folders[0] ?? "" }), "problem");
+      });
     });
     return () => listening.abort();
   }, []);

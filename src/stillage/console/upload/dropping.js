@@ -5,16 +5,22 @@ export function hasFiles(event) {
   return event.dataTransfer?.types.includes("Files") ?? false;
 }
 
-/** @param {DragEvent} event @returns {Promise<import("./wanted.js").Chosen[]>} Folders are left out. */
+/** @param {DragEvent} event @returns {Promise<{files: import("./wanted.js").Chosen[], folders: string[]}>} Folders by name. */
 export async function dropped(event) {
   // All must be asked for before the first wait: afterwards the browser has forgotten them.
   const items = [...(event.dataTransfer?.items ?? [])].filter((item) => item.kind === "file");
-  const found = items.map((item) => ({ file: item.getAsFile(), handle: handleOf(item), isFolder: item.webkitGetAsEntry?.()?.isDirectory }));
-  const chosen = [];
-  for (const { file, handle, isFolder } of found) {
-    if (file && !isFolder) chosen.push({ file, handle: await handle });
+  const found = items.map((item) => ({ file: item.getAsFile(), handle: handleOf(item), folder: folderOf(item) }));
+  const files = [];
+  for (const { file, handle, folder } of found) {
+    if (file && folder === null) files.push({ file, handle: await handle });
   }
-  return chosen;
+  return { files, folders: found.flatMap(({ folder }) => folder ?? []) };
+}
+
+/** @param {DataTransferItem} item @returns {string | null} The name of a folder; null for a file. */
+function folderOf(item) {
+  const entry = item.webkitGetAsEntry?.();
+  return entry?.isDirectory ? entry.name : null;
 }
 
 /** @param {DataTransferItem} item @returns {Promise<FileSystemFileHandle | null>} */

@@ -5,6 +5,7 @@ import { config } from "../core/config.js";
 import { t } from "../core/i18n.js";
 import { session } from "../core/session.js";
 import { fingerprint, isSame } from "./fingerprint.js";
+import { offered } from "./handing_over.js";
 import { forget, remembered } from "./memory.js";
 import { imageOfLock, lockOf } from "./phases.js";
 import { addRow, change, dismissRow, rows, start } from "./uploads.js";
@@ -21,19 +22,29 @@ export async function findUnfinished() {
     const id = document.image_id;
     const memory = known.get(id) ?? null;
     if (rows.get().some((row) => row.id === id)) continue;
-    if (!memory && isFresh(document)) {
+    const isElsewhere = running.has(id);
+    const file = offered(id);
+    if (!memory && !isElsewhere && !file && isFresh(document)) {
       lookAgain();
       continue;
     }
     const received = document.size ? document.received / document.size : 0;
     addRow({
       id, imageName: await nameOf(id), fileName: null, size: document.size ?? memory?.fingerprint.size ?? 0,
-      stage: running.has(id) ? "elsewhere" : "needs-file", document, known: memory, done: document.received, share: received,
+      stage: isElsewhere ? "elsewhere" : "needs-file", document, known: memory, done: document.received, share: received,
     });
-    if (memory?.handle && !running.has(id) && (await permission(memory.handle, false))) await resumeByHandle(id);
+    if (!isElsewhere) await resumeAlone(id);
   }
   const open = new Set(documents.map((document) => document.image_id));
   for (const id of known.keys()) if (!open.has(id) && !rows.get().some((row) => row.id === id)) await forget(id);
+}
+
+/** Go on without the user, with the file that a closed tab left or that the browser may open. @param {string} id */
+async function resumeAlone(id) {
+  const file = offered(id);
+  const handle = rows.get().find((row) => row.id === id)?.known?.handle;
+  if (file) await resumeWith(id, file);
+  else if (handle && (await permission(handle, false))) await resumeByHandle(id);
 }
 
 let lookingAgain = 0;

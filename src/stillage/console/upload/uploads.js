@@ -9,6 +9,7 @@ import { store } from "../core/store.js";
 import { recordOf } from "./commands.js";
 import { doneOf, ratesOf, sampled, tenth } from "./figures.js";
 import { fingerprint } from "./fingerprint.js";
+import { forgetOffers, offer, withdraw } from "./handing_over.js";
 import { forget, remember } from "./memory.js";
 import { hasEnded } from "./phases.js";
 
@@ -52,6 +53,16 @@ export function addRow(row) {
 /** Whether closing the page would interrupt something. */
 export function isBusy() {
   return rows.get().some((row) => row.stage === "preparing" || (row.stage === "running" && row.upload && isSending(row.upload)));
+}
+
+/** Whether something moves that must not stop because nobody touches the machine. */
+export function isMoving() {
+  return rows.get().some(({ stage, upload }) => stage === "preparing" || (stage === "running" && upload && isSending(upload) && canMove(upload)));
+}
+
+/** Without the user. @param {Upload} upload */
+function canMove({ paused, hold }) {
+  return !paused && (!hold || hold.kind === "retry");
 }
 
 /** @param {Upload} upload */
@@ -122,6 +133,8 @@ function heard(report) {
 
 /** @param {Row} row @param {Extract<import("./worker.js").Report, { upload: Upload }>} report */
 function progress(row, { upload, flying, sent }) {
+  const file = files.get(row.id);
+  if (!row.upload && file) offer(row.id, file); // only now this tab has the lock
   const done = doneOf(upload, flying);
   const isVerifying = upload.phase === "verifying";
   const share = isVerifying ? upload.verified / upload.size : done / upload.size;
@@ -136,6 +149,7 @@ function progress(row, { upload, flying, sent }) {
 function ended(row, upload) {
   announce(t(`upload.say.${upload.phase}`, { name: row.imageName, why: upload.problem?.message ?? "" }));
   if (upload.phase === "active") files.delete(row.id);
+  withdraw(row.id);
   void forget(row.id);
   dispatchEvent(new CustomEvent("stillage-image", { detail: { id: row.id } })); // pages that show it ask again
 }
@@ -182,6 +196,7 @@ export function dismissRow(id) {
 
 /** End an upload and remove its image. @param {string} id */
 export async function abandon(id) {
+  withdraw(id); // before its lock is free
   order({ type: "stop", key: id });
   try {
     await request("DELETE", `/v2/images/${id}`);
@@ -207,6 +222,7 @@ session.subscribe(() => {
   if (session.get()) return;
   worker?.terminate();
   worker = null;
+  forgetOffers();
   files.clear();
   rows.set([]);
 });
