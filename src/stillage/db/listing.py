@@ -197,13 +197,14 @@ def _page(page: Select[Any], source: Source, query: Query, behind: frozenset[str
     if source.nulls is not None:
         key = images.c[query.order[0].column]
         page = page.where(key.is_(None) if source.nulls else key.is_not(None))
-    if behind is not None:
-        page = page.where(after(query.order, source.columns, behind, source.nulls))
+    columns = source.columns
     if not _is_in_order(source, query):
-        # Few images: neither engine may walk along an index in the wanted order until it meets them.
+        # Few images: neither engine may walk along an index in the wanted order, or from the marker on, to meet them.
         few = page.offset(constant(0)).subquery()
-        return _cut(select(few), dict(few.c), query)
-    return _cut(page, source.columns, query, source.nulls)
+        page, columns = select(few), dict(few.c)
+    if behind is not None:
+        page = page.where(after(query.order, columns, behind, source.nulls))
+    return _cut(page, columns, query, source.nulls)
 
 
 def _is_in_order(source: Source, query: Query) -> bool:
