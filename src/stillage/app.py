@@ -111,6 +111,7 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
     also += [worker.services.audit.forget_old, worker.services.status.report]
     database = worker.services.database
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
+    also.append(partial(exclusive.run, "lifecycle", worker.lifecycle))
     set_clock = partial(set_by, database, worker.clock)
     look = Look(database, worker.services.stores, clock=worker.clock)
     alone = {"digesting": Digesting(database, worker.services.stores)}

@@ -40,12 +40,14 @@ from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.events.hub import Events
 from stillage.operations.exports import Exports
+from stillage.operations.families import Families
 from stillage.operations.images import Images
 from stillage.operations.imports.service import ImportService, import_service
 from stillage.operations.imports.sources import Sources
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue, Report
+from stillage.operations.lifecycle import Lifecycle
 from stillage.operations.links import Links
 from stillage.operations.locations import Locations
 from stillage.operations.members import Members
@@ -57,6 +59,7 @@ from stillage.operations.shares import Shares
 from stillage.operations.status import StatusReports
 from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
+from stillage.operations.upkeep.lifecycle import DatesOfImages
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
@@ -81,6 +84,7 @@ class Worker:
     scrub: Scrub
     engine: Engine
     clock: Clock
+    lifecycle: Callable[[], Awaitable[None]]
     forget_old: Callable[[], Awaitable[int]]
 
 
@@ -116,7 +120,8 @@ async def build_worker(
         background = _background(ground, data, sources or sources_of(settings))
         services = _services(ground, data, background)
         sweep, scrub = Sweep(database, stores, clock=clock), Scrub(database, stores, clock=clock)
-        yield Worker(services, sweep, scrub, _engine(ground, background), clock, ground.known.forget_old)
+        engine, lifecycle = _engine(ground, background), _lifecycle(ground, background)
+        yield Worker(services, sweep, scrub, engine, clock, lifecycle, ground.known.forget_old)
 
 
 class _Closes(Protocol):
@@ -271,6 +276,16 @@ def _images(ground: _Ground, report: Report) -> Images:
     )
 
 
+def _lifecycle(ground: _Ground, background: _Background) -> Callable[[], Awaitable[None]]:
+    """Return what upkeep does to images by their dates."""
+    dates = DatesOfImages(ground.database, background.images, ground.trail, clock=ground.clock)
+
+    async def work() -> None:
+        await dates()
+
+    return work
+
+
 def _engine(ground: _Ground, background: _Background) -> Engine:
     return Engine(
         ground.database,
@@ -299,6 +314,8 @@ def _services(ground: _Ground, data: _ImageData, background: _Background) -> Ser
         copies=Copies(database, stores, access=access),
         metadefs=Metadefs(database, access=access, clock=clock),
         images=background.images,
+        families=Families(database, access=access),
+        lifecycle=Lifecycle(background.images, clock=clock),
         tags=Tags(database, access=access),
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),

@@ -26,6 +26,7 @@ from stillage.operations.disks.view import Views
 from stillage.operations.download import Download
 from stillage.operations.events.hub import Events
 from stillage.operations.exports import Exports
+from stillage.operations.families import Families
 from stillage.operations.identity.embedded import EmbeddedIdentity
 from stillage.operations.images import Images
 from stillage.operations.imports.accepting import Imports
@@ -33,6 +34,7 @@ from stillage.operations.imports.creating import Creations
 from stillage.operations.info import Info
 from stillage.operations.inspection import Inspect
 from stillage.operations.jobs import Jobs, Queue
+from stillage.operations.lifecycle import Lifecycle
 from stillage.operations.links import Links
 from stillage.operations.locations import Locations
 from stillage.operations.members import Members
@@ -74,6 +76,8 @@ class Services:
     sessions: Sessions | None
     keystone_url: str | None
     images: Images
+    families: Families
+    lifecycle: Lifecycle
     members: Members
     links: Links
     locations: Locations

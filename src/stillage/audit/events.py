@@ -14,9 +14,12 @@ from stillage.images.job import Job, State
 
 EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 SERVICE = "service/storage/image"
+IMAGE = f"{SERVICE}/images/image"
 USER = "service/security/account/user"
 PROJECT = "service/security/project"
 UNKNOWN = "unknown"
+UPKEEP = "upkeep"
+"""Who does what nobody asked for at that moment."""
 JOB_OUTCOMES = {
     State.ACCEPTED: "pending", State.RUNNING: "pending", State.DONE: "success", State.FAILED: "failure",
 }  # fmt: skip
@@ -74,10 +77,29 @@ def event_of_job(job: Job, *, now: datetime, node: str) -> dict[str, Any]:
         "initiator": _known({
             "id": job.user_id, "typeURI": USER, "project_id": job.project_id, "request_id": job.request_id,
         }),
-        "target": {"id": job.image_id or UNKNOWN, "typeURI": f"{SERVICE}/images/image"},
+        "target": {"id": job.image_id or UNKNOWN, "typeURI": IMAGE},
         "observer": {"id": node, "typeURI": SERVICE, "name": "stillage"},
         "attachments": _attachments({"job": job.id, "kind": job.kind}),
     }  # fmt: skip
+    return _known(event)
+
+
+def event_of_upkeep(
+    action: Action, target_id: str, project_id: str | None, why: str, *, now: datetime, node: str
+) -> dict[str, Any]:
+    """Return what the service itself did to an image of a project as a CADF event, as *node* saw it."""
+    event = {
+        "typeURI": EVENT,
+        "id": event_id(now),
+        "eventType": "activity",
+        "eventTime": now.astimezone(UTC).isoformat(),
+        "action": action.verb,
+        "outcome": "success",
+        "initiator": _known({"id": UPKEEP, "typeURI": SERVICE, "project_id": project_id}),
+        "target": {"id": target_id, "typeURI": action.target},
+        "observer": {"id": node, "typeURI": SERVICE, "name": "stillage"},
+        "attachments": _attachments({"why": why}),
+    }
     return _known(event)
 
 

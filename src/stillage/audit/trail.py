@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from stillage.audit.events import Change, event_of, event_of_job
+from stillage.audit.events import Action, Change, event_of, event_of_job, event_of_upkeep
 from stillage.images.job import Job
 
 log = structlog.get_logger()
@@ -38,6 +38,10 @@ class Trail:
     async def record_job(self, job: Job) -> None:
         """Record that *job* has begun, or how it ended."""
         await self._write(event_of_job(job, now=self._clock(), node=self._node))
+
+    async def record_upkeep(self, action: Action, target_id: str, project_id: str | None, why: str) -> None:
+        """Record what the service itself did to an image of a project."""
+        await self._write(event_of_upkeep(action, target_id, project_id, why, now=self._clock(), node=self._node))
 
     async def _write(self, event: Event) -> None:
         # Apart from the log, which has a line for each request; but never nowhere.

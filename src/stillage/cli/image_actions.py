@@ -68,6 +68,18 @@ def change(
     return _ask(talk, work)
 
 
+def act(talk: Talk, image: str, action: str, document: Mapping[str, Any]) -> int:
+    """Call *action* of *image* with *document*; print the record as it is then."""
+
+    async def work(records: Records) -> int:
+        image_id = str((await records.find(image))["id"])
+        await records.act(image_id, action, document)
+        _print_record(talk, await records.find(image_id))
+        return OK
+
+    return _ask(talk, work)
+
+
 def delete(talk: Talk, images: Sequence[str]) -> int:
     """Delete *images*; return the highest status."""
 

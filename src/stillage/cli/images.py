@@ -6,6 +6,7 @@ import typer
 
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
 from stillage.cli.download import download
+from stillage.cli.image_stages import deprecate, obsolete, reactivate
 from stillage.cli.options import Json
 from stillage.cli.upload import MinDisk, MinRam, Property, Protected, pairs
 from stillage.client.errors import GIVE_UP_AFTER_S
@@ -14,8 +15,10 @@ from stillage.images.status import Status
 
 app = typer.Typer(help="Images at a server: list, show, set, delete, share and save them.", no_args_is_help=True)
 app.command("save")(download)
+for command in (deprecate, obsolete, reactivate):
+    app.command()(command)
 
-Image = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image.")]
+Image = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image, or FAMILY:latest.")]
 Several = Annotated[list[str], typer.Argument(metavar="ID|NAME…", help="Ids or names of images.")]
 Projects = Annotated[list[str] | None, typer.Argument(metavar="PROJECT…", help="Ids of projects to share it with.")]
 NamedSo = Annotated[str | None, typer.Option("--name", help="Only images with this name.", show_default=False)]

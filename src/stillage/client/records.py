@@ -49,6 +49,11 @@ class Records:
         answer = await self._session.ask(Request("DELETE", self._url(image_id)))
         answer.require(200, 202, 204)
 
+    async def act(self, image_id: str, action: str, document: Mapping[str, Any]) -> None:
+        """Call an action of an image, such as ``reactivate``."""
+        url = f"{self._url(image_id)}/actions/{action}"
+        (await self._session.ask(json_request("POST", url, document))).require(200, 204)
+
     async def members(self, image_id: str) -> list[Record]:
         """Return the projects that an image is shared with."""
         answer = await self._session.ask(Request("GET", f"{self._url(image_id)}/members"))

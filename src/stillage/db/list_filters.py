@@ -28,7 +28,12 @@ COLUMNS: Mapping[str, ColumnElement[Any]] = {**images.c}
 
 def is_entry(table: Table, *named: Clause) -> Clause:
     """The image has this tag or property: a look-up of one whole key for each image, which EXISTS need not be."""
-    return _is_row(table, *named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id)
+    return _entry(table, *named) == 1
+
+
+def is_no_entry(table: Table, *named: Clause) -> Clause:
+    """The image does not have this tag or property: a look-up, as `is_entry`."""
+    return _entry(table, *named).is_(None)
 
 
 def has_tag(parameter: str) -> Clause:
@@ -40,13 +45,24 @@ def has_property(name: str, value: str) -> tuple[Clause, Clause]:
     return table.name == bindparam(name, type_=table.name.type), table.value == bindparam(value, type_=table.value.type)
 
 
+def is_property(name: str, value: str) -> tuple[Clause, Clause]:
+    """As `has_property`, of one that is the same in every such list."""
+    table = image_properties.c
+    return table.name == literal(name, table.name.type), table.value == literal(value, table.value.type)
+
+
 def is_member(*named: Clause) -> Clause:
     """The image is shared so with one project: a look-up, as `is_entry`."""
-    return _is_row(image_members, *named, image_members.c.image_id == images.c.id)
+    return _row(image_members, *named, image_members.c.image_id == images.c.id) == 1
 
 
-def _is_row(table: Table, *key: Clause) -> Clause:
-    return select(literal_column("1", Integer)).select_from(table).where(*key).correlate(images).scalar_subquery() == 1
+def _entry(table: Table, *named: Clause) -> ColumnElement[int]:
+    return _row(table, *named, table.c.created_at == images.c.created_at, table.c.image_id == images.c.id)
+
+
+def _row(table: Table, *key: Clause) -> ColumnElement[int]:
+    """1 if there is such a row, else NULL."""
+    return select(literal_column("1", Integer)).select_from(table).where(*key).correlate(images).scalar_subquery()
 
 
 def has_members(value: bool) -> Clause:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, GenerativeSelect, Select, bindparam, func, select, union
 
 from stillage.db.images import COLUMNS, image_of
-from stillage.db.list_filters import has_property, has_tag, holds, is_entry
+from stillage.db.list_filters import has_property, has_tag, holds, is_entry, is_no_entry, is_property
 from stillage.db.list_leading import KEPT, constant, leading
 from stillage.db.list_order import after, ordered, reaches
 from stillage.db.list_sources import LISTED, Source
@@ -228,3 +228,5 @@ def _filters(query: Query, source: Source) -> Iterable[Clause]:
     for name, value in query.properties:
         if (name, value) != source.tells:
             yield is_entry(image_properties, *has_property(name, value))
+    for name, value in query.lacking:
+        yield is_no_entry(image_properties, *is_property(name, value))

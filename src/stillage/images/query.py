@@ -112,6 +112,7 @@ class Query:
         conditions: All must hold.
         tags: The image must have all of them.
         properties: Names and values; the image must have all of them.
+        lacking: Names and values; the image must have none of them.
     """
 
     project: ProjectId
@@ -128,6 +129,7 @@ class Query:
     conditions: tuple[Condition, ...] = (Condition("os_hidden", Operator.EQ, value=False),)
     tags: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+    lacking: tuple[tuple[str, str], ...] = ()
 
 
 def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
@@ -245,6 +247,8 @@ def _text(name: str, value: str) -> Condition:
         return Condition(name, Operator.EQ, _operand(name, operand))
     if operator == "contains" and name == "name":
         return Condition(name, Operator.CONTAINS, f"%{WILDCARD.sub(ESCAPED, operand)}%")
+    if (name, operand) == ("name", "latest"):  # of a family, unless an image has this very name
+        return Condition(name, Operator.EQ, value)
     more = "contains:, " if name == "name" else ""
     raise InvalidInput(
         f"unknown operator {operator[:32]!r} for {name}; use {more}in: or eq:, and put eq: before a value with a colon"

@@ -20,8 +20,10 @@ from stillage.errors import (
     Unavailable,
 )
 from stillage.ids import BlobRef, ImageId
+from stillage.images import lifecycle
 from stillage.images.access import Access
 from stillage.images.image import Image
+from stillage.images.lifecycle import Stage
 from stillage.images.status import Status
 from stillage.stores.abilities import Redirects
 from stillage.stores.base import BlobReader
@@ -56,7 +58,7 @@ class Download:
         seen = await self._database.look_up(db.find_seen, image_id, principal.project_id)
         image = self._access.require(principal, "download_image", seen, image_id)
         if image.status is Status.DEACTIVATED and not self._access.is_admin(principal):
-            raise Forbidden(f"image {image.id} is deactivated; only an administrator may read its data")
+            raise _deactivated(image)
         if image.damage is not None:
             raise ImageDamaged(image.id, image.damage)
         return image
@@ -139,3 +141,10 @@ class Download:
                 if placement.damage is not None:
                     limit.reschedule(loop.time())
                     return ImageDamaged(image_id, placement.damage)
+
+
+def _deactivated(image: Image) -> Forbidden:
+    if lifecycle.stage_of(image) is not Stage.OBSOLETE:
+        return Forbidden(f"image {image.id} is deactivated; only an administrator may read its data")
+    successor = lifecycle.successor_of(image)
+    return Forbidden(f"image {image.id} is obsolete; {f'use {successor}' if successor else 'use another'} instead")

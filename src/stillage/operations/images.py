@@ -9,12 +9,13 @@ from uuid import uuid4
 import structlog
 
 from stillage.accounts.principal import Principal
-from stillage.db import copies, lifecycle, listing
+from stillage.db import Connection, copies, deletions, listing
 from stillage.db import images as db
+from stillage.db import lifecycle as statuses
 from stillage.db.session import Database
 from stillage.errors import Conflict, Forbidden, ImageNotFound, ImageProtected, NoSuchStore, NotFound, StillageError
 from stillage.ids import BlobRef, ImageId, StoreId
-from stillage.images import patch
+from stillage.images import lifecycle, patch
 from stillage.images.access import Access, Seen
 from stillage.images.creation import (
     MAX_RECORD_BYTES,
@@ -41,6 +42,9 @@ COUNTED = 10_000
 
 # In each round another request's change succeeded, so even with many writers the rounds end.
 ATTEMPTS = 50
+
+Save = Callable[[Connection, Image, Image], Image | None]
+"""Stores the difference between two images; see `db.images.save`."""
 
 
 class Images:
@@ -91,6 +95,7 @@ class Images:
         require_count("tags", len(image.tags), self._max_tags)
         self._access.require_owner_and_visibility(principal, image)
         self._access.require_allowed(principal, "add_image", Seen(image))
+        self._require_dates(principal, image)
         return image
 
     async def get(self, principal: Principal, image_id: str) -> Image:
@@ -138,7 +143,7 @@ class Images:
             require(image, changed)
             return changed
 
-        return await self._change(principal, image_id, change)
+        return await self.change(principal, image_id, change)
 
     async def change_tags(
         self, principal: Principal, image_id: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]
@@ -153,7 +158,7 @@ class Images:
             tags = change(image.tags)
             return image if tags == image.tags else replace(image, tags=tags, updated_at=self._clock())
 
-        await self._change(principal, image_id, changed)
+        await self.change(principal, image_id, changed)
 
     async def add_tag(self, principal: Principal, image_id: str, tag: str) -> None:
         """Add *tag*; does nothing if the image has it."""
@@ -169,6 +174,38 @@ class Images:
             return tuple(other for other in tags if other != tag)
 
         await self.change_tags(principal, image_id, without)
+
+    async def change(
+        self,
+        principal: Principal,
+        image_id: str,
+        change: Callable[[Image], Image],
+        *,
+        rule: str = "modify_image",
+        save: Save = db.save,
+    ) -> Image:
+        """Apply *change* to the current image, and again to the new version if another request changed it first.
+
+        Args:
+            principal: Whose change it is.
+            image_id: Of the image.
+            change: Returns the changed image, or the image itself if there is nothing to do.
+            rule: What *principal* must be allowed to do.
+            save: Stores the change, or returns None if it must be made again.
+
+        Raises:
+            StillageError: What *change* raises, and by the principal's rights.
+        """
+        for _ in range(ATTEMPTS):
+            image = self._access.require(principal, rule, await self._seen(principal, image_id), image_id)
+            changed = change(image)
+            if changed is image:
+                return image
+            self._require_change(principal, image, changed)
+            saved = await self._database.write(save, image, changed)
+            if saved is not None:
+                return saved
+        raise Conflict(f"image {image_id} is being changed by other requests; try again")
 
     async def deactivate(self, principal: Principal, image_id: str) -> None:
         """Deny the data to all but administrators; does nothing if the image is deactivated."""
@@ -188,13 +225,23 @@ class Images:
         image = self._access.require(principal, "delete_image", await self._seen(principal, image_id), image_id)
         if image.protected:
             raise ImageProtected(image.id)
-        deleted = await self._database.write(lifecycle.mark_deleted, image.id, self._clock(), self._keep_until())
-        if deleted is None:
+        if await self.delete_if(image.id) is None:
             raise ImageNotFound(image_id)
+
+    async def delete_if(self, image_id: ImageId, may: Callable[[Image], bool] = lambda _image: True) -> Image | None:
+        """Delete an image, whose rights are checked already; None if it does not exist any more, or *may* says no.
+
+        *may* is asked of the image as it is then.
+        """
+        found = await self._database.write(deletions.delete, image_id, may, self._clock(), self._keep_until())
+        if found is None:
+            return None
+        image, deleted = found
         log.debug("image deleted", image_id=image.id)
         for job in deleted.jobs:
             await self._report(job)
         await self._remove(deleted.blobs)
+        return image
 
     async def delete_copy(self, principal: Principal, image_id: str, store: StoreId) -> None:
         """Delete the copy of an image in one store.
@@ -234,28 +281,24 @@ class Images:
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:
         return await self._database.look_up(db.find_seen, image_id, principal.project_id)
 
-    async def _change(self, principal: Principal, image_id: str, change: Callable[[Image], Image]) -> Image:
-        """Apply *change* to the current image, and again to the new version if another request changed it first."""
-        for _ in range(ATTEMPTS):
-            image = self._access.require(principal, "modify_image", await self._seen(principal, image_id), image_id)
-            changed = change(image)
-            if changed is image:
-                return image
-            require_record(changed, self._max_record_bytes, before=image)
-            if len(changed.tags) > len(image.tags):
-                require_count("tags", len(changed.tags), self._max_tags)
-            if (changed.owner, changed.visibility) != (image.owner, image.visibility):
-                self._access.require_owner_and_visibility(principal, changed)
-            saved = await self._database.write(db.save, image, changed)
-            if saved is not None:
-                return saved
-        raise Conflict(f"image {image_id} is being changed by other requests; try again")
+    def _require_change(self, principal: Principal, before: Image, after: Image) -> None:
+        require_record(after, self._max_record_bytes, before=before)
+        if len(after.tags) > len(before.tags):
+            require_count("tags", len(after.tags), self._max_tags)
+        if (after.owner, after.visibility) != (before.owner, before.visibility):
+            self._access.require_owner_and_visibility(principal, after)
+        self._require_dates(principal, after, before)
+
+    def _require_dates(self, principal: Principal, image: Image, before: Image | None = None) -> None:
+        for name in lifecycle.dates_set(image, before):
+            lifecycle.require_date(name, image.properties[name], self._clock())
+            self._access.require_allowed(principal, lifecycle.RULES[name], Seen(before or image))
 
     async def _move(self, principal: Principal, image_id: str, action: str, before: Status, after: Status) -> None:
         image = self._access.require(principal, action, await self._seen(principal, image_id), image_id)
         if image.status is after:
             return
         if image.status is not before or not await self._database.write(
-            lifecycle.move, image.id, before, after, self._clock()
+            statuses.move, image.id, before, after, self._clock()
         ):
             raise Forbidden(f"image {image.id} is {image.status}; only {before} images can be {after}")

@@ -39,6 +39,8 @@ STORY: list[tuple[str, str, str, Any]] = [
     ("olga", "GET", "/v2/images", None),
     ("olga", "GET", f"{IMAGE}/file", None),
     ("erin", "DELETE", f"{MEMBERS}/works", None),
+    ("erin", "POST", f"{IMAGE}/actions/deprecate", None),
+    ("erin", "POST", f"{IMAGE}/actions/obsolete", None),
     ("erin", "POST", f"{IMAGE}/actions/deactivate", None),
     ("erin", "POST", f"{IMAGE}/actions/reactivate", None),
     ("erin", "PATCH", IMAGE, patch("visibility", "community")),
@@ -59,7 +61,7 @@ STORY: list[tuple[str, str, str, Any]] = [
 
 LISTS = {"/v2/images": "images", MEMBERS: "members"}
 ANSWERS = [
-    201, 200, 204, 200, 1, 200, 200, 200, 1, 200, 204, 204, 204, 200, 200,
+    201, 200, 204, 200, 1, 200, 200, 200, 1, 200, 204, 204, 204, 204, 204, 200, 200,
     200, 409, 200, 404, 404, 200, 200, 200, 202, 404, 204,
 ]  # fmt: skip
 

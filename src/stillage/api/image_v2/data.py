@@ -6,6 +6,7 @@ from stillage.api.http.sending import send
 from stillage.api.http.time_limits import image_bytes, let_take_long
 from stillage.api.image_v2 import disks
 from stillage.api.image_v2.disks import HARMLESS
+from stillage.api.image_v2.images import latest_id
 from stillage.api.image_v2.ranges import etag_of, part_of, precondition_status
 from stillage.api.image_v2.upload_headers import expected_of
 from stillage.api.image_v2.uploads import ietf, ietf_headers, pieces
@@ -37,7 +38,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     may be 307, to the bytes in an object store; see docs/stores.md.
     """
     app_services = services(request)
-    image = await app_services.download.describe(principal(request), request.match_info["image_id"])
+    image = await app_services.download.describe(principal(request), await latest_id(request))
     if disks.is_conversion(request):
         wanted = disks.wanted_by(request)
         any_subformat = "subformat" not in request.query

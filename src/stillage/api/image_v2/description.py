@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from stillage.api.description import COUNT, JSON, OCTETS, READS, TEXT, WRITES, Description, Details, ref
-from stillage.api.image_v2 import admin_documents, documents, task_documents, verdict_documents
+from stillage.api.image_v2 import admin_documents, documents, family_documents, task_documents, verdict_documents
 from stillage.api.image_v2.cache import TARGET, TARGETS
 from stillage.api.image_v2.disks import MOST_CELLS
 from stillage.api.image_v2.metadefs import description as metadefs
@@ -37,6 +37,8 @@ LIST_QUERY = {
     "protected": {"enum": ["true", "false"]},
     "os_hidden": {"enum": ["true", "false"]},
     "tag": {"type": "array", "items": TEXT},
+    "family": TEXT,
+    "latest": {"const": "true", "description": "with family: the latest image of the family alone"},
     "container_format": TEXT,
     "disk_format": TEXT,
     "size_min": COUNT,
@@ -184,6 +186,8 @@ DETAILS: Mapping[str, Details] = {
     "GET /v2/images/{image_id}/layout": Details({200: "Layout"}, (*READS, 409, 503)),
     "POST /v2/images/{image_id}/actions/deactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
+    "POST /v2/images/{image_id}/actions/deprecate": Details({204: None}, WRITES, body={JSON: ref("Retirement")}),
+    "POST /v2/images/{image_id}/actions/obsolete": Details({204: None}, WRITES, body={JSON: ref("Retirement")}),
     "POST /v2/images/{image_id}/links": Details({201: "DownloadLink"}, WRITES, body={JSON: ref("NewDownloadLink")}),
     "GET /v2/images/{image_id}/links/{link}": Details({200: "octets", 204: None, 206: "octets"}, (403, 404, 406, 416)),
     "GET /v2/images/{image_id}/verdict": Details({200: "ImageVerdict"}, READS),
@@ -253,6 +257,7 @@ def schemas() -> Mapping[str, Schema]:
         admin_documents.UsageOfProjects,
         admin_documents.NewQuota,
         documents.DataMap,
+        family_documents.Retirement,
         task_documents.Task,
         task_documents.Tasks,
         task_documents.Task,

@@ -14,10 +14,9 @@ from stillage.api.image_v2.routes import add_routes
 from stillage.api.image_v2.uploads.routes import BY_CAPABILITY, PIECES
 from stillage.api.problems import Wording
 from stillage.api.services import PRINCIPAL, services
-from stillage.audit.events import PROJECT, SERVICE, Action
+from stillage.audit.events import IMAGE, PROJECT, Action
 from stillage.operations.links import PREFIX
 
-IMAGE = f"{SERVICE}/images/image"
 # QEMU and other programs that read a disk over HTTP can send a password, and no header of ours.
 TAKES_PASSWORD = frozenset({"GET /v2/images/{image_id}/disk", "GET /v2/images/{image_id}/file"})
 
@@ -38,6 +37,8 @@ CHANGES: Mapping[str, Action] = {
     "DELETE /v2/images/{image_id}/uploads/{upload}": Action("delete/upload", IMAGE),
     "POST /v2/images/{image_id}/actions/deactivate": Action("disable", IMAGE),
     "POST /v2/images/{image_id}/actions/reactivate": Action("enable", IMAGE),
+    "POST /v2/images/{image_id}/actions/deprecate": Action("update/deprecate", IMAGE),
+    "POST /v2/images/{image_id}/actions/obsolete": Action("disable/obsolete", IMAGE),
     "POST /v2/images/{image_id}/members": Action("create/member", IMAGE),
     "PUT /v2/images/{image_id}/members/{member_id}": Action("update/member", IMAGE),
     "DELETE /v2/images/{image_id}/members/{member_id}": Action("delete/member", IMAGE),

@@ -13,12 +13,13 @@ from stillage.api.image_v2.shape import NO_MORE, image_view, list_view
 from stillage.api.services import note, principal, public_url, services
 from stillage.errors import WrongMediaType
 from stillage.ids import StoreId
-from stillage.images import ims_values, patch
+from stillage.images import families, ims_values, patch
 from stillage.images.automatic import automatic, kind_of
 from stillage.images.automatic_filters import translate
 from stillage.images.image import Image
 from stillage.images.paging import is_full
 from stillage.images.query import Query
+from stillage.operations.families import Page
 
 STORE_IDS = "OpenStack-image-store-ids"
 IMPORT_METHODS = "OpenStack-image-import-methods"
@@ -43,26 +44,39 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /v2/images/{image_id}: the record of an image."""
-    image = await services(request).images.get(principal(request), request.match_info["image_id"])
+    """GET /v2/images/{image_id}: the record of an image, or of the latest in a family such as `ubuntu-24.04:latest`."""
+    image = await services(request).images.get(principal(request), await latest_id(request))
     return json_response(await _view(request, image))
 
 
+async def latest_id(request: web.Request) -> str:
+    """Return the id in the path, or that of the image which an address such as ``ubuntu-24.04:latest`` names."""
+    return await services(request).families.image_id_of(principal(request), request.match_info["image_id"])
+
+
 async def list_images(request: web.Request) -> web.Response:
-    """GET /v2/images: a page of the images that match the query, newest first by default; `count=1` counts them all."""
+    """GET /v2/images: a page of the images that match the query, newest first by default; `count=1` counts them all.
+
+    `family=NAME&latest=true` lists the latest image of a family alone.
+    """
     pairs = [(name, value) for name, value in request.query.items() if (name, value) != COUNT]
-    operations = services(request).images
-    query = _query(request, pairs)
-    images = await operations.page(query)
+    filters, only_latest = families.without_latest(pairs)
+    query = _query(request, filters)
+    page = await services(request).families.page(query, only_latest=only_latest)
+    images = page.images
     several, more = _has_several_stores(request), await _more(request, images)
-    counted = await operations.count(query) if COUNT in request.query.items() else None
+    counted = await _count(request, query, page) if COUNT in request.query.items() else None
 
     def shown() -> web.Response:
-        full = is_full(images, query.limit)
+        full = not page.is_latest and is_full(images, query.limit)
         document = list_view(images, is_full=full, query=pairs, with_stores=several, more=more)
         return json_response(document) if counted is None else _counted(document, *counted)
 
     return shown() if len(images) <= SHOWN_AT_ONCE else await asyncio.to_thread(shown)
+
+
+async def _count(request: web.Request, query: Query, page: Page) -> tuple[int, bool]:
+    return (len(page.images), False) if page.is_latest else await services(request).images.count(query)
 
 
 def _counted(document: documents.Images, count: int, has_more: bool) -> web.Response:
@@ -90,12 +104,6 @@ async def update(request: web.Request) -> web.Response:
 async def deactivate(request: web.Request) -> web.Response:
     """POST /v2/images/{image_id}/actions/deactivate: refuse downloads of an active image."""
     await services(request).images.deactivate(principal(request), request.match_info["image_id"])
-    return web.Response(status=204)
-
-
-async def reactivate(request: web.Request) -> web.Response:
-    """POST /v2/images/{image_id}/actions/reactivate: allow downloads of a deactivated image again."""
-    await services(request).images.reactivate(principal(request), request.match_info["image_id"])
     return web.Response(status=204)
 
 

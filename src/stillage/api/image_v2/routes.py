@@ -14,6 +14,7 @@ from stillage.api.image_v2 import (
     info,
     inspection,
     jobs,
+    lifecycle,
     links,
     locations,
     members,
@@ -36,7 +37,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_patch("/v2/images/{image_id}", images.update)
     router.add_delete("/v2/images/{image_id}", images.delete)
     router.add_post("/v2/images/{image_id}/actions/deactivate", images.deactivate)
-    router.add_post("/v2/images/{image_id}/actions/reactivate", images.reactivate)
+    router.add_post("/v2/images/{image_id}/actions/reactivate", lifecycle.reactivate)
     router.add_put("/v2/images/{image_id}/file", data.upload)
     router.add_get("/v2/images/{image_id}/file", data.download)
     router.add_put("/v2/images/{image_id}/stage", imports.stage)
@@ -89,6 +90,8 @@ def _add_administration(router: web.UrlDispatcher) -> None:
 
 def _add_extensions(router: web.UrlDispatcher) -> None:
     """Add what Glance has nothing like."""
+    router.add_post("/v2/images/{image_id}/actions/deprecate", lifecycle.deprecate)
+    router.add_post("/v2/images/{image_id}/actions/obsolete", lifecycle.obsolete)
     router.add_post("/v2/images/{image_id}/links", links.create)
     router.add_get("/v2/images/{image_id}/links/{link}", links.use)
     router.add_get("/v2/images/{image_id}/verdict", verdicts.show, allow_head=False)

@@ -1,0 +1,32 @@
+"""The deletion of an image, which is held meanwhile: nothing about it changes between the question and the deed."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from stillage.db import lifecycle
+from stillage.db.images import COLUMNS, image_of
+from stillage.db.lifecycle import Deleted
+from stillage.db.tables import images
+from stillage.ids import ImageId, StoreId
+from stillage.images.image import Image
+
+
+def delete(
+    connection: Connection,
+    image_id: ImageId,
+    may: Callable[[Image], bool],
+    now: datetime,
+    keep_until: Mapping[StoreId, datetime],
+) -> tuple[Image, Deleted] | None:
+    """Delete an image; return it as it was, and what it leaves. None if it is gone already, or *may* says no.
+
+    *keep_until*: see `lifecycle.mark_deleted`.
+    """
+    query = select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None)).with_for_update()
+    row = connection.execute(query).first()
+    if row is None or not may(image := image_of(row)):
+        return None
+    deleted = lifecycle.mark_deleted(connection, image_id, now, keep_until)
+    return None if deleted is None else (image, deleted)
