@@ -59,7 +59,7 @@ test-proxies: dev ## send images of 2 GiB through nginx and HAProxy in every way
 	@scripts/system-packages
 	STILLAGE_PROXIES=1 .venv/bin/pytest $(PYTEST_ARGS) tests/e2e/test_behind_proxies.py
 
-test-glance: dev ## import images from a real Glance with a real Keystone; both are installed first, which takes minutes
+test-glance: dev ## import images from a real Glance with a real Keystone, and adopt it; both are installed first, which takes minutes
 	@scripts/system-packages
 	@scripts/clients glance
 	.venv/bin/pytest -m glance $(PYTEST_ARGS) tests/conformance

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from stillage.adopted_stores import with_adopted
 from stillage.audit_settings import AuditSettings
 from stillage.console_settings import ConsoleSettings
 from stillage.errors import BadSettings
@@ -341,8 +342,9 @@ def load(file: Path | None = None, **given: Any) -> Settings:
         BadSettings: Names the setting, its value and what is allowed.
     """
     on_the_line = {name: value for name, value in given.items() if value is not None}
+    values = {**_read(file), **_from(os.environ), **on_the_line}
     try:
-        return Settings(**{**_read(file), **_from(os.environ), **on_the_line})
+        return Settings(**with_adopted(values, Path(values.get("data") or default_data())))
     except ValidationError as error:
         raise BadSettings("; ".join(_sentence(problem) for problem in error.errors())) from error
 

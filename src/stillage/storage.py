@@ -18,6 +18,7 @@ from stillage.stores.buckets.folder import FolderBucket
 from stillage.stores.capacity import Capacity
 from stillage.stores.catalog import NamedStore, Stores
 from stillage.stores.files.blobs import FileStore
+from stillage.stores.files.glance import GlanceFolder
 from stillage.stores.threads import Threads
 
 HeldBy = Callable[[StoreId], Awaitable[tuple[int, int]]]
@@ -67,7 +68,8 @@ def _files(one: FilesSettings, data: Path, _held_by: HeldBy) -> _Built:
     if not folder.is_dir() and not folder.resolve().is_relative_to(data.resolve()):
         # Made here it would lie under the place where the missing disk belongs, and every image would seem to be gone.
         raise BadSettings(f"stores: the folder {folder} of {one.id!r} does not exist; create it, or mount its disk")
-    return _Built(FileStore(folder), "file", {"data_dir": str(folder), "thin_provisioning": True})
+    store = FileStore(folder) if one.layout == "stillage" else GlanceFolder(folder)
+    return _Built(store, "file", {"data_dir": str(folder), "thin_provisioning": True})
 
 
 def _bucket(one: BucketSettings, data: Path, held_by: HeldBy) -> _Built:

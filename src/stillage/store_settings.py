@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, field_validator, model_validator
 
 from stillage.s3_limits import SMALLEST_PART, STANDARD_PART
 
@@ -38,6 +38,16 @@ class FilesSettings(StoreSettings):
 
     type: Literal["files"] = Field(description="a folder, on a local disk or on one that all nodes share")
     path: Path = Field(description="the folder, relative to data or absolute; outside data it must exist")
+    layout: Literal["stillage", "glance"] = Field(
+        default="stillage",
+        description="`glance`: the folder of a Glance, as `stillage adopt` serves it; needs `read_only = true`",
+    )
+
+    @model_validator(mode="after")
+    def _leaves_glance_alone(self) -> Self:
+        if self.layout == "glance" and not self.read_only:
+            raise ValueError("a folder of Glance is only read; set read_only = true")
+        return self
 
 
 class BucketSettings(StoreSettings):

@@ -171,7 +171,7 @@ def _ground(
     audit = audit_of(settings, database, access, clock)
     trail = trail_of(settings, audit, counters.dropped, owner, clock)
     closing.push_async_callback(trail.close)
-    rules, vault = _upload_rules(settings), Vault(settings.secret)
+    rules, vault = upload_rules_of(settings), Vault(settings.secret)
     return _Ground(
         settings, database, stores, clock, owner, access, rules, known, counters, audit, trail, vault, closing
     )
@@ -182,7 +182,7 @@ def shared_folder(settings: Settings) -> Path | None:
     return settings.data / "metrics" if settings.workers > 1 else None
 
 
-def _upload_rules(settings: Settings) -> UploadRules:
+def upload_rules_of(settings: Settings) -> UploadRules:
     profile = profile_of(settings)
     return UploadRules(
         max_image_bytes=settings.max_image_bytes or profile.max_image_bytes,

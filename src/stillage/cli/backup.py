@@ -76,7 +76,8 @@ def _require_sqlite(settings: Settings, with_what: str) -> None:
 
 
 def _node(settings: Settings) -> Node:
-    folders = {StoreId(one.id): settings.data / one.path for one in settings.stores if isinstance(one, FilesSettings)}
+    own = [one for one in settings.stores if isinstance(one, FilesSettings) and one.layout == "stillage"]
+    folders = {StoreId(one.id): settings.data / one.path for one in own}
     return Node(settings.data, settings.secret_path, folders)
 
 
@@ -87,6 +88,6 @@ def _tell(what: str, told: Mapping[str, Any], as_json: bool) -> None:
         counted = [f"{told[name]:,} {name}" for name in ("images", "blobs", "bytes", "copied") if name in told]
         typer.echo(f"{what} {', '.join(counted)}, {len(told['damaged'])} damaged")
         for store in told["left_out"]:
-            typer.echo(f"not copied: the images of store {store}; keep its bucket", err=True)
+            typer.echo(f"not copied: the images of store {store}; keep its bucket or folder", err=True)
     if told["damaged"]:
         raise typer.Exit(1)

@@ -57,6 +57,10 @@ class Commands(LazyGroup):
             "stillage.cli.backup:restore",
             "Restore a backup in DIR to a new data folder, and verify it. Run it again after an interruption.",
         ),
+        "adopt": Command(
+            "stillage.cli.adopt:adopt",
+            "Adopt the images of a Glance that is stopped: serve its files from where they are, or take them over.",
+        ),
         "worker": Command(
             "stillage.cli.server.jobs_alone:command",
             "Run jobs, such as imports, and serve nothing. For servers with run_jobs = false, or beside others.",

@@ -239,3 +239,10 @@ class ImageDamaged(StillageError):
 
     def __init__(self, image_id: str, damage: str) -> None:
         super().__init__(f"image {image_id} is damaged at rest: {damage}; {self.fix}")
+
+
+class NotAdopted(StillageError):
+    """An image of a Glance cannot be served here."""
+
+    code = "not_adopted"
+    fix = "do what the message says, and run `stillage adopt` again"

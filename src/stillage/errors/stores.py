@@ -64,6 +64,16 @@ class StoreUnknown(StillageError):
         super().__init__(f"the bytes are in the store {store_id!r}, which this server does not have; ask the operator")
 
 
+class CannotTakeFile(StillageError):
+    """A file cannot become a blob without a copy of it."""
+
+    code = "cannot_take_file"
+    fix = "put the store on the file system of the files and run as their owner, or serve them with --read-only"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"cannot take over a file: {why}; {self.fix}")
+
+
 class NothingCached(NotFound):
     """No store has a cache, so there is nothing in one and nothing to put into one."""
 

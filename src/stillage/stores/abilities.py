@@ -89,6 +89,19 @@ class Allocates(Protocol):
 
 
 @runtime_checkable
+class TakesFiles(Protocol):
+    """Can make a file a blob without copying it. Without it nothing can be taken over from another service."""
+
+    async def take(self, key: BlobKey, file: int) -> None:
+        """Make the bytes of *file*, an open descriptor, the blob *key*, durably. The file keeps its name.
+
+        Raises:
+            CannotTakeFile: If they would have to be copied.
+            StorageFull, StoreReadOnly, StoreFailed: As they say.
+        """
+
+
+@runtime_checkable
 class Rations(Protocol):
     """Can say how much is left of what its operator lets it have. Without it a store may have all that it can.
 

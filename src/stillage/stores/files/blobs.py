@@ -26,6 +26,7 @@ from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
 from stillage.stores.files import partial as partial_blobs
 from stillage.stores.files.disk import PUSH_EVERY, file_system_of, make_folder, push, sync_directory, translated
+from stillage.stores.files.taking import take
 from stillage.stores.sources import FileSource
 from stillage.stores.streams import blocks_of
 from stillage.stores.threads import Threads
@@ -42,10 +43,13 @@ class FileStore:
     def __init__(self, root: Path, *, timeout_s: float = DISK_TIMEOUT_S) -> None:
         """*timeout_s*: how long the disk may take to answer before an upload or a download begins."""
         self.root = root
-        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make_folder(root)
+        self._make_root()
         self._threads = Threads("store", READ_THREADS, timeout_s=timeout_s)
         self._probing: Future[None] | None = None
+
+    def _make_root(self) -> None:
+        self.root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.root)
 
     def keeps_open(self) -> bool:
         # A file that another machine removes is gone from NFS, whoever has it open.
@@ -79,6 +83,9 @@ class FileStore:
             await self._threads.soon(partial.open, too_late=lambda _: partial.close())
             writing.at_end(partial.close)
             yield partial
+
+    async def take(self, key: BlobKey, file: int) -> None:
+        await self._threads.run(take, file, self._path(key))
 
     async def drop_partial(self, key: BlobKey) -> None:
         await self._threads.run(partial_blobs.drop, self._path(key))

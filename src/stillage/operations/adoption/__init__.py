@@ -1,0 +1,1 @@
+"""Adopt the images of a Glance: ``stillage adopt``."""
