@@ -13,8 +13,9 @@ import pytest
 from server import Server, eventually, free_port
 from stillage.cli.server import certificate
 
-PAGE = Path(__file__).parents[2] / "docs" / "nodes.md"
-PACKAGING = Path(__file__).parents[2] / "packaging"
+ROOT = Path(__file__).parents[2]
+PAGE, CONSOLE = ROOT / "docs" / "nodes.md", ROOT / "docs" / "console.md"
+PACKAGING = ROOT / "packaging"
 NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; user {user};
 events {{}}
@@ -31,15 +32,35 @@ class LoadBalancer(Server):
 
 
 @contextmanager
-def load_balancer(kind: str, nodes: Sequence[Server], folder: Path, *, most_body: str = "0") -> Iterator[LoadBalancer]:
-    """Run *kind*, ``nginx`` or ``haproxy``, before *nodes*. *most_body*: the limit of nginx; 0 is none."""
-    port = free_port()
+def load_balancer(
+    kind: str,
+    nodes: Sequence[Server],
+    folder: Path,
+    *,
+    most_body: str = "0",
+    below: str = "",
+    keeps_path: bool = False,
+    port: int = 0,
+) -> Iterator[LoadBalancer]:
+    """Run *kind*, ``nginx`` or ``haproxy``, before *nodes*.
+
+    Args:
+        most_body: The limit of nginx; 0 is none.
+        below: ``/images`` if nginx has the nodes below that path, as docs/console.md says; empty for all of the host.
+        keeps_path: nginx leaves that path on the requests.
+        port: To listen at; 0 for one that is free.
+    """
+    port = port or free_port()
     text = adapted(documented(kind), nodes, folder, port)
+    if below:
+        text = below_path(text)
+    if keeps_path:
+        text = re.sub(r"(proxy_pass .*)/;", r"\1;", text)
     text = text.replace("client_max_body_size 0;", f"client_max_body_size {most_body};")
     arguments = {"nginx": ["-p", str(folder), "-c", "nginx.conf"], "haproxy": ["-db", "-f", "haproxy.cfg"]}
     (folder / {"nginx": "stillage.conf", "haproxy": "haproxy.cfg"}[kind]).write_text(text)
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user=Path.home().owner()))
-    with _running(kind, arguments[kind], nodes, folder, port) as made:
+    with _running(kind, arguments[kind], nodes, folder, port, below) as made:
         yield made
 
 
@@ -68,7 +89,7 @@ def packaged_load_balancer(kind: str, nodes: Sequence[Server], folder: Path) -> 
 
 @contextmanager
 def _running(
-    kind: str, arguments: Sequence[str], nodes: Sequence[Server], folder: Path, port: int
+    kind: str, arguments: Sequence[str], nodes: Sequence[Server], folder: Path, port: int, below: str = ""
 ) -> Iterator[LoadBalancer]:
     program = shutil.which(kind, path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if program is None:
@@ -80,17 +101,27 @@ def _running(
         assert process.poll() is None, (folder / "log").read_text()
         made = LoadBalancer(folder, port)
         made.use_tokens_of(nodes[0])
-        eventually(lambda: made.call("GET", "/readyz").status == 200, f"{kind} has found a node")
+        made.url += below
+        eventually(lambda: made.call("GET", f"{below}/readyz").status == 200, f"{kind} has found a node")
         yield made
     finally:
         process.terminate()
         process.wait()
 
 
-def documented(language: str) -> str:
+def documented(language: str, page: Path = PAGE) -> str:
     """Return the file that the page shows."""
-    [text] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    [text] = re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return str(text)
+
+
+def below_path(text: str) -> str:
+    """Return the file *text* for nginx with the lines that docs/console.md has for a server below a path."""
+    for line in documented("nginx", CONSOLE).splitlines():
+        if (begin := re.match(r"\s*(?:location|proxy_pass|proxy_set_header \S+) ", line)) is not None:
+            text, count = re.subn(rf"^{re.escape(begin[0])}.*$", line.replace("\\", r"\\"), text, flags=re.MULTILINE)
+            assert count == 1, line
+    return text
 
 
 def adapted(text: str, nodes: Sequence[Server], folder: Path, port: int) -> str:

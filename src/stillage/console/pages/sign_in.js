@@ -59,6 +59,9 @@ export function SignInForm({ user, project, onDone }) {
       <span>${t("sign_in.project")} <small>${t("sign_in.project.note")}</small></span>
       <input name="project" value=${project ?? ""} />
     </label>
+    ${config.identity.kind === "keystone" && html`<label class="field">
+      <span>${t("sign_in.domain")} <small>${t("sign_in.domain.note")}</small></span><input name="domain" autocomplete="off" />
+    </label>`}
     ${error && html`<${Problem} error=${error} />`}
     <button class="primary" disabled=${busy}>${t(busy ? "sign_in.busy" : "sign_in.action")}</button>
     ${config.identity.kind === "keystone" && html`<p class="note">${t("sign_in.keystone")}</p>`}
