@@ -57,7 +57,7 @@ def deprecated(image: Image, *, replaced_by: str | None, now: datetime) -> Image
 
 
 def obsolete(image: Image, *, replaced_by: str | None, now: datetime) -> Image:
-    """Return *image*, marked and hidden. The caller deactivates it as well.
+    """Return *image*, marked and hidden. It has to be deactivated as well.
 
     Raises:
         Forbidden: If it has no data.
