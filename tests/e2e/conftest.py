@@ -1,7 +1,7 @@
 """Servers that tests share. Each pytest worker has its own; what a test leaves behind must not matter to the next."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,19 @@ def own_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
         def make(**arguments: object) -> Server:
             return _made(stack, request, tmp_path_factory.mktemp("home"), **arguments)
+
+        yield make
+
+
+@pytest.fixture
+def own_hindered(tmp_path: Path) -> Iterator[Callable[..., Hindered]]:
+    """``own_hindered(workers=2)``: one of this test's own, not started yet."""
+    with ExitStack() as stack:
+
+        def make(**arguments: object) -> Hindered:
+            made = Hindered(tmp_path / "home", **arguments)
+            stack.callback(made.close)
+            return made
 
         yield make
 

@@ -4,10 +4,13 @@ import os
 import signal
 from contextlib import closing
 from http.client import HTTPConnection
+from pathlib import Path
 
 from server import TIMEOUT_S, Server, eventually
 
 DIED = "a worker died; restarting it"
+LISTENS = "0A"
+"""As a state in /proc/net/tcp."""
 
 
 def worker_with_upload(server: Server) -> int:
@@ -28,6 +31,22 @@ def kill_worker(server: Server, pid: int) -> None:
     """
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: any((event["event"], event.get("pid")) == (DIED, pid) for event in server.events), DIED)
+
+
+def await_event(server: Server, event: str, known: int) -> None:
+    """Wait until the log says *event*, after its first *known* events."""
+    eventually(lambda: any(event in each["event"] for each in server.events[known:]), event)
+
+
+def await_listening(server: Server, workers: int) -> None:
+    """Wait until so many workers are there, and each listens on a socket of its own."""
+    port = f":{server.address[1]:04X}"
+
+    def listening() -> int:
+        sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        return sum(fields[1].endswith(port) and fields[3] == LISTENS for fields in sockets)
+
+    eventually(lambda: listening() == len(server.workers) == workers, f"{workers} workers serve")
 
 
 def await_another(server: Server, killed: int, *, of: int = 2) -> None:
