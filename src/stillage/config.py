@@ -22,6 +22,7 @@ from stillage.location_settings import LocationSettings
 from stillage.source_settings import IPNetwork, listed, networks
 from stillage.store_settings import DEFAULT, StoreTables, require_consistent
 from stillage.times import CENTURY_S
+from stillage.trash_settings import TrashSettings
 
 # No plugin may see the settings, and searching for plugins would read the metadata of every installed package.
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
@@ -44,7 +45,7 @@ def default_data() -> Path:
     return Path(base) / "stillage"
 
 
-class Settings(AuditSettings, ImportSettings, JobSettings, LocationSettings, ConsoleSettings):
+class Settings(AuditSettings, ImportSettings, JobSettings, LocationSettings, ConsoleSettings, TrashSettings):
     """All settings and what they mean. Sizes are in bytes, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -54,12 +55,15 @@ from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.quotas import ProjectQuotas
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.retention import Retention
 from stillage.operations.running import Kinds
 from stillage.operations.shares import Shares
 from stillage.operations.status import StatusReports
 from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
+from stillage.operations.trash import Trash
 from stillage.operations.upkeep.lifecycle import DatesOfImages
+from stillage.operations.upkeep.retention import OldImages
 from stillage.operations.upkeep.scrub import Scrub
 from stillage.operations.upkeep.sweep import Sweep
 from stillage.operations.upload.acceptance import UploadRules
@@ -238,6 +242,7 @@ class _Background:
     """What outlives a request, and what it works with."""
 
     images: Images
+    trash: Trash
     queue: Queue
     importing: ImportService
     exports: Exports
@@ -257,7 +262,8 @@ def _background(ground: _Ground, data: _ImageData, sources: Sources) -> _Backgro
     importing = import_service(data.uploads, queue, sources, buckets, images, data.disks, rules, ground.vault)
     ground.closing.push_async_callback(importing.close)
     exports = Exports(database, queue, data.download, importing.converting, buckets, access=ground.access, clock=clock)
-    return _Background(images, queue, importing, exports, kinds_of(importing.kinds, exports.kinds()), report)
+    trash = Trash(database, images, access=ground.access, clock=clock)
+    return _Background(images, trash, queue, importing, exports, kinds_of(importing.kinds, exports.kinds()), report)
 
 
 def _images(ground: _Ground, report: Report) -> Images:
@@ -273,15 +279,20 @@ def _images(ground: _Ground, report: Report) -> Images:
         deleted_download_s=settings.deleted_download_s,
         clock=ground.clock,
         report=report,
+        trash=timedelta(days=settings.trash_days),
     )
 
 
 def _lifecycle(ground: _Ground, background: _Background) -> Callable[[], Awaitable[None]]:
-    """Return what upkeep does to images by their dates."""
-    dates = DatesOfImages(ground.database, background.images, ground.trail, clock=ground.clock)
+    """Return what upkeep does to images by their dates and by the rules of their families."""
+    database, images, trail, clock = ground.database, background.images, ground.trail, ground.clock
+    dates = DatesOfImages(database, images, trail, clock=clock)
+    old = OldImages(database, images, background.trash, trail, clock=clock)
 
     async def work() -> None:
         await dates()
+        await old.delete()
+        await old.purge()
 
     return work
 
@@ -316,6 +327,8 @@ def _services(ground: _Ground, data: _ImageData, background: _Background) -> Ser
         images=background.images,
         families=Families(database, access=access),
         lifecycle=Lifecycle(background.images, clock=clock),
+        trash=background.trash,
+        retention=Retention(database, access=access, clock=clock),
         tags=Tags(database, access=access),
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),

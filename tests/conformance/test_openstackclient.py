@@ -66,6 +66,22 @@ def test_an_image_from_its_file_to_its_deletion(erin: Account, disk: Path) -> No
     assert "web-02" in refusal(erin.openstack("image", "show", "web-02", fails=True))
 
 
+@pytest.mark.thorough
+def test_the_latest_of_a_family_stands_for_an_image(erin: Account, disk: Path) -> None:
+    made = [
+        erin.openstack("image", "create", name, "--file", str(disk), "--property", "family=web-24.04", *JSON).json["id"]
+        for name in ("web-1", "web-2")
+    ]
+    latest = erin.openstack("image", "show", "web-24.04:latest", *JSON).json
+    assert (latest["id"], latest["properties"]["family"]) == (made[1], "web-24.04")
+    erin.openstack("image", "save", "--file", "latest.img", "web-24.04:latest")
+    assert digest(erin.home / "latest.img") == digest(disk)
+    erin.openstack("image", "set", "web-24.04:latest", "--property", "lifecycle=deprecated")
+    assert erin.openstack("image", "show", "web-24.04:latest", *JSON).json["id"] == made[0]
+    listed = erin.openstack("image", "list", "--property", "family=web-24.04", *JSON).json
+    assert [image["Name"] for image in listed] == ["web-1", "web-2"]
+
+
 def test_images_from_standard_input(erin: Account, disk: Path) -> None:
     made = erin.openstack("image", "create", "piped", "--disk-format", "raw", *JSON, stdin=disk.read_bytes()).json
     assert (made["status"], made["size"]) == ("active", disk.stat().st_size)

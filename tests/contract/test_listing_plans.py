@@ -18,6 +18,7 @@ from stillage.db.columns import EPOCH
 from stillage.db.lookups import Compiled, Question
 from stillage.db.postgresql_lookups import BY_VALUE, FOR_ALL, PLANNING
 from stillage.images.access import Viewer
+from stillage.images.families import latest_in
 from stillage.images.query import CONDITIONS, SORT_KEYS, Query, Sharing, parse
 
 MANY = 20_000
@@ -87,6 +88,7 @@ def many(engine: Engine) -> Iterator[Connection]:
 
 
 def test_no_documented_filter_or_sort_alone_reads_the_table(engine: Engine, many: Connection) -> None:
+    check_latest(many)
     check_sorts(many)
     check_sharing(many)
     for who, principal in WHO.items():
@@ -95,6 +97,17 @@ def test_no_documented_filter_or_sort_alone_reads_the_table(engine: Engine, many
             assert not found, f"{name}={value} of {who}: {found}"
         if engine.dialect.name == "postgresql":
             check_plans_on_the_loop(many, principal)
+
+
+def check_latest(many: Connection) -> None:
+    """Of a family of three images, and of one that has nearly all. What is counted before has a limit."""
+    for (who, principal), value in itertools.product(WHO.items(), "01"):
+        query = latest_in(parse([("os", value)], principal))
+        found = explained(many, query, last=True)
+        if many.dialect.name == "postgresql":
+            *_, last = questions(many, query)
+            found = on_the_loop(many, last)
+        assert not found, f"{value} of {who}: {found}"
 
 
 def check_sorts(many: Connection) -> None:

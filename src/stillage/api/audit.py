@@ -11,7 +11,7 @@ from stillage.api.services import NOTED, PRINCIPAL, REQUEST_ID, Handler, service
 from stillage.audit.events import Action, Change
 
 TARGETS = ("image_id", "credential_id", "access", "namespace")
-PARTS = {"member_id": "member", "tag": "tag", "user_id": "user", "name": "name"}
+PARTS = {"member_id": "member", "tag": "tag", "user_id": "user", "name": "name", "family": "family"}
 
 
 @web.middleware

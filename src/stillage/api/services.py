@@ -41,10 +41,12 @@ from stillage.operations.members import Members
 from stillage.operations.metadefs import Metadefs
 from stillage.operations.quotas import ProjectQuotas
 from stillage.operations.resumable.uploads import Uploads
+from stillage.operations.retention import Retention
 from stillage.operations.shares import Shares
 from stillage.operations.status import StatusReports
 from stillage.operations.tags import Tags
 from stillage.operations.tasks import Tasks
+from stillage.operations.trash import Trash
 from stillage.operations.upload.ingest import Ingest
 from stillage.operations.verdicts import Verdicts
 from stillage.stores.catalog import Stores
@@ -78,6 +80,8 @@ class Services:
     images: Images
     families: Families
     lifecycle: Lifecycle
+    trash: Trash
+    retention: Retention
     members: Members
     links: Links
     locations: Locations

@@ -29,22 +29,22 @@ def list_all(talk: Talk, filters: Sequence[tuple[str, str]], most: int | None) -
     async def work(records: Records) -> int:
         found = await records.matching(filters, most)
         if talk.as_json:
-            _print_json({"images": found})
+            print_json({"images": found})
         else:
-            _print_table(COLUMNS, found)
+            print_table(COLUMNS, found)
         return OK
 
-    return _ask(talk, work)
+    return ask(talk, work)
 
 
 def show(talk: Talk, image: str) -> int:
     """Print the record of *image*."""
 
     async def work(records: Records) -> int:
-        _print_record(talk, await records.find(image))
+        print_record(talk, await records.find(image))
         return OK
 
-    return _ask(talk, work)
+    return ask(talk, work)
 
 
 def change(
@@ -62,10 +62,10 @@ def change(
         wanted = dict(values)
         if tags or removed_tags:
             wanted["tags"] = sorted({*record.get("tags", ()), *tags} - {*removed_tags})
-        _print_record(talk, await records.change(str(record["id"]), patch_of(wanted, removed)))
+        print_record(talk, await records.change(str(record["id"]), patch_of(wanted, removed)))
         return OK
 
-    return _ask(talk, work)
+    return ask(talk, work)
 
 
 def act(talk: Talk, image: str, action: str, document: Mapping[str, Any]) -> int:
@@ -74,10 +74,10 @@ def act(talk: Talk, image: str, action: str, document: Mapping[str, Any]) -> int
     async def work(records: Records) -> int:
         image_id = str((await records.find(image))["id"])
         await records.act(image_id, action, document)
-        _print_record(talk, await records.find(image_id))
+        print_record(talk, await records.find(image_id))
         return OK
 
-    return _ask(talk, work)
+    return ask(talk, work)
 
 
 def delete(talk: Talk, images: Sequence[str]) -> int:
@@ -87,10 +87,10 @@ def delete(talk: Talk, images: Sequence[str]) -> int:
         views = [await _deleted(talk, records, image) for image in dict.fromkeys(images)]
         worst: int = max(view["status"] for view in views)
         if talk.as_json:
-            _print_json({"status": worst, "images": views})
+            print_json({"status": worst, "images": views})
         return worst
 
-    return _ask(talk, work)
+    return ask(talk, work)
 
 
 async def _deleted(talk: Talk, records: Records, image: str) -> dict[str, Any]:
@@ -119,15 +119,15 @@ def share(talk: Talk, image: str, projects: Sequence[str], removed: Sequence[str
             await records.unshare(image_id, project)
         members = await records.members(image_id)
         if talk.as_json:
-            _print_json({"image": image_id, "members": members})
+            print_json({"image": image_id, "members": members})
         else:
-            _print_table(("member_id", "status"), members)
+            print_table(("member_id", "status"), members)
         return OK
 
-    return _ask(talk, work)
+    return ask(talk, work)
 
 
-def _ask(talk: Talk, work: Callable[[Records], Awaitable[int]]) -> int:
+def ask(talk: Talk, work: Callable[[Records], Awaitable[int]]) -> int:
     async def run(session: Session) -> int:
         return await work(Records(session))
 
@@ -135,18 +135,18 @@ def _ask(talk: Talk, work: Callable[[Records], Awaitable[int]]) -> int:
         return converse(talk, shown, run, after_interrupt=AGAIN)
 
 
-def _print_json(document: Mapping[str, Any]) -> None:
+def print_json(document: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(document, indent=2))
 
 
-def _print_record(talk: Talk, record: Record) -> None:
+def print_record(talk: Talk, record: Record) -> None:
     if talk.as_json:
-        _print_json(record)
+        print_json(record)
     else:
-        _print_table(("attribute", "value"), [{"attribute": name, "value": record[name]} for name in sorted(record)])
+        print_table(("attribute", "value"), [{"attribute": name, "value": record[name]} for name in sorted(record)])
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     table = Table()
     for column in columns:
         table.add_column(column.removesuffix("_at").replace("_", " ").capitalize(), overflow="fold")

@@ -7,6 +7,7 @@ import typer
 from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
 from stillage.cli.download import download
 from stillage.cli.image_stages import deprecate, obsolete, reactivate
+from stillage.cli.image_trash import purge, restore, retention, trash
 from stillage.cli.options import Json
 from stillage.cli.upload import MinDisk, MinRam, Property, Protected, pairs
 from stillage.client.errors import GIVE_UP_AFTER_S
@@ -15,8 +16,6 @@ from stillage.images.status import Status
 
 app = typer.Typer(help="Images at a server: list, show, set, delete, share and save them.", no_args_is_help=True)
 app.command("save")(download)
-for command in (deprecate, obsolete, reactivate):
-    app.command()(command)
 
 Image = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image, or FAMILY:latest.")]
 Several = Annotated[list[str], typer.Argument(metavar="ID|NAME…", help="Ids or names of images.")]
@@ -152,3 +151,7 @@ def share(
 
 def _talk(cloud: Any, data: Any, give_up_after_s: float, as_json: bool) -> Talk:
     return Talk(cloud, data, give_up_after_s=give_up_after_s, as_json=as_json)
+
+
+for command in (deprecate, obsolete, reactivate, trash, restore, purge, retention):
+    app.command()(command)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from stillage.db import lifecycle
+from stillage.db import lifecycle, trash
 from stillage.db.images import COLUMNS, image_of
 from stillage.db.lifecycle import Deleted
 from stillage.db.tables import images
@@ -16,17 +16,22 @@ from stillage.images.image import Image
 def delete(
     connection: Connection,
     image_id: ImageId,
-    may: Callable[[Image], bool],
+    may: Callable[[Connection, Image], bool],
     now: datetime,
     keep_until: Mapping[StoreId, datetime],
+    purge_at: datetime | None = None,
 ) -> tuple[Image, Deleted] | None:
     """Delete an image; return it as it was, and what it leaves. None if it is gone already, or *may* says no.
 
-    *keep_until*: see `lifecycle.mark_deleted`.
+    *keep_until*: see `lifecycle.mark_deleted`. *purge_at*: until when an image with data can be restored; None if no
+    image can.
     """
     query = select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None)).with_for_update()
     row = connection.execute(query).first()
-    if row is None or not may(image := image_of(row)):
+    if row is None or not may(connection, image := image_of(row)):
         return None
-    deleted = lifecycle.mark_deleted(connection, image_id, now, keep_until)
+    if purge_at is not None and image.has_data:
+        deleted = trash.put(connection, image, now, purge_at)
+    else:
+        deleted = lifecycle.mark_deleted(connection, image_id, now, keep_until)
     return None if deleted is None else (image, deleted)

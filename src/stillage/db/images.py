@@ -69,7 +69,7 @@ def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> Non
         connection.execute(ADD, row)
     except IntegrityError as error:
         raise AlreadyExists(f"the image id {image.id} is taken; ids are never used twice") from error
-    _index(connection, image)
+    index(connection, image)
 
 
 def find(connection: Connection, image_id: str) -> Image | None:
@@ -107,7 +107,7 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
     if (before.tags, _indexed(before)) != (after.tags, _indexed(after)):
         connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
         connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
-        _index(connection, after)
+        index(connection, after)
     return image_of(row)
 
 
@@ -145,7 +145,8 @@ def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) ->
         usage.change(connection, scope, by)
 
 
-def _index(connection: Connection, image: Image) -> None:
+def index(connection: Connection, image: Image) -> None:
+    """Add what lists find a new image by."""
     if tags := [{"tag": tag, "image_id": image.id, "created_at": image.created_at} for tag in image.tags]:
         connection.execute(insert(image_tags), tags)
     _index_properties(connection, image, _indexed(image))

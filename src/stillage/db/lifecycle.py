@@ -108,11 +108,17 @@ class Deleted:
 
 
 def mark_deleted(
-    connection: Connection, image_id: ImageId, now: datetime, keep_until: Mapping[StoreId, datetime] = NOT_KEPT
+    connection: Connection,
+    image_id: ImageId,
+    now: datetime,
+    keep_until: Mapping[StoreId, datetime] = NOT_KEPT,
+    *,
+    keeps_bytes: bool = False,
 ) -> Deleted | None:
     """Delete the image, from any status, with its placements. None if it does not exist any more.
 
-    Published blobs in the stores of *keep_until* stay until then, for downloads that run.
+    Published blobs in the stores of *keep_until* stay until then, for downloads that run. *keeps_bytes*: its placements
+    stay, and what it counts, see `db.trash`.
 
     The row stays, so that the id is never used again, without the columns that could be large. A resumable upload, and
     the jobs of the image, end here; who sends a piece, or runs a job, notices.
@@ -126,11 +132,12 @@ def mark_deleted(
     for name, forget in FORGET.items():
         if has[name]:
             connection.execute(forget, {"deleted_id": image_id})
-    removed = (
-        placements.remove(connection, image_id, keep_until=keep_until) if has["placements"] else placements.NONE_REMOVED
-    )
+    removed = placements.NONE_REMOVED
+    if has["placements"] and not keeps_bytes:
+        removed = placements.remove(connection, image_id, keep_until=keep_until)
     unfinished = _end_resumable(connection, image_id, row.owner, now) if has["uploads"] else []
-    usage.change(connection, scope_of_project(row.owner), Usage(bytes=-removed.freed, images=-1))
+    if not keeps_bytes:
+        usage.change(connection, scope_of_project(row.owner), Usage(bytes=-removed.freed, images=-1))
     return Deleted([*removed.blobs, *unfinished], cancelled)
 
 

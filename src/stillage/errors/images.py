@@ -17,6 +17,17 @@ class ImageNotFound(NotFound):
         self.image_id = image_id
 
 
+class NotInTrash(NotFound):
+    """The image is not in the trash, or belongs to another project."""
+
+    code = "not_in_trash"
+    fix = "list the trash; what was purged cannot be restored"
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"no image {image_id!r} is in the trash of this project; {self.fix}")
+        self.image_id = image_id
+
+
 class SizeMismatch(InvalidInput):
     """The number of bytes received is not the number that the request declared.
 

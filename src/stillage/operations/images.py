@@ -45,6 +45,12 @@ ATTEMPTS = 50
 
 Save = Callable[[Connection, Image, Image], Image | None]
 """Stores the difference between two images; see `db.images.save`."""
+May = Callable[[Connection, Image], bool]
+NO_TRASH = timedelta(0)
+
+
+def always(_connection: Connection, _image: Image) -> bool:
+    return True
 
 
 class Images:
@@ -61,8 +67,9 @@ class Images:
         deleted_download_s: float,
         max_tags: int = MAX_TAGS,
         max_record_bytes: int = MAX_RECORD_BYTES,
+        trash: timedelta = NO_TRASH,
     ) -> None:
-        """*report*: called with the jobs that end with an image."""
+        """*report*: called with the jobs that end with an image. *trash*: how long a deleted one can be restored."""
         self._database = database
         self._stores = stores
         self._access = access
@@ -73,6 +80,7 @@ class Images:
         self._clock = clock
         self._keep_s = deleted_download_s
         self._report = report
+        self._trash = trash
 
     async def create(self, principal: Principal, document: Mapping[str, Any]) -> Image:
         """Return the new image, queued.
@@ -228,19 +236,21 @@ class Images:
         if await self.delete_if(image.id) is None:
             raise ImageNotFound(image_id)
 
-    async def delete_if(self, image_id: ImageId, may: Callable[[Image], bool] = lambda _image: True) -> Image | None:
-        """Delete an image, whose rights are checked already; None if it does not exist any more, or *may* says no.
+    async def delete_if(self, image_id: ImageId, may: May = always) -> Image | None:
+        """Delete an image, rights to which are checked already; None if it does not exist any more, or *may* says no.
 
-        *may* is asked of the image as it is then.
+        *may* is asked of the image as it is then, in the transaction that deletes it.
         """
-        found = await self._database.write(deletions.delete, image_id, may, self._clock(), self._keep_until())
+        now = self._clock()
+        purge_at = now + self._trash if self._trash else None
+        found = await self._database.write(deletions.delete, image_id, may, now, self.keep_until(), purge_at)
         if found is None:
             return None
         image, deleted = found
         log.debug("image deleted", image_id=image.id)
         for job in deleted.jobs:
             await self._report(job)
-        await self._remove(deleted.blobs)
+        await self.remove_bytes(deleted.blobs)
         return image
 
     async def delete_copy(self, principal: Principal, image_id: str, store: StoreId) -> None:
@@ -263,11 +273,12 @@ class Images:
             raise Conflict(str(error)) from error
         if named.read_only:
             raise Conflict(f"the store {store!r} is read-only; nothing is deleted from it")
-        blobs = await self._database.write(copies.remove, image.id, store, self._clock(), self._keep_until())
+        blobs = await self._database.write(copies.remove, image.id, store, self._clock(), self.keep_until())
         log.debug("copy deleted", image_id=image.id, store=store)
-        await self._remove(blobs)
+        await self.remove_bytes(blobs)
 
-    async def _remove(self, blobs: Iterable[BlobRef]) -> None:
+    async def remove_bytes(self, blobs: Iterable[BlobRef]) -> None:
+        """Remove bytes that no image has any more."""
         for blob in blobs:
             try:
                 await remove_blob(self._database, self._stores, blob, self._clock())
@@ -275,7 +286,8 @@ class Images:
                 # For the API they are gone; the sweep removes them.
                 leave_to_sweep("bytes could not be removed", error, store=blob.store, key=blob.key)
 
-    def _keep_until(self) -> Mapping[StoreId, datetime]:
+    def keep_until(self) -> Mapping[StoreId, datetime]:
+        """Return until when deleted bytes stay in which stores, for downloads that run."""
         return self._stores.keep_until(self._clock() + timedelta(seconds=self._keep_s)) if self._keep_s else {}
 
     async def _seen(self, principal: Principal, image_id: str) -> Seen | None:

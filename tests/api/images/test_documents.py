@@ -63,8 +63,17 @@ async def test_every_document_is_as_described(town: Town, erin: Person, olga: Pe
     await tasks(replace(ask, person=ada), town.application[SERVICES].queue)
     await replace(ask, person=ada)("GET /v2/cache")
     await metadefs(replace(ask, person=ada))
+    await families(ask)
     await locations(ask, town.person("lab", "service,reader"))
     assert set(documents_of(DETAILS)) <= ask.described.seen
+
+
+async def families(ask: Checked) -> None:
+    await ask.person.stored(DATA, family="f")
+    await ask("PUT /v2/retention/{family}", {"keep_newest": 1}, family="f")
+    await ask("GET /v2/retention/{family}", family="f")
+    await ask("GET /v2/retention")
+    await ask("GET /v2/trash")
 
 
 async def locations(ask: Checked, service: Person) -> None:

@@ -39,6 +39,7 @@ STORY: list[tuple[str, str, str, Any]] = [
     ("olga", "GET", "/v2/images", None),
     ("olga", "GET", f"{IMAGE}/file", None),
     ("erin", "DELETE", f"{MEMBERS}/works", None),
+    ("erin", "PUT", "/v2/retention/f", {"keep_days": 1}),
     ("erin", "POST", f"{IMAGE}/actions/deprecate", None),
     ("erin", "POST", f"{IMAGE}/actions/obsolete", None),
     ("erin", "POST", f"{IMAGE}/actions/deactivate", None),
@@ -61,7 +62,7 @@ STORY: list[tuple[str, str, str, Any]] = [
 
 LISTS = {"/v2/images": "images", MEMBERS: "members"}
 ANSWERS = [
-    201, 200, 204, 200, 1, 200, 200, 200, 1, 200, 204, 204, 204, 204, 204, 200, 200,
+    201, 200, 204, 200, 1, 200, 200, 200, 1, 200, 204, 200, 204, 204, 204, 204, 200, 200,
     200, 409, 200, 404, 404, 200, 200, 200, 202, 404, 204,
 ]  # fmt: skip
 
@@ -88,8 +89,8 @@ async def test_without_a_policy_file_everything_is_answered(town: Town) -> None:
     assert await story(town) == ANSWERS
 
 
-# The other one decides something where locations are shown: see test_locations.
-@pytest.mark.parametrize("rule", sorted(DEFAULT_RULES.keys() - {"get_image_location"}))
+# The others decide something where locations are shown, and where there is a trash: see test_locations and test_trash.
+@pytest.mark.parametrize("rule", sorted(DEFAULT_RULES.keys() - {"get_image_location", "restore_image"}))
 async def test_an_answer_changes_with_each_rule(serve: Serve, tmp_path: Path, rule: str) -> None:
     async with serve(policy_file=policy_file(tmp_path, {rule: "!"})) as town:
         assert await story(town) != ANSWERS, f"nothing asks {rule}"

@@ -16,6 +16,7 @@ from stillage.images.image import DISK_FORMATS
 from stillage.images.job import State
 from stillage.images.patch import V2_0, V2_1
 from stillage.images.query import SORT_KEYS
+from stillage.images.retention import MOST
 from stillage.images.task import SORT_KEYS as TASK_SORT_KEYS
 from stillage.images.task import STATES
 from stillage.images.upload_query import UploadStatus
@@ -46,6 +47,7 @@ LIST_QUERY = {
     "created_at": TEXT,
     "updated_at": TEXT,
 }
+KEPT = {name: {**COUNT, "minimum": 1} for name in MOST}
 PAGES = {"limit": {**COUNT, "minimum": 1}, "marker": TEXT}
 AUDIT_QUERY = {
     **dict.fromkeys(("target", "user", "action"), TEXT),
@@ -188,6 +190,13 @@ DETAILS: Mapping[str, Details] = {
     "POST /v2/images/{image_id}/actions/reactivate": Details({204: None}, READS),
     "POST /v2/images/{image_id}/actions/deprecate": Details({204: None}, WRITES, body={JSON: ref("Retirement")}),
     "POST /v2/images/{image_id}/actions/obsolete": Details({204: None}, WRITES, body={JSON: ref("Retirement")}),
+    "GET /v2/trash": Details({200: "Trash"}, (400, 401, 403), query=PAGES),
+    "POST /v2/trash/{image_id}/restore": Details({200: "Image"}, READS),
+    "DELETE /v2/trash/{image_id}": Details({204: None}, READS),
+    "GET /v2/retention": Details({200: "RetentionRules"}, (400, 401, 403), query=PAGES),
+    "GET /v2/retention/{family}": Details({200: "Retention"}, (400, *READS), query=KEPT),
+    "PUT /v2/retention/{family}": Details({200: "Retention"}, (*READS, 413), body={JSON: ref("NewRetention")}),
+    "DELETE /v2/retention/{family}": Details({204: None}, READS),
     "POST /v2/images/{image_id}/links": Details({201: "DownloadLink"}, WRITES, body={JSON: ref("NewDownloadLink")}),
     "GET /v2/images/{image_id}/links/{link}": Details({200: "octets", 204: None, 206: "octets"}, (403, 404, 406, 416)),
     "GET /v2/images/{image_id}/verdict": Details({200: "ImageVerdict"}, READS),
@@ -258,6 +267,10 @@ def schemas() -> Mapping[str, Schema]:
         admin_documents.NewQuota,
         documents.DataMap,
         family_documents.Retirement,
+        family_documents.Trash,
+        family_documents.NewRetention,
+        family_documents.RetentionRules,
+        family_documents.Retention,
         task_documents.Task,
         task_documents.Tasks,
         task_documents.Task,

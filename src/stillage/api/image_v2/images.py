@@ -40,13 +40,13 @@ async def create(request: web.Request) -> web.Response:
         headers[IMPORT_METHODS] = ",".join(methods)
     if _has_several_stores(request):
         headers[STORE_IDS] = ",".join(one.id for one in services(request).stores)
-    return json_response(await _view(request, image), status=201, headers=headers)
+    return json_response(await view_of(request, image), status=201, headers=headers)
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /v2/images/{image_id}: the record of an image, or of the latest in a family such as `ubuntu-24.04:latest`."""
     image = await services(request).images.get(principal(request), await latest_id(request))
-    return json_response(await _view(request, image))
+    return json_response(await view_of(request, image))
 
 
 async def latest_id(request: web.Request) -> str:
@@ -98,7 +98,7 @@ async def update(request: web.Request) -> web.Response:
         operations = ims_values.of_patch(operations)
     note(request, changed=" ".join(dict.fromkeys(operation.name for operation in operations)))
     image = await services(request).images.update(principal(request), request.match_info["image_id"], operations)
-    return json_response(await _view(request, image))
+    return json_response(await view_of(request, image))
 
 
 async def deactivate(request: web.Request) -> web.Response:
@@ -144,6 +144,7 @@ async def _more(request: web.Request, images: Sequence[Image]) -> Callable[[Imag
     return lambda image: {**automatic(image, kind_of(image, project)), **located.get(image.id, NO_MORE)}
 
 
-async def _view(request: web.Request, image: Image) -> documents.Image:
+async def view_of(request: web.Request, image: Image) -> documents.Image:
+    """Return the record of an image as the profile shows it."""
     more = await _more(request, [image])
     return image_view(image, with_stores=_has_several_stores(request), more=more(image))

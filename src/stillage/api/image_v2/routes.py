@@ -19,10 +19,12 @@ from stillage.api.image_v2 import (
     locations,
     members,
     quotas,
+    retention,
     schemas,
     status,
     tags,
     tasks,
+    trash,
     verdicts,
 )
 from stillage.api.image_v2.metadefs import routes as metadefs
@@ -92,6 +94,13 @@ def _add_extensions(router: web.UrlDispatcher) -> None:
     """Add what Glance has nothing like."""
     router.add_post("/v2/images/{image_id}/actions/deprecate", lifecycle.deprecate)
     router.add_post("/v2/images/{image_id}/actions/obsolete", lifecycle.obsolete)
+    router.add_get("/v2/trash", trash.list_trash, allow_head=False)
+    router.add_post("/v2/trash/{image_id}/restore", trash.restore)
+    router.add_delete("/v2/trash/{image_id}", trash.purge)
+    router.add_get("/v2/retention", retention.list_rules, allow_head=False)
+    router.add_get("/v2/retention/{family}", retention.show, allow_head=False)
+    router.add_put("/v2/retention/{family}", retention.change)
+    router.add_delete("/v2/retention/{family}", retention.remove)
     router.add_post("/v2/images/{image_id}/links", links.create)
     router.add_get("/v2/images/{image_id}/links/{link}", links.use)
     router.add_get("/v2/images/{image_id}/verdict", verdicts.show, allow_head=False)

@@ -6,4 +6,5 @@ from stillage.db.tables.deployment import *
 from stillage.db.tables.images import *
 from stillage.db.tables.jobs import *
 from stillage.db.tables.metadefs import *
+from stillage.db.tables.trash import *
 from stillage.db.tables.uploads import *

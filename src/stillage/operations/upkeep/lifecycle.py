@@ -11,8 +11,8 @@ import structlog
 
 from stillage.audit.events import IMAGE, Action
 from stillage.audit.trail import Trail
+from stillage.db import Connection, stages
 from stillage.db import images as db
-from stillage.db import stages
 from stillage.db.session import Database
 from stillage.db.stages import Due
 from stillage.errors import StillageError
@@ -78,7 +78,7 @@ class DatesOfImages:
     async def _delete(self, image_id: ImageId) -> Image | None:
         return await self._images.delete_if(image_id, self._may_go)
 
-    def _may_go(self, image: Image) -> bool:
+    def _may_go(self, _connection: Connection, image: Image) -> bool:
         return not image.protected and self._is_due(DELETE_AT, image)
 
     def _if_due(self, name: str, change: Callable[..., Image], image: Image) -> Image:

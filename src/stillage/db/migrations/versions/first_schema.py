@@ -12,6 +12,7 @@ from stillage.db.migrations.first_console import create_console
 from stillage.db.migrations.first_deployment import create_deployment
 from stillage.db.migrations.first_jobs import create_jobs
 from stillage.db.migrations.first_metadefs import create_metadefs
+from stillage.db.migrations.first_trash import create_trash
 
 revision = "0.1.0"
 down_revision = None
@@ -36,6 +37,7 @@ def upgrade() -> None:
     create_console()
     create_metadefs()
     create_deployment()
+    create_trash()
 
 
 def _create_images() -> None:
