@@ -15,7 +15,7 @@ from stillage.cli.local_rules import local_rules
 from stillage.cli.show.conversion import Outcome, print_outcome, view_of_outcome
 from stillage.cli.show.progress import Switch, show_progress
 from stillage.cli.show.texts import readable, say
-from stillage.cli.statuses import INTERRUPTED, status_of
+from stillage.cli.statuses import INTERRUPTED, result_view, status_of
 from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
 from stillage.client.local import Identity, Rules, inspect_file, size_of
 from stillage.conversion.compare import first_difference
@@ -40,7 +40,10 @@ def convert_file(request: ConvertRequest) -> int:
     except StillageError as error:
         problem = error
     except KeyboardInterrupt:
-        say("stillage: interrupted; nothing was written", problem=True)
+        why = "interrupted; nothing was written"
+        say(f"stillage: {why}", problem=True)
+        if request.as_json:
+            say(json.dumps({**result_view(None), "status": INTERRUPTED, "error": why, "code": "interrupted"}))
         return INTERRUPTED
     outcome.seconds = time.monotonic() - started
     if request.as_json:

@@ -5,6 +5,7 @@ import asyncio
 import typer
 
 from stillage import config
+from stillage.cli.accounts import require_database
 from stillage.cli.options import Config, Data
 from stillage.db import schema
 from stillage.db.session import Database, make_engine
@@ -28,6 +29,7 @@ def adopt_secret(data: Data = None, config_file: Config = None) -> None:
     Access keys and upload URLs that were made with the old secret stop working.
     """
     settings = config.load(config_file, data=data)
+    require_database(settings)
 
     async def adopt() -> None:
         database = Database(settings.database)

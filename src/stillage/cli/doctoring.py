@@ -53,6 +53,8 @@ def _require_reached(one: Examination) -> None:
 
 def _end(one: Examination | None, ended: dict[str, Any], *, as_json: bool) -> int:
     """Print what was found and how it *ended*, as of `result_view`; return the status."""
+    if ended["error"] is not None:
+        typer.echo(f"stillage: {ended['error']}", err=True)
     if as_json:
         findings = [] if one is None else [view_of(finding) for finding in one.findings]
         typer.echo(json.dumps({"url": None if one is None else one.url, **ended, "findings": findings}))
@@ -61,8 +63,6 @@ def _end(one: Examination | None, ended: dict[str, Any], *, as_json: bool) -> in
         from stillage.cli.show.findings import print_findings  # noqa: PLC0415 - it takes a while to import
 
         print_findings(one.url, one.findings)
-    if ended["error"] is not None:
-        typer.echo(f"stillage: {ended['error']}", err=True)
     return int(ended["status"])
 
 

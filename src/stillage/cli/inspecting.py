@@ -17,6 +17,7 @@ from stillage.cli.local_rules import local_rules
 from stillage.cli.show.layout import Layout
 from stillage.cli.show.report import print_verdict
 from stillage.cli.show.texts import command_for, readable
+from stillage.cli.statuses import result_view
 from stillage.client.local import Rules, inspect_file, size_of
 from stillage.errors import BadSettings
 from stillage.formats.registry import FORMATS
@@ -34,6 +35,8 @@ def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, c
         rules = local_rules(config_file)
     except BadSettings as error:
         typer.echo(f"stillage: {error}", err=True)
+        if as_json:
+            _print_json(result_view(error))
         return UNREADABLE
     by = _Inspector(Declaration(disk_format), rules, draws=not as_json)
     return max([_inspect_one(by, name, as_json=as_json) for name in files])

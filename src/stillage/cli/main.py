@@ -5,11 +5,12 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from stillage import __version__
 from stillage.cli import garbage
+from stillage.cli.ending import ended
 from stillage.cli.lazy import Command, LazyGroup
-from stillage.errors import StillageError
 
 
 class Commands(LazyGroup):
@@ -102,10 +103,7 @@ def run() -> None:
         from stillage.cli.completion import prepare  # noqa: PLC0415 - only a shell that completes a line needs it
 
         prepare()
-    try:
         app()
-    except StillageError as error:
-        typer.echo(f"stillage: {error}", err=True)
-        sys.exit(1)
-    finally:
-        garbage.end()
+    status = ended(get_command(app), sys.argv[1:])
+    garbage.end()
+    sys.exit(status)

@@ -17,6 +17,14 @@ LONG = frozenset({"--output-format", "--subformat", "--compress", "--config"})
 
 def run() -> None:
     """The entry of the installed command."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # before there was a command to say it, or after its end
+        sys.stderr.write("stillage: interrupted; run the same command again\n")
+        sys.exit(130)
+
+
+def _run() -> None:
     words = sys.argv[1:]
     request = plain_request(words[1:]) if words[:1] == ["convert"] else None
     if request is None:
