@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from stillage.db import blobs, deletions, members, placements, retention, trash, usage
 from stillage.db import images as db
@@ -21,7 +22,7 @@ LAB = ProjectId("lab")
 HOUR = timedelta(hours=1)
 
 
-async def stored(world: World, **changes: object) -> Image:
+async def stored(world: World, **changes: Any) -> Image:
     upload = await world.open(**changes)
     await world.send(upload, 0, len(DATA))
     return await world.record(upload)
@@ -65,7 +66,7 @@ async def test_a_restored_image_is_whole(world: World) -> None:
     (trashed,) = await world.database.read(trash.page, LAB, 10, None)
     restored = await world.database.write(trash.restore, trashed.image, world.clock())
     assert restored is not None
-    news = {"version": restored.version, "updated_at": world.clock(), "has_members": True}
+    news: dict[str, Any] = {"version": restored.version, "updated_at": world.clock(), "has_members": True}
     assert restored == replace(image, properties={"os": "x"}, **news)
     assert await world.stored(restored) == DATA
     (member,) = await world.database.read(members.list_of, image.id)

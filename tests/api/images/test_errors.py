@@ -94,7 +94,7 @@ async def test_other_methods_are_a_405_that_says_which_there_are(erin: Person, m
         assert all(known in error["message"] for known in possible - {"HEAD"})
 
 
-@pytest.mark.parametrize("path", ["/v2/nothing", "/v2/images/x/file/", "/v2/images/", "/v2//images", "/v2/jobs"])
+@pytest.mark.parametrize("path", ["/v2/nothing", "/v2/images/x/file/", "/v2/images/", "/v2//images", "/v2/job"])
 async def test_an_address_that_is_none(erin: Person, path: str) -> None:
     assert check(await erin("GET", path), 404)["stillage_code"] == "route_not_found"
 
