@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stillage.errors import InvalidInput
 from stillage.ids import ImageId, JobId, image_id_of, job_id_of
 from stillage.images.job import State
-from stillage.images.query import DEFAULT_LIMIT, limit_of
+from stillage.images.parameters import DEFAULT_LIMIT, given_once, limit_of
 
 PARAMETERS = ("image_id", "limit", "marker", "state")
 
@@ -33,12 +33,7 @@ def parse(pairs: Sequence[tuple[str, str]]) -> JobQuery:
     Raises:
         InvalidInput: With a message that says what is allowed.
     """
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in PARAMETERS:
-            raise InvalidInput(f"unknown parameter {name[:32]!r}; use one of {', '.join(PARAMETERS)}")
-        if given.setdefault(name, value) != value:
-            raise InvalidInput(f"{name} was given twice with different values; give it once")
+    given = given_once(pairs, PARAMETERS)
     return JobQuery(
         ImageId(image_id_of(given["image_id"])) if "image_id" in given else None,
         _state(given["state"]) if "state" in given else None,

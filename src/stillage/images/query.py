@@ -17,11 +17,10 @@ from stillage.images.access import Viewer
 from stillage.images.creation import MAX_VALUE
 from stillage.images.image import Visibility
 from stillage.images.member import MemberStatus
+from stillage.images.parameters import DEFAULT_LIMIT, limit_of
 from stillage.images.rules import Expression
 from stillage.images.values import text
 
-DEFAULT_LIMIT = 25
-MAX_LIMIT = 1000
 MAX_FILTERS = 256
 MAX_BIGINT = 2**63 - 1
 
@@ -164,20 +163,6 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
 
 
 # Paging and sorting
-
-
-def limit_of(given: str | None, *, most: int = MAX_LIMIT) -> int:
-    """Return the page size. More than *most* is silently reduced to it, as in Glance.
-
-    Raises:
-        InvalidInput: If it is no number.
-    """
-    if given is None:
-        return DEFAULT_LIMIT
-    if not (given.isascii() and given.isdigit()):
-        raise InvalidInput(f"limit must be an integer of 0 or more, not {given[:32]!r}")
-    digits = given.lstrip("0")
-    return most if len(digits) > 9 else min(int(digits or "0"), most)
 
 
 def _order(given: Sequence[tuple[str, str]]) -> tuple[Key, ...]:

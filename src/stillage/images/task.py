@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stillage.errors import InvalidInput
 from stillage.ids import JobId, image_id_of
 from stillage.images.job import JobKind, State
-from stillage.images.query import DEFAULT_LIMIT, limit_of
+from stillage.images.parameters import DEFAULT_LIMIT, given_once, limit_of
 
 IMPORT = "api_image_import"
 TYPES: Mapping[str, str] = {
@@ -57,11 +57,7 @@ def parse(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
     Raises:
         InvalidInput: With a message that says what is allowed.
     """
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        _one_of("a parameter", name, PARAMETERS)
-        if given.setdefault(name, value) != value:
-            raise InvalidInput(f"{name} was given twice with different values; give it once")
+    given = given_once(pairs, PARAMETERS)
     if "type" in given:
         _one_of("type", given["type"], ("import",))
     state = STATES[_one_of("status", given["status"], STATES)] if "status" in given else None

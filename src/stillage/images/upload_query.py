@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from stillage.errors import InvalidInput
 from stillage.ids import UploadId
-from stillage.images.query import DEFAULT_LIMIT, limit_of
+from stillage.images.parameters import DEFAULT_LIMIT, given_once, limit_of
 
 MAX_LIMIT = 100
 PARAMETERS = ("limit", "marker", "status")
@@ -43,12 +43,7 @@ def parse(pairs: Sequence[tuple[str, str]]) -> UploadQuery:
     Raises:
         InvalidInput: With a message that says what is allowed.
     """
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in PARAMETERS:
-            raise InvalidInput(f"unknown parameter {name[:32]!r}; use one of {', '.join(PARAMETERS)}")
-        if given.setdefault(name, value) != value:
-            raise InvalidInput(f"{name} was given twice with different values; give it once")
+    given = given_once(pairs, PARAMETERS)
     marker = given.get("marker")
     return UploadQuery(
         _status(given.get("status")),

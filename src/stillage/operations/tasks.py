@@ -14,7 +14,7 @@ from stillage.errors import InvalidInput, JobNotFound
 from stillage.ids import JobId
 from stillage.images.access import Access
 from stillage.images.job import Job
-from stillage.images.query import MAX_LIMIT
+from stillage.images.parameters import MAX_LIMIT
 from stillage.images.task import TYPE_NAMES, TYPES, TaskQuery
 
 RULE, PHRASE = "tasks_api_access", "see tasks"

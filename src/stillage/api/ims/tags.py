@@ -12,7 +12,7 @@ from stillage.api.services import note, principal, services
 from stillage.errors import ImsRefusal, InvalidInput
 from stillage.images import keyed_tags
 from stillage.images.image import Image
-from stillage.images.query import MAX_LIMIT
+from stillage.images.parameters import MAX_LIMIT
 from stillage.images.tag_query import parse
 
 MAX_IMAGES = 100_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stillage.errors import InvalidInput
 from stillage.images.metadefs.definitions import NamespaceVisibility
-from stillage.images.query import DEFAULT_LIMIT, MAX_LIMIT
+from stillage.images.parameters import DEFAULT_LIMIT, MAX_LIMIT
 from stillage.images.values import text
 
 TIMES = ("created_at", "updated_at")
