@@ -16,6 +16,7 @@ def is_harmless(answer: Answer) -> bool:
         answer.headers["x-content-type-options"] == "nosniff"
         and answer.headers["content-disposition"] == "attachment"
         and answer.headers["content-security-policy"] == "sandbox"
+        and answer.headers["cross-origin-resource-policy"] == "same-origin"
     )
 
 

@@ -18,7 +18,11 @@ from stillage.operations.disks.wanted import RAW, Wanted, wanted_of
 
 # An image may be a web page with a script. Browsers must save it and run none of it in our origin. It gets no file
 # name, because names are tenants' text as well. Every response has nosniff (`api.middleware`).
-HARMLESS = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
+HARMLESS = {
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 DEFAULT_CELLS, MOST_CELLS = 100, 4096
 CONVERSION = ("disk_format", "subformat", "compression")
 
