@@ -36,6 +36,8 @@ def test_an_image_is_listed_shown_changed_shared_saved_and_deleted(server: Serve
     table = person.run("image", "list", "--tag", "of-the-command")
     assert (table.status, "[red]" in table.out, "other" in table.out) == (0, True, False)
     assert len(document(person.run("image", "list", "--json", "--limit", "1"))["images"]) == 1
+    nobodys = person.run("image", "list", "--json", "--tag", "of-the-command", "--owner", "nobody")
+    assert document(nobodys)["images"] == []
 
     changes = (
         "--name",

@@ -24,6 +24,9 @@ NamedSo = Annotated[str | None, typer.Option("--name", help="Only images with th
 Tagged = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only images with this tag.")]
 InStatus = Annotated[Status | None, typer.Option("--status", help="Only images in this status.", show_default=False)]
 Seen = Annotated[Visibility | None, typer.Option(help="Only images of this visibility.", show_default=False)]
+OwnedBy = Annotated[
+    str | None, typer.Option("--owner", metavar="PROJECT", help="Only images of this project, by its id.")
+]
 Hidden = Annotated[bool, typer.Option("--hidden", help="List hidden images instead.")]
 Most = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Most images to list. Default: all.")]
 NewName = Annotated[str | None, typer.Option("--name", help="New name.", show_default=False)]
@@ -45,6 +48,7 @@ def list_all(
     tags: Tagged = None,
     status: InStatus = None,
     visibility: Seen = None,
+    owner: OwnedBy = None,
     hidden: Hidden = False,
     limit: Most = None,
     as_json: Json = False,
@@ -58,6 +62,7 @@ def list_all(
         *(("tag", tag) for tag in tags or ()),
         *([("status", status.value)] if status else []),
         *([("visibility", visibility.value)] if visibility else []),
+        *([("owner", owner)] if owner is not None else []),
         *([("os_hidden", "true")] if hidden else []),
     ]
     from stillage.cli import image_actions  # noqa: PLC0415 - what it imports would slow down --help
