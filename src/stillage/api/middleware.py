@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
+from stillage import traces
 from stillage.api import log_context
 from stillage.api.dialects import KnownRoute, route_of
 from stillage.api.gateway import errors as gateway
@@ -35,7 +36,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     _normalise_image_id(request)
     begun = time.perf_counter()
     app_services = services(request)
-    with app_services.running.request(request.method, request.path):
+    name, seen = f"{request.method} {route_of(request).pattern}", {"http.request.method": request.method}
+    with app_services.running.request(request.method, request.path), traces.whole(name, request.headers, seen) as whole:
         response = await handler(request)
         if app_services.running.draining:
             response.force_close()
@@ -44,6 +46,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         app_services.status.rates.count()
         known = route_of(request)
         app_services.metrics.count(request.method, known.pattern, response.status, seconds)
+        whole.end_with(_facts(request, response.status), failed=response.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
         log.log(
             _level(known, response.status),
             "request",
@@ -99,6 +102,16 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
     response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+def _facts(request: web.Request, status: int) -> traces.Facts:
+    """Return what a trace says of a request. Source: OpenTelemetry, "HTTP Spans"."""
+    return {
+        "http.route": route_of(request).pattern,
+        "http.response.status_code": status,
+        "url.path": shown_path(request),
+        "stillage.request_id": request[REQUEST_ID],
+    }
 
 
 def _level(known: KnownRoute, status: int) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 
+from stillage import traces
 from stillage.db.columns import decoded
 from stillage.db.lookups import Inquiry, OnLoop
 from stillage.db.sqlite_lookups import SqliteLookups
@@ -42,6 +43,7 @@ SQLITE_WRITERS = 1  # SQLite has one writer at a time; queueing here beats busy-
 CONNECTIONS = 8
 """To PostgreSQL, of one process, half of them for units that write and one for lookups."""
 ON_LOOP = 1
+UNIT = "stillage.unit"
 READ_ONLY = "25006"  # Source: PostgreSQL, "Error Codes", read_only_sql_transaction
 
 
@@ -60,19 +62,21 @@ class Database:
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``work(connection, …)``, run in a transaction that is rolled back."""
-        return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
+        with traces.part("database read", {UNIT: name_of(work)}):
+            return await self._in_time(self._readers, partial(self._read, work, *args, **kwargs))
 
     async def look_up(self, inquiry: Inquiry[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what *inquiry* finds, as a rule without a thread. A `read` if that would take long or have to wait."""
         if inquiry.is_short(*args, **kwargs):
             questions = inquiry.questions(self._on_loop.memory, *args, **kwargs)
-            try:
-                question = next(questions)
-                while (rows := await self._on_loop.find(question)) is not None:
-                    question = questions.send(rows)
-            except StopIteration as end:
-                value: T = end.value
-                return value
+            with traces.part("database lookup"):
+                try:
+                    question = next(questions)
+                    while (rows := await self._on_loop.find(question)) is not None:
+                        question = questions.send(rows)
+                except StopIteration as end:
+                    value: T = end.value
+                    return value
         return await self.read(inquiry, *args, **kwargs)
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -81,7 +85,8 @@ class Database:
         Once begun it runs to its end, also when the principal is cancelled meanwhile. It may run twice, undone between:
         see `writing`.
         """
-        return await self._writers.run(time.monotonic() + LOCK_TIMEOUT_S, work, *args, **kwargs)
+        with traces.part("database write", {UNIT: name_of(work)}):
+            return await self._writers.run(time.monotonic() + LOCK_TIMEOUT_S, work, *args, **kwargs)
 
     async def check(self) -> None:
         """Raise Unavailable unless the database answers."""
@@ -111,6 +116,11 @@ class Database:
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
             raise translated(error) from error
+
+
+def name_of(work: Any) -> str:
+    """Return what a trace calls a unit of work."""
+    return str(getattr(work, "__name__", type(work).__name__))
 
 
 def make_engine(url: str, *, connections: int = CONNECTIONS) -> Engine:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from stillage import traces
 from stillage.db import Connection, job_runs
 from stillage.db.job_runs import Hold, JobLimits
 from stillage.db.leases import LeaseOwner
@@ -174,7 +175,8 @@ class Engine:
         try:
             if job.losses > MOST_LOSSES:
                 raise JobInterrupted(job.losses)  # noqa: TRY301 - it ends as any other failure
-            result = await self._kinds[job.kind].work(run)
+            with traces.whole(f"job {job.kind}", facts={"stillage.job_id": job.id}):
+                result = await self._kinds[job.kind].work(run)
         except (PassingTrouble, Unavailable) as error:
             await self._try_again(run, error)
         except StillageError as error:

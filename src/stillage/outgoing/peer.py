@@ -12,7 +12,7 @@ import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
-from stillage import __version__
+from stillage import __version__, traces
 from stillage.errors import BadSettings, Unavailable
 from stillage.peers import Reply
 
@@ -65,6 +65,7 @@ class HttpPeer:
 
     async def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         url = URL(self._url + path, encoded=True)
+        headers = {**headers, **traces.headers()}
         async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
             answer = bytearray()
             while piece := await response.content.read(MAX_ANSWER + 1 - len(answer)):

@@ -1,16 +1,19 @@
 """The stores of a deployment by name: which one to write to, and in which order to read the copies of an image."""
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from stillage import traces
 from stillage.errors import NoSuchStore, StoreTakesNoUploads, StoreUnknown, one_of
 from stillage.ids import BlobRef, StoreId
 from stillage.images.image import Placement
 from stillage.stores.abilities import ActsLate, Caches, KeepsOpen, PartialBlob, Partials, Recall, ResumableStore
 from stillage.stores.base import BlobReader, BlobWriter, Store
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,10 @@ class Stores:
         return {one.id: until for one in self if not _keeps_open(one.store)}
 
     def writer(self, blob: BlobRef, size: int | None) -> AbstractAsyncContextManager[BlobWriter]:
-        return self.get(blob.store).store.writer(blob.key, size)
+        return _traced("store write", blob, self.get(blob.store).store.writer(blob.key, size))
 
     def reader(self, blob: BlobRef) -> AbstractAsyncContextManager[BlobReader]:
-        return self.get(blob.store).store.reader(blob.key)
+        return _traced("store read", blob, self.get(blob.store).store.reader(blob.key))
 
     def uncached(self, blob: BlobRef) -> AbstractAsyncContextManager[BlobReader]:
         store = self.get(blob.store).store
@@ -102,7 +105,7 @@ class Stores:
         return self._resumable(blob).begin(blob.key)
 
     def partial(self, blob: BlobRef, recall: Recall, size: int | None) -> AbstractAsyncContextManager[PartialBlob]:
-        return self._resumable(blob).partial(blob.key, recall, size)
+        return _traced("store partial write", blob, self._resumable(blob).partial(blob.key, recall, size))
 
     def drop_partial(self, blob: BlobRef) -> Awaitable[None]:
         return self._resumable(blob).drop_partial(blob.key)
@@ -131,6 +134,14 @@ class Stores:
 
     def _weight_of(self, store_id: StoreId) -> float:
         return self._named[store_id].weight if store_id in self._named else float("-inf")
+
+
+@asynccontextmanager
+async def _traced(name: str, blob: BlobRef, opened: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """Make *opened*, with which something happens to *blob*, a part of the trace that runs."""
+    with traces.part(name, {"stillage.store": blob.store}):
+        async with opened as value:
+            yield value
 
 
 def _keeps_open(store: Store) -> bool:

@@ -12,7 +12,7 @@ import structlog
 import typer
 import uvloop
 
-from stillage import app, config
+from stillage import app, config, telemetry
 from stillage.cli import garbage, logs
 from stillage.cli.accounts import require_database
 from stillage.cli.options import Config, Data
@@ -53,7 +53,8 @@ def command(
     owner = LeaseOwner(NodeId(f"{node_id}~{number}"), "0")
     sockets = bind(metrics_listen, 1, setting="--metrics-listen") if metrics_listen else []
     try:
-        uvloop.run(_work(settings, owner, sockets))
+        with telemetry.sent(os.environ):
+            uvloop.run(_work(settings, owner, sockets))
     finally:
         os.close(lock)
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from stillage import config
+from stillage import config, telemetry
 from stillage.accounts.session import LINK_LIFETIME
 from stillage.cli import logs
 from stillage.cli.options import Config, Data
@@ -91,6 +91,7 @@ def serve(load: Callable[[], Settings]) -> None:
     settings = load()
     logs.configure(settings.log_format, settings.log_level)
     return_large_memory()
+    telemetry.is_wanted(os.environ)  # here, where the user sees the error: a worker would only die
     data_folder = DataFolder(settings.data)
     data_folder.prepare()
     lock = processes.take(data_folder.folder)

@@ -14,7 +14,7 @@ from threading import Timer
 import structlog
 import uvloop
 
-from stillage import app
+from stillage import app, telemetry
 from stillage.api.http.stopping import Stop
 from stillage.cli import garbage
 from stillage.config import Settings
@@ -87,7 +87,8 @@ def run_worker(
             over=end_soon,
         )
 
-    uvloop.run(run())
+    with telemetry.sent(os.environ):
+        uvloop.run(run())
 
 
 def hang_up(tls: ssl.SSLContext | None, certificate: tuple[str, str] | None) -> None:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from stillage import traces
 from stillage.errors import DigestMismatch
 from stillage.formats.base import Facts, ReadAt
 from stillage.formats.noted_map import NotedMap
@@ -74,6 +75,7 @@ class Verification:
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
+        self._stack.enter_context(traces.part("verification"))
         self._hashing = {name: await self._stack.enter_async_context(Lane(f"hash-{name}")) for name in self._digests}
         self._inspecting = await self._stack.enter_async_context(Lane("inspect"))
         return self
