@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve dev dist test test-thorough test-nodes test-ceph test-proxies test-tempest check docs docs-pages console-pictures bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
+.PHONY: help backups setup serve dev dist test test-thorough test-nodes test-ceph test-proxies test-tempest check docs docs-pages console-pictures bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -54,6 +54,9 @@ test-ceph: dev ## run the tests of buckets, and uploads and downloads on two nod
 	STILLAGE_S3=ceph .venv/bin/pytest $(CEPH_TESTS) -k "s3 or bucket or cache" -m "not thorough" $(PYTEST_ARGS)
 	STILLAGE_S3=ceph STILLAGE_NODES=2 STILLAGE_NODES_STORE=s3 .venv/bin/pytest $(CEPH_NODES_TESTS) \
 		-m "not thorough and not one_server" $(PYTEST_ARGS)
+
+backups: dev ## back up a node under load 20 times, and look whether what is restored is whole; nine minutes
+	STILLAGE_BACKUP_TRIES=10 .venv/bin/pytest $(PYTEST_ARGS) tests/e2e/test_backup.py -k under_load
 
 test-proxies: dev ## send images of 2 GiB through nginx and HAProxy in every way; takes minutes
 	@scripts/system-packages

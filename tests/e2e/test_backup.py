@@ -22,7 +22,7 @@ from stillage.cli.main import app
 from stillage.errors import BadSettings
 
 pytestmark = pytest.mark.one_server
-TRIES = 5
+TRIES = int(os.environ.get("STILLAGE_BACKUP_TRIES", "5"))
 CLIENTS = 4
 
 
