@@ -8,10 +8,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 
-def take(connection: Connection) -> None:
+def take(connection: Connection, to: str = "head") -> None:
+    """Take the steps that lead to the one named *to*; ``head`` is the last."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def names() -> tuple[str, ...]:
