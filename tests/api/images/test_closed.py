@@ -28,6 +28,7 @@ NAMES |= {
     "digest": assets().digest,
     "file": "main.js",
     "page": "images",
+    "family": "f",
     "minor": "0",
     "role_id": "r",
     "domain_id": "d",
