@@ -11,7 +11,7 @@ from stillage.db.migrations import steps
 COLOUR = "colour"
 
 
-def take(connection: Connection, _to: str = "head") -> None:
+def take(connection: Connection, to: str = "head") -> None:
     connection.execute(text(f"ALTER TABLE images ADD COLUMN {COLOUR} VARCHAR(16)"))
     connection.execute(text("UPDATE alembic_version SET version_num = :step"), {"step": schema.CURRENT})
 
