@@ -19,7 +19,7 @@ from stillage.stores.streams import blocks_of
 
 KEY = BlobKey("ab" * 16)
 SIZE = 4 << 20
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Held:

@@ -460,7 +460,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     async def no_transaction_stays_open(self) -> None:
         """A unit of work may outlive a request that was cut off. One that waits for bytes would never end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.database.engine.pool.checkedout():  # type: ignore[attr-defined]  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.001)
 

@@ -15,7 +15,7 @@ from stillage.operations.upkeep.sweep import Sweep
 from stillage.stores.memory import MemoryStore
 from stores import only
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Work:

@@ -33,7 +33,7 @@ from upload_world import ME, MIB, RULES, sliced
 
 DATA = b"the bytes of an image"
 UNKNOWN = Expected()
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 @dataclass

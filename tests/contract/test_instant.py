@@ -196,7 +196,7 @@ async def test_a_piece_that_comes_while_its_bytes_are_shown_does_not_change_them
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "reader", slow)
         proving = asyncio.create_task(world.uploads.instant.prove(upload, proof.nonce, answer(proof, DATA)))
-        await asyncio.wait_for(shown.wait(), 10)
+        await asyncio.wait_for(shown.wait(), 60)
         await world.send(upload, 5, MIB, bytes(len(DATA)))
         go_on.set()
         image = await proving

@@ -26,7 +26,7 @@ from stillage.operations.jobs import Jobs, Queue
 from stillage.operations.running import Kind, Result, Run
 
 PAUSES_S = (0.01, 0.01)
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 @dataclass

@@ -117,8 +117,8 @@ async def test_a_lane_ends_also_when_what_it_does_at_the_end_fails(monkeypatch: 
         async with Lane("test") as lane:
             lane.at_end(fail)
 
-    await asyncio.wait_for(own(), 20)
-    assert "broken" in str(await asyncio.to_thread(told.get, timeout=20))
+    await asyncio.wait_for(own(), 60)
+    assert "broken" in str(await asyncio.to_thread(told.get, timeout=60))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads of other systems have no priority of their own")

@@ -168,7 +168,7 @@ async def crowd(identity: EmbeddedIdentity, addresses: list[str]) -> list["async
     for number, address in enumerate(addresses):
         request = by_password(f"name {number}", "wrong")
         tasks.append(asyncio.ensure_future(identity.login(request, address)))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while identity._guard._places._held.total() < len(addresses):  # noqa: ASYNC110 - tasks on their way
             await asyncio.sleep(0.005)
     return tasks

@@ -83,11 +83,11 @@ async def test_nobody_waits_for_a_writer(database: Database) -> None:
     def slow(connection: Connection) -> None:
         add(connection, "a")
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
 
     await reach_the_loop(database)
     writing = asyncio.create_task(database.write(slow))
-    await asyncio.to_thread(begun.wait, 20)
+    await asyncio.to_thread(begun.wait, 60)
     try:
         assert await database.look_up(find_project, "a") == []
         assert not writing.done()
@@ -103,7 +103,7 @@ async def test_nobody_waits_for_a_server_that_crashes(postgres: PostgresServer) 
         await reach_the_loop(database)
         await asyncio.to_thread(postgres.crash)
         with suppress(Unavailable):
-            await asyncio.wait_for(database.look_up(find_project, "a"), 20)
+            await asyncio.wait_for(database.look_up(find_project, "a"), 60)
         await asyncio.wait_for(reach_the_loop(database), 60)
     assert errors == []
 

@@ -71,7 +71,7 @@ class Stopping(PasswordHasher):
         self.go_on.set()
 
     def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         return super().hash(password, salt=salt)
 
 

@@ -107,10 +107,10 @@ async def test_readers_are_not_held_up_by_a_writer(database: Database) -> None:
     def slow(connection: Connection) -> None:
         add(connection, "a")
         written.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     writing = asyncio.create_task(database.write(slow))
-    await asyncio.to_thread(written.wait, 10)
+    await asyncio.to_thread(written.wait, 60)
     assert await database.read(names) == []
     go_on.set()
     await writing
@@ -151,11 +151,11 @@ async def test_a_unit_that_has_begun_is_finished_when_whoever_waits_is_cancelled
 
     def slow(connection: Connection) -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         add(connection, "a")
 
     writing = asyncio.create_task(database.write(slow))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 60)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing

@@ -230,7 +230,7 @@ async def test_what_is_written_during_a_flush_does_not_hold_it_up(
         await partial.write(PART, bytes(PART))
         may_end[0].set()
         try:
-            kept = await asyncio.wait_for(flushing, 30)
+            kept = await asyncio.wait_for(flushing, 60)
         finally:
             may_end[PART].set()
         assert [part.span for part in kept] == [Span(0, PART)]

@@ -31,7 +31,7 @@ from stillage.stores.files.blobs import FileStore
 from stillage.stores.memory import MemoryStore
 from stores import FILES, in_files, only
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 SHARD = 0xAB
 
 

@@ -169,7 +169,7 @@ async def test_a_whole_upload_is_verified_when_the_rights_are_back_and_not_befor
         await other.verifier.verdict(upload)
     assert (await lab.world.record(upload)).status is Status.SAVING
     await regain(lab)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await lab.world.record(upload)).status is Status.SAVING:
             await other.upkeep()
             await asyncio.sleep(0.01)
@@ -187,7 +187,7 @@ async def test_suspended_uploads_do_not_keep_others_from_being_verified(
     other = lab.restarted()
     for _ in range(3):
         await other.upkeep()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await lab.world.record(last)).status is Status.SAVING:  # noqa: ASYNC110 - the database has no event
             await asyncio.sleep(0.01)
     assert [(await lab.world.record(upload)).status for upload in suspended] == [Status.SAVING] * 4
@@ -198,7 +198,7 @@ async def test_a_verifier_that_waits_for_more_ends_when_the_rights_do(lab: Lab) 
     upload = await lab.open()
     await lab.world.send(upload, 0, MIB)
     await disable_user(lab)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while lab.world.uploads.verifier._tasks:  # noqa: ASYNC110 - it ends by itself
             await asyncio.sleep(0.01)
 
@@ -215,7 +215,7 @@ async def test_a_verifier_that_ends_as_the_rights_come_back_refuses_nobody(
         raise UploadSuspended(upload.id, "its user is disabled")
 
     monkeypatch.setattr(other.verifier, "_renewed", lost_for_a_moment)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert (await other.verifier.verdict(upload)).status is Status.ACTIVE
     assert other.verifier._renewed == renewed
     await other.close()
@@ -226,14 +226,14 @@ async def test_rights_lost_in_the_middle_of_a_piece_end_it_and_what_counted_stay
 
     async def body() -> AsyncIterator[bytes]:
         yield DATA[:MIB]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (await lab.by_capability(upload)).has_bytes:  # noqa: ASYNC110 - the database has no event
                 await asyncio.sleep(0.01)
         await disable_user(lab)
         yield DATA[MIB:-1]
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         with pytest.raises(UploadSuspended):
             await lab.world.uploads.receive(upload, Piece(0, len(DATA)), body())
     await enable_user(lab)

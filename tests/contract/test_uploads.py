@@ -280,7 +280,7 @@ async def test_a_newer_request_to_another_process_takes_over_as_well(world: Worl
         await asyncio.Event().wait()
 
     old = asyncio.create_task(world.uploads.receive(upload, Piece(0, len(DATA), in_order=True), stalled()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await world.now(upload)).offset != MIB + 9:  # noqa: ASYNC110 - the database has no event for it
             await asyncio.sleep(0.01)
     settled = await other.settle(upload)
@@ -327,7 +327,7 @@ async def test_a_whole_upload_that_nobody_waits_for_is_verified_by_the_upkeep(wo
     await world.uploads.close()
     assert held.is_whole
     other = uploads_of(world.database, world.store, world.clock, LeaseOwner.parse("node/2"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await world.record(upload)).status is Status.SAVING:
             await other.upkeep()
             await asyncio.sleep(0.01)
@@ -343,7 +343,7 @@ async def test_a_verifier_that_is_stopped_as_it_takes_an_upload_leaves_it_to_oth
 
     def slow(*args: Any) -> bool:
         taking.set()
-        go_on.wait(20)
+        go_on.wait(60)
         return take(*args)
 
     upload = await world.open()
@@ -352,14 +352,14 @@ async def test_a_verifier_that_is_stopped_as_it_takes_an_upload_leaves_it_to_oth
         # SQLite has one writer: what sends waits behind the verifier.
         whole = Span(0, len(DATA))
         sending = asyncio.create_task(world.uploads._pieces.receive(upload, Piece(0, len(DATA)), whole, sliced(DATA)))
-        assert await asyncio.to_thread(taking.wait, 20)
+        assert await asyncio.to_thread(taking.wait, 60)
         closing = asyncio.create_task(world.uploads.close())
         await asyncio.sleep(0)
         go_on.set()
         await sending
         await closing
     other = uploads_of(world.database, world.store, world.clock, LeaseOwner.parse("node/2"))
-    assert (await asyncio.wait_for(other.verifier.verdict(upload), 20)).status is Status.ACTIVE
+    assert (await asyncio.wait_for(other.verifier.verdict(upload), 60)).status is Status.ACTIVE
     await other.close()
 
 
@@ -374,7 +374,7 @@ async def test_a_store_that_cannot_publish_is_told_of_at_once_and_nothing_is_los
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "ftruncate", full)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with pytest.raises((StorageFull, StoreReadOnly), match="ask the operator"):
                 await world.send(upload, 0, len(DATA))
     assert (await world.now(upload)).is_whole
@@ -512,7 +512,7 @@ async def test_who_goes_on_at_once_with_an_upload_just_opened_keeps_it(world: Wo
         yield b""
 
     opened = asyncio.create_task(world.uploads.receive_first(upload, Piece(0, len(DATA)), nothing_yet()))
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 60)
     assert (await world.uploads.settle(upload)).offset == 0
     with pytest.raises(PieceTakenOver):
         await opened

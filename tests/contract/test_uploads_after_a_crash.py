@@ -52,7 +52,7 @@ async def test_an_upload_that_nobody_was_told_of_does_not_keep_its_image(
 
     monkeypatch.setattr(world.store, "begin", hang)
     opened = asyncio.create_task(world.uploads.open(ME, image.id, Expected(len(DATA))))
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), 60)
     opened.cancel()  # it took longer than a request may, or the process died
     with pytest.raises(asyncio.CancelledError):
         await opened
@@ -121,7 +121,7 @@ async def test_an_upload_that_has_lost_its_partial_blob_ends(world: World) -> No
     with pytest.raises(StoreFailed, match="its bytes are gone from the store"):
         await world.send(upload, MIB, len(DATA))
     with pytest.raises(UploadGone, match="its bytes are gone from the store"):
-        await asyncio.wait_for(world.uploads.verifier.verdict(upload), 20)
+        await asyncio.wait_for(world.uploads.verifier.verdict(upload), 60)
     assert (await world.record(upload)).status is Status.QUEUED
 
 
@@ -145,7 +145,7 @@ async def test_another_node_verifies_ten_seconds_after_the_one_that_did_has_died
         patched.setattr(dead.verifier, "_verify_ours", hang)
         patched.setattr(db_uploads, "drop_verification", lambda *_: None)  # the dead drop nothing
         dead.verifier.follow(upload)
-        await asyncio.wait_for(taken.wait(), 20)
+        await asyncio.wait_for(taken.wait(), 60)
         await dead.close()
     world.clock.advance(9)
     assert await world.uploads.verifier.adopt() == 0

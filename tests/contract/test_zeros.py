@@ -86,13 +86,13 @@ async def test_nobody_hashes_the_zeros_of_an_upload_that_was_abandoned(
     async with a_world(database, tmp_path, clock, replace(RULES, max_image_bytes=TIB)) as world:
         upload = await world.open(size=SIZE)
         sending = asyncio.ensure_future(world.uploads.receive(upload, zeros(SIZE, SIZE), sliced(b"")))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not hashed:  # noqa: ASYNC110 - only the verifier knows
                 await asyncio.sleep(0.01)
         sending.cancel()
         await asyncio.wait([sending])
         await world.uploads.abandon(upload)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while world.uploads.verifier._tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert hashed < SIZE

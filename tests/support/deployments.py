@@ -17,7 +17,7 @@ from stillage.worker import Worker
 
 KIB = 1 << 10
 MIB = 1 << 20
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class ByName:

@@ -112,7 +112,7 @@ class Person:
             yield data[1:]
 
         task = asyncio.create_task(self.upload(image_id, pieces()))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await self.show(image_id))["status"] != "saving":
                 assert not task.done(), task.result()
         try:

@@ -56,7 +56,7 @@ class ImportWorld:
 
     async def ended(self, image_id: str) -> dict[str, Any]:
         """Return the image when no import of it runs."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while "os_glance_import_task" in (image := await self.erin.show(image_id)):  # noqa: ASYNC110 - far away
                 await asyncio.sleep(0.02)
         return image

@@ -49,6 +49,6 @@ async def must_hold(database: Database, now: datetime, number: int = 1) -> Hold:
 
 
 async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await ask():  # noqa: ASYNC110 - what it waits for happens in a database
             await asyncio.sleep(0.01)

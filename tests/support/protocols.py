@@ -49,7 +49,7 @@ async def holds(person: Person, image_id: str, data: bytes = DATA) -> None:
 
 async def there(person: Person, path: str, least: int) -> int:
     """Wait until *least* bytes count, and return how many do."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         # Only the server knows.
         while (count := (await document(person, path))["received"]) < least:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

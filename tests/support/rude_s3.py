@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 XML = "<?xml version='1.0'?><Error><Code>{}</Code><Message>key AKIA-LEAKED is not known</Message></Error>"
 
 

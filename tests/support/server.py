@@ -26,8 +26,8 @@ T = TypeVar("T")
 # As installed: what a user starts, and what the server prints as the way to start itself.
 COMMAND = Path(sys.executable).with_name("stillage")
 READY = re.compile(r"^Stillage is ready at (\S+)$", re.MULTILINE)
-# Only how long a broken server is waited for: nothing takes this long.
-TIMEOUT_S = 60.0
+# Only how long a broken server is waited for: nothing takes this long, on the busiest machine.
+TIMEOUT_S = 180.0
 POLL_S = 0.01
 MIB = 1 << 20
 

@@ -103,7 +103,7 @@ async def test_rights_that_are_lost_while_a_body_comes_end_it(
 
     async def body() -> AsyncIterator[bytes]:
         yield bytes(MIB)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await mona("GET", by_id(path))).json["received"] < MIB:  # noqa: ASYNC110 - only the server knows
                 await asyncio.sleep(0.01)
         await accounts.set_user_enabled("erin", enabled=False)

@@ -135,7 +135,7 @@ async def test_an_upload_that_is_cut_off_is_told_of(town: Town, erin: Person) ->
     with capture_logs() as lines:
         with pytest.raises(Exception):  # noqa: B017, PT011 - the client's, of whatever kind
             await erin.upload(image["id"], broken())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not [line for line in lines if line["event"] == "audit"]:  # noqa: ASYNC110 - a list wakes nobody
                 await asyncio.sleep(0.01)
     (event,) = [line for line in lines if line["event"] == "audit"]

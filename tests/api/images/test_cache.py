@@ -27,7 +27,7 @@ async def cached(serve: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[T
 
 async def in_cache(ada: Person) -> list[dict[str, Any]]:
     """Return what is cached when nothing waits any more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (answer := (await ada("GET", "/v2/cache")).json)["queued_images"]:  # noqa: ASYNC110 - only the server knows
             await asyncio.sleep(0)
     listed: list[dict[str, Any]] = answer["cached_images"]

@@ -214,7 +214,7 @@ async def test_a_deletion_in_the_middle_leaves_nothing(world: ImportWorld, metho
         image_id = await world.staged(DATA)
         await world.accepted(image_id, method)
     assert (await world.erin("DELETE", f"/v2/images/{image_id}")).status == 204
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while file.open_now or world.files():
             await asyncio.sleep(0.05)
             await world.sweep()

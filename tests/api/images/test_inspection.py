@@ -22,7 +22,7 @@ from stillage.ids import ProjectId
 from stillage.operations.upkeep.sweep import Sweep
 
 INSPECT = "/v2/images/inspect"
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 def services_of(town: Town) -> Services:

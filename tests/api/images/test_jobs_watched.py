@@ -68,7 +68,7 @@ async def task_of(world: ImportWorld, image_id: str) -> dict[str, Any]:
 
 
 async def none_runs(world: ImportWorld) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while metric(world, "stillage_jobs_running"):  # noqa: ASYNC110 - a task counts it down
             await asyncio.sleep(0.01)
 

@@ -48,7 +48,7 @@ async def added(world: ImportWorld, **more: Any) -> dict[str, Any]:
 
 async def task_of(world: ImportWorld, image_id: str) -> dict[str, Any]:
     """Return the task, which ends a moment after its image is as it is to be."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             [task] = (await world.erin("GET", f"/v2/images/{image_id}/tasks")).json["tasks"]
             if task["status"] != "processing":

@@ -198,7 +198,7 @@ async def test_who_sends_hears_now_and_then_how_much_is_safe(
     host, _, port = town.url.partition("://")[2].partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             writer.write(head.encode())
             first = await reader.readuntil(b"\r\n\r\n")
             assert first.startswith(b"HTTP/1.1 104 Upload Resumption Supported\r\n")

@@ -357,7 +357,7 @@ async def test_an_answer_that_is_none_is_a_503(town: Town, keystone: FakeKeyston
 
 
 async def test_a_keystone_that_does_not_answer_is_a_503(serve: Serve, keystone: FakeKeystone) -> None:
-    async with serve(keystone_timeout_s=0.2) as town:
+    async with serve(keystone_timeout_s=2) as town:
         known = keystone.token()
         assert (await ask(town, known)).status == 200
         keystone.open.clear()
