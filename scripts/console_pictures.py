@@ -66,7 +66,16 @@ def take_all(browser: Browser, server: Server, image_id: str, folder: Path, look
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             expect(page.locator("[aria-busy]")).to_have_count(0)
             take(page, name, look)
+        take_connection(page, look)
         take_upload(page, folder, look)
+
+
+def take_connection(page: Page, look: str) -> None:
+    """Check the connection, and take what was found."""
+    page.goto("/console/connection")
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.locator("main .hint")).to_be_visible()
+    take(page, "connection", look)
 
 
 def take_upload(page: Page, folder: Path, look: str) -> None:

@@ -18,7 +18,7 @@ PAGES = [
     "/images", "/images?tab=shared", "/images?tab=hidden", "/images?q=nothing&status=active&tag=x", "/images/ID",
     "/images/ID/disk", "/images/ID/sharing", "/images/ID/history", "/images/ID/use", "/jobs", "/access", "/help",
     "/admin", "/admin/projects", "/admin/users", "/admin/uploads", "/admin/audit", "/admin/rules",
-    "/admin/settings", "/no-such-page",
+    "/admin/settings", "/admin/doctor", "/connection", "/no-such-page",
 ]  # fmt: skip
 
 

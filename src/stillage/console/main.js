@@ -60,6 +60,7 @@ const PAGES = [
   ["/admin", LaterAdmin, "nav.admin"],
   ["/admin/:tab", LaterAdmin, "nav.admin"],
   ["/help", later("pages/help.js", "HelpPage"), "nav.help"],
+  ["/connection", later("pages/connection.js", "ConnectionPage"), "connection.title"],
 ];
 
 function App() {

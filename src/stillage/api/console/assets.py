@@ -16,7 +16,15 @@ from stillage.api.console.joining import join_modules
 
 FOLDER = Path(__file__).parents[2] / "console"
 # Each is joined with what it imports and no earlier one has. All but the first are loaded when they are needed.
-ENTRIES = ("main.js", "pages/image.js", "pages/jobs.js", "pages/access.js", "pages/admin.js", "pages/help.js")
+ENTRIES = (
+    "main.js",
+    "pages/image.js",
+    "pages/jobs.js",
+    "pages/access.js",
+    "pages/connection.js",
+    "pages/admin.js",
+    "pages/help.js",
+)
 WORKERS = ("upload/worker.js",)
 """Have a copy of everything that they import: a worker shares nothing with the page."""
 STYLE = "app.css"

@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
 import { addressOf } from "../core/api.js";
-import { curl } from "../core/commands.js";
+import { curl, shellWord } from "../core/commands.js";
 import { cloudsYaml, keyVariables, NO_CREDENTIAL, NO_KEY, openrc, terraformProvider } from "../core/cloud_files.js";
 import { config } from "../core/config.js";
 import { dateTime, t } from "../core/i18n.js";
@@ -19,9 +19,9 @@ export function AccessPage() {
   const known = session.get();
   if (!known) return null;
   const commands = () => ({
-    curl: curl("GET", `/identity/v3/users/${known.user.id}/application_credentials`),
+    curl: [`/identity/v3/users/${known.user.id}/application_credentials`, `/v3.0/OS-CREDENTIAL/credentials?user_id=${known.user.id}`, "/console/sessions"].map((path) => curl("GET", path)).join("\n\n"),
     openstack: "openstack application credential list\nopenstack application credential create ci",
-    stillage: `stillage accesskey create ${known.user.name}`,
+    stillage: `stillage accesskey list ${shellWord(known.user.name)}\nstillage accesskey create ${shellWord(known.user.name)}`,
     terraform: terraformProvider(NO_CREDENTIAL),
   });
   return html`

@@ -6,6 +6,7 @@ import { t } from "../core/i18n.js";
 import { Link } from "../core/router.js";
 import { isAdmin } from "../core/session.js";
 import { AuditTab } from "./admin_audit.js";
+import { Connection } from "./connection.js";
 import { OverviewTab } from "./admin_overview.js";
 import { ProjectsTab } from "./admin_projects.js";
 import { RulesTab } from "./admin_rules.js";
@@ -14,7 +15,7 @@ import { UploadsTab } from "./admin_uploads.js";
 import { UsersTab } from "./admin_users.js";
 
 /** @type {[string, any][]} */
-const TABS = [["overview", OverviewTab], ["projects", ProjectsTab], ["users", UsersTab], ["uploads", UploadsTab], ["audit", AuditTab], ["rules", RulesTab], ["settings", SettingsTab]];
+const TABS = [["overview", OverviewTab], ["projects", ProjectsTab], ["users", UsersTab], ["uploads", UploadsTab], ["audit", AuditTab], ["rules", RulesTab], ["settings", SettingsTab], ["doctor", Connection]];
 
 /** @param {{tab?: string}} props */
 export function AdminPage({ tab = "overview" }) {

@@ -14,7 +14,7 @@ export function OverviewTab() {
   const status = useLoaded((signal) => getJson("/v2/status", { signal }), []);
   const { data, error, again } = status;
   return html`<div class="loose">
-    <div class="page-head"><p class="lead">${t("overview.lead")}</p><${AsCommand} commands=${() => ({ curl: curl("GET", "/v2/status"), stillage: "stillage scrub" })} /><button type="button" onClick=${again}>${t("refresh")}</button></div>
+    <div class="page-head"><p class="lead">${t("overview.lead")}</p><${AsCommand} commands=${() => ({ curl: curl("GET", "/v2/status")})} /><button type="button" onClick=${again}>${t("refresh")}</button></div>
     ${error && html`<${Problem} error=${error} retry=${again} />`}
     ${!data && !error && html`<${Skeleton} lines=${5} />`}
     ${data && html`<${Now} status=${data} /><${StoreList} loaded=${{ ...status, data: data.stores }} />

@@ -33,7 +33,7 @@ export function ProjectsTab() {
     await createProject(String(form.get("name")), String(form.get("description") ?? ""));
     projects.again();
   };
-  const commands = () => ({ openstack: "openstack project list\nopenstack project create NAME", stillage: "stillage project create NAME\nstillage quota set NAME --bytes 500GiB", curl: curl("GET", "/identity/v3/projects") });
+  const commands = () => ({ openstack: "openstack project list\nopenstack project create NAME", stillage: "stillage project create NAME\nstillage quota set NAME --bytes 500GiB", curl: [curl("GET", "/identity/v3/projects"), curl("GET", "/v2/usage?by=project")].join("\n\n"), terraform: 'resource "openstack_identity_project_v3" "project" {\n  name = "NAME"\n}' });
   return html`<section class="stack">
     <div class="page-head"><p class="lead">${t("projects.lead")}</p><${AsCommand} commands=${commands} />
       <button type="button" class="primary" onClick=${() => setMaking(true)}>${t("project.new")}</button></div>

@@ -30,7 +30,7 @@ export function UsersTab() {
         <button type="button" class="small quiet" onClick=${() => askToDelete(user, users.again)}>${t("delete")}</button>`}
       </div>` },
   ];
-  const commands = () => ({ openstack: "openstack user list\nopenstack user create NAME --password-prompt", stillage: "stillage user list\nstillage user create NAME --project PROJECT", curl: curl("GET", "/identity/v3/users") });
+  const commands = () => ({ openstack: "openstack user list\nopenstack user create NAME --password-prompt", stillage: "stillage user list\nstillage user create NAME --project PROJECT", curl: curl("GET", "/identity/v3/users"), terraform: 'resource "openstack_identity_user_v3" "user" {\n  name     = "NAME"\n  password = var.password\n}' });
   return html`<section class="stack">
     <div class="page-head"><p class="lead">${t("users.lead")}</p><${AsCommand} commands=${commands} />
       <button type="button" class="primary" onClick=${() => setMaking(true)}>${t("user.new")}</button></div>

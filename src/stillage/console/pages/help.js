@@ -5,6 +5,7 @@ import { addressOf } from "../core/api.js";
 import { config, serverUrl } from "../core/config.js";
 import { plural, size, t } from "../core/i18n.js";
 import { curl } from "../core/commands.js";
+import { Link } from "../core/router.js";
 import { AsCommand } from "../ui/as_command.js";
 import { KeyList } from "../ui/key_list.js";
 
@@ -22,11 +23,12 @@ export function HelpPage() {
     ["help.hash", config.hash_algorithm],
   ];
   return html`
-    <div class="page-head"><h1>${t("nav.help")}</h1><${AsCommand} commands=${() => ({ curl: curl("GET", "/console/config"), openstack: "openstack image list --help" })} /></div>
+    <div class="page-head"><h1>${t("nav.help")}</h1><${AsCommand} commands=${() => ({ curl: curl("GET", "/console/config"), openstack: "openstack versions show --service image", stillage: `stillage doctor ${serverUrl}` })} /></div>
     <div class="columns">
       <section class="stack"><h2>${t("help.here")}</h2>
         <dl class="facts">${facts.map(([key, value]) => html`<dt key=${key}>${t(key)}</dt><dd>${value}</dd>`)}</dl>
         <p><a href=${addressOf("/openapi.json")}>${t("help.openapi")}</a></p>
+        <p><${Link} to="/connection">${t("connection.title")}<//></p>
       </section>
       <section class="stack"><h2>${t("help.keys")}</h2><${KeyList} /></section>
       <section class="stack"><h2>${t("help.promise")}</h2><p>${t("help.promise.text")}</p></section>

@@ -5,7 +5,7 @@ import { notify } from "../core/announce.js";
 import { request } from "../core/api.js";
 import { t } from "../core/i18n.js";
 import { changeImage, deleteImage, nameOf, pathOf, setAttributes } from "../core/images.js";
-import { navigate } from "../core/router.js";
+import { Link, navigate } from "../core/router.js";
 import { ask, Dialog } from "../ui/dialog.js";
 import { Icon } from "../ui/icons.js";
 import { Problem } from "../ui/problem.js";
@@ -30,6 +30,7 @@ export function ImageActions({ image, again }) {
       ${["active", "deactivated"].includes(image.status) && html`<button type="button" onClick=${() => act(request("POST", `${pathOf(image.id)}/actions/${status}`), `image.${status}.done`)}>${t(`image.${status}`)}</button>`}
       <button type="button" onClick=${() => act(setAttributes(image.id, { protected: !image.protected }), image.protected ? "image.unprotect.done" : "image.protect.done")}>${t(image.protected ? "image.unprotect" : "image.protect")}</button>
       <button type="button" onClick=${() => act(setAttributes(image.id, { os_hidden: !image.os_hidden }), image.os_hidden ? "image.unhide.done" : "image.hide.done")}>${t(image.os_hidden ? "image.unhide" : "image.hide")}</button>
+      <${Link} class="button" to=${`/images/${image.id}/sharing`}>${t("image.share")}<//>
       <hr />
       <button type="button" class="danger" onClick=${() => askToDelete(image)}>${t("image.delete")}</button>
     <//>

@@ -1,8 +1,12 @@
-// Tab of an image: what happened to it: the verdict on its bytes, its jobs, and its audit where one may see it.
+// Tab of an image: what happened to it: its record, uploads, the verdict on its bytes, jobs and audit.
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
 import { getJson } from "../core/api.js";
-import { age, dateTime, t } from "../core/i18n.js";
+import { age, dateTime, number, size, t } from "../core/i18n.js";
+import { pathOf } from "../core/images.js";
+import { useLive } from "../core/live.js";
+import { Snippet } from "../ui/as_command.js";
+import { Badge } from "../ui/badge.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
 import { Problem } from "../ui/problem.js";
 import { JobTable } from "./job_table.js";
@@ -25,14 +29,19 @@ export function History({ image }) {
     (signal) => Promise.all([
       getJson(`/v2/jobs?image_id=${image.id}&limit=100`, { signal }),
       perhaps(`/v2/audit?target=${image.id}`, signal),
+      perhaps(`${pathOf(image.id)}/verdict`, signal),
+      perhaps(`${pathOf(image.id)}/uploads`, signal),
     ]),
     [image.id, image.updated_at],
   );
+  useLive(({ kind, data: told }) => kind === "job" && told.image_id === image.id, again);
   if (error) return html`<${Problem} error=${error} retry=${again} />`;
   if (!data) return html`<${Skeleton} />`;
-  const [{ jobs }, audit] = data;
+  const [{ jobs }, audit, verdict, open] = data;
   return html`<div class="loose">
     <section class="stack"><h2>${t("history.record")}</h2><${Moments} image=${image} /></section>
+    ${verdict && html`<section class="stack"><h2>${t("history.verdict")}</h2><${Verdict} verdict=${verdict} /></section>`}
+    <section class="stack"><h2>${t("history.uploads")}</h2><${OpenUploads} uploads=${open?.uploads ?? []} /></section>
     <section class="stack"><h2>${t("history.jobs")}</h2>
       ${jobs.length ? html`<${JobTable} jobs=${jobs} />` : html`<p class="note">${t("history.jobs.none")}</p>`}</section>
     ${audit && html`<section class="stack"><h2>${t("history.audit")}</h2><${Audit} events=${audit.events ?? []} /></section>`}
@@ -47,6 +56,32 @@ function Moments({ image }) {
     ${bad && html`<li class="bad"><time datetime=${image.updated_at}>${dateTime(image.updated_at)}</time><span>${t("history.refused")}<br /><bdi>${bad}</bdi></span></li>`}
     ${image.status === "active" && html`<li><time datetime=${image.updated_at}>${dateTime(image.updated_at)}</time>${t("history.changed")}</li>`}
   </ol>`;
+}
+
+/** Whether the bytes were accepted, and if not, by which rule and where. @param {{verdict: any}} props */
+function Verdict({ verdict }) {
+  const { accepted, message, rule, offset, found, declared, fix, format, subformat } = verdict;
+  if (accepted === null) return html`<p class="note">${message ?? t("history.verdict.none")}</p>`;
+  /** @type {[string, any][]} */
+  const facts = [
+    ["history.verdict", html`<${Badge} status=${accepted ? "accepted" : "refused"} />`],
+    ["history.verdict.why", message && html`<bdi>${message}</bdi>`],
+    ["rule.id", rule && html`<code>${rule}</code>`],
+    ["history.verdict.byte", offset === null || offset === undefined ? null : number(offset)],
+    ["history.verdict.found", found ?? [format, subformat].filter(Boolean).join(", ")],
+    ["history.verdict.declared", declared],
+  ];
+  return html`<dl class="facts">${facts.map(([key, value]) => value && html`<dt key=${key}>${t(key)}</dt><dd>${value}</dd>`)}</dl>
+    ${fix && html`<${Snippet} text=${fix} />`}`;
+}
+
+/** @param {{uploads: any[]}} props */
+function OpenUploads({ uploads }) {
+  if (!uploads.length) return html`<p class="note">${t("history.uploads.none")}</p>`;
+  return html`<ol class="moments">${uploads.map((upload) => html`<li key=${upload.id}>
+    <time datetime=${upload.created_at}>${dateTime(upload.created_at)}</time>
+    <span>${t("history.uploads.open", { received: size(upload.received), size: size(upload.size), verified: size(upload.verified), end: dateTime(upload.expires_at) })}</span>
+  </li>`)}</ol>`;
 }
 
 /** @param {{events: any[]}} props */

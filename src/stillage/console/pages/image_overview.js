@@ -1,9 +1,9 @@
 // Tab of an image: what it is, its hashes with the command that checks them, tags and properties.
 
 import { html, useState } from "../vendor/htm-preact-standalone.module.js";
-import { shellWord } from "../core/commands.js";
+import { fileOf } from "../core/commands.js";
 import { age, dateTime, number, size, t } from "../core/i18n.js";
-import { addTag, changeImage, escapePointer, nameOf, pathOf, propertiesOf, setAttributes } from "../core/images.js";
+import { addTag, changeImage, escapePointer, pathOf, propertiesOf, setAttributes } from "../core/images.js";
 import { getJson, request } from "../core/api.js";
 import { Copy } from "../ui/copy.js";
 import { useLoaded } from "../ui/loading.js";
@@ -62,8 +62,7 @@ function Facts({ image }) {
 /** @param {{image: Image}} props */
 function Hashes({ image }) {
   if (!image.os_hash_value) return null;
-  const file = shellWord(`${nameOf(image).replaceAll("/", "_")}.${image.disk_format ?? "img"}`);
-  const check = `echo '${image.os_hash_value}  '${file} | ${image.os_hash_algo}sum --check`;
+  const check = `echo '${image.os_hash_value}  '${fileOf(image)} | ${image.os_hash_algo}sum --check`;
   return html`<section class="stack whole"><h2>${t("image.hashes")}</h2>
     <dl class="facts">
       <dt>${image.os_hash_algo?.toUpperCase()}</dt><dd class="row"><code class="hash">${image.os_hash_value}</code><${Copy} text=${image.os_hash_value} label=${image.os_hash_algo ?? ""} /></dd>

@@ -32,7 +32,7 @@ export function ImagesPage() {
   return html`
     <div class="page-head">
       <h1>${t("nav.images")}</h1>
-      <${AsCommand} commands=${() => listCommands(wanted.query)} />
+      <${AsCommand} commands=${() => listCommands(wanted)} />
       <${UploadButton} />
     </div>
     <${Tabs} tab=${wanted.tab} />

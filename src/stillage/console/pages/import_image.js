@@ -3,7 +3,7 @@
 import { html, useState } from "../vendor/htm-preact-standalone.module.js";
 import { notify } from "../core/announce.js";
 import { request } from "../core/api.js";
-import { curl } from "../core/commands.js";
+import { curl, shellWord, terraformText } from "../core/commands.js";
 import { config } from "../core/config.js";
 import { t } from "../core/i18n.js";
 import { pathOf } from "../core/images.js";
@@ -40,10 +40,6 @@ function ImportForm({ onClose, done }) {
       setBusy(false);
     }
   };
-  const commands = {
-    stillage: `stillage import ${given.uri || "URL"} --name ${given.name || "NAME"}`,
-    curl: curl("POST", "/v2/images/IMAGE_ID/import", { body: { method: { name: "web-download", uri: given.uri || "URL" } } }),
-  };
   return html`<${Dialog} wide title=${t("import.open")} onClose=${onClose}><form onSubmit=${submit}>
     <p class="note">${t("import.why")}</p>
     <label class="field"><span>${t("import.url")}</span><input name="uri" type="url" required placeholder="https://cloud.debian.org/images/…/debian.qcow2" value=${given.uri} onInput=${change} /></label>
@@ -52,7 +48,20 @@ function ImportForm({ onClose, done }) {
       ${config.disk_formats.map((each) => html`<option key=${each} value=${each} selected=${each === given.format}>${each}</option>`)}
     </select></label>
     ${error && html`<${Problem} error=${error} />`}
-    <details><summary>${t("command.open")}</summary><${Tools} commands=${commands} /></details>
+    <details><summary>${t("command.open")}</summary><${Tools} commands=${importCommands(given)} /></details>
     <div class="buttons"><button type="button" class="quiet" onClick=${onClose}>${t("cancel")}</button><button class="primary" disabled=${busy}>${t("import.action")}</button></div>
   </form><//>`;
+}
+
+/** @param {{name: string, uri: string, format: string}} given @returns {import("../core/commands.js").Commands} */
+function importCommands(given) {
+  const uri = given.uri || "URL";
+  const name = given.name || "NAME";
+  const record = { name, disk_format: given.format, container_format: "bare" };
+  return {
+    stillage: `stillage import ${shellWord(uri)} --name ${shellWord(name)} --disk-format ${given.format}`,
+    openstack: `ID=$(openstack image create ${shellWord(name)} --disk-format ${given.format} --container-format bare -f value -c id)\nopenstack image import --method web-download --uri ${shellWord(uri)} $ID`,
+    curl: `${curl("POST", "/v2/images", { body: record })}\n\n${curl("POST", "/v2/images/IMAGE_ID/import", { body: { method: { name: "web-download", uri } } })}`,
+    terraform: `resource "openstack_images_image_v2" "image" {\n  name             = ${terraformText(name)}\n  image_source_url = ${terraformText(uri)}\n  web_download     = true\n  disk_format      = "${given.format}"\n  container_format = "bare"\n}`,
+  };
 }

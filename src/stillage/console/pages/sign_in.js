@@ -5,6 +5,8 @@ import { config } from "../core/config.js";
 import { t } from "../core/i18n.js";
 import { navigate, place } from "../core/router.js";
 import { signIn } from "../core/session.js";
+import { signInCommands } from "../core/sign_in_commands.js";
+import { AsCommand } from "../ui/as_command.js";
 import { Choices } from "../ui/choices.js";
 import { Problem } from "../ui/problem.js";
 
@@ -15,8 +17,14 @@ export function SignInPage() {
     <h1 class="brand">Stillage</h1>
     <p class="lead">${t("sign_in.lead")}</p>
     ${link ? html`<${ByLink} link=${link} />` : html`<${SignInForm} onDone=${goOn} />`}
-    <footer><${Choices} /><small>Stillage ${config.version}</small></footer>
+    <footer><${Choices} /><${AsCommand} commands=${() => signInCommands(typed())} /><small>Stillage ${config.version}</small></footer>
   </main>`;
+}
+
+/** What stands in the form. */
+function typed() {
+  const value = (/** @type {string} */ name) => /** @type {HTMLInputElement | null} */ (document.querySelector(`form [name=${name}]`))?.value.trim() ?? "";
+  return { user: value("user"), project: value("project") };
 }
 
 /** Show the page that was asked for before signing in. */

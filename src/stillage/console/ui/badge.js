@@ -6,7 +6,7 @@ import { hasText, t } from "../core/i18n.js";
 /** @type {Record<string, string>} */
 const LOOKS = {
   active: "good", accepted: "good", success: "good", queued: "idle", pending: "busy", saving: "busy", uploading: "busy", importing: "busy",
-  processing: "busy", deactivated: "warn", rejected: "warn", killed: "bad", failure: "bad", damaged: "bad", refused: "bad", receiving: "busy", verifying: "busy", staged: "busy", enabled: "good", reachable: "good", disabled: "warn", allowed: "warn", current: "good",
+  processing: "busy", deactivated: "warn", rejected: "warn", killed: "bad", failure: "bad", damaged: "bad", refused: "bad", receiving: "busy", verifying: "busy", staged: "busy", enabled: "good", reachable: "good", disabled: "warn", allowed: "warn", current: "good", good: "good", note: "idle", problem: "bad", unknown: "warn",
 };
 
 /** @param {{image: import("../core/images.js").Image}} props */

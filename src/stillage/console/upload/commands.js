@@ -22,9 +22,10 @@ export function recordOf({ name, disk_format, visibility, properties, min_disk, 
  * @param {NewImage} image
  * @param {string} fileName
  * @param {string} server Its address.
+ * @param {string} program curl with the options that it needs for this server.
  * @returns {import("../core/commands.js").Commands}
  */
-export function newImageCommands(image, fileName, server) {
+export function newImageCommands(image, fileName, server, program = "curl -sS") {
   const file = quoted(fileName);
   const rest = [
     ...(image.min_disk ? [`--min-disk ${image.min_disk}`] : []), ...(image.min_ram ? [`--min-ram ${image.min_ram}`] : []),
@@ -34,19 +35,19 @@ export function newImageCommands(image, fileName, server) {
   return {
     stillage: joined([`stillage upload ${file}`, `--name ${quoted(image.name)}`, `--visibility ${image.visibility}`, ...common]),
     openstack: joined([`openstack image create ${quoted(image.name)}`, `--file ${file}`, "--container-format bare", `--${image.visibility}`, ...common]),
-    curl: curlOf(image, file, server),
+    curl: curlOf(image, file, server, program),
     terraform: terraformOf(image, fileName),
   };
 }
 
-/** @param {NewImage} image @param {string} file @param {string} server */
-function curlOf(image, file, server) {
+/** @param {NewImage} image @param {string} file @param {string} server @param {string} program */
+function curlOf(image, file, server, program) {
   const token = '-H "X-Auth-Token: $OS_TOKEN"';
   const create = joined([
-    `ID=$(curl -sS ${quoted(`${server}/v2/images`)}`, token, '-H "Content-Type: application/json"',
+    `ID=$(${program} ${quoted(`${server}/v2/images`)}`, token, '-H "Content-Type: application/json"',
     `-d ${quoted(JSON.stringify(recordOf(image)))} | sed 's/.*"id": *"\\([^"]*\\)".*/\\1/')`,
   ]);
-  const send = joined([`curl -sS -X PUT "${server}/v2/images/$ID/file"`, token, '-H "Content-Type: application/octet-stream"', `-T ${file}`]);
+  const send = joined([`${program} -X PUT "${server}/v2/images/$ID/file"`, token, '-H "Content-Type: application/octet-stream"', `-T ${file}`]);
   return `${create}\n${send}`;
 }
 

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/htm-preact-standalone.module.js";
 import { config, serverUrl } from "../core/config.js";
+import { CURL } from "../core/commands.js";
 import { plural, size, t } from "../core/i18n.js";
 import { Tools } from "../ui/as_command.js";
 import { Dialog } from "../ui/dialog.js";
@@ -46,7 +47,7 @@ export function NewImagesForm({ chosen, onClose }) {
           <input type="number" min="0" inputmode="numeric" value=${sizes.min_ram} onInput=${(/** @type {any} */ event) => setSizes({ ...sizes, min_ram: event.target.value })} /></label>
       </div>
       <${PropertyFields} properties=${properties} onChange=${setProperties} />
-      ${images[0] && chosen[0] && html`<details><summary>${t("upload.form.command")}</summary><${Tools} commands=${newImageCommands(images[0], chosen[0].file.name, serverUrl)} /></details>`}
+      ${images[0] && chosen[0] && html`<details><summary>${t("upload.form.command")}</summary><${Tools} commands=${newImageCommands(images[0], chosen[0].file.name, serverUrl, CURL)} /></details>`}
       ${problem && html`<p class="problem" role="alert">${problem}</p>`}
       <div class="buttons">
         <button type="button" class="quiet" onClick=${onClose}>${t("cancel")}</button>
