@@ -4,10 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from fakes import Clock
 from stillage.accounts.session import IDLE, LIFETIME, LINK_LIFETIME, ByForm, ByLink, Opened
 from stillage.db.session import Database
+from stillage.db.tables import tokens
 from stillage.errors import InvalidInput, NotFound, TooManyFailures, Unauthenticated
 from stillage.operations.identity.accounts import Accounts
 from stillage.operations.identity.embedded import EmbeddedIdentity
@@ -156,3 +158,13 @@ async def test_the_places_of_a_user_are_those_that_have_not_ended(
         await sessions.end_of(who, other.id)
     clock.time += IDLE
     assert await sessions.list_of(who, None) == []
+
+
+async def test_a_copy_of_the_database_signs_nobody_in(
+    sessions: EmbeddedSessions, database: Database, clock: Clock
+) -> None:
+    opened, link = await sessions.sign_in(form(), "192.0.2.7"), await new_link(database, "erin", clock=clock)
+    assert link is not None
+    rows = await database.read(lambda connection: connection.execute(select(tokens)).all())
+    assert len(rows) == 2
+    assert not any(secret in str(rows) for secret in (opened.text, opened.text[4:], link, link[4:]))
