@@ -108,6 +108,7 @@ bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench.sparse --size 8GiB --data 64MiB
 	.venv/bin/python -m bench.s3
 	.venv/bin/python -m bench.console
+	.venv/bin/python -m bench.streams
 
 bench-requests: dev ## measure small requests against a bare aiohttp; BENCH_ARGS="--engine sqlite --against 1000000"
 	@command -v wrk >/dev/null || scripts/system-packages wrk

@@ -10,7 +10,10 @@ from event_stream import EventStream, event_stream
 from fakes import Clock
 from image_api import Person, Town
 from protocols import queued
+from stillage.accounts.principal import Principal
 from stillage.api.services import SERVICES
+from stillage.errors import Unauthenticated
+from stillage.ids import ProjectId, UserId
 from stillage.images.event import position_of
 from stillage.operations.events import hub
 
@@ -116,6 +119,29 @@ async def test_a_position_that_is_none_is_ignored(town: Town, erin: Person) -> N
     async with listening(town, erin, Last_Event_ID="x" * 500) as stream:
         image_id = await queued(erin)
         assert (await stream.next())[1]["id"] == image_id
+
+
+async def test_credentials_are_looked_at_before_something_is_told_and_not_while_nothing_is(
+    town: Town, erin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "BEAT_EVERY", 1_000_000)
+    events, looks = town.application[SERVICES].events, 0
+
+    async def look() -> Principal:
+        nonlocal looks
+        looks += 1
+        raise Unauthenticated
+
+    member = Principal(UserId("erin"), ProjectId("lab"), frozenset({"member", "reader"}))
+    async with asyncio.timeout(60), events.stream(member, "key", look, None) as stream:
+        told = stream.batches()
+        assert not (await anext(told)).events  # where it begins
+        while events._quiet < 5:  # noqa: ASYNC110 - readings wake nobody
+            await asyncio.sleep(0.01)
+        assert looks == 0
+        await queued(erin)
+        assert [batch async for batch in told] == []
+        assert looks == 1
 
 
 async def test_all_streams_end_when_the_server_stops(town: Town, erin: Person) -> None:

@@ -32,7 +32,8 @@ LATE = timedelta(seconds=20)
 RESUMED = timedelta(minutes=10)
 """Who comes back after a longer time is told to read everything again."""
 BEAT_EVERY = 18
-"""After so many readings without news a stream is told its position, so that it and proxies know that it lives."""
+"""After so many readings without news a stream is told its position, so that it and proxies know that it lives. The
+credentials are looked at then as well: a stream outlives them by some 15 seconds at most, and is told nothing."""
 MOST_STREAMS, OF_ONE_USER = 2048, 1024
 REMEMBERED = 4096
 """Images whose last status is remembered, to tell when it changes."""
@@ -53,7 +54,7 @@ class Stream:
     """One reader.
 
     Attributes:
-        principal: Whom it stands for; looked up again with every reading.
+        principal: Whom it stands for; looked up again before anything is told.
         key: The same for all streams with the same credentials.
         look: Looks the principal up; Unauthenticated if the credentials have ended.
         cut: Ends a connection whose client does not read; set while something is sent.
@@ -71,7 +72,7 @@ class Stream:
 
     def put(self, events: Sequence[Event], position: str) -> None:
         shown = [event for event in events if event.is_shown_to(self.principal)]
-        if not shown and events:
+        if (not shown and events) or self._has_ended:
             return
         if len(self._waiting) >= WAITING:
             self._waiting.clear()
@@ -181,7 +182,7 @@ class Events:
                 log.exception("changes cannot be read; trying again")
 
     async def _read(self) -> None:
-        await self._look_up_principals()
+        self._end_those_that_were_left()
         position, before = self._clock(), self._known
         changes, self._known = await self._database.read(db.since, self._position - LATE, before)
         statuses = {**self._statuses, **{each: str(stamp[-1]) for each, stamp in before.images.items()}}
@@ -190,6 +191,7 @@ class Events:
         self._position = position
         self._quiet = 0 if events else self._quiet + 1
         if events or self._quiet % BEAT_EVERY == 0:
+            await self._look_up_principals()
             for stream in self._streams:
                 stream.put(events, position_of(position))
 
@@ -200,14 +202,19 @@ class Events:
         while len(self._statuses) > REMEMBERED:
             self._statuses.popitem(last=False)
 
-    async def _look_up_principals(self) -> None:
-        """End streams whose credentials have ended, or whose client has left. The same credentials count once."""
-        by_key: dict[str, list[Stream]] = {}
+    def _end_those_that_were_left(self) -> None:
         for stream in self._streams:
             if stream.has_left():
                 stream.end()
-            else:
-                by_key.setdefault(stream.key, []).append(stream)
+
+    async def _look_up_principals(self) -> None:
+        """End streams whose credentials have ended. The same credentials count once.
+
+        Before anything is told, and not with every reading: hundreds of users at rest would cost a part of a core.
+        """
+        by_key: dict[str, list[Stream]] = {}
+        for stream in self._streams:
+            by_key.setdefault(stream.key, []).append(stream)
         for streams in by_key.values():
             try:
                 principal = await streams[0].look()
