@@ -18,6 +18,17 @@ pytestmark = pytest.mark.thorough
 MOST_BYTES = 100_000
 MOST_REQUESTS = 8
 PAGES = 4
+ROWS = 30
+MOST_ELEMENTS = 2000
+COUNT_ROWS = """
+const format = Intl.RelativeTimeFormat.prototype.format;
+window.drawnRows = 0;
+Intl.RelativeTimeFormat.prototype.format = function (...given) {
+  window.drawnRows += 1;
+  return format.apply(this, given);
+};
+"""
+"""Each row shows one age, so the ages that are formatted count the rows that are drawn."""
 NAMES = [
     "<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "'\"`${alert(3)}", "{name} {count}",
     "\u202eexe.2wocq", "\u05e9\u05dc\u05d5\u05dd עולם", "مرحبا", "a" * 255, "🖥" * 60,
@@ -83,6 +94,22 @@ def test_ten_thousand_images_are_paged_without_a_long_task(
         expect(page.get_by_role("row")).to_have_count(2)
         expect(page.get_by_role("button", name="Next")).to_have_count(0)
         record_property("longest_task_ms", max(page.evaluate("longTasks"), default=0))  # 50 on a machine at rest
+
+
+def test_a_page_of_the_list_is_drawn_once(browser: Browser, server: Server) -> None:
+    fill(server, 2 * ROWS)
+    with tab(browser, server) as page:
+        page.route("**/v2/events", lambda route: route.abort())  # whoever listens reads the list again
+        page.add_init_script(COUNT_ROWS)
+        sign_in(page, server, path="/images?q=image")
+        expect(page.get_by_role("row")).to_have_count(ROWS + 1)
+        before = page.get_by_role("row").nth(1).inner_text()
+        page.evaluate("window.drawnRows = 0")
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_role("row").nth(1)).not_to_have_text(before)
+        page.get_by_label("Search by name or ID").press("Tab")
+        assert page.evaluate("window.drawnRows") == ROWS
+        assert page.evaluate("document.querySelectorAll('*').length") < MOST_ELEMENTS
 
 
 def test_names_are_texts_whatever_they_look_like(browser: Browser, server: Server) -> None:

@@ -1,6 +1,6 @@
 // Page: the images. Tabs, search and filters are in the address, so that it can be kept and passed on.
 
-import { html, useEffect, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
 import { listCommands } from "../core/commands.js";
 import { number, plural, t } from "../core/i18n.js";
 import { useLive } from "../core/live.js";
@@ -27,8 +27,13 @@ export function ImagesPage() {
     list.again,
   );
   const [selected, setSelected] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
-  useEffect(() => setSelected(new Set()), [wanted.query.toString()]);
+  useEffect(() => setSelected((now) => (now.size ? new Set() : now)), [wanted.query.toString()]);
   const images = list.data?.images ?? [];
+  // What else changes on the page does not draw its rows again: that is most of the work of a page.
+  const table = useMemo(
+    () => html`<${ImageTable} images=${shown ?? []} selected=${selected} select=${setSelected} tab=${wanted.tab} again=${list.again} />`,
+    [shown, selected, wanted.tab, list.again],
+  );
   return html`
     <div class="page-head">
       <h1>${t("nav.images")}</h1>
@@ -42,7 +47,7 @@ export function ImagesPage() {
     ${!list.data && !list.error && html`<${Skeleton} lines=${6} />`}
     ${list.data && images.length > 0 && html`
       <${BulkActions} images=${images.filter((image) => selected.has(image.id))} tab=${wanted.tab} again=${list.again} clear=${() => setSelected(new Set())} />
-      <${ImageTable} images=${images} selected=${selected} select=${setSelected} tab=${wanted.tab} again=${list.again} />
+      ${table}
       <${Paging} list=${list.data} />`}
     ${list.data && images.length === 0 && html`<${NoImages} tab=${wanted.tab} filtered=${isFiltered(address)} />`}
   `;
