@@ -1,15 +1,17 @@
-"""The files of packaging/: the unit of systemd, the container, and two nodes with compose."""
+"""The files of packaging/: the unit of systemd, the container, and two nodes with compose and on Kubernetes."""
 
 import re
 import runpy
 import shutil
 import subprocess
+import sys
 import tomllib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -19,6 +21,7 @@ from stillage import config
 PACKAGING = Path(__file__).parents[2] / "packaging"
 COMPOSE = yaml.safe_load((PACKAGING / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+MANIFESTS = list(yaml.safe_load_all((PACKAGING / "kubernetes" / "stillage.yaml").read_text()))
 LEAST_EXPOSED = 20
 """Tenths of what `systemd-analyze security` counts: below 2 it is called OK."""
 
@@ -94,3 +97,34 @@ def test_what_compose_names_is_there() -> None:
     assert {one for service in SERVICES.values() for one in service.get("depends_on", {})} <= set(SERVICES)
     proxies = tomllib.loads((PACKAGING / "compose.toml").read_text())["trusted_proxies"]
     assert [COMPOSE["networks"]["default"]["ipam"]["config"][0]["subnet"]] == proxies
+
+
+def test_the_container_file_has_no_fault_that_hadolint_knows() -> None:
+    line = [Path(sys.prefix) / "bin" / "hadolint", PACKAGING / "Containerfile"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest["kind"])
+def test_kubernetes_knows_every_member_of_the_manifests(manifest: dict[str, Any]) -> None:
+    kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_pods_of_kubernetes_have_settings_that_the_server_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {})
+    found = {manifest["kind"]: manifest for manifest in MANIFESTS}
+    (tmp_path / "stillage.toml").write_text(found["ConfigMap"]["data"]["stillage.toml"])
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    variables = [one["name"] for one in container["env"] if one["name"].startswith("STILLAGE_")]
+    values = {"STILLAGE_DATABASE_URL": "postgresql+psycopg://stillage@database/stillage"}
+    given = {name.removeprefix("STILLAGE_").lower(): values.get(name, "some-value") for name in variables}
+    settings = config.load(tmp_path / "stillage.toml", data=tmp_path, **given)
+    assert (settings.tls, settings.stores[0].type) == (False, "s3")
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    listens = [config.address_of(listen)[1] for listen in (settings.listen, settings.metrics_listen or "")]
+    assert listens == [ports["http"], ports["metrics"]]
+    assert pod["terminationGracePeriodSeconds"] > settings.shutdown_grace_s + 5
+    assert found["Deployment"]["spec"]["replicas"] == 2
