@@ -96,13 +96,20 @@ SERVE = ("serve", "--listen", "127.0.0.1:0")
 
 @pytest.mark.parametrize(
     ("words", "settings", "extra"),
-    [(SERVE, DATABASE, "postgresql"), (("db", "upgrade"), DATABASE, "postgresql"), (SERVE, STORE, "s3")],
+    [
+        (SERVE, DATABASE, "postgresql"),
+        (("db", "upgrade"), DATABASE, "postgresql"),
+        (SERVE, STORE, "s3"),
+        (SERVE, "", "otel"),
+    ],
 )
 def test_a_missing_extra_is_a_sentence(
     installed: Path, words: tuple[str, ...], settings: str, extra: str, tmp_path: Path
 ) -> None:
     (tmp_path / "stillage.toml").write_text(settings)
-    done = run(installed, *words, "--data", tmp_path / "data", "--config", tmp_path / "stillage.toml", check=False)
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"} if extra == "otel" else {}
+    options = ("--data", tmp_path / "data", "--config", tmp_path / "stillage.toml")
+    done = run(installed, *words, *options, variables=named, check=False)
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("stillage: ")
