@@ -27,6 +27,9 @@ TALKING: Mapping[str, str] = {
     "image set": "debian --name x",
     "image delete": "debian",
     "image share": "debian lab",
+    **{f"image {name}": "debian" for name in ("deprecate", "obsolete", "reactivate", "restore", "purge")},
+    "image trash": "",
+    "image retention": "debian",
     "doctor": "",
 }
 LOCAL: Mapping[str, str] = {

@@ -78,6 +78,13 @@ def test_an_image_is_listed_shown_changed_shared_saved_and_deleted(server: Serve
     missing = document(person.run("image", "share", "renamed by the command", "--remove", "p1", "--json"), 3)
     assert "not shared with p1" in missing["error"]
 
+    server.cli("project", "create", "by-name")
+    (project,) = [each for each in json.loads(server.cli("project", "list", "--json")) if each["name"] == "by-name"]
+    found = ("image", "share", image_id, "--cloud", "stillage-admin", "--json")
+    named = document(person.run(*found, "by-name"))
+    assert sorted(member["member_id"] for member in named["members"]) == sorted(["p2", project["id"]])
+    assert [each["member_id"] for each in document(person.run(*found, "--remove", "by-name"))["members"]] == ["p2"]
+
     assert person.run("image", "save", "renamed by the command", "-o", "copy").status == 0
     assert (person.folder / "copy").read_bytes() == DATA
 

@@ -11,15 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from stillage.cli.cloud_options import Talk
-from stillage.cli.conversation import converse
+from stillage.cli.conversation import chosen, converse
 from stillage.cli.show.progress import show_progress
 from stillage.cli.show.texts import readable
 from stillage.cli.statuses import OK, result_view
+from stillage.client.projects import project_id_of
 from stillage.client.records import Record, Records, patch_of
 from stillage.client.session import Session
 from stillage.errors import StillageError
 
-COLUMNS = ("id", "name", "status", "disk_format", "size", "visibility", "created_at")
+KEPT = ("id", "name")
+COLUMNS = (*KEPT, "status", "size", "disk_format", "visibility", "created_at")
+"""Of a list. Where there is no room for all, the last ones go first."""
+SHORT_NAME = 12
+GAP = 2
 AGAIN = "run the same command again"
 
 
@@ -31,7 +36,7 @@ def list_all(talk: Talk, filters: Sequence[tuple[str, str]], most: int | None) -
         if talk.as_json:
             print_json({"images": found})
         else:
-            print_table(COLUMNS, found)
+            print_images(found, _console())
         return OK
 
     return ask(talk, work)
@@ -111,12 +116,13 @@ async def _deleted(talk: Talk, records: Records, image: str) -> dict[str, Any]:
 def share(talk: Talk, image: str, projects: Sequence[str], removed: Sequence[str]) -> int:
     """Share *image* with *projects*, and with those of *removed* no longer; print with whom it is shared."""
 
-    async def work(records: Records) -> int:
+    async def work(session: Session) -> int:
+        records, cloud = Records(session), chosen(talk)
         image_id = str((await records.find(image))["id"])
         for project in projects:
-            await records.share(image_id, project)
+            await records.share(image_id, await project_id_of(session, cloud, project))
         for project in removed:
-            await records.unshare(image_id, project)
+            await records.unshare(image_id, await project_id_of(session, cloud, project))
         members = await records.members(image_id)
         if talk.as_json:
             print_json({"image": image_id, "members": members})
@@ -124,15 +130,16 @@ def share(talk: Talk, image: str, projects: Sequence[str], removed: Sequence[str
             print_table(("member_id", "status"), members)
         return OK
 
-    return ask(talk, work)
+    return _converse(talk, work)
 
 
 def ask(talk: Talk, work: Callable[[Records], Awaitable[int]]) -> int:
-    async def run(session: Session) -> int:
-        return await work(Records(session))
+    return _converse(talk, lambda session: work(Records(session)))
 
+
+def _converse(talk: Talk, work: Callable[[Session], Awaitable[int]]) -> int:
     with show_progress(quiet=True) as shown:
-        return converse(talk, shown, run, after_interrupt=AGAIN)
+        return converse(talk, shown, work, after_interrupt=AGAIN)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -146,13 +153,39 @@ def print_record(talk: Talk, record: Record) -> None:
         print_table(("attribute", "value"), [{"attribute": name, "value": record[name]} for name in sorted(record)])
 
 
+def print_images(found: Sequence[Record], console: Console) -> None:
+    """Print a line for each image. Ids stay whole: a narrow terminal gets fewer columns, and shorter names."""
+    cells = {column: [_cell(column, image.get(column)) for image in found] for column in COLUMNS}
+    widths = {column: max([len(_heading(column)), *(cell.cell_len for cell in cells[column])]) for column in COLUMNS}
+    if not console.is_terminal:
+        console.width = sum(widths.values()) + GAP * len(COLUMNS)
+    shown, needed = list(COLUMNS), {**widths, "name": min(widths["name"], SHORT_NAME)}
+    while len(shown) > len(KEPT) and sum(needed[column] + GAP for column in shown) - GAP > console.width:
+        shown.pop()
+    left = console.width - sum(widths[column] + GAP for column in shown if column != "name")
+    table = Table(box=None, pad_edge=False)
+    for column in shown:
+        table.add_column(_heading(column), no_wrap=True, width=min(left, widths["name"]) if column == "name" else None)
+    for row in zip(*(cells[column] for column in shown), strict=True):
+        table.add_row(*row)
+    console.print(table)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     table = Table()
     for column in columns:
-        table.add_column(column.removesuffix("_at").replace("_", " ").capitalize(), overflow="fold")
+        table.add_column(_heading(column), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(column, row.get(column)) for column in columns))
-    Console(highlight=False, emoji=False).print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    return Console(highlight=False, emoji=False)
+
+
+def _heading(column: str) -> str:
+    return column.removesuffix("_at").replace("_", " ").capitalize()
 
 
 def _cell(column: str, value: object) -> Text:

@@ -19,7 +19,9 @@ app.command("save")(download)
 
 Image = Annotated[str, typer.Argument(metavar="ID|NAME", help="Id or name of the image, or FAMILY:latest.")]
 Several = Annotated[list[str], typer.Argument(metavar="ID|NAME…", help="Ids or names of images.")]
-Projects = Annotated[list[str] | None, typer.Argument(metavar="PROJECT…", help="Ids of projects to share it with.")]
+Projects = Annotated[
+    list[str] | None, typer.Argument(metavar="PROJECT…", help="Projects to share it with, by name or id.")
+]
 NamedSo = Annotated[str | None, typer.Option("--name", help="Only images with this name.", show_default=False)]
 Tagged = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only images with this tag.")]
 InStatus = Annotated[Status | None, typer.Option("--status", help="Only images in this status.", show_default=False)]
