@@ -267,12 +267,13 @@ async def test_a_store_can_be_asked_by_many_at_once_whether_it_is_well(tmp_path:
 def test_a_file_removed_by_another_machine_is_gone_from_nfs_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_system: str, keeps_open: bool
 ) -> None:
-    store, device = FileStore(tmp_path / "blobs"), tmp_path.stat().st_dev
+    device = tmp_path.stat().st_dev
     mounts = (
         f"1 0 0:99999 / / rw - xfs a rw\n2 1 {os.major(device)}:{os.minor(device)} / /b rw - {file_system} s:/b rw\n"
     )
     (tmp_path / "mounts").write_text(mounts)
     monkeypatch.setattr(disk, "MOUNTS", tmp_path / "mounts")
+    store = FileStore(tmp_path / "blobs")
     assert store.keeps_open() == keeps_open
     store.close()
 

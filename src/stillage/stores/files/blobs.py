@@ -44,6 +44,8 @@ class FileStore:
         """*timeout_s*: how long the disk may take to answer before an upload or a download begins."""
         self.root = root
         self._make_root()
+        # Asked once, before the loop runs: each deletion needs it, and a disk that hangs would stop the loop.
+        self._is_nfs = file_system_of(root).startswith("nfs")
         self._threads = Threads("store", READ_THREADS, timeout_s=timeout_s)
         self._probing: Future[None] | None = None
 
@@ -53,7 +55,7 @@ class FileStore:
 
     def keeps_open(self) -> bool:
         # A file that another machine removes is gone from NFS, whoever has it open.
-        return not file_system_of(self.root).startswith("nfs")
+        return not self._is_nfs
 
     def location(self, key: BlobKey) -> str:
         return self._path(key).absolute().as_uri()
