@@ -54,9 +54,9 @@ def misspelt(connection: Connection, name: str) -> None:
 
 
 @asynccontextmanager
-async def writers_of(engine: Engine) -> AsyncIterator[Writers]:
+async def writers_of(engine: Engine, threads: int = 1) -> AsyncIterator[Writers]:
     """A single thread, as for SQLite, so that units are begun in the order in which they were asked for."""
-    writers = Writers(engine, 1)
+    writers = Writers(engine, threads)
     try:
         yield writers
     finally:
@@ -155,10 +155,6 @@ async def test_if_the_commit_fails_nobody_is_told_that_it_is_done(engine: Engine
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_unit_that_would_wait_for_a_lock_waits_in_a_group_that_holds_none(engine: Engine) -> None:
-    def disable_at_any_time(connection: Connection, name: str) -> int:
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        return disable(connection, name)
-
     async with writers_of(engine) as writers:
         for name in "abc":
             await writers.run(monotonic() + 60, add, name)
@@ -172,6 +168,31 @@ async def test_a_unit_that_would_wait_for_a_lock_waits_in_a_group_that_holds_non
 
             units = [unlock_when_done, asking(writers, disable, "b"), asking(writers, disable, "c")]
             assert await asyncio.wait_for(in_a_group(writers, units), 60) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_thread_that_waits_for_a_lock_keeps_no_others_waiting(engine: Engine) -> None:
+    begun = threading.Event()
+
+    def wait(connection: Connection) -> int:
+        begun.set()
+        return disable_at_any_time(connection, "b")
+
+    async with writers_of(engine, threads=2) as writers:
+        for name in "ab":
+            await writers.run(monotonic() + 60, add, name)
+        with engine.connect() as other:
+            disable(other, "b")
+            waits = asyncio.ensure_future(writers.run(monotonic() + 60, wait))
+            assert await asyncio.to_thread(begun.wait, 60)
+            assert await asyncio.wait_for(writers.run(monotonic() + 60, disable, "a"), 60) == 1
+            other.rollback()
+        assert await asyncio.wait_for(waits, 60) == 1
+
+
+def disable_at_any_time(connection: Connection, name: str) -> int:
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    return disable(connection, name)
 
 
 async def test_a_unit_given_up_while_it_waits_is_not_begun(engine: Engine) -> None:
