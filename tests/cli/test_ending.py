@@ -2,7 +2,6 @@
 
 import io
 import json
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import pytest
 import typer
 from typer.main import get_command
 
+from server import free_port
 from stillage import config
 from stillage.cli.ending import ended
 from stillage.cli.main import app
@@ -199,8 +199,7 @@ def test_no_cloud_an_unknown_one_and_a_broken_file_of_clouds(run: Run, tmp_path:
 
 
 def test_nobody_answers(run: Run, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     auth = {"auth_url": url, "username": "erin", "password": "x", "project_name": "lab"}
     (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"down": {"auth": auth}}}))
     for name, words in words_of(TALKING, tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clients import executable
-from server import TIMEOUT_S, Answer, eventually
+from server import TIMEOUT_S, Answer, eventually, free_port
 
 SCRIPT = Path(__file__).parent / "run_keystone.py"
 TOKENS = "/v3/auth/tokens"
@@ -27,8 +26,7 @@ class RealKeystone:
     def __init__(self, folder: Path) -> None:
         """Make it, and start it."""
         self._settings = folder / "keystone.conf"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process = subprocess.Popen(
             [executable("keystone", "python"), str(SCRIPT), str(folder), str(self.port), "password of admin"],
