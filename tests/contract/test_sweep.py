@@ -253,7 +253,7 @@ async def test_pieces_that_the_death_of_a_process_has_left_beside_an_image_go(da
 async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(TIMEOUT_S):
         while not await ask():  # noqa: ASYNC110 - the database has no event for it
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.05)
 
 
 def upkeep(
