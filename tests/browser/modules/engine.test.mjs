@@ -52,7 +52,7 @@ test("lanes send different pieces, and no more than there are lanes", () => {
     pieces.push(piece);
   }
   assert.equal(engine.next(upload), null);
-  assert.equal(new Set(pieces.map((piece) => piece.first)).size, 4);
+  assert.equal(new Set(pieces.map((piece) => piece.first)).size, lanesFor(GIB));
 });
 
 test("a whole file is sent once, in whatever order its pieces arrive", () => {
@@ -162,6 +162,11 @@ test("a suspended upload waits for the user", () => {
   const upload = engine.heard(sending(), { ranges: [[0, MIB - 1]], verified: MIB, complete: false, suspended: "the user is disabled" });
   assert.deepEqual(upload.hold, { kind: "server", why: "the user is disabled" });
   assert.equal(engine.next(upload), null);
+});
+
+test("more lanes begin where their pieces are still large", () => {
+  assert.deepEqual([100 * MIB, GIB, 2 * GIB, 100 * GIB].map(lanesFor), [2, 2, 4, 4]);
+  for (const size of [GIB, 2 * GIB, 100 * GIB]) assert.ok(paceFor(size).most >= 4 * MIB, `${size}`);
 });
 
 test("what comes after the end changes nothing", () => {

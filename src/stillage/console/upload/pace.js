@@ -19,9 +19,12 @@ const PART_AT_RISK = 100;
 /** How much of its pieces a lane has sent at any moment: half on average, and rarely more than this on all lanes. */
 const SENT_OF_A_PIECE = 0.75;
 
+/** The requests of smaller pieces cost the server more than their bytes do, so there are more lanes only where all have such pieces. */
+const GOOD_PIECE = 4 * MIB;
+
 /** How many pieces of a file are on their way at once. @param {number} size  Of the file. */
 export function lanesFor(size) {
-  return Math.min(MOST_LANES, Math.max(2, Math.floor(size / PART_AT_RISK / MIB)));
+  return Math.min(MOST_LANES, Math.max(2, Math.floor(size / PART_AT_RISK / GOOD_PIECE)));
 }
 
 /** @param {number} size  Of the file. @returns {Pace} */
