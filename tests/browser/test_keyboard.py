@@ -3,21 +3,10 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import CLOUDS, tab
+from browser import CLOUDS, tab, tab_to
 from server import Server
 
 pytestmark = pytest.mark.thorough
-
-
-def tab_to(page: Page, name: str, *, role: str | None = None) -> None:
-    """Press Tab until what has *name* has the focus, as somebody does who sees where it is."""
-    wanted = page.get_by_role(role, name=name) if role else page.get_by_label(name)  # type: ignore[arg-type]
-    expect(wanted.first).to_be_visible()
-    for _ in range(120):
-        if wanted.first.evaluate("element => element === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not lead to {name}")
 
 
 def test_from_signing_in_to_deleting_a_protected_image_and_signing_out(server: Server, browser: Browser) -> None:

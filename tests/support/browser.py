@@ -61,3 +61,14 @@ def sign_in(page: Page, server: Server, user: str = "demo", path: str = "/images
     page.get_by_label("Password").fill(server.clouds[CLOUDS[user]]["auth"]["password"])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("navigation", name="Main").wait_for()
+
+
+def tab_to(page: Page, name: str, *, role: str | None = None) -> None:
+    """Press Tab until what has *name* has the focus, as somebody does who sees where it is."""
+    wanted = page.get_by_role(role, name=name) if role else page.get_by_label(name)  # type: ignore[arg-type]
+    expect(wanted.first).to_be_visible()
+    for _ in range(160):
+        if wanted.first.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {name}")

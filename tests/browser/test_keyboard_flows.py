@@ -1,0 +1,119 @@
+"""What people do with images, and what administrators do, by the keyboard alone.
+
+Signing in, search, the list, an image, deletion and signing out are in `test_keyboard`, uploads in `test_dock`.
+"""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser import sign_in, tab, tab_to
+from server import Server
+
+pytestmark = pytest.mark.thorough
+
+
+def act(page: Page, name: str, *, key: str = "Enter", role: str = "button") -> None:
+    """Go to what is called *name*, and press *key* there."""
+    tab_to(page, name, role=role)
+    page.keyboard.press(key)
+
+
+def write(page: Page, name: str, text: str) -> None:
+    tab_to(page, name)
+    page.keyboard.type(text)
+
+
+def test_images_are_chosen_tagged_and_deleted_together(page: Page, server: Server) -> None:
+    for name in ("one", "two"):
+        server.create(name=f"keys-{name}")
+    page.goto("/console/images?q=keys-")
+    expect(page.get_by_role("row")).to_have_count(3)
+    act(page, "Select all on this page", key="Space", role="checkbox")
+    act(page, "Tag")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Tag")).to_be_focused()
+    page.keyboard.type("old")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tag", has_text="old")).to_have_count(2)
+    expect(page.get_by_text("2 images changed.").first).to_be_visible()
+    act(page, "Select all on this page", key="Space", role="checkbox")
+    act(page, "Delete")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    act(page, "Delete")
+    expect(dialog).to_be_visible()
+    tab_to_in(page, "Delete")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row")).to_have_count(0)
+    assert not [image for image in server.api("GET", "/v2/images").json["images"] if "keys-" in image["name"]]
+
+
+def tab_to_in(page: Page, name: str) -> None:
+    """Press Tab until the button *name* of the open dialog has the focus."""
+    wanted = page.get_by_role("dialog").get_by_role("button", name=name, exact=True)
+    for _ in range(20):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {name} in the dialog")
+
+
+def test_an_image_is_described_shared_hidden_and_shown_as_a_command(page: Page, server: Server) -> None:
+    image_id = server.stored(bytes(512), name="described", visibility="shared")
+    page.goto(f"/console/images/{image_id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("described")
+    write(page, "New tag", "nightly")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tag", has_text="nightly")).to_be_visible()
+    write(page, "Name of the property", "build")
+    write(page, "Value", "17")
+    page.keyboard.press("Enter")
+    expect(page.locator("dd", has_text="17")).to_be_visible()
+    act(page, "As a command")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    tab_to_in(page, "curl")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog pre")).to_contain_text("curl")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="As a command").first).to_be_focused()
+    act(page, "Actions")
+    act(page, "Hide")
+    expect(page.get_by_text("described no longer appears in lists.").first).to_be_visible()
+    act(page, "Sharing", role="link")
+    write(page, "ID of a project", "b" * 32)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row").filter(has_text="b" * 32)).to_contain_text("Waiting")
+    for name in ("Disk", "History", "Use it", "Overview"):
+        act(page, name, role="link")
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
+    shown = server.show(image_id)
+    assert (shown["tags"], shown["build"], shown["os_hidden"]) == (["nightly"], "17", True)
+
+
+def test_an_administrator_makes_a_project_and_a_user(browser: Browser, server: Server) -> None:
+    with tab(browser, server) as admin:
+        sign_in(admin, server, "admin", "/admin/projects")
+        act(admin, "New project")
+        tab_to(admin, "Project", role="textbox")
+        admin.keyboard.type("keyboards")
+        admin.keyboard.press("Enter")
+        expect(admin.get_by_role("row").filter(has_text="keyboards")).to_be_visible()
+        act(admin, "Users", role="link")
+        act(admin, "New user")
+        tab_to(admin, "User", role="textbox")
+        admin.keyboard.type("kim")
+        write(admin, "Password", "correct horse battery")
+        admin.keyboard.press("Enter")
+        expect(admin.get_by_role("row").filter(has_text="kim")).to_contain_text("Enabled")
+
+
+def test_the_language_is_chosen(page: Page) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text("Images")
+    language = page.locator(".who select").nth(0)
+    for _ in range(160):
+        if language.evaluate("element => element === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.type("Deutsch")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
