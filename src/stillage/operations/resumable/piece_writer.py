@@ -40,7 +40,9 @@ class PieceWriter:
             for span in _parts_of(self._window.spans, within):
                 await self._compare(span.first, block[span.first - first : span.end - first])
             for gap in gaps(self._window.spans, within):
-                await self._partial.write(gap.first, block[gap.first - first : gap.end - first])
+                # Nearly always all of it, which is not copied.
+                part = block if gap == whole else block[gap.first - first : gap.end - first]
+                await self._partial.write(gap.first, part)
             at = within.end
 
     async def put_zeros(self, first: int) -> int:
