@@ -19,6 +19,7 @@ from yarl import URL
 import stillage
 from stillage.client.clouds import Cloud
 from stillage.client.errors import BadCloud, ServerRefused
+from stillage.client.file_body import FileBody, FilePayload
 from stillage.client.retry import Outage, Retry
 
 USER_AGENT = f"stillage/{stillage.__version__}"
@@ -166,7 +167,7 @@ class Http:
         url = _url_of(request)
         try:
             async with asyncio.timeout(request.idle_s) as limit:
-                data = _watched(request, limit, own) if request.body is not None else request.content or None
+                data = _data_of(request, limit, own)
                 headers = CIMultiDict(request.headers)
                 if request.body is not None:
                     headers[hdrs.CONTENT_LENGTH] = str(request.length)
@@ -192,6 +193,15 @@ def alive(limit: asyncio.Timeout, idle_s: float = IDLE_S) -> None:
     """Restart the timeout: bytes moved."""
     if not limit.expired():
         limit.reschedule(asyncio.get_running_loop().time() + idle_s)
+
+
+def _data_of(
+    request: Request, limit: asyncio.Timeout, own: list[Exception]
+) -> AsyncIterator[bytes | memoryview] | FilePayload | bytes | None:
+    """Return the body for aiohttp. It restarts the timeout, and notes its errors in *own*."""
+    if isinstance(request.body, FileBody) and request.body.can_be_sent(request.url):
+        return FilePayload(request.body, lambda: alive(limit, request.idle_s), own)
+    return _watched(request, limit, own) if request.body is not None else request.content or None
 
 
 async def _watched(request: Request, limit: asyncio.Timeout, own: list[Exception]) -> AsyncIterator[bytes | memoryview]:

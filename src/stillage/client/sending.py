@@ -24,8 +24,17 @@ class Sending:
     """Sends the pieces of one upload. `sent` and `zeros` count bytes of this run."""
 
     def __init__(
-        self, retry: Retry, images: Images, source: Source, image_id: str, url: str, progress: Progress
+        self,
+        retry: Retry,
+        images: Images,
+        source: Source,
+        image_id: str,
+        url: str,
+        progress: Progress,
+        *,
+        finds_zeros: bool,
     ) -> None:
+        """*finds_zeros*: look for zeros that are no holes, and do not send them."""
         self.sent = 0
         self.zeros = 0
         self._retry = retry
@@ -35,6 +44,7 @@ class Sending:
         self._url = url
         self._progress = progress
         self._is_complete = False
+        self._finds_zeros = finds_zeros
 
     async def run(self, pieces: Sequence[Piece], connections: int) -> None:
         """Send *pieces*, and return when the image is active.
@@ -62,7 +72,14 @@ class Sending:
 
     async def _send_from(self, waiting: deque[Piece]) -> None:
         while waiting and not self._is_complete:
-            await self._deliver(waiting.popleft())
+            for piece in await self._without_zeros(waiting.popleft()):
+                await self._deliver(piece)
+
+    async def _without_zeros(self, piece: Piece) -> list[Piece]:
+        """Return the parts of *piece*, of which the zeros need not be sent."""
+        if piece.zeros or not self._finds_zeros:
+            return [piece]
+        return plan(piece.span, (), await asyncio.to_thread(self._source.zeros_in, piece.span), piece.length)
 
     async def _deliver(self, piece: Piece) -> None:
         """Send *piece*, and send again whatever did not arrive."""

@@ -1,19 +1,17 @@
 """The file to upload: recognised after a restart, inspected before anything is sent, read by several connections."""
 
-import asyncio
 import hashlib
 import os
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from stillage.client.errors import RefusedLocally, UnusableFile, VerificationFailed
-from stillage.client.http import Body
-from stillage.client.local import Identity, Rules, inspect_file, size_of
+from stillage.client.file_body import READ, FileBody
+from stillage.client.local import HOLE, Identity, Rules, inspect_file, size_of
 from stillage.client.pieces import ZeroMap
-from stillage.client.progress import Progress
 from stillage.client.rate_limit import RateLimit
 from stillage.client.state import Entry
 from stillage.formats.safety import Declaration
@@ -21,9 +19,8 @@ from stillage.formats.verdict import Verdict
 from stillage.holes import next_data
 from stillage.spans import Span
 
-READ = 1 << 20
-# How much to write at once: small enough to see progress on a slow connection.
-WRITTEN = 256 * 1024
+# Bytes of a block that are read to see that it has more than zeros.
+LOOKED_AT = 4096
 # A file written just now may be written again without its time changing.
 SETTLED_S = 2.0
 
@@ -56,27 +53,20 @@ class Source:
         finally:
             os.close(descriptor)
 
-    def inspect(self, declaration: Declaration, rules: Rules, progress: Progress) -> tuple[Verdict, list[Span]]:
-        """Inspect the file as the server would. Also return where it has only zeros.
+    def inspect(self, declaration: Declaration, rules: Rules) -> Verdict:
+        """Inspect the file as the server would. Only what an inspector asks for is read.
 
         Raises:
             RefusedLocally: If it would be refused.
             UnusableFile: If it cannot be read.
         """
-        zeros = ZeroMap(self.size)
-
-        def saw(start: int, block: bytes) -> None:
-            zeros.saw(start, block)
-            progress.advance(len(block))
-
-        progress.begin("inspecting", self.size)
         try:
-            verdict = inspect_file(self.descriptor, self.size, declaration, rules, saw=saw)
+            verdict = inspect_file(self.descriptor, self.size, declaration, rules)
         except OSError as error:
             raise UnusableFile(f"cannot read it: {error.strerror}") from error
         if not verdict.accepted:
             raise RefusedLocally.because(verdict.hazards)
-        return verdict, zeros.runs
+        return verdict
 
     def holes(self) -> list[Span]:
         """Return the holes that the file system reports."""
@@ -91,23 +81,18 @@ class Source:
             pass  # the file system cannot tell
         return zeros.runs
 
-    def body(self, span: Span, sent: Callable[[int], None]) -> Body:
+    def body(self, span: Span, sent: Callable[[int], None]) -> FileBody:
         """Return the bytes of *span* as a request body. *sent* is called with how many the connection has taken."""
+        return FileBody(self.descriptor, span, self.read, sent, self.rate)
 
-        async def body() -> AsyncIterator[memoryview]:
-            at, step = span.first, WRITTEN if self.rate is None else min(WRITTEN, self.rate.piece)
-            while at < span.end:
-                block = await asyncio.to_thread(self.read, at, min(READ, span.end - at))
-                view = memoryview(block)
-                for start in range(0, len(block), step):
-                    piece = view[start : start + step]
-                    if self.rate is not None:
-                        await self.rate.take(len(piece))
-                    yield piece
-                    sent(len(piece))
-                at += len(block)
-
-        return body
+    def zeros_in(self, span: Span) -> list[Span]:
+        """Return where *span* has only zeros, as far as that is worth a request. Little of other bytes is read."""
+        zeros = ZeroMap(self.size)
+        for at in range(span.first, span.end, READ):
+            length = min(READ, span.end - at)
+            if HOLE.startswith(self.read(at, min(LOOKED_AT, length))):
+                zeros.saw(at, os.pread(self.descriptor, length, at))
+        return zeros.runs
 
     def read(self, at: int, length: int) -> bytes:
         """Bytes from *at* on, one at least.

@@ -32,9 +32,14 @@ from stillage.spans import Span, total
 
 # Smaller files are not worth a second request.
 AT_ONCE = MIB
-# Every record has the first; the second is the default of Glance and Stillage.
-USUAL_DIGESTS = ("md5", "sha512")
+# Every record has the second; the first is the default of Glance and Stillage.
+USUAL_DIGESTS = ("sha512", "md5")
 DECLARED_DIGESTS = (*USUAL_DIGESTS, "sha256")
+# A server on this machine shares our processors: more connections, requests and digests cost both. Larger files are
+# compared by the better digest alone,
+LOCAL_LARGE = 64 * MIB
+# and sent in pieces of this.
+LOCAL_PIECE = 1 << 30
 # Statuses that say that these bytes are refused for good, so the record is useless.
 UNWANTED = (400, 409, 410, 413, 415, 422)
 POLL_S = 0.2
@@ -159,19 +164,17 @@ class Upload:
                 f"image {image['id']} is {image['status']}; only a queued image can be uploaded to", status=409
             )
         found = None
-        zeros = source.holes()
         if order.rules is not None:
-            verdict, zeros = await asyncio.to_thread(
-                source.inspect, _declaration(image, order.attributes), order.rules, self._progress
-            )
-            found = verdict.format
+            self._progress.begin("inspecting", source.size)
+            declared = _declaration(image, order.attributes)
+            found = (await asyncio.to_thread(source.inspect, declared, order.rules)).format
         return Begun(
             entry=entry,
             file=_file_of(source),
             image_id=image["id"] if image else str(uuid4()),
             is_made=image is not None,
             disk_format=found,
-            zeros=zeros,
+            zeros=source.holes(),
         )
 
     async def _forget(self, begun: Begun) -> None:
@@ -194,14 +197,15 @@ class Upload:
         if self._order.instant and not begun.is_done:
             known |= await self._hashed(source, [name for name in DECLARED_DIGESTS if name not in known])
             source.remember_digests(remembered, known)
-        async with Digests(source.descriptor, source.size, [n for n in USUAL_DIGESTS if n not in known]) as digests:
+        usual = USUAL_DIGESTS[:1] if self._session.place.is_local and source.size > LOCAL_LARGE else USUAL_DIGESTS
+        async with Digests(source.descriptor, source.size, [n for n in usual if n not in known]) as digests:
             try:
                 if not begun.is_done:
                     await self._send(source, begun, known)
                 image = await self._settled(begun.image_id)
                 known |= await _in_time(digests)
                 source.require_unchanged()
-                known |= await self._hashed(source, [n for n in digests_of(image) if n not in known][:1])
+                known |= await self._hashed(source, [n for n in list(digests_of(image))[:1] if n not in known])
                 self.outcome.verified = verify(image, size=source.size, digests=known)
             except ServerRefused as refused:
                 if refused.status in UNWANTED and self._order.attributes is not None:
@@ -258,13 +262,16 @@ class Upload:
         self.outcome.way = "pieces"
         upload = await self._with_what_is_there(source, begun, upload)
         whole = Span(0, source.size)
-        if size := self._order.piece_bytes:
+        connections = 1 if self._session.place.is_local else self._order.connections
+        if size := self._order.piece_bytes or (LOCAL_PIECE if connections == 1 else None):
             pieces = plan(whole, upload.received, begun.zeros, size)
         else:
-            pieces = plan(whole, upload.received, begun.zeros, LARGEST, connections=self._order.connections)
-        sending = Sending(self._session.retry, self._images, source, begun.image_id, upload.url, self._progress)
+            pieces = plan(whole, upload.received, begun.zeros, LARGEST, connections=connections)
+        to = (begun.image_id, upload.url, self._progress)
+        finds_zeros = self._order.rules is not None
+        sending = Sending(self._session.retry, self._images, source, *to, finds_zeros=finds_zeros)
         try:
-            await sending.run(pieces, self._order.connections)
+            await sending.run(pieces, connections)
         finally:
             self.outcome.sent, self.outcome.zeros = sending.sent, sending.zeros
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from stillage import times
 from stillage.client.clouds import Cloud
@@ -33,6 +34,12 @@ class Place:
     image_url: str
     project_id: str
     is_project_known: bool = True
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the image service is on this machine, by its address."""
+        host = urlsplit(self.image_url).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
 
 
 class Authority(Protocol):
