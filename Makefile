@@ -102,6 +102,7 @@ bench: dev ## measure speed and memory against a bare floor in the same run
 	.venv/bin/python -m bench.authentication
 	.venv/bin/python -m bench.catching_up
 	.venv/bin/python -m bench.parallel
+	.venv/bin/python -m bench.uploading
 	.venv/bin/python -m bench.jobs
 	.venv/bin/python -m bench.jobs --engine postgresql
 	.venv/bin/python -m bench.sweeping --images 100000

@@ -187,6 +187,10 @@ class StillageTarget:
     def delete(self, path: str) -> None:
         self.call("DELETE", path.removesuffix("/file"))
 
+    def images(self) -> list[str]:
+        """Return the ids of the images that there are."""
+        return [str(image["id"]) for image in json.loads(self.call("GET", "/v2/images")[1])["images"]]
+
     def _log_in(self) -> str:
         self.headers = {}
         headers, content = self.call("POST", "/identity/v3/auth/tokens", login("admin", PASSWORD, "demo"))
