@@ -21,6 +21,7 @@ from stillage.stores.base import BlobWriter
 from stillage.stores.files import disk
 from stillage.stores.files.blobs import READ_THREADS, FileStore
 from stillage.stores.files.disk import translated
+from stillage.stores.files.glance import GlanceFolder
 from stores import KEY, MIB, SHARD, file_store, put, read_all
 
 DISK_TIMEOUT_S = 60.0
@@ -275,6 +276,15 @@ def test_a_file_removed_by_another_machine_is_gone_from_nfs_alone(
     monkeypatch.setattr(disk, "MOUNTS", tmp_path / "mounts")
     store = FileStore(tmp_path / "blobs")
     assert store.keeps_open() == keeps_open
+    store.close()
+
+
+def test_a_folder_of_glance_may_be_mounted_later(tmp_path: Path) -> None:
+    store = GlanceFolder(tmp_path / "images")
+    with pytest.raises(FileNotFoundError):
+        store.keeps_open()
+    (tmp_path / "images").mkdir()
+    assert store.keeps_open()
     store.close()
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -44,8 +45,6 @@ class FileStore:
         """*timeout_s*: how long the disk may take to answer before an upload or a download begins."""
         self.root = root
         self._make_root()
-        # Asked once, before the loop runs: each deletion needs it, and a disk that hangs would stop the loop.
-        self._is_nfs = file_system_of(root).startswith("nfs")
         self._threads = Threads("store", READ_THREADS, timeout_s=timeout_s)
         self._probing: Future[None] | None = None
 
@@ -55,7 +54,12 @@ class FileStore:
 
     def keeps_open(self) -> bool:
         # A file that another machine removes is gone from NFS, whoever has it open.
-        return not self._is_nfs
+        return not self._is_on_nfs
+
+    @cached_property
+    def _is_on_nfs(self) -> bool:
+        """Asked once: each deletion needs it. Not before: a folder that exists may not be mounted yet."""
+        return file_system_of(self.root).startswith("nfs")
 
     def location(self, key: BlobKey) -> str:
         return self._path(key).absolute().as_uri()
