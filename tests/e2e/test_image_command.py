@@ -96,14 +96,12 @@ def test_an_image_is_listed_shown_changed_shared_saved_and_deleted(server: Serve
 def test_a_family_is_named_by_its_latest_and_its_images_are_retired(server: Server, person: Person) -> None:
     old, new = [server.stored(DATA, name=name, family="of-the-command") for name in ("f-1", "f-2")]
     latest = "of-the-command:latest"
-    assert document(person.run("image", "show", latest, "--json"))["id"] == new
     retired = document(person.run("image", "deprecate", latest, "--replaced-by", "f-1", "--json"))
     assert (retired["id"], retired["lifecycle"], retired["replaced_by"]) == (new, "deprecated", "f-1")
     assert document(person.run("image", "show", latest, "--json"))["id"] == old
     assert "lifecycle" not in document(person.run("image", "reactivate", "f-2", "--json"))
     dry = person.run("image", "retention", "of-the-command", "--keep-newest", "1", "--dry-run")
     assert (dry.status, "would delete" in dry.out, "f-1" in dry.out, "f-2" in dry.out) == (0, True, True, False)
-    assert document(person.run("image", "trash", "--json")) == {"trash": []}
     assert document(person.run("image", "restore", old, "--json"), 3)["code"] == "not_in_trash"
 
 

@@ -34,7 +34,8 @@ async def test_the_latest_of_a_family_is_shown_downloaded_and_listed(erin: Perso
     await member(erin, clock, "c", family="debian-13")
     for address in (LATEST, LATEST.replace(":", "%3A")):
         assert (await erin.show(address)) == await erin.show(newest)
-        assert (await erin("GET", f"/v2/images/{address}/file")).body == b"b" * 512
+        answer = await erin("GET", f"/v2/images/{address}/file")
+        assert (answer.body, answer.headers["content-location"]) == (b"b" * 512, f"/v2/images/{newest}/file")
     assert await erin.names(f"?family={FAMILY}") == ["b", "a"]
     page = await erin.page(f"?family={FAMILY}&latest=true&limit=1&count=1")
     assert [image["name"] for image in page["images"]] == ["b"]

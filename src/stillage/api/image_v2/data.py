@@ -48,6 +48,8 @@ async def download(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204, headers=HARMLESS)
     etag = etag_of(image)
     headers = {"ETag": etag, "Accept-Ranges": "bytes", **HARMLESS}
+    if image.id != request.match_info["image_id"]:  # the latest of a family: another time it may be another image
+        headers["Content-Location"] = f"/v2/images/{image.id}/file"
     if (status := precondition_status(request, etag)) is not None:
         return web.Response(status=status, headers=headers)
     part = part_of(request, image.size, etag)
