@@ -2,8 +2,12 @@
 
 import base64
 import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any
+
+import pytest
 
 from described import Described, documents_of
 from image_api import V2_1, Person, Town
@@ -14,6 +18,7 @@ from stillage.api.services import SERVICES
 from stillage.images.job import JobKind
 from stillage.operations.jobs import Queue
 
+Serve = Callable[..., AbstractAsyncContextManager[Town]]
 MISSING = "00000000-0000-4000-8000-000000000000"
 DATA = b"x" * 512
 IMAGES = "/v2/images"
@@ -37,6 +42,12 @@ class Checked:
         assert answer.status == status, answer.body
         self.described.check(route, status, answer.json)
         return answer
+
+
+@pytest.fixture
+async def town(serve: Serve) -> AsyncIterator[Town]:
+    async with serve(trash_days=1) as town:
+        yield town
 
 
 async def test_every_document_is_as_described(town: Town, erin: Person, olga: Person, ada: Person) -> None:
@@ -69,11 +80,13 @@ async def test_every_document_is_as_described(town: Town, erin: Person, olga: Pe
 
 
 async def families(ask: Checked) -> None:
-    await ask.person.stored(DATA, family="f")
+    image_id = (await ask.person.stored(DATA, family="f"))["id"]
     await ask("PUT /v2/retention/{family}", {"keep_newest": 1}, family="f")
     await ask("GET /v2/retention/{family}", family="f")
     await ask("GET /v2/retention")
-    await ask("GET /v2/trash")
+    assert (await ask.person("DELETE", f"{IMAGES}/{image_id}")).status == 204
+    assert len((await ask("GET /v2/trash")).json["trash"]) == 1
+    await ask("POST /v2/trash/{image_id}/restore", image_id=image_id)
 
 
 async def locations(ask: Checked, service: Person) -> None:
