@@ -42,22 +42,32 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         if app_services.running.draining:
             response.force_close()
         response = await answer(request, response)
-        seconds = time.perf_counter() - begun
-        app_services.status.rates.count()
-        known = route_of(request)
-        app_services.metrics.count(request.method, known.pattern, response.status, seconds)
-        whole.end_with(_facts(request, response.status), failed=response.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
-        log.log(
-            _level(known, response.status),
-            "request",
-            method=request.method,
-            path=shown_path(request),
-            status=response.status,
-            seconds=round(seconds, 4),
-            peer=app_services.addresses.client(request),
-            client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
-        )
+        _tell(request, response.status, time.perf_counter() - begun, whole)
         return response
+
+
+def _tell(request: web.Request, status: int, seconds: float, whole: traces.Whole) -> None:
+    """Count, trace and log a request that is over."""
+    app_services, known, path = services(request), route_of(request), shown_path(request)
+    app_services.status.rates.count()
+    app_services.metrics.count(request.method, known.pattern, status, seconds)
+    facts: traces.Facts = {
+        "http.route": known.pattern,
+        "http.response.status_code": status,
+        "url.path": path,
+        "stillage.request_id": request[REQUEST_ID],
+    }
+    whole.end_with(facts, failed=status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    log.log(
+        _level(known, status),
+        "request",
+        method=request.method,
+        path=path,
+        status=status,
+        seconds=round(seconds, 4),
+        peer=app_services.addresses.client(request),
+        client_request_id=request.headers.get("X-Openstack-Request-Id", "")[:CLIENT_ID_LENGTH] or None,
+    )
 
 
 @web.middleware
@@ -102,16 +112,6 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Openstack-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Server"] = "stillage"
     response.headers["X-Content-Type-Options"] = "nosniff"
-
-
-def _facts(request: web.Request, status: int) -> traces.Facts:
-    """Return what a trace says of a request. Source: OpenTelemetry, "HTTP Spans"."""
-    return {
-        "http.route": route_of(request).pattern,
-        "http.response.status_code": status,
-        "url.path": shown_path(request),
-        "stillage.request_id": request[REQUEST_ID],
-    }
 
 
 def _level(known: KnownRoute, status: int) -> int:
