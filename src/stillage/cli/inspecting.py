@@ -20,6 +20,7 @@ from stillage.cli.show.texts import command_for, readable
 from stillage.cli.statuses import result_view
 from stillage.client.local import Rules, inspect_file, size_of
 from stillage.errors import BadSettings
+from stillage.formats.hints import HEAD, hints_of
 from stillage.formats.registry import FORMATS
 from stillage.formats.safety import Declaration
 from stillage.formats.verdict import Verdict, verdict_view
@@ -45,7 +46,7 @@ def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, c
 def _inspect_one(by: "_Inspector", name: str, *, as_json: bool) -> int:
     """Print the verdict on one file; return the exit status."""
     try:
-        found, layout = by.file(name)
+        found, layout, hints = by.file(name)
     except OSError as error:
         _say_unreadable(name, error.strerror or str(error), as_json=as_json)
         return UNREADABLE
@@ -57,9 +58,9 @@ def _inspect_one(by: "_Inspector", name: str, *, as_json: bool) -> int:
         view = verdict_view(found)
         for hazard in view["hazards"]:
             hazard["fix"] = command_for(hazard["fix"], name, found.format)
-        _print_json({"file": readable(name), **view})
+        _print_json({"file": readable(name), **view, "hints": hints})
     else:
-        print_verdict(Console(highlight=False, emoji=False), name, found, layout)
+        print_verdict(Console(highlight=False, emoji=False), name, found, layout, hints)
     return ACCEPTED if found.accepted else REFUSED
 
 
@@ -81,8 +82,8 @@ class _Inspector:
     rules: Rules
     draws: bool = True
 
-    def file(self, name: str) -> tuple[Verdict, Layout | None]:
-        """Inspect one file, whole.
+    def file(self, name: str) -> tuple[Verdict, Layout | None, list[str]]:
+        """Inspect one file, whole; return hints about it as well.
 
         Raises:
             OSError: If it cannot be read to its end.
@@ -95,7 +96,7 @@ class _Inspector:
         finally:
             os.close(descriptor)
 
-    def _run(self, descriptor: int, name: str) -> tuple[Verdict, Layout | None]:
+    def _run(self, descriptor: int, name: str) -> tuple[Verdict, Layout | None, list[str]]:
         size = size_of(descriptor)
         layout = None if size is None or not self.draws else Layout(size)
         formats = FORMATS if layout is None else layout.watched(FORMATS)
@@ -103,7 +104,8 @@ class _Inspector:
         if layout is not None:
             with _progress(name, size) as advance:
                 layout.look(descriptor, advance)
-        return found, layout
+        head = b"" if size is None else os.pread(descriptor, HEAD, 0)
+        return found, layout, hints_of(name, found.format, head) if found.complete else []
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from stillage import config
 from stillage.cli import conversation, statuses
 from stillage.cli.cloud_options import Talk
+from stillage.cli.hinting import hints_about
 from stillage.cli.show.progress import Switch, show_progress
 from stillage.cli.show.texts import readable
 from stillage.client.attributes import Attributes
@@ -78,6 +79,10 @@ class _Sender:
         order = self._order
         if order.attributes is not None and not order.attributes.name:
             order = replace(order, attributes=replace(order.attributes, name=self._shown.file))
+        hints = hints_about(file)
+        if not (self._talk.as_json or self._talk.quiet):
+            for hint in hints:
+                typer.echo(f"{self._shown.file}: hint: {hint}", err=True)
         started = time.monotonic()
         one: Upload | None = None
         problem: StillageError | None = None
@@ -91,7 +96,7 @@ class _Sender:
         outcome = one.outcome if one is not None else Outcome()
         seconds = time.monotonic() - started
         if self._talk.as_json:
-            typer.echo(json.dumps(_view(file, outcome, seconds, problem)))
+            typer.echo(json.dumps({**_view(file, outcome, seconds, problem), "hints": hints}))
         elif problem is not None:
             typer.echo(f"{self._shown.file}: {problem}", err=True)
         elif self._talk.quiet:

@@ -1,5 +1,7 @@
 """A verdict for people."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -16,7 +18,9 @@ STYLES = {Kind.STRUCTURE: "cyan", Kind.DATA: "", Kind.ZEROS: "dim"}
 LEGEND = {Kind.STRUCTURE: "read as structure", Kind.DATA: "other bytes", Kind.ZEROS: "zeros or holes"}
 
 
-def print_verdict(console: Console, name: str, found: Verdict, layout: Layout | None) -> None:
+def print_verdict(
+    console: Console, name: str, found: Verdict, layout: Layout | None, hints: Sequence[str] = ()
+) -> None:
     """Print what was found in the file *name*; *layout* None draws no picture."""
     word = "[bold green]accepted[/]" if found.accepted else "[bold red]refused[/]"
     console.print(f"[bold]{escape(readable(name))}[/]: {word}", soft_wrap=True)
@@ -26,6 +30,8 @@ def print_verdict(console: Console, name: str, found: Verdict, layout: Layout | 
         _print_picture(console, found, layout)
     for broken in found.hazards:
         _print_broken(console, name, found, broken)
+    for hint in hints:
+        console.print(f"  [yellow]hint[/]: {escape(hint)}", soft_wrap=True)
 
 
 def _lines(found: Verdict) -> list[tuple[str, str]]:
