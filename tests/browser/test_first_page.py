@@ -183,8 +183,9 @@ def fill(server: Server, count: int) -> None:
     """Write *count* records into the server's database, which would take minutes by requests."""
     model = server.create(name="image 0")
     engine = make_engine(f"sqlite:///{server.data_folder / 'stillage.db'}")
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         row = connection.execute(select(images).where(images.c.id == model)).mappings().one()
-        records = [{**row, "id": str(uuid4()), "name": f"image {number}"} for number in range(1, count)]
+    records = [{**row, "id": str(uuid4()), "name": f"image {number}"} for number in range(1, count)]
+    with engine.begin() as connection:  # begun by a write: after a read SQLite does not wait for the server's lock
         connection.execute(insert(images), records)
     engine.dispose()
