@@ -58,8 +58,7 @@ def test_a_store_that_stops_writing_stops_the_client_and_costs_no_memory(
     server.forget_peak_memory()
     server.stop_at("before the first block is written")
     with begin(server, image_id, body, len(data)) as client:
-        left = client.send_until_full(body.framed(data))
-        assert server.has_stopped()
+        left = client.send_until_full(body.framed(data), server.has_stopped)
         # Sockets, the reader's buffer and the lanes hold some of it; the rest is still here.
         assert len(left) > len(data) // 2
         assert server.peak_memory() < MEMORY

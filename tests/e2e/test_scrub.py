@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from any_node import store_of
-from server import COMMAND, MakeServer, Server
+from server import COMMAND, TIMEOUT_S, MakeServer, Server
 from stillage.cli.main import app
 
 
@@ -19,7 +19,9 @@ def server(own_server: MakeServer) -> Server:
 
 def scrub(server: Server, *arguments: str) -> "subprocess.CompletedProcess[str]":
     line = [str(COMMAND), "scrub", "--data", str(server.data_folder), *server.config, *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, env=server.environment())
+    return subprocess.run(
+        line, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, env=server.environment()
+    )
 
 
 def test_a_scrub_says_what_is_damaged_and_the_server_serves_it_no_more(server: Server) -> None:

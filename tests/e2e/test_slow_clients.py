@@ -10,7 +10,7 @@ import pytest
 
 from aftermath import begin, holds, leaves_it_queued
 from rude import Body, Rude, request
-from server import MIB, Server, eventually
+from server import MIB, TIMEOUT_S, Server, eventually
 
 IDLE_S = 1.0  # of `strict_server`
 
@@ -119,7 +119,7 @@ def test_a_thousand_idle_connections_harm_nobody_and_end(strict_server: Server) 
         image_id = strict_server.stored(b"in the midst of them")
         holds(strict_server, image_id, b"in the midst of them")
         for connection in idle:
-            connection.settimeout(30)
+            connection.settimeout(TIMEOUT_S)
             assert connection.recv(1000) == b""
 
 

@@ -83,11 +83,16 @@ class Rude:
                     left = left[count:]
         raise AssertionError("everything was sent, and the connection is still open")
 
-    def send_until_full(self, data: bytes) -> memoryview:
-        """Send until the server has taken nothing for a while. Return what is left."""
-        left = memoryview(data)
+    def send_until_full(self, data: bytes, has_stopped: Callable[[], bool]) -> memoryview:
+        """Send until the server, which *has_stopped*, has taken nothing for a while. Return what is left."""
+        left, until = memoryview(data), time.monotonic() + TIMEOUT_S
         self.socket.setblocking(False)
-        while left and select.select([], [self.socket], [], 1)[1]:
+        while left:
+            if not select.select([], [self.socket], [], 1)[1]:
+                if has_stopped():
+                    break
+                assert time.monotonic() < until, "the server neither stops nor takes anything"
+                continue
             try:
                 left = left[self.socket.send(left[: 1 << 20]) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
