@@ -188,7 +188,7 @@ def _sqlite(path: Path) -> Engine:
 def _server(url: URL, driver: str, extra: str) -> Engine:
     try:
         engine = create_engine(
-            url.set(drivername=driver, query={}),
+            url.set(drivername=driver),
             connect_args={"connect_timeout": CONNECT_WITHIN_S},
             isolation_level="REPEATABLE READ",
         )
