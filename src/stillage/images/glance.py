@@ -14,12 +14,15 @@ from stillage.errors import InvalidInput, NotAdopted
 from stillage.ids import ImageId, ProjectId, image_id_of
 from stillage.images.creation import Defaults, new_image, require_record
 from stillage.images.image import Image
+from stillage.images.lifecycle import RULES as DATES
 from stillage.images.member import Member, MemberStatus
 from stillage.images.status import WITH_DATA, Status
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 GLANCES_OWN = "os_glance_"
 """Begins the names of properties in which Glance keeps the state of imports."""
+SET_ASIDE = "adopted_"
+"""Begins the names that dates get which upkeep would act on here: Glance only kept them."""
 INTERRUPTED = "the image was {} when its Glance was adopted, so it has no data; send the file again"
 
 
@@ -87,7 +90,7 @@ def record_of(found: GlanceImage, max_record_bytes: int) -> Image:
     document: dict[str, Any] = {name: getattr(found, name) for name in (*base, "min_disk", "min_ram", "id")}
     document["tags"] = list(found.tags)
     own = {name: value for name, value in found.properties.items() if value is not None}
-    document |= {name: value for name, value in own.items() if not name.startswith(GLANCES_OWN)}
+    document |= {_name_here(name): value for name, value in own.items() if not name.startswith(GLANCES_OWN)}
     image = new_image(document, ProjectId(""), defaults=Defaults(), new_id=ImageId(""), now=found.created_at)
     require_record(image, max_record_bytes)
     waits = found.has_data or found.status == Status.QUEUED
@@ -98,6 +101,10 @@ def record_of(found: GlanceImage, max_record_bytes: int) -> Image:
         importing_to="" if f"{GLANCES_OWN}importing_to_stores" in own else None,
         failed_import=own.get(f"{GLANCES_OWN}failed_import"),
     )
+
+
+def _name_here(name: str) -> str:
+    return SET_ASIDE + name if name in DATES else name
 
 
 def members_of(found: GlanceImage) -> Sequence[Member]:
@@ -139,4 +146,4 @@ def file_of(found: GlanceImage) -> str:
 def _checked(name: str) -> str:
     if not FILE_NAME.fullmatch(name):
         raise NotAdopted(f"its file is called {name[:64]!r}, which Glance calls none")
-    return name
+    return SET_ASIDE + name if name in DATES else name

@@ -67,6 +67,12 @@ def test_a_record_is_what_glance_has_without_the_data() -> None:
     )
 
 
+def test_dates_that_upkeep_would_act_on_are_only_kept_as_they_were_in_glance() -> None:
+    dates = {"deprecate_at": "soon", "obsolete_at": "2019-01-01", "delete_at": "2020-01-01"}
+    properties = record(properties=dates | {"delete": "x"}).properties
+    assert properties == {f"adopted_{name}": value for name, value in dates.items()} | {"delete": "x"}
+
+
 def test_what_was_never_changed_was_changed_when_it_was_made() -> None:
     assert record(updated_at=None).updated_at == CREATED
 
