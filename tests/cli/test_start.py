@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from stillage import config
-from stillage.cli import converting, local_rules, main
+from stillage.cli import converting, inspecting, local_rules, main
 from stillage.cli.convert_request import ConvertRequest
-from stillage.cli.start import plain_request
+from stillage.cli.start import plain_files, plain_request
 from stillage.client.local import Rules
 from stillage.deployment import policy_of, profile_of
 
@@ -64,6 +64,23 @@ def test_nothing_is_understood_in_another_way(words: list[str]) -> None:
 @pytest.mark.parametrize("line", ["--help", "in.raw", "in.raw out", "in.raw out.raw --disk-format raw", "a b.raw c"])
 def test_help_and_mistakes_are_left_to_typer(line: str) -> None:
     assert plain_request(line.split()) is None
+
+
+@given(st.lists(st.sampled_from((*WORDS, "a.raw", "--json")), max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_what_is_understood_of_an_inspection_is_what_typer_understands(words: list[str]) -> None:
+    asked: list[tuple[list[str], str | None, bool]] = []
+
+    def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, config_file: Path | None) -> int:
+        assert config_file is None
+        asked.append((files, disk_format, as_json))
+        return 0
+
+    if files := plain_files(words):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inspecting, "inspect_files", inspect_files)
+            assert CliRunner().invoke(main.app, ["inspect", *words]).exit_code == 0
+        assert asked == [(files, None, "--json" in words)]
 
 
 def test_without_settings_the_rules_are_those_of_the_settings_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

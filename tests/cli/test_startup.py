@@ -35,7 +35,7 @@ LISTED = (
     "image list --help",
     "doctor --help",
     "inspect --help",
-    "inspect {file} --json",
+    "inspect {file} --json --disk-format raw",
     "convert --help",
     "convert {file} made.qcow2 --json --disk-format raw",
 )
@@ -87,6 +87,12 @@ def test_a_plain_conversion_imports_neither_typer_nor_the_settings(tmp_path: Pat
     modules = imported_by("convert {file} made.qcow2 --json", tmp_path)
     assert (tmp_path / "made.qcow2").exists()
     assert modules & {*SERVER, "typer", "rich.console", "pydantic", "stillage.config"} == set()
+
+
+def test_a_plain_inspection_imports_neither_typer_nor_the_settings(tmp_path: Path) -> None:
+    modules = imported_by("inspect {file}", tmp_path)
+    assert "stillage.cli.inspecting" in modules
+    assert modules & {*SERVER, "typer", "pydantic", "stillage.config"} == set()
 
 
 @pytest.mark.parametrize("command", REACHED)

@@ -26,18 +26,23 @@ def ended(group: Any, words: Sequence[str]) -> int:
             group.invoke(context)
     except typer.Exit as end:
         return end.exit_code
-    except (KeyboardInterrupt, typer.Abort, EOFError):
-        return _tell(words, AGAIN, INTERRUPTED, "interrupted")
-    except StillageError as error:
-        return _tell(words, str(error), FAILED, error.code, error)
-    except OSError as error:
-        return _of_system(words, error)
+    except (KeyboardInterrupt, typer.Abort, EOFError, StillageError, OSError) as error:
+        return told(words, error)
     except Exception as error:
         # typer exports none of the classes of its errors but that of a wrong value.
         if not hasattr(error, "format_message"):
             raise
-        return _tell(words, told, USAGE, "usage") if (told := _mistake(error)) else USAGE
+        return _tell(words, mistake, USAGE, "usage") if (mistake := _mistake(error)) else USAGE
     return 0
+
+
+def told(words: Sequence[str], error: BaseException) -> int:
+    """Say why the command that *words* name has ended with *error*; return its exit status."""
+    if isinstance(error, StillageError):
+        return _tell(words, str(error), FAILED, error.code, error)
+    if isinstance(error, OSError):
+        return _of_system(words, error)
+    return _tell(words, AGAIN, INTERRUPTED, "interrupted")
 
 
 def _of_system(words: Sequence[str], error: OSError) -> int:
@@ -56,9 +61,9 @@ def _asks_for_json(words: Sequence[str]) -> bool:
 
 def _mistake(error: Any) -> str:
     """Return the sentence about an error of typer; nothing if there was no command, and it has printed the help."""
-    told = " ".join(str(error.format_message()).split()).rstrip(".").replace("Value error, ", "")
+    text = " ".join(str(error.format_message()).split()).rstrip(".").replace("Value error, ", "")
     path = "stillage" if error.ctx is None else error.ctx.command_path
-    return f"{told[:1].lower()}{told[1:]}; see '{path} --help'" if told else ""
+    return f"{text[:1].lower()}{text[1:]}; see '{path} --help'" if text else ""
 
 
 def _tell(words: Sequence[str], why: str, status: int, code: str, error: StillageError | None = None) -> int:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
 from stillage.cli.local_rules import local_rules
 from stillage.cli.show.layout import Layout
 from stillage.cli.show.report import print_verdict
-from stillage.cli.show.texts import command_for, readable
+from stillage.cli.show.texts import command_for, readable, say
 from stillage.cli.statuses import result_view
 from stillage.client.local import Rules, inspect_file, size_of
 from stillage.errors import BadSettings
@@ -35,7 +34,7 @@ def inspect_files(files: list[str], disk_format: str | None, *, as_json: bool, c
     try:
         rules = local_rules(config_file)
     except BadSettings as error:
-        typer.echo(f"stillage: {error}", err=True)
+        say(f"stillage: {error}", problem=True)
         if as_json:
             _print_json(result_view(error))
         return UNREADABLE
@@ -68,12 +67,12 @@ def _say_unreadable(name: str, why: str, *, as_json: bool) -> None:
     if as_json:
         _print_json({"file": readable(name), "accepted": None, "error": why})
     else:
-        typer.echo(f"{readable(name)}: cannot read it: {why}", err=True)
+        say(f"{readable(name)}: cannot read it: {why}", problem=True)
 
 
 def _print_json(document: dict[str, Any]) -> None:
     # One line for each file, so that a script can read them one by one.
-    typer.echo(json.dumps(document))
+    say(json.dumps(document))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
-"""Starts the command ``stillage``: a plain `convert` at once, everything else through typer.
+"""Starts the command ``stillage``: a plain `convert` or `inspect` at once, everything else through typer.
 
-To import typer takes as long as to copy 100 MiB. So a complete `convert` is understood here; whatever is anything else,
-a mistake or ``--help`` included, is left to `stillage.cli.main`, whose answer is the only one.
+To import typer takes as long as to copy 100 MiB, and longer than to inspect most files. So complete commands are
+understood here; whatever is anything else, a mistake or ``--help`` included, is left to `stillage.cli.main`, whose
+answer is the only one.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from stillage.cli import garbage
 from stillage.cli.convert_request import ConvertRequest, format_by_suffix
+from stillage.errors import StillageError
 
 FLAGS = frozenset({"--check", "--force", "--json"})
 LONG = frozenset({"--output-format", "--subformat", "--compress", "--config"})
@@ -26,18 +29,41 @@ def run() -> None:
 
 def _run() -> None:
     words = sys.argv[1:]
-    request = plain_request(words[1:]) if words[:1] == ["convert"] else None
-    if request is None:
+    work = _plain(words)
+    if work is None:
         from stillage.cli.main import run as run_any  # noqa: PLC0415 - it takes a while to import
 
         run_any()
         return
     garbage.start()
-    from stillage.cli.converting import convert_file  # noqa: PLC0415 - other commands do not need it
+    try:
+        status = work()
+    except (KeyboardInterrupt, StillageError, OSError) as error:
+        from stillage.cli.ending import told  # noqa: PLC0415 - it imports typer
 
-    status = convert_file(request)
+        status = told(words, error)
     garbage.end()
     sys.exit(status)
+
+
+def _plain(words: Sequence[str]) -> Callable[[], int] | None:
+    """Return what the command that *words* name does; None where typer has to look at them."""
+    command, rest = words[:1], words[1:]
+    if command == ["convert"] and (request := plain_request(rest)) is not None:
+        from stillage.cli.converting import convert_file  # noqa: PLC0415 - other commands do not need it
+
+        return partial(convert_file, request)
+    if command == ["inspect"] and (files := plain_files(rest)):
+        from stillage.cli.inspecting import inspect_files  # noqa: PLC0415
+
+        return partial(inspect_files, files, None, as_json="--json" in rest, config_file=None)
+    return None
+
+
+def plain_files(words: Sequence[str]) -> list[str]:
+    """Return the files in the *words* behind ``stillage inspect``; none where typer has to look at them."""
+    files = [word for word in words if word != "--json"]
+    return [] if any(word.startswith("-") for word in files) else files
 
 
 def plain_request(words: Sequence[str]) -> ConvertRequest | None:
