@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
@@ -64,6 +65,13 @@ def garbage_goes() -> Iterator[None]:
     yield
     gc.collect()
     malloc_trim(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def log_stays_as_it_is() -> Iterator[None]:
+    """A log that a test sets up as a command does outlives its standard error, and fails tests of other files."""
+    yield
+    assert not structlog.get_config()["cache_logger_on_first_use"], "this file set up the log and left it so"
 
 
 @pytest.fixture(scope="session", autouse=True)

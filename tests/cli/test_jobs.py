@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from typer.testing import CliRunner
 
 from job_world import job_id, new_job
-from stillage.cli import logs
 from stillage.cli.main import app
 from stillage.config import load
 from stillage.db import jobs as db
@@ -19,12 +18,6 @@ from stillage.db.session import make_engine
 from stillage.errors import BadSettings, JobEnded, JobNotFound
 
 Run = Callable[..., str]
-
-
-@pytest.fixture(autouse=True)
-def logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process loggers would keep the stream that the runner closes, for all tests that follow."""
-    monkeypatch.setattr(logs, "configure", lambda *_: None)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from stillage.cli import logs
+from stillage.cli.logs import configure  # itself: the fixture of this folder replaces it for commands
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def test_a_traceback_does_not_show_the_values_of_variables(log_format: str, caps
     def fail(token: str) -> None:
         raise ZeroDivisionError(f"a token of {len(token)} characters")
 
-    logs.configure(log_format, "info")
+    configure(log_format, "info")
     try:
         fail("gst1" + "secret")
     except ZeroDivisionError as error:
@@ -36,7 +36,7 @@ def test_a_traceback_does_not_show_the_values_of_variables(log_format: str, caps
 
 
 def test_a_line_for_people_is_short(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("console", "info")
+    configure("console", "info")
     logger = structlog.get_logger()
     logger.info("request", method="GET", path="/v2/images", status=200, seconds=0.002, peer="::1", request_id="req-1")
     logger.error("disk is gone", store="files")
