@@ -34,6 +34,9 @@ RENEW_EVERY_S = 1.0
 """How often a verifier renews its lease and reports its progress."""
 LOOK_EVERY_S = 0.25
 """How often a request that waits for a verdict checks whether another process has reached it."""
+GATHER_S, GATHERS_FROM = 0.05, 16 << 20
+"""How long a verification that has come so far waits for more pieces: each round is two transactions, and pieces of
+1 MiB come every few milliseconds. What comes before is verified at once, since most refusals are found there."""
 KEEP_UP_S, KEEP_UP_EVERY_S = 2.0, 0.02
 """How long pieces wait for a verification that does not advance, and how often they look."""
 LINGER_S = 120.0
@@ -187,7 +190,7 @@ class Verifier:
                 elif asyncio.get_running_loop().time() > quiet_since + self._linger_s(verification.size):
                     return
                 else:
-                    await self._wait_for_news(upload.id)
+                    await self._wait_for_news(upload.id, verification.size)
 
     async def _verify_what_comes(self, now: Upload, image: Image, verification: Verification) -> bool:
         """Verify the upload until it is idle; return whether it has ended. Its file is open only while this runs."""
@@ -208,7 +211,7 @@ class Verifier:
                     await verification.settle()
                     if asyncio.get_running_loop().time() > quiet_since + CLOSE_AFTER_S:
                         return False
-                    await self._wait_for_news(now.id)
+                    await self._wait_for_news(now.id, verification.size)
                 if (renewed := await self._renewed(now, verification)) is None:
                     return True
                 now = renewed
@@ -275,11 +278,12 @@ class Verifier:
         work, until = db.keep_verification, self._context.verification_until()
         return await self._rights.write(upload, None, work, upload.id, self._context.owner, until, verification.size)
 
-    async def _wait_for_news(self, upload_id: UploadId) -> None:
+    async def _wait_for_news(self, upload_id: UploadId, verified: int) -> None:
         news = self._news[upload_id]
         with suppress(TimeoutError):
             async with asyncio.timeout(RENEW_EVERY_S):
                 await news.wait()
+                await asyncio.sleep(GATHER_S if verified >= GATHERS_FROM else 0)
         news.clear()
 
     def _linger_s(self, verified: int) -> float:
