@@ -95,6 +95,8 @@ async def served(
         ours.load_cert_chain(made.chain, made.key)
         theirs = ssl.create_default_context(cafile=made.authority)
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        # Or the kernel takes as much as it likes for a client that is held back: 32 MiB on some machines.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         await listen(runner, [listening], ours)
         async with asyncio.timeout(60):
             reader, writer = await asyncio.open_connection(*listening.getsockname(), ssl=theirs)
