@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as TookTooLong
 
 import slow_path
 from console_uploads import (
@@ -115,6 +116,33 @@ def test_an_upload_that_is_removed_is_not_taken_over(
         for page in (first, other):
             expect(page.locator(".dock")).to_have_count(0)
     assert server.api("GET", "/v2/images").json["images"] == []
+
+
+def is_offered(page: Page) -> bool:
+    """Whether the page asks for the file of an upload, once it has asked the server for uploads."""
+    try:
+        page.locator("[data-state=needs-file]").wait_for(timeout=5_000)
+    except TookTooLong:
+        return False
+    return True
+
+
+def test_another_browser_goes_on_and_the_server_notices_another_file(
+    browser: Browser, server: Server, slow: Server, line: slow_path.Path, file: Path, tmp_path: Path
+) -> None:
+    other = noise(tmp_path / "other.raw", SIZE // MIB)
+    with person(browser, slow) as page:
+        begin(page, server, file)
+        row(page, "sending").get_by_role("button", name="Pause").click()
+    line.rate = slow_path.NO_LIMIT
+    with person(browser, slow) as page:
+        # An upload whose last byte came a moment ago is taken for one that is running.
+        eventually(lambda: page.reload() and is_offered(page), "it is offered")
+        page.get_by_label("Choose the file").set_input_files(other)
+        assert "not the file" in page.get_by_role("alert").inner_text()
+        page.get_by_label("Choose the file").set_input_files(file)
+        row(page, "active")
+    require_whole(server, file)
 
 
 def test_a_session_that_ends_costs_no_byte_and_the_user_signs_in_again(

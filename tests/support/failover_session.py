@@ -25,7 +25,7 @@ from server import COMMAND, MIB, Server, eventually
 
 SIZE = 192 * MIB
 KILLED_AT = 48 * MIB
-UPLOAD = "stillage upload --disk-format raw disk.img"
+UPLOAD = "stillage upload --disk-format raw --parallel 4 --limit-rate 32MiB disk.img"
 COMPARE = 'curl -s -H "X-Auth-Token: $T" http://{}:9292/v2/images/ID/file | cmp - disk.img && echo the same'
 VOLATILE = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
@@ -46,7 +46,7 @@ class Session:
 
     def run(self) -> None:
         first, second = self._nodes
-        (self._folder / "disk.img").write_bytes(os.urandom(SIZE))
+        (self._folder / "disk.img").write_bytes(os.urandom(510) + b"\x55\xaa" + os.urandom(SIZE - 512))
         self.lines.append(f"client$ {UPLOAD}")
         upload = self._started(*UPLOAD.split()[1:])
         image_id = eventually(lambda: self._image(second), "the image is there")

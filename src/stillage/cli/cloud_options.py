@@ -23,6 +23,17 @@ LocalData = Annotated[
         "--data", metavar="DIR", help="Use the server on this machine that has this data folder.", show_default=False
     ),
 ]
+UploadParallel = Annotated[
+    int | None,
+    typer.Option(
+        "--parallel",
+        min=1,
+        max=64,
+        metavar="N",
+        help="Number of connections. Default: 4, or 1 to a server on this machine, which shares its processors.",
+        show_default=False,
+    ),
+]
 Parallel = Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Number of connections.")]
 GiveUpAfter = Annotated[
     float, typer.Option("--give-up-after", min=0, metavar="S", help="Seconds without progress before giving up.")

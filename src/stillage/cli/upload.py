@@ -10,9 +10,9 @@ from stillage.cli.cloud_options import (
     GiveUpAfter,
     LimitRate,
     LocalData,
-    Parallel,
     Quiet,
     Talk,
+    UploadParallel,
     size_of,
 )
 from stillage.cli.options import Config, Json
@@ -72,7 +72,7 @@ def upload(
     min_ram: MinRam = None,
     protected: Protected = None,
     image: ImageId = None,
-    parallel: Parallel = 4,
+    parallel: UploadParallel = None,
     piece_size: PieceSize = None,
     no_inspect: NoInspect = False,
     instant: Instant = False,

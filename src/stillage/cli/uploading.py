@@ -30,7 +30,7 @@ def upload_files(
     attributes: Attributes | None,
     image: str | None,
     *,
-    connections: int,
+    connections: int | None,
     piece_bytes: int | None,
     inspects: bool,
     instant: bool,
@@ -43,7 +43,7 @@ def upload_files(
         files: Paths.
         attributes: Of new images; None if *image* names an existing one.
         image: Its id.
-        connections: How many at the same time.
+        connections: How many at the same time; None for the usual number.
         piece_bytes: Of a request; None lets the size decide.
         inspects: Whether to inspect a file before anything of it is sent.
         instant: Whether to ask first if the server has the same bytes.

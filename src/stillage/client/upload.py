@@ -40,6 +40,8 @@ DECLARED_DIGESTS = (*USUAL_DIGESTS, "sha256")
 LOCAL_LARGE = 64 * MIB
 # and sent in pieces of this.
 LOCAL_PIECE = 1 << 30
+CONNECTIONS = 4
+"""To a server elsewhere."""
 # Statuses that say that these bytes are refused for good, so the record is useless.
 UNWANTED = (400, 409, 410, 413, 415, 422)
 POLL_S = 0.2
@@ -52,7 +54,7 @@ class Order:
 
     Attributes:
         attributes: Of the record to create; None if `image_id` names an existing one.
-        connections: How many at the same time.
+        connections: How many at the same time; None takes what is usual for where the server is.
         piece_bytes: Size of a piece; None chooses it by the size of the file.
         rules: Rules to inspect the file by before anything is sent; None leaves that to the server.
         instant: Hash the file first, and send nothing if the server already has the bytes.
@@ -61,7 +63,7 @@ class Order:
 
     attributes: Attributes | None
     image_id: str | None = None
-    connections: int = 4
+    connections: int | None = None
     piece_bytes: int | None = None
     rules: Rules | None = None
     instant: bool = False
@@ -262,7 +264,7 @@ class Upload:
         self.outcome.way = "pieces"
         upload = await self._with_what_is_there(source, begun, upload)
         whole = Span(0, source.size)
-        connections = 1 if self._session.place.is_local else self._order.connections
+        connections = self._order.connections or (1 if self._session.place.is_local else CONNECTIONS)
         if size := self._order.piece_bytes or (LOCAL_PIECE if connections == 1 else None):
             pieces = plan(whole, upload.received, begun.zeros, size)
         else:

@@ -197,12 +197,13 @@ export function dismissRow(id) {
 /** End an upload and remove its image. @param {string} id */
 export async function abandon(id) {
   withdraw(id); // before its lock is free
-  order({ type: "stop", key: id });
+  order({ type: "pause", key: id });
   try {
     await request("DELETE", `/v2/images/${id}`);
   } catch (error) {
     if (/** @type {ApiError} */ (error).status !== 404) throw error;
   }
+  order({ type: "stop", key: id }); // only now: a tab that gets its lock looks for what is unfinished
   await forget(id);
   dismissRow(id);
   dispatchEvent(new CustomEvent("stillage-image", { detail: { id } }));
