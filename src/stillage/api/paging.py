@@ -1,8 +1,13 @@
-"""Pages of lists that people look through: ``limit`` and ``marker``."""
+"""Pages of lists: ``limit`` and ``marker``, and the addresses of other pages."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from aiohttp import web
+from yarl import URL
 
 from stillage.accounts.names import is_name
+from stillage.api.services import public_url
 from stillage.errors import InvalidInput
 
 MOST = 1000
@@ -25,3 +30,13 @@ def marker_of(request: web.Request) -> str | None:
     if text is not None and not is_name(text):
         raise InvalidInput(f"marker {text[:80]!r} is no id")
     return text
+
+
+def link(path: str, query: Sequence[tuple[str, str]]) -> str:
+    """Return the address of a page, below the host."""
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def following(request: web.Request, marker: str) -> str:
+    """Return the whole address of the page behind *marker*, of the list that *request* asks for."""
+    return f"{public_url(request)}{URL(str(request.rel_url)).update_query(marker=marker)}"

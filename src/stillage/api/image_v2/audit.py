@@ -3,14 +3,13 @@
 from datetime import datetime
 
 from aiohttp import hdrs, web
-from yarl import URL
 
 from stillage import times
 from stillage.accounts.names import is_name
 from stillage.api.http.json_bodies import encoded, json_response
 from stillage.api.image_v2 import admin_documents as documents
-from stillage.api.paging import limit_of, marker_of
-from stillage.api.services import principal, public_url, services
+from stillage.api.paging import following, limit_of, marker_of
+from stillage.api.services import principal, services
 from stillage.audit.event_ids import first_id
 from stillage.db.audit_events import Query
 from stillage.errors import InvalidInput
@@ -42,8 +41,7 @@ async def _page(request: web.Request, query: Query) -> web.Response:
     events = await services(request).audit.page(principal(request), query)
     answer: documents.AuditEvents = {"events": list(events[: query.limit])}
     if len(events) > query.limit:
-        following = URL(str(request.rel_url)).update_query(marker=events[query.limit - 1]["id"])
-        answer["next"] = f"{public_url(request)}{following}"
+        answer["next"] = following(request, events[query.limit - 1]["id"])
     return json_response(answer)
 
 

@@ -1,11 +1,10 @@
 """List the jobs of a project: imports, conversions, exports and copies."""
 
-from urllib.parse import urlencode
-
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2 import task_documents as documents
+from stillage.api.paging import link
 from stillage.api.services import principal, services
 from stillage.images.job import Job
 from stillage.images.job_query import parse
@@ -20,9 +19,9 @@ async def list_all(request: web.Request) -> web.Response:
     query = parse(pairs)
     jobs = await services(request).jobs.page(principal(request), query)
     kept = [(name, value) for name, value in pairs if name != "marker"]
-    document: documents.ListedJobs = {"jobs": [_document(job) for job in jobs], "first": _link(kept)}
+    document: documents.ListedJobs = {"jobs": [_document(job) for job in jobs], "first": link(PATH, kept)}
     if jobs and len(jobs) == query.limit:
-        document["next"] = _link([*kept, ("marker", jobs[-1].id)])
+        document["next"] = link(PATH, [*kept, ("marker", jobs[-1].id)])
     return json_response(document, headers={"Cache-Control": "no-store"})
 
 
@@ -43,7 +42,3 @@ def _document(job: Job) -> documents.ListedJob:
         "updated_at": to_seconds(job.updated_at),
         "ended_at": None if job.ended_at is None else to_seconds(job.ended_at),
     }
-
-
-def _link(query: list[tuple[str, str]]) -> str:
-    return f"{PATH}?{urlencode(query)}" if query else PATH

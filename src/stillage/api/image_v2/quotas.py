@@ -5,12 +5,11 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from aiohttp import web
-from yarl import URL
 
 from stillage.api.http.json_bodies import json_object, json_response
 from stillage.api.image_v2 import admin_documents as documents
-from stillage.api.paging import limit_of, marker_of
-from stillage.api.services import note, principal, public_url, services
+from stillage.api.paging import following, limit_of, marker_of
+from stillage.api.services import note, principal, services
 from stillage.errors import InvalidInput
 from stillage.images.quota import NO_LIMIT, Limits, Quota, own_limits_of
 
@@ -63,8 +62,7 @@ def _page(request: web.Request, name: str, found: Sequence[Quota], limit: int) -
     """Return the first *limit* of *found*, and where others are if there are more."""
     answer: dict[str, Any] = {name: [_document(quota) for quota in found[:limit]]}
     if len(found) > limit:
-        following = URL(str(request.rel_url)).update_query(marker=found[limit - 1].project_id)
-        answer["next"] = f"{public_url(request)}{following}"
+        answer["next"] = following(request, found[limit - 1].project_id)
     return json_response(answer)
 
 

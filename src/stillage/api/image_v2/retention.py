@@ -3,12 +3,11 @@
 from typing import Any
 
 from aiohttp import web
-from yarl import URL
 
 from stillage.api.http.json_bodies import json_object, json_response
 from stillage.api.image_v2 import family_documents as documents
-from stillage.api.paging import limit_of
-from stillage.api.services import note, principal, public_url, services
+from stillage.api.paging import following, limit_of
+from stillage.api.services import note, principal, services
 from stillage.images.retention import MOST, Rule, rule_of
 from stillage.operations.retention import Shown
 from stillage.times import to_seconds
@@ -22,8 +21,7 @@ async def list_rules(request: web.Request) -> web.Response:
     found = await services(request).retention.page(principal(request), limit, request.query.get("marker"))
     answer: dict[str, Any] = {"retention": [_rule(each.family, each.rule) for each in found[:limit]]}
     if len(found) > limit:
-        following = URL(str(request.rel_url)).update_query(marker=found[limit - 1].family)
-        answer["next"] = f"{public_url(request)}{following}"
+        answer["next"] = following(request, found[limit - 1].family)
     return json_response(answer)
 
 

@@ -5,9 +5,9 @@ Source: OpenStack Image API v2, "Show image"; times in whole seconds, links with
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from stillage.api.image_v2 import documents
+from stillage.api.paging import link
 from stillage.images.image import Image
 from stillage.images.member import Member
 from stillage.times import to_seconds
@@ -90,11 +90,11 @@ def list_view(
     kept = [(name, value) for name, value in query if name != "marker"]
     document: documents.Images = {
         "images": [image_view(image, with_stores=with_stores, more=more(image)) for image in images],
-        "first": _link(kept),
+        "first": link("/v2/images", kept),
         "schema": "/v2/schemas/images",
     }
     if images and is_full:
-        document["next"] = _link([*kept, ("marker", images[-1].id)])
+        document["next"] = link("/v2/images", [*kept, ("marker", images[-1].id)])
     return document
 
 
@@ -111,7 +111,3 @@ def member_view(member: Member) -> documents.Member:
 
 def members_view(members: Sequence[Member]) -> documents.Members:
     return {"members": [member_view(member) for member in members], "schema": "/v2/schemas/members"}
-
-
-def _link(query: Sequence[tuple[str, str]]) -> str:
-    return f"/v2/images?{urlencode(query)}" if query else "/v2/images"

@@ -1,12 +1,12 @@
 """Show tasks: what imports are doing, and how they ended. Source: OpenStack Image API v2, "Tasks"."""
 
 from datetime import datetime
-from urllib.parse import urlencode
 
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_object, json_response
 from stillage.api.image_v2 import task_documents as documents
+from stillage.api.paging import link
 from stillage.api.services import principal, services
 from stillage.images.job import Job
 from stillage.images.task import STATUSES, TYPES, parse, task_id_of
@@ -21,11 +21,11 @@ async def list_tasks(request: web.Request) -> web.Response:
     kept = [(name, value) for name, value in pairs if name != "marker"]
     document: documents.Tasks = {
         "tasks": [_summary(request, job) for job in jobs],
-        "first": _link(kept),
+        "first": link("/v2/tasks", kept),
         "schema": "/v2/schemas/tasks",
     }
     if jobs and len(jobs) == query.limit:
-        document["next"] = _link([*kept, ("marker", jobs[-1].id)])
+        document["next"] = link("/v2/tasks", [*kept, ("marker", jobs[-1].id)])
     return json_response(document)
 
 
@@ -94,7 +94,3 @@ def _maybe(time: datetime | None) -> str | None:
 
 def _raw(time: datetime) -> str:
     return to_microseconds(time).removesuffix("Z")
-
-
-def _link(query: list[tuple[str, str]]) -> str:
-    return f"/v2/tasks?{urlencode(query)}" if query else "/v2/tasks"

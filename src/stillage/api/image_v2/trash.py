@@ -3,13 +3,12 @@
 from typing import Any
 
 from aiohttp import web
-from yarl import URL
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2 import family_documents as documents
 from stillage.api.image_v2.images import view_of
-from stillage.api.paging import limit_of, marker_of
-from stillage.api.services import principal, public_url, services
+from stillage.api.paging import following, limit_of, marker_of
+from stillage.api.services import principal, services
 from stillage.images.trash import Trashed
 from stillage.times import to_seconds
 
@@ -20,8 +19,7 @@ async def list_trash(request: web.Request) -> web.Response:
     found = await services(request).trash.page(principal(request), limit, marker_of(request))
     answer: dict[str, Any] = {"trash": [_document(trashed) for trashed in found[:limit]]}
     if len(found) > limit:
-        following = URL(str(request.rel_url)).update_query(marker=found[limit - 1].image.id)
-        answer["next"] = f"{public_url(request)}{following}"
+        answer["next"] = following(request, found[limit - 1].image.id)
     return json_response(answer)
 
 

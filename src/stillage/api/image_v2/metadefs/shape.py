@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from typing import Any, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from stillage.api.image_v2.metadefs import documents
+from stillage.api.paging import link
 from stillage.images.metadefs.definitions import Contents, Definition, Kind, Namespace
 from stillage.times import to_seconds
 
@@ -57,11 +58,11 @@ def namespaces_view(
     kept = [(name, value) for name, value in query if name != "marker"]
     document: documents.Namespaces = {
         "namespaces": [contents_view(each) for each in namespaces],
-        "first": _link(kept),
+        "first": link(NAMESPACES, kept),
         "schema": f"{SCHEMAS}/namespaces",
     }
     if namespaces and len(namespaces) == limit:
-        document["next"] = _link([*kept, ("marker", namespaces[-1].namespace.name)])
+        document["next"] = link(NAMESPACES, [*kept, ("marker", namespaces[-1].namespace.name)])
     return document
 
 
@@ -112,7 +113,3 @@ def path_of(namespace: str) -> str:
 
 def _times(definition: Definition) -> documents.Times:
     return {"created_at": to_seconds(definition.created_at), "updated_at": to_seconds(definition.updated_at)}
-
-
-def _link(query: Sequence[tuple[str, str]]) -> str:
-    return f"{NAMESPACES}?{urlencode(query)}" if query else NAMESPACES

@@ -1,13 +1,12 @@
 """List the open uploads of a project."""
 
-from urllib.parse import urlencode
-
 from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.uploads import documents
 from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, spans_of
 from stillage.api.image_v2.uploads.upload_request import path_of
+from stillage.api.paging import link
 from stillage.api.services import principal, services
 from stillage.images.upload import Ranges, Upload
 from stillage.images.upload_query import parse
@@ -23,10 +22,10 @@ async def list_all(request: web.Request) -> web.Response:
     kept = [(name, value) for name, value in pairs if name != "marker"]
     document: documents.ListedUploads = {
         "uploads": [_document(request, upload, ranges) for upload, ranges in listed],
-        "first": _link(kept),
+        "first": link(PATH, kept),
     }
     if marker is not None:
-        document["next"] = _link([*kept, ("marker", marker)])
+        document["next"] = link(PATH, [*kept, ("marker", marker)])
     return json_response(document, headers={"Cache-Control": "no-store"})
 
 
@@ -46,7 +45,3 @@ def _document(request: web.Request, upload: Upload, ranges: Ranges) -> documents
         "created_at": to_seconds(upload.created_at),
         "expires_at": to_seconds(upload.expires_at),
     }
-
-
-def _link(query: list[tuple[str, str]]) -> str:
-    return f"{PATH}?{urlencode(query)}" if query else PATH
