@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
@@ -19,7 +19,7 @@ from stillage.api.services import Services
 from stillage.config import Settings
 from stillage.db.clock import set_by
 from stillage.db.leases import LeaseOwner
-from stillage.jobs.upkeep import Schedule, Upkeep
+from stillage.jobs.upkeep import Schedule, Upkeep, Work
 from stillage.operations.upkeep.digesting import Digesting
 from stillage.operations.upkeep.exclusive import Exclusive
 from stillage.operations.upkeep.look import Look
@@ -111,10 +111,12 @@ def _upkeep(worker: Worker, settings: Settings, owner: LeaseOwner) -> Upkeep:
     also += [worker.services.audit.forget_old, worker.services.status.report]
     database = worker.services.database
     exclusive = Exclusive(database, owner=owner, clock=worker.clock)
-    also.append(partial(exclusive.run, "lifecycle", worker.lifecycle))
     set_clock = partial(set_by, database, worker.clock)
     look = Look(database, worker.services.stores, clock=worker.clock)
-    alone = {"digesting": Digesting(database, worker.services.stores)}
+    alone: Mapping[str, Work] = {
+        "digesting": Digesting(database, worker.services.stores),
+        "lifecycle": worker.lifecycle,
+    }
     return Upkeep(
         worker.sweep, worker.scrub, look, exclusive, schedule=schedule, first=set_clock, also=also, alone=alone
     )

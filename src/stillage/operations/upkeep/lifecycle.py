@@ -59,7 +59,7 @@ class DatesOfImages:
         try:
             image = await step(image_id)
         except StillageError as error:  # such as a protected image; the next time it may be possible
-            log.info("a date of an image has come in vain", action=action.verb, image_id=image_id, why=str(error))
+            log.debug("a date of an image has come in vain", action=action.verb, image_id=image_id, why=str(error))
             return False
         if image is None:
             return False
