@@ -86,3 +86,8 @@ class Talk:
     as_json: bool = False
     quiet: bool = False
     bytes_per_s: int | None = None
+
+
+def talk_of(cloud: str | None, data: Path | None, give_up_after_s: float, as_json: bool) -> Talk:
+    """Return how a command talks that moves no data."""
+    return Talk(cloud, data, give_up_after_s=give_up_after_s, as_json=as_json)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
+from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk, talk_of
 from stillage.cli.options import Json
 from stillage.client.errors import GIVE_UP_AFTER_S
 
@@ -29,7 +29,7 @@ def deprecate(
     data: LocalData = None,
 ) -> None:
     """Deprecate an image: it works as before, and is no longer the latest of its family."""
-    _act(Talk(cloud, data, give_up_after_s=give_up_after, as_json=as_json), image, "deprecate", _given(replaced_by, at))
+    _act(talk_of(cloud, data, give_up_after, as_json), image, "deprecate", _given(replaced_by, at))
 
 
 def obsolete(
@@ -42,7 +42,7 @@ def obsolete(
     data: LocalData = None,
 ) -> None:
     """Make an image obsolete: it is hidden from lists, and its data cannot be downloaded."""
-    _act(Talk(cloud, data, give_up_after_s=give_up_after, as_json=as_json), image, "obsolete", _given(replaced_by, at))
+    _act(talk_of(cloud, data, give_up_after, as_json), image, "obsolete", _given(replaced_by, at))
 
 
 def reactivate(
@@ -53,7 +53,7 @@ def reactivate(
     data: LocalData = None,
 ) -> None:
     """Take an image that is deprecated, obsolete or deactivated into use again."""
-    _act(Talk(cloud, data, give_up_after_s=give_up_after, as_json=as_json), image, "reactivate", {})
+    _act(talk_of(cloud, data, give_up_after, as_json), image, "reactivate", {})
 
 
 def _given(replaced_by: str | None, at: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
+from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, talk_of
 from stillage.cli.options import Json
 from stillage.client.errors import GIVE_UP_AFTER_S
 
@@ -29,7 +29,7 @@ def trash(
     """List deleted images that can be restored, the latest deletion first."""
     from stillage.cli import trash_actions  # noqa: PLC0415 - what it imports would slow down --help
 
-    raise typer.Exit(trash_actions.list_trash(_talk(cloud, data, give_up_after, as_json)))
+    raise typer.Exit(trash_actions.list_trash(talk_of(cloud, data, give_up_after, as_json)))
 
 
 def restore(
@@ -42,7 +42,7 @@ def restore(
     """Restore a deleted image."""
     from stillage.cli import trash_actions  # noqa: PLC0415
 
-    raise typer.Exit(trash_actions.restore(_talk(cloud, data, give_up_after, as_json), image))
+    raise typer.Exit(trash_actions.restore(talk_of(cloud, data, give_up_after, as_json), image))
 
 
 def purge(
@@ -55,7 +55,7 @@ def purge(
     """Delete an image in the trash for good."""
     from stillage.cli import trash_actions  # noqa: PLC0415
 
-    raise typer.Exit(trash_actions.purge(_talk(cloud, data, give_up_after, as_json), image))
+    raise typer.Exit(trash_actions.purge(talk_of(cloud, data, give_up_after, as_json), image))
 
 
 def retention(
@@ -80,11 +80,7 @@ def retention(
         raise typer.BadParameter("it cannot be combined with limits or --dry-run", param_hint="--remove")
     from stillage.cli import trash_actions  # noqa: PLC0415
 
-    talk = _talk(cloud, data, give_up_after, as_json)
+    talk = talk_of(cloud, data, give_up_after, as_json)
     if remove:
         raise typer.Exit(trash_actions.remove_rule(talk, family))
     raise typer.Exit(trash_actions.show_rule(talk, family, given, is_set=bool(given) and not dry_run))
-
-
-def _talk(cloud: str | None, data: LocalData, give_up_after_s: float, as_json: bool) -> Talk:
-    return Talk(cloud, data, give_up_after_s=give_up_after_s, as_json=as_json)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
+from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, talk_of
 from stillage.cli.download import download
 from stillage.cli.image_stages import deprecate, obsolete, reactivate
 from stillage.cli.image_trash import purge, restore, retention, trash
@@ -69,7 +69,7 @@ def list_all(
     ]
     from stillage.cli import image_actions  # noqa: PLC0415 - what it imports would slow down --help
 
-    raise typer.Exit(image_actions.list_all(_talk(cloud, data, give_up_after, as_json), filters, limit))
+    raise typer.Exit(image_actions.list_all(talk_of(cloud, data, give_up_after, as_json), filters, limit))
 
 
 @app.command()
@@ -83,7 +83,7 @@ def show(
     """Show all attributes of an image."""
     from stillage.cli import image_actions  # noqa: PLC0415
 
-    raise typer.Exit(image_actions.show(_talk(cloud, data, give_up_after, as_json), image))
+    raise typer.Exit(image_actions.show(talk_of(cloud, data, give_up_after, as_json), image))
 
 
 @app.command("set")
@@ -118,7 +118,7 @@ def change(
         raise typer.BadParameter("name what to change, such as --name or --property", param_hint="ID|NAME")
     from stillage.cli import image_actions  # noqa: PLC0415
 
-    talk = _talk(cloud, data, give_up_after, as_json)
+    talk = talk_of(cloud, data, give_up_after, as_json)
     raise typer.Exit(image_actions.change(talk, image, values, removed or [], tags or [], removed_tags or []))
 
 
@@ -133,7 +133,7 @@ def delete(
     """Delete images. If one cannot be deleted, the others still are."""
     from stillage.cli import image_actions  # noqa: PLC0415
 
-    raise typer.Exit(image_actions.delete(_talk(cloud, data, give_up_after, as_json), images))
+    raise typer.Exit(image_actions.delete(talk_of(cloud, data, give_up_after, as_json), images))
 
 
 @app.command()
@@ -152,12 +152,8 @@ def share(
     """
     from stillage.cli import image_actions  # noqa: PLC0415
 
-    talk = _talk(cloud, data, give_up_after, as_json)
+    talk = talk_of(cloud, data, give_up_after, as_json)
     raise typer.Exit(image_actions.share(talk, image, projects or [], removed or []))
-
-
-def _talk(cloud: Any, data: Any, give_up_after_s: float, as_json: bool) -> Talk:
-    return Talk(cloud, data, give_up_after_s=give_up_after_s, as_json=as_json)
 
 
 for command in (deprecate, obsolete, reactivate, trash, restore, purge, retention):

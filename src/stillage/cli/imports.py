@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, Talk
+from stillage.cli.cloud_options import CloudName, GiveUpAfter, LocalData, talk_of
 from stillage.cli.options import Json
 from stillage.cli.show.texts import file_name_of
 from stillage.cli.upload import Container, MinDisk, MinRam, Name, Property, Protected, Tag, Visible, one_of, pairs
@@ -87,7 +87,7 @@ def command(
         all_stores=all_stores,
         must_succeed=not allow_failure,
         waits=wait,
-        talk=Talk(cloud, data, give_up_after_s=give_up_after, as_json=as_json),
+        talk=talk_of(cloud, data, give_up_after, as_json),
     )
     raise typer.Exit(status)
 

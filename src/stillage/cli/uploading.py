@@ -79,8 +79,8 @@ class _Sender:
         order = self._order
         if order.attributes is not None and not order.attributes.name:
             order = replace(order, attributes=replace(order.attributes, name=self._shown.file))
-        hints = hints_about(file)
-        if not (self._talk.as_json or self._talk.quiet):
+        hints = hints_about(file) if self._talk.as_json or not self._talk.quiet else []
+        if not self._talk.as_json:
             for hint in hints:
                 typer.echo(f"{self._shown.file}: hint: {hint}", err=True)
         started = time.monotonic()
