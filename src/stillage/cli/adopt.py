@@ -35,11 +35,11 @@ GlanceDb = Annotated[
 ]
 Files = Annotated[Path, typer.Argument(metavar="FILES", help="filesystem_store_datadir of Glance.")]
 TakeOver = Annotated[
-    bool, typer.Option("--take-over", help="Give the files a second name in our store, or clone them. None is copied.")
+    bool, typer.Option("--take-over", help="Hard-link or clone the files into our store; nothing is copied.")
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Serve the files from where they are. The default.")]
 StoreName = Annotated[str | None, typer.Option("--store", metavar="ID", help="Store that takes them over.")]
-DeleteFiles = Annotated[bool, typer.Option("--delete-files", help="Delete Glance's names of files taken over.")]
+DeleteFiles = Annotated[bool, typer.Option("--delete-files", help="Delete Glance's own links to the files taken over.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Verify everything, and change nothing.")]
 
 
@@ -85,7 +85,7 @@ def adopt(
 
 def _folder(files: Path) -> Path:
     if not files.is_dir():
-        raise BadSettings(f"{files} is no folder; filesystem_store_datadir in glance-api.conf says where the files are")
+        raise BadSettings(f"{files} is not a folder; see filesystem_store_datadir in glance-api.conf")
     return files.resolve()
 
 

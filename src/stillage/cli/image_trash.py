@@ -11,12 +11,15 @@ from stillage.client.errors import GIVE_UP_AFTER_S
 Deleted = Annotated[str, typer.Argument(metavar="ID", help="Id of a deleted image; `stillage image trash` lists them.")]
 Family = Annotated[str, typer.Argument(metavar="FAMILY", help="Name of the family.")]
 Newest = Annotated[
-    int | None, typer.Option("--keep-newest", min=1, metavar="N", help="Keep the newest N.", show_default=False)
+    int | None, typer.Option("--keep-newest", min=1, metavar="N", help="Keep the N newest images.", show_default=False)
 ]
 Days = Annotated[
-    int | None, typer.Option("--keep-days", min=1, metavar="D", help="Keep those of D days.", show_default=False)
+    int | None,
+    typer.Option(
+        "--keep-days", min=1, metavar="D", help="Keep images created within the last D days.", show_default=False
+    ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Set nothing: show what this would delete.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what the rule would delete, and set nothing.")]
 Unset = Annotated[bool, typer.Option("--remove", help="Remove the rule: keep all images.")]
 
 

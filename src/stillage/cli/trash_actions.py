@@ -11,6 +11,7 @@ from stillage.client.records import Records
 from stillage.client.trash import Trash
 
 COLUMNS = ("id", "name", "disk_format", "size", "deleted_at", "purge_at")
+KEPT = {"keep_newest": "the newest {}", "keep_days": "those of the last {} days"}
 REMOVED = ("id", "name", "created_at")
 
 
@@ -61,8 +62,8 @@ def show_rule(talk: Talk, family: str, limits: Mapping[str, int], *, is_set: boo
         if talk.as_json:
             print_json(rule)
             return OK
-        kept = [f"{name.removeprefix('keep_')} {rule[name]}" for name in ("keep_newest", "keep_days") if rule[name]]
-        typer.echo(f"{family} keeps: {', '.join(kept)}; it {'deletes' if is_set else 'would delete'}:")
+        kept = [text.format(rule[name]) for name, text in KEPT.items() if rule[name]]
+        typer.echo(f"{family} keeps {' and '.join(kept)}; it {'deletes' if is_set else 'would delete'}:")
         print_table(REMOVED, rule["removes"])
         return OK
 

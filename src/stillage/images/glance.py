@@ -145,5 +145,5 @@ def file_of(found: GlanceImage) -> str:
 
 def _checked(name: str) -> str:
     if not FILE_NAME.fullmatch(name):
-        raise NotAdopted(f"its file is called {name[:64]!r}, which Glance calls none")
+        raise NotAdopted(f"its file is called {name[:64]!r}, a name that Glance never gives")
     return SET_ASIDE + name if name in DATES else name

@@ -116,5 +116,5 @@ class Jobs:
 def _page(connection: Connection, those: Filter, query: JobQuery) -> Sequence[Job]:
     after = None if query.marker is None else db.find(connection, query.marker)
     if query.marker is not None and (after is None or those.project_id not in (None, after.project_id)):
-        raise InvalidInput(f"marker {query.marker[:36]!r} is no job; start again without marker")
+        raise InvalidInput(f"marker {query.marker[:36]!r} is not a job; start again without marker")
     return db.list_of(connection, those, query.limit, after)

@@ -44,12 +44,12 @@ class Trash(TypedDict):
 class NewRetention(TypedDict, total=False):
     """Which images of a family are kept: those that meet one of the two. At least one is needed."""
 
-    keep_newest: Annotated[int | None, member("So many newest", minimum=1)]
-    keep_days: Annotated[int | None, member("Made in so many days", minimum=1)]
+    keep_newest: Annotated[int | None, member("How many of the newest images to keep", minimum=1)]
+    keep_days: Annotated[int | None, member("Keep images created within this many days", minimum=1)]
 
 
 class RetentionRule(TypedDict):
-    """The rule of a family; null keeps no image for that."""
+    """The rule of a family; null means that this limit keeps nothing."""
 
     family: str
     keep_newest: int | None

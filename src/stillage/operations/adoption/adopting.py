@@ -36,7 +36,7 @@ from stillage.stores.abilities import TakesFiles
 from stillage.stores.catalog import Stores
 
 SECTOR = 512
-GONE = "it was deleted here, and an id is never used twice"
+GONE = "it was deleted here, and ids are never used twice"
 STOPS = (CannotTakeFile, StorageFull, Unavailable)
 """Trouble that other images would meet as well."""
 BUSY = "an upload to it is running, or was interrupted; run this again when that has ended"
@@ -86,7 +86,7 @@ class Adopt:
         store = stores.get(plan.taken_to).store
         self._takes_over = plan.served_from is None
         if self._takes_over and not plan.dry_run and not isinstance(store, TakesFiles):
-            raise StoreTakesNoUploads(plan.taken_to, "is no folder, and takes over no files; name one that is")
+            raise StoreTakesNoUploads(plan.taken_to, "is not a folder, so it cannot take over files; name one that is")
 
     async def __call__(self, found: GlanceImage) -> Result:
         """Adopt an image, and return what became of it.
