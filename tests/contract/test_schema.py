@@ -1,6 +1,8 @@
 """The migrations and the tables say the same, on every engine."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -107,6 +109,19 @@ def test_upgrades_that_start_together_take_turns(empty_database_url: str) -> Non
     for engine in engines:
         schema.require_usable(engine)
         engine.dispose()
+
+
+def test_a_connection_to_a_new_file_waits_while_another_one_writes_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "new.sqlite"
+    engine = make_engine(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder, ThreadPoolExecutor() as threads:
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = threads.submit(schema.upgrade, engine)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.5)
+        holder.execute("ROLLBACK")
+        waiting.result(60)
+    engine.dispose()
 
 
 def test_an_upgrade_waits_for_another_one_as_long_as_that_takes(

@@ -8,6 +8,7 @@ database itself, so that no transaction is ever open while data moves.
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -43,6 +44,8 @@ SQLITE_WRITERS = 1  # SQLite has one writer at a time; queueing here beats busy-
 CONNECTIONS = 8
 """To PostgreSQL, of one process, half of them for units that write and one for lookups."""
 ON_LOOP = 1
+WAL_PAUSE_S = 0.02
+"""Between two tries to switch a new SQLite file to a write-ahead log."""
 UNIT = "stillage.unit"
 READ_ONLY = "25006"  # Source: PostgreSQL, "Error Codes", read_only_sql_transaction
 
@@ -219,11 +222,25 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _use_wal(cursor)
     # An acknowledged commit must survive a power cut; with NORMAL, WAL may lose the last ones.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Switch the file to a write-ahead log, if it has none. SQLite itself does not wait here for one who writes."""
+    until = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(WAL_PAUSE_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
