@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 
 from stillage.db import lifecycle, pieces, usage
 from stillage.db import uploads as db_uploads
@@ -83,13 +82,14 @@ async def test_a_piece_that_ends_while_the_database_is_away_stops_counting_for_i
 async def test_pieces_that_end_together_tell_the_database_each_of_itself(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, end = [], pieces.end
+    told, write = [], world.database.write
 
-    def counted(connection: Connection, piece_id: str) -> None:
-        told.append(piece_id)
-        end(connection, piece_id)
+    async def counted(work: Any, *values: Any, **more: Any) -> Any:
+        if work is pieces.end:
+            told.append(values)
+        return await write(work, *values, **more)
 
-    monkeypatch.setattr(pieces, "end", counted)
+    monkeypatch.setattr(world.database, "write", counted)
     uploads = [await world.open() for _ in range(8)]
     await asyncio.gather(*(world.send(upload, 0, 10) for upload in uploads))
     assert len(told) == len(set(told)) == 8
