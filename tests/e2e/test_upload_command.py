@@ -11,6 +11,7 @@ from clients import Shells
 from samples import load
 from sending import Person
 from server import MIB, MakeServer, Server
+from stillage.formats.hints import BARE
 
 DATA = random.Random(7).randbytes(3 * MIB + 4321)
 
@@ -43,6 +44,7 @@ def test_a_file_becomes_an_image_that_is_the_file(server: Server, person: Person
     assert image.items() >= wanted.items()
     assert view["verified"] == {"md5": image["checksum"], "sha512": hashlib.sha512(DATA).hexdigest()}
     assert server.download(view["image"]).body == DATA
+    assert view["hints"] == [BARE]
     assert person.kept("uploads") == []
 
 
@@ -59,6 +61,7 @@ def test_of_a_file_that_changed_a_little_a_little_is_sent(server: Server, person
     (person.folder / "copy.raw").write_bytes(changed)
     done = person.run("upload", "copy.raw")
     assert (done.status, "5.2 MB taken from what the server already had" in done.out) == (0, True), done
+    assert f"copy.raw: hint: {BARE}\n" in done.error
 
 
 def test_a_clouds_yaml_of_make_serve_is_all_that_is_needed(server: Server, shells: Shells, tmp_path: Path) -> None:
