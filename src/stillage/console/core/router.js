@@ -24,18 +24,20 @@ function here() {
 export const place = store(here());
 addEventListener("popstate", () => place.set(here()));
 
-/** @param {string} path Below /console, with its query. @param {{replace?: boolean}} [how] */
-export function navigate(path, how = {}) {
+/** @typedef {{replace?: boolean, state?: string}} How  state: what `history.state` is there. */
+
+/** @param {string} path Below /console, with its query. @param {How} [how] */
+export function navigate(path, { replace, state } = {}) {
   const address = ROOT + path;
-  if (how.replace) history.replaceState(null, "", address);
-  else history.pushState(null, "", address);
+  if (replace) history.replaceState(state ?? null, "", address);
+  else history.pushState(state ?? null, "", address);
   place.set(here());
 }
 
 /**
  * Change the query of the address: null removes a name.
  * @param {Record<string, string | string[] | null>} changes
- * @param {{replace?: boolean}} [how]
+ * @param {How} [how]
  */
 export function changeQuery(changes, how = {}) {
   const { path, query } = here();

@@ -1,6 +1,6 @@
 // Page: the images. Tabs, search and filters are in the address, so that it can be kept and passed on.
 
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
+import { html, useEffect, useMemo, useState } from "../vendor/htm-preact-standalone.module.js";
 import { listCommands } from "../core/commands.js";
 import { number, plural, t } from "../core/i18n.js";
 import { useLive } from "../core/live.js";
@@ -8,6 +8,7 @@ import { changeQuery, Link, place } from "../core/router.js";
 import { useStore } from "../core/store.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
+import { Paging } from "../ui/paging.js";
 import { Problem } from "../ui/problem.js";
 import { BulkActions } from "./bulk.js";
 import { countOffers, isFiltered, loadList, OFFERS, TABS, wantedList } from "./image_query.js";
@@ -48,7 +49,7 @@ export function ImagesPage() {
     ${list.data && images.length > 0 && html`
       <${BulkActions} images=${images.filter((image) => selected.has(image.id))} tab=${wanted.tab} again=${list.again} clear=${() => setSelected(new Set())} />
       ${table}
-      <${Paging} list=${list.data} />`}
+      <${Paging} marker=${list.data.marker} note=${howMany(list.data)} />`}
     ${list.data && images.length === 0 && html`<${NoImages} tab=${wanted.tab} filtered=${isFiltered(address)} />`}
   `;
 }
@@ -91,22 +92,4 @@ function howMany({ images, count, isMore }) {
   if (count === null) return plural("images.shown", images.length);
   if (!isMore && count <= images.length) return plural("images.total", count);
   return t(isMore ? "images.shown.of_more" : "images.shown.of", { shown: number(images.length), count: number(count) });
-}
-
-/** @param {{list: import("./image_query.js").Listed}} props */
-function Paging({ list }) {
-  const { marker } = list;
-  const { query } = useStore(place);
-  const top = useRef(false);
-  useEffect(() => {
-    if (top.current) scrollTo(0, 0);
-    top.current = true;
-  }, [query.get("marker")]);
-  return html`<nav class="paging" aria-label=${t("images.pages")}>
-    <span class="note">${howMany(list)}</span>
-    ${query.has("marker") && html`
-      <button type="button" onClick=${() => changeQuery({ marker: null })}>${t("images.first_page")}</button>
-      <button type="button" onClick=${() => history.back()}>${t("images.previous_page")}</button>`}
-    ${marker && html`<button type="button" onClick=${() => changeQuery({ marker })}>${t("images.next_page")}</button>`}
-  </nav>`;
 }

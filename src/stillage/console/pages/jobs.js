@@ -10,6 +10,7 @@ import { isAdmin } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
+import { markerIn, Paging } from "../ui/paging.js";
 import { Problem } from "../ui/problem.js";
 import { ImportButton } from "./import_image.js";
 import { JOB_STATES, JobTable, stateText } from "./job_table.js";
@@ -43,7 +44,7 @@ export function JobsPage() {
     <${States} chosen=${query.get("state")} />
     ${error && html`<${Problem} error=${error} retry=${again} />`}
     ${!jobs && !error && html`<${Skeleton} />`}
-    ${jobs?.length > 0 && html`<${JobTable} jobs=${jobs} withImage /><${Paging} next=${data.next} />`}
+    ${jobs?.length > 0 && html`<${JobTable} jobs=${jobs} withImage /><${Paging} marker=${markerIn(data.next)} />`}
     ${jobs?.length === 0 && html`<div class="empty"><h2>${t("jobs.none")}</h2><p>${t("jobs.none.why")}</p></div>`}
   `;
 }
@@ -54,17 +55,4 @@ function States({ chosen }) {
   return html`<div class="tools" role="group" aria-label=${t("job.status")}>
     ${choices.map((each) => html`<button key=${each} type="button" aria-pressed=${each === chosen} onClick=${() => changeQuery({ state: each, marker: null })}>${each ? stateText(each) : t("jobs.all")}</button>`)}
   </div>`;
-}
-
-/** @param {{next?: string}} props  The path of the next page. */
-function Paging({ next }) {
-  const { query } = useStore(place);
-  const marker = next ? new URLSearchParams(next.split("?")[1]).get("marker") : null;
-  if (!marker && !query.has("marker")) return null;
-  return html`<nav class="paging" aria-label=${t("jobs.pages")}>
-    ${query.has("marker") && html`
-      <button type="button" onClick=${() => changeQuery({ marker: null })}>${t("images.first_page")}</button>
-      <button type="button" onClick=${() => history.back()}>${t("images.previous_page")}</button>`}
-    ${marker && html`<button type="button" onClick=${() => changeQuery({ marker })}>${t("images.next_page")}</button>`}
-  </nav>`;
 }
