@@ -22,7 +22,7 @@ SERVER = (
 )  # fmt: skip
 UNUSED = (
     "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "boto3", "botocore", "alembic", "cryptography",
-    "multiprocessing.pool", "unittest",
+    "multiprocessing.pool", "unittest", "rich.console", "pygments",
 )  # fmt: skip
 """Of a server with SQLite and files. Each costs every worker memory for as long as it runs."""
 LISTED = (
@@ -58,10 +58,37 @@ finally:
 
 SERVING = """
 import json, pathlib, sys
-import stillage.app, stillage.cli.server.serve
+import stillage.cli.server.serve
 from stillage.cli.server import certificate
 certificate.ensure(pathlib.Path(sys.argv[1]), ["localhost"])
 print(json.dumps(list(sys.modules)))
+"""
+
+TRUSTING = """
+import asyncio, pathlib, ssl, sys
+import stillage.cli.server
+import aiohttp
+from stillage.cli.server import certificate
+
+async def answer(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 204 No Content\\r\\nConnection: close\\r\\n\\r\\n")
+    writer.close()
+
+async def main():
+    made = certificate.ensure(pathlib.Path(sys.argv[1]), ["localhost"])
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(made.chain, made.key)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    async with aiohttp.ClientSession() as client:
+        for host in ("localhost", "127.0.0.1"):
+            try:
+                print((await client.get(f"https://{host}:{port}/")).status)
+            except aiohttp.ClientConnectorCertificateError:
+                print("refused")
+
+asyncio.run(main())
 """
 
 
@@ -107,6 +134,13 @@ def test_a_server_imports_nothing_that_it_may_not_need(tmp_path: Path) -> None:
     modules = set(json.loads(done.stdout))
     assert "stillage.cli.server.worker" in modules
     assert modules & {*UNUSED} == set()
+
+
+def test_a_server_trusts_whom_the_machine_trusts_though_it_reads_them_late(tmp_path: Path) -> None:
+    environment = {"SSL_CERT_FILE": str(tmp_path / "tls" / "ca.pem")}
+    command = [sys.executable, "-c", TRUSTING, str(tmp_path / "tls")]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert done.stdout.split() == [b"204", b"refused"]  # its certificate is for localhost
 
 
 def test_a_server_collects_garbage_as_usual_but_not_in_what_it_started_with() -> None:

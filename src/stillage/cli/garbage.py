@@ -6,8 +6,8 @@ By itself it collects after every 700 new objects, and once more at the end: a f
 import gc
 
 USUAL = gc.get_threshold()
-OBJECTS = 200_000
-"""More than a command makes while it starts, few enough for one that runs on."""
+OBJECTS = 500_000
+"""Twice what a server makes while it starts, few enough for a command that runs on."""
 
 
 def start() -> None:

@@ -52,10 +52,12 @@ def _for_machines() -> list[structlog.typing.Processor]:
 
 
 def _console() -> structlog.typing.Processor:
-    # Never with the values of local variables: tokens and passwords are among them.
-    tracebacks = structlog.dev.RichTracebackFormatter(show_locals=False)
+    # Python's own tracebacks: never with the values of local variables, among which are tokens and passwords.
     return structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False, exception_formatter=tracebacks
+        colors=sys.stderr.isatty(),
+        pad_event_to=0,
+        pad_level=False,
+        exception_formatter=structlog.dev.plain_traceback,
     )
 
 
