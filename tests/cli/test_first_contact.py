@@ -36,3 +36,10 @@ async def test_a_server_that_says_nothing_is_given_up_with_its_address(monkeypat
     with pytest.raises(NetworkGaveUp, match=f"^no answer from {URL}; gave up"):
         async with Retry().first_contact(URL):
             await asyncio.Event().wait()
+
+
+async def test_who_may_not_try_again_is_not_told_that_it_is_tried_again() -> None:
+    said: list[str] = []
+    with pytest.raises(NetworkGaveUp, match=r"^connection refused; gave up after 0 seconds$"):
+        await Outage(Retry(give_up_after_s=0, say=said.append, sleep=_instantly)).wait("connection refused")
+    assert said == []

@@ -94,10 +94,10 @@ class Outage:
         now = retry.clock()
         if self._since is None:
             self._since = now
-        retry.say(why)
         left = self._since + retry.give_up_after_s - now
         if left <= 0:
             raise NetworkGaveUp(f"{why}; gave up after {retry.give_up_after_s:g} seconds")
+        retry.say(why)
         most = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, MOST_DOUBLINGS))
         self._failures += 1
         pause = max(random.uniform(most / 2, most), at_least_s or 0)  # noqa: S311 - no secret
