@@ -11,6 +11,7 @@ from stillage.db import stages
 from stillage.images import lifecycle
 from stillage.images.image import Image
 from stillage.images.lifecycle import DEPRECATE_AT, OBSOLETE_AT
+from stillage.images.status import Status
 from stillage.operations.images import Images
 
 log = structlog.get_logger()
@@ -56,5 +57,6 @@ class Lifecycle:
             StillageError: As `Images.reactivate`.
         """
         change = partial(lifecycle.in_use_again, now=self._clock())
-        await self._images.change(principal, image_id, change, rule="reactivate", save=stages.save_reactivated)
-        await self._images.reactivate(principal, image_id)
+        image = await self._images.change(principal, image_id, change, rule="reactivate", save=stages.save_reactivated)
+        if image.status is not Status.ACTIVE:  # it has no mark, and may be deactivated
+            await self._images.reactivate(principal, image_id)
