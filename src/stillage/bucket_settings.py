@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, fi
 class BoundSettings(BaseModel):
     """What the settings of all types of buckets have."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{2,62}$", description="of the bucket, for clients")
     projects: frozenset[str] = Field(min_length=1, description="ids of the projects that may use it")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -333,7 +334,8 @@ def _services(ground: _Ground, data: _ImageData, background: _Background) -> Ser
         shares=Shares(database, access=access, rules=profile.sharing, clock=clock),
         members=Members(database, access=access, rules=profile.sharing, clock=clock),
         audit=ground.audit,
-        settings=shown_settings_of(settings),
+        # Later: to read them out of their model takes it 5 MiB of validators, and few workers are asked.
+        settings=partial(shown_settings_of, settings),
         status=_status(ground),
         info=Info(database, access=access, limits=limits),
         quotas=ProjectQuotas(database, access=access, default=limits, knows_projects=known.embedded is not None),

@@ -61,7 +61,7 @@ class Services:
         embedded: The embedded identity service, for the identity API; None with an external Keystone.
         sessions: Signs browsers in; None without the console.
         keystone_url: URL of the external Keystone for clients.
-        settings: As administrators are shown them, without secrets.
+        settings: Returns them as administrators are shown them, without secrets.
         authority: PEM of the certificate authority to trust, if the server made its own certificate.
         trail: Records every change.
         addresses: The public URL, and addresses of clients.
@@ -94,7 +94,7 @@ class Services:
     quotas: ProjectQuotas
     audit: Audit
     status: StatusReports
-    settings: Sequence[Mapping[str, Any]]
+    settings: Callable[[], Sequence[Mapping[str, Any]]]
     ingest: Ingest
     uploads: Uploads
     imports: Imports

@@ -41,7 +41,7 @@ async def show(request: web.Request) -> web.Response:
 async def settings(request: web.Request) -> web.Response:
     """GET /v2/settings: the settings of the node that answers, without secrets, for administrators."""
     services(request).info.require_settings(principal(request))
-    return json_response({"settings": list(services(request).settings)})
+    return json_response({"settings": list(services(request).settings())})
 
 
 def _store(one: NamedStore, found: Status, *, is_default: bool) -> documents.StoreStatus:
