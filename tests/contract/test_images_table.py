@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -87,6 +87,12 @@ async def test_an_image_is_found_as_it_was_added(database: Database) -> None:
         version=3,
     )
     assert await get(database, image) == image
+
+
+async def test_an_image_that_was_read_is_as_frozen_as_one_that_was_made(database: Database) -> None:
+    found: Any = await get(database, await add(database))
+    with pytest.raises(FrozenInstanceError):
+        found.name = "other"
 
 
 async def test_an_image_without_an_owner_or_a_name_is_found(database: Database) -> None:

@@ -29,6 +29,10 @@ def _time_of(value: int | None) -> datetime | None:
     return None if value is None else EPOCH + timedelta(0, 0, value)
 
 
+def _stores_of(value: str | None) -> tuple[StoreId, ...]:
+    return tuple(map(StoreId, value.split(","))) if value else ()
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware datetime, kept as microseconds since 1970."""
 
@@ -51,8 +55,8 @@ class StoreList(TypeDecorator[tuple[StoreId, ...]]):
     def process_bind_param(self, value: tuple[StoreId, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         return ",".join(value) if value else None
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[StoreId, ...]:  # noqa: ARG002
-        return tuple(map(StoreId, value.split(","))) if value else ()
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], tuple[StoreId, ...]]:  # noqa: ARG002
+        return _stores_of
 
 
 def sorted_text(length: int) -> String:

@@ -1,7 +1,7 @@
 """The records of images. Plain functions of a connection, run by `Database.read` and `Database.write`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, make_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +32,8 @@ ATTRIBUTES = [attribute.name for attribute in fields(Image)]
 COLUMNS = [images.c[name] for name in ATTRIBUTES]
 """What `image_of` takes."""
 WIDTH = len(COLUMNS)
+Unfrozen = make_dataclass("Unfrozen", ATTRIBUTES, slots=True)
+"""An image that is not frozen yet. Frozen ones are made with a call for each attribute, in seven times the time."""
 STATUS, VISIBILITY, TAGS = (ATTRIBUTES.index(name) for name in ("status", "visibility", "tags"))
 STATUSES, VISIBILITIES = {str(each): each for each in Status}, {str(each): each for each in Visibility}
 """Looked up, which takes a fifth of what calling an enum does."""
@@ -172,7 +174,10 @@ def image_of(row: Sequence[Any]) -> Image:
     values[STATUS] = STATUSES[values[STATUS]]
     values[VISIBILITY] = VISIBILITIES[values[VISIBILITY]]
     values[TAGS] = tuple(values[TAGS])
-    return Image(*values)
+    image: Any = Unfrozen(*values)
+    image.__class__ = Image
+    made: Image = image
+    return made
 
 
 def _keys(image_id: str, project_id: ProjectId) -> Keys:

@@ -8,10 +8,13 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import JSON, Connection, Dialect, Engine, Select
 from sqlalchemy.exc import DBAPIError
+
+from stillage.db.columns import decoded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,9 +137,11 @@ class Compiled:
             bind = compiled.binds[name]
             write = bind.type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
             self._parameters.append((name, write) if bind.required else (None, write(bind.effective_value)))
-        self._readers = [(n, read) for n, kind in enumerate(kinds) if (read := kind.result_processor(dialect, None))]
         self._json = [n for n, kind in enumerate(kinds) if isinstance(kind, JSON)]
-        self._row: Any = namedtuple("Row", statement.selected_columns.keys(), rename=True)  # type: ignore[misc]  # noqa: PYI024 - the names are the statement's
+        readers = [_json if isinstance(kind, JSON) else kind.result_processor(dialect, None) for kind in kinds]
+        self._readers = [(place, read) for place, read in enumerate(readers) if read is not None]
+        row = namedtuple("Row", statement.selected_columns.keys(), rename=True)  # type: ignore[misc]  # noqa: PYI024 - the names are the statement's
+        self._row: Callable[[Iterable[Any]], Any] = partial(tuple.__new__, row)
 
     def parameters(self, keys: Keys) -> Sequence[Any]:
         return [how if name is None else how(keys[name]) for name, how in self._parameters]
@@ -144,19 +149,27 @@ class Compiled:
     def rows(self, found: Iterable[Sequence[Any]]) -> Rows | None:
         """Return the driver's rows with the values of Python; None, having read no more, if they are `LARGE`."""
         size, rows = 0, []
-        for values in map(list, found):
+        for row in found:
             for place in self._json:
-                size += len(values[place] or "")
+                size += len(row[place] or "")
             if size > LARGE:
                 return None
+            rows.append(row)
+        # By column: a loop over each row's own values takes half as long again.
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        if columns:
             for place, read in self._readers:
-                values[place] = read(values[place])
-            rows.append(self._row._make(values))
-        return rows
+                columns[place] = map(read, columns[place])
+        return list(map(self._row, zip(*columns, strict=True)))
 
     def avoid(self) -> None:
         """Leave it to threads for a while."""
         self.avoided_until = time.monotonic() + AVOIDED_S
+
+
+def _json(text: str | bytes | None) -> Any:
+    """What SQLAlchemy's own reader returns, with three calls less."""
+    return None if text is None else decoded(text)
 
 
 def _as_it_is(value: Any) -> Any:

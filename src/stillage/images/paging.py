@@ -55,18 +55,16 @@ def size_of(page: Collection[Image]) -> int:
     return len(array.encode()) - len("[]") - max(len(page) - 1, 0) + len(page) * FIXED_BYTES
 
 
-def _at_most(page: Iterable[Image]) -> int:
+def _at_most(page: Sequence[Image]) -> int:
     """Return what `size_of` never exceeds, in a fraction of the time: few pages are anywhere near the limit."""
-    return sum(
-        FIXED_BYTES + AROUND * (6 + len(image.tags) + 2 * len(image.properties)) + ESCAPED * _characters(image)
-        for image in page
-    )
-
-
-def _characters(image: Image) -> int:
-    texts = (image.name, image.owner, image.reason, image.damage, *image.tags)
-    properties = image.properties
-    return len("".join(filter(None, texts))) + len("".join(properties)) + len("".join(properties.values()))
+    texts: list[str | None] = []
+    for image in page:
+        texts += image.name, image.owner, image.reason, image.damage
+        texts += image.tags
+        texts += image.properties
+        texts += image.properties.values()
+    lists = 2 * len(page)  # of tags and of properties
+    return len(page) * FIXED_BYTES + AROUND * (lists + len(texts)) + ESCAPED * len("".join(filter(None, texts)))
 
 
 def shown_bytes(image: Image) -> int:

@@ -8,11 +8,14 @@ from typing import Any
 
 from stillage.api.image_v2 import documents
 from stillage.api.paging import link
-from stillage.images.image import Image
+from stillage.images.image import Image, Visibility
 from stillage.images.member import Member
+from stillage.images.status import Status
 from stillage.times import to_seconds
 
 NO_MORE: Mapping[str, Any] = {}
+STATUSES, VISIBILITIES = {each: str(each) for each in Status}, {each: str(each) for each in Visibility}
+"""As plain text, which orjson writes without asking the enum."""
 
 
 def image_view(image: Image, *, with_stores: bool = False, more: Mapping[str, Any] = NO_MORE) -> documents.Image:
@@ -24,11 +27,13 @@ def image_view(image: Image, *, with_stores: bool = False, more: Mapping[str, An
         more: Attributes beside those of the record, in the place of properties with the same names.
     """
     path = f"/v2/images/{image.id}"
+    beside: Any = {**image.properties, **more} if more else image.properties
     document: documents.Image = {
+        **beside,  # type: ignore[typeddict-item] # of properties no type can know
         "id": image.id,
         "name": image.name,
-        "status": image.status,
-        "visibility": image.visibility,
+        "status": STATUSES[image.status],
+        "visibility": VISIBILITIES[image.visibility],
         "protected": image.protected,
         "os_hidden": image.os_hidden,
         "owner": image.owner,
@@ -55,8 +60,8 @@ def image_view(image: Image, *, with_stores: bool = False, more: Mapping[str, An
     if with_stores and image.stores:
         document["stores"] = ",".join(sorted(image.stores))  # as Glance, whose clients compare it with a sorted list
     if image.importing_to is not None:
-        return {**image.properties, **more, **document, **_import_of(image)}  # type: ignore[typeddict-item] # as below
-    return {**image.properties, **more, **document}  # type: ignore[typeddict-item] # of properties no type can know
+        return {**document, **_import_of(image)}
+    return document
 
 
 def _import_of(image: Image) -> documents.ImageImport:
