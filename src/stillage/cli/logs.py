@@ -5,13 +5,16 @@ import logging
 import sys
 from typing import Any
 
+import orjson
 import structlog
 
 from stillage.api import log_context
 from stillage.cli.log_lines import LogLines, as_it_is
 from stillage.cli.short_lines import shorten
 
-ENCODER = json.JSONEncoder(default=repr)
+ENCODER = json.JSONEncoder(default=repr, separators=(",", ":"))
+AS_REPR = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+"""What JSON has no type for is shown as Python shows it."""
 
 
 def configure(log_format: str, level: str) -> None:
@@ -62,4 +65,9 @@ def _console() -> structlog.typing.Processor:
 
 
 def _as_json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
-    return ENCODER.encode(event)
+    """Return *event* as JSON in ASCII: no control character of Unicode reaches a terminal."""
+    try:
+        line = orjson.dumps(event, repr, AS_REPR)
+    except TypeError:  # an unpaired surrogate, or an integer of more than 64 bits
+        return ENCODER.encode(event)
+    return line.decode() if line.isascii() else ENCODER.encode(event)

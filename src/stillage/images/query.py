@@ -31,7 +31,8 @@ EQUALS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
 INTEGERS = ("size", "virtual_size", "min_disk", "min_ram")
 TIMES = ("created_at", "updated_at")
 ORDERED = ("eq", "neq", "gt", "gte", "lt", "lte")
-PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir"})
+SORTING = frozenset({"sort", "sort_key", "sort_dir"})
+PAGING = SORTING | {"limit", "marker"}
 SCOPE = frozenset({"visibility", "member_status"})
 WILDCARD, ESCAPED = re.compile(r"[\\%_]"), r"\\\g<0>"
 
@@ -167,6 +168,8 @@ def parse(pairs: Iterable[tuple[str, str]], viewer: Viewer) -> Query:
 
 def _order(given: Sequence[tuple[str, str]]) -> tuple[Key, ...]:
     """Return the requested order, made total. Tie-breakers use the direction if only one is given, else descend."""
+    if not any(name in SORTING for name, _ in given):
+        return NEWEST_FIRST
     sort = _single(given, "sort")
     keys = [value.strip() for name, value in given if name == "sort_key"]
     directions = [value.strip() for name, value in given if name == "sort_dir"]

@@ -6,6 +6,7 @@ the list in the package's docstring.
 
 import time
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -221,5 +222,5 @@ def _below(prefix: str, message: RawRequestMessage) -> RawRequestMessage:
 
 def require_small_head(request: web.Request) -> None:
     """Raise HeadTooLarge if the header fields are too large in total."""
-    if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD:
+    if sum(map(len, chain.from_iterable(request.raw_headers))) > MAX_HEAD:
         raise HeadTooLarge(MAX_HEAD)

@@ -5,6 +5,7 @@ Source: OpenStack Image API v2, "Show image"; times in whole seconds, links with
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from stillage.api.image_v2 import documents
 from stillage.api.paging import link
@@ -93,13 +94,14 @@ def list_view(
         more: Gives what `image_view` takes, for each image.
     """
     kept = [(name, value) for name, value in query if name != "marker"]
+    first = link("/v2/images", kept)
     document: documents.Images = {
         "images": [image_view(image, with_stores=with_stores, more=more(image)) for image in images],
-        "first": link("/v2/images", kept),
+        "first": first,
         "schema": "/v2/schemas/images",
     }
     if images and is_full:
-        document["next"] = link("/v2/images", [*kept, ("marker", images[-1].id)])
+        document["next"] = f"{first}{'&' if kept else '?'}{urlencode({'marker': images[-1].id})}"
     return document
 
 
