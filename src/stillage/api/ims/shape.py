@@ -4,7 +4,7 @@ Source: IMS API Reference, "Querying Images", "Image Attributes".
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from stillage.api.image_v2.shape import image_view as record_view
 from stillage.api.ims.documents import ImsOsPlatform, ImsTag
@@ -26,13 +26,12 @@ SAVING = frozenset({Status.SAVING, Status.UPLOADING, Status.IMPORTING})
 def image_view(image: Image, project_id: ProjectId | None) -> dict[str, Any]:
     """*project_id*: Of who asks."""
     kind = kind_of(image, project_id)
-    return {
-        **record_view(image),
-        **automatic(image, kind),
-        "name": image.name or "",
-        "status": Status.SAVING if image.status in SAVING else image.status,
-        "visibility": VISIBILITY[kind],
-    }
+    document = cast("dict[str, Any]", record_view(image, more=automatic(image, kind)))
+    document["name"] = image.name or ""
+    document["visibility"] = VISIBILITY[kind]
+    if image.status in SAVING:
+        document["status"] = str(Status.SAVING)
+    return document
 
 
 def images_view(images: Sequence[Image], project_id: ProjectId | None) -> dict[str, list[dict[str, Any]]]:
