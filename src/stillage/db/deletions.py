@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from stillage.db import lifecycle, trash
 from stillage.db.images import COLUMNS, image_of
@@ -11,6 +11,8 @@ from stillage.db.lifecycle import Deleted
 from stillage.db.tables import images
 from stillage.ids import ImageId, StoreId
 from stillage.images.image import Image
+
+HOLD = select(*COLUMNS).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None)).with_for_update()
 
 
 def delete(
@@ -26,8 +28,7 @@ def delete(
     *keep_until*: see `lifecycle.mark_deleted`. *purge_at*: until when an image with data can be restored; None if no
     image can.
     """
-    query = select(*COLUMNS).where(images.c.id == image_id, images.c.deleted_at.is_(None)).with_for_update()
-    row = connection.execute(query).first()
+    row = connection.execute(HOLD, {"image_id": image_id}).first()
     if row is None or not may(connection, image := image_of(row)):
         return None
     if purge_at is not None and image.has_data:
