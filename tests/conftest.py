@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from fakes import Clock, CountingHasher, cheap_passwords
 from postgres import PostgresServer, postgres_server
-from server import peak_memory
+from proc_files import peak_memory
 from stillage.db import schema
 from stillage.db.session import Database, make_engine
 from stillage.identity.passwords import Passwords

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deployments import MIB, TIMEOUT_S, Deploy, Deployment
-from server import open_files
+from proc_files import open_files
 from stillage.operations import download
 
 

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from deployments import TIMEOUT_S, Deploy
-from server import eventually, open_files
+from proc_files import open_files
+from server import eventually
 from stillage.operations.resumable import verifying
 
 

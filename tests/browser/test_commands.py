@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser import sign_in, tab
 from clients import ENVIRONMENTS
-from server import COMMAND, TIMEOUT_S, Server
+from running import TIMEOUT_S
+from server import COMMAND, Server
 
 pytestmark = pytest.mark.thorough
 

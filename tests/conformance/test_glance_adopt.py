@@ -12,7 +12,8 @@ from clients import ENVIRONMENTS
 from glance_images import GlanceImages, fill, read_all
 from real_glance import real_glance
 from real_keystone import SERVICE_PASSWORD, RealKeystone
-from server import COMMAND, TIMEOUT_S, Server
+from running import TIMEOUT_S
+from server import COMMAND, Server
 
 pytestmark = [
     pytest.mark.glance,

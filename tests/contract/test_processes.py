@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server import eventually, is_alive
+from proc_files import is_alive
+from server import eventually
 from stillage.cli.server import processes
 from stillage.cli.server.processes import ProcessId, identify
 from stillage.errors import BadSettings

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from server import open_files
+from proc_files import open_files
 from stillage.errors import StorageFull, StoreFailed, StoreReadOnly, StoreStalled
 from stillage.holes import HOLE
 from stillage.ids import BlobKey

@@ -11,10 +11,11 @@ import pytest
 import s3_server
 from any_node import AnyNode
 from clients import Shells
+from hindered_server import Hindered
 from node_stores import NodeStore, SharedBucket, SharedFolder
 from nodes import nodes_on
 from rude import CHUNKED, WITH_LENGTH, Body
-from server import MIB, Hindered, MakeServer, Server
+from server import MIB, MakeServer, Server
 
 NODES = int(os.environ.get("STILLAGE_NODES", "1"))
 NODES_STORE = os.environ.get("STILLAGE_NODES_STORE", "files")

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from aftermath import begin, holds, nothing_is_left_of_it, received_bytes
+from hindered_server import Hindered
 from rude import CHUNKED, WITH_LENGTH, Body, Rude, request
-from server import MIB, Hindered, MakeServer, Server, eventually
+from server import MIB, MakeServer, Server, eventually
 
 DIED = "the server that received the data stopped"
 DATA = os.urandom(3 * MIB)

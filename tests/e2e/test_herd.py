@@ -14,7 +14,8 @@ from node_stores import SharedBucket
 from nodes import nodes_on, start_together
 from postgres import TEMPLATE, PostgresServer
 from rude_s3 import RudeS3
-from server import MIB, TIMEOUT_S, Server
+from running import TIMEOUT_S
+from server import MIB, Server
 from stillage.stores.s3.cache import SLICE
 
 pytestmark = pytest.mark.thorough

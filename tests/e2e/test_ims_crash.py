@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from server import MIB, Hindered, MakeServer, eventually
+from hindered_server import Hindered
+from server import MIB, MakeServer, eventually
 
 pytestmark = pytest.mark.thorough
 

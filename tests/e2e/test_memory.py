@@ -7,8 +7,9 @@ from contextlib import ExitStack
 import pytest
 
 from aftermath import begin, holds
+from hindered_server import Hindered
 from rude import CHUNKED, LAST_CHUNK, Body, Rude, chunk, request
-from server import MIB, Hindered, MakeServer, Server, eventually
+from server import MIB, MakeServer, Server, eventually
 
 # What a server process may hold at any time, whatever its clients do.
 MEMORY = 150 * MIB

@@ -9,7 +9,8 @@ import pytest
 
 from asked_for import lines_not_asked_for
 from postgres import PostgresServer
-from server import MakeServer, Server, eventually, free_port, is_alive
+from proc_files import is_alive
+from server import MakeServer, Server, eventually, free_port
 
 pytestmark = pytest.mark.thorough
 

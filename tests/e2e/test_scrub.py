@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from any_node import store_of
-from server import COMMAND, TIMEOUT_S, MakeServer, Server
+from running import TIMEOUT_S
+from server import COMMAND, MakeServer, Server
 from stillage.cli.main import app
 
 

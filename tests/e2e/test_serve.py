@@ -13,7 +13,8 @@ import pytest
 
 from aftermath import holds
 from rude import Rude, request
-from server import MIB, READY, TIMEOUT_S, MakeServer, Server, eventually
+from running import TIMEOUT_S
+from server import MIB, READY, MakeServer, Server, eventually
 
 
 @pytest.fixture(scope="module")

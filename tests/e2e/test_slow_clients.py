@@ -10,7 +10,8 @@ import pytest
 
 from aftermath import begin, holds, leaves_it_queued
 from rude import Body, Rude, request
-from server import MIB, TIMEOUT_S, Server, eventually
+from running import TIMEOUT_S
+from server import MIB, Server, eventually
 
 IDLE_S = 1.0  # of `strict_server`
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from aftermath import a_second_upload_succeeds, begin, holds
+from hindered_server import Hindered
+from proc_files import is_alive
 from rude import WITH_LENGTH
-from server import MIB, Hindered, MakeServer, Server, eventually, is_alive
+from server import MIB, MakeServer, Server, eventually
 from workers import (
     await_another,
     await_event,

@@ -7,7 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from server import TIMEOUT_S, Server
+from running import TIMEOUT_S
+from server import Server
 
 FLAGS = [
     "--no-sandbox",

@@ -28,7 +28,8 @@ from asked_for import lines_not_asked_for
 from node_stores import NodeStore, SharedFolder
 from postgres import postgres_server
 from rude import CHUNKED, WITH_LENGTH, Rude
-from server import TIMEOUT_S, Server, eventually
+from running import TIMEOUT_S
+from server import Server, eventually
 from stillage.db.session import make_engine
 from waits import LONGEST_WAIT_S, Waits
 

@@ -2,7 +2,8 @@
 
 The moment's name stands in ``FOLDER/stop``. There the server makes ``FOLDER/reached``, and it goes on when ``stop`` is
 removed. So a test can kill it exactly there, or make its disk as slow as it likes. While there is ``FOLDER/named``, the
-file system seems to have no nameless files. Everything else is the real server; `server.Hindered` is the test's side.
+file system seems to have no nameless files. Everything else is the real server; `hindered_server.Hindered` is the side
+of the test.
 """
 
 import errno

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from server import TIMEOUT_S, Server
+from running import TIMEOUT_S
+from server import Server
 
 
 class ProbedServer(Server):

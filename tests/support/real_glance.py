@@ -10,7 +10,8 @@ from typing import Any
 
 from clients import ENVIRONMENTS, executable
 from real_keystone import SERVICE_PASSWORD, RealKeystone
-from server import TIMEOUT_S, Answer, eventually, free_port
+from running import TIMEOUT_S
+from server import Answer, eventually, free_port
 
 SETTINGS = """
 [DEFAULT]

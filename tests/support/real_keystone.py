@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clients import executable
-from server import TIMEOUT_S, Answer, eventually, free_port
+from running import TIMEOUT_S
+from server import Answer, eventually, free_port
 
 SCRIPT = Path(__file__).parent / "run_keystone.py"
 TOKENS = "/v3/auth/tokens"

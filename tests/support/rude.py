@@ -10,7 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from server import TIMEOUT_S, Answer, Server
+from running import TIMEOUT_S
+from server import Answer, Server
 
 LAST_CHUNK = b"0\r\n\r\n"
 

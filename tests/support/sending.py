@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clients import Shells
-from server import COMMAND, TIMEOUT_S, Server
+from running import TIMEOUT_S
+from server import COMMAND, Server
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,24 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
-from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import yaml
+
+from proc_files import descriptors, is_worker, open_files, peak_memory, proc_number
+from running import TIMEOUT_S, Run, Spawn, popen
 
 T = TypeVar("T")
 
 # As installed: what a user starts, and what the server prints as the way to start itself.
 COMMAND = Path(sys.executable).with_name("stillage")
 READY = re.compile(r"^Stillage is ready at (\S+)$", re.MULTILINE)
-# Only how long a broken server is waited for: nothing takes this long, on the busiest machine.
-TIMEOUT_S = 180.0
 POLL_S = 0.01
 MIB = 1 << 20
 
@@ -57,15 +57,6 @@ class Answer:
     def message(self) -> str:
         """The sentence for the user."""
         return str(self.json["error"]["message"])
-
-
-Spawn = Callable[[Sequence[str], Mapping[str, str]], Any]
-"""Starts a process from its words and its environment; returns a `subprocess.Popen`, or what behaves like one."""
-
-
-def popen(line: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
-    null, pipe = subprocess.DEVNULL, subprocess.PIPE
-    return subprocess.Popen(line, text=True, env=environment, stdin=null, stdout=pipe, stderr=pipe)
 
 
 MakeServer = Callable[..., "Server"]
@@ -106,7 +97,7 @@ class Server:
         self.credentials: Mapping[str, str] = {}
         self.spawn: Spawn = popen
         self.url = ""
-        self._runs: list[_Run] = []
+        self._runs: list[Run] = []
         self._tokens: dict[tuple[str, str], str] = {}
 
     def start(self) -> "Server":
@@ -122,9 +113,9 @@ class Server:
         self.url = found[1]
         return self
 
-    def launch(self) -> "_Run":
+    def launch(self) -> "Run":
         """Start, and return at once."""
-        run = _Run([*self.command, *self.words], self.environment(), self.spawn)
+        run = Run([*self.command, *self.words], self.environment(), self.spawn)
         self._runs.append(run)
         return run
 
@@ -155,7 +146,7 @@ class Server:
         return [] if self.settings_file is None else ["--config", str(self.settings_file)]
 
     @property
-    def run(self) -> "_Run":
+    def run(self) -> "Run":
         return self._runs[-1]
 
     @property
@@ -334,7 +325,7 @@ class Server:
         """Its worker processes, where it has several. Whatever else it started is none of them."""
         with suppress(OSError):
             children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-            return [int(child) for child in children if _is_worker(child)]
+            return [int(child) for child in children if is_worker(child)]
         return []
 
     def open_blobs(self, pid: int | None = None) -> set[str]:
@@ -343,11 +334,11 @@ class Server:
 
     def connections(self) -> int:
         """How many sockets the server has, also those that it listens on."""
-        return sum(target.startswith("socket:") for target in _descriptors(self.pid))
+        return sum(target.startswith("socket:") for target in descriptors(self.pid))
 
     def bytes_read(self) -> int:
         """How many bytes the process has taken from its sockets and files until now."""
-        return _proc_number(self.pid, "io", "rchar")
+        return proc_number(self.pid, "io", "rchar")
 
     def forget_peak_memory(self) -> None:
         """From here on `peak_memory` counts anew: a login is meant to take memory."""
@@ -361,100 +352,6 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class Hindered(Server):
-    """A server that stops at a moment of an upload that the test chooses; see `hindered`."""
-
-    def __init__(self, data_folder: Path, **arguments: Any) -> None:
-        self._folder = data_folder.with_name(f"{data_folder.name}-hindrance")
-        self._folder.mkdir()
-        script = Path(__file__).with_name("hindered.py")
-        super().__init__(data_folder, command=(sys.executable, str(script), str(self._folder)), **arguments)
-
-    def stop_at(self, moment: str, *, named_files: bool = False) -> None:
-        """Stop at *moment* from now on. *named_files*: the file system has no nameless ones."""
-        self.go_on()
-        (self._folder / "stop").write_text(moment)
-        if named_files:
-            (self._folder / "named").touch()
-
-    def has_stopped(self) -> bool:
-        return (self._folder / "reached").exists()
-
-    def go_on(self) -> None:
-        """Remove what hinders it."""
-        for name in ("stop", "reached", "named"):
-            (self._folder / name).unlink(missing_ok=True)
-
-    def kill_there(self) -> None:
-        """Kill it at the moment, and take away what hinders its next start."""
-        eventually(self.has_stopped, "the server reaches the moment")
-        self.kill()
-        self.go_on()
-
-
-@dataclass
-class _Run:
-    """One process, and what it writes."""
-
-    line: list[str]
-    environment: dict[str, str]
-    spawn: Spawn
-    process: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._written: dict[str, list[str]] = {"output": [], "log": []}
-        self.events: list[dict[str, Any]] = []  # parsed once: tests that share a server ask again and again
-        self.process = self.spawn(self.line, self.environment)
-        assert self.process.stdout
-        assert self.process.stderr
-        self._threads = [
-            Thread(target=self._written["output"].extend, args=(self.process.stdout,), daemon=True),
-            Thread(target=self._read_log, daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _read_log(self) -> None:
-        for line in self.process.stderr:
-            self._written["log"].append(line)
-            if line.startswith("{"):
-                self.events.append(json.loads(line))
-
-    @property
-    def output(self) -> str:
-        return "".join(self._written["output"])
-
-    @property
-    def log(self) -> str:
-        return "".join(self._written["log"])
-
-    @property
-    def has_ended(self) -> bool:
-        """True when it is gone and everything it wrote is here."""
-        if self.process.poll() is None:
-            return False
-        self._collect()
-        return True
-
-    def wait(self) -> int:
-        """Return the exit code."""
-        code = int(self.process.wait(TIMEOUT_S))
-        self._collect()
-        return code
-
-    def end(self, number: signal.Signals) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.wait()
-
-    def _collect(self) -> None:
-        for thread in self._threads:
-            thread.join(TIMEOUT_S)
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream
-            stream.close()
-
-
 def free_port() -> int:
     """A port for a server that is started again at the same address.
 
@@ -466,44 +363,3 @@ def free_port() -> int:
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise AssertionError("no port is free")
-
-
-def is_alive(pid: int) -> bool:
-    """True for a process that is neither gone nor a zombie."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _is_worker(pid: str) -> bool:
-    with suppress(OSError):
-        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
-
-
-def open_files(folder: Path, pid: int) -> set[str]:
-    """What the process has open in *folder*, names of deleted files included."""
-    return {target for target in _descriptors(pid) if target.startswith(f"{folder.resolve()}/")}
-
-
-def _descriptors(pid: int) -> list[str]:
-    targets = []
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            targets.append(str(descriptor.readlink()))
-        except FileNotFoundError:
-            continue  # closed while we looked
-    return targets
-
-
-def peak_memory(pid: int) -> int:
-    """The most memory that the process has held, in bytes."""
-    return _proc_number(pid, "status", "VmHWM") * 1024
-
-
-def _proc_number(pid: int, file: str, name: str) -> int:
-    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1])
-    raise AssertionError(f"/proc/{pid}/{file} has no {name}")

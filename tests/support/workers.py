@@ -6,7 +6,8 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
-from server import TIMEOUT_S, Server, eventually
+from running import TIMEOUT_S
+from server import Server, eventually
 
 DIED = "a worker died; restarting it"
 LISTENS = "0A"
