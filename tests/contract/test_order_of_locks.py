@@ -217,6 +217,23 @@ def meeting(engine: Engine) -> Iterator["Meeting"]:
         yield Meeting(one, two, observer)
 
 
+@contextmanager
+def locking_statements(
+    connection: Connection, after: Callable[[list[str]], object] = lambda _said: None
+) -> Iterator[list[str]]:
+    """Collect the statements that lock something, and call *after* with them after each."""
+    said: list[str] = []
+
+    def listen(*rest: Any) -> None:
+        if LOCKS.search(rest[2]):
+            said.append(rest[2])
+            after(said)
+
+    event.listen(connection, "after_cursor_execute", listen)
+    yield said
+    event.remove(connection, "after_cursor_execute", listen)
+
+
 @dataclass
 class Meeting:
     """Two connections whose changes nobody keeps, and one that sees whether they wait."""
@@ -233,30 +250,36 @@ class Meeting:
             self.failed.append(str(error.orig).splitlines()[0])
         connection.rollback()
 
-    def meet(self, first: Unit, second: Unit, nth: int) -> bool:
-        """Run *second* after the *nth* locking statement of *first*, as far as it comes. False if there is none."""
-        begun: list[threading.Thread] = []
-        said = 0
+    def locks_of(self, unit: Unit) -> int:
+        """Return how many locking statements *unit* runs when nobody is in its way."""
+        with locking_statements(self.one) as said:
+            self.run(self.one, unit)
+        return len(said)
 
-        def after(*rest: Any) -> None:
-            nonlocal said
-            said += bool(LOCKS.search(rest[2]))
-            if said == nth and not begun:
+    def meet(self, first: Unit, second: Unit, nth: int) -> bool:
+        """Run *second* after the *nth* locking statement of *first*, as far as it comes. True if it had to wait."""
+        begun: list[threading.Thread] = []
+        waited = False
+
+        def after(said: list[str]) -> None:
+            nonlocal waited
+            if len(said) == nth and not begun:
                 begun.append(threading.Thread(target=self.run, args=(self.two, second)))
                 begun[0].start()
-                while begun[0].is_alive() and not self.waits(process):
+                while begun[0].is_alive() and not waited:
+                    waited = self.waits(process)
                     begun[0].join(0.0005)
 
         for connection in (self.one, self.two):
             connection.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
         process = self.two.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        event.listen(self.one, "after_cursor_execute", after)
-        self.run(self.one, first)
-        event.remove(self.one, "after_cursor_execute", after)
+        with locking_statements(self.one, after):
+            self.run(self.one, first)
         for thread in begun:
             thread.join()
         self.two.rollback()
-        return bool(begun)
+        assert begun, f"there is no statement {nth} that locks"
+        return waited
 
     def waits(self, process: int) -> bool:
         asked = text("SELECT count(*) FROM pg_locks WHERE pid = :process AND NOT granted")
@@ -265,13 +288,15 @@ class Meeting:
 
 @pytest.mark.parametrize("first", UNITS)
 def test_no_two_wait_for_one_another(engine: Engine, first: str) -> None:
-    found = []
+    found: list[str] = []
     names = list(UNITS)
     with meeting(engine) as now:
+        last = now.locks_of(UNITS[first])
         for second in names[names.index(first) :]:  # who comes first makes no circle that the other would not
-            nth = 1
-            while now.meet(UNITS[first], UNITS[second], nth):
-                found += [f"{second}, after {nth}: {why}" for why in now.failed]
-                now.failed.clear()
-                nth += 1
+            # What the first holds only grows: who need not wait behind one statement need not behind those before it.
+            nth = last
+            while nth and now.meet(UNITS[first], UNITS[second], nth):
+                nth -= 1
+            found += [f"{second}: {why}" for why in now.failed]
+            now.failed.clear()
     assert not found
