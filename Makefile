@@ -35,12 +35,12 @@ dist: ## build the wheel and the sdist into dist/
 test: dev ## set up, system packages included, and run the tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages
 	@scripts/clients
-	@exec .venv/bin/pytest -n 4 --dist loadfile -m "not thorough and not glance" $(PYTEST_ARGS)
+	@exec .venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not thorough and not glance" $(PYTEST_ARGS)
 
 test-thorough: dev ## run the tests that repeat, kill or simulate at length, which `make test` leaves out
 	@scripts/system-packages prometheus
 	@scripts/clients
-	@exec .venv/bin/pytest -n 4 --dist loadgroup -m thorough $(or $(PYTEST_ARGS),$(THOROUGH_TESTS))
+	@exec .venv/bin/pytest -n 4 --dist loadgroup --no-loadscope-reorder -m thorough $(or $(PYTEST_ARGS),$(THOROUGH_TESTS))
 
 test-nodes: dev ## run the tests of uploads, resuming and crashes on two nodes, each request to one at random; NODES_STORE=files|s3
 	@scripts/system-packages
