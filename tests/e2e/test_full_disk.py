@@ -69,7 +69,7 @@ def test_what_the_disk_has_no_room_for_is_refused_before_its_first_byte(small_di
 
 def test_zeros_take_no_disk_and_come_back_over_http(own_server: MakeServer) -> None:
     server = own_server().start()
-    image_id, size, step = server.create(), 1024 * MIB, 64 * MIB
+    image_id, size, step = server.create(), 128 * MIB, 16 * MIB
     island = os.urandom(MIB)  # at the beginning of each step
     with begin(server, image_id, WITH_LENGTH, size) as client:
         for _ in range(size // step):
