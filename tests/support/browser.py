@@ -23,6 +23,16 @@ FLAGS = [
 
 expect.set_options(timeout=TIMEOUT_S * 1000)
 CLOUDS = {"demo": "stillage", "admin": "stillage-admin"}
+FOCUS_IS_SEEN = """() => {
+  const element = document.activeElement;
+  const style = getComputedStyle(element);
+  const box = element.getBoundingClientRect();
+  const middle = box.top + box.height / 2;
+  const isOnTop = [0.1, 0.5, 0.9].some(
+    (share) => element.contains(document.elementFromPoint(box.left + share * box.width, middle)));
+  return isOnTop && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+}"""
+"""Whether what has the focus has an outline, and neither lies outside the window nor is hidden by something else."""
 
 
 @contextmanager
@@ -70,6 +80,7 @@ def tab_to(page: Page, name: str, *, role: str | None = None) -> None:
     expect(wanted.first).to_be_visible()
     for _ in range(160):
         if wanted.first.evaluate("element => element === document.activeElement"):
+            assert page.evaluate(FOCUS_IS_SEEN), f"nobody sees that {name} has the focus"
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"Tab does not lead to {name}")

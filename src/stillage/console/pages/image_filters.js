@@ -51,12 +51,12 @@ export function filterText(name, value) {
 /** @param {{name: string, values: string[]}} props */
 function AddFilter({ name, values }) {
   const { query } = useStore(place);
-  const chosen = query.getAll(name);
-  if (chosen.length) return null;
-  const add = (/** @type {any} */ event) => changeQuery({ [name]: event.target.value, marker: null });
+  const chosen = query.get(name) ?? "";
+  // It stays, with its value: an arrow key chooses each value that it passes. Only the first of them is a step back.
+  const add = (/** @type {any} */ event) => changeQuery({ [name]: event.target.value, marker: null }, { replace: Boolean(chosen) });
   return html`<select class="add-filter" aria-label=${t(`filter.${name}`)} onChange=${add}>
-    <option value="" selected>${t(`filter.${name}`)}</option>
-    ${values.map((value) => html`<option key=${value} value=${value}>${filterText(name, value)}</option>`)}
+    <option value="" selected=${!chosen}>${t(`filter.${name}`)}</option>
+    ${values.map((value) => html`<option key=${value} value=${value} selected=${value === chosen}>${filterText(name, value)}</option>`)}
   </select>`;
 }
 
@@ -76,6 +76,7 @@ function Chip(name, value) {
   const remove = () => {
     const others = place.get().query.getAll(name).filter((each) => each !== value);
     changeQuery({ [name]: others, marker: null });
+    document.getElementById("search")?.focus(); // what has the focus goes
   };
   const text = `${t(`filter.${name}`)}: ${filterText(name, value)}`;
   return html`<li key=${`${name}=${value}`}><button type="button" class="chip" aria-label=${t("filter.remove", { filter: text })} onClick=${remove}>

@@ -6,10 +6,11 @@ import { request } from "../core/api.js";
 import { curl, shellWord, terraformText } from "../core/commands.js";
 import { config } from "../core/config.js";
 import { t } from "../core/i18n.js";
-import { pathOf } from "../core/images.js";
+import { deleteImage, pathOf } from "../core/images.js";
 import { Tools } from "../ui/as_command.js";
 import { Dialog } from "../ui/dialog.js";
 import { Problem } from "../ui/problem.js";
+import { useSubmit } from "../ui/submit.js";
 
 /** @param {{done: () => void}} props */
 export function ImportButton({ done }) {
@@ -21,25 +22,22 @@ export function ImportButton({ done }) {
 
 /** @param {{onClose: () => void, done: () => void}} props */
 function ImportForm({ onClose, done }) {
-  const [error, setError] = useState(/** @type {unknown} */ (null));
-  const [busy, setBusy] = useState(false);
   const [given, setGiven] = useState({ name: "", uri: "", format: "qcow2" });
   const change = (/** @type {any} */ event) => setGiven({ ...given, [event.target.name]: event.target.value });
-  const submit = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    setBusy(true);
+  const { busy, error, submit } = useSubmit(async () => {
+    const record = { name: given.name, disk_format: given.format, container_format: "bare" };
+    const { id } = (await request("POST", "/v2/images", { body: record })).json;
     try {
-      const record = { name: given.name, disk_format: given.format, container_format: "bare" };
-      const { id } = (await request("POST", "/v2/images", { body: record })).json;
       await request("POST", `${pathOf(id)}/import`, { body: { method: { name: "web-download", uri: given.uri } } });
-      notify(t("import.done", { name: given.name }));
-      done();
-      onClose();
     } catch (problem) {
-      setError(problem);
-      setBusy(false);
+      // Else each attempt leaves an image without data. Without an answer the import may be running.
+      if (/** @type {any} */ (problem).status) await deleteImage(id).catch(() => null);
+      throw problem;
     }
-  };
+    notify(t("import.done", { name: given.name }));
+    done();
+    onClose();
+  });
   return html`<${Dialog} wide title=${t("import.open")} onClose=${onClose}><form onSubmit=${submit}>
     <p class="note">${t("import.why")}</p>
     <label class="field"><span>${t("import.url")}</span><input name="uri" type="url" required placeholder="https://cloud.debian.org/images/…/debian.qcow2" value=${given.uri} onInput=${change} /></label>
@@ -49,7 +47,7 @@ function ImportForm({ onClose, done }) {
     </select></label>
     ${error && html`<${Problem} error=${error} />`}
     <details><summary>${t("command.open")}</summary><${Tools} commands=${importCommands(given)} /></details>
-    <div class="buttons"><button type="button" class="quiet" onClick=${onClose}>${t("cancel")}</button><button class="primary" disabled=${busy}>${t("import.action")}</button></div>
+    <div class="buttons"><button type="button" class="quiet" onClick=${onClose}>${t("cancel")}</button><button class="primary" aria-disabled=${busy}>${t("import.action")}</button></div>
   </form><//>`;
 }
 

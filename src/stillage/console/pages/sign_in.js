@@ -9,6 +9,7 @@ import { signInCommands } from "../core/sign_in_commands.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Choices } from "../ui/choices.js";
 import { Problem } from "../ui/problem.js";
+import { useSubmit } from "../ui/submit.js";
 
 export function SignInPage() {
   // In the fragment, which is not sent: so it is in no log, and is gone when the next page is shown.
@@ -45,21 +46,10 @@ function ByLink({ link }) {
 
 /** @param {{user?: string | undefined, project?: string | undefined, onDone?: () => void}} props */
 export function SignInForm({ user, project, onDone }) {
-  const [error, setError] = useState(/** @type {unknown} */ (null));
-  const [busy, setBusy] = useState(false);
-  const submit = async (/** @type {any} */ event) => {
-    event.preventDefault();
-    const form = new FormData(event.target);
-    setBusy(true);
-    setError(null);
-    try {
-      await signIn(Object.fromEntries([...form].filter(([, value]) => value).map(([name, value]) => [name, String(value)])));
-      onDone?.();
-    } catch (problem) {
-      setError(problem);
-      setBusy(false);
-    }
-  };
+  const { busy, error, submit } = useSubmit(async (form) => {
+    await signIn(Object.fromEntries([...form].filter(([, value]) => value).map(([name, value]) => [name, String(value)])));
+    onDone?.();
+  });
   return html`<form class="stack" onSubmit=${submit}>
     <label class="field"><span>${t("sign_in.user")}</span><input name="user" autocomplete="username" required value=${user ?? ""} autofocus /></label>
     <label class="field"><span>${t("sign_in.password")}</span><input name="password" type="password" autocomplete="current-password" required /></label>
@@ -71,7 +61,7 @@ export function SignInForm({ user, project, onDone }) {
       <span>${t("sign_in.domain")} <small>${t("sign_in.domain.note")}</small></span><input name="domain" autocomplete="off" />
     </label>`}
     ${error && html`<${Problem} error=${error} />`}
-    <button class="primary" disabled=${busy}>${t(busy ? "sign_in.busy" : "sign_in.action")}</button>
+    <button class="primary" aria-disabled=${busy}>${t(busy ? "sign_in.busy" : "sign_in.action")}</button>
     ${config.identity.kind === "keystone" && html`<p class="note">${t("sign_in.keystone")}</p>`}
   </form>`;
 }

@@ -4,6 +4,9 @@ import { html, useEffect, useRef, useState } from "../vendor/htm-preact-standalo
 import { t } from "../core/i18n.js";
 import { store } from "../core/store.js";
 import { Problem } from "./problem.js";
+import { useSubmit } from "./submit.js";
+
+let dialogs = 0;
 
 /**
  * @param {{title: string, onClose: () => void, wide?: boolean, stays?: boolean, children?: any}} props
@@ -11,6 +14,7 @@ import { Problem } from "./problem.js";
  */
 export function Dialog({ title, onClose, wide, stays, children }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const [id] = useState(() => `dialog-title-${(dialogs += 1)}`); // one may ask above another
   useEffect(() => {
     const dialog = element.current;
     if (dialog && !dialog.open) dialog.showModal();
@@ -20,8 +24,8 @@ export function Dialog({ title, onClose, wide, stays, children }) {
     event.preventDefault();
     if (!stays) onClose();
   };
-  return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-labelledby="dialog-title" onCancel=${cancel}>
-    <h2 id="dialog-title">${title}</h2>
+  return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-labelledby=${id} onCancel=${cancel}>
+    <h2 id=${id}>${title}</h2>
     ${children}
   </dialog>`;
 }
@@ -47,34 +51,21 @@ export function ask(question) {
 /** @param {{question: Question}} props */
 export function QuestionDialog({ question }) {
   const [typed, setTyped] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState(/** @type {unknown} */ (null));
   const close = () => asked.set(null);
-  const act = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    setBusy(true);
-    setProblem(null);
-    try {
-      await question.act();
-      close();
-    } catch (error) {
-      setProblem(error);
-      setBusy(false);
-    }
-  };
-  const ready = !busy && (!question.typed || typed === question.typed);
+  const { busy, error, submit } = useSubmit(() => question.act().then(close));
+  const ready = !question.typed || typed === question.typed;
   return html`<${Dialog} title=${question.title} onClose=${close}>
-    <form method="dialog" onSubmit=${act}>
+    <form method="dialog" onSubmit=${submit}>
       <p>${question.text}</p>
       ${question.typed &&
       html`<label class="field">
         <span>${t("ask.type")} <bdi class="mono">${question.typed}</bdi></span>
         <input value=${typed} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} />
       </label>`}
-      ${problem && html`<${Problem} error=${problem} />`}
+      ${error && html`<${Problem} error=${error} />`}
       <div class="buttons">
         <button type="button" class="quiet" onClick=${close}>${t("cancel")}</button>
-        <button class=${question.dangerous ? "danger" : "primary"} disabled=${!ready}>${question.action}</button>
+        <button class=${question.dangerous ? "danger" : "primary"} disabled=${!ready} aria-disabled=${busy}>${question.action}</button>
       </div>
     </form>
   <//>`;
