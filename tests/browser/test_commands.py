@@ -140,3 +140,15 @@ def test_what_an_import_and_a_share_print_is_done(admin: Page, server: Server, i
     admin.get_by_role("button", name="stillage", exact=True).click()
     script = admin.locator("main pre").inner_text()
     assert "0123456789abcdef" * 2 in shell(script.replace("PROJECT_ID", "0123456789abcdef" * 2))
+
+
+def test_what_the_roles_of_a_user_print_is_done(admin: Page, server: Server, shell: Shell) -> None:
+    server.cli("user", "create", "o'rourke", "--project", "demo", "--password-stdin", stdin="correct horse battery\n")
+    admin.goto("/console/admin/users")
+    admin.get_by_role("row").filter(has_text="o'rourke").get_by_role("button", name="Roles").click()
+    dialog = admin.get_by_role("dialog")
+    dialog.get_by_label("Role").select_option("reader")
+    dialog.locator("summary").click()
+    for program in ("curl", "openstack", "stillage"):
+        said = shell(printed(admin, program))
+        assert "o'rourke" in said, (program, said)

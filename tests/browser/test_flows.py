@@ -69,6 +69,78 @@ def test_an_administrator_makes_a_project_a_user_and_a_quota(browser: Browser, s
         expect(page.get_by_role("heading", level=2)).to_have_text("Drop a disk image here")
 
 
+def test_roles_are_granted_and_revoked_and_nobody_loses_the_last_administrator(
+    browser: Browser, server: Server
+) -> None:
+    password = "correct horse battery"
+    server.cli("user", "create", "rosa", "--project", "demo", "--password-stdin", stdin=f"{password}\n")
+    with tab(browser, server) as admin:
+        sign_in(admin, server, "admin", "/admin/users")
+        roles, question = (
+            admin.get_by_role("dialog", name="Roles of"),
+            admin.get_by_role("dialog", name="Revoke your own"),
+        )
+        admin.get_by_role("row").filter(has_text="admin").get_by_role("button", name="Roles").click()
+        button(admin, "Revoke admin in demo")
+        expect(question).to_contain_text("You will no longer be an administrator in demo.")
+        expect(question).to_contain_text("This session ends")
+        button(admin, "Revoke")
+        expect(question.get_by_role("alert")).to_contain_text("no enabled user would have the role admin")
+        button(admin, "Cancel")
+        button(admin, "Close")
+        row = admin.get_by_role("row").filter(has_text="rosa")
+        row.get_by_role("button", name="Roles").click()
+        expect(roles.get_by_role("row")).to_have_count(2)
+        roles.get_by_label("Role").select_option("admin")
+        expect(roles).to_contain_text("Administers the whole deployment")
+        button(admin, "Grant")
+        expect(roles.get_by_role("row")).to_have_count(3)
+        button(admin, "Revoke member in demo")  # of somebody else: not asked about
+        expect(roles.get_by_role("row")).to_have_count(2)
+        expect(row).to_contain_text("administrator")
+    with tab(browser, server) as page:
+        page.goto("/console/admin/users")
+        page.get_by_label("User").fill("rosa")
+        page.get_by_label("Password").fill(password)
+        button(page, "Sign in")
+        page.get_by_role("row").filter(has_text="rosa").get_by_role("button", name="Roles").click()
+        button(page, "Revoke admin in demo")
+        button(page, "Revoke")
+        expect(page.get_by_label("Password")).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    assert "rosa" not in server.cli("project", "list")
+
+
+def test_the_audit_is_read_in_pages_and_narrowed_by_who_and_what(browser: Browser, server: Server) -> None:
+    image_id = server.create(name="audited")
+    for number in range(60):
+        server.api("PUT", f"/v2/images/{image_id}/tags/audited-{number}")
+    with tab(browser, server) as admin:
+        sign_in(admin, server, "admin", f"/admin/audit?target={image_id}")
+        rows = admin.get_by_role("row")
+        expect(rows).to_have_count(51)
+        expect(admin.get_by_role("button", name="Previous")).to_have_count(0)
+        button(admin, "Next")
+        expect(rows).to_have_count(12)
+        expect(admin.get_by_role("button", name="Next")).to_have_count(0)
+        expect(rows.last).to_contain_text("create")
+        button(admin, "Previous")
+        expect(rows).to_have_count(51)
+        admin.get_by_label("What").fill("create")
+        admin.get_by_label("To", exact=True).fill("2020-01-01")
+        button(admin, "Filter")
+        expect(admin.locator("main")).to_contain_text("No events.")
+        button(admin, "Clear")
+        expect(admin.get_by_label("What")).to_have_value("")
+        admin.get_by_role("row").filter(has_text=image_id).first.get_by_role("button", name="demo").click()
+        expect(admin.get_by_label("ID of a user")).to_have_value(re.compile("[0-9a-f]{32}"))
+        expect(rows.filter(has_text="admin")).to_have_count(0)
+        admin.goto(f"/console/images/{image_id}/history")
+        expect(rows).to_have_count(51)
+        button(admin, "Next")
+        expect(rows).to_have_count(12)
+
+
 def test_an_image_is_shared_offered_accepted_and_rejected(browser: Browser, server: Server) -> None:
     server.cli("project", "create", "guests")
     server.cli("user", "create", "greta", "--project", "guests", "--password-stdin", stdin="correct horse battery\n")

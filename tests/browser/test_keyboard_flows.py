@@ -3,6 +3,9 @@
 Signing in, search, the list, an image, deletion and signing out are in `test_keyboard`, uploads in `test_dock`.
 """
 
+import re
+from dataclasses import dataclass
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -106,6 +109,117 @@ def test_an_administrator_makes_a_project_and_a_user(browser: Browser, server: S
         write(admin, "Password", "correct horse battery")
         admin.keyboard.press("Enter")
         expect(admin.get_by_role("row").filter(has_text="kim")).to_contain_text("Enabled")
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """A dialog that the button *opens* on *path*. The *keys* fill it, the first field having the focus, and send it.
+
+    *shows*: what the page has then. *undo*: keys that make everything as it was, in the same dialog.
+    """
+
+    user: str
+    path: str
+    opens: str
+    keys: tuple[str, ...]
+    shows: str
+    undo: tuple[str, ...] = ()
+
+
+DIALOGS = [
+    Dialog("admin", "/admin/projects", "Quota", ("2", "Enter"), "of 2 GiB", ("Control+A", "Delete", "Enter")),
+    Dialog("admin", "/admin/users", "Set password", ("Escape",), "Set password"),
+    Dialog("demo", "/jobs", "Import from a URL", ("Escape",), "Import from a URL"),
+    Dialog("demo", "/images", "As a command", ("Tab", "Enter", "Escape"), "As a command"),
+]  # fmt: skip
+
+
+def test_dialogs_are_filled_and_sent_and_give_the_focus_back(browser: Browser, server: Server) -> None:
+    server.create(name="anything")
+    for user in ("admin", "demo"):
+        with tab(browser, server) as page:
+            sign_in(page, server, user)
+            for dialog in (each for each in DIALOGS if each.user == user):
+                page.goto(f"/console{dialog.path}")
+                for keys in filter(None, (dialog.keys, dialog.undo)):
+                    tab_to(page, dialog.opens, role="button")
+                    opener = page.evaluate_handle("document.activeElement")
+                    page.keyboard.press("Enter")
+                    expect(page.get_by_role("dialog")).to_be_visible()
+                    for key in keys:
+                        is_key = len(key) > 1 and key[0].isupper()
+                        page.keyboard.press(key) if is_key else page.keyboard.type(key)
+                    expect(page.get_by_role("dialog")).to_have_count(0)
+                    if keys == dialog.keys:
+                        expect(page.get_by_text(dialog.shows).first).to_be_visible()
+                    assert page.evaluate("element => element === document.activeElement", opener), dialog
+
+
+def test_a_refused_import_keeps_the_focus_and_leaves_no_image(page: Page, server: Server) -> None:
+    page.goto("/console/jobs")
+    act(page, "Import from a URL")
+    expect(page.get_by_label("URL of the file")).to_be_focused()
+    page.keyboard.type("https://192.0.2.1/x.qcow2")
+    write(page, "Name", "fetched")
+    tab_to_in(page, "Import")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("its address is not public")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Import")).to_be_focused()
+    assert not server.api("GET", "/v2/images?name=fetched").json["images"]
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Import from a URL")).to_be_focused()
+
+
+def test_lists_are_filtered_and_what_is_chosen_keeps_the_focus(page: Page, server: Server) -> None:
+    server.create(name="waiting")
+    server.stored(bytes(512), name="ready", tags=["web"])
+    page.goto("/console/images")
+    for key, status in (("ArrowDown", "active"), ("ArrowDown", "queued")):
+        act(page, "Status", key=key, role="combobox")
+        expect(page).to_have_url(re.compile(f"status={status}$"))
+        expect(page.get_by_role("combobox", name="Status")).to_be_focused()
+    expect(page.get_by_role("row").filter(has_text="waiting")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="ready")).to_have_count(0)
+    act(page, "Remove the filter Status: No data yet")
+    expect(page.get_by_label("Search by name or ID")).to_be_focused()
+    write(page, "Tag", "web")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row").filter(has_text="waiting")).to_have_count(0)
+    expect(page.get_by_role("row").filter(has_text="ready")).to_be_visible()
+
+
+def test_the_colours_are_chosen(page: Page) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text("Images")
+    tab_to(page, "Colours", role="combobox")
+    for key, theme in (("ArrowDown", "light"), ("ArrowDown", "dark")):
+        page.keyboard.press(key)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        expect(page.get_by_label("Colours")).to_be_focused()
+    page.keyboard.press("Home")
+    expect(page.locator("html[data-theme]")).to_have_count(0)
+
+
+def test_roles_are_granted_and_revoked_and_the_audit_is_narrowed(browser: Browser, server: Server) -> None:
+    server.cli("user", "create", "aaron", "--project", "demo", "--password-stdin", stdin="correct horse battery\n")
+    with tab(browser, server) as admin:
+        sign_in(admin, server, "admin", "/admin/users")
+        act(admin, "Roles")  # of the first user, by name
+        dialog = admin.get_by_role("dialog")
+        expect(dialog).to_contain_text("Roles of aaron")
+        tab_to(admin, "Role", role="combobox")
+        admin.keyboard.type("reader")
+        act(admin, "Grant")
+        expect(dialog.get_by_role("row")).to_have_count(3)
+        act(admin, "Revoke reader in demo")
+        expect(dialog.get_by_role("row")).to_have_count(2)
+        admin.keyboard.press("Escape")
+        expect(admin.get_by_role("button", name="Roles").first).to_be_focused()
+        act(admin, "Audit", role="link")
+        write(admin, "What", "deny")
+        admin.keyboard.press("Enter")
+        expect(admin.get_by_role("row")).to_have_count(2)
+        act(admin, "Clear")
+        expect(admin.get_by_role("row").filter(has_text="allow").first).to_be_visible()
 
 
 def test_the_language_is_chosen(page: Page) -> None:

@@ -6,10 +6,40 @@ const V3 = "/identity/v3";
 
 /** @typedef {{id: string, name: string, enabled: boolean, description?: string, default_project_id?: string | null}} User */
 /** @typedef {{id: string, name: string, enabled: boolean, description: string}} Project */
+/** @typedef {{id: string, name: string}} Named */
+/** @typedef {{project: Named, role: Named}} Assignment  A role that a user has in a project. */
 
-/** @param {AbortSignal} signal @returns {Promise<User[]>} */
-export async function listUsers(signal) {
-  return (await getJson(`${V3}/users`, { signal })).users;
+/** A page of users. @param {URLSearchParams} query @param {AbortSignal} signal @returns {Promise<{users: User[], links: {next?: string | null}}>} */
+export function listUsers(query, signal) {
+  return getJson(`${V3}/users?${query}`, { signal });
+}
+
+/** The ids of all who may administer. @param {AbortSignal} signal @returns {Promise<ReadonlySet<string>>} */
+export async function listAdministrators(signal) {
+  const admin = (await listRoles(signal)).find(({ name }) => name === "admin");
+  const found = await getJson(`${V3}/role_assignments?role.id=${admin?.id ?? ""}`, { signal });
+  return new Set(found.role_assignments.map((/** @type {{user: {id: string}}} */ each) => each.user.id));
+}
+
+/** What a user may do, and in which projects. @param {string} user @param {AbortSignal} signal @returns {Promise<Assignment[]>} */
+export async function assignmentsOf(user, signal) {
+  const found = await getJson(`${V3}/role_assignments?user.id=${user}&include_names=true`, { signal });
+  return found.role_assignments.map((/** @type {any} */ each) => ({ project: each.scope.project, role: each.role }));
+}
+
+/** @param {string} user @param {Assignment} assignment */
+export function grantRole(user, assignment) {
+  return request("PUT", pathOfRole(user, assignment));
+}
+
+/** Take a role; the user's sessions and tokens for the project end. @param {string} user @param {Assignment} assignment */
+export function revokeRole(user, assignment) {
+  return request("DELETE", pathOfRole(user, assignment));
+}
+
+/** @param {string} user @param {Assignment} assignment @returns {string} */
+export function pathOfRole(user, { project, role }) {
+  return `${V3}/projects/${project.id}/users/${user}/roles/${role.id}`;
 }
 
 /** @param {AbortSignal} signal @returns {Promise<Project[]>} */
@@ -17,7 +47,7 @@ export async function listProjects(signal) {
   return (await getJson(`${V3}/projects`, { signal })).projects;
 }
 
-/** @param {AbortSignal} signal @returns {Promise<{id: string, name: string}[]>} */
+/** @param {AbortSignal} signal @returns {Promise<Named[]>} */
 export async function listRoles(signal) {
   return (await getJson(`${V3}/roles`, { signal })).roles;
 }

@@ -1,40 +1,53 @@
-// Administration: users. Create, disable, set a password, delete.
+// Administration: users. Create, disable, set a password, grant roles, delete.
 
 import { html, useState } from "../vendor/htm-preact-standalone.module.js";
 import { notify } from "../core/announce.js";
 import { curl } from "../core/commands.js";
 import { t } from "../core/i18n.js";
-import { changeUser, createUser, deleteUser, listProjects, listRoles, listUsers } from "../core/people.js";
+import { changeUser, createUser, deleteUser, listAdministrators, listProjects, listRoles, listUsers } from "../core/people.js";
+import { place } from "../core/router.js";
 import { session } from "../core/session.js";
+import { useStore } from "../core/store.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Badge } from "../ui/badge.js";
 import { ask, Dialog } from "../ui/dialog.js";
 import { FormDialog } from "../ui/form_dialog.js";
 import { List } from "../ui/lists.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
+import { markerIn, Paging } from "../ui/paging.js";
+import { UserRoles } from "./user_roles.js";
 
 /** @typedef {import("../core/people.js").User} User */
 
+const PAGE_SIZE = 50;
+
 export function UsersTab() {
-  const users = useLoaded(listUsers, []);
+  const marker = useStore(place).query.get("marker");
+  const query = new URLSearchParams({ limit: String(PAGE_SIZE), ...(marker && { marker }) });
+  const { data, ...users } = useLoaded((signal) => Promise.all([listUsers(query, signal), listAdministrators(signal)]), [marker]);
+  const [page, administrators] = data ?? [null, new Set()];
   const [making, setMaking] = useState(false);
   const [changing, setChanging] = useState(/** @type {User | null} */ (null));
+  const [granting, setGranting] = useState(/** @type {User | null} */ (null));
   const act = (/** @type {Promise<unknown>} */ acting) => acting.then(users.again, (error) => notify(error.message, "problem"));
   const me = session.get()?.user.id;
   const columns = [
-    { title: "sign_in.user", cell: (/** @type {User} */ user) => html`<bdi>${user.name}</bdi>${user.description && html`<small><bdi>${user.description}</bdi></small>`}<small class="mono">${user.id}</small>` },
+    { title: "sign_in.user", cell: (/** @type {User} */ user) => html`<bdi>${user.name}</bdi>${administrators.has(user.id) && html` <span class="tag">${t("user.admin")}</span>`}${user.description && html`<small><bdi>${user.description}</bdi></small>`}<small class="mono">${user.id}</small>` },
     { title: "image.status", cell: (/** @type {User} */ user) => html`<${Badge} status=${user.enabled ? "enabled" : "disabled"} />` },
     { title: "", cell: (/** @type {User} */ user) => html`<div class="row end">
+        <button type="button" class="small" onClick=${() => setGranting(user)}>${t("user.roles")}</button>
         <button type="button" class="small" onClick=${() => setChanging(user)}>${t("user.password")}</button>
         ${user.id !== me && html`<button type="button" class="small" onClick=${() => act(changeUser(user.id, { enabled: !user.enabled }))}>${t(user.enabled ? "disable" : "enable")}</button>
         <button type="button" class="small quiet" onClick=${() => askToDelete(user, users.again)}>${t("delete")}</button>`}
       </div>` },
   ];
-  const commands = () => ({ openstack: "openstack user list\nopenstack user create NAME --password-prompt", stillage: "stillage user list\nstillage user create NAME --project PROJECT", curl: curl("GET", "/identity/v3/users"), terraform: 'resource "openstack_identity_user_v3" "user" {\n  name     = "NAME"\n  password = var.password\n}' });
+  const commands = () => ({ openstack: "openstack user list\nopenstack role assignment list --names\nopenstack user create NAME --password-prompt", stillage: "stillage user list\nstillage user create NAME --project PROJECT", curl: [curl("GET", `/identity/v3/users?${query}`), curl("GET", "/identity/v3/role_assignments?include_names=true")].join("\n\n"), terraform: 'resource "openstack_identity_user_v3" "user" {\n  name     = "NAME"\n  password = var.password\n}' });
   return html`<section class="stack">
     <div class="page-head"><p class="lead">${t("users.lead")}</p><${AsCommand} commands=${commands} />
       <button type="button" class="primary" onClick=${() => setMaking(true)}>${t("user.new")}</button></div>
-    <${List} name=${t("admin.tab.users")} loaded=${users} columns=${columns} keyOf=${(/** @type {User} */ user) => user.id} none=${t("users.none")} />
+    <${List} name=${t("admin.tab.users")} loaded=${{ ...users, data: page?.users ?? null }} columns=${columns} keyOf=${(/** @type {User} */ user) => user.id} none=${t("users.none")} />
+    ${page && html`<${Paging} marker=${markerIn(page.links.next)} />`}
+    ${granting && html`<${UserRoles} user=${granting} again=${users.again} onClose=${() => setGranting(null)} />`}
     ${making && html`<${NewUser} again=${users.again} onClose=${() => setMaking(false)} />`}
     ${changing && html`<${NewPassword} user=${changing} onClose=${() => setChanging(null)} />`}
   </section>`;

@@ -2,16 +2,22 @@
 
 import { html } from "../vendor/htm-preact-standalone.module.js";
 import { getJson } from "../core/api.js";
-import { age, dateTime, number, size, t } from "../core/i18n.js";
+import { dateTime, number, size, t } from "../core/i18n.js";
 import { pathOf } from "../core/images.js";
 import { useLive } from "../core/live.js";
+import { place } from "../core/router.js";
+import { useStore } from "../core/store.js";
 import { Snippet } from "../ui/as_command.js";
 import { Badge } from "../ui/badge.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
+import { markerIn, Paging } from "../ui/paging.js";
 import { Problem } from "../ui/problem.js";
+import { AuditTable } from "./audit_table.js";
 import { JobTable } from "./job_table.js";
 
 /** @typedef {import("../core/images.js").Image} Image */
+
+const EVENTS = 50; // of one page
 
 /** What may be missing: null for a document that is not there or that one may not see. @param {string} path @param {AbortSignal} signal */
 async function perhaps(path, signal) {
@@ -25,14 +31,16 @@ async function perhaps(path, signal) {
 
 /** @param {{image: Image}} props */
 export function History({ image }) {
+  const marker = useStore(place).query.get("marker");
+  const events = new URLSearchParams({ target: image.id, limit: String(EVENTS), ...(marker && { marker }) });
   const { data, error, again } = useLoaded(
     (signal) => Promise.all([
       getJson(`/v2/jobs?image_id=${image.id}&limit=100`, { signal }),
-      perhaps(`/v2/audit?target=${image.id}`, signal),
+      perhaps(`/v2/audit?${events}`, signal),
       perhaps(`${pathOf(image.id)}/verdict`, signal),
       perhaps(`${pathOf(image.id)}/uploads`, signal),
     ]),
-    [image.id, image.updated_at],
+    [image.id, image.updated_at, marker],
   );
   useLive(({ kind, data: told }) => kind === "job" && told.image_id === image.id, again);
   if (error) return html`<${Problem} error=${error} retry=${again} />`;
@@ -44,7 +52,7 @@ export function History({ image }) {
     <section class="stack"><h2>${t("history.uploads")}</h2><${OpenUploads} uploads=${open?.uploads ?? []} /></section>
     <section class="stack"><h2>${t("history.jobs")}</h2>
       ${jobs.length ? html`<${JobTable} jobs=${jobs} />` : html`<p class="note">${t("history.jobs.none")}</p>`}</section>
-    ${audit && html`<section class="stack"><h2>${t("history.audit")}</h2><${Audit} events=${audit.events ?? []} /></section>`}
+    ${audit && html`<section class="stack"><h2>${t("history.audit")}</h2><${AuditTable} events=${audit.events} /><${Paging} marker=${markerIn(audit.next)} /></section>`}
   </div>`;
 }
 
@@ -82,20 +90,4 @@ function OpenUploads({ uploads }) {
     <time datetime=${upload.created_at}>${dateTime(upload.created_at)}</time>
     <span>${t("history.uploads.open", { received: size(upload.received), size: size(upload.size), verified: size(upload.verified), end: dateTime(upload.expires_at) })}</span>
   </li>`)}</ol>`;
-}
-
-/** @param {{events: any[]}} props */
-export function Audit({ events }) {
-  if (!events.length) return html`<p class="note">${t("history.audit.none")}</p>`;
-  return html`<div class="table" tabindex="0" role="group" aria-label=${t("history.audit")}><table>
-    <caption class="visually-hidden">${t("history.audit")}</caption>
-    <thead><tr><th scope="col">${t("audit.when")}</th><th scope="col">${t("audit.who")}</th><th scope="col">${t("audit.what")}</th><th scope="col">${t("audit.target")}</th><th scope="col">${t("audit.outcome")}</th></tr></thead>
-    <tbody>${events.map((event, index) => html`<tr key=${event.id ?? index}>
-      <td title=${dateTime(event.eventTime)}>${age(event.eventTime)}</td>
-      <td><bdi>${event.initiator?.name ?? event.initiator?.id ?? "–"}</bdi>${event.initiator?.host?.address && html`<small>${event.initiator.host.address}</small>`}</td>
-      <td>${event.action}</td>
-      <td><bdi class="mono">${event.target?.id ?? "–"}</bdi></td>
-      <td>${event.outcome}${event.reason && html`<small>${event.reason.reasonCode}</small>`}</td>
-    </tr>`)}</tbody>
-  </table></div>`;
 }
