@@ -61,7 +61,8 @@ def test_every_dialog(visitor: Page, server: Server, image_id: str) -> None:
     sign_in(visitor, server, "admin")
     dialogs = [
         ("/images", "As a command"), ("/images/ID", "Actions"), ("/access", "New credential"),
-        ("/admin/users", "New user"), ("/admin/projects", "New project"), ("/admin/projects", "Quota"),
+        ("/admin/users", "New user"), ("/admin/users", "Roles"),
+        ("/admin/projects", "New project"), ("/admin/projects", "Quota"),
     ]  # fmt: skip
     for path, button in dialogs:
         visitor.goto(f"/console{path.replace('ID', image_id)}")

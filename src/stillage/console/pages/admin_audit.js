@@ -75,7 +75,7 @@ function Filters({ address }) {
   const clear = () => changeQuery(Object.fromEntries([...FIELDS, "marker"].map((name) => [name, null])));
   return html`<form class="filters" ref=${form} onSubmit=${submit}>
     ${IDS.map((name) => html`<input key=${name} name=${name} maxlength="255" aria-label=${t(`audit.${name}.id`)} placeholder=${t(`audit.${name}.id`)} />`)}
-    <input name="action" list="audit-actions" maxlength="64" autocomplete="off" aria-label=${t("audit.what")} placeholder=${t("audit.what")} />
+    <input name="action" size="12" list="audit-actions" maxlength="64" autocomplete="off" aria-label=${t("audit.what")} placeholder=${t("audit.what")} />
     <datalist id="audit-actions">${ACTIONS.map((action) => html`<option key=${action} value=${action}></option>`)}</datalist>
     ${DAYS.map((name) => html`<label key=${name} class="day">${t(`audit.${name}`)}<input name=${name} type="date" /></label>`)}
     <button>${t("audit.filter")}</button>

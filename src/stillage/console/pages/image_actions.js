@@ -70,7 +70,7 @@ function Rename({ image, again, onClose }) {
     }
   };
   return html`<${Dialog} title=${t("image.rename")} onClose=${onClose}><form onSubmit=${submit}>
-    <label class="field"><span>${t("image.name")}</span><input name="name" value=${image.name ?? ""} maxlength="255" required /></label>
+    <label class="field"><span>${t("image.name")}</span><input name="name" defaultValue=${image.name ?? ""} maxlength="255" required /></label>
     ${error && html`<${Problem} error=${error} />`}
     <div class="buttons"><button type="button" class="quiet" onClick=${onClose}>${t("cancel")}</button><button class="primary">${t("save")}</button></div>
   </form><//>`;

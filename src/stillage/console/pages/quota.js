@@ -48,6 +48,6 @@ export function QuotaForm({ project, quota, again, onClose }) {
   return html`<${FormDialog} title=${t("quota.title", { name: project.name })} action=${t("save")} act=${act} onClose=${onClose}>
     <p class="note">${t("quota.why")}</p>
     ${KINDS.map((kind) => html`<label key=${kind} class="field"><span>${t(`quota.${kind}`)}${kind === "bytes" && html` <small>GiB</small>`}</span>
-      <input name=${kind} type="number" min="-1" step=${kind === "bytes" ? "any" : "1"} value=${now(kind)} placeholder=${t("quota.default")} /></label>`)}
+      <input name=${kind} type="number" min="-1" step=${kind === "bytes" ? "any" : "1"} defaultValue=${now(kind)} placeholder=${t("quota.default")} /></label>`)}
   <//>`;
 }

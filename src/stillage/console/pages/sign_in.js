@@ -51,11 +51,11 @@ export function SignInForm({ user, project, onDone }) {
     onDone?.();
   });
   return html`<form class="stack" onSubmit=${submit}>
-    <label class="field"><span>${t("sign_in.user")}</span><input name="user" autocomplete="username" required value=${user ?? ""} autofocus /></label>
+    <label class="field"><span>${t("sign_in.user")}</span><input name="user" autocomplete="username" required defaultValue=${user ?? ""} autofocus /></label>
     <label class="field"><span>${t("sign_in.password")}</span><input name="password" type="password" autocomplete="current-password" required /></label>
     <label class="field">
       <span>${t("sign_in.project")} <small>${t("sign_in.project.note")}</small></span>
-      <input name="project" value=${project ?? ""} />
+      <input name="project" defaultValue=${project ?? ""} />
     </label>
     ${config.identity.kind === "keystone" && html`<label class="field">
       <span>${t("sign_in.domain")} <small>${t("sign_in.domain.note")}</small></span><input name="domain" autocomplete="off" />
