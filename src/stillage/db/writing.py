@@ -54,6 +54,7 @@ class Unit:
 
     Attributes:
         until: It is not begun later, on the monotonic clock.
+        is_taken: A thread has it.
     """
 
     work: Callable[..., Any]
@@ -61,6 +62,7 @@ class Unit:
     kwargs: Mapping[str, Any]
     until: float
     answer: "asyncio.Future[None]"
+    is_taken: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -92,9 +94,9 @@ class Writers:
             self._waiting.append(unit)
             is_alone = self._idle == self._count
         if is_alone:
-            self._call_thread()
+            self._call_thread(unit)
         else:
-            loop.call_later(JOINS_WITHIN_S, self._call_thread)
+            loop.call_later(JOINS_WITHIN_S, self._call_thread, unit)
         await unit.answer
         try:
             if unit.error is not None:
@@ -104,10 +106,10 @@ class Writers:
         finally:
             del unit  # its error refers to this frame
 
-    def _call_thread(self) -> None:
-        """Let one more thread work, if anything waits and there is one."""
+    def _call_thread(self, unit: Unit) -> None:
+        """Let one more thread work, if *unit* still waits and there is one."""
         with self._lock:
-            is_called = self._idle > 0 and len(self._waiting) > 0
+            is_called = self._idle > 0 and not unit.is_taken
             self._idle -= is_called
         if is_called:
             self._threads.submit(self._work_off)
@@ -127,6 +129,8 @@ class Writers:
     def _take(self) -> list[Unit]:
         with self._lock:
             units = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+            for unit in units:
+                unit.is_taken = True
             self._idle += not units
             return units
 
