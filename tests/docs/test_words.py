@@ -60,7 +60,7 @@ WORDS = (
     Word("Signer(?![a-z])", "Principal"),
     Word("Initiator(?![a-z])", "Principal"),
     Word("watch(er|ing)(?![a-z])", "progress"),
-    Word("Home(?![a-z])", "DataFolder, or data_folder"),
+    Word("Home(?![a-z])", "DataFolder, or data_folder", ('press("Home")',)),
     Word("Claims(?![a-z])", "Overlaps"),
     Word("strangers?[./_-]", "foreign", paths=("tests",)),
 )  # fmt: skip
