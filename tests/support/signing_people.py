@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -134,37 +135,40 @@ async def send(url: str, method: str, path: str, headers: dict[str, str], body: 
 
 
 async def send_raw(url: str, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> Answer:
-    """Send exactly this, and return the answer, also one that comes before the body's end."""
-    parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
-    try:
-        writer.write("\r\n".join(lines).encode())
-        sending = asyncio.create_task(_send_body(writer, body))
+    """Send exactly this, and return the answer, also one that comes before the body's end.
+
+    On a plain socket: a stream of asyncio that cannot send any more forgets the answer that it has not read yet.
+    """
+    parts, loop = urlsplit(url), asyncio.get_running_loop()
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""])
+    with socket.socket() as plain:
+        plain.setblocking(False)
+        await loop.sock_connect(plain, (parts.hostname, parts.port))
+        sending = asyncio.create_task(loop.sock_sendall(plain, head.encode() + body))
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except ConnectionError:  # of what we sent after the answer; asyncio hides the answer behind it
-            arrived = reader._buffer  # type: ignore[attr-defined]
-            reader = asyncio.StreamReader()
-            reader.feed_data(bytes(arrived))
-            reader.feed_eof()
-            head = await reader.readuntil(b"\r\n\r\n")
-        status, *fields = head.decode().splitlines()
-        named = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields if field)}
-        content = await reader.readexactly(int(named.get("content-length", "0"))) if method != "HEAD" else b""
-        sending.cancel()
-        return Answer(int(status.split()[1]), named, content)
-    finally:
-        writer.transport.abort()
+            return await _answer_on(plain, method)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)  # refused in the middle; the answer says why
 
 
-async def _send_body(writer: asyncio.StreamWriter, body: bytes) -> None:
-    for start in range(0, len(body), 1 << 20):
-        try:
-            writer.write(body[start : start + (1 << 20)])
-            await writer.drain()
-        except ConnectionError:
-            return  # refused in the middle; the answer says why
+async def _answer_on(plain: socket.socket, method: str) -> Answer:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += await _received(plain)
+    head, _, content = received.partition(b"\r\n\r\n")
+    status, *fields = head.decode().splitlines()
+    named = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    length = 0 if method == "HEAD" else int(named.get("content-length", "0"))
+    while len(content) < length:
+        content += await _received(plain)
+    return Answer(int(status.split()[1]), named, content[:length])
+
+
+async def _received(plain: socket.socket) -> bytes:
+    piece = await asyncio.get_running_loop().sock_recv(plain, 1 << 16)
+    assert piece, "the server closed before its answer was complete"
+    return piece
 
 
 def chunked(*pieces: bytes) -> bytes:
