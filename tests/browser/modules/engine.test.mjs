@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as engine from "../../../src/stillage/console/upload/engine.js";
-import { lanesFor, MIB, paceFor } from "../../../src/stillage/console/upload/pace.js";
-import { total } from "../../../src/stillage/console/upload/spans.js";
+import { LARGEST, lanesFor, MIB, pieceOf } from "../../../src/stillage/console/upload/pace.js";
 
 const GIB = 1024 * MIB;
 const nothing = { ranges: [], verified: 0, complete: false };
@@ -164,21 +163,30 @@ test("a suspended upload waits for the user", () => {
   assert.equal(engine.next(upload), null);
 });
 
-test("more lanes begin where their pieces are still large", () => {
+test("large files have more lanes", () => {
   assert.deepEqual([100 * MIB, GIB, 2 * GIB, 100 * GIB].map(lanesFor), [2, 2, 4, 4]);
-  for (const size of [GIB, 2 * GIB, 100 * GIB]) assert.ok(paceFor(size).most >= 4 * MIB, `${size}`);
+});
+
+test("pieces become smaller towards the end, but not small", () => {
+  const pace = { bytes: LARGEST, most: LARGEST };
+  assert.equal(pieceOf(pace, GIB, 2), LARGEST);
+  assert.equal(pieceOf(pace, 100 * MIB + 5, 2), 25 * MIB);
+  assert.equal(pieceOf(pace, MIB, 2), 4 * MIB);
+  assert.equal(pieceOf({ ...pace, bytes: MIB }, GIB, 2), MIB);
+});
+
+test("the last bytes go when all others are there", () => {
+  const last = { first: 4 * MIB - 64 * 1024, end: 4 * MIB };
+  const [upload, piece] = take({ ...sending(4 * MIB), pace: { bytes: LARGEST, most: LARGEST } });
+  assert.deepEqual(piece, { first: MIB, end: last.first });
+  assert.equal(engine.next(upload), null);
+  assert.equal(engine.grown(upload, piece, MIB), null);
+  const after = engine.arrived(upload, piece, piece, 10, false).upload;
+  assert.deepEqual(engine.next(after), last);
 });
 
 test("what comes after the end changes nothing", () => {
   const refused = engine.ended(sending(), "refused", { message: "no" });
   assert.equal(engine.heard(refused, { ranges: [], verified: 0, complete: true }).phase, "refused");
   assert.equal(engine.failed(refused, null, broke).phase, "refused");
-});
-
-test("at any moment hardly more than a hundredth of the file is on its way", () => {
-  for (const size of [400 * MIB, GIB, 12 * GIB]) {
-    const { most } = paceFor(size);
-    assert.ok(lanesFor(size) * most * 0.75 <= Math.max(size / 100, 4 * MIB), `${size}`);
-  }
-  assert.equal(total(sending().received), MIB);
 });

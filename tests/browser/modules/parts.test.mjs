@@ -8,7 +8,7 @@ import { guessFormat, guessName } from "../../../src/stillage/console/upload/gue
 import { listsOf } from "../../../src/stillage/console/upload/having.js";
 import { halved, MIB, paced, pauseMs } from "../../../src/stillage/console/upload/pace.js";
 import { fromRanges, gaps, merged } from "../../../src/stillage/console/upload/spans.js";
-import { isZero, segments } from "../../../src/stillage/console/upload/zeros.js";
+import { blocksOf, isZero, segments } from "../../../src/stillage/console/upload/zeros.js";
 import { partOf, runsOf, shadeOf, withGaps } from "../../../src/stillage/console/disk/geometry.js";
 
 const error = (status, error) => ({ status, retryAfter: null, body: JSON.stringify({ error }) });
@@ -25,7 +25,7 @@ test("every byte of a piece is in one segment, and only zeros are called so", ()
   const bytes = new Uint8Array(5 * MIB + 7);
   bytes[MIB + 1] = 1;
   bytes[5 * MIB + 6] = 1;
-  const found = segments(bytes, 100, MIB);
+  const found = segments(blocksOf(bytes, 100), MIB);
   assert.deepEqual(found.map(({ zeros }) => zeros), [true, false, true, false]);
   assert.equal(found[0].first, 100);
   assert.equal(found.at(-1).end, 100 + bytes.length);
@@ -36,8 +36,8 @@ test("every byte of a piece is in one segment, and only zeros are called so", ()
 test("short runs of zeros are data, unless the piece is nothing else", () => {
   const bytes = new Uint8Array(256 * 1024);
   bytes[0] = 1;
-  assert.deepEqual(segments(bytes, 0, MIB), [{ first: 0, end: bytes.length, zeros: false }]);
-  assert.deepEqual(segments(new Uint8Array(1000), 0, MIB), [{ first: 0, end: 1000, zeros: true }]);
+  assert.deepEqual(segments(blocksOf(bytes, 0), MIB), [{ first: 0, end: bytes.length, zeros: false }]);
+  assert.deepEqual(segments(blocksOf(new Uint8Array(1000), 0), MIB), [{ first: 0, end: 1000, zeros: true }]);
 });
 
 test("zeros are seen in every byte, at any alignment", () => {

@@ -35,10 +35,12 @@
  * @property {number | null} limit       Bytes of the largest piece that a proxy lets through, if one refused a larger.
  */
 
-import { MIB, halved, lanesFor, paceFor, paced, pauseMs } from "./pace.js";
+import { FIRST_PACE, MIB, halved, lanesFor, paced, pauseMs, pieceOf } from "./pace.js";
 import { hasEnded } from "./phases.js";
 import { fromRanges, gaps, merged, total } from "./spans.js";
 
+/** Bytes at the end that go when all others have arrived: until then a file that changes is noticed before its image is whole. */
+const LAST = 64 * 1024;
 /** So many broken requests of a size that another one could pass are taken for a limit on the way. */
 const RESETS_OF_A_LIMIT = 3;
 
@@ -50,7 +52,7 @@ const RESETS_OF_A_LIMIT = 3;
 export function begin(size, document) {
   /** @type {Upload} */
   const upload = {
-    size, phase: "checking", received: [], flying: [], verified: 0, pace: paceFor(size), lanes: lanesFor(size),
+    size, phase: "checking", received: [], flying: [], verified: 0, pace: FIRST_PACE, lanes: lanesFor(size),
     paused: false, hold: null, stale: false, failures: 0, resets: 0, problem: null, limit: null,
   };
   return heard(upload, document);
@@ -71,9 +73,16 @@ export function next(upload) {
   if (upload.paused || upload.hold || upload.stale || hasEnded(upload) || upload.phase === "verifying") return null;
   if (upload.flying.length >= (upload.phase === "checking" ? 1 : upload.lanes)) return null;
   const first = firstPiece(upload);
-  const whole = { first: 0, end: upload.phase === "checking" ? first : upload.size };
-  const [gap] = gaps(merged([...upload.received, ...upload.flying]), whole);
-  return gap ? { first: gap.first, end: Math.min(gap.end, gap.first + upload.pace.bytes) } : null;
+  const whole = { first: 0, end: upload.phase === "checking" ? first : endFor(upload) };
+  const free = gaps(merged([...upload.received, ...upload.flying]), whole);
+  const [gap] = free;
+  return gap ? { first: gap.first, end: Math.min(gap.end, gap.first + pieceOf(upload.pace, total(free), upload.lanes)) } : null;
+}
+
+/** The end of what may be sent now. @param {Upload} upload */
+function endFor({ size, received, flying }) {
+  const last = Math.max(0, size - LAST);
+  return flying.length || gaps(received, { first: 0, end: last }).length ? last : size;
 }
 
 /** @param {Upload} upload @param {Span} piece @returns {Upload} */
@@ -90,7 +99,7 @@ export function taken(upload, piece) {
  * @returns {{ upload: Upload, piece: Span } | null}
  */
 export function grown(upload, piece, bytes) {
-  const wanted = { first: piece.end, end: Math.min(upload.size, piece.end + bytes) };
+  const wanted = { first: piece.end, end: Math.min(endFor(upload), piece.end + bytes) };
   const [gap] = gaps(merged([...upload.received, ...upload.flying]), wanted);
   if (upload.phase !== "sending" || !gap || gap.first !== piece.end) return null;
   const longer = { first: piece.first, end: gap.end };

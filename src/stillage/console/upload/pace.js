@@ -7,30 +7,38 @@
  */
 
 export const MIB = 1 << 20;
-export const LARGEST = 32 * MIB;
+export const LARGEST = 64 * MIB;
 /** A proxy that refuses even this much is not one that uploads can pass. */
 export const SMALLEST = 64 * 1024;
 export const MOST_LANES = 4;
 const PIECE_MS = 2000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** A piece that breaks is sent again, so what is on its way at any moment is hardly more than this part of the file. */
-const PART_AT_RISK = 100;
-/** How much of its pieces a lane has sent at any moment: half on average, and rarely more than this on all lanes. */
-const SENT_OF_A_PIECE = 0.75;
-
-/** The requests of smaller pieces cost the server more than their bytes do, so there are more lanes only where all have such pieces. */
+/** The requests of smaller pieces cost the server more than their bytes do. */
 const GOOD_PIECE = 4 * MIB;
+/** Pieces that each lane sends at least of what is left. */
+const FEWEST_ROUNDS = 2;
+/** From this size of a file on there are all lanes. */
+const MUCH = 2048 * MIB;
+
+/** Before anything is known of the line. @type {Pace} */
+export const FIRST_PACE = { bytes: MIB, most: LARGEST };
 
 /** How many pieces of a file are on their way at once. @param {number} size  Of the file. */
 export function lanesFor(size) {
-  return Math.min(MOST_LANES, Math.max(2, Math.floor(size / PART_AT_RISK / GOOD_PIECE)));
+  return size < MUCH ? 2 : MOST_LANES;
 }
 
-/** @param {number} size  Of the file. @returns {Pace} */
-export function paceFor(size) {
-  const most = size / PART_AT_RISK / (lanesFor(size) * SENT_OF_A_PIECE);
-  return { bytes: MIB, most: Math.min(LARGEST, Math.max(MIB, wholeMebibytes(most))) };
+/**
+ * Bytes of the next piece. Towards the end they become smaller: the server verifies a file in order, and has little left
+ * after the last byte then.
+ *
+ * @param {Pace} pace
+ * @param {number} left   Bytes of the file that nobody has sent.
+ * @param {number} lanes
+ */
+export function pieceOf(pace, left, lanes) {
+  return Math.min(pace.bytes, Math.max(GOOD_PIECE, wholeMebibytes(left / lanes / FEWEST_ROUNDS)));
 }
 
 /**

@@ -4,7 +4,7 @@
  * @typedef {import("./engine.js").Upload} Upload
  * @typedef {import("./engine.js").Document} Document
  * @typedef {import("./spans.js").Span} Span
- * @typedef {import("./reading.js").Prepared} Prepared
+ * @typedef {import("./zeros.js").Segment} Segment
  */
 
 import { meaningOf } from "./answers.js";
@@ -146,7 +146,7 @@ export class Sender {
 
   /**
    * @param {Span} piece
-   * @param {Prepared[]} parts
+   * @param {Segment[]} parts
    * @param {() => void} release
    */
   async deliver(piece, parts, release) {
@@ -176,7 +176,7 @@ export class Sender {
 
   /**
    * @param {Span} piece   What of it is on its way.
-   * @param {Prepared} part  Its beginning.
+   * @param {Segment} part  Its beginning.
    * @param {() => void} release
    * @returns {Promise<Span | null>}  What is left of the piece, to send next.
    */
@@ -190,17 +190,25 @@ export class Sender {
     } catch (error) {
       this.counts.delete(part);
       if (!(error instanceof Broken)) throw error;
-      this.fail(piece, error.message, 0, true);
+      await this.lost(piece, error.message);
       return null;
     }
   }
 
-  /** @param {Prepared} part @param {() => void} release */
+  /** A request with bytes of a file that has changed breaks like any other. @param {Span} piece @param {string} why */
+  async lost(piece, why) {
+    const changed = await this.reader.requireUnchanged().then(() => null, (/** @type {Error} */ error) => error.message);
+    if (changed === null) return this.fail(piece, why, 0, true);
+    this.give(piece);
+    this.set(held(this.upload, { kind: "file", why: changed }));
+  }
+
+  /** @param {Segment} part @param {() => void} release */
   request(part, release) {
     const { size } = this.upload;
     if (part.zeros) return declareZeros(this.url, part, size);
     const isLast = total(this.upload.received) + part.end - part.first >= size;
-    return sendPiece(this.url, this.reader.slice(part), part, size, part.digest, {
+    return sendPiece(this.url, this.reader.slice(part), part, size, {
       signal: this.stopping.signal,
       progress: (bytes) => this.count(part, bytes),
       bodySent: () => isLast && release(), // its answer is the verdict, and comes when the whole image is verified
@@ -217,7 +225,7 @@ export class Sender {
   /**
    * @param {import("./answers.js").Meaning} meaning
    * @param {Span} piece
-   * @param {Prepared} part
+   * @param {Segment} part
    * @param {number} tookMs
    * @returns {Span | null}
    */
@@ -300,7 +308,7 @@ export class Sender {
     const [part] = await this.reader.prepare(last);
     if (!part) return;
     const quiet = { signal: AbortSignal.any([this.stopping.signal, AbortSignal.timeout(LONGEST_POLL_MS)]), progress() {}, bodySent() {} };
-    await sendPiece(this.url, this.reader.slice(last), last, this.upload.size, part.digest, quiet).catch(() => undefined);
+    await sendPiece(this.url, this.reader.slice(last), last, this.upload.size, quiet).catch(() => undefined);
   }
 }
 

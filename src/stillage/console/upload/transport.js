@@ -47,11 +47,10 @@ export async function declareZeros(url, span, size) {
  * @param {Blob} body
  * @param {Span} span
  * @param {number} size
- * @param {string} digest  SHA-256 of the body, in base64: the piece counts only if the bytes arrive as they were read.
  * @param {{ signal: AbortSignal, progress: (bytes: number) => void, bodySent: () => void }} on
  * @returns {Promise<Answer>}
  */
-export function sendPiece(url, body, span, size, digest, { signal, progress, bodySent }) {
+export function sendPiece(url, body, span, size, { signal, progress, bodySent }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     let timer = 0;
@@ -67,7 +66,6 @@ export function sendPiece(url, body, span, size, digest, { signal, progress, bod
     request.open("PUT", url);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("Content-Range", contentRange(span, size));
-    request.setRequestHeader("Content-Digest", `sha-256=:${digest}:`);
     request.upload.onprogress = (event) => (wait(), progress(event.loaded));
     request.upload.onload = () => (wait(), bodySent());
     request.onload = () => (done(), resolve(answerOf(request.status, request.getResponseHeader("Retry-After"), request.responseText)));

@@ -26,25 +26,38 @@ export function isZero(bytes) {
 }
 
 /**
- * Cut a piece into data and zeros.
+ * The blocks of some bytes, each as data or zeros.
  *
- * @param {Uint8Array} bytes  Of the piece.
- * @param {number} first      Offset of its first byte in the file.
- * @param {number} shortest   Shorter runs of zeros count as data, unless the piece is nothing else.
- * @returns {Segment[]}       In order, without gaps.
+ * @param {Uint8Array} bytes
+ * @param {number} first  Offset of the first byte in the file.
+ * @returns {Generator<Segment>}
  */
-export function segments(bytes, first, shortest) {
-  /** @type {Segment[]} */
-  const found = [];
+export function* blocksOf(bytes, first) {
   for (let at = 0; at < bytes.length; at += BLOCK) {
     const end = Math.min(at + BLOCK, bytes.length);
-    add(found, { first: first + at, end: first + end, zeros: isZero(bytes.subarray(at, end)) });
+    yield { first: first + at, end: first + end, zeros: isZero(bytes.subarray(at, end)) };
   }
-  if (found.length < 2) return found;
+}
+
+/**
+ * Cut a piece into data and zeros.
+ *
+ * @param {Iterable<Segment>} parts  Of the piece, in order, without gaps.
+ * @param {number} shortest  Shorter runs of zeros count as data, unless the piece is nothing else.
+ * @returns {Segment[]}      In order, without gaps.
+ */
+export function segments(parts, shortest) {
+  const runs = joined(parts);
+  if (runs.length < 2) return runs;
+  return joined(runs.map((run) => ({ ...run, zeros: run.zeros && run.end - run.first >= shortest })));
+}
+
+/** @param {Iterable<Segment>} parts @returns {Segment[]} */
+function joined(parts) {
   /** @type {Segment[]} */
-  const kept = [];
-  for (const run of found) add(kept, { ...run, zeros: run.zeros && run.end - run.first >= shortest });
-  return kept;
+  const found = [];
+  for (const part of parts) add(found, part);
+  return found;
 }
 
 /** @param {Segment[]} found @param {Segment} run */
