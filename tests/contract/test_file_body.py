@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import gc
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +110,26 @@ async def test_a_server_that_refuses_early_is_heard(tmp_path: Path) -> None:
         over.set()
     assert (answer.status, answer.body) == (415, b"bad")
     assert sum(counted) < 256 * MIB
+
+
+async def test_what_breaks_after_the_answer_is_not_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+
+    def broken(sending: Any) -> None:
+        assert sending._stopped.wait(TIMEOUT_S)
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 3\r\n\r\nbad")
+        await writer.drain()
+
+    monkeypatch.setattr(file_body._Sending, "_send", broken)
+    async with serving(refuse) as url:
+        assert (await send(url, file, [])).status == 415
+    gc.collect()  # asyncio tells of errors that nobody has looked at when their task goes
+    assert told == []
 
 
 async def test_a_file_that_was_truncated_is_said_to_be(file: Path) -> None:

@@ -118,6 +118,8 @@ class _Sending:
         finally:
             self._stopped.set()
             await asyncio.wait([thread])
+            if not thread.cancelled():
+                thread.exception()  # looked at: who was cancelled is not told, and asyncio would print it
             os.close(self._connection)
 
     def _send(self) -> None:
