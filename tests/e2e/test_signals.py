@@ -23,7 +23,9 @@ def test_ctrl_c_says_what_it_waits_for_and_the_second_one_ends_it(own_server: Ma
     client = begin(server, image_id, WITH_LENGTH, len(DATA))
     server.await_status(image_id, "saving")
     server.run.process.send_signal(signal.SIGINT)
-    eventually(lambda: '"uploads": 1' in server.log, "the server says that it waits for an upload")
+    eventually(
+        lambda: any(event.get("uploads") == 1 for event in server.events), "the server says that it waits for an upload"
+    )
     assert not server.run.has_ended
     server.run.process.send_signal(signal.SIGINT)
     assert server.run.wait() == 0
