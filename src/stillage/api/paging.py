@@ -1,6 +1,6 @@
 """Pages of lists: ``limit`` and ``marker``, and the addresses of other pages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -32,9 +32,15 @@ def marker_of(request: web.Request) -> str | None:
     return text
 
 
-def link(path: str, query: Sequence[tuple[str, str]]) -> str:
-    """Return the address of a page, below the host."""
-    return f"{path}?{urlencode(query)}" if query else path
+def first_page(path: str, query: Iterable[tuple[str, str]]) -> str:
+    """Return the address of the first page of a list, below the host. *query*: of any of its pages."""
+    kept = [(name, value) for name, value in query if name != "marker"]
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def next_page(first: str, marker: str) -> str:
+    """Return the address of the page behind *marker*, of the list whose first page is at *first*."""
+    return f"{first}{'&' if '?' in first else '?'}{urlencode({'marker': marker})}"
 
 
 def following(request: web.Request, marker: str) -> str:

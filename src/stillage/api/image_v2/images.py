@@ -139,7 +139,7 @@ async def _more(request: web.Request, images: Sequence[Image]) -> Callable[[Imag
     """Return what gives the attributes that an image is shown with beside those of its record."""
     located = await locations_of(request, images)
     if not services(request).profile.follows_ims:
-        return lambda image: located.get(image.id, NO_MORE) if located else NO_MORE
+        return lambda image: located.get(image.id, NO_MORE)
     project = principal(request).project_id
     return lambda image: {**automatic(image, kind_of(image, project)), **located.get(image.id, NO_MORE)}
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2 import task_documents as documents
-from stillage.api.paging import link
+from stillage.api.paging import first_page, next_page
 from stillage.api.services import principal, services
 from stillage.images.job import Job
 from stillage.images.job_query import parse
@@ -18,10 +18,10 @@ async def list_all(request: web.Request) -> web.Response:
     pairs = list(request.query.items())
     query = parse(pairs)
     jobs = await services(request).jobs.page(principal(request), query)
-    kept = [(name, value) for name, value in pairs if name != "marker"]
-    document: documents.ListedJobs = {"jobs": [_document(job) for job in jobs], "first": link(PATH, kept)}
+    first = first_page(PATH, pairs)
+    document: documents.ListedJobs = {"jobs": [_document(job) for job in jobs], "first": first}
     if jobs and len(jobs) == query.limit:
-        document["next"] = link(PATH, [*kept, ("marker", jobs[-1].id)])
+        document["next"] = next_page(first, jobs[-1].id)
     return json_response(document, headers={"Cache-Control": "no-store"})
 
 

@@ -5,10 +5,9 @@ Source: OpenStack Image API v2, "Show image"; times in whole seconds, links with
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from stillage.api.image_v2 import documents
-from stillage.api.paging import link
+from stillage.api.paging import first_page, next_page
 from stillage.images.image import Image, Visibility
 from stillage.images.member import Member
 from stillage.images.status import Status
@@ -93,15 +92,14 @@ def list_view(
         with_stores: See `image_view`.
         more: Gives what `image_view` takes, for each image.
     """
-    kept = [(name, value) for name, value in query if name != "marker"]
-    first = link("/v2/images", kept)
+    first = first_page("/v2/images", query)
     document: documents.Images = {
         "images": [image_view(image, with_stores=with_stores, more=more(image)) for image in images],
         "first": first,
         "schema": "/v2/schemas/images",
     }
     if images and is_full:
-        document["next"] = f"{first}{'&' if kept else '?'}{urlencode({'marker': images[-1].id})}"
+        document["next"] = next_page(first, images[-1].id)
     return document
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from stillage.api.http.json_bodies import json_object, json_response
 from stillage.api.image_v2 import task_documents as documents
-from stillage.api.paging import link
+from stillage.api.paging import first_page, next_page
 from stillage.api.services import principal, services
 from stillage.images.job import Job
 from stillage.images.task import STATUSES, TYPES, parse, task_id_of
@@ -18,14 +18,14 @@ async def list_tasks(request: web.Request) -> web.Response:
     pairs = list(request.query.items())
     query = parse(pairs)
     jobs = await services(request).tasks.page(principal(request), query)
-    kept = [(name, value) for name, value in pairs if name != "marker"]
+    first = first_page("/v2/tasks", pairs)
     document: documents.Tasks = {
         "tasks": [_summary(request, job) for job in jobs],
-        "first": link("/v2/tasks", kept),
+        "first": first,
         "schema": "/v2/schemas/tasks",
     }
     if jobs and len(jobs) == query.limit:
-        document["next"] = link("/v2/tasks", [*kept, ("marker", jobs[-1].id)])
+        document["next"] = next_page(first, jobs[-1].id)
     return json_response(document)
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from stillage.api.image_v2.metadefs import documents
-from stillage.api.paging import link
+from stillage.api.paging import first_page, next_page
 from stillage.images.metadefs.definitions import Contents, Definition, Kind, Namespace
 from stillage.times import to_seconds
 
@@ -55,14 +55,14 @@ def namespaces_view(
     namespaces: Sequence[Contents], *, limit: int | None, query: Sequence[tuple[str, str]]
 ) -> documents.Namespaces:
     """A page of namespaces, with links. *query*: of the request."""
-    kept = [(name, value) for name, value in query if name != "marker"]
+    first = first_page(NAMESPACES, query)
     document: documents.Namespaces = {
         "namespaces": [contents_view(each) for each in namespaces],
-        "first": link(NAMESPACES, kept),
+        "first": first,
         "schema": f"{SCHEMAS}/namespaces",
     }
     if namespaces and len(namespaces) == limit:
-        document["next"] = link(NAMESPACES, [*kept, ("marker", namespaces[-1].namespace.name)])
+        document["next"] = next_page(first, namespaces[-1].namespace.name)
     return document
 
 

@@ -6,7 +6,7 @@ from stillage.api.http.json_bodies import json_response
 from stillage.api.image_v2.uploads import documents
 from stillage.api.image_v2.uploads.shape import SHOWN_OF_A_PIECE, spans_of
 from stillage.api.image_v2.uploads.upload_request import path_of
-from stillage.api.paging import link
+from stillage.api.paging import first_page, next_page
 from stillage.api.services import principal, services
 from stillage.images.upload import Ranges, Upload
 from stillage.images.upload_query import parse
@@ -19,13 +19,13 @@ async def list_all(request: web.Request) -> web.Response:
     """GET /v2/uploads: a page of the open uploads of the project, newest first; of all projects for administrators."""
     pairs = list(request.query.items())
     listed, marker = await services(request).uploads.lists.page(principal(request), parse(pairs), SHOWN_OF_A_PIECE)
-    kept = [(name, value) for name, value in pairs if name != "marker"]
+    first = first_page(PATH, pairs)
     document: documents.ListedUploads = {
         "uploads": [_document(request, upload, ranges) for upload, ranges in listed],
-        "first": link(PATH, kept),
+        "first": first,
     }
     if marker is not None:
-        document["next"] = link(PATH, [*kept, ("marker", marker)])
+        document["next"] = next_page(first, marker)
     return json_response(document, headers={"Cache-Control": "no-store"})
 
 
