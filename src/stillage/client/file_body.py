@@ -119,7 +119,7 @@ class _Sending:
             self._stopped.set()
             await asyncio.wait([thread])
             if not thread.cancelled():
-                thread.exception()  # looked at: who was cancelled is not told, and asyncio would print it
+                thread.exception()  # after a cancellation nobody else retrieves it, and asyncio would print it
             os.close(self._connection)
 
     def _send(self) -> None:

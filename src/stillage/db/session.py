@@ -227,7 +227,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     # A savepoint keeps the old content of pages that change after it: by default in a temporary file, with two system
-    # calls for each. What a group of units changes, and what our queries sort (they have limits), is little.
+    # calls for each. What a group of units changes, and what our queries sort, is no larger than what is answered.
     cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.close()
 
