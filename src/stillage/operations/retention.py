@@ -46,7 +46,7 @@ class Retention:
         self._access.require_role(principal, "get_images")
         rule = other or await self._database.read(db.find, principal.project_id, text("a family", family))
         if rule is None:
-            raise NotFound(f"there is no rule for the family {family[:80]!r}; set one, or name limits to try")
+            raise NotFound(f"there is no rule for the family {family[:80]!r}; set one, or pass limits to preview one")
         found = await self._database.read(db.candidates, principal.project_id, family)
         return Shown(family, rule, retention.removable(rule, found, self._clock()))
 
