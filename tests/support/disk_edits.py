@@ -1,10 +1,19 @@
 """Changes disk images for a test, and tells which rule an inspector then names first."""
 
+import struct
 from io import BytesIO
 
 from examining import examine
 from stillage.formats.base import Facts, Format
 from stillage.formats.stream import Examination
+
+
+def le32(number: int) -> bytes:
+    return struct.pack("<I", number)
+
+
+def le64(number: int) -> bytes:
+    return struct.pack("<Q", number)
 
 
 def patched(data: bytes, *edits: tuple[int, bytes]) -> bytes:

@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from disk_edits import early_rule, facts, patched, rule
+from disk_edits import early_rule, facts, le32, patched, rule
 from samples import load
 from stillage.formats.base import Facts
 from stillage.formats.vdi import inspect as vdi
@@ -13,10 +13,6 @@ MAP_AT = 512
 
 def dynamic() -> bytes:
     return load("vdi-dynamic.vdi")
-
-
-def le32(number: int) -> bytes:
-    return struct.pack("<I", number)
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "static"])

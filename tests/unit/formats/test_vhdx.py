@@ -1,4 +1,3 @@
-import struct
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
@@ -6,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disk_edits import early_rule, facts, patched, rule, rules_broken
+from disk_edits import early_rule, facts, le32, le64, patched, rule, rules_broken
 from samples import load
 from stillage.formats.codecs.crc32c import crc32c
 from stillage.formats.vhdx import inspect as vhdx
@@ -19,14 +18,6 @@ UNKNOWN = UUID("01234567-89ab-cdef-0123-456789abcdef").bytes_le
 
 def dynamic() -> bytes:
     return load("vhdx-dynamic.vhdx")
-
-
-def le32(number: int) -> bytes:
-    return struct.pack("<I", number)
-
-
-def le64(number: int) -> bytes:
-    return struct.pack("<Q", number)
 
 
 def sealed(part: bytes, *edits: tuple[int, bytes]) -> bytes:
