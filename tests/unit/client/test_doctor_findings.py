@@ -21,7 +21,7 @@ from stillage.client.doctor.assessing_transfers import (
 from stillage.client.doctor.bodies import LARGEST, SMALLEST, Early, Limit, limits
 from stillage.client.doctor.connection import Reached, Trusted
 from stillage.client.doctor.findings import Advice, Finding, Result
-from stillage.client.doctor.transfers import Fetched, Put
+from stillage.client.doctor.transfers import Fetched, Put, Silence, Watch
 from stillage.client.doctor.wire import Cut, Head, Target, head_of
 from stillage.client.errors import BadCloud
 
@@ -121,7 +121,7 @@ def test_a_proxy_is_known_by_its_headers() -> None:
         (assess_expected(head(417)), "proxy_http_version 1.1;"),
         (assess_pause(Put(9, None, in_pause=True), 3), "client_body_timeout 75s;"),
         (assess_pause(Put(9, head(408), in_pause=True), 3), "client_body_timeout 75s;"),
-        (assess_silence(survived=False), "proxy_read_timeout 1h;"),
+        (assess_silence(Silence.CUT), "proxy_read_timeout 1h;"),
         (assess_fetched(Fetched(200, '"1"', "", 200, is_right=False))[0], "proxy_set_header Range $http_range;"),
         (assess_fetched(Fetched(200, "", "", 206, is_right=True))[1], "gzip off;"),
         (assess_fetched(Fetched(200, 'W/"1"', "", 206, is_right=True))[1], "gzip off;"),
@@ -149,7 +149,7 @@ def test_a_problem_names_the_directive_and_why_it_matters(found: Finding, direct
         assess_upload(Put(9, of_the_service(408), in_pause=True)),
         assess_growing(Put(9, of_the_service(204))),
         assess_refusal(Early(1, 9, of_the_service(415)), buffered=False),
-        assess_silence(survived=True),
+        assess_silence(Silence.SURVIVED),
         *assess_fetched(Fetched(200, '"1"', "", 206, is_right=True)),
     ],
 )
@@ -158,9 +158,22 @@ def test_what_works_is_good(found: Finding) -> None:
 
 
 def test_what_another_image_service_does_not_do_is_no_problem() -> None:
-    assert assess_silence(survived=None).result is Result.UNKNOWN
+    assert assess_silence(Silence.NO_STREAM).result is Result.UNKNOWN
     assert assess_refusal(Early(1, 9), buffered=False).result is Result.NOTE
     assert assess_expected(head(100)).result is Result.NOTE
+
+
+def test_only_bytes_after_a_long_silence_say_that_one_is_survived() -> None:
+    """Two writes of the server may arrive apart, and events of others at any time."""
+    watch = Watch(100.0)
+    assert [watch.hear(moment) for moment in (100.0, 100.1, 109.0, 122.9)] == [None, None, None, None]
+    assert watch.hear(136.9) is Silence.SURVIVED
+
+
+def test_a_stream_that_was_never_silent_says_nothing() -> None:
+    watch = Watch(0.0)
+    assert [watch.hear(moment) for moment in (13.0, 26.0, 39.0, 52.0, 65.0)] == [None, None, None, None, Silence.NEVER]
+    assert assess_silence(Silence.NEVER).result is Result.UNKNOWN
 
 
 def test_an_upload_that_the_server_itself_refuses_for_its_size_is_not_blamed_on_the_proxy() -> None:

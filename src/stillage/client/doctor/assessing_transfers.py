@@ -4,7 +4,7 @@ from stillage.client.doctor import advice
 from stillage.client.doctor.assessing_bodies import amount
 from stillage.client.doctor.bodies import TOO_LARGE, Early
 from stillage.client.doctor.findings import Finding, good, note, problem, unknown
-from stillage.client.doctor.transfers import SILENCE_S, Fetched, Put
+from stillage.client.doctor.transfers import SILENCE_S, Fetched, Put, Silence
 from stillage.client.doctor.wire import Head
 
 
@@ -80,13 +80,17 @@ def _assess_encoding(fetched: Fetched) -> Finding:
     return good("compression", "downloads are not compressed on the way")
 
 
-def assess_silence(survived: bool | None) -> Finding:
-    """Say whether an answer may be silent for a while. *survived* None: the server has no stream to try it with."""
-    if survived is None:
-        return unknown("answer_idle", "this server has no stream of events")
-    if survived:
-        return good("answer_idle", f"an answer may be silent for {SILENCE_S} s; a verdict can take longer")
-    return problem("answer_idle", f"an answer that is silent for {SILENCE_S} s is cut off", advice.ANSWER_IDLE)
+def assess_silence(silence: Silence) -> Finding:
+    """Say whether an answer may be silent for a while."""
+    match silence:
+        case Silence.SURVIVED:
+            return good("answer_idle", f"an answer may be silent for {SILENCE_S} s; a verdict can take longer")
+        case Silence.CUT:
+            return problem("answer_idle", f"an answer that is silent for {SILENCE_S} s is cut off", advice.ANSWER_IDLE)
+        case Silence.NEVER:
+            return unknown("answer_idle", "there was too much news for a silent answer; try when less happens")
+        case Silence.NO_STREAM:
+            return unknown("answer_idle", "this server has no stream of events")
 
 
 def _said(head: Head | None) -> str:

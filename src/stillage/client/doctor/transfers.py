@@ -1,15 +1,17 @@
 """Asks with credentials: uploads into images that are deleted again, and downloads from them."""
 
+import asyncio
 import struct
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from stillage.client.attributes import Attributes
 from stillage.client.doctor.bodies import OCTETS, PIECE, Early
 from stillage.client.doctor.wire import Cut, Head, Target, Wire
-from stillage.client.http import Broken, Request
+from stillage.client.http import Broken, Request, alive
 from stillage.client.images import Images
 from stillage.client.session import Session
 
@@ -24,8 +26,10 @@ SEEN = 1 << 20
 VERDICT_S = 60.0
 """Waited for after the last byte of an image."""
 FIRST, LAST = 1000, 1999
-SILENCE_S = 15
-"""A stream of events sends something at least so often."""
+SILENCE_S = 14
+"""A stream of events without news sends something every 14.4 s."""
+WATCHED_S = 60
+"""How long a stream is watched for such a silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,31 @@ class Fetched:
     encoding: str
     range_status: int
     is_right: bool
+
+
+class Silence(Enum):
+    """What a stream of events did when it was silent for `SILENCE_S`."""
+
+    SURVIVED = auto()
+    CUT = auto()
+    NEVER = auto()
+    """It was never silent for so long: somebody works meanwhile."""
+    NO_STREAM = auto()
+
+
+class Watch:
+    """Watches a stream from *now* on, in seconds of any clock, for a silence after which it goes on."""
+
+    def __init__(self, now: float) -> None:
+        self._last = now
+        self._end = now + WATCHED_S
+
+    def hear(self, now: float) -> Silence | None:
+        """Bytes came. Return what is known by them; None: watch on."""
+        silent_s, self._last = now - self._last, now
+        if silent_s >= SILENCE_S:
+            return Silence.SURVIVED
+        return Silence.NEVER if now >= self._end else None
 
 
 class Transfers:
@@ -95,17 +124,22 @@ class Transfers:
                 return Early(SEEN, size, cut=True)
             return Early(sent, size, head)
 
-    async def listen(self) -> bool | None:
-        """Say whether a stream survives `SILENCE_S` without a byte; None if the server has no streams."""
-        request = Request("GET", self._session.url("/v2/events"), idle_s=4 * SILENCE_S)
-        with suppress(Broken):
-            async with self._session.stream(request) as (response, _):
+    async def listen(self) -> Silence:
+        """Watch a stream of events until it has been silent for `SILENCE_S`, or is cut."""
+        request = Request("GET", self._session.url("/v2/events"), idle_s=2 * SILENCE_S)
+        now = asyncio.get_running_loop().time
+        try:
+            async with self._session.stream(request) as (response, limit):
                 if response.status != 200:
-                    return None
-                while piece := await response.content.readany():
-                    if piece.startswith(b":"):
-                        return True
-        return False
+                    return Silence.NO_STREAM
+                watch = Watch(now())
+                while await response.content.readany():
+                    if (known := watch.hear(now())) is not None:
+                        return known
+                    alive(limit, request.idle_s)
+        except Broken:
+            return Silence.CUT
+        return Silence.CUT
 
     @asynccontextmanager
     async def _image(self, disk_format: str) -> AsyncIterator[str]:
