@@ -5,7 +5,20 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, and_, bindparam, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
 
 from stillage.db.tables import image_members, images
 from stillage.images.access import OWNER_NAMES
@@ -14,6 +27,8 @@ from stillage.images.rules import AllOf, AnyOf, Attribute, Comparison, Expressio
 
 Clause = ColumnElement[bool]
 
+NEVER: Clause = literal_column("(1 = 0)", Boolean)
+"""SQLAlchemy leaves out what stands beside a `false()`, and SQLite then refuses to read the index that a list names."""
 PROJECT = bindparam("project", type_=images.c.owner.type)
 """The principal's project, in every statement of a list."""
 PRINCIPAL: Mapping[str, ColumnElement[str]] = {
@@ -45,7 +60,7 @@ def clause_of(rule: Expression) -> Clause:
     """Return what holds for just those rows for which `images.rules.holds` says so."""
     match rule:
         case bool():
-            return true() if rule else false()
+            return true() if rule else NEVER
         case Not(part):
             return not_(clause_of(part))
         case AllOf(parts):
@@ -60,7 +75,7 @@ def clause_of(rule: Expression) -> Clause:
 
 def _equal(value: ColumnElement[str], pieces: tuple[str | Attribute, ...]) -> Clause:
     if any(isinstance(piece, Attribute) and piece.name not in ATTRIBUTES for piece in pieces):
-        return false()
+        return NEVER
     texts = [ATTRIBUTES[piece.name] if isinstance(piece, Attribute) else literal(piece) for piece in pieces]
     # NULL equals nothing, also where the rule says "not".
     return func.coalesce(reduce(add, texts) == value, false(), type_=Boolean)
