@@ -117,6 +117,24 @@ async def test_a_job_is_done_step_by_step(database: Database) -> None:
     assert [reported.state for reported in node.reported] == [State.ACCEPTED, State.RUNNING, State.DONE]
 
 
+async def test_the_end_of_a_job_is_reported_though_its_process_stops_then(database: Database) -> None:
+    is_ending, goes_on = asyncio.Event(), asyncio.Event()
+
+    class Held(Node):
+        async def report(self, job: Job) -> None:
+            if job.has_ended:
+                is_ending.set()
+                await goes_on.wait()
+            await super().report(job)
+
+    node = Held(database, Doing())
+    async with node.running():
+        await node.queue.enqueue(new_job())
+        await is_ending.wait()
+        asyncio.get_running_loop().call_later(0.2, goes_on.set)
+    assert [reported.state for reported in node.reported] == [State.ACCEPTED, State.RUNNING, State.DONE]
+
+
 async def test_a_process_that_stops_leaves_its_jobs_to_others_at_once(database: Database) -> None:
     doing = Doing("two")
     first = Node(database, doing)

@@ -21,7 +21,7 @@ from stillage.errors import InternalError, JobInterrupted, PassingTrouble, Still
 from stillage.images.job import Failure, Job
 from stillage.jobs.run import LiveRun
 from stillage.operations.jobs import Queue, Report
-from stillage.operations.running import Kinds
+from stillage.operations.running import Kinds, Result
 
 log = structlog.get_logger()
 
@@ -79,7 +79,9 @@ class Engine:
             self._bell.set()
             await taking
             tasks = [run.task for run in self._runs.values() if run.task is not None]
-            for task in (*tasks, *keeping):
+            for run in self._runs.values():
+                run.stop()
+            for task in keeping:
                 task.cancel()
             await asyncio.wait([*tasks, *keeping], timeout=STOP_S)
 
@@ -173,10 +175,7 @@ class Engine:
             await self._report(job)
         log.info("job begins", job_id=job.id, kind=job.kind, run=run.hold.run)
         try:
-            if job.losses > MOST_LOSSES:
-                raise JobInterrupted(job.losses)  # noqa: TRY301 - it ends as any other failure
-            with traces.whole(f"job {job.kind}", facts={"stillage.job_id": job.id}):
-                result = await self._kinds[job.kind].work(run)
+            result = await self._work(run)
         except (PassingTrouble, Unavailable) as error:
             await self._try_again(run, error)
         except StillageError as error:
@@ -186,6 +185,16 @@ class Engine:
             await self._fail(run, InternalError())
         else:
             await self._tell(await self._database.write(job_runs.finish, run.hold, result, self._clock()))
+
+    async def _work(self, run: LiveRun) -> Result:
+        job = run.job
+        try:
+            if job.losses > MOST_LOSSES:
+                raise JobInterrupted(job.losses)
+            with traces.whole(f"job {job.kind}", facts={"stillage.job_id": job.id}):
+                return await self._kinds[job.kind].work(run)
+        finally:
+            run.end()
 
     async def _try_again(self, run: LiveRun, error: StillageError) -> None:
         attempts = run.job.attempts

@@ -26,6 +26,7 @@ class LiveRun:
         self._step, self._progress = taken.job.step, taken.job.progress
         self._written = (self._step, self._progress)
         self._lost = False
+        self._is_ending = False
         self.hold: Hold = taken.hold
         self.until = until
         self.task: asyncio.Task[None] | None = None
@@ -76,8 +77,16 @@ class LiveRun:
     def lose(self) -> None:
         """Stop the task: the job has ended, or another process has it."""
         self._lost = True
-        if self.task is not None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the task, unless its work is over: how that ended is still written and reported."""
+        if self.task is not None and not self._is_ending:
             self.task.cancel()
+
+    def end(self) -> None:
+        """Note that the work is over, however it ended."""
+        self._is_ending = True
 
     def _require_held(self) -> None:
         if self.cancelled:
