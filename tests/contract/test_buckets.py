@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,11 @@ from stillage.stores.s3.bucket import S3Bucket
 from stillage.stores.s3.client import Exists, MadePart, S3Client
 from stillage.stores.threads import Threads
 
-DATA = bytes(range(256)) * (68 << 10)  # more than a part, and than two ranges
+
+@cache
+def data() -> bytes:
+    """More than a part, and than two ranges."""
+    return bytes(range(256)) * (68 << 10)
 
 
 @pytest.fixture
@@ -52,14 +57,14 @@ async def content(chunks: AsyncIterator[bytes]) -> bytes:
 
 async def test_objects_are_whole_or_not_there(bucket: Bucket) -> None:
     async with bucket.create("new/a") as writer:
-        await writer.write(DATA)
+        await writer.write(data())
     with pytest.raises(ObjectNotFound):
         await bucket.head("new/a")
-    await put(bucket, "new/a", DATA)
+    await put(bucket, "new/a", data())
     found = await bucket.head("new/a")
-    assert found.size == len(DATA)
+    assert found.size == len(data())
     async with bucket.read("new/a", found) as chunks:
-        assert await content(chunks) == DATA
+        assert await content(chunks) == data()
 
 
 async def test_of_two_that_write_one_name_the_first_gets_it(bucket: Bucket) -> None:
@@ -89,11 +94,11 @@ async def test_an_object_whose_answer_was_lost_is_our_own(
 
 async def test_an_object_that_is_replaced_is_not_read_on(tmp_path: Path, threads: Threads) -> None:
     bucket, file = folder_bucket(tmp_path, threads), tmp_path / "lab" / "files" / "a"
-    file.write_bytes(DATA)
+    file.write_bytes(data())
     found = await bucket.head("a")
     async with bucket.read("a", found) as chunks, aclosing(chunks):  # type: ignore[type-var]
         await anext(chunks)
-        file.write_bytes(DATA)
+        file.write_bytes(data())
         with pytest.raises(ObjectChanged):
             await content(chunks)
     with pytest.raises(ObjectChanged):

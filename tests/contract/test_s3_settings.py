@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ from stillage.stores.s3.settings import S3Settings
 from stores import KEY, MIB, Remembered, put, read_all
 
 PART = 5 * MIB
-DATA = os.urandom(2 * PART + 77)
+
+
+@cache
+def data() -> bytes:
+    return os.urandom(2 * PART + 77)
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +55,14 @@ def store_with(chosen: S3Settings, credentials: Any = None) -> Iterator[S3Store]
 async def serves(store: S3Store) -> None:
     """Write and read as a plain and as a resumable upload do, in parts and in one."""
     await store.check()
-    await put(store, DATA)
-    assert await read_all(store) == DATA
+    await put(store, data())
+    assert await read_all(store) == data()
     await store.delete(KEY)
     await put(store, b"small")
     assert await read_all(store) == b"small"
     await store.delete(KEY)
     await resume(store)
-    assert await read_all(store) == DATA
+    assert await read_all(store) == data()
     await store.delete(KEY)
     assert set(contents(store)) <= {".probe"}
 
@@ -66,13 +71,13 @@ async def resume(store: S3Store) -> None:
     """Write pieces of which the server copies one part, and one passes through here."""
     memory = Remembered()
     await store.begin(KEY)
-    for first, end in ((0, PART), (PART, 2 * PART - 9), (2 * PART - 9, len(DATA))):
-        async with store.partial(KEY, memory.recall, len(DATA)) as partial:
-            await partial.write(first, DATA[first:end])
+    for first, end in ((0, PART), (PART, 2 * PART - 9), (2 * PART - 9, len(data()))):
+        async with store.partial(KEY, memory.recall, len(data())) as partial:
+            await partial.write(first, data()[first:end])
             memory.count(await partial.flush())
-    async with store.partial(KEY, memory.recall, len(DATA)) as partial:
-        assert b"".join([block async for block in partial.stream(Span(0, len(DATA)), MIB)]) == DATA
-        assert await partial.publish(len(DATA))
+    async with store.partial(KEY, memory.recall, len(data())) as partial:
+        assert b"".join([block async for block in partial.stream(Span(0, len(data())), MIB)]) == data()
+        assert await partial.publish(len(data()))
 
 
 @pytest.mark.parametrize("checksums", ["when_required", "when_supported"])
@@ -95,7 +100,7 @@ async def test_an_object_is_completed_with_the_checksums_of_its_parts(checksums:
     watched = session_with(ACCESS, SECRET)
     watched.register("before-call.s3.CompleteMultipartUpload", lambda params, **_: completed.append(params["body"]))
     with store_with(settings(checksums=checksums), watched) as store:
-        await put(store, DATA)
+        await put(store, data())
     assert [body.count(b"<ChecksumCRC32>") for body in completed] == [count]
 
 
@@ -148,8 +153,8 @@ async def test_equal_parts_do_not_grow_if_the_size_is_unknown(
     monkeypatch.setattr(parts, "GROWING", ((1, 1), (9, 2)))
     rude = RudeS3(s3_server.endpoint())
     with rude.running() as url, store_with(settings(endpoint=url, equal_parts=equal_parts), session()) as store:
-        await put(store, DATA)
-        assert await read_all(store) == DATA
+        await put(store, data())
+        assert await read_all(store) == data()
     assert sum("partNumber" in line for line in rude.asked) == count
 
 

@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -53,7 +54,11 @@ from stores import FILES, MIB, copied, key_of, only, read_all
 from upload_world import ME, RULES, cut, sliced, uploads_of
 
 DENIED = Refuse(403, "AccessDenied")
-DATA = random.Random(7).randbytes(13 * MIB + 77)
+
+
+@cache
+def data() -> bytes:
+    return random.Random(7).randbytes(13 * MIB + 77)
 
 
 class Node:
@@ -70,7 +75,7 @@ class Node:
 
     async def send(self, upload: Upload, first: int, end: int, **more: Any) -> Image | None:
         piece = Piece(first, end - first, **more)
-        return (await self.uploads.receive(upload, piece, sliced(DATA[first:end]))).image
+        return (await self.uploads.receive(upload, piece, sliced(data()[first:end]))).image
 
     async def stored(self, image: Image) -> bytes:
         return await read_all(self.store, await key_of(self.database, image))
@@ -98,60 +103,60 @@ async def nodes(database: Database, clock: Clock) -> AsyncIterator[tuple[Node, N
 
 async def nothing_else_is_stored(node: Node, *images: Image) -> None:
     await node.uploads.verifier.close()
-    assert contents(node.store) == {await key_of(node.database, image): len(DATA) for image in images}
+    assert contents(node.store) == {await key_of(node.database, image): len(data()) for image in images}
     assert node.store.client.open_uploads("") == []
 
 
 async def test_a_plain_upload_to_one_node_is_read_at_the_other(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
-    image = await one.ingest(ME, (await one.image()).id, sliced(DATA), Expected(len(DATA)))
-    assert await two.stored(image) == DATA
+    image = await one.ingest(ME, (await one.image()).id, sliced(data()), Expected(len(data())))
+    assert await two.stored(image) == data()
     await nothing_else_is_stored(one, image)
 
 
 async def test_a_plain_upload_that_breaks_off_or_is_refused_leaves_nothing(nodes: tuple[Node, Node]) -> None:
     one, _ = nodes
-    for disk_format, body, error in (("raw", cut(DATA), BodyIncomplete), ("qcow2", sliced(DATA), ContentRejected)):
+    for disk_format, body, error in (("raw", cut(data()), BodyIncomplete), ("qcow2", sliced(data()), ContentRejected)):
         image = await one.image(disk_format)
         with pytest.raises(error):
-            await one.ingest(ME, image.id, body, Expected(len(DATA) + 1))
+            await one.ingest(ME, image.id, body, Expected(len(data()) + 1))
         assert (await one.database.read(db.get, image.id)).status is Status.QUEUED
     await nothing_else_is_stored(one)
 
 
 async def test_an_upload_goes_on_at_any_node(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
-    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(data())))
     with pytest.raises(BodyIncomplete):
-        await one.uploads.receive(upload, Piece(0, len(DATA)), cut(DATA[: 6 * MIB + 5]))
+        await one.uploads.receive(upload, Piece(0, len(data())), cut(data()[: 6 * MIB + 5]))
     now = await two.uploads.find(ME, upload.image_id, upload.id)
     assert now.offset == 6 * MIB + 5
-    assert await two.send(upload, 9 * MIB, len(DATA)) is None
+    assert await two.send(upload, 9 * MIB, len(data())) is None
     image = await two.send(upload, 6 * MIB, 9 * MIB)
     assert image is not None
-    assert await one.stored(image) == DATA
+    assert await one.stored(image) == data()
     await one.uploads.verifier.close()
     await nothing_else_is_stored(two, image)
 
 
 async def test_bytes_that_count_are_compared_and_zeros_need_not_be_sent(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
-    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA) + 6 * MIB))
-    await one.send(upload, 0, len(DATA))
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(data()) + 6 * MIB))
+    await one.send(upload, 0, len(data()))
     with pytest.raises(BytesDiffer, match="from byte 100 on"):
         await two.uploads.receive(upload, Piece(100, 4), sliced(b"else"))
-    zeros = Piece(len(DATA), 6 * MIB, zeros=True)
+    zeros = Piece(len(data()), 6 * MIB, zeros=True)
     image = (await two.uploads.receive(upload, zeros, sliced(b""))).image
     assert image is not None
-    assert await two.stored(image) == DATA + bytes(6 * MIB)
+    assert await two.stored(image) == data() + bytes(6 * MIB)
 
 
 async def test_a_piece_with_a_wrong_digest_counts_nothing_and_leaves_nothing(nodes: tuple[Node, Node]) -> None:
     one, _ = nodes
-    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(data())))
     wrong = (("sha256", hashlib.sha256(b"else").hexdigest()),)
     with pytest.raises(InvalidInput):
-        await one.uploads.receive(upload, Piece(0, len(DATA), digests=wrong), sliced(DATA))
+        await one.uploads.receive(upload, Piece(0, len(data()), digests=wrong), sliced(data()))
     assert list(contents(one.store)) == [f"{upload.blob.key}.partial/begun"]
 
 
@@ -175,25 +180,25 @@ async def test_a_piece_that_counts_only_at_its_end_does_not_wait_for_its_verific
     monkeypatch.setattr(verifying, "KEEP_UP_S", 60)
     monkeypatch.setattr(partial, "PARTS_AHEAD", 0)
     one, _ = nodes
-    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(data())))
     await one.send(upload, 0, MIB)
     async with asyncio.timeout(50):
         while one.uploads.verifier._verified.get(upload.id) != MIB:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
-    digests = (("sha256", hashlib.sha256(DATA[MIB:]).hexdigest()),)
+    digests = (("sha256", hashlib.sha256(data()[MIB:]).hexdigest()),)
     async with asyncio.timeout(50):
-        image = await one.send(upload, MIB, len(DATA), digests=digests)
+        image = await one.send(upload, MIB, len(data()), digests=digests)
     assert image is not None
-    assert await one.stored(image) == DATA
+    assert await one.stored(image) == data()
 
 
 async def test_pieces_of_an_image_go_although_the_node_that_published_it_died(
     hindered: tuple[Node, RudeS3], clock: Clock
 ) -> None:
     node, rude = hindered
-    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(data())))
     rude.plan("?delete", *[DENIED] * 8)
-    image = await node.send(upload, 0, len(DATA))
+    image = await node.send(upload, 0, len(data()))
     assert image is not None
     await node.uploads.verifier.close()
     rude.forget()
@@ -205,19 +210,19 @@ async def test_pieces_of_an_image_go_although_the_node_that_published_it_died(
 
 async def test_a_refused_upload_leaves_nothing(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
-    upload = await one.uploads.open(ME, (await one.image("qcow2")).id, Expected(len(DATA)))
+    upload = await one.uploads.open(ME, (await one.image("qcow2")).id, Expected(len(data())))
     with pytest.raises(ContentRejected):
-        await one.send(upload, 0, len(DATA))
+        await one.send(upload, 0, len(data()))
     await nothing_else_is_stored(two)
 
 
-@pytest.mark.parametrize("sent", [DATA[:MIB], b"x" * MIB], ids=["the same", "others"])
+@pytest.mark.parametrize("is_same", [True, False], ids=["the same", "others"])
 async def test_what_a_node_counts_that_was_taken_over_is_compared(
-    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, sent: bytes
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, is_same: bool
 ) -> None:
     """Both write the same place at once, and the older one counts first: the newer one must not believe its own."""
     one, two = nodes
-    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(data())))
     begun, newer_has_written, flush = asyncio.Event(), asyncio.Event(), S3PartialBlob.flush
 
     async def in_turn(partial: S3PartialBlob) -> Any:
@@ -230,17 +235,17 @@ async def test_what_a_node_counts_that_was_taken_over_is_compared(
         return await flush(partial)
 
     async def silent() -> AsyncIterator[bytes]:
-        yield sent
+        yield data()[:MIB] if is_same else b"x" * MIB
         await asyncio.Event().wait()
 
     monkeypatch.setattr(S3PartialBlob, "flush", in_turn)
-    older = asyncio.create_task(one.uploads.receive(upload, Piece(0, len(DATA)), silent()))
+    older = asyncio.create_task(one.uploads.receive(upload, Piece(0, len(data())), silent()))
     await begun.wait()
-    newer = two.uploads.receive(upload, Piece(0, len(DATA)), sliced(DATA))
-    if sent == DATA[:MIB]:
+    newer = two.uploads.receive(upload, Piece(0, len(data())), sliced(data()))
+    if is_same:
         image = (await newer).image
         assert image is not None
-        assert await two.stored(image) == DATA
+        assert await two.stored(image) == data()
     else:
         with pytest.raises(BytesDiffer, match="from byte 0 on"):
             await newer
@@ -259,18 +264,18 @@ async def hindered(database: Database, clock: Clock) -> AsyncIterator[tuple[Node
 
 async def test_what_counts_survives_a_bucket_that_is_away_for_a_while(hindered: tuple[Node, RudeS3]) -> None:
     node, rude = hindered
-    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(data())))
     await node.send(upload, 0, 6 * MIB)
     rude.plan("PUT", *[DENIED] * 8)
     with pytest.raises(Unavailable, match="access to the bucket 'images'"):
-        await node.send(upload, 6 * MIB, len(DATA))
+        await node.send(upload, 6 * MIB, len(data()))
     rude.forget()
     await node.uploads.verifier.close()  # it may have met the same
     now = await node.uploads.find(ME, upload.image_id, upload.id)
     assert now.offset == 6 * MIB
-    image = await node.send(upload, now.offset, len(DATA))
+    image = await node.send(upload, now.offset, len(data()))
     assert image is not None
-    assert await node.stored(image) == DATA
+    assert await node.stored(image) == data()
 
 
 @pytest.mark.parametrize(
@@ -289,8 +294,8 @@ async def test_an_upload_whose_bucket_fails_while_it_is_verified_is_verified_lat
     hindered: tuple[Node, RudeS3], line: str, faults: list[Fault]
 ) -> None:
     node, rude = hindered
-    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
-    await node.send(upload, 5 * MIB, len(DATA))
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(data())))
+    await node.send(upload, 5 * MIB, len(data()))
     rude.plan(line, *faults)
     with suppress(Unavailable):  # if the verification does not begin again by itself meanwhile
         await node.send(upload, 0, 5 * MIB)
@@ -298,7 +303,7 @@ async def test_an_upload_whose_bucket_fails_while_it_is_verified_is_verified_lat
     await node.uploads.verifier.adopt()
     image = await node.uploads.verifier.verdict(upload)
     assert rude.is_done
-    assert await node.stored(image) == DATA
+    assert await node.stored(image) == data()
     await nothing_else_is_stored(node, image)
 
 
@@ -314,28 +319,28 @@ async def test_an_image_that_is_complete_is_active_although_the_answer_is_lost(
 ) -> None:
     node, rude = hindered
     rude.plan("POST*?uploadId", *faults)
-    plain = await node.ingest(ME, (await node.image()).id, sliced(DATA), Expected(len(DATA)))
+    plain = await node.ingest(ME, (await node.image()).id, sliced(data()), Expected(len(data())))
     assert rude.is_done
     rude.plan("POST*?uploadId", *faults)
-    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(DATA)))
-    resumed = await node.send(upload, 0, len(DATA))
+    upload = await node.uploads.open(ME, (await node.image()).id, Expected(len(data())))
+    resumed = await node.send(upload, 0, len(data()))
     assert rude.is_done
     assert resumed is not None
     for image in (plain, resumed):
         assert image.status is Status.ACTIVE
-        assert await node.stored(image) == DATA
+        assert await node.stored(image) == data()
     assert sum("partNumber=1" in line for line in rude.asked) == 2  # nothing was sent twice
     await nothing_else_is_stored(node, plain, resumed)
 
 
 async def test_an_upload_whose_piece_was_removed_behind_our_back_ends_with_the_reason(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
-    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(DATA)))
+    upload = await one.uploads.open(ME, (await one.image()).id, Expected(len(data())))
     await one.send(upload, 0, 6 * MIB)
     await one.uploads.verifier.close()
     one.store.client.delete([name for name in contents(one.store) if "begun" not in name])
     with pytest.raises(UploadGone, match="its bytes are gone from the store; send the file again"):
-        await two.send(upload, 6 * MIB, len(DATA))
+        await two.send(upload, 6 * MIB, len(data()))
     image = await one.database.read(db.get, upload.image_id)
     assert (image.status, image.reason) == (Status.QUEUED, "its bytes are gone from the store; send the file again")
     await nothing_else_is_stored(two)
@@ -348,24 +353,24 @@ async def test_another_copy_is_read_and_a_scrub_tells_if_an_object_was_truncated
     both = Stores(
         [NamedStore(FILES, node.store, "s3", ""), NamedStore(spare, MemoryStore(), "file", "", weight=-1)], FILES
     )
-    image = await node.ingest(ME, (await node.image()).id, sliced(DATA), Expected(len(DATA)))
+    image = await node.ingest(ME, (await node.image()).id, sliced(data()), Expected(len(data())))
     key = await key_of(node.database, image)
     await copied(node.database, both, image.id, spare)
-    node.store.client.put(key, Blocks([DATA[:MIB]]))
+    node.store.client.put(key, Blocks([data()[:MIB]]))
     download = Download(node.database, both, access=Access({}), deleted_s=60)
     async with download.open(image) as reader:
-        assert await reader.read(0, len(DATA)) == DATA
+        assert await reader.read(0, len(data())) == data()
     clock.advance(1)
     scrub = Scrub(node.database, both, clock=clock)
     damages = {scrubbed.stored.blob.store: scrubbed.damage async for scrubbed in scrub(older_than_s=0)}
-    assert damages == {FILES: f"{MIB} bytes are there, {len(DATA)} were stored", spare: None}
+    assert damages == {FILES: f"{MIB} bytes are there, {len(data())} were stored", spare: None}
 
 
 async def test_pieces_that_another_image_in_the_bucket_has_are_taken_from_there(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
-    changed = bytes([DATA[0] ^ 1]) + DATA[1:]
-    original = await one.ingest(ME, (await one.image()).id, sliced(DATA), Expected(len(DATA)))
-    upload = await two.uploads.open(ME, (await two.image()).id, Expected(len(DATA)))
+    changed = bytes([data()[0] ^ 1]) + data()[1:]
+    original = await one.ingest(ME, (await one.image()).id, sliced(data()), Expected(len(data())))
+    upload = await two.uploads.open(ME, (await two.image()).id, Expected(len(data())))
     found = await two.uploads.having.find(upload, listed(changed), ME)
     assert (found.missing, found.proof is None) == ((Span(0, PIECE),), False)
     assert found.proof is not None

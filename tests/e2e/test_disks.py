@@ -3,6 +3,7 @@
 import random
 import struct
 import subprocess
+from functools import cache
 from http.client import IncompleteRead
 from pathlib import Path
 
@@ -19,8 +20,12 @@ pytestmark = pytest.mark.oracle
 
 SIZE, HUGE = 24 * MIB, 128 << 30
 NOISE = random.Random(18).randbytes(3 * MIB)
-DISK = (NOISE + bytes(5 * MIB) + b"some text " * 400_000).ljust(SIZE - 512, b"\0") + NOISE[:512]
 SOURCES = {"qcow2": Output("qcow2", compression="zstd"), "vmdk": Output("vmdk", "streamOptimized")}
+
+
+@cache
+def guest() -> bytes:
+    return (NOISE + bytes(5 * MIB) + b"some text " * 400_000).ljust(SIZE - 512, b"\0") + NOISE[:512]
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +34,9 @@ def images() -> dict[tuple[str, str], str]:
 
 
 def image_of(server: Server, images: dict[tuple[str, str], str], disk_format: str) -> str:
-    """The id of a compressed image of `DISK`."""
+    """The id of a compressed image of `guest()`."""
     if (server.url, disk_format) not in images:
-        data = packed(packer_of(SOURCES[disk_format], SIZE, Made(bytes(16))), DISK)
+        data = packed(packer_of(SOURCES[disk_format], SIZE, Made(bytes(16))), guest())
         images[server.url, disk_format] = server.stored(data, disk_format=disk_format)
     return images[server.url, disk_format]
 
@@ -41,7 +46,7 @@ def test_qemu_reads_the_disk_of_a_compressed_image_over_http(
     server: Server, images: dict[tuple[str, str], str], disk_format: str, tmp_path: Path
 ) -> None:
     url = f"{server.url}/v2/images/{image_of(server, images, disk_format)}/disk"
-    (tmp_path / "disk.raw").write_bytes(DISK)
+    (tmp_path / "disk.raw").write_bytes(guest())
     secret = f"secret,id=token,data={server.token()}"
     scheme = url.partition(":")[0]
     unverified = ",file.sslverify=off" if server.tls else ""  # QEMU cannot be told of an authority
@@ -55,7 +60,7 @@ def test_nbdkit_makes_a_block_device_of_the_disk(
     server: Server, images: dict[tuple[str, str], str], tmp_path: Path
 ) -> None:
     url = f"{server.url}/v2/images/{image_of(server, images, 'vmdk')}/disk"
-    (tmp_path / "disk.raw").write_bytes(DISK)
+    (tmp_path / "disk.raw").write_bytes(guest())
     trust = [f"cainfo={server.data_folder / 'tls' / 'ca.pem'}"] if server.tls else []
     compare = f"qemu-img compare -f raw -F raw $uri {tmp_path / 'disk.raw'}"
     header = f"header=X-Auth-Token: {server.token()}"
@@ -166,7 +171,7 @@ def test_a_client_that_leaves_gives_its_slot_back(narrow_server: Server) -> None
 
 def test_a_disk_that_rots_is_cut_off_and_never_ends_well(narrow_server: Server) -> None:
     before = narrow_server.blobs()
-    data = packed(packer_of(SOURCES["vmdk"], SIZE, Made(bytes(16))), DISK)
+    data = packed(packer_of(SOURCES["vmdk"], SIZE, Made(bytes(16))), guest())
     image = narrow_server.stored(data, disk_format="vmdk")
     (blob,) = narrow_server.blobs() - before
     with (narrow_server.data_folder / "blobs" / blob).open("r+b") as file:
@@ -174,4 +179,4 @@ def test_a_disk_that_rots_is_cut_off_and_never_ends_well(narrow_server: Server) 
         file.write(bytes(100_000))
     with pytest.raises((IncompleteRead, ConnectionError)):
         narrow_server.api("GET", f"/v2/images/{image}/disk")
-    assert narrow_server.api("GET", f"/v2/images/{image}/disk", range="bytes=0-999").body == DISK[:1000]
+    assert narrow_server.api("GET", f"/v2/images/{image}/disk", range="bytes=0-999").body == guest()[:1000]

@@ -4,6 +4,7 @@ import hashlib
 import random
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,9 +15,12 @@ from server import MIB, Server, eventually
 
 pytestmark = pytest.mark.thorough
 
-DATA = random.Random(3).randbytes(48 * MIB)
-SHA512 = hashlib.sha512(DATA).hexdigest()
 DELAYS_S = (0.0, 0.1, 0.3)
+
+
+@cache
+def sent() -> bytes:
+    return random.Random(3).randbytes(48 * MIB)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +37,14 @@ def test_another_node_goes_on_with_staged_bytes(nodes: Sequence[Server], delay_s
     dying, other = nodes
     image_id = dying.create(disk_format="raw", container_format="bare")
     octets = {"content_type": "application/octet-stream"}
-    assert dying.api("PUT", f"/v2/images/{image_id}/stage", DATA, **octets).status == 204
+    assert dying.api("PUT", f"/v2/images/{image_id}/stage", sent(), **octets).status == 204
     answer = dying.api("POST", f"/v2/images/{image_id}/import", {"method": {"name": "glance-direct"}})
     assert answer.status == 202, answer.body
     time.sleep(delay_s)
     dying.kill()
     image = other.await_status(image_id, "active")
-    assert (image["size"], image["os_hash_value"]) == (len(DATA), SHA512)
-    assert other.download(image_id).body == DATA
+    assert (image["size"], image["os_hash_value"]) == (len(sent()), hashlib.sha512(sent()).hexdigest())
+    assert other.download(image_id).body == sent()
 
     def ended() -> bool | None:
         tasks = other.api("GET", f"/v2/images/{image_id}/tasks").json["tasks"]

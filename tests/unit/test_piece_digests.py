@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,11 @@ from stillage.formats.piece_digests import (
 from stillage.spans import Span
 
 MIB = 1 << 20
-DISK = bytes(PIECE) + bytes(MIB + 5) + b"data after zeros" + bytes(PIECE - MIB - 21) + b"x" * MIB + bytes(2 * MIB)
+
+
+@cache
+def disk() -> bytes:
+    return bytes(PIECE) + bytes(MIB + 5) + b"data after zeros" + bytes(PIECE - MIB - 21) + b"x" * MIB + bytes(2 * MIB)
 
 
 def packed(*names: int) -> bytes:
@@ -37,19 +42,19 @@ def files(*names: int, tail: int = 0) -> PieceList:
 
 
 def test_each_digest_is_the_sha256_of_its_piece_however_the_bytes_come() -> None:
-    expected = b"".join(hashlib.sha256(DISK[at : at + PIECE]).digest() for at in range(0, len(DISK), PIECE))
-    for block in (MIB, 3 * MIB + 1, len(DISK)):
+    expected = b"".join(hashlib.sha256(disk()[at : at + PIECE]).digest() for at in range(0, len(disk()), PIECE))
+    for block in (MIB, 3 * MIB + 1, len(disk())):
         hasher = PieceHasher()
-        for at in range(0, len(DISK), block):
-            hasher.feed(DISK[at : at + block])
+        for at in range(0, len(disk()), block):
+            hasher.feed(disk()[at : at + block])
         assert hasher.packed() == expected
 
 
 def test_what_follows_the_most_pieces_is_ignored() -> None:
     hasher = PieceHasher(2)
-    hasher.feed(DISK)
-    hasher.feed(DISK)
-    assert hasher.packed() == b"".join(hashlib.sha256(DISK[at : at + PIECE]).digest() for at in (0, PIECE))
+    hasher.feed(disk())
+    hasher.feed(disk())
+    assert hasher.packed() == b"".join(hashlib.sha256(disk()[at : at + PIECE]).digest() for at in (0, PIECE))
 
 
 def test_a_digest_that_stands_for_an_unknown_one_is_like_no_other() -> None:
