@@ -119,6 +119,14 @@ def test_a_plain_conversion_imports_neither_typer_nor_the_settings(tmp_path: Pat
     assert modules & {*SERVER, "typer", "rich.console", "pydantic", "stillage.config"} == set()
 
 
+def test_a_disk_that_its_format_maps_is_copied_without_threads_and_without_what_compresses(tmp_path: Path) -> None:
+    (tmp_path / "full.raw").write_bytes(b"full" * 128)
+    imported_by("convert full.raw made.qcow2 --json", tmp_path)
+    modules = imported_by("convert made.qcow2 back.raw --json", tmp_path)
+    assert (tmp_path / "back.raw").read_bytes() == b"full" * 128
+    assert modules & {"concurrent.futures", "logging", "hashlib", "uuid", "stillage.formats.packing.packers"} == set()
+
+
 def test_a_plain_inspection_imports_neither_typer_nor_the_settings(tmp_path: Path) -> None:
     modules = imported_by("inspect {file}", tmp_path)
     assert "stillage.cli.inspecting" in modules

@@ -14,7 +14,8 @@ from qemu_images import run
 from rude import Rude, request
 from server import MIB, Answer, MakeServer, Server, eventually
 from stillage.formats.packing.base import Made
-from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.packing.outputs import Output
+from stillage.formats.packing.packers import packer_of
 
 pytestmark = pytest.mark.oracle
 

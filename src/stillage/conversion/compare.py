@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from heapq import merge
 
-from stillage.conversion.pack import Advance
 from stillage.conversion.pool import Pool
+from stillage.conversion.progress import Advance
 from stillage.conversion.source import Source, batches
 from stillage.formats.zvhd.header import first_difference as place_of_difference
 

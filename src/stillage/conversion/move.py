@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from stillage.conversion.pack import Advance
 from stillage.conversion.pool import Pool
+from stillage.conversion.progress import Advance
 from stillage.conversion.source import Source
 from stillage.formats.disk import Packed
 from stillage.formats.packing.base import Unit

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from stillage.conversion.pool import Pool
+from stillage.conversion.progress import Advance
 from stillage.conversion.source import Source, batches
 from stillage.formats.packing.base import Packer, Packet
-
-Advance = Callable[[int], None]
-"""Called with how many bytes of the disk are done since the last time."""
 
 
 def packed(source: Source, packer: Packer, pool: Pool, advance: Advance = lambda _count: None) -> Iterator[bytes]:

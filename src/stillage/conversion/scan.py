@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from stillage.conversion.pack import Advance
 from stillage.conversion.pool import Pool
+from stillage.conversion.progress import Advance
 from stillage.conversion.source import Data, Source
 from stillage.formats.base import ReadAt
-from stillage.formats.disk import Packed, Stored
+from stillage.formats.disk import Stored
 from stillage.holes import HOLE, ZEROS
 
 BATCH = 1 << 20
@@ -16,16 +16,13 @@ PROBE = 4096
 
 
 def data_of(source: Source, pool: Pool, advance: Advance = lambda _count: None) -> Iterator[Data]:
-    """Yield the runs of the disk that hold data, ascending. What a format maps and compresses counts as data.
+    """Yield the runs of a disk that its format does not map (`Source.is_mapped`) that hold data, ascending.
 
     Raises:
-        MalformedImage: If a table cannot be read.
         OSError: If the file cannot be read.
     """
 
-    def look(extent: Stored | Packed) -> list[Data]:
-        if isinstance(extent, Packed) or source.is_mapped:
-            return [Data(extent.at, extent.length)]
+    def look(extent: Stored) -> list[Data]:
         return list(_runs(source.read_at, extent))
 
     done = 0
@@ -37,12 +34,10 @@ def data_of(source: Source, pool: Pool, advance: Advance = lambda _count: None) 
     advance(source.reader.size - done)
 
 
-def _pieces(source: Source) -> Iterator[Stored | Packed]:
-    """The extents, those that are to be read in pieces of `BATCH` bytes."""
+def _pieces(source: Source) -> Iterator[Stored]:
+    """The extents in pieces of `BATCH` bytes."""
     for extent in source.extents(0, source.reader.size):
-        if isinstance(extent, Packed) or source.is_mapped:
-            yield extent
-            continue
+        assert isinstance(extent, Stored)  # noqa: S101 - nothing is compressed where every byte is stored
         for done in range(0, extent.length, BATCH):
             length = min(BATCH, extent.length - done)
             yield Stored(extent.at + done, length, extent.offset + done)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from stillage.conversion.pack import Advance
 from stillage.conversion.pool import Pool
+from stillage.conversion.progress import Advance
 from stillage.conversion.source import Source
 from stillage.formats.base import MalformedImage
 from stillage.formats.block_map import BlockMap

@@ -6,9 +6,9 @@ Source: UEFI Specification 2.10, 5.2.1 "Legacy MBR", 5.3.2 "GPT Header", 5.3.3 "
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
-from uuid import UUID
 
 from stillage.formats.base import ReadAt
+from stillage.formats.guids import written
 from stillage.formats.printable import printable
 from stillage.formats.raw.inspect import BOOT_SIGNATURE, HEAD, PARTITION, SECTOR_SIZES, is_gpt, partition_table
 
@@ -59,8 +59,8 @@ def _gpt(header: bytes, sector: int, read_at: ReadAt) -> Iterator[Partition]:
         kind, _, begin, last, _, name = _GPT_ENTRY.unpack_from(array, number * size)
         if kind != bytes(16) and begin <= last:
             text = name.decode("utf-16-le", "replace").partition("\0")[0]
-            kind_id = str(UUID(bytes_le=kind))
-            yield Partition(number + 1, begin * sector, (last + 1 - begin) * sector, kind_id, printable(text))
+            length = (last + 1 - begin) * sector
+            yield Partition(number + 1, begin * sector, length, written(kind), printable(text))
 
 
 def _mbr(sector: bytes, read_at: ReadAt) -> Iterator[Partition]:

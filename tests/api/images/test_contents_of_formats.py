@@ -13,7 +13,8 @@ from packed import packed, run
 from qemu_images import run as qemu
 from samples import load
 from stillage.formats.packing.base import Made
-from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.packing.outputs import Output
+from stillage.formats.packing.packers import packer_of
 
 pytestmark = pytest.mark.oracle
 

@@ -16,7 +16,8 @@ from packed import packed
 from random_disks import MADE_AT, rendered
 from stillage.formats.block_map import BlockMap
 from stillage.formats.packing.base import Made
-from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.packing.outputs import Output
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.safety import format_found
 from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.operations.disks.charts import data_of

@@ -14,7 +14,8 @@ from import_world import ImportWorld, import_world
 from packed import packed, run
 from samples import load
 from stillage.formats.packing.base import Made
-from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.packing.outputs import Output
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk
 

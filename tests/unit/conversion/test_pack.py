@@ -8,7 +8,8 @@ from stillage.conversion.pack import packed as converted
 from stillage.conversion.pool import Pool
 from stillage.conversion.source import Data, Source, batches
 from stillage.formats.packing.base import Made
-from stillage.formats.packing.outputs import OUTPUTS, Output, packer_of
+from stillage.formats.packing.outputs import OUTPUTS, Output
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.raw import read as raw
 from stillage.formats.reading import DiskReader, open_disk
 

@@ -16,12 +16,12 @@ from stillage.formats.reading import DiskReader, open_disk
 from stillage.holes import HOLE
 
 
-def source(disk: bytes, *, size: int | None = None, is_mapped: bool = False) -> Source:
+def source(disk: bytes, *, size: int | None = None) -> Source:
     def read_at(offset: int, length: int) -> bytes:
         return disk[offset : offset + length]
 
     reader = DiskReader(open_disk(raw, read_at, size or len(disk)), read_at)
-    return Source(reader, read_at, is_mapped=is_mapped)
+    return Source(reader, read_at, is_mapped=False)
 
 
 def blocks(source: Source) -> list[int]:
@@ -49,10 +49,6 @@ def test_every_byte_of_a_block_counts(place: int) -> None:
 
 def test_what_the_file_does_not_have_counts_as_data() -> None:
     assert blocks(source(bytes(HOLE), size=3 * HOLE)) == [1, 2]
-
-
-def test_what_a_format_maps_is_not_read() -> None:
-    assert blocks(source(bytes(3 * HOLE), is_mapped=True)) == [0, 1, 2]
 
 
 def test_a_disk_that_is_too_large_for_the_format_is_not_read() -> None:

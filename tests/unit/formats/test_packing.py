@@ -11,7 +11,8 @@ from stillage.errors import DiskDoesNotFit
 from stillage.formats.codecs.compressing import ISAL, ZLIB, Deflater, zstd_frame
 from stillage.formats.disk import Packed, Zeros
 from stillage.formats.packing.base import Made, Unit
-from stillage.formats.packing.outputs import OUTPUTS, Output, packer_of
+from stillage.formats.packing.outputs import OUTPUTS, Output
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.packing.qcow2 import HELD_BYTES, PackedQcow2, zlib_clusters
 from stillage.formats.packing.stream_vmdk import LARGEST, StreamVmdk
 from stillage.formats.packing.zvhd import GIB, Zvhd

@@ -12,7 +12,8 @@ from random_disks import MADE_AT, RandomDisk, disks, noise
 from stillage.errors import FormatNotAvailable, InvalidInput, TooManyConversions
 from stillage.formats.block_map import BlockMap
 from stillage.formats.packing.base import Made
-from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.packing.outputs import Output
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.raw.read import RawDisk
 from stillage.formats.readers import READERS
 from stillage.formats.reading import DiskReader, open_disk

@@ -8,10 +8,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
-from uuid import UUID
 
 from stillage.formats.base import Hazard, Inspection, MalformedImage, Rule, Steps
 from stillage.formats.codecs.crc32c import crc32c
+from stillage.formats.guids import stored, written
 
 REWRITE = "qemu-img convert -f vhdx -O vhdx IN OUT"
 
@@ -50,16 +50,16 @@ REQUIRED_REGION = 1
 USER_ITEM, REQUIRED_ITEM = 1, 4
 NIL = bytes(16)
 
-BAT = UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le
-METADATA_REGION = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
+BAT = stored("2dc27766-f623-4200-9d64-115e9bfd4a08")
+METADATA_REGION = stored("8b7ca206-4790-4b9a-b8fe-575f050f886e")
 REGIONS = {BAT: "BAT", METADATA_REGION: "metadata"}
 
-FILE_PARAMETERS = UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b").bytes_le
-DISK_SIZE = UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le
-DISK_ID = UUID("beca12ab-b2e6-4523-93ef-c309e000c746").bytes_le
-LOGICAL_SECTOR = UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f").bytes_le
-PHYSICAL_SECTOR = UUID("cda348c7-445d-4471-9cc9-e9885251c556").bytes_le
-PARENT_LOCATOR = UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le
+FILE_PARAMETERS = stored("caa16737-fa36-4d43-b3b6-33f0aa44e76b")
+DISK_SIZE = stored("2fa54224-cd1b-4876-b211-5dbed83bf4b8")
+DISK_ID = stored("beca12ab-b2e6-4523-93ef-c309e000c746")
+LOGICAL_SECTOR = stored("8141bf1d-a96f-4709-ba47-f233a8faab5f")
+PHYSICAL_SECTOR = stored("cda348c7-445d-4471-9cc9-e9885251c556")
+PARENT_LOCATOR = stored("a8d35f2d-b30b-454d-abf7-d3d84834ab0c")
 ITEM_SIZES = {FILE_PARAMETERS: 8, DISK_SIZE: 8, DISK_ID: 16, LOGICAL_SECTOR: 4, PHYSICAL_SECTOR: 4}
 NEEDED_ITEMS = {FILE_PARAMETERS: "file parameters", DISK_SIZE: "virtual disk size", LOGICAL_SECTOR: "sector size"}
 
@@ -117,7 +117,7 @@ def check_header(header: Header) -> Inspection:
         message = f"the log at {log.start} with {len(log)} bytes is not on whole MiB behind the headers"
         raise MalformedImage(LOG_PLACE, header.at + 68, message)
     if header.log_id != NIL:
-        yield Hazard(DIRTY, header.at + 48, f"log {UUID(bytes_le=header.log_id)} has not been replayed")
+        yield Hazard(DIRTY, header.at + 48, f"log {written(header.log_id)} has not been replayed")
 
 
 def _checksum_is_right(data: bytes) -> bool:
@@ -146,12 +146,10 @@ def _parse_regions(at: int, data: bytes, log: range) -> Steps[dict[bytes, range]
     for position, (kind, offset, length, flags) in enumerate(REGION_FIELDS.iter_unpack(data[16 : 16 + 32 * count])):
         entry_at = at + 16 + 32 * position
         if kind in regions or offset % MIB or length % MIB or offset < MIB or not length:
-            message = (
-                f"region {UUID(bytes_le=kind)} at {offset} with {length} bytes is listed twice or not on whole MiB"
-            )
+            message = f"region {written(kind)} at {offset} with {length} bytes is listed twice or not on whole MiB"
             raise MalformedImage(REGION, entry_at, message)
         if kind not in REGIONS and flags & REQUIRED_REGION:
-            message = f"region {UUID(bytes_le=kind)} must be understood, and is in no published specification"
+            message = f"region {written(kind)} must be understood, and is in no published specification"
             yield Hazard(UNKNOWN_REGION, entry_at, message)
         regions[kind] = range(offset, offset + length)
     for kind, name in REGIONS.items():
@@ -182,13 +180,11 @@ def metadata_items(table: bytes, region: range) -> Steps[Mapping[bytes, Item]]:
         _check_item_place(kind, offset, item, region)
         if flags & USER_ITEM or kind not in (*ITEM_SIZES, PARENT_LOCATOR):
             if flags & REQUIRED_ITEM:
-                message = (
-                    f"metadata item {UUID(bytes_le=kind)} must be understood, and is in no published specification"
-                )
+                message = f"metadata item {written(kind)} must be understood, and is in no published specification"
                 yield Hazard(UNKNOWN_METADATA, entry_at, message)
             continue
         if kind in items or length < ITEM_SIZES.get(kind, 0):
-            message = f"metadata item {UUID(bytes_le=kind)} is listed twice, or too short with {length} bytes"
+            message = f"metadata item {written(kind)} is listed twice, or too short with {length} bytes"
             raise MalformedImage(METADATA, entry_at, message)
         items[kind] = item
     for kind, name in NEEDED_ITEMS.items():
@@ -199,5 +195,5 @@ def metadata_items(table: bytes, region: range) -> Steps[Mapping[bytes, Item]]:
 
 def _check_item_place(kind: bytes, offset: int, item: Item, region: range) -> None:
     if item.length and not TABLE_SIZE <= offset <= len(region) - item.length:
-        message = f"metadata item {UUID(bytes_le=kind)} at {offset} with {item.length} bytes leaves its region"
+        message = f"metadata item {written(kind)} at {offset} with {item.length} bytes leaves its region"
         raise MalformedImage(METADATA, item.shown_at + 16, message)

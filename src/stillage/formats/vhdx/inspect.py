@@ -8,7 +8,6 @@ All integers are little-endian, GUIDs are stored in Microsoft's mixed order.
 """
 
 from collections.abc import Mapping
-from uuid import UUID
 
 from stillage.formats.base import (
     Facts,
@@ -22,6 +21,7 @@ from stillage.formats.base import (
     Stream,
     Tail,
 )
+from stillage.formats.guids import written
 from stillage.formats.tables.bounds import read_whole, require_within
 from stillage.formats.vhdx.bat import ALLOCATED, HAS_PARENT, TRUNCATED, Disk, Held, Taken, read_bat
 from stillage.formats.vhdx.bat import RULES as BAT_RULES
@@ -135,7 +135,7 @@ def read_metadata(regions: Mapping[bytes, range], details: dict[str, str]) -> St
     disk = Disk(values[DISK_SIZE], parameters & 0xFFFFFFFF, parameters >> 32, values[LOGICAL_SECTOR])
     details |= {"block_size": str(disk.block_size), "logical_sector_size": str(disk.sector)}
     if DISK_ID in values:
-        details["disk_id"] = str(UUID(bytes_le=values[DISK_ID].to_bytes(16, "little")))
+        details["disk_id"] = written(values[DISK_ID].to_bytes(16, "little"))
     subformat = "differencing" if disk.flags & HAS_PARENT else "fixed" if disk.flags & ALLOCATED else "dynamic"
     yield Facts(FORMAT, disk.size, subformat, details)
     yield from _check_parents(disk, items)

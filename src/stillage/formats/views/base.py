@@ -9,18 +9,19 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import accumulate
-from typing import NamedTuple, Protocol
-from uuid import UUID, uuid5
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from stillage.errors import DiskDoesNotFit
 from stillage.formats.block_map import BlockMap
+from stillage.formats.guids import derived
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 CLUSTER = 64 << 10
 """Bytes of a cluster or grain, where the format lets us choose: what `BlockMap` counts in, and most writers use."""
 PIECE = 64 << 10
 """Bytes of a table that are computed at once."""
-NAMESPACE = UUID("7f3b9c52-90a1-5f0e-8d7c-3f1f64c3a2b1")
-"""Ours alone, for the identifiers in headers: the same disk gets the same ones."""
 
 
 class Literal(NamedTuple):
@@ -71,8 +72,9 @@ class Target(NamedTuple):
     identity: bytes
     made_at: datetime
 
-    def uuid(self, purpose: str) -> UUID:
-        return uuid5(NAMESPACE, f"{purpose} {self.identity.hex()}")
+    def uuid(self, purpose: str) -> "UUID":
+        """Return an identifier for a header: the same disk gets the same one."""
+        return derived(f"{purpose} {self.identity.hex()}")
 
     def require_at_most(self, limit: int, what: str) -> None:
         """Raise `DiskDoesNotFit` if the disk has more than *limit* bytes, all that *what* holds."""

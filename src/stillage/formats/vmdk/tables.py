@@ -10,12 +10,12 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from itertools import pairwise
 from typing import NamedTuple
 
 from stillage.formats.base import SECTOR, Inspection, MalformedImage, Rule, Steps, Stream
 from stillage.formats.tables.bounds import read_whole, require_within
+from stillage.formats.tables.digests import new_digest
 from stillage.formats.tables.entries import little_endian_32
 from stillage.formats.tables.overlaps import Overlaps, TooManyPlaces
 
@@ -182,7 +182,7 @@ class Digest:
     """Of everything that a set of tables maps, wherever the tables themselves lie."""
 
     def __init__(self) -> None:
-        self._hash = blake2b()
+        self._hash = new_digest()
 
     def add(self, position: int, table: bytes, _at: int) -> None:
         if table != ZEROS[:TABLE_BYTES]:

@@ -7,7 +7,6 @@ places follow from the records, so nothing that they say is believed: it is comp
 structures that ZVHD has as well. Source for zstd frames: RFC 8878.
 """
 
-import hashlib
 import struct
 from array import array
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from stillage.formats.base import Facts, Inspection, MalformedImage, NotThisFormat, Region, Rule, Steps, Stream
 from stillage.formats.codecs.zlib_stream import Expander, Inflater
 from stillage.formats.codecs.zstd_frames import Unzstd
+from stillage.formats.tables.digests import Digest, new_digest
 from stillage.formats.zvhd.header import (
     HEADER,
     PAGE,
@@ -83,8 +83,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.count = 0
-        self._index = hashlib.blake2b()
-        self._bitmap = hashlib.blake2b()
+        self._index = new_digest()
+        self._bitmap = new_digest()
         self._segment = 0
         self._bits = bytearray(BITMAP_SEGMENT)
 
@@ -110,7 +110,7 @@ class Ledger:
         self._bits = bytearray(BITMAP_SEGMENT)
 
 
-def add_segment(digest: hashlib.blake2b, number: int, segment: bytes) -> None:
+def add_segment(digest: Digest, number: int, segment: bytes) -> None:
     if segment != EMPTY_SEGMENT:
         digest.update(number.to_bytes(8, "little") + segment)
 
@@ -220,7 +220,7 @@ def final_table(second: Second, count: int, index_offset: int) -> Second:
 
 
 def _check_index(final: Second, ledger: Ledger, records: Records) -> Inspection:
-    digest = hashlib.blake2b()
+    digest = new_digest()
     entries = final.max_blocks if final.full_index else ledger.count
     for first in range(0, entries, SEGMENT_ENTRIES):
         length = min(SEGMENT_ENTRIES, entries - first) * ENTRY.size
@@ -258,7 +258,7 @@ def indexed(segment: bytes, first: int, offset: int) -> Iterator[tuple[int, int,
 
 
 def _check_bitmap(final: Second, ledger: Ledger, records: Records) -> Inspection:
-    digest = hashlib.blake2b()
+    digest = new_digest()
     for number in range(final.bitmap_segments):
         offset = final.bitmap_offset + number * BITMAP_SEGMENT
         segment = yield Region(offset, BITMAP_SEGMENT)

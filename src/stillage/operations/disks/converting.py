@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
-from uuid import uuid5
 
 from stillage.db import blobs, conversions, placements
 from stillage.db.lifecycle import Claim
 from stillage.db.session import Database
 from stillage.errors import ImageDamaged, ImageGone, StoreFailed
+from stillage.formats.guids import derived
 from stillage.formats.packing.base import Made
-from stillage.formats.packing.outputs import packer_of
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.reading import DiskReader
-from stillage.formats.views.base import NAMESPACE, Guest, Literal, View
+from stillage.formats.views.base import Guest, Literal, View
 from stillage.ids import BlobRef
 from stillage.images.image import PACKAGES, Image
 from stillage.images.upload import Expected
@@ -151,7 +151,7 @@ async def _converted(image: Image, disk: OpenDisk, wanted: Wanted) -> AsyncItera
         batches = in_order(disk, partial(_read, view, disk.unlimited()), range(0, view.size, BATCH))
         converted = Converted(view.size, batches)
     else:
-        made = Made(uuid5(NAMESPACE, f"{output} {image.os_hash_value}").bytes, image.created_at)
+        made = Made(derived(f"{output} {image.os_hash_value}").bytes, image.created_at)
         packer = packer_of(output, disk.size, made)
         batches = packed_bytes(disk, disk.unlimited(), packer, await disk.data())
         converted = Converted(None, batches)

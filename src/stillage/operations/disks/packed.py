@@ -3,14 +3,14 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from uuid import uuid5
 
 from stillage.accounts.principal import Principal
 from stillage.formats.block_map import BlockMap
+from stillage.formats.guids import derived
 from stillage.formats.packing.base import Made, Packer, Packet
-from stillage.formats.packing.outputs import Output, packer_of
+from stillage.formats.packing.outputs import Output
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.reading import DiskReader
-from stillage.formats.views.base import NAMESPACE
 from stillage.images.image import Image
 from stillage.operations.disks.opening import Disks, OpenDisk
 from stillage.operations.disks.reading_ahead import in_order
@@ -32,7 +32,7 @@ class PackedDownloads:
             StillageError: As `Disks.open`.
         """
         async with self._disks.open(principal, image) as disk:
-            made = Made(uuid5(NAMESPACE, f"{output} {image.os_hash_value}").bytes, image.created_at)
+            made = Made(derived(f"{output} {image.os_hash_value}").bytes, image.created_at)
             packer = packer_of(output, disk.size, made)
             data = await disk.data()
             with disk.reading(disk.size, compresses=True) as reader:

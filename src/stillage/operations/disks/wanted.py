@@ -6,6 +6,7 @@ from stillage.errors import FormatNotAvailable, InvalidInput
 from stillage.formats.block_map import BlockMap
 from stillage.formats.packing import outputs as packing
 from stillage.formats.packing.base import EPOCH, Made
+from stillage.formats.packing.packers import packer_of
 from stillage.formats.views.outputs import OUTPUTS, view_of
 from stillage.images.image import DISK_FORMATS, Image
 
@@ -41,7 +42,7 @@ RAW = Wanted("raw", "")
 def require_fits(wanted: Wanted, size: int) -> None:
     """Raise DiskDoesNotFit if no disk of *size* bytes can be what is *wanted*, as is known without its data."""
     if (output := wanted.packing) is not None:
-        packing.packer_of(output, size, Made(bytes(16)))
+        packer_of(output, size, Made(bytes(16)))
     else:
         view_of(*wanted, size, BlockMap(size, ()), bytes(16), EPOCH)
 
