@@ -9,7 +9,8 @@ from stillage.formats.base import ReadAt
 from stillage.formats.disk import Stored
 from stillage.holes import HOLE, ZEROS
 
-BATCH = 1 << 20
+BATCH = 16 << 20
+"""Bytes of the disk that a thread looks at in one go: it hardly computes, and to hand over takes longer than a MiB."""
 
 PROBE = 4096
 """Bytes of a piece that are read first: the rest of it matters only if they are zeros."""
@@ -44,11 +45,22 @@ def _pieces(source: Source) -> Iterator[Stored]:
 
 
 def _runs(read_at: ReadAt, extent: Stored) -> Iterator[Data]:
-    """Yield the pieces of *extent* that are not all zeros. What the file does not have is none: its reader says so."""
+    """Yield the pieces of *extent* that are not all zeros; neighbours are one.
+
+    What the file does not have is none of zeros: its reader says so.
+    """
+    begin = end = 0
     for done in range(0, extent.length, HOLE):
         length = min(HOLE, extent.length - done)
-        if not all(_is_zeros(read_at, extent.offset + done, part) for part in (min(PROBE, length), length)):
-            yield Data(extent.at + done, length)
+        if all(_is_zeros(read_at, extent.offset + done, part) for part in (min(PROBE, length), length)):
+            continue
+        if done > end:
+            if begin < end:
+                yield Data(extent.at + begin, end - begin)
+            begin = done
+        end = done + length
+    if begin < end:
+        yield Data(extent.at + begin, end - begin)
 
 
 def _is_zeros(read_at: ReadAt, offset: int, length: int) -> bool:

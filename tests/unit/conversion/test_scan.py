@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from stillage.conversion.convert import convert
 from stillage.conversion.pool import Pool
-from stillage.conversion.scan import PROBE, data_of
-from stillage.conversion.source import Source
+from stillage.conversion.scan import BATCH, PROBE, data_of
+from stillage.conversion.source import Data, Source
 from stillage.conversion.wanted import Wanted
 from stillage.errors import DiskDoesNotFit
 from stillage.formats.block_map import BlockMap
@@ -45,6 +45,20 @@ def test_a_block_holds_data_if_one_byte_of_it_is_not_zero(places: set[int]) -> N
 @pytest.mark.parametrize("place", [0, PROBE - 1, PROBE, HOLE - 1])
 def test_every_byte_of_a_block_counts(place: int) -> None:
     assert blocks(source(bytes(HOLE + place) + b"x")) == [1]
+
+
+def test_a_disk_is_looked_at_in_batches() -> None:
+    places = 0, BATCH - 1, BATCH, BATCH + HOLE, 2 * BATCH
+    disk = bytearray(2 * BATCH + HOLE)
+    for place in places:
+        disk[place] = 1
+    assert blocks(source(bytes(disk))) == [place // HOLE for place in places]
+
+
+def test_neighbours_of_a_batch_are_one_run() -> None:
+    disk = bytes(HOLE) + bytes([1]) * 3 * HOLE + bytes(2 * HOLE) + bytes([1]) * 512
+    with Pool(1) as pool:
+        assert list(data_of(source(disk), pool)) == [Data(HOLE, 3 * HOLE), Data(6 * HOLE, 512)]
 
 
 def test_what_the_file_does_not_have_counts_as_data() -> None:
