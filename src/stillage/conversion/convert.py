@@ -4,6 +4,7 @@ from functools import partial
 
 from stillage.conversion.pool import Pool
 from stillage.conversion.progress import Progress
+from stillage.conversion.pushing import Pushing
 from stillage.conversion.scan import data_of
 from stillage.conversion.source import Source
 from stillage.conversion.wanted import Wanted
@@ -26,6 +27,7 @@ def convert(source: Source, wanted: Wanted, target: int, made: Made, pool: Pool,
     """
     if not source.reader.size:
         raise ContentRejected("the disk has no bytes; there is nothing to convert", rule=EMPTY.id)
+    progress = Pushing(progress, target)
     if wanted.packing is None:
         _write_view(source, wanted, target, made, pool, progress)
     else:

@@ -26,11 +26,12 @@ from stillage.lanes import GIVES_WAY_TO_LANES, Lane
 from stillage.spans import Span
 from stillage.stores.abilities import OldBlobs, Recall, recall_nothing
 from stillage.stores.files import partial as partial_blobs
-from stillage.stores.files.disk import PUSH_EVERY, file_system_of, make_folder, push, sync_directory, translated
+from stillage.stores.files.disk import file_system_of, make_folder, sync_directory, translated
 from stillage.stores.files.taking import take
 from stillage.stores.sources import FileSource
 from stillage.stores.streams import blocks_of
 from stillage.stores.threads import Threads
+from stillage.write_back import PUSH_EVERY, push
 
 READ_THREADS = 8
 BLOCK = 512

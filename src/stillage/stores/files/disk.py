@@ -9,9 +9,6 @@ from pathlib import Path
 from stillage.errors import StillageError, StorageFull, StoreFailed, StoreReadOnly, Unavailable
 from stillage.holes import HOLE, ZEROS, write_all
 
-# Start write-back as bytes arrive; otherwise the final fsync has all the work.
-PUSH_EVERY = 32 << 20
-SYNC_FILE_RANGE_WRITE = 2
 KEEP_SIZE_AND_PUNCH_HOLE = 3
 
 MOUNTS = Path("/proc/self/mountinfo")
@@ -20,9 +17,6 @@ _durable: set[Path] = set()
 """Folders that this process has already synced."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_sync_file_range = getattr(_libc, "sync_file_range", None)  # Linux only
-if _sync_file_range is not None:
-    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 _fallocate = getattr(_libc, "fallocate", None)
 if _fallocate is not None:
     _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
@@ -38,12 +32,6 @@ def translated(error: OSError, what: str) -> StillageError:
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         return Unavailable(f"the store cannot {what} now ({reason}); try again later")
     return StoreFailed(f"the store failed to {what} ({reason}); ask the operator")
-
-
-def push(descriptor: int, offset: int, length: int) -> None:
-    # Only a hint: fsync reports write errors.
-    if _sync_file_range is not None:
-        _sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE)
 
 
 def make_hole(descriptor: int, offset: int, length: int) -> None:

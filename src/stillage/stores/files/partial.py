@@ -18,8 +18,9 @@ from stillage.images.upload import Kept
 from stillage.lanes import Lane
 from stillage.spans import Span
 from stillage.stores.abilities import DISK_FLUSH_INTERVAL
-from stillage.stores.files.disk import PUSH_EVERY, make_folder, make_hole, push, sync_directory, translated
+from stillage.stores.files.disk import make_folder, make_hole, sync_directory, translated
 from stillage.stores.streams import blocks_of
+from stillage.write_back import PUSH_EVERY, push
 
 # struct flock of Linux on 64 bits: type, whence, start, length (0: to the end), pid (0 for these locks).
 FLOCK = "hhqqi4x"
