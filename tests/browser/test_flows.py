@@ -69,6 +69,14 @@ def test_an_administrator_makes_a_project_a_user_and_a_quota(browser: Browser, s
         expect(page.get_by_role("heading", level=2)).to_have_text("Drop a disk image here")
 
 
+def test_a_quota_is_not_changed_by_who_has_not_seen_it(browser: Browser, server: Server) -> None:
+    with tab(browser, server) as admin:
+        admin.route("**/v2/usage?by=project", lambda route: route.abort())
+        sign_in(admin, server, "admin", "/admin/projects")
+        expect(admin.get_by_role("alert")).to_be_visible()
+        expect(admin.get_by_role("button", name="Quota")).to_have_count(0)
+
+
 def test_roles_are_granted_and_revoked_and_nobody_loses_the_last_administrator(
     browser: Browser, server: Server
 ) -> None:
