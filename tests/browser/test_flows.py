@@ -255,3 +255,13 @@ def test_a_list_shows_what_others_make_meanwhile_in_all_tabs(page: Page, server:
     assert server.upload(image_id, bytes(512)).status == 204
     for each in (page, other):
         expect(each.get_by_role("row").filter(has_text="Active")).to_be_visible()
+
+
+def test_what_is_typed_slowly_into_the_search_stays(page: Page) -> None:
+    search = page.get_by_label("Search by name or ID")
+    for part, sought in (("two ", "two"), ("words", r"two\+words")):
+        search.press_sequentially(part)
+        expect(page).to_have_url(re.compile(rf"\?q={sought}$"))
+    expect(search).to_have_value("two words")
+    page.get_by_role("button", name="Clear search and filters").click()
+    expect(search).to_have_value("")

@@ -30,12 +30,22 @@ function SearchField() {
   const inAddress = query.get("q") ?? "";
   const [text, setText] = useState(inAddress);
   const timer = useRef(0);
-  useEffect(() => setText(inAddress), [inAddress]);
+  const sought = useRef(inAddress);
+  useEffect(() => {
+    if (inAddress === sought.current) return; // of this field, into which more may have been typed meanwhile
+    clearTimeout(timer.current);
+    sought.current = inAddress;
+    setText(inAddress);
+  }, [inAddress]);
+  useEffect(() => () => clearTimeout(timer.current), []);
   const change = (/** @type {any} */ event) => {
     const typed = event.target.value;
     setText(typed);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => changeQuery({ q: typed.trim() || null, marker: null }, { replace: true }), WAIT_MS);
+    timer.current = setTimeout(() => {
+      sought.current = typed.trim();
+      changeQuery({ q: sought.current || null, marker: null }, { replace: true });
+    }, WAIT_MS);
   };
   return html`<label class="search">
     <${Icon} name="search" /><span class="visually-hidden">${t("filter.search")}</span>
