@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from running import TIMEOUT_S
+
 MODULES = Path(__file__).parent / "modules"
 NEEDED = (20, 19)
 """The first version of Node that imports modules without being told that they are such."""
@@ -26,5 +28,5 @@ def test_the_modules_of_uploads_and_pictures_decide_as_they_say() -> None:
     if (why := why_not()) is not None:
         pytest.skip(why)
     files = sorted(map(str, MODULES.glob("*.test.mjs")))
-    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert done.returncode == 0, done.stdout + done.stderr

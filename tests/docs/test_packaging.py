@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from running import TIMEOUT_S
 from server import COMMAND
 from stillage import config
 
@@ -41,7 +42,7 @@ def unit(tmp_path: Path) -> Path:
 )
 def test_systemd_accepts_the_unit_and_finds_it_hardened(unit: Path, words: tuple[str, ...]) -> None:
     line = ["systemd-analyze", *words, str(unit)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert done.returncode == 0, done.stdout + done.stderr
     assert unit.name not in done.stderr
 
