@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+from live_folder import found_below
 from server import COMMAND, MakeServer, Server, eventually
 
 WIDE = ("/bin/sh", "-c", 'umask 000; exec "$0" "$@"', str(COMMAND))
@@ -12,9 +13,9 @@ WIDE = ("/bin/sh", "-c", 'umask 000; exec "$0" "$@"', str(COMMAND))
 def open_to_others(data_folder: Path) -> set[str]:
     """Return what is below the data folder, and the folder itself, that others may read, write or enter."""
     found = set()
-    for path in (data_folder, *data_folder.rglob("*")):
-        mode = stat.S_IMODE(path.lstat().st_mode)
-        if mode != (0o700 if path.is_dir() else 0o600):
+    for path, status in found_below(data_folder).items():
+        mode = stat.S_IMODE(status.st_mode)
+        if mode != (0o700 if stat.S_ISDIR(status.st_mode) else 0o600):
             found.add(f"{path.relative_to(data_folder)}: {mode:04o}")
     return found
 
@@ -27,7 +28,7 @@ def used(server: Server) -> set[str]:
     opened = server.api("POST", f"/v2/images/{resumable}/uploads", {"size": 9})
     server.api("PUT", opened.json["url"], b"half", content_range="bytes 0-3/9", content_type="application/octet-stream")
     assert server.call("GET", "/readyz").status == 200
-    return {path.name for path in server.data_folder.rglob("*")}
+    return {path.name for path in found_below(server.data_folder)}
 
 
 def test_files_are_for_their_owner_alone_whatever_the_umask(own_server: MakeServer) -> None:

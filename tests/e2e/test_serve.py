@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from aftermath import holds
+from live_folder import found_below
 from rude import Rude, request
 from running import TIMEOUT_S
 from server import MIB, READY, MakeServer, Server, eventually, free_port
@@ -28,7 +29,7 @@ def either(request: pytest.FixtureRequest, shared_server: MakeServer) -> Server:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.rglob("*")]}
+    return {path.name: stat.S_IMODE(status.st_mode) for path, status in found_below(folder).items()}
 
 
 def test_the_first_start_makes_everything_for_its_owner_alone(server: Server) -> None:
