@@ -3,18 +3,21 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, bindparam, insert, select, text
+from sqlalchemy import Connection, Engine, bindparam, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from builders import IMAGE_ID, image
 from postgres import PostgresServer
 from stillage.db import images, session
-from stillage.db.lookups import Lookup
+from stillage.db.lookups import Connecting, Lookup
 from stillage.db.session import Database
 from stillage.db.tables import projects
 from stillage.errors import Unavailable
@@ -128,3 +131,38 @@ async def test_what_would_wait_for_a_lock_does_so_in_a_thread(tmp_path: Path, mo
             await database.look_up(find_tables)
     assert await database.look_up(find_tables) == []
     database.close()
+
+
+class _EndsWhenAsked(Future[Any]):
+    """Does its work in the moment in which somebody asks whether it is done."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+
+    def done(self) -> bool:
+        if not super().done():
+            self.set_result(self._work())
+        return super().done()
+
+
+class _Late(Executor):
+    """Counts what it is given."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def submit(self, work: Callable[..., Any], /, *_: Any, **__: Any) -> Future[Any]:
+        self.given += 1
+        return _EndsWhenAsked(work)
+
+
+def test_a_connection_that_comes_in_the_moment_of_asking_is_the_only_one(engine: Engine) -> None:
+    threads, made = _Late(), list[Any]()
+    connecting = Connecting(engine, threads, made.append)
+    assert connecting.take() is None
+    taken = connecting.take()
+    for connection in made:
+        connection.close()
+    assert [taken] == made
+    assert threads.given == 1, "a second one would be kept in the place of the first, which nobody would close"

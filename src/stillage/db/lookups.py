@@ -211,8 +211,10 @@ class Connecting:
 
     def take(self) -> Any:
         """Return a new connection of the driver; None if there is none yet. Then a thread begins to make one."""
+        if self._running is not None and not self._running.done():
+            return None  # asked first: a connection that came after it was looked for would be replaced, and not closed
         connection, self._connection = self._connection, None
-        if connection is None and (self._running is None or self._running.done()):
+        if connection is None:
             self._running = self._threads.submit(self._connect)
         return connection
 
