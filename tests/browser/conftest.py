@@ -1,11 +1,14 @@
 """A real server with TLS and a real browser, which the tests of one file share."""
 
 from collections.abc import Iterator
+from copy import copy
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+import slow_path
 from browser import chromium, sign_in, tab
+from console_uploads import SLOW
 from server import Server
 
 
@@ -30,3 +33,20 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     with tab(browser, server) as page:
         sign_in(page, server)
         yield page
+
+
+@pytest.fixture
+def line(server: Server) -> Iterator[slow_path.Path]:
+    """A slow line to the server."""
+    made = slow_path.Path(server.address[1], rate=SLOW)
+    with slow_path.running(made) as port:
+        made.url = f"https://127.0.0.1:{port}"
+        yield made
+
+
+@pytest.fixture
+def slow(server: Server, line: slow_path.Path) -> Server:
+    """The server at the far end of the line."""
+    far = copy(server)
+    far.url = line.url
+    return far

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+import slow_path
 from axe import violations
 from console_uploads import hostile, noise, only_image, person, row, upload, wait_until_received
 from server import MIB, Server
@@ -21,10 +22,10 @@ LOOKS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark"])
 def test_every_state_of_the_dock_is_accessible(
-    browser: Browser, server: Server, tmp_path: Path, look: dict[str, Any]
+    browser: Browser, server: Server, slow: Server, tmp_path: Path, look: dict[str, Any]
 ) -> None:
-    big, small = noise(tmp_path / "big.raw", 60), noise(tmp_path / "small.raw", 1)
-    with person(browser, server, **look) as page:
+    big, small = noise(tmp_path / "big.raw", 24), noise(tmp_path / "small.raw", 1)
+    with person(browser, slow, **look) as page:
         page.on("dialog", lambda dialog: dialog.accept())
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="New image").first.press("Enter")
@@ -73,9 +74,11 @@ def test_the_picture_of_a_disk_shows_its_partitions_and_has_tables_behind_it(
     server.api("DELETE", f"/v2/images/{only_image(server)['id']}")
 
 
-def test_an_image_is_made_by_keyboard_alone(browser: Browser, server: Server, tmp_path: Path) -> None:
-    file = noise(tmp_path / "disk.raw", 200)
-    with person(browser, server) as page:
+def test_an_image_is_made_by_keyboard_alone(
+    browser: Browser, server: Server, slow: Server, line: slow_path.Path, tmp_path: Path
+) -> None:
+    file = noise(tmp_path / "disk.raw", 24)
+    with person(browser, slow) as page:
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="New image").first.press("Enter")
         chooser.value.set_files(file)
@@ -85,5 +88,6 @@ def test_an_image_is_made_by_keyboard_alone(browser: Browser, server: Server, tm
         wait_until_received(server, MIB)
         page.get_by_role("button", name="Pause disk").press("Enter")
         page.get_by_role("button", name="Resume disk").press("Enter")
+        line.rate = slow_path.NO_LIMIT
         row(page, "active")
     server.api("DELETE", f"/v2/images/{only_image(server)['id']}")

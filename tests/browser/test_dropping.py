@@ -73,10 +73,11 @@ def test_a_folder_is_not_uploaded_and_the_page_says_so(browser: Browser, server:
         expect(page.get_by_role("dialog").locator("legend bdi")).to_have_text(["inside.raw"])
 
 
-def test_a_dropped_file_goes_on_by_itself_after_a_reload(browser: Browser, server: Server, tmp_path: Path) -> None:
+def test_a_dropped_file_goes_on_by_itself_after_a_reload(
+    browser: Browser, server: Server, slow: Server, line: slow_path.Path, tmp_path: Path
+) -> None:
     file = noise(tmp_path / "disk.raw", 24)
-    line = slow_path.Path(server.address[1], rate=2e6)
-    with slow_path.running(line) as port, person(browser, server, base_url=f"https://127.0.0.1:{port}") as page:
+    with person(browser, slow) as page:
         page.on("dialog", lambda dialog: dialog.accept())
         drop(page, file)
         page.get_by_role("dialog").get_by_role("button", name="Upload").click()
@@ -89,10 +90,11 @@ def test_a_dropped_file_goes_on_by_itself_after_a_reload(browser: Browser, serve
     assert image["os_hash_value"] == digest(file)
 
 
-def test_the_screen_stays_on_while_something_is_sent(browser: Browser, server: Server, tmp_path: Path) -> None:
+def test_the_screen_stays_on_while_something_is_sent(
+    browser: Browser, server: Server, slow: Server, line: slow_path.Path, tmp_path: Path
+) -> None:
     file = noise(tmp_path / "disk.raw", 24)
-    line = slow_path.Path(server.address[1], rate=2e6)
-    with slow_path.running(line) as port, person(browser, server, base_url=f"https://127.0.0.1:{port}") as page:
+    with person(browser, slow) as page:
         page.add_init_script(WAKE_LOCKS)
         page.reload()
         page.get_by_role("navigation").first.wait_for()

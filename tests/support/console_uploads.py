@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Locator, Page
 from browser import sign_in, tab
 from server import MIB, Server, eventually
 
+SLOW = 5e5
+"""Bytes a second of one connection. Two send a file, so 24 MiB leave a busy machine time to act in their middle."""
 UPLOADED_WITHIN_S = 300.0  # only how long a broken upload is waited for
 
 
