@@ -33,8 +33,7 @@ export function ImagePage({ id, tab = "overview" }) {
   return html`
     <${Back} />
     <div class="page-head">
-      <${Distribution} image=${image} />
-      <h1><bdi>${nameOf(image)}</bdi></h1>
+      <div class="title"><${Distribution} image=${image} /><h1><bdi>${nameOf(image)}</bdi></h1></div>
       <${AsCommand} commands=${() => imageCommands(image, name)} />
       ${image.status === "active" && html`<a class="button primary" href=${addressOf(`${pathOf(id)}/file`)} download><${Icon} name="download" />${t("image.download")}</a>`}
       <${ImageActions} image=${image} again=${again} />

@@ -40,12 +40,14 @@ export function JobsPage() {
       <button type="button" onClick=${again}>${t("refresh")}</button>
       <${ImportButton} done=${again} />
     </div>
-    <p class="lead">${t("jobs.lead")}</p>
-    <${States} chosen=${query.get("state")} />
-    ${error && html`<${Problem} error=${error} retry=${again} />`}
-    ${!jobs && !error && html`<${Skeleton} />`}
-    ${jobs?.length > 0 && html`<${JobTable} jobs=${jobs} withImage /><${Paging} marker=${markerIn(data.next)} />`}
-    ${jobs?.length === 0 && html`<div class="empty"><h2>${t("jobs.none")}</h2><p>${t("jobs.none.why")}</p></div>`}
+    <section class="stack">
+      <p class="lead">${t("jobs.lead")}</p>
+      <${States} chosen=${query.get("state")} />
+      ${error && html`<${Problem} error=${error} retry=${again} />`}
+      ${!jobs && !error && html`<${Skeleton} />`}
+      ${jobs?.length > 0 && html`<${JobTable} jobs=${jobs} withImage /><${Paging} marker=${markerIn(data.next)} />`}
+      ${jobs?.length === 0 && html`<div class="empty"><h2>${t("jobs.none")}</h2><p>${t("jobs.none.why")}</p></div>`}
+    </section>
   `;
 }
 
