@@ -1,7 +1,9 @@
-"""Lists make no page wider than a narrow window."""
+"""Lists of the administration are searched and read in pages, and no list makes the page wider than a narrow window."""
+
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from browser import sign_in, tab
 from server import Server
@@ -9,7 +11,58 @@ from server import Server
 pytestmark = pytest.mark.thorough
 
 NARROW = {"width": 390, "height": 720}
+TYPE_AND_LEAVE = """
+const field = document.getElementById("search");
+field.value = "debian";
+field.dispatchEvent(new Event("input", {bubbles: true}));
+document.querySelector('a[data-to="/jobs"]').click();
+"""
 TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def admin(browser: Browser, server: Server) -> Iterator[Page]:
+    with tab(browser, server) as page:
+        sign_in(page, server, "admin")
+        yield page
+
+
+def test_users_are_found_by_a_part_of_their_name_and_the_address_keeps_it(admin: Page, server: Server) -> None:
+    for name in ("Katharina", "kathrin", "igor"):
+        server.cli("user", "create", name, "--project", "demo", "--password-stdin", stdin="correct horse battery\n")
+    admin.goto("/console/admin/users")
+    rows = admin.get_by_role("row")
+    expect(rows.filter(has_text="igor")).to_be_visible()
+    admin.get_by_label("Search by name").fill("KATH")
+    expect(rows).to_have_count(3)
+    expect(admin).to_have_url(f"{server.url}/console/admin/users?q=KATH")
+    expect(admin.get_by_label("Search by name")).to_be_focused()
+    admin.reload()
+    expect(rows).to_have_count(3)
+    admin.get_by_label("Search by name").fill("kathrin\u00e9")
+    expect(admin.locator("main")).to_contain_text("No user matches.")
+    admin.get_by_label("Search by name").fill("")
+    expect(rows.filter(has_text="igor")).to_be_visible()
+
+
+def test_the_search_of_users_begins_at_the_first_page(admin: Page) -> None:
+    in_pages_of_one(admin, "users")
+    admin.goto("/console/admin/users")
+    admin.get_by_role("button", name="Next").click()
+    expect(admin.get_by_role("button", name="Previous")).to_be_visible()
+    admin.get_by_label("Search by name").fill("admin")
+    expect(admin.get_by_role("row").nth(1)).to_contain_text("administrator")
+    expect(admin.get_by_role("button", name="First page")).to_have_count(0)
+
+
+def test_what_was_typed_into_a_search_does_not_follow_to_another_page(admin: Page, server: Server) -> None:
+    admin.goto("/console/images")
+    expect(admin.locator("[aria-busy]")).to_have_count(0)
+    admin.clock.install()
+    admin.evaluate(TYPE_AND_LEAVE)
+    expect(admin.get_by_role("heading", level=1)).to_have_text("Jobs")
+    admin.clock.run_for(1000)
+    expect(admin).to_have_url(f"{server.url}/console/jobs")
 
 
 def test_no_page_is_wider_than_a_narrow_window(browser: Browser, server: Server) -> None:
@@ -24,3 +77,12 @@ def test_no_page_is_wider_than_a_narrow_window(browser: Browser, server: Server)
             if page.evaluate(TOO_WIDE):
                 wide.append(path)
         assert not wide
+
+
+def in_pages_of_one(page: Page, name: str) -> None:
+    """Let the console ask for lists of *name* with one row a page."""
+
+    def smaller(route: Route) -> None:
+        route.continue_(url=route.request.url.replace("limit=50", "limit=1"))
+
+    page.route(f"**/{name}?limit=50*", smaller)

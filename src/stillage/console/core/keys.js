@@ -1,6 +1,6 @@
 // Keys of the whole console. A letter does nothing while one types, with Ctrl, Alt or Meta, or in a dialog.
 
-import { navigate, place } from "./router.js";
+import { navigate } from "./router.js";
 import { store } from "./store.js";
 
 /** True while the list of keys is shown. */
@@ -48,7 +48,7 @@ function isTyping(event) {
 }
 
 function focusSearch() {
-  if (place.get().path !== "/images") navigate("/images");
+  if (!document.getElementById("search")) navigate("/images");
   requestAnimationFrame(() => document.getElementById("search")?.focus());
 }
 

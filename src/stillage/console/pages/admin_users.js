@@ -1,4 +1,4 @@
-// Administration: users. Create, disable, set a password, grant roles, delete.
+// Administration: users. Find, create, disable, set a password, grant roles, delete.
 
 import { html, useState } from "../vendor/htm-preact-standalone.module.js";
 import { notify } from "../core/announce.js";
@@ -15,6 +15,7 @@ import { FormDialog } from "../ui/form_dialog.js";
 import { List } from "../ui/lists.js";
 import { Skeleton, useLoaded } from "../ui/loading.js";
 import { markerIn, Paging } from "../ui/paging.js";
+import { SearchField } from "../ui/search_field.js";
 import { UserRoles } from "./user_roles.js";
 
 /** @typedef {import("../core/people.js").User} User */
@@ -22,9 +23,11 @@ import { UserRoles } from "./user_roles.js";
 const PAGE_SIZE = 50;
 
 export function UsersTab() {
-  const marker = useStore(place).query.get("marker");
-  const query = new URLSearchParams({ limit: String(PAGE_SIZE), ...(marker && { marker }) });
-  const { data, ...users } = useLoaded((signal) => Promise.all([listUsers(query, signal), listAdministrators(signal)]), [marker]);
+  const { query: address } = useStore(place);
+  const text = address.get("q")?.trim();
+  const marker = address.get("marker");
+  const query = new URLSearchParams({ limit: String(PAGE_SIZE), ...(text && { name__icontains: text }), ...(marker && { marker }) });
+  const { data, ...users } = useLoaded((signal) => Promise.all([listUsers(query, signal), listAdministrators(signal)]), [query.toString()]);
   const [page, administrators] = data ?? [null, new Set()];
   const [making, setMaking] = useState(false);
   const [changing, setChanging] = useState(/** @type {User | null} */ (null));
@@ -45,7 +48,8 @@ export function UsersTab() {
   return html`<section class="stack">
     <div class="page-head"><p class="lead">${t("users.lead")}</p><${AsCommand} commands=${commands} />
       <button type="button" class="primary" onClick=${() => setMaking(true)}>${t("user.new")}</button></div>
-    <${List} name=${t("admin.tab.users")} loaded=${{ ...users, data: page?.users ?? null }} columns=${columns} keyOf=${(/** @type {User} */ user) => user.id} none=${t("users.none")} />
+    <search class="filters"><${SearchField} label=${t("users.search")} /></search>
+    <${List} name=${t("admin.tab.users")} loaded=${{ ...users, data: page?.users ?? null }} columns=${columns} keyOf=${(/** @type {User} */ user) => user.id} none=${t(text ? "users.none.found" : "users.none")} />
     ${page && html`<${Paging} marker=${markerIn(page.links.next)} />`}
     ${granting && html`<${UserRoles} user=${granting} again=${users.again} onClose=${() => setGranting(null)} />`}
     ${making && html`<${NewUser} again=${users.again} onClose=${() => setMaking(false)} />`}

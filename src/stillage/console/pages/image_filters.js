@@ -1,56 +1,28 @@
 // The search field of the images, and the filters as chips.
 
-import { html, useEffect, useRef, useState } from "../vendor/htm-preact-standalone.module.js";
+import { html } from "../vendor/htm-preact-standalone.module.js";
 import { config } from "../core/config.js";
 import { hasText, t } from "../core/i18n.js";
 import { changeQuery, place } from "../core/router.js";
 import { useStore } from "../core/store.js";
 import { Icon } from "../ui/icons.js";
+import { SearchField } from "../ui/search_field.js";
 import { FILTERS } from "./image_query.js";
 
 const STATUSES = ["active", "queued", "saving", "uploading", "importing", "deactivated", "killed"];
-const WAIT_MS = 250;
 
 /** @param {{tab: string}} props */
 export function FilterBar({ tab }) {
   const { query } = useStore(place);
   const chips = FILTERS.flatMap((name) => query.getAll(name).map((value) => ({ name, value })));
   return html`<search class="filters">
-    <${SearchField} />
+    <${SearchField} label=${t("filter.search")} />
     <${AddFilter} name="status" values=${STATUSES} />
     <${AddFilter} name="disk_format" values=${config.disk_formats} />
     ${tab === "mine" && html`<${AddFilter} name="visibility" values=${config.visibilities} />`}
     <${AddTag} />
     ${chips.length > 0 && html`<ul class="chips" aria-label=${t("filter.active")}>${chips.map((chip) => Chip(chip.name, chip.value))}</ul>`}
   </search>`;
-}
-
-function SearchField() {
-  const { query } = useStore(place);
-  const inAddress = query.get("q") ?? "";
-  const [text, setText] = useState(inAddress);
-  const timer = useRef(0);
-  const sought = useRef(inAddress);
-  useEffect(() => {
-    if (inAddress === sought.current) return; // of this field, into which more may have been typed meanwhile
-    clearTimeout(timer.current);
-    sought.current = inAddress;
-    setText(inAddress);
-  }, [inAddress]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const change = (/** @type {any} */ event) => {
-    const typed = event.target.value;
-    setText(typed);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      sought.current = typed.trim();
-      changeQuery({ q: sought.current || null, marker: null }, { replace: true });
-    }, WAIT_MS);
-  };
-  return html`<label class="search">
-    <${Icon} name="search" /><span class="visually-hidden">${t("filter.search")}</span>
-    <input id="search" type="search" value=${text} placeholder=${t("filter.search")} onInput=${change} autocomplete="off" spellcheck=${false} />
-  </label>`;
 }
 
 /** @param {string} name @param {string} value */
