@@ -55,6 +55,20 @@ def test_the_search_of_users_begins_at_the_first_page(admin: Page) -> None:
     expect(admin.get_by_role("button", name="First page")).to_have_count(0)
 
 
+def test_open_uploads_are_read_in_pages(admin: Page, server: Server) -> None:
+    older, newer = (server.create(name=name) for name in ("older", "newer"))
+    for image_id in (older, newer):
+        assert server.api("POST", f"/v2/images/{image_id}/uploads", {"size": 4096}).status == 201
+    in_pages_of_one(admin, "uploads")
+    admin.goto("/console/admin/uploads")
+    row = admin.get_by_role("row").nth(1)
+    expect(row).to_contain_text(newer)
+    admin.get_by_role("button", name="Next").click()
+    expect(row).to_contain_text(older)
+    admin.get_by_role("button", name="Previous").click()
+    expect(row).to_contain_text(newer)
+
+
 def test_what_was_typed_into_a_search_does_not_follow_to_another_page(admin: Page, server: Server) -> None:
     admin.goto("/console/images")
     expect(admin.locator("[aria-busy]")).to_have_count(0)

@@ -5,15 +5,21 @@ import { getJson, request } from "../core/api.js";
 import { curl } from "../core/commands.js";
 import { age, percent, size, t } from "../core/i18n.js";
 import { pathOf } from "../core/images.js";
-import { Link } from "../core/router.js";
+import { Link, place } from "../core/router.js";
+import { useStore } from "../core/store.js";
 import { AsCommand } from "../ui/as_command.js";
 import { Badge } from "../ui/badge.js";
 import { ask } from "../ui/dialog.js";
 import { List } from "../ui/lists.js";
 import { useLoaded } from "../ui/loading.js";
+import { markerIn, Paging } from "../ui/paging.js";
+
+const PAGE_SIZE = 50;
 
 export function UploadsTab() {
-  const uploads = useLoaded(async (signal) => (await getJson("/v2/uploads?limit=100", { signal })).uploads, []);
+  const marker = useStore(place).query.get("marker");
+  const page = `/v2/uploads?${new URLSearchParams({ limit: String(PAGE_SIZE), ...(marker && { marker }) })}`;
+  const { data, ...uploads } = useLoaded((signal) => getJson(page, { signal }), [page]);
   const end = (/** @type {any} */ upload) => ask({
     title: t("upload_list.end.title"),
     text: t("upload_list.end.why"),
@@ -33,9 +39,10 @@ export function UploadsTab() {
     { title: "", cell: (/** @type {any} */ upload) => html`<button type="button" class="small quiet" onClick=${() => end(upload)}>${t("upload_list.end")}</button>` },
   ];
   return html`<section class="stack">
-    <div class="page-head"><p class="lead">${t("upload_list.lead")}</p><${AsCommand} commands=${() => ({ curl: curl("GET", "/v2/uploads") })} />
+    <div class="page-head"><p class="lead">${t("upload_list.lead")}</p><${AsCommand} commands=${() => ({ curl: curl("GET", page) })} />
       <button type="button" onClick=${uploads.again}>${t("refresh")}</button></div>
-    <${List} name=${t("admin.tab.uploads")} loaded=${uploads} columns=${columns} keyOf=${(/** @type {any} */ upload) => upload.id} none=${t("upload_list.none")} />
+    <${List} name=${t("admin.tab.uploads")} loaded=${{ ...uploads, data: data?.uploads ?? null }} columns=${columns} keyOf=${(/** @type {any} */ upload) => upload.id} none=${t("upload_list.none")} />
+    ${data && html`<${Paging} marker=${markerIn(data.next)} />`}
   </section>`;
 }
 
