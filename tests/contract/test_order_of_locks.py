@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text, update
+from sqlalchemy import Connection, Engine, text, update
 from sqlalchemy.exc import DBAPIError
 
 import builders
 from job_world import LIMITS as LIMITS_OF_JOBS
 from job_world import ONE, job_id, new_job
 from postgres import PostgresServer
+from statements import after_each
 from stillage.accounts.people import Project, User
 from stillage.accounts.principal import Kind
 from stillage.db import (
@@ -224,14 +225,13 @@ def locking_statements(
     """Collect the statements that lock something, and call *after* with them after each."""
     said: list[str] = []
 
-    def listen(*rest: Any) -> None:
-        if LOCKS.search(rest[2]):
-            said.append(rest[2])
+    def note(statement: str) -> None:
+        if LOCKS.search(statement):
+            said.append(statement)
             after(said)
 
-    event.listen(connection, "after_cursor_execute", listen)
-    yield said
-    event.remove(connection, "after_cursor_execute", listen)
+    with after_each(connection, note):
+        yield said
 
 
 @dataclass

@@ -11,9 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import Connection, func, select
 
 from postgres import PostgresServer
+from statements import after_each
 from stillage.db import blobs, images, lifecycle, usage
 from stillage.db.leases import LeaseOwner
 from stillage.db.lifecycle import Claim, Deleted
@@ -237,13 +238,13 @@ def test_a_release_that_meets_the_claim_it_is_for_ends_all_of_it_or_nothing(post
 
         said: list[str] = []
 
-        def commit(*rest: Any) -> None:
-            said.append(rest[2])
+        def commit(statement: str) -> None:
+            said.append(statement)
             if len(said) == nth:
                 claiming.commit()
 
-        event.listen(releasing, "after_cursor_execute", commit)
-        assert not lifecycle.release(releasing, claim, "left", LATER)
+        with after_each(releasing, commit):
+            assert not lifecycle.release(releasing, claim, "left", LATER)
         releasing.commit()
         claiming.commit()
         require_that_it_adds_up(claiming)

@@ -8,11 +8,14 @@ from sqlalchemy import Connection, bindparam, select
 from stillage.db import lifecycle, trash
 from stillage.db.images import COLUMNS, image_of
 from stillage.db.lifecycle import Deleted
+from stillage.db.prepared import Prepared
 from stillage.db.tables import images
 from stillage.ids import ImageId, StoreId
 from stillage.images.image import Image
 
-HOLD = select(*COLUMNS).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None)).with_for_update()
+HOLD = Prepared(
+    select(*COLUMNS).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None)).with_for_update()
+)
 
 
 def delete(
@@ -28,8 +31,8 @@ def delete(
     *keep_until*: see `lifecycle.mark_deleted`. *purge_at*: until when an image with data can be restored; None if no
     image can.
     """
-    row = connection.execute(HOLD, {"image_id": image_id}).first()
-    if row is None or not may(connection, image := image_of(row)):
+    rows = HOLD.run(connection, {"image_id": image_id})
+    if not rows or not may(connection, image := image_of(rows[0])):
         return None
     if purge_at is not None and image.has_data:
         deleted = trash.put(connection, image, now, purge_at)

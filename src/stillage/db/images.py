@@ -5,11 +5,12 @@ from dataclasses import fields, make_dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stillage.db import usage
 from stillage.db.lookups import Keys, Lookup, Rows
+from stillage.db.prepared import Prepared
 from stillage.db.tables import (
     image_members,
     image_properties,
@@ -40,12 +41,18 @@ STATUSES, VISIBILITIES = {str(each): each for each in Status}, {str(each): each 
 SETTABLE = (
     "owner", "name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
 )  # fmt: skip
-ADD = insert(images)
+ADD = Prepared(insert(images).values({name: bindparam(name) for name in ATTRIBUTES}))
 FORMATS = frozenset({"disk_format", "container_format"})
+ENTRIES = 16
+"""How many tags or properties one statement adds at most: there is one for each number up to it."""
+FORGET = {
+    table.name: Prepared(delete(table).where(table.c.image_id == bindparam("forgotten_id")))
+    for table in (image_tags, image_properties, image_members)
+}
 
 
 @lru_cache(64)
-def _saving(names: frozenset[str]) -> Update:
+def _saving(names: frozenset[str]) -> Prepared:
     """A statement that changes the columns *names*. SQLite writes the indexes of each, changed or not."""
     saved = update(images).where(
         images.c.id == bindparam("image_id"),
@@ -54,7 +61,19 @@ def _saving(names: frozenset[str]) -> Update:
     )
     if names & FORMATS:
         saved = saved.where(images.c.status == bindparam("status_before"))
-    return saved.values({name: bindparam(name) for name in names}).returning(*COLUMNS)
+    return Prepared(saved.values({name: bindparam(name) for name in names}).returning(*COLUMNS))
+
+
+@lru_cache(2 * ENTRIES)
+def _adding(table: Table, count: int) -> Prepared:
+    """A statement that adds *count* tags or properties of one image."""
+    of_image = {name: bindparam(name, type_=table.c[name].type) for name in ("image_id", "created_at")}
+    own = [column for column in table.c if column.name not in of_image]
+    rows = [
+        {column.name: bindparam(f"{column.name}_{n}", type_=column.type) for column in own} | of_image
+        for n in range(count)
+    ]
+    return Prepared(insert(table).values(rows))
 
 
 def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> None:
@@ -68,7 +87,7 @@ def add(connection: Connection, image: Image, limits: Limits = NO_LIMITS) -> Non
     row = {name: getattr(image, name) for name in ATTRIBUTES}
     row |= {"tags": list(image.tags), "properties": dict(image.properties)}
     try:
-        connection.execute(ADD, row)
+        ADD.run(connection, row)
     except IntegrityError as error:
         raise AlreadyExists(f"the image id {image.id} is taken; ids are never used twice") from error
     index(connection, image)
@@ -101,16 +120,16 @@ def save(connection: Connection, before: Image, after: Image) -> Image | None:
         values["properties"] = dict(after.properties)
     values |= {"version": before.version + 1, "updated_at": after.updated_at}
     keys = {"image_id": before.id, "version_before": before.version, "status_before": before.status}
-    row = connection.execute(_saving(frozenset(values)), values | keys).first()
-    if row is None:
+    rows = _saving(frozenset(values)).run(connection, values | keys)
+    if not rows:
         return None
     if before.owner != after.owner:
         _hand_over(connection, before, after.owner)
     if (before.tags, _indexed(before)) != (after.tags, _indexed(after)):
-        connection.execute(delete(image_tags).where(image_tags.c.image_id == before.id))
-        connection.execute(delete(image_properties).where(image_properties.c.image_id == before.id))
+        for name in ("image_tags", "image_properties"):
+            FORGET[name].run(connection, {"forgotten_id": before.id})
         index(connection, after)
-    return image_of(row)
+    return image_of(rows[0])
 
 
 def set_properties(connection: Connection, image_id: ImageId, properties: Mapping[str, str]) -> None:
@@ -149,18 +168,22 @@ def _hand_over(connection: Connection, image: Image, owner: ProjectId | None) ->
 
 def index(connection: Connection, image: Image) -> None:
     """Add what lists find a new image by."""
-    if tags := [{"tag": tag, "image_id": image.id, "created_at": image.created_at} for tag in image.tags]:
-        connection.execute(insert(image_tags), tags)
+    _add_entries(connection, image_tags, image, [{"tag": tag} for tag in image.tags])
     _index_properties(connection, image, _indexed(image))
 
 
 def _index_properties(connection: Connection, image: Image, properties: Mapping[str, str]) -> None:
-    named = [
-        {"name": name, "value": indexed_value(value), "image_id": image.id, "created_at": image.created_at}
-        for name, value in properties.items()
-    ]
-    if named:
-        connection.execute(insert(image_properties), named)
+    entries = [{"name": name, "value": indexed_value(value)} for name, value in properties.items()]
+    _add_entries(connection, image_properties, image, entries)
+
+
+def _add_entries(connection: Connection, table: Table, image: Image, entries: Sequence[Mapping[str, str]]) -> None:
+    for start in range(0, len(entries), ENTRIES):
+        some = entries[start : start + ENTRIES]
+        keys: dict[str, Any] = {"image_id": image.id, "created_at": image.created_at}
+        for n, entry in enumerate(some):
+            keys |= {f"{name}_{n}": value for name, value in entry.items()}
+        _adding(table, len(some)).run(connection, keys)
 
 
 def _indexed(image: Image) -> Mapping[str, str]:

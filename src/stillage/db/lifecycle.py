@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, insert, literal, select, update
 
 from stillage.db import jobs, piece_digests, pieces, placements, tables, usage
-from stillage.db.images import get, set_properties
+from stillage.db.images import FORGET, get, set_properties
 from stillage.db.leases import Dead, Lease, LeaseOwner
+from stillage.db.prepared import Prepared
 from stillage.db.tables import blobs, image_members, image_properties, image_tags, images, upload_results, uploads
 from stillage.ids import BlobKey, BlobRef, ImageId, ProjectId, StoreId, UploadId
 from stillage.images.image import Content, Image
@@ -30,7 +31,7 @@ IMPORTING = images.c.status == Status.IMPORTING
 
 # Of a deletion, built once. SQLAlchemy would write a list that is a single parameter into the statement each time.
 NOT_DELETED = [literal(status, images.c.status.type) for status in sorted(statuses_before(Status.DELETED))]
-MARK_DELETED = (
+MARK_DELETED = Prepared(
     update(images)
     .where(images.c.id == bindparam("image_id"), images.c.status.in_(NOT_DELETED))
     .values(
@@ -52,14 +53,12 @@ MARK_DELETED = (
     )
     .returning(images.c.owner)
 )
-FORGET = {
-    table.name: delete(table).where(table.c.image_id == bindparam("deleted_id"))
-    for table in (image_tags, image_properties, image_members)
-}
-HAS = select(
-    *(
-        exists().where(table.c.image_id == bindparam("deleted_id")).label(table.name)
-        for table in (image_tags, image_properties, image_members, tables.placements, uploads, tables.jobs)
+HAS = Prepared(
+    select(
+        *(
+            exists().where(table.c.image_id == bindparam("deleted_id")).label(table.name)
+            for table in (image_tags, image_properties, image_members, tables.placements, uploads, tables.jobs)
+        )
     )
 )
 """Which tables have rows of an image. Most have none, and a statement for each costs more than the deletion."""
@@ -123,21 +122,22 @@ def mark_deleted(
     The row stays, so that the id is never used again, without the columns that could be large. A resumable upload, and
     the jobs of the image, end here; who sends a piece, or runs a job, notices.
     """
-    row = connection.execute(MARK_DELETED, {"image_id": image_id, "now": now}).first()
-    if row is None:
+    rows = MARK_DELETED.run(connection, {"image_id": image_id, "now": now})
+    if not rows:
         return None
+    owner = rows[0].owner
     # Only now, when the image is held: who adds tags, properties, bytes or jobs holds it too, and has committed.
-    has = connection.execute(HAS, {"deleted_id": image_id}).mappings().one()
-    cancelled = jobs.cancel_of_image(connection, image_id, IMAGE_DELETED, now) if has["jobs"] else []
+    [has] = HAS.run(connection, {"deleted_id": image_id})
+    cancelled = jobs.cancel_of_image(connection, image_id, IMAGE_DELETED, now) if has.jobs else []
     for name, forget in FORGET.items():
-        if has[name]:
-            connection.execute(forget, {"deleted_id": image_id})
+        if getattr(has, name):
+            forget.run(connection, {"forgotten_id": image_id})
     removed = placements.NONE_REMOVED
-    if has["placements"] and not keeps_bytes:
+    if has.placements and not keeps_bytes:
         removed = placements.remove(connection, image_id, keep_until=keep_until)
-    unfinished = _end_resumable(connection, image_id, row.owner, now) if has["uploads"] else []
+    unfinished = _end_resumable(connection, image_id, owner, now) if has.uploads else []
     if not keeps_bytes:
-        usage.change(connection, scope_of_project(row.owner), Usage(bytes=-removed.freed, images=-1))
+        usage.change(connection, scope_of_project(owner), Usage(bytes=-removed.freed, images=-1))
     return Deleted([*removed.blobs, *unfinished], cancelled)
 
 

@@ -11,8 +11,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import JSON, Connection, Dialect, Engine, Select
+from sqlalchemy import JSON, Connection, Dialect, Engine, ReturnsRows, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from stillage.db.columns import decoded
 
@@ -126,43 +127,59 @@ class Compiled:
         avoided_until: It took long, and is not asked on the loop before this time of the monotonic clock.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
-        """*dialect*: has positional parameters."""
-        compiled = statement.compile(dialect=dialect)
-        kinds = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
-        self.text = compiled.string
+    def __init__(self, statement: ReturnsRows, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        columns = statement.exported_columns
+        kinds = [column.type.dialect_impl(dialect) for column in columns]
+        self.text: str = compiled.string
+        self.returns_rows = bool(kinds)
         self.avoided_until = 0.0
         self._parameters: list[tuple[str | None, Any]] = []
-        for name in compiled.positiontup or []:
+        for name in compiled.positiontup if compiled.positional else compiled.binds:
             bind = compiled.binds[name]
             write = bind.type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
             self._parameters.append((name, write) if bind.required else (None, write(bind.effective_value)))
-        self._json = [n for n, kind in enumerate(kinds) if isinstance(kind, JSON)]
-        readers = [_json if isinstance(kind, JSON) else kind.result_processor(dialect, None) for kind in kinds]
+        self._names = None if compiled.positional else list(compiled.binds)
+        readers = [_reader(kind, dialect) for kind in kinds]
+        self._json = [place for place, read in enumerate(readers) if read is _json]
         self._readers = [(place, read) for place, read in enumerate(readers) if read is not None]
-        row = namedtuple("Row", statement.selected_columns.keys(), rename=True)  # type: ignore[misc]  # noqa: PYI024 - the names are the statement's
+        row = namedtuple("Row", columns.keys(), rename=True)  # type: ignore[misc]  # noqa: PYI024 - the names are the statement's
         self._row: Callable[[Iterable[Any]], Any] = partial(tuple.__new__, row)
 
-    def parameters(self, keys: Keys) -> Sequence[Any]:
-        return [how if name is None else how(keys[name]) for name, how in self._parameters]
+    def parameters(self, keys: Keys) -> Any:
+        """Return what the driver takes: a list, or by name where the dialect names its parameters."""
+        values = [how if name is None else how(keys[name]) for name, how in self._parameters]
+        return values if self._names is None else dict(zip(self._names, values, strict=True))
+
+    def all(self, found: Iterable[Sequence[Any]]) -> Rows:
+        """Return the driver's rows with the values of Python."""
+        return list(map(self._read, found))
 
     def rows(self, found: Iterable[Sequence[Any]]) -> Rows | None:
-        """Return the driver's rows with the values of Python; None, having read no more, if they are `LARGE`."""
+        """As `all`; None, having read no more, if the rows are `LARGE`."""
         size, rows = 0, []
         for row in found:
             for place in self._json:
                 size += len(row[place] or "")
             if size > LARGE:
                 return None
-            values = list(row)
-            for place, read in self._readers:
-                values[place] = read(values[place])
-            rows.append(self._row(values))
+            rows.append(self._read(row))
         return rows
+
+    def _read(self, row: Sequence[Any]) -> Any:
+        values = list(row)
+        for place, read in self._readers:
+            values[place] = read(values[place])
+        return self._row(values)
 
     def avoid(self) -> None:
         """Leave it to threads for a while."""
         self.avoided_until = time.monotonic() + AVOIDED_S
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    read = kind.result_processor(dialect, None)
+    return _json if isinstance(kind, JSON) and read is not None else read
 
 
 def _json(text: str | bytes | None) -> Any:

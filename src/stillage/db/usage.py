@@ -10,18 +10,21 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, delete, select, text
 
 from stillage.db.leases import LeaseOwner
+from stillage.db.prepared import Prepared
 from stillage.db.tables import usage
 from stillage.errors import QuotaExceeded, TooManyUploads
 from stillage.images.quota import Limits, Usage, scope_of_node
 
 # The same SQL on SQLite and PostgreSQL, for which SQLAlchemy has different constructs. One statement: between two,
 # another transaction could remove the row.
-CHANGE = text("""
+CHANGE = Prepared(
+    text("""
     INSERT INTO "usage" (scope, bytes, images, uploads) VALUES (:scope, :bytes, :images, :uploads)
     ON CONFLICT (scope) DO UPDATE SET bytes = "usage".bytes + excluded.bytes,
         images = "usage".images + excluded.images, uploads = "usage".uploads + excluded.uploads
     RETURNING bytes, images, uploads, max_bytes, max_images, max_uploads
-""")
+""").columns(*(usage.c[name] for name in ("bytes", "images", "uploads", "max_bytes", "max_images", "max_uploads")))
+)
 DROP = delete(usage).where(usage.c.scope == bindparam("scope"))
 FIND = select(usage.c.bytes, usage.c.images, usage.c.uploads).where(usage.c.scope == bindparam("scope"))
 NO_LIMITS = Limits()
@@ -47,7 +50,7 @@ def change(connection: Connection, scope: str, by: Usage, limits: Limits | None 
     if by == Usage():
         return
     row = {"scope": scope, "bytes": by.bytes, "images": by.images, "uploads": by.uploads}
-    changed = connection.execute(CHANGE, row).one()
+    [changed] = CHANGE.run(connection, row)
     using, own = Usage(*changed[:3]), Limits(*changed[3:])
     if limits is not None and (refusal := _refusal(scope, using, by, own.over(limits))) is not None:
         raise refusal
