@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import random
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +21,10 @@ from stillage.errors import Conflict, PieceTakenOver, StorageFull, StoreReadOnly
 from stillage.images.status import Status
 from stillage.images.upload import Piece
 from stillage.operations.resumable import verifying
+from stillage.operations.upload.verification import Verification
 from stillage.spans import Span
+from stillage.stores.abilities import FlushInterval
+from stillage.stores.files.partial import FilePartialBlob
 from upload_world import DATA, MIB, World, a_world, sliced, uploads_of
 
 
@@ -83,6 +87,43 @@ async def test_who_verified_may_die_and_another_process_verifies_from_the_first_
     assert image is not None
     assert image.checksum == hashlib.md5(DATA).hexdigest()
     await other.close()
+
+
+async def test_little_of_an_upload_is_left_to_verify_after_its_last_byte_however_fast_it_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "KEEP_UP_S", 60)
+    interval = FlushInterval(every_s=0.5, most=MIB, ahead=2 * MIB)
+    monkeypatch.setattr(FilePartialBlob, "flush_interval", interval)
+    data, taken, goes_on = random.Random(2).randbytes(9 * MIB), MIB, asyncio.Event()
+    upload = await world.open(len(data))
+    await world.send(upload, 0, MIB, data)
+    async with asyncio.timeout(60):
+        while world.uploads.verifier._verified.get(upload.id) != MIB:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    feed = Verification.feed
+
+    async def slow(verification: Verification, block: bytes) -> None:
+        await goes_on.wait()
+        await feed(verification, block)
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal taken
+        async for block in sliced(data[MIB:], MIB):
+            taken += len(block)
+            yield block
+
+    monkeypatch.setattr(Verification, "feed", slow)
+    sending = asyncio.create_task(world.uploads.receive(upload, Piece(MIB, len(data) - MIB), body()))
+    async with asyncio.timeout(60):
+        while taken < 5 * MIB:  # noqa: ASYNC110 - the last of these MiB waits
+            await asyncio.sleep(0.01)
+    assert not (await asyncio.wait([sending], timeout=0.2))[0]
+    assert taken == 5 * MIB
+    goes_on.set()
+    image = (await sending).image
+    assert image is not None
+    assert image.checksum == hashlib.md5(data).hexdigest()
 
 
 async def test_a_crowd_of_begun_uploads_takes_few_threads_and_holds_nobody_up(

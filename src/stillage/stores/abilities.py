@@ -120,15 +120,15 @@ class FlushInterval:
         every_s: While bytes come in slowly.
         most: So many bytes at the latest, however fast they come.
         ahead: So many bytes may be received before they are verified, where that takes longer than receiving, so that
-            no client waits long for it after its last byte; None for any number. More than `most`.
+            no client waits long for it after its last byte. More than `most`.
     """
 
     every_s: float
     most: int
-    ahead: int | None = None
+    ahead: int
 
 
-DISK_FLUSH_INTERVAL = FlushInterval(every_s=0.5, most=32 << 20)
+DISK_FLUSH_INTERVAL = FlushInterval(every_s=0.5, most=32 << 20, ahead=64 << 20)
 
 Recall = Callable[[Span], Awaitable[Sequence[Kept]]]
 """Returns what was kept of a span and counts, in order, without overlaps."""

@@ -139,8 +139,7 @@ class Receiver:
             raise InvalidInput(f"the body is longer than the piece, which ends at byte {self._span.end}")
         await self._look_at_room(end)
         await self._reserve(end)
-        if self._flush_interval.ahead is not None:
-            await self._let_verifier_keep_up(self._flush_interval.ahead)
+        await self._let_verifier_keep_up()
         await self._writer.put(self._position, block)
         await self._digests.update(block)
         self._position = end
@@ -148,10 +147,11 @@ class Receiver:
         if end - self._counted >= min(self._flush_interval.most, max(BLOCK, self._counted - self._span.first)):
             self._much_received.set()
 
-    async def _let_verifier_keep_up(self, ahead: int) -> None:
+    async def _let_verifier_keep_up(self) -> None:
         # The verifier gets none of a piece further on, beside others, or of one with a digest before its end.
         is_next = self._span.first <= self._upload.offset and not self._digests.declared
-        await self._verifier.keep_up(self._upload.id, self._position if is_next else self._upload.offset, ahead)
+        end = self._position if is_next else self._upload.offset
+        await self._verifier.keep_up(self._upload.id, end, self._flush_interval.ahead)
 
     async def _look_at_room(self, end: int) -> None:
         """Check from time to time that there is room, because others use it as well."""

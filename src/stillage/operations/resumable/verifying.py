@@ -1,6 +1,7 @@
 """Verify resumable uploads while pieces arrive: hash and inspect from the first byte, then publish the image.
 
-One process at a time, the holder of a lease, verifies an upload. It reads what is stored, so it never delays a piece.
+One process at a time, the holder of a lease, verifies an upload. It reads what is stored. Pieces that come to the same
+process wait while too much of it is left to verify, since the client would wait for that after its last byte.
 If it dies, another starts again from the first byte. Bytes that count never change, so two processes cannot disagree.
 """
 
