@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Stamp files in .venv make second runs start at once; deleting .venv is always safe.
 
 .DEFAULT_GOAL := help
-.PHONY: help backups setup serve dev dist test test-thorough test-nodes test-ceph test-proxies test-tempest check docs docs-pages console-pictures bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
+.PHONY: help backups setup serve dev dist test test-ci test-thorough test-nodes test-ceph test-proxies test-tempest check docs docs-pages console-pictures bench bench-requests bench-disks fuzz chaos chaos-nodes chaos-jobs kills differential disks mutants power-cuts clean test-glance test-functional failover-times
 
 # Commands that tests start share compiled bytecode; without it each pays seconds of CPU.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,6 +14,7 @@ CEPH_TESTS := tests/contract/test_store.py tests/contract/test_store_abilities.p
 CEPH_NODES_TESTS := $(patsubst %,tests/e2e/test_%.py,upload_resuming resuming ranges_and_conditions)
 # The rest of the tests takes each process ten seconds to import.
 THOROUGH_TESTS = $(patsubst %/conftest.py,%,$(shell grep -rlw thorough tests --include 'test_*.py' --include conftest.py))
+TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
 DEV := .venv/.stillage-dev
 RECIPE := pyproject.toml uv.lock scripts/setup scripts/find-uv scripts/fetch_uv.py
 
@@ -35,7 +36,12 @@ dist: ## build the wheel and the sdist into dist/
 test: dev ## set up, system packages included, and run the tests; PYTEST_ARGS="-k name" to choose
 	@scripts/system-packages
 	@scripts/clients
-	@exec .venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not thorough and not glance" $(PYTEST_ARGS)
+	@exec .venv/bin/pytest $(TOGETHER) -m "not browser and not thorough and not glance" $(PYTEST_ARGS)
+
+test-ci: dev ## run what `make test` runs and the tests of the console in a browser, as CI does for each change
+	@scripts/system-packages
+	@scripts/clients
+	@exec .venv/bin/pytest $(TOGETHER) -m "not thorough and not glance" $(PYTEST_ARGS)
 
 test-thorough: dev ## run the tests that repeat, kill or simulate at length, which `make test` leaves out
 	@scripts/system-packages prometheus

@@ -10,7 +10,7 @@ from axe import violations
 from browser import sign_in, tab
 from server import Server
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 Scheme = Literal["light", "dark"]
 LOOKS: list[tuple[Scheme, int]] = [("light", 1280), ("dark", 390)]

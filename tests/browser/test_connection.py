@@ -9,7 +9,7 @@ from browser import sign_in, tab
 from load_balancer import load_balancer
 from server import Server
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 GOOD = ["service", "encryption", "proxy", "clock", "body_limit", "early_answer", "live", "range", "etag", "compression"]
 

@@ -12,7 +12,7 @@ from axe import violations
 from console_uploads import hostile, noise, only_image, person, row, upload, wait_until_received
 from server import MIB, Server
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 LOOKS: list[dict[str, Any]] = [
     {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

@@ -10,7 +10,7 @@ import slow_path
 from console_uploads import delete_images, digest, noise, person, row, sent, wait_until_received
 from server import MIB, Server, eventually
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 WAKE_LOCKS = """
 const ask = navigator.wakeLock.request.bind(navigator.wakeLock);

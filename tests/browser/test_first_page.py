@@ -13,7 +13,7 @@ from server import Server
 from stillage.db.session import make_engine
 from stillage.db.tables import images
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 MOST_BYTES = 100_000
 MOST_REQUESTS = 8

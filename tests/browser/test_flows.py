@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser import sign_in, tab
 from server import Server, eventually
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 
 def button(page: Page, name: str) -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser import CLOUDS, tab, tab_to
 from server import Server
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 
 def test_from_signing_in_to_deleting_a_protected_image_and_signing_out(server: Server, browser: Browser) -> None:

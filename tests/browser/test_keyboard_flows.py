@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser import sign_in, tab, tab_to
 from server import Server
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 
 def act(page: Page, name: str, *, key: str = "Enter", role: str = "button") -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from browser import sign_in, tab
 from server import Server
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.browser
 
 NARROW = {"width": 390, "height": 720}
 TYPE_AND_LEAVE = """

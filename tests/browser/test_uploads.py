@@ -55,7 +55,7 @@ def test_a_file_becomes_an_image_and_a_hostile_one_is_refused_with_its_fix(
     assert images["bad disk"]["status"] == "queued"
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_of_a_file_that_resembles_an_image_only_the_difference_is_sent(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
@@ -72,7 +72,7 @@ def test_of_a_file_that_resembles_an_image_only_the_difference_is_sent(
     assert digest(file) in hashes
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_a_reload_in_the_middle_sends_almost_nothing_again(
     browser: Browser, server: Server, slow: Server, line: slow_path.Path, tmp_path: Path
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_reload_in_the_middle_sends_almost_nothing_again(
     require_whole(server, file)
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_an_upload_outlives_a_killed_server(browser: Browser, tmp_path: Path) -> None:
     file = noise(tmp_path / "disk.raw", 24)
     server = Server(tmp_path / "home", tls=True, arguments=("--listen", f"127.0.0.1:{free_port()}"))
@@ -113,7 +113,7 @@ def test_an_upload_outlives_a_killed_server(browser: Browser, tmp_path: Path) ->
         server.close()
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_an_upload_waits_for_the_network(
     browser: Browser, server: Server, slow: Server, line: slow_path.Path, tmp_path: Path
 ) -> None:
@@ -129,7 +129,7 @@ def test_an_upload_waits_for_the_network(
     require_whole(server, file)
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_two_tabs_share_four_lanes(
     browser: Browser, server: Server, slow: Server, line: slow_path.Path, tmp_path: Path
 ) -> None:
@@ -154,7 +154,7 @@ def test_two_tabs_share_four_lanes(
     assert {image["status"] for image in server.api("GET", "/v2/images").json["images"]} == {"active"}
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_a_hostile_image_of_2_gib_is_refused_after_its_first_mib(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
@@ -164,7 +164,7 @@ def test_a_hostile_image_of_2_gib_is_refused_after_its_first_mib(
         assert sent(page) <= 4 * MIB
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_a_proxy_that_refuses_large_requests_gets_small_ones(browser: Browser, tmp_path: Path) -> None:
     node = Server(tmp_path / "home", trusted_proxies="127.0.0.1")
     file = noise(tmp_path / "disk.raw", 8)
@@ -182,7 +182,7 @@ def test_a_proxy_that_refuses_large_requests_gets_small_ones(browser: Browser, t
         node.close()
 
 
-@pytest.mark.thorough
+@pytest.mark.browser
 def test_a_browser_that_keeps_nothing_uploads_all_the_same(browser: Browser, server: Server, tmp_path: Path) -> None:
     file = noise(tmp_path / "disk.raw", 3)
     with person(browser, server) as page:
