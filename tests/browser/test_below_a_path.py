@@ -12,7 +12,7 @@ from console_uploads import noise, only_image, row, upload
 from load_balancer import load_balancer
 from server import Server, free_port
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.thorough
 
 PATH = "/images"
 

@@ -13,7 +13,7 @@ from clients import ENVIRONMENTS
 from running import TIMEOUT_S
 from server import COMMAND, Server
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.thorough
 
 NAME = 'it\'s a "golden" $(image)'
 PAGES = {

@@ -27,7 +27,7 @@ from console_uploads import (
 )
 from server import MIB, Server, eventually
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.thorough
 
 SIZE = 24 * MIB
 AT_RISK = 3 * MIB

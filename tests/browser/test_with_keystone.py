@@ -16,7 +16,7 @@ from console_uploads import noise, row, upload
 from fake_keystone import SERVICE_PASSWORD, FakeKeystone
 from server import Server
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.thorough
 
 PASSWORD = "erin's password"
 
