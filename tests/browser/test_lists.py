@@ -69,6 +69,18 @@ def test_open_uploads_are_read_in_pages(admin: Page, server: Server) -> None:
     expect(row).to_contain_text(newer)
 
 
+def test_pages_begin_at_their_top(admin: Page, server: Server) -> None:
+    admin.set_viewport_size({"width": 1120, "height": 400})
+    for number in range(12):
+        server.create(name=f"disk {number}")
+    for path in ("images", "admin/users"):
+        admin.goto(f"/console/{path}")
+        expect(admin.locator(".tabs")).to_be_visible()
+        expect(admin.locator("[aria-busy]")).to_have_count(0)
+        assert admin.evaluate("document.documentElement.scrollHeight > innerHeight"), path
+        assert admin.evaluate("scrollY") == 0, path
+
+
 def test_what_was_typed_into_a_search_does_not_follow_to_another_page(admin: Page, server: Server) -> None:
     admin.goto("/console/images")
     expect(admin.locator("[aria-busy]")).to_have_count(0)
